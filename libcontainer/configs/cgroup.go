@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package configs
+
+import "github.com/opencontainers/runtime-spec/specs-go"
+
+// Cgroup says where a container is placed and what it may use.
+type Cgroup struct {
+	// Path is linux.cgroupsPath as the config has it: absolute (from the root
+	// of each hierarchy), relative (below the runtime's default), or "".
+	Path string
+	// Systemd selects the systemd driver (`--systemd-cgroup`); Path is then
+	// "slice:prefix:name".
+	Systemd bool
+	// Resources is linux.resources, never nil, with Devices emptied: they are
+	// in DeviceRules.
+	Resources *specs.LinuxResources
+	// DeviceRules apply in order, later ones win; the start is deny all. The
+	// runtime's defaults stand last.
+	DeviceRules []DeviceRule
+	// Rootless says that cgroup errors of missing permission are tolerated
+	// when no limit is asked for.
+	Rootless bool
+	// Annotations of the container, some of which steer the driver.
+	Annotations map[string]string
+}
+
+// DeviceWildcard stands for any major or minor number in a DeviceRule.
+const DeviceWildcard = -1
+
+// DeviceRule is one row of the device controller.
+type DeviceRule struct {
+	Allow bool
+	// Type is 'a' (all), 'b' or 'c'.
+	Type byte
+	// Major and Minor are numbers or DeviceWildcard.
+	Major, Minor int64
+	// Read, Write and Mknod are what the rule is about.
+	Read, Write, Mknod bool
+}

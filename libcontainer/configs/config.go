@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package configs holds the typed plan of one container: what specconv makes
+// of a bundle's config.json, with every default filled in, and what the
+// engine then carries out step by step.
+//
+// It is not a file format: nothing here is marshalled, and nothing here does
+// I/O. Its one invariant: a Config that specconv returned is complete and
+// internally consistent, so that the layers below validate nothing again; they
+// only meet what the kernel refuses.
+package configs
+
+import (
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// Config is the plan of one container.
+type Config struct {
+	// SpecVersion is ociVersion of the config.json, copied into the state.
+	SpecVersion string
+	// Bundle is the absolute path of the bundle directory.
+	Bundle string
+	// Rootfs describes the container's root file system.
+	Rootfs Rootfs
+	// Namespaces lists the namespaces that are new or joined; a type that is
+	// absent is shared with the runtime. No type stands in it twice.
+	Namespaces Namespaces
+	// UIDMappings and GIDMappings are the id maps of a new user namespace.
+	UIDMappings, GIDMappings []IDMap
+	// TimeOffsets are the clock offsets of a new time namespace, by clock name
+	// ("monotonic", "boottime").
+	TimeOffsets map[string]specs.LinuxTimeOffset
+	// Hostname and Domainname are set in the UTS namespace; "" leaves them.
+	Hostname, Domainname string
+	// Mounts are made in this order.
+	Mounts []Mount
+	// PopulateDev says whether device nodes, /dev/ptmx and the /dev symlinks
+	// are made. It is false when /dev is a bind mount, whose content is not
+	// the runtime's.
+	PopulateDev bool
+	// Devices are the nodes made in the container, the runtime's default
+	// devices included; no path stands in it twice.
+	Devices []Device
+	// MaskedPaths and ReadonlyPaths are absolute paths in the container.
+	MaskedPaths, ReadonlyPaths []string
+	// Sysctls are applied in this order. Keys use slashes ("net/ipv4/ip_forward").
+	Sysctls []Sysctl
+	// Process is the container's init process.
+	Process Process
+	// Cgroup says where the container is placed and what limits it has.
+	Cgroup Cgroup
+	// Hooks are the lifecycle hooks; never nil pointers inside.
+	Hooks specs.Hooks
+	// Seccomp is the system call filter; nil for none.
+	Seccomp *specs.LinuxSeccomp
+	// Annotations are copied into the state and given to hooks.
+	Annotations map[string]string
+	// MountLabel is the SELinux label of new file systems.
+	MountLabel string
+	// NoPivotRoot replaces pivot_root by MS_MOVE and chroot (`--no-pivot`).
+	NoPivotRoot bool
+	// NoNewKeyring keeps the caller's session keyring (`--no-new-keyring`).
+	NoNewKeyring bool
+}
+
+// Rootfs describes the root file system.
+type Rootfs struct {
+	// Path is absolute and free of symbolic links.
+	Path string
+	// Readonly remounts the root read-only after everything is in place.
+	Readonly bool
+	// Propagation is the propagation of "/" of the container as MS_* flags
+	// (with MS_REC where the name has an r), 0 when the config has none: then
+	// the mount tree is made MS_SLAVE|MS_REC first and nothing more.
+	Propagation uintptr
+}
+
+// IDMap is one row of an id map (user_namespaces(7)).
+type IDMap struct {
+	ContainerID, HostID, Size uint32
+}
+
+// Sysctl is one kernel parameter. Key uses slashes and is relative to
+// /proc/sys.
+type Sysctl struct {
+	Key, Value string
+}
+
+// Device is a device node to make in the container (mknod(2)).
+type Device struct {
+	// Path is absolute in the container.
+	Path string
+	// Type is 'c', 'b' or 'p' ('u' of the spec has become 'c').
+	Type byte
+	// Major and Minor are unused for 'p'.
+	Major, Minor int64
+	// FileMode holds the permission bits.
+	FileMode uint32
+	UID, GID uint32
+	// Default says that the runtime added it, not the config.
+	Default bool
+}

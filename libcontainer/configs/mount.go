@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package configs
+
+// Mount is one mount to make in the container (spec: config.md, Mounts).
+type Mount struct {
+	// Field names the mount in errors: "mounts[3]".
+	Field string
+	// Destination is absolute and clean, in the container.
+	Destination string
+	// Type is the file system type; "bind" for every bind mount.
+	Type string
+	// Source is what is mounted; absolute for a bind mount.
+	Source string
+	// Flags are the MS_* flags that the options set, MS_BIND, MS_REC (rbind)
+	// and MS_REMOUNT included. Cleared are those that the options asked to
+	// clear ("rw", "exec", "dev", …): a flag the kernel has locked must then
+	// be an error instead of being kept.
+	Flags, Cleared uintptr
+	// Propagation lists MS_SHARED, MS_SLAVE, MS_PRIVATE or MS_UNBINDABLE, each
+	// with MS_REC or without, in the order of the options.
+	Propagation []uintptr
+	// RecAttrSet and RecAttrClear are MOUNT_ATTR_* for mount_setattr(2) with
+	// AT_RECURSIVE ("rro", "rnosuid", …).
+	RecAttrSet, RecAttrClear uint64
+	// Data holds the file system's own options, in order, without the generic
+	// ones: "size=64k", "mode=755".
+	Data []string
+	// CopyUp fills a tmpfs with what stood at the destination ("tmpcopyup").
+	CopyUp bool
+	// IDMap is the id-mapped mount option: "", "idmap" or "ridmap".
+	IDMap string
+	// UIDMappings and GIDMappings are the maps of an id-mapped mount.
+	UIDMappings, GIDMappings []IDMap
+}
+
+// IsBind says whether the mount is a bind mount.
+func (m *Mount) IsBind() bool { return m.Type == "bind" }

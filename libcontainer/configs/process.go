@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package configs
+
+import "github.com/opencontainers/runtime-spec/specs-go"
+
+// Process is a process to run in a container: its init, or one that exec adds.
+type Process struct {
+	// Terminal asks for a pty of the container's devpts as the process's
+	// stdio and controlling terminal.
+	Terminal bool
+	// ConsoleSize is the initial size of the pty in characters; nil keeps the
+	// kernel's.
+	ConsoleSize *specs.Box
+	// Args is the command line, never empty; Args[0] is looked up in PATH of
+	// Env unless it has a slash.
+	Args []string
+	// Env holds "NAME=value" entries, each NAME once. HOME may be missing: the
+	// engine then takes it from the container's /etc/passwd.
+	Env []string
+	// Cwd is absolute and clean.
+	Cwd string
+	// UID and GID are ids inside the container's user namespace.
+	UID, GID       uint32
+	AdditionalGIDs []uint32
+	// Umask is set before the process runs; 0022 when the config has none.
+	Umask uint32
+	// Capabilities are bit sets, bit n standing for capability number n
+	// (capabilities(7)). Nil: the config has none, all sets empty.
+	Capabilities Capabilities
+	Rlimits      []Rlimit
+	// NoNewPrivileges sets the bit of prctl(PR_SET_NO_NEW_PRIVS).
+	NoNewPrivileges bool
+	// OOMScoreAdj is written to /proc/PID/oom_score_adj; nil leaves it.
+	OOMScoreAdj *int
+	// AppArmorProfile and SELinuxLabel take effect at the exec.
+	AppArmorProfile, SELinuxLabel string
+}
+
+// Capabilities are the five sets of a process, bit n for capability n.
+type Capabilities struct {
+	Bounding, Effective, Permitted, Inheritable, Ambient uint64
+}
+
+// Rlimit is one resource limit (setrlimit(2)).
+type Rlimit struct {
+	// Name is the spec's name, for errors: "RLIMIT_NOFILE".
+	Name string
+	// Resource is the number of it.
+	Resource   int
+	Soft, Hard uint64
+}

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package nsenter starts berth's init: the small static C program that is the
+// only code of berth's own that ever runs as a process inside a container.
+//
+// The runtime starts it from a sealed memfd in all new namespaces at once
+// ([Start]), waits for the file descriptors that only a process inside can make
+// ([Init.Namespaces]), builds the container, hands it its plan
+// ([Init.Configure]), and leaves it waiting on the exec fifo, or tells it to
+// exec ([Init.Proceed]).
+//
+// The package starts and talks to init; it decides nothing about containers.
+package nsenter
+
+import (
+	"errors"
+	"os"
+	"syscall"
+)
+
+// Join is one existing namespace for init to join with setns(2).
+type Join struct {
+	// Type is the CLONE_NEW* flag of the namespace.
+	Type uint32
+	// FD is an nsfs file, or a pidfd (then Type may be an OR of several).
+	FD *os.File
+}
+
+// Options say how init is started and what it does before it has its plan.
+type Options struct {
+	// Stdio become init's fds 0, 1 and 2. A nil one is /dev/null.
+	Stdio [3]*os.File
+	// ExtraFiles become fds 3, 4, … of init and of the process it execs.
+	ExtraFiles []*os.File
+	// NewNamespaces is the OR of the CLONE_NEW* flags to clone with. The cgroup
+	// and time namespaces are not cloned with but unshared by init, the first
+	// because it must come after the move into the cgroup, the second because
+	// its offsets must be written before anybody is in it.
+	NewNamespaces uintptr
+	// PIDNamespace is joined by the calling thread just before the clone, so
+	// that init is born in it. The caller must run on a locked thread that it
+	// never unlocks when this is set.
+	PIDNamespace *os.File
+	// CgroupDir is a cgroup v2 directory to be born in (CLONE_INTO_CGROUP); nil
+	// for none.
+	CgroupDir *os.File
+	// CgroupTasks are cgroup v1 `tasks` files open for writing: init moves
+	// itself by writing "0" to each.
+	CgroupTasks []*os.File
+	// Joins are joined in order, after the cgroup moves.
+	Joins []Join
+	// TimeOffsets is the text for /proc/self/timens_offsets (time_namespaces(7)),
+	// used when NewNamespaces has CLONE_NEWTIME.
+	TimeOffsets string
+	// ProcContexts is how many procfs contexts (fsopen(2)) init shall make.
+	ProcContexts int
+	// NamespaceFDs asks for init's own namespace files: where the caller may not
+	// use setns(2) with init's pidfd.
+	NamespaceFDs bool
+}
+
+// Init is a started init process. The caller owns it and must Close it.
+type Init struct {
+	// PID is init's process id in the caller's pid namespace.
+	PID int
+	// PIDFD refers to init; open until Close.
+	PIDFD *os.File
+}
+
+// Start starts init. On error nothing is left running.
+func Start(o *Options) (*Init, error) { return nil, errors.ErrUnsupported }
+
+// Inside are the file descriptors that init made from inside its namespaces.
+// The receiver owns them.
+type Inside struct {
+	// ProcContexts are procfs contexts of fsopen(2), each good for one mount.
+	ProcContexts []*os.File
+	// Namespaces are init's namespace files by CLONE_NEW* flag.
+	Namespaces map[uint32]*os.File
+}
+
+// Namespaces waits until init has moved into its cgroups and namespaces.
+func (i *Init) Namespaces() (*Inside, error) { return nil, errors.ErrUnsupported }
+
+// Plan is all that init needs to become the user's process.
+type Plan struct {
+	Args, Env []string
+	// Cwd is absolute.
+	Cwd string
+	// Root is a directory to chroot into first (no pivot_root); nil for none.
+	Root *os.File
+	// Console is the pty peer that becomes fds 0, 1 and 2 and the controlling
+	// terminal; nil for none.
+	Console *os.File
+	// UID, GID, Groups and Umask are the credentials. SetGroups false keeps the
+	// supplementary groups.
+	UID, GID  uint32
+	Groups    []uint32
+	SetGroups bool
+	Umask     uint32
+	// Capability sets, bit n for capability n.
+	Bounding, Effective, Permitted, Inheritable, Ambient uint64
+	NoNewPrivileges                                      bool
+	// KeepCredentials skips ids, groups, capabilities and umask altogether (for
+	// createContainer hooks).
+	KeepCredentials bool
+	// Keyring is the name of a new session keyring; "" keeps the present one.
+	Keyring string
+	// NewSession calls setsid(2).
+	NewSession bool
+	// Seccomp is a compiled filter (an array of struct sock_filter), nil for
+	// none; SeccompFlags are those of seccomp(2).
+	Seccomp      []byte
+	SeccompFlags uint32
+	// ExecFifo is an O_PATH fd of the fifo that `start` opens; nil: init waits
+	// for Proceed instead.
+	ExecFifo *os.File
+	// Hooks run just before the exec, HookState being their stdin.
+	Hooks     []Hook
+	HookState []byte
+}
+
+// Hook is a startContainer hook.
+type Hook struct {
+	Path      string
+	Args, Env []string
+	// TimeoutSeconds kills the hook; 0 means no limit.
+	TimeoutSeconds int
+}
+
+// Configure sends the plan and waits until init has applied everything that can
+// fail and waits on the exec fifo or for Proceed. Its error is a *StepError
+// when init refused.
+func (i *Init) Configure(p *Plan) error { return errors.ErrUnsupported }
+
+// Proceed lets an init without an exec fifo go on, and waits until it has
+// exec'd the user's program (nil) or failed to (a *StepError).
+func (i *Init) Proceed() error { return errors.ErrUnsupported }
+
+// Close gives up the connection and the pidfd. An init that has not been
+// configured yet exits; one that waits on the exec fifo goes on waiting.
+func (i *Init) Close() error { return nil }
+
+// AwaitExec reads from the exec fifo, opened for reading and non-blocking, what
+// init says once `start` has let it go: nil after a successful exec, a
+// *StepError after a failed one, ErrInitGone when init (pidfd) died first.
+func AwaitExec(fifo, pidfd *os.File) error { return errors.ErrUnsupported }
+
+// ErrInitGone is returned when init died without saying why (killed, for
+// example by the OOM killer).
+var ErrInitGone = errors.New("init process is gone")
+
+// StepError is a failure that init reported.
+type StepError struct {
+	// Step is the word for what init was doing: "setgroups", "chdir", "exec".
+	Step string
+	// Detail is the path or name it was about, possibly empty.
+	Detail string
+	Errno  syscall.Errno
+}
+
+func (e *StepError) Error() string {
+	if e.Detail == "" {
+		return e.Step + ": " + e.Errno.Error()
+	}
+	return e.Step + " " + e.Detail + ": " + e.Errno.Error()
+}
+
+func (e *StepError) Unwrap() error { return e.Errno }
