@@ -75,14 +75,14 @@ func (a *app) main(argv []string) int {
 	case a.global.help || len(args) == 0 || isHelp(args[0]):
 		return a.status(0, a.help(args))
 	}
-	c := findCommand(args[0])
-	if c == nil {
-		return a.fail(fmt.Errorf("unknown command %q (see \"%s --help\")", args[0], a.name))
-	}
 	if err := a.log.configure(&a.global); err != nil {
 		return a.fail(err)
 	}
 	defer a.log.close()
+	c := findCommand(args[0])
+	if c == nil {
+		return a.fail(fmt.Errorf("unknown command %q (see \"%s --help\")", args[0], a.name))
+	}
 	status, err := a.runCommand(c, args[1:])
 	if err != nil && c.lifecycle {
 		err = fmt.Errorf("%s %s failed: %w", a.name, c.name, err)

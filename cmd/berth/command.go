@@ -72,3 +72,15 @@ func (c *command) checkArgs(program string, n int) error {
 	}
 	return nil
 }
+
+// visibleCommands builds every command that help shows.
+func visibleCommands() []*command {
+	var visible []*command
+	for _, n := range commands() {
+		if c := n.make(); !c.hidden {
+			c.options = append(c.options, helpOption(new(bool)))
+			visible = append(visible, c)
+		}
+	}
+	return visible
+}

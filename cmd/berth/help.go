@@ -33,10 +33,8 @@ func (a *app) programHelp() string {
 	fmt.Fprintf(&b, "NAME:\n   %s - %s\n\n%s\n\nUSAGE:\n   %s [global options] command [command options] [arguments...]\n\nCOMMANDS:\n",
 		a.name, summary, details, a.name)
 	var rows [][2]string
-	for _, n := range commands() {
-		if c := n.make(); !c.hidden {
-			rows = append(rows, [2]string{c.name, c.summary})
-		}
+	for _, c := range visibleCommands() {
+		rows = append(rows, [2]string{c.name, c.summary})
 	}
 	rows = append(rows, [2]string{"help, h", "show the help of a command"})
 	writeRows(&b, rows)

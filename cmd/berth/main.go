@@ -19,6 +19,7 @@ package main
 import (
 	"os"
 	"runtime"
+	"runtime/debug"
 )
 
 // init keeps the main goroutine on the main thread for good. The engine's
@@ -30,6 +31,9 @@ func init() {
 }
 
 func main() {
+	// A command lives for milliseconds and its heap for as long. What stays,
+	// the foreground of run, turns collection on again.
+	debug.SetGCPercent(-1)
 	a := newApp(os.Args[0], os.Stdin, os.Stdout, os.Stderr)
 	os.Exit(a.main(os.Args[1:]))
 }
