@@ -91,13 +91,17 @@ func idLines(containers []*libcontainer.Container) string {
 
 // writeTable prints the columns of runc's table, which scripts cut by position.
 func writeTable(w io.Writer, views []stateView) error {
-	t := tabwriter.NewWriter(w, 12, 1, 3, ' ', 0)
-	fmt.Fprint(t, "ID\tPID\tSTATUS\tBUNDLE\tCREATED\tOWNER\n")
+	var rows strings.Builder
+	rows.WriteString("ID\tPID\tSTATUS\tBUNDLE\tCREATED\tOWNER\n")
 	for i := range views {
 		v := &views[i]
 		// A bundle is a path, and a path may hold what drives a terminal.
-		fmt.Fprintf(t, "%s\t%d\t%s\t%s\t%s\t%s\n", v.ID, v.PID, v.Status,
+		fmt.Fprintf(&rows, "%s\t%d\t%s\t%s\t%s\t%s\n", v.ID, v.PID, v.Status,
 			printable(v.Bundle), v.Created.Format(time.RFC3339Nano), printable(v.Owner))
+	}
+	t := tabwriter.NewWriter(w, 12, 1, 3, ' ', 0)
+	if _, err := io.WriteString(t, rows.String()); err != nil {
+		return fmt.Errorf("print table: %w", err)
 	}
 	if err := t.Flush(); err != nil {
 		return fmt.Errorf("print table: %w", err)

@@ -41,11 +41,11 @@ func (a *app) root() (string, error) {
 	}
 	// Every directory of the root would be taken for a container, and
 	// `delete --force` removes what it takes for one.
-	real, err := filepath.EvalSymlinks(root)
+	resolved, err := filepath.EvalSymlinks(root)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("--root: %w", err)
 	}
-	if root == "/" || real == "/" {
+	if root == "/" || resolved == "/" {
 		return "", fmt.Errorf("--root: %s resolves to / and would make every directory a container", a.global.root)
 	}
 	return root, nil
