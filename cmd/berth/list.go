@@ -25,29 +25,32 @@ func listCommand() *command {
 			{long: "quiet", short: "q", value: &quiet, usage: "print container ids only"},
 		},
 		run: func(a *app, _ []string) (int, error) {
+			if format != "table" && format != "json" {
+				return exitFailure, errors.New("invalid format option")
+			}
 			containers, err := a.list()
 			if err != nil {
 				return exitFailure, err
 			}
-			if quiet {
-				return 0, a.print(idLines(containers))
-			}
-			views := a.views(containers)
-			switch format {
-			case "table":
-				return 0, writeTable(a.stdout, views)
-			case "json":
-				// A nil slice is printed as "null", which engines take for
-				// no containers since runc does it.
-				text, err := json.Marshal(views)
-				if err != nil {
-					return exitFailure, fmt.Errorf("encode JSON: %w", err)
-				}
-				return 0, a.print(string(text) + "\n")
-			}
-			return exitFailure, errors.New("invalid format option")
+			return 0, a.printList(containers, format, quiet)
 		},
 	}
+}
+
+func (a *app) printList(containers []*libcontainer.Container, format string, quiet bool) error {
+	if quiet {
+		return a.print(idLines(containers))
+	}
+	views := a.views(containers)
+	if format == "table" {
+		return writeTable(a.stdout, views)
+	}
+	// A nil slice is printed as "null", as runc prints it.
+	text, err := json.Marshal(views)
+	if err != nil {
+		return fmt.Errorf("encode JSON: %w", err)
+	}
+	return a.print(string(text) + "\n")
 }
 
 // list finds all containers. A default root that nobody has made yet has none;

@@ -84,10 +84,17 @@ func parseOptions(options []option, argv []string, interspersed bool) ([]string,
 		if len(rest) == 0 {
 			return positional, nil
 		}
-		if len(parsed) > 0 && parsed[len(parsed)-1] == "--" {
+		if endsOptions(fs, parsed) {
 			return append(positional, rest...), nil
 		}
 		positional = append(positional, rest[0])
 		argv = rest[1:]
 	}
+}
+
+// endsOptions says whether the last of parsed is the "--" that ends options. It
+// is not when an option before it has taken it for its value.
+func endsOptions(fs *flag.FlagSet, parsed []string) bool {
+	last := len(parsed) - 1
+	return last >= 0 && parsed[last] == "--" && fs.Parse(parsed[:last]) == nil
 }
