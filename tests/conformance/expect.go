@@ -19,6 +19,7 @@ const (
 	failExit    = "exit"    // a status that is not 0
 	failPlan    = "plan"    // another number of tests than planned
 	failTimeout = "timeout" // killed after the time limit
+	failAny     = "any"     // at least one failure, whichever
 )
 
 // expectation is one line of the table of expected failures.
@@ -68,7 +69,7 @@ func parseTable(r io.Reader) ([]expectation, error) {
 func parseFailures(s string) ([]string, error) {
 	var all []string
 	for f := range strings.SplitSeq(s, ",") {
-		if slices.Contains([]string{failError, failExit, failPlan, failTimeout}, f) {
+		if slices.Contains([]string{failError, failExit, failPlan, failTimeout, failAny}, f) {
 			all = append(all, f)
 			continue
 		}

@@ -62,6 +62,10 @@ func judge(ctx context.Context, o *options, name string, table []expectation, h 
 		}
 	}
 	v.Tests = len(out.tap.Tests)
+	if reason, known := must[failAny]; known && len(out.Failures) > 0 {
+		v.Explained = []string{failAny + ": " + reason}
+		return v
+	}
 	for _, f := range slices.SortedFunc(maps.Keys(out.Failures), byNumber) {
 		if reason, known := must[f]; known {
 			v.Explained = append(v.Explained, f+": "+reason)
