@@ -65,6 +65,9 @@ func (o *Options) bootstrap() (*wireBootstrap, []int, error) {
 		Joins:        uint32(len(o.Joins)),
 		ProcContexts: uint32(o.ProcContexts),
 	}
+	if o.awaitsMaps() {
+		b.Flags = wireAwaitMaps
+	}
 	if o.NewNamespaces&unix.CLONE_NEWTIME != 0 {
 		b.OffsetsSize = uint32(copy(b.Offsets[:], o.TimeOffsets))
 	}
@@ -80,6 +83,12 @@ func (o *Options) bootstrap() (*wireBootstrap, []int, error) {
 		files = append(files, int(j.FD.Fd()))
 	}
 	return b, files, nil
+}
+
+// awaitsMaps says whether init is the first process of a new user namespace and
+// in no other that existed before.
+func (o *Options) awaitsMaps() bool {
+	return o.NewNamespaces&unix.CLONE_NEWUSER != 0 && o.PIDNamespace == nil && len(o.Joins) == 0
 }
 
 // namespaces are the CLONE_NEW* flags of all namespaces that are new or joined.
@@ -124,6 +133,9 @@ func (o *Options) clone(sock int) (*Init, error) {
 		Files: files,
 		Sys:   &syscall.SysProcAttr{Cloneflags: o.NewNamespaces &^ unshared, PidFD: &pidfd},
 	}
+	if o.NewNamespaces&unix.CLONE_NEWUSER != 0 {
+		attr.Sys.AmbientCaps = everyCapability()
+	}
 	if o.CgroupDir != nil {
 		attr.Sys.UseCgroupFD = true
 		attr.Sys.CgroupFD = int(o.CgroupDir.Fd())
@@ -140,6 +152,17 @@ func (o *Options) clone(sock int) (*Init, error) {
 		return nil, fmt.Errorf("start init: %w", err)
 	}
 	return &Init{PID: pid, PIDFD: os.NewFile(uintptr(pidfd), "pidfd of init")}, nil
+}
+
+// everyCapability lists the capabilities for a process in a new user namespace
+// to keep. An exec takes them from whoever is not root there, and nobody is as
+// long as the ids are not mapped; ambient ones stay.
+func everyCapability() []uintptr {
+	all := make([]uintptr, unix.CAP_LAST_CAP+1)
+	for n := range all {
+		all[n] = uintptr(n)
+	}
+	return all
 }
 
 // files are the descriptors of the child by their number in it; the socket is

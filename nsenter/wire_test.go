@@ -144,6 +144,7 @@ func TestConstantsAgree(t *testing.T) {
 		"WIRE_MAX_PROC_CONTEXTS": wireMaxProcContexts,
 		"WIRE_MAX_OFFSETS":       wireMaxOffsets,
 		"WIRE_MAX_DETAIL":        wireMaxDetail,
+		"WIRE_AWAIT_MAPS":        wireAwaitMaps,
 		"WIRE_HAS_CONSOLE":       wireHasConsole,
 		"WIRE_HAS_ROOT":          wireHasRoot,
 		"WIRE_HAS_FIFO":          wireHasFifo,
