@@ -83,6 +83,7 @@ func anotherContainer(t *testing.T, first *container) *container {
 
 // remove deletes the container and its bundle, and checks what is left of them.
 func (c *container) remove() {
+	c.global, c.env, c.files = nil, nil, nil
 	c.command("delete", "--force", c.id).code(0)
 	c.killLeftovers()
 	entries, err := os.ReadDir(c.state)
@@ -260,9 +261,18 @@ func (c *container) finish(r *running) (*result, error) {
 func (r *result) code(want int) *result {
 	r.t.Helper()
 	if r.status != want {
-		r.t.Errorf("%s: status %d, want %d; stdout %q, stderr %q", r.what, r.status, want, r.out, r.stderr)
+		r.t.Errorf("%s: status %d, want %d; stdout %q, stderr %q", r.what, r.status, want, shorten(r.out), shorten(r.stderr))
 	}
 	return r
+}
+
+// shorten cuts a help text down to its start.
+func shorten(s string) string {
+	const most = 600
+	if len(s) > most {
+		return s[:most] + "…"
+	}
+	return s
 }
 
 // must is code(0), and ends the test otherwise.
@@ -290,10 +300,12 @@ func (r *result) fails(text, crunText string) *result {
 	if suite.name == "crun" {
 		text = crunText
 	}
+	// The text form of a log has its messages quoted.
+	stderr := strings.ReplaceAll(r.stderr, `\"`, `"`)
 	switch {
 	case r.status == 0:
 		r.t.Errorf("%s: succeeded, want an error", r.what)
-	case !strings.Contains(r.stderr, text):
+	case !strings.Contains(stderr, text):
 		r.t.Errorf("%s: stderr %q has no %q", r.what, r.stderr, text)
 	case strings.TrimSpace(r.stderr) == "":
 		r.t.Errorf("%s: no error text", r.what)

@@ -42,6 +42,18 @@ func children(t *testing.T) []int {
 	return pids
 }
 
+// ends waits until a process that must already be dying is dead.
+func ends(pid int) bool {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return true
+	}
+	defer unix.Close(fd)
+	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	n, err := unix.Poll(p, 2000)
+	return err == nil && n == 1
+}
+
 // killAndWaitZombie kills the container's first process and waits for its end
 // without reaping it.
 func killAndWaitZombie(c *container) {
@@ -90,4 +102,13 @@ func cgroupPIDs(c *container) []int {
 	}
 	slices.Sort(pids)
 	return pids
+}
+
+func marshal(t *testing.T, doc any) []byte {
+	t.Helper()
+	data, err := json.Marshal(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
 }
