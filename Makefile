@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+# `make help` lists the targets.
+
+GO      ?= go
+PREFIX  ?= /usr/local
+BINDIR  ?= $(PREFIX)/bin
+MANDIR  ?= $(PREFIX)/share/man
+BIN     ?= bin/berth
+# Build tags: noseccomp builds without libseccomp.
+GOTAGS  ?=
+COMMIT  ?= $(shell git describe --always --dirty --abbrev=40 2>/dev/null)
+
+# Found in the module cache after the first run; `go run` keeps the built tools.
+GOLANGCI := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+# The race detector needs a C compiler.
+RACE := $(if $(shell command -v gcc),-race)
+
+.DEFAULT_GOAL := all
+
+-include nsenter/build.mk
+-include seccomp/build.mk
+
+# What the Go build embeds.
+EMBEDDED := $(INIT_BIN) $(if $(filter noseccomp,$(GOTAGS)),,$(SECCOMP_BIN))
+# Modules beside the main one.
+MODULES  := $(patsubst %/go.mod,%,$(wildcard tests/*/go.mod))
+SCRIPTS  := $(shell grep -rlIE '^\#!/bin/(ba)?sh|^\#!/usr/bin/env bash' .ci tests --exclude-dir=_build 2>/dev/null)
+C_FILES  := $(wildcard nsenter/*/*.[ch])
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: all
+all: deps-build build ## build bin/berth, installing the few build dependencies when missing
+
+.PHONY: build
+build: $(EMBEDDED) ## build bin/berth with what is installed
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -tags '$(GOTAGS)' \
+		-ldflags '-s -w -X main.commit=$(COMMIT)' -o $(BIN) ./cmd/berth
+
+.PHONY: static
+static: all ## build bin/berth and check that it is static (it always should be)
+	@! readelf --program-headers $(BIN) | grep INTERP
+	@echo "$(BIN) is static"
+
+.PHONY: cross-arm64
+cross-arm64: ## build bin/berth-arm64; without a cross compiler only its Go part
+	$(MAKE) GOARCH=arm64 BIN=bin/berth-arm64 GOTAGS=noseccomp build
+
+.PHONY: deps deps-build
+deps: ## install what building and testing need (Debian, Ubuntu), or name it
+	@.ci/deps build test
+deps-build:
+	@.ci/deps build
+
+.PHONY: test
+test: deps all lint unit integration conformance ## build, and run every check and test there is (root)
+
+.PHONY: unit
+unit: $(EMBEDDED) $(if $(C_TEST),c-test) ## run the tests beside the code
+	$(GO) test $(RACE) ./...
+	@set -e; for m in $(MODULES); do (set -x; cd $$m && $(GO) test ./...); done
+
+.PHONY: integration
+integration: build ## run real containers (root)
+	RUNTIME=$(abspath $(BIN)) tests/integration/run
+
+.PHONY: conformance
+conformance: build ## run the OCI runtime-tools validation suite (root)
+	RUNTIME=$(abspath $(BIN)) tests/conformance/run
+
+.PHONY: bench
+bench: build ## compare the speed with crun and runc (root)
+	RUNTIME=$(abspath $(BIN)) tests/bench/run
+
+.PHONY: demo
+demo: all ## run a real container and show what happens (root)
+	@.ci/deps demo
+	@BERTH=$(abspath $(BIN)) tests/demo/run
+
+.PHONY: lint
+lint: $(EMBEDDED) ## check style and common mistakes
+	$(GO) mod tidy -diff
+	$(GO) vet ./...
+	$(GOLANGCI) run ./...
+	@set -e; for m in $(MODULES); do (set -x; cd $$m && $(GOLANGCI) run --config ../../.golangci.yml ./...); done
+	shellcheck $(SCRIPTS)
+	codespell --skip='.git,bin,.cache,_build,*.bin,go.sum,LICENSE' --ignore-words=.codespellignore
+ifneq ($(C_FILES),)
+	clang-format --dry-run --Werror $(C_FILES)
+endif
+
+.PHONY: fmt
+fmt: ## format Go and C
+	$(GOLANGCI) fmt ./...
+ifneq ($(C_FILES),)
+	clang-format -i $(C_FILES)
+endif
+
+.PHONY: man
+man: build ## write the manual pages and completions to bin/man and bin/completion
+	@mkdir -p bin/man bin/completion
+	$(BIN) man bin/man
+	$(BIN) completion bash >bin/completion/berth
+	$(BIN) completion zsh >bin/completion/_berth
+	$(BIN) completion fish >bin/completion/berth.fish
+
+.PHONY: install
+install: man ## install into DESTDIR and PREFIX (/usr/local)
+	install -D -m 755 $(BIN) $(DESTDIR)$(BINDIR)/berth
+	install -d $(DESTDIR)$(MANDIR)/man8
+	install -m 644 bin/man/*.8 $(DESTDIR)$(MANDIR)/man8
+	install -D -m 644 bin/completion/berth $(DESTDIR)$(PREFIX)/share/bash-completion/completions/berth
+	install -D -m 644 bin/completion/_berth $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_berth
+	install -D -m 644 bin/completion/berth.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/berth.fish
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf bin .cache tests/*/_build nsenter/ctest/*.o
+	rm -f nsenter/init-*.bin seccomp/compiler-*.bin

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"github.com/opencontainers/runtime-spec/specs-go/features"
+
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/seccomp"
+)
+
+// The range of runtime-spec versions whose config.json berth reads.
+const (
+	ociVersionMin = "1.0.0"
+	ociVersionMax = "1.3.0"
+)
+
+func featuresCommand() *command {
+	return &command{
+		name: "features", synopsis: "", min: 0, max: 0,
+		summary: "print what this build supports, as JSON",
+		details: `The JSON is the runtime-spec's features document. It tells what is built in,
+not what the host allows.`,
+		run: func(a *app, _ []string) (int, error) {
+			return 0, a.printJSON(newFeatures(), "    ")
+		},
+	}
+}
+
+// newFeatures describes this build. Engines act on it: they refuse to send a
+// config that uses what is not listed here, and send what is, so a name may be
+// added only together with the code.
+func newFeatures() *features.Features {
+	f := &features.Features{
+		OCIVersionMin: ociVersionMin,
+		OCIVersionMax: ociVersionMax,
+		Hooks:         []string{"prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"},
+		MountOptions:  knownMountOptions(),
+		Linux: &features.Linux{
+			Namespaces:   knownNamespaces(),
+			Capabilities: knownCapabilities(),
+			Cgroup: &features.Cgroup{
+				V1:          yes(true),
+				V2:          yes(true),
+				Systemd:     yes(false),
+				SystemdUser: yes(false),
+				Rdma:        yes(true),
+			},
+			Seccomp:         seccompFeatures(),
+			Apparmor:        &features.Apparmor{Enabled: yes(false)},
+			Selinux:         &features.Selinux{Enabled: yes(false)},
+			IntelRdt:        &features.IntelRdt{Enabled: yes(false), Schemata: yes(false), Monitoring: yes(false)},
+			MountExtensions: &features.MountExtensions{IDMap: &features.IDMap{Enabled: yes(false)}},
+			NetDevices:      &features.NetDevices{Enabled: yes(false)},
+		},
+		Annotations: map[string]string{
+			"run.berth.version": version,
+			// Consumers look for runc's key, whatever the runtime.
+			"org.opencontainers.runc.checkpoint.enabled": "false",
+		},
+	}
+	if commit != "" {
+		f.Annotations["run.berth.commit"] = commit
+	}
+	if v := libseccompVersion(); v != "" {
+		f.Annotations["io.github.seccomp.libseccomp.version"] = v
+	}
+	return f
+}
+
+// knownNamespaces lists the namespaces that a config.json may ask for.
+func knownNamespaces() []string {
+	var names []string
+	for _, t := range configs.NamespaceTypes() {
+		if t != configs.NewUser { // user namespaces are not available yet
+			names = append(names, t.String())
+		}
+	}
+	return names
+}
+
+func seccompFeatures() *features.Seccomp {
+	return &features.Seccomp{Enabled: yes(seccomp.Enabled())}
+}
+
+// yes makes a pointer: the document tells false from unknown.
+func yes(b bool) *bool { return &b }

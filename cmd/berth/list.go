@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/berth-run/berth/libcontainer"
+)
+
+func listCommand() *command {
+	format, quiet := "table", false
+	return &command{
+		name: "list", synopsis: "", min: 0, max: 0,
+		summary: "list the containers below the root",
+		options: []option{
+			{long: "format", short: "f", value: &format, arg: "FORMAT", usage: "table or json"},
+			{long: "quiet", short: "q", value: &quiet, usage: "print container ids only"},
+		},
+		run: func(a *app, _ []string) (int, error) {
+			if format != "table" && format != "json" {
+				return exitFailure, errors.New("invalid format option")
+			}
+			states, err := a.list()
+			if err != nil {
+				return exitFailure, err
+			}
+			return 0, a.printList(states, format, quiet)
+		},
+	}
+}
+
+func (a *app) printList(states []*libcontainer.State, format string, quiet bool) error {
+	if quiet {
+		return a.print(idLines(states))
+	}
+	if format == "table" {
+		return writeTable(a.stdout, states)
+	}
+	// A nil slice is printed as "null", as runc prints it.
+	text, err := json.Marshal(states)
+	if err != nil {
+		return fmt.Errorf("encode JSON: %w", err)
+	}
+	return a.print(string(text) + "\n")
+}
+
+// list finds all containers. A default root that nobody has made yet has none;
+// a root that the caller named and that is missing is a mistake.
+func (a *app) list() ([]*libcontainer.State, error) {
+	store, err := a.openStore()
+	if err != nil {
+		return nil, err
+	}
+	states, err := store.List(a.log)
+	if errors.Is(err, fs.ErrNotExist) {
+		if a.global.root == "" {
+			return nil, nil
+		}
+		return nil, fmt.Errorf("--root: %w", err)
+	}
+	return states, err
+}
+
+func idLines(states []*libcontainer.State) string {
+	var b strings.Builder
+	for _, s := range states {
+		b.WriteString(s.ID)
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+// writeTable prints the columns of runc's table, which scripts cut by position.
+func writeTable(w io.Writer, states []*libcontainer.State) error {
+	var rows strings.Builder
+	rows.WriteString("ID\tPID\tSTATUS\tBUNDLE\tCREATED\tOWNER\n")
+	for _, v := range states {
+		// A bundle is a path, and a path may hold what drives a terminal.
+		fmt.Fprintf(&rows, "%s\t%d\t%s\t%s\t%s\t%s\n", v.ID, v.PID, v.Status,
+			printable(v.Bundle), v.Created.Format(time.RFC3339Nano), printable(v.Owner))
+	}
+	t := tabwriter.NewWriter(w, 12, 1, 3, ' ', 0)
+	if _, err := io.WriteString(t, rows.String()); err != nil {
+		return fmt.Errorf("print table: %w", err)
+	}
+	if err := t.Flush(); err != nil {
+		return fmt.Errorf("print table: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// version is berth's version (semver.org).
+const version = "0.1.0-dev"
+
+// commit is set by the linker (-X main.commit=…); a build outside a git
+// checkout has none.
+var commit string
+
+// printVersion prints what engines parse by line: the first word decides
+// whether containerd takes the rest to be a version at all.
+func (a *app) printVersion() error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s version %s\n", a.name, version)
+	if commit != "" {
+		fmt.Fprintf(&b, "commit: %s\n", commit)
+	}
+	fmt.Fprintf(&b, "spec: %s\ngo: %s\n", specs.Version, runtime.Version())
+	if v := libseccompVersion(); v != "" {
+		fmt.Fprintf(&b, "libseccomp: %s\n", v)
+	}
+	return a.print(b.String())
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package arrows_test holds the import arrows between berth's folders (the table of
+// docs/architecture.md): who may know whom. Without it, a shortcut compiles and
+// the layers are gone before anybody has decided that.
+package arrows_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/berth-run/berth/"
+
+// arrows lists every folder and what it may import of ours, besides what is
+// below itself. A package belongs to the longest folder that it is in.
+var arrows = map[string][]string{
+	"cmd/berth":             {"specconv", "libcontainer", "libcontainer/configs", "seccomp"},
+	"specconv":              {"libcontainer/configs"},
+	"libcontainer":          {"libcontainer/configs", "libcontainer/cgroups", "libcontainer/rootfs", "libcontainer/network", "libcontainer/internal", "seccomp", "nsenter"},
+	"libcontainer/configs":  {},
+	"libcontainer/cgroups":  {"libcontainer/configs", "libcontainer/internal"},
+	"libcontainer/rootfs":   {"libcontainer/configs", "libcontainer/internal"},
+	"libcontainer/network":  {"libcontainer/configs"},
+	"libcontainer/internal": {},
+	"nsenter":               {"libcontainer/internal"},
+	"seccomp":               {},
+	"tests":                 {},
+}
+
+// goPackage is what `go list -json` says about a package.
+type goPackage struct {
+	ImportPath string
+	Imports    []string
+	Deps       []string
+	CgoFiles   []string
+}
+
+func listPackages(t *testing.T) []goPackage {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-json=ImportPath,Imports,Deps,CgoFiles", module+"...")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v: %s", err, stderr.String())
+	}
+	var packages []goPackage
+	for d := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p goPackage
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			return packages
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		packages = append(packages, p)
+	}
+}
+
+// folder finds the entry of arrows that a package of ours belongs to.
+func folder(importPath string) (string, bool) {
+	path := strings.TrimPrefix(importPath, module)
+	for {
+		if _, ok := arrows[path]; ok {
+			return path, true
+		}
+		i := strings.LastIndexByte(path, '/')
+		if i < 0 {
+			return "", false
+		}
+		path = path[:i]
+	}
+}
+
+func TestArrows(t *testing.T) {
+	packages := listPackages(t)
+	if len(packages) < 5 {
+		t.Fatalf("go list found only %d packages", len(packages))
+	}
+	for _, p := range packages {
+		from, ok := folder(p.ImportPath)
+		if !ok {
+			t.Errorf("%s: in no folder of the table", p.ImportPath)
+			continue
+		}
+		for _, imported := range p.Imports {
+			if !strings.HasPrefix(imported, module) {
+				continue
+			}
+			to, ok := folder(imported)
+			if !ok || to != from && !slices.Contains(arrows[from], to) {
+				t.Errorf("%s imports %s: %s may import %s only", p.ImportPath, imported, from, arrows[from])
+			}
+		}
+	}
+}
+
+// TestNoCgo: cgo would bring a dynamic loader and threads of C into a program
+// that enters namespaces thread by thread. The only C library, libseccomp, is
+// in a program of its own.
+func TestNoCgo(t *testing.T) {
+	for _, p := range listPackages(t) {
+		if len(p.CgoFiles) > 0 && !strings.HasPrefix(p.ImportPath, module+"seccomp/") {
+			t.Errorf("%s uses cgo: %s", p.ImportPath, p.CgoFiles)
+		}
+	}
+}
+
+// TestBuilderImports: the builder runs on a thread inside a container, where
+// name look-ups would read the container's files and a goroutine would run on
+// another thread, outside.
+func TestBuilderImports(t *testing.T) {
+	forbidden := []string{"net", "os/user", "os/exec", "os/signal", "net/http"}
+	found := false
+	for _, p := range listPackages(t) {
+		if p.ImportPath != module+"libcontainer/rootfs" {
+			continue
+		}
+		found = true
+		for _, dep := range forbidden {
+			if slices.Contains(p.Deps, dep) {
+				t.Errorf("%s depends on %s", p.ImportPath, dep)
+			}
+		}
+	}
+	if !found {
+		t.Error("no builder found")
+	}
+}
+
+func TestFolder(t *testing.T) {
+	tests := []struct {
+		path, want string
+		ok         bool
+	}{
+		{"libcontainer", "libcontainer", true},
+		{"libcontainer/cgroups/v2", "libcontainer/cgroups", true},
+		{"libcontainer/internal/pathfd", "libcontainer/internal", true},
+		{"seccomp/compiler/pack", "seccomp", true},
+		{"utils", "", false},
+		{"libcontainerd", "", false},
+	}
+	for _, test := range tests {
+		if got, ok := folder(module + test.path); got != test.want || ok != test.ok {
+			t.Errorf("folder(%q) = %q, %v", test.path, got, ok)
+		}
+	}
+}
