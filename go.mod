@@ -8,3 +8,5 @@ require (
 )
 
 require github.com/sirupsen/logrus v1.10.2
+
+require github.com/seccomp/libseccomp-golang v0.11.1

@@ -7,15 +7,19 @@
 // ([Start]), waits for the file descriptors that only a process inside can make
 // ([Init.Namespaces]), builds the container, hands it its plan
 // ([Init.Configure]), and leaves it waiting on the exec fifo, or tells it to
-// exec ([Init.Proceed]).
+// exec ([Init.Proceed]). init/wire.h draws the conversation.
 //
 // The package starts and talks to init; it decides nothing about containers.
+// Its one invariant: whatever fails, no process, no zombie and no descriptor of
+// its making is left behind.
+//
+// The C part is in init/, its build in build.mk. Without a built init the
+// package compiles all the same and [Start] says what is missing.
 package nsenter
 
 import (
 	"errors"
 	"os"
-	"syscall"
 )
 
 // Join is one existing namespace for init to join with setns(2).
@@ -26,11 +30,14 @@ type Join struct {
 	FD *os.File
 }
 
-// Options say how init is started and what it does before it has its plan.
+// Options say how init is started and what it does before it has its plan. All
+// files stay the caller's, who may close them as soon as Start has returned.
 type Options struct {
 	// Stdio become init's fds 0, 1 and 2. A nil one is /dev/null.
 	Stdio [3]*os.File
-	// ExtraFiles become fds 3, 4, … of init and of the process it execs.
+	// ExtraFiles become fds 3, 4, … of init and of the process it execs. The
+	// number of a nil one stays closed, or may be taken by init meanwhile, but
+	// is closed again at the exec.
 	ExtraFiles []*os.File
 	// NewNamespaces is the OR of the CLONE_NEW* flags to clone with. The cgroup
 	// and time namespaces are not cloned with but unshared by init, the first
@@ -59,28 +66,47 @@ type Options struct {
 	NamespaceFDs bool
 }
 
-// Init is a started init process. The caller owns it and must Close it.
+// Init is a started init process. The caller owns it and must Close it, and
+// reap it as its child, with wait4(2) or [Init.Abort].
+//
+// Its methods are for one goroutine at a time, but for Abort, which may end a
+// wait in another.
 type Init struct {
 	// PID is init's process id in the caller's pid namespace.
 	PID int
 	// PIDFD refers to init; open until Close.
 	PIDFD *os.File
-}
 
-// Start starts init. On error nothing is left running.
-func Start(o *Options) (*Init, error) { return nil, errors.ErrUnsupported }
+	sock *os.File
+	// names are for errors.
+	names fileNames
+	// inside is what the first message has to bring; insideTaken says that it
+	// has come.
+	inside      insideRequest
+	insideTaken bool
+}
 
 // Inside are the file descriptors that init made from inside its namespaces.
 // The receiver owns them.
 type Inside struct {
 	// ProcContexts are procfs contexts of fsopen(2), each good for one mount.
 	ProcContexts []*os.File
-	// Namespaces are init's namespace files by CLONE_NEW* flag.
+	// Namespaces are init's namespace files by CLONE_NEW* flag: those that are
+	// new or joined, if Options.NamespaceFDs asked for them.
 	Namespaces map[uint32]*os.File
 }
 
-// Namespaces waits until init has moved into its cgroups and namespaces.
-func (i *Init) Namespaces() (*Inside, error) { return nil, errors.ErrUnsupported }
+// Close closes what it holds.
+func (i *Inside) Close() error {
+	var errs []error
+	for _, f := range i.ProcContexts {
+		errs = append(errs, f.Close())
+	}
+	for _, f := range i.Namespaces {
+		errs = append(errs, f.Close())
+	}
+	return errors.Join(errs...)
+}
 
 // Plan is all that init needs to become the user's process.
 type Plan struct {
@@ -90,7 +116,7 @@ type Plan struct {
 	// Root is a directory to chroot into first (no pivot_root); nil for none.
 	Root *os.File
 	// Console is the pty peer that becomes fds 0, 1 and 2 and the controlling
-	// terminal; nil for none.
+	// terminal; nil for none. It takes NewSession.
 	Console *os.File
 	// UID, GID, Groups and Umask are the credentials. SetGroups false keeps the
 	// supplementary groups.
@@ -98,7 +124,8 @@ type Plan struct {
 	Groups    []uint32
 	SetGroups bool
 	Umask     uint32
-	// Capability sets, bit n for capability n.
+	// Capability sets, bit n for capability n. An ambient one that is not both
+	// permitted and inheritable is skipped.
 	Bounding, Effective, Permitted, Inheritable, Ambient uint64
 	NoNewPrivileges                                      bool
 	// KeepCredentials skips ids, groups, capabilities and umask altogether (for
@@ -109,7 +136,9 @@ type Plan struct {
 	// NewSession calls setsid(2).
 	NewSession bool
 	// Seccomp is a compiled filter (an array of struct sock_filter), nil for
-	// none; SeccompFlags are those of seccomp(2).
+	// none; SeccompFlags are those of seccomp(2). A filter must allow write,
+	// openat, close and execve to be of use, and without NoNewPrivileges also
+	// the calls that change credentials.
 	Seccomp      []byte
 	SeccompFlags uint32
 	// ExecFifo is an O_PATH fd of the fifo that `start` opens; nil: init waits
@@ -122,48 +151,18 @@ type Plan struct {
 
 // Hook is a startContainer hook.
 type Hook struct {
-	Path      string
-	Args, Env []string
+	Path string
+	// Args are argv; when empty, Path alone.
+	Args []string
+	Env  []string
 	// TimeoutSeconds kills the hook; 0 means no limit.
 	TimeoutSeconds int
 }
-
-// Configure sends the plan and waits until init has applied everything that can
-// fail and waits on the exec fifo or for Proceed. Its error is a *StepError
-// when init refused.
-func (i *Init) Configure(p *Plan) error { return errors.ErrUnsupported }
-
-// Proceed lets an init without an exec fifo go on, and waits until it has
-// exec'd the user's program (nil) or failed to (a *StepError).
-func (i *Init) Proceed() error { return errors.ErrUnsupported }
-
-// Close gives up the connection and the pidfd. An init that has not been
-// configured yet exits; one that waits on the exec fifo goes on waiting.
-func (i *Init) Close() error { return nil }
-
-// AwaitExec reads from the exec fifo, opened for reading and non-blocking, what
-// init says once `start` has let it go: nil after a successful exec, a
-// *StepError after a failed one, ErrInitGone when init (pidfd) died first.
-func AwaitExec(fifo, pidfd *os.File) error { return errors.ErrUnsupported }
 
 // ErrInitGone is returned when init died without saying why (killed, for
 // example by the OOM killer).
 var ErrInitGone = errors.New("init process is gone")
 
-// StepError is a failure that init reported.
-type StepError struct {
-	// Step is the word for what init was doing: "setgroups", "chdir", "exec".
-	Step string
-	// Detail is the path or name it was about, possibly empty.
-	Detail string
-	Errno  syscall.Errno
-}
-
-func (e *StepError) Error() string {
-	if e.Detail == "" {
-		return e.Step + ": " + e.Errno.Error()
-	}
-	return e.Step + " " + e.Detail + ": " + e.Errno.Error()
-}
-
-func (e *StepError) Unwrap() error { return e.Errno }
+// ErrNoInit is returned by Start of a build that has no init for its
+// architecture.
+var ErrNoInit = errors.New("this build has no init program (see nsenter/build.mk)")

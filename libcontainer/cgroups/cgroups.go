@@ -3,14 +3,22 @@
 // Package cgroups places containers in control groups and limits them: one
 // interface, [Manager], over cgroup v1 (every mounted hierarchy, named ones
 // too), v2 and the hybrid of both.
+//
+// It chooses; the work is done in v1 and v2, which know their files and limits,
+// over cgroupfs, which knows what they have in common, and devices. Its one
+// invariant: what a Manager makes, its Destroy removes, also when another process
+// does so from [Manager.Paths] alone.
 package cgroups
 
 import (
 	"errors"
-	"os"
 
+	"github.com/berth-run/berth/libcontainer/cgroups/cgroupfs"
+	"github.com/berth-run/berth/libcontainer/cgroups/v1"
+	"github.com/berth-run/berth/libcontainer/cgroups/v2"
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 )
 
 // Manager controls the cgroups of one container.
@@ -18,10 +26,15 @@ type Manager interface {
 	// Create makes the cgroups, enabling controllers on the way (v2). It fails
 	// when one exists and has processes in it or is frozen. On error it removes
 	// what it made.
+	//
+	// A rootless container that asks for no certain cgroup does without those
+	// that it may not make: Paths tells afterwards which there are.
 	Create() error
-	// Set applies limits.
+	// Set applies limits. It may be called before a process is placed, but for
+	// a pids.limit of 0, which on v2 lets nobody in.
 	Set(r *specs.LinuxResources) error
-	// SetDevices applies the device rules of the container's plan.
+	// SetDevices applies the device rules of the container's plan. It does
+	// nothing for a rootless container.
 	SetDevices(rules []configs.DeviceRule) error
 	// Placement opens what a new process needs to be placed. The caller closes it.
 	Placement() (*Placement, error)
@@ -37,7 +50,8 @@ type Manager interface {
 	// Frozen says whether the cgroup is frozen.
 	Frozen() (bool, error)
 	// Kill sends SIGKILL to every process, without a race against forks, also
-	// to frozen ones.
+	// to frozen ones. Where the kernel does not do that at once (v2 and hybrid
+	// since Linux 5.14) it returns when they are gone.
 	Kill() error
 	// Destroy removes the cgroups and those below them, waiting for stragglers
 	// that are dying. Missing ones are no error.
@@ -45,44 +59,86 @@ type Manager interface {
 }
 
 // Placement is how a process gets into the container's cgroups.
-type Placement struct {
-	// Tasks are v1 `tasks` files, open for writing, for the process to write "0" to.
-	Tasks []*os.File
-	// Dir is the v2 directory for CLONE_INTO_CGROUP; nil when there is none.
-	Dir *os.File
-}
+type Placement = cgroupfs.Placement
 
 // Hierarchy is one mounted hierarchy of the host.
-type Hierarchy struct {
-	// Name is the directory's name below /sys/fs/cgroup; "" for pure v2.
-	Name string
-	// Options select it in a mount: "cpu,cpuacct", "none,name=systemd"; "" for v2.
-	Options string
-	// Links are other names of it beside Name.
-	Links []string
-	// Path is the container's cgroup on the host.
-	Path string
-	V2   bool
-}
+type Hierarchy = cgroupfs.Hierarchy
+
+// ErrNoCgroup is what Pids, Freeze and Kill return for a rootless container that
+// has no cgroup.
+var ErrNoCgroup = cgroupfs.ErrNoCgroup
 
 // Mode is the layout of the host's hierarchies.
 type Mode int
 
 // The layouts.
 const (
+	// Unavailable: no cgroup hierarchy is mounted.
 	Unavailable Mode = iota
+	// Legacy: all hierarchies are v1.
 	Legacy
+	// Hybrid: as Legacy, with a v2 hierarchy without controllers on
+	// /sys/fs/cgroup/unified.
 	Hybrid
+	// Unified: one v2 hierarchy with all controllers.
 	Unified
 )
 
 // DetectMode tells the host's layout from what is mounted on /sys/fs/cgroup.
-func DetectMode() (Mode, error) { return Unavailable, errors.ErrUnsupported }
+func DetectMode() (Mode, error) {
+	fs, err := cgroupfs.FileSystem(cgroupfs.Root)
+	switch {
+	case err != nil:
+		return Unavailable, err
+	case fs == unix.CGROUP2_SUPER_MAGIC:
+		return Unified, nil
+	case fs == 0 || fs == unix.SYSFS_MAGIC:
+		return Unavailable, nil // The directory is part of sysfs.
+	}
+	fs, err = cgroupfs.FileSystem(cgroupfs.Root + "/unified")
+	if err == nil && fs == unix.CGROUP2_SUPER_MAGIC {
+		return Hybrid, nil
+	}
+	return Legacy, err
+}
 
 // New plans the cgroups of container id; nothing is made yet.
-func New(c *configs.Cgroup, id string) (Manager, error) { return nil, errors.ErrUnsupported }
+func New(c *configs.Cgroup, id string) (Manager, error) {
+	if err := refuseSystemd(c); err != nil {
+		return nil, err
+	}
+	mode, err := DetectMode()
+	if err != nil {
+		return nil, err
+	}
+	if mode == Unified {
+		return managed(v2.New(c, id))
+	}
+	return managed(v1.New(c, id, mode == Hybrid))
+}
 
 // Load is the manager of a container that exists, from Paths as saved.
 func Load(paths map[string]string, c *configs.Cgroup) (Manager, error) {
-	return nil, errors.ErrUnsupported
+	if err := refuseSystemd(c); err != nil {
+		return nil, err
+	}
+	if _, ok := paths[""]; ok && len(paths) == 1 {
+		return v2.Load(paths, c), nil
+	}
+	return v1.Load(paths, c), nil
+}
+
+// managed keeps a nil pointer from becoming a Manager that is not nil.
+func managed[M Manager](m M, err error) (Manager, error) {
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+func refuseSystemd(c *configs.Cgroup) error {
+	if c.Systemd {
+		return errors.New("systemd cgroup driver is not supported yet")
+	}
+	return nil
 }

@@ -117,3 +117,12 @@ func (n Namespaces) NewFlags() NamespaceType {
 	}
 	return flags
 }
+
+// Types is the OR of the kinds of all entries, new or joined.
+func (n Namespaces) Types() NamespaceType {
+	var types NamespaceType
+	for _, ns := range n {
+		types |= ns.Type
+	}
+	return types
+}

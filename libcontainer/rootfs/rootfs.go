@@ -11,9 +11,14 @@ package rootfs
 
 import (
 	"errors"
+	"fmt"
 	"os"
 
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/inroot"
+	"github.com/berth-run/berth/libcontainer/internal/mountapi"
+	"github.com/berth-run/berth/libcontainer/internal/procfs"
+	"golang.org/x/sys/unix"
 )
 
 // CgroupHierarchy is one mounted cgroup hierarchy, for a mount of type cgroup.
@@ -46,31 +51,214 @@ type Options struct {
 }
 
 // Builder builds one root file system. Its methods are called in the order
-// Mount, Console (optional), Enter, Home; all on the same thread.
-type Builder struct{}
+// Mount, Console (optional), Enter, Home; all on the same thread, which has its own
+// root, working directory and umask (unshare(2) with CLONE_FS), since the builder
+// changes all three, and is the container's from then on.
+type Builder struct {
+	c *configs.Config
+	o *Options
+	// root is the rootfs: the directory first, and from bindRoot on the mount
+	// that the container will have as "/".
+	root *inroot.Root
+	// id is what tells a mount onto the root itself.
+	id fileID
+	// proc is the procfs of the outside, for what needs a path.
+	proc *procfs.Handle
+	// inner is a procfs of the container that the builder has just mounted
+	// itself, nil when there is none.
+	inner *procfs.Handle
+	// setattr says that there is mount_setattr(2).
+	setattr bool
+	// procContexts are those of o that are still unused.
+	procContexts []*os.File
+	// late are mounts to be made read-only at the end.
+	late []lateReadonly
+	// mountID is the rootfs's bind mount, when that is on the host.
+	mountID uint64
+}
+
+// lateReadonly is a mount that must stay writable until mount points and devices
+// are made in it.
+type lateReadonly struct {
+	fd    int
+	field string
+}
 
 // New opens what the builder needs before the first mount.
-func New(o *Options) (*Builder, error) { return nil, errors.ErrUnsupported }
+func New(o *Options) (*Builder, error) {
+	b := &Builder{c: o.Config, o: o, procContexts: o.ProcContexts}
+	b.setattr = mountapi.HaveSetAttr() == nil
+	// Modes are given in full everywhere; a umask would only take bits away.
+	unix.Umask(0)
+	var err error
+	if b.proc, err = procfs.Host(); err != nil {
+		return nil, errors.Join(err, b.Close())
+	}
+	if b.root, err = inroot.Open(o.Config.Rootfs.Path); err != nil {
+		return nil, errors.Join(fmt.Errorf("root.path: %w", err), b.Close())
+	}
+	return b, nil
+}
 
 // Mount sets the propagation, binds the rootfs, makes all mounts, devices and
 // links. After it, createRuntime and createContainer hooks may run.
-func (b *Builder) Mount() error { return errors.ErrUnsupported }
-
-// Console opens a pty of the container's devpts and binds it to /dev/console.
-// The caller owns both ends.
-func (b *Builder) Console() (master, peer *os.File, err error) {
-	return nil, nil, errors.ErrUnsupported
+//
+// Without a mount namespace of the container's own everything is mounted on the
+// host, below one private mount that [Detach] takes away; a Mount that fails has
+// done so itself.
+func (b *Builder) Mount() error {
+	err := b.mountAll()
+	if err != nil && b.mountID != 0 {
+		err = errors.Join(err, Detach(b.c.Rootfs.Path, b.mountID))
+		b.mountID = 0
+	}
+	return err
 }
+
+func (b *Builder) mountAll() error {
+	if err := b.prepareRoot(); err != nil {
+		return err
+	}
+	for i := range b.c.Mounts {
+		m := &b.c.Mounts[i]
+		if err := b.mount(m); err != nil {
+			return fmt.Errorf("%s: mount %s on %s: %w", m.Field, m.Type, m.Destination, err)
+		}
+	}
+	if !b.c.PopulateDev {
+		return nil
+	}
+	if err := b.makeDevices(); err != nil {
+		return err
+	}
+	return b.makeLinks()
+}
+
+// MountID identifies the mount on the rootfs that [Detach] removes; 0 when the
+// container has a mount namespace, which takes its mounts along when it goes.
+func (b *Builder) MountID() uint64 { return b.mountID }
 
 // Enter makes the rootfs the root of the mount namespace and seals it:
 // pivot_root, propagation, read-only remounts, cwd, host name, sysctls,
 // read-only and masked paths. The returned directory, if any, is one that init
-// must chroot into, because there was no pivot_root.
-func (b *Builder) Enter() (*os.File, error) { return nil, errors.ErrUnsupported }
+// must chroot into, because there was no pivot_root; the caller owns it.
+func (b *Builder) Enter() (*os.File, error) {
+	steps := [...]func() error{
+		b.enterRoot,
+		b.makeCwd,
+		b.remountReadonly,
+		b.setNames,
+		b.setSysctls,
+		b.protectPaths,
+		b.maskPaths,
+	}
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return nil, err
+		}
+	}
+	// Some of the fallbacks have moved it.
+	if err := unix.Fchdir(b.root.FD()); err != nil {
+		return nil, os.NewSyscallError("fchdir", err)
+	}
+	if b.pivots() {
+		return nil, nil
+	}
+	fd, err := unix.FcntlInt(uintptr(b.root.FD()), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("fcntl", err)
+	}
+	return os.NewFile(uintptr(fd), b.c.Rootfs.Path), nil
+}
 
-// Home is the home directory of uid by the container's /etc/passwd, "/" when it
-// has none.
-func (b *Builder) Home(uid uint32) (string, error) { return "", errors.ErrUnsupported }
+// Close releases every file descriptor of the builder, unused procfs contexts
+// included.
+func (b *Builder) Close() error {
+	var errs []error
+	for _, l := range b.late {
+		errs = append(errs, unix.Close(l.fd))
+	}
+	b.late = nil
+	for _, f := range b.procContexts {
+		errs = append(errs, f.Close())
+	}
+	b.procContexts = nil
+	for _, h := range []**procfs.Handle{&b.inner, &b.proc} {
+		if *h != nil {
+			errs = append(errs, (*h).Close())
+			*h = nil
+		}
+	}
+	if b.root != nil {
+		errs = append(errs, b.root.Close())
+		b.root = nil
+	}
+	return errors.Join(errs...)
+}
 
-// Close releases every file descriptor of the builder.
-func (b *Builder) Close() error { return nil }
+// pivots says whether the rootfs becomes "/" by pivot_root(2).
+func (b *Builder) pivots() bool { return b.ownMounts() && !b.c.NoPivotRoot }
+
+// ownMounts says whether the container has a mount namespace, new or joined.
+func (b *Builder) ownMounts() bool { return b.c.Namespaces.Contains(configs.NewMount) }
+
+// setAttr changes the mount that fd is the root of: before it is attached where
+// the kernel can do that, see attach.
+func (b *Builder) setAttr(fd int, recursive bool, a mountapi.Attr) error {
+	if a.IsZero() {
+		return nil
+	}
+	if b.setattr {
+		return mountapi.SetAttr(fd, recursive, a)
+	}
+	// Needs Linux 5.12; without it: mount(2), which wants a path.
+	return b.proc.WithPath(fd, func(path string) error {
+		return mountapi.Remount(path, fd, recursive, a)
+	})
+}
+
+// attach puts the detached tree on target and lets adjust change it: before
+// anybody can see it where the kernel has mount_setattr(2), and just after
+// otherwise, since mount(2) works on attached mounts alone.
+func (b *Builder) attach(tree, target int, adjust func(fd int) error) error {
+	if b.setattr && adjust != nil {
+		if err := adjust(tree); err != nil {
+			return err
+		}
+	}
+	if err := mountapi.MoveMount(tree, target); err != nil {
+		return err
+	}
+	if !b.setattr && adjust != nil {
+		return adjust(tree)
+	}
+	return nil
+}
+
+// fileID tells files apart, the same one seen through two mounts included.
+type fileID struct {
+	dev, ino, mount uint64
+	mode            uint32
+}
+
+func identify(fd int) (fileID, error) {
+	var st unix.Statx_t
+	err := unix.Statx(fd, "", unix.AT_EMPTY_PATH|unix.AT_STATX_DONT_SYNC,
+		unix.STATX_TYPE|unix.STATX_MODE|unix.STATX_INO|unix.STATX_MNT_ID, &st)
+	if err != nil {
+		return fileID{}, os.NewSyscallError("statx", err)
+	}
+	return fileID{
+		dev:   unix.Mkdev(st.Dev_major, st.Dev_minor),
+		ino:   st.Ino,
+		mount: st.Mnt_id,
+		mode:  uint32(st.Mode),
+	}, nil
+}
+
+func (f fileID) isDir() bool { return f.mode&unix.S_IFMT == unix.S_IFDIR }
+
+// sameFile says that f and g are one file in one mount.
+func (f fileID) sameFile(g fileID) bool {
+	return f.dev == g.dev && f.ino == g.ino && f.mount == g.mount
+}

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/nsenter"
+	"golang.org/x/sys/unix"
+)
+
+// builder builds the root file system from inside the container's namespaces, in two
+// phases with room for hooks between them:
+//
+//	runtime                        builder
+//	start                   →      job.mount
+//	(cgroup limits, filter)
+//	waitMounted             ←      mounted
+//	hooks
+//	finish                  →      job.enter
+//	                        ←      built
+//
+// It is a thread of this process, or, when there is a user namespace, which no thread
+// of many may enter, a process of its own that runs the same job.
+type builder interface {
+	// waitMounted waits for the first phase.
+	waitMounted() error
+	// finish lets the second phase run and waits for it. The result is the
+	// caller's, also when there is an error.
+	finish() (*built, error)
+	// abort ends the builder, whatever phase it is in.
+	abort()
+}
+
+// startBuilder starts the kind of builder that the container needs.
+func startBuilder(cr *creation) builder {
+	job := newBuildJob(cr)
+	if cr.cfg.Namespaces.Contains(configs.NewUser) {
+		return startProcessBuilder(cr, job)
+	}
+	return startThreadBuilder(cr, job)
+}
+
+// built is what the builder leaves.
+type built struct {
+	// chroot is the directory for init to chroot into; nil after pivot_root.
+	chroot *os.File
+	// master and peer are the ends of the pty; nil without a terminal.
+	master, peer *os.File
+	// ptyName is the pty's path in the container, for the receiver of master.
+	ptyName string
+	// home is the user's home directory, "" when HOME is set already.
+	home string
+}
+
+func (b *built) close() {
+	if b == nil {
+		return
+	}
+	for _, f := range []*os.File{b.chroot, b.master, b.peer} {
+		if f != nil {
+			_ = f.Close()
+		}
+	}
+}
+
+// threadBuilder is a builder on a locked OS thread. The thread is never unlocked, so
+// it dies with the goroutine and its namespaces are never seen by other Go code.
+type threadBuilder struct {
+	cr      *creation
+	job     *buildJob
+	mounted chan error
+	proceed chan bool
+	done    chan buildResult
+}
+
+type buildResult struct {
+	built *built
+	err   error
+}
+
+func startThreadBuilder(cr *creation, job *buildJob) *threadBuilder {
+	b := &threadBuilder{
+		cr: cr, job: job,
+		mounted: make(chan error, 1),
+		proceed: make(chan bool, 1),
+		done:    make(chan buildResult, 1),
+	}
+	if !hasCreateHooks(cr.cfg) {
+		b.proceed <- true // nothing to wait for between the mounts and the pivot
+	}
+	go b.run()
+	return b
+}
+
+func (b *threadBuilder) waitMounted() error { return <-b.mounted }
+
+func (b *threadBuilder) finish() (*built, error) {
+	b.tell(true)
+	r := <-b.done
+	return r.built, r.err
+}
+
+func (b *threadBuilder) abort() {
+	b.tell(false)
+	r := <-b.done
+	r.built.close()
+}
+
+// tell lets the second phase begin or skips it; a builder that had no hooks to wait
+// for has its word already.
+func (b *threadBuilder) tell(proceed bool) {
+	select {
+	case b.proceed <- proceed:
+	default:
+	}
+}
+
+// run is the builder thread's whole life.
+func (b *threadBuilder) run() {
+	runtime.LockOSThread() // and never unlocked
+	defer b.job.close()
+	err := b.mount()
+	b.mounted <- err
+	if err != nil || !<-b.proceed {
+		b.done <- buildResult{}
+		return
+	}
+	res, err := b.job.enter()
+	b.done <- buildResult{res, err}
+}
+
+// mount joins the container's namespaces and does the first phase.
+func (b *threadBuilder) mount() error {
+	inside, err := b.cr.init.Namespaces()
+	if err != nil {
+		return describeInitError(err)
+	}
+	if err := joinAsBuilder(b.cr.init, b.cr.cfg.Namespaces); err != nil {
+		return err
+	}
+	return b.job.mount(inside.ProcContexts, b.cr.opts.Log.Warnf)
+}
+
+// builderNamespaces are the kinds that matter to the builder: those of what it mounts
+// and sets. The pid namespace does not (a procfs context comes from init), and time
+// and user namespaces cannot be joined by a thread of many.
+const builderNamespaces = configs.NewMount | configs.NewNet | configs.NewIPC | configs.NewUTS | configs.NewCgroup
+
+// joinAsBuilder moves the calling thread into init's namespaces.
+func joinAsBuilder(init *nsenter.Init, list configs.Namespaces) error {
+	if err := unix.Unshare(unix.CLONE_FS); err != nil {
+		return fmt.Errorf("unshare(CLONE_FS): %w", err)
+	}
+	flags := list.Types() & builderNamespaces
+	if flags == 0 {
+		return nil
+	}
+	if err := unix.Setns(int(init.PIDFD.Fd()), int(flags)); err != nil {
+		return fmt.Errorf("setns to init's namespaces: %w", err)
+	}
+	return nil
+}
+
+// hasCreateHooks says whether hooks run between the mounts and the pivot.
+func hasCreateHooks(cfg *configs.Config) bool {
+	h := &cfg.Hooks
+	return len(h.Prestart)+len(h.CreateRuntime)+len(h.CreateContainer) > 0 //nolint:staticcheck // prestart is deprecated, not gone
+}
+
+// describeInitError adds what a failure of init means to the one who reads it.
+func describeInitError(err error) error {
+	var step *nsenter.StepError
+	if errors.As(err, &step) {
+		return fmt.Errorf("unable to start container process: %w", err)
+	}
+	return err
+}

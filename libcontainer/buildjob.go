@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/network"
+	"github.com/berth-run/berth/libcontainer/rootfs"
+)
+
+// buildJob is what a builder does once it stands in the container's namespaces. Its
+// exported fields are what a builder in a process of its own is sent.
+type buildJob struct {
+	Config  *configs.Config
+	Cgroups []rootfs.CgroupHierarchy
+
+	rb *rootfs.Builder
+}
+
+func newBuildJob(cr *creation) *buildJob {
+	job := &buildJob{Config: cr.cfg}
+	if !hasMountType(cr.cfg.Mounts, "cgroup", "cgroup2") {
+		return job
+	}
+	for _, h := range cr.cgroup.Hierarchies() {
+		job.Cgroups = append(job.Cgroups, rootfs.CgroupHierarchy{
+			Name: h.Name, Options: h.Options, Links: h.Links, HostPath: h.Path, V2: h.V2,
+		})
+	}
+	return job
+}
+
+// mount is the first phase: the loopback, all mounts, devices and links.
+func (j *buildJob) mount(procContexts []*os.File, warn func(string, ...any)) error {
+	if j.Config.Namespaces.IsNew(configs.NewNet) {
+		if err := network.LoopbackUp(); err != nil {
+			return fmt.Errorf("bring up lo: %w", err)
+		}
+	}
+	rb, err := rootfs.New(&rootfs.Options{
+		Config:       j.Config,
+		ProcContexts: procContexts,
+		Cgroups:      j.Cgroups,
+		Warn:         warn,
+	})
+	if err != nil {
+		return err
+	}
+	j.rb = rb
+	return rb.Mount()
+}
+
+// enter is the second phase: the terminal, and the new tree made the root and sealed.
+func (j *buildJob) enter() (*built, error) {
+	out := &built{}
+	p := &j.Config.Process
+	var err error
+	if p.Terminal {
+		if out.master, out.peer, err = j.rb.Console(); err != nil {
+			return out, fmt.Errorf("process.terminal: %w", err)
+		}
+		out.ptyName = out.peer.Name()
+		if err := setConsoleSize(out.master, p.ConsoleSize); err != nil {
+			return out, fmt.Errorf("process.consoleSize: %w", err)
+		}
+	}
+	if out.chroot, err = j.rb.Enter(); err != nil {
+		return out, err
+	}
+	if !hasEnv(p.Env, "HOME") {
+		out.home, err = j.rb.Home(p.UID)
+	}
+	return out, err
+}
+
+// close releases what the phases hold.
+func (j *buildJob) close() {
+	if j.rb != nil {
+		_ = j.rb.Close()
+	}
+}
+
+// hasMountType says whether a mount has one of the types.
+func hasMountType(mounts []configs.Mount, types ...string) bool {
+	for i := range mounts {
+		for _, t := range types {
+			if mounts[i].Type == t {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cgroupfs
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// PathField is the config's name for the cgroup path, for errors.
+const PathField = "linux.cgroupsPath"
+
+// CleanPath checks linux.cgroupsPath and makes it a path that cannot leave what
+// it is put below: cleaned, without a leading slash, ".." having gone no further
+// than to the root. An empty path becomes id. Absolute says that it counts from
+// the root of the hierarchies.
+func CleanPath(p, id string) (clean string, absolute bool, err error) {
+	if i := strings.IndexFunc(p, func(r rune) bool { return r < ' ' || r == 0x7f }); i >= 0 {
+		// The kernel refuses NUL and line feeds in names; others would break
+		// whoever reads /proc/PID/cgroup.
+		return "", false, fmt.Errorf("%s: %q has a control character", PathField, p)
+	}
+	absolute = strings.HasPrefix(p, "/")
+	if p == "" {
+		p = id
+	}
+	clean = path.Clean("/" + p)[1:]
+	if clean == "" {
+		return "", false, fmt.Errorf("%s: %q is no cgroup of the container's own", PathField, p)
+	}
+	return clean, absolute, nil
+}
+
+// PathError says why a cgroup could not be made, naming the config's field.
+func PathError(err error) error {
+	switch {
+	case errors.Is(err, unix.EROFS):
+		return fmt.Errorf("%s: %w (the hierarchy is mounted read-only)", PathField, err)
+	case errors.Is(err, unix.EAGAIN):
+		return fmt.Errorf("%s: %w (cgroup.max.depth or cgroup.max.descendants of a cgroup above is reached)", PathField, err)
+	case errors.Is(err, unix.ENAMETOOLONG):
+		// The path itself would make the error unreadable.
+		return fmt.Errorf("%s: %w", PathField, unix.ENAMETOOLONG)
+	}
+	return fmt.Errorf("%s: %w", PathField, err)
+}
+
+// Permission says whether err is the lack of a right over a hierarchy, which a
+// rootless container without limits can do without.
+func Permission(err error) bool {
+	return errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) || errors.Is(err, unix.EROFS)
+}
+
+// CheckUnused refuses a cgroup that was there before the container and is in
+// use, or is frozen, which would hang the container's init. Engines match the
+// texts literally.
+func CheckUnused(d Dir, frozen func() (bool, error)) error {
+	pids, err := d.Pids()
+	if err != nil {
+		return err
+	}
+	if len(pids) > 0 {
+		return fmt.Errorf("%s: container's cgroup is not empty: %d process(es) found in %s", PathField, len(pids), d)
+	}
+	is, err := frozen()
+	if err != nil {
+		return err
+	}
+	if is {
+		return fmt.Errorf("%s: container's cgroup unexpectedly frozen: %s", PathField, d)
+	}
+	return nil
+}

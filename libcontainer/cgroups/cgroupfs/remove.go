@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cgroupfs
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Remove removes the cgroup and those below it. It waits for processes that are
+// still in there until the deadline; a missing cgroup is no error.
+//
+// The usual case is one rmdir(2): whatever can be known beforehand, that call
+// tells as well.
+func (d Dir) Remove(deadline time.Time) error {
+	err := d.rmdir()
+	if !errors.Is(err, unix.EBUSY) {
+		return err
+	}
+	for pause := time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
+		if err = d.walk(Dir.rmdir); !errors.Is(err, unix.EBUSY) {
+			return err
+		}
+		if !time.Now().Before(deadline) {
+			return d.explainBusy(err)
+		}
+		d.awaitEmpty(pause, deadline)
+	}
+}
+
+func (d Dir) rmdir() error {
+	_, err := retry(func() (int, error) { return 0, unix.Rmdir(string(d)) })
+	if err != nil && !errors.Is(err, unix.ENOENT) {
+		return &fs.PathError{Op: "rmdir", Path: string(d), Err: err}
+	}
+	return nil
+}
+
+// awaitEmpty waits for a change that makes another rmdir worth while. v2 tells
+// it; v1 has no such event, so there it is the end of one of the processes.
+//
+// A process stops counting as a member shortly after its pidfd tells its end,
+// hence the short sleep at the end, growing with the pause.
+func (d Dir) awaitEmpty(pause time.Duration, deadline time.Time) {
+	err := d.AwaitEvent("populated", "0", deadline)
+	if gone(err) {
+		if left := time.Until(deadline); left < pause {
+			pause = left
+		}
+		pids, _ := d.Pids()
+		awaitExit(pids, pause)
+	}
+	time.Sleep(pause / 10)
+}
+
+// explainBusy adds to err who keeps the cgroup from being removed.
+func (d Dir) explainBusy(err error) error {
+	pids, _ := d.Pids()
+	if len(pids) == 0 {
+		return err
+	}
+	return fmt.Errorf("%w: %s still in %s", err, listPids(pids), d)
+}
+
+// listPids is text for errors: "process 7", "processes 7, 8, 9 and 20 more".
+func listPids(pids []int) string {
+	const shown = 10
+	var b strings.Builder
+	b.WriteString("process")
+	if len(pids) > 1 {
+		b.WriteString("es")
+	}
+	for i, pid := range pids {
+		if i == shown {
+			fmt.Fprintf(&b, " and %d more", len(pids)-shown)
+			break
+		}
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteByte(' ')
+		b.WriteString(strconv.Itoa(pid))
+	}
+	return b.String()
+}

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cgroupfs
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// SetHugetlb writes hugepageLimits; suffix is the last part of the file names,
+// "limit_in_bytes" or "max". Both what is in use and what is reserved get the
+// limit: with the first alone, a process that has mapped more than it may use
+// is killed (SIGBUS) at the first touch instead of being told at mmap(2).
+func (k *Knobs) SetHugetlb(limits []specs.LinuxHugepageLimit, suffix string) {
+	for i, l := range limits {
+		field := "hugepageLimits[" + strconv.Itoa(i) + "]"
+		if l.Pagesize == "" || strings.ContainsAny(l.Pagesize, "/\x00") {
+			k.Do(field, func() error { return fmt.Errorf("%q is no page size", l.Pagesize) })
+			return
+		}
+		value := strconv.FormatUint(l.Limit, 10)
+		k.Write(field, "hugetlb."+l.Pagesize+"."+suffix, value)
+		k.Do(field, func() error {
+			// The reservation's limit needs Linux 5.7, without it: usage only.
+			err := k.Dir.Write("hugetlb."+l.Pagesize+".rsvd."+suffix, value)
+			if errors.Is(err, unix.ENOENT) {
+				return nil
+			}
+			return err
+		})
+	}
+}
+
+// SetRdma writes rdma limits, which v1 and v2 express alike.
+func (k *Knobs) SetRdma(limits map[string]specs.LinuxRdma) {
+	for _, device := range slices.Sorted(maps.Keys(limits)) {
+		l := limits[device]
+		line := device
+		if l.HcaHandles != nil {
+			line += " hca_handle=" + Itoa(l.HcaHandles)
+		}
+		if l.HcaObjects != nil {
+			line += " hca_object=" + Itoa(l.HcaObjects)
+		}
+		if line != device {
+			k.Write("rdma["+strconv.Quote(device)+"]", "rdma.max", line)
+		}
+	}
+}
+
+// DeviceNumber is "major:minor".
+func DeviceNumber(major, minor int64) string {
+	return strconv.FormatInt(major, 10) + ":" + strconv.FormatInt(minor, 10)
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package v1
+
+import (
+	"fmt"
+
+	"github.com/berth-run/berth/libcontainer/cgroups/cgroupfs"
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+func setCPU(k *cgroupfs.Knobs, r *specs.LinuxResources) {
+	c := r.CPU
+	setRealtime(k, c)
+	var settings []cgroupfs.Setting
+	add := func(field, file, value string) {
+		settings = append(settings, cgroupfs.Setting{Field: field, File: file, Value: value})
+	}
+	// An idle cgroup takes no shares: leaving idleness has to come before them,
+	// entering it after.
+	if cgroupfs.Set(c.Shares) {
+		add("cpu.shares", "cpu.shares", cgroupfs.Itoa(c.Shares))
+	}
+	if c.Idle != nil {
+		add("cpu.idle", "cpu.idle", cgroupfs.Itoa(c.Idle))
+		settings[len(settings)-1].Optional = *c.Idle == 0
+	}
+	// The quota per period must fit the cgroups above and below, and the burst
+	// the quota, in each moment.
+	if cgroupfs.Set(c.Period) {
+		add("cpu.period", "cpu.cfs_period_us", cgroupfs.Itoa(c.Period))
+	}
+	if cgroupfs.Set(c.Quota) {
+		value := "-1"
+		if *c.Quota > 0 {
+			value = cgroupfs.Itoa(c.Quota)
+		}
+		add("cpu.quota", "cpu.cfs_quota_us", value)
+	}
+	if c.Burst != nil {
+		add("cpu.burst", "cpu.cfs_burst_us", cgroupfs.Itoa(c.Burst))
+		settings[len(settings)-1].Optional = *c.Burst == 0
+	}
+	k.Settle(settings...)
+}
+
+// setRealtime writes the times of real-time scheduling.
+func setRealtime(k *cgroupfs.Knobs, c *specs.LinuxCPU) {
+	var settings []cgroupfs.Setting
+	explain := func(err error) error {
+		return fmt.Errorf("%w (is there as much in the cgroups above?)", err)
+	}
+	if cgroupfs.Set(c.RealtimePeriod) {
+		settings = append(settings, cgroupfs.Setting{
+			Field: "cpu.realtimePeriod", File: "cpu.rt_period_us", Value: cgroupfs.Itoa(c.RealtimePeriod), Explain: explain,
+		})
+	}
+	if cgroupfs.Set(c.RealtimeRuntime) {
+		settings = append(settings, cgroupfs.Setting{
+			Field: "cpu.realtimeRuntime", File: "cpu.rt_runtime_us", Value: cgroupfs.Itoa(c.RealtimeRuntime), Explain: explain,
+		})
+	}
+	k.Settle(settings...)
+}
+
+// setRealtime gives the new cgroup its real-time budget before anybody is in it:
+// a process with a real-time policy cannot enter a cgroup that has none.
+func (m *Manager) setRealtime() error {
+	r := m.cgroup.Resources
+	if r == nil || r.CPU == nil || (!cgroupfs.Set(r.CPU.RealtimePeriod) && !cgroupfs.Set(r.CPU.RealtimeRuntime)) {
+		return nil
+	}
+	k := m.knobs("cpu")
+	setRealtime(&k, r.CPU)
+	return k.Err
+}
+
+func setCpuset(k *cgroupfs.Knobs, r *specs.LinuxResources) {
+	if r.CPU.Cpus != "" {
+		k.Write("cpu.cpus", "cpuset.cpus", r.CPU.Cpus)
+	}
+	if r.CPU.Mems != "" {
+		k.Write("cpu.mems", "cpuset.mems", r.CPU.Mems)
+	}
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package v1
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/berth-run/berth/libcontainer/cgroups/cgroupfs"
+	"golang.org/x/sys/unix"
+)
+
+// Create makes the container's cgroup in each hierarchy. On error it removes
+// what it made.
+func (m *Manager) Create() (err error) {
+	if len(m.hierarchies) == 0 && (!m.cgroup.Rootless || m.cgroup.Path != "") {
+		return cgroupfs.PathError(fmt.Errorf("no cgroup hierarchy is mounted on %s: %w", cgroupfs.Root, unix.ENODEV))
+	}
+	made := make(cgroupfs.Made, 0, len(m.hierarchies))
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, made.Undo())
+		}
+	}()
+	kept := make([]hierarchy, 0, len(m.hierarchies))
+	for _, h := range m.hierarchies {
+		if err := m.createIn(&h, &made); err != nil {
+			if m.tolerates(err) {
+				m.drop(&h, err)
+				continue
+			}
+			return err
+		}
+		kept = append(kept, h)
+	}
+	m.hierarchies = kept
+	return m.setRealtime()
+}
+
+func (m *Manager) createIn(h *hierarchy, made *cgroupfs.Made) error {
+	existed, err := cgroupfs.Make(h.base, h.dir, made)
+	if err != nil {
+		return cgroupfs.PathError(err)
+	}
+	if existed {
+		if err := cgroupfs.CheckUnused(h.dir, h.frozen); err != nil {
+			return err
+		}
+	}
+	if slices.Contains(h.controllers, "cpuset") {
+		f := filler{top: h.mount, made: *made}
+		if _, _, err := f.fill(h.dir); err != nil {
+			return cgroupfs.PathError(err)
+		}
+	}
+	return nil
+}
+
+// frozen says whether the cgroup would freeze who enters it.
+func (h *hierarchy) frozen() (bool, error) {
+	if h.v2 {
+		return h.dir.Frozen()
+	}
+	if slices.Contains(h.controllers, "freezer") {
+		return frozen(h.dir)
+	}
+	return false, nil
+}
+
+// filler gives new cpuset cgroups the processors and memory nodes of their
+// parents: v1 makes them empty, and an empty one can be entered by nobody.
+type filler struct {
+	top  cgroupfs.Dir
+	made cgroupfs.Made // known to be empty without a look
+}
+
+// fill returns what is in d, having filled it first if it was empty.
+func (f *filler) fill(d cgroupfs.Dir) (cpus, mems string, err error) {
+	if !slices.Contains(f.made, d) {
+		if cpus, err = d.Read("cpuset.cpus"); err != nil {
+			return "", "", err
+		}
+		if mems, err = d.Read("cpuset.mems"); err != nil {
+			return "", "", err
+		}
+		if d == f.top || (cpus != "" && mems != "") {
+			return cpus, mems, nil
+		}
+	}
+	parentCPUs, parentMems, err := f.fill(d.Parent())
+	if err != nil {
+		return "", "", err
+	}
+	if cpus == "" {
+		cpus = parentCPUs
+		if err := d.Write("cpuset.cpus", cpus); err != nil {
+			return "", "", fmt.Errorf("cgroup %s: %w", d, err)
+		}
+	}
+	if mems == "" {
+		mems = parentMems
+		if err := d.Write("cpuset.mems", mems); err != nil {
+			return "", "", fmt.Errorf("cgroup %s: %w", d, err)
+		}
+	}
+	return cpus, mems, nil
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package v1
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/berth-run/berth/libcontainer/cgroups/cgroupfs"
+	"github.com/berth-run/berth/libcontainer/cgroups/devices"
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// Set applies limits. What is absent or zero is left as it is. The obsolete
+// memory.kernel and memory.useHierarchy are not applied: current kernels refuse
+// the first and know only one value of the second.
+func (m *Manager) Set(r *specs.LinuxResources) error {
+	steps := [...]struct {
+		controller string
+		asked      bool
+		apply      func(*cgroupfs.Knobs, *specs.LinuxResources)
+	}{
+		{"memory", r.Memory != nil, setMemory},
+		{"cpu", r.CPU != nil, setCPU},
+		{"cpuset", r.CPU != nil, setCpuset},
+		{"pids", r.Pids != nil, setPids},
+		{"hugetlb", len(r.HugepageLimits) > 0, setHugetlb},
+		{"blkio", r.BlockIO != nil, setBlkio},
+		{"net_cls", r.Network != nil, setClassID},
+		{"net_prio", r.Network != nil, setPriorities},
+		{"rdma", len(r.Rdma) > 0, setRdma},
+	}
+	for _, s := range steps {
+		if !s.asked {
+			continue
+		}
+		k := m.knobs(s.controller)
+		if s.apply(&k, r); k.Err != nil {
+			return k.Err
+		}
+	}
+	if len(r.Unified) > 0 {
+		return fmt.Errorf("linux.resources.unified: needs cgroup v2, the controllers of this host are on v1: %w", unix.ENOTSUP)
+	}
+	return nil
+}
+
+func (m *Manager) knobs(controller string) cgroupfs.Knobs {
+	if h := m.find(controller); h != nil {
+		return cgroupfs.Knobs{Dir: h.dir}
+	}
+	return cgroupfs.Knobs{Missing: m.missing(controller)}
+}
+
+func setPids(k *cgroupfs.Knobs, r *specs.LinuxResources) {
+	if p := r.Pids.Limit; p != nil {
+		value := "max"
+		if *p >= 0 {
+			value = cgroupfs.Itoa(p) // 0 is a limit like others
+		}
+		k.Write("pids.limit", "pids.max", value)
+	}
+}
+
+func setHugetlb(k *cgroupfs.Knobs, r *specs.LinuxResources) {
+	k.SetHugetlb(r.HugepageLimits, "limit_in_bytes")
+}
+
+func setRdma(k *cgroupfs.Knobs, r *specs.LinuxResources) { k.SetRdma(r.Rdma) }
+
+func setClassID(k *cgroupfs.Knobs, r *specs.LinuxResources) {
+	if id := r.Network.ClassID; cgroupfs.Set(id) {
+		k.Write("network.classID", "net_cls.classid", cgroupfs.Itoa(id))
+	}
+}
+
+func setPriorities(k *cgroupfs.Knobs, r *specs.LinuxResources) {
+	for i, p := range r.Network.Priorities {
+		field := "network.priorities[" + strconv.Itoa(i) + "]"
+		k.Write(field, "net_prio.ifpriomap", p.Name+" "+strconv.FormatUint(uint64(p.Priority), 10))
+	}
+}
+
+// SetDevices applies the device rules. Without root rights over the host there is
+// no way to, nor any need: the kernel refuses device nodes to such a container.
+func (m *Manager) SetDevices(rules []configs.DeviceRule) error {
+	if m.cgroup.Rootless {
+		return nil
+	}
+	err := m.setDevices(rules)
+	if err != nil {
+		return fmt.Errorf("linux.resources.devices: %w", err)
+	}
+	return nil
+}
+
+func (m *Manager) setDevices(rules []configs.DeviceRule) error {
+	h := m.find("devices")
+	if h == nil {
+		u := m.unified()
+		if u == nil {
+			return m.missing("devices")
+		}
+		dir, err := u.dir.Open()
+		if err != nil {
+			return err
+		}
+		defer dir.Close()
+		return devices.Attach(dir, rules, false)
+	}
+	lists, err := devices.Legacy(rules)
+	if err != nil {
+		return err
+	}
+	if lists.AllowFirst {
+		if err := writeList(h.dir, "devices.allow", lists.Allow); err != nil {
+			return err
+		}
+		return writeList(h.dir, "devices.deny", lists.Deny)
+	}
+	if err := writeList(h.dir, "devices.deny", lists.Deny); err != nil {
+		return err
+	}
+	return writeList(h.dir, "devices.allow", lists.Allow)
+}
+
+func writeList(d cgroupfs.Dir, file string, lines []string) error {
+	if len(lines) == 0 {
+		return nil
+	}
+	return d.WriteEach(file, lines...)
+}

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package v2
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/berth-run/berth/libcontainer/cgroups/cgroupfs"
+	"golang.org/x/sys/unix"
+)
+
+// enable gives the container's cgroup every controller that there is: each
+// cgroup above it has to pass them on in its cgroup.subtree_control. A refusal is
+// only noted: it becomes an error when a limit needs the controller.
+//
+// In the usual case all are there since the first container, which two reads
+// tell.
+func (m *Manager) enable() error {
+	all, err := m.root.Read("cgroup.controllers")
+	if err != nil {
+		return cgroupfs.PathError(fmt.Errorf("cgroup %s: %w", m.root, err))
+	}
+	have, err := m.dir.Read("cgroup.controllers")
+	if err != nil {
+		return cgroupfs.PathError(fmt.Errorf("cgroup %s: %w", m.dir, err))
+	}
+	if have == all {
+		return nil
+	}
+	for i := len(m.root); i < len(m.dir); i++ {
+		if m.dir[i] != '/' {
+			continue
+		}
+		if err := m.passOn(m.dir[:i]); err != nil {
+			return cgroupfs.PathError(fmt.Errorf("cgroup %s: %w", m.dir[:i], err))
+		}
+	}
+	return m.checkType()
+}
+
+// passOn enables in d, for the cgroups below it, what d has and does not pass on.
+func (m *Manager) passOn(d cgroupfs.Dir) error {
+	have, err := d.Read("cgroup.controllers")
+	if err != nil {
+		return err
+	}
+	enabled, err := d.Read("cgroup.subtree_control")
+	if err != nil {
+		return err
+	}
+	var missing []string
+	for c := range strings.FieldsSeq(have) {
+		if !cgroupfs.HasWord(enabled, c) {
+			missing = append(missing, "+"+c)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	err = d.Write("cgroup.subtree_control", strings.Join(missing, " "))
+	if err == nil {
+		return nil
+	}
+	for _, c := range missing {
+		// All or nothing is what one write does. Where it is not about a
+		// single controller, there is no use in trying them one by one.
+		one := err
+		if len(missing) > 1 && !cgroupfs.Permission(err) {
+			one = d.Write("cgroup.subtree_control", c)
+		}
+		if one != nil {
+			m.refuse(c[1:], fmt.Errorf("cgroup %s: %w", d, one))
+		}
+	}
+	return nil
+}
+
+func (m *Manager) refuse(controller string, err error) {
+	if m.refused == nil {
+		m.refused = make(map[string]error)
+	}
+	if m.refused[controller] == nil {
+		m.refused[controller] = err
+	}
+}
+
+// checkType makes the cgroup usable where one above it is threaded: below such
+// a one a new cgroup is invalid and nobody can enter it, until it is threaded too.
+func (m *Manager) checkType() error {
+	kind, err := m.dir.Read("cgroup.type")
+	if err != nil || kind != "domain invalid" {
+		return nil //nolint:nilerr // The placement will tell what is wrong with it.
+	}
+	if err := m.dir.Write("cgroup.type", "threaded"); err != nil {
+		return cgroupfs.PathError(fmt.Errorf("cgroup %s is below a threaded cgroup: %w", m.dir, err))
+	}
+	return nil
+}
+
+// knobs are the files of one controller.
+func (m *Manager) knobs(controller string) cgroupfs.Knobs {
+	if m.dir == "" {
+		err := m.denied
+		if err == nil {
+			err = unix.ENODEV
+		}
+		return cgroupfs.Knobs{Missing: fmt.Errorf("%w: %w", cgroupfs.ErrNoCgroup, err)}
+	}
+	return cgroupfs.Knobs{Dir: m.dir, Absent: func(err error) error { return m.absent(controller, err) }}
+}
+
+// absent explains why the file of a limit is not there.
+func (m *Manager) absent(controller string, err error) error {
+	if why := m.refused[controller]; why != nil {
+		return fmt.Errorf("%w (the %s controller could not be enabled: %w)", err, controller, why)
+	}
+	have, readErr := m.dir.Read("cgroup.controllers")
+	switch {
+	case readErr != nil:
+		return errors.Join(err, readErr)
+	case cgroupfs.HasWord(have, controller):
+		return fmt.Errorf("%w (the kernel does not have this limit)", err)
+	}
+	all, _ := m.root.Read("cgroup.controllers")
+	if !cgroupfs.HasWord(all, controller) {
+		return fmt.Errorf("%w (the host has no %s controller on cgroup v2)", err, controller)
+	}
+	return fmt.Errorf("%w (the %s controller is not enabled in %s/cgroup.subtree_control)", err, controller, m.dir.Parent())
+}

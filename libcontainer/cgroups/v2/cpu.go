@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package v2
+
+import (
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/berth-run/berth/libcontainer/cgroups/cgroupfs"
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+func setCPU(k *cgroupfs.Knobs, r *specs.LinuxResources) {
+	c := r.CPU
+	var settings []cgroupfs.Setting
+	add := func(field, file, value string) {
+		settings = append(settings, cgroupfs.Setting{Field: field, File: file, Value: value})
+	}
+	// An idle cgroup takes no weight: leaving idleness has to come before it,
+	// entering it after.
+	if cgroupfs.Set(c.Shares) {
+		add("cpu.shares", "cpu.weight", strconv.FormatUint(weight(*c.Shares), 10))
+	}
+	if c.Idle != nil {
+		add("cpu.idle", "cpu.idle", cgroupfs.Itoa(c.Idle))
+		settings[len(settings)-1].Optional = *c.Idle == 0
+	}
+	// The burst must fit the quota in each moment.
+	if cgroupfs.Set(c.Quota) || cgroupfs.Set(c.Period) {
+		field, value := cpuMax(k, c)
+		add(field, "cpu.max", value)
+	}
+	if c.Burst != nil {
+		add("cpu.burst", "cpu.max.burst", cgroupfs.Itoa(c.Burst))
+		settings[len(settings)-1].Optional = *c.Burst == 0
+	}
+	k.Settle(settings...)
+}
+
+// cpuMax is the text for cpu.max and the field to blame. The kernel keeps the
+// period when it is left out, but not so the quota, which therefore has to be
+// read.
+func cpuMax(k *cgroupfs.Knobs, c *specs.LinuxCPU) (field, text string) {
+	if !cgroupfs.Set(c.Quota) {
+		quota := "max"
+		k.Do("cpu.period", func() error {
+			old, err := k.Dir.Read("cpu.max")
+			if before, _, ok := strings.Cut(old, " "); ok {
+				quota = before
+			}
+			return err
+		})
+		return "cpu.period", quota + " " + cgroupfs.Itoa(c.Period)
+	}
+	text = orMax(c.Quota)
+	if cgroupfs.Set(c.Period) {
+		text += " " + cgroupfs.Itoa(c.Period)
+	}
+	return "cpu.quota", text
+}
+
+// weight converts cpu.shares (2 to 262144, usually 1024) to cpu.weight (1 to
+// 10000, usually 100): the curve, quadratic in the logarithms, is the one through
+// these three pairs that other runtimes use too. A straight line, as used
+// before, gave a container of 1024 shares 39 instead of the default of 100.
+func weight(shares uint64) uint64 {
+	switch {
+	case shares <= 2:
+		return 1
+	case shares >= 262144:
+		return 10000
+	}
+	l := math.Log2(float64(shares))
+	return uint64(math.Ceil(math.Pow(10, (l*l+125*l)/612-7.0/34)))
+}
+
+func setCpuset(k *cgroupfs.Knobs, r *specs.LinuxResources) {
+	if r.CPU.Cpus != "" {
+		k.Write("cpu.cpus", "cpuset.cpus", r.CPU.Cpus)
+	}
+	if r.CPU.Mems != "" {
+		k.Write("cpu.mems", "cpuset.mems", r.CPU.Mems)
+	}
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package v2
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/berth-run/berth/libcontainer/cgroups/cgroupfs"
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// Set applies limits. What is absent or zero is left as it is.
+//
+// Fields that describe cgroup v1 and have nothing like it here are left out, as
+// engines expect: memory.kernel, kernelTCP, swappiness, disableOOMKiller and
+// useHierarchy, cpu.realtimeRuntime and realtimePeriod, blockIO.leafWeight,
+// network.
+func (m *Manager) Set(r *specs.LinuxResources) error {
+	steps := [...]struct {
+		controller string
+		asked      bool
+		apply      func(*cgroupfs.Knobs, *specs.LinuxResources)
+	}{
+		{"memory", r.Memory != nil, setMemory},
+		{"cpu", r.CPU != nil, setCPU},
+		{"cpuset", r.CPU != nil, setCpuset},
+		{"pids", r.Pids != nil, setPids},
+		{"hugetlb", len(r.HugepageLimits) > 0, setHugetlb},
+		{"io", r.BlockIO != nil, setIO},
+		{"rdma", len(r.Rdma) > 0, setRdma},
+	}
+	for _, s := range steps {
+		if !s.asked {
+			continue
+		}
+		k := m.knobs(s.controller)
+		if s.apply(&k, r); k.Err != nil {
+			return k.Err
+		}
+	}
+	return m.setUnified(r.Unified)
+}
+
+func setPids(k *cgroupfs.Knobs, r *specs.LinuxResources) {
+	if p := r.Pids.Limit; p != nil {
+		k.Write("pids.limit", "pids.max", orMax(p)) // 0 is a limit like others
+	}
+}
+
+func setHugetlb(k *cgroupfs.Knobs, r *specs.LinuxResources) { k.SetHugetlb(r.HugepageLimits, "max") }
+
+func setRdma(k *cgroupfs.Knobs, r *specs.LinuxResources) { k.SetRdma(r.Rdma) }
+
+// orMax is a limit in v2's words, where -1 is "max".
+func orMax(p *int64) string {
+	if *p < 0 {
+		return "max"
+	}
+	return cgroupfs.Itoa(p)
+}
+
+// setUnified writes raw files, after all else so that it has the last word.
+func (m *Manager) setUnified(files map[string]string) error {
+	for _, file := range slices.Sorted(maps.Keys(files)) {
+		field := "unified[" + strconv.Quote(file) + "]"
+		controller, param, ok := strings.Cut(file, ".")
+		if !ok || controller == "" || param == "" || strings.ContainsAny(file, "/\x00") {
+			return fmt.Errorf("linux.resources.%s: not of the form CONTROLLER.PARAMETER", field)
+		}
+		k := m.knobs(controller)
+		if controller == "cgroup" {
+			k.Absent = nil // Those files belong to no controller.
+		}
+		// Files that list devices take one line per write.
+		k.Each(field, file, strings.Split(strings.TrimRight(files[file], "\n"), "\n")...)
+		if k.Err != nil {
+			return k.Err
+		}
+	}
+	return nil
+}
+
+func setMemory(k *cgroupfs.Knobs, r *specs.LinuxResources) {
+	m := r.Memory
+	if cgroupfs.Set(m.Limit) && m.CheckBeforeUpdate != nil && *m.CheckBeforeUpdate {
+		k.Do("memory.limit", func() error { return k.Dir.CheckUsage("memory.current", *m.Limit) })
+	}
+	setSwap(k, m)
+	if cgroupfs.Set(m.Limit) {
+		k.Write("memory.limit", "memory.max", memoryMax(m.Limit))
+	}
+	if cgroupfs.Set(m.Reservation) {
+		k.Write("memory.reservation", "memory.low", memoryMax(m.Reservation))
+	}
+}
+
+// memoryMax is a limit of memory: only -1 means none, other negative numbers are
+// for the kernel to refuse, as on v1.
+func memoryMax(p *int64) string {
+	if *p == -1 {
+		return "max"
+	}
+	return cgroupfs.Itoa(p)
+}
+
+// setSwap writes memory.swap.max: swap alone, where the config counts memory and
+// swap together.
+func setSwap(k *cgroupfs.Knobs, m *specs.LinuxMemory) {
+	value, err := swapMax(m)
+	k.Do("memory.swap", func() error {
+		if err != nil || value == "" {
+			return err
+		}
+		err := k.Dir.Write("memory.swap.max", value)
+		if errors.Is(err, unix.ENOENT) && (value == "max" || value == "0") {
+			// Without swap accounting there is nothing to set free. Nor to
+			// forbid: engines ask for no swap as a matter of course.
+			return nil
+		}
+		return err
+	})
+}
+
+// swapMax converts the limit of memory+swap; "" leaves swap alone.
+func swapMax(m *specs.LinuxMemory) (string, error) {
+	unlimited := m.Limit != nil && *m.Limit == -1
+	switch {
+	case !cgroupfs.Set(m.Swap):
+		if unlimited {
+			return "max", nil // As on v1, where it must not be below memory.
+		}
+		return "", nil
+	case *m.Swap == -1:
+		return "max", nil
+	case unlimited:
+		return cgroupfs.Itoa(m.Swap), nil
+	case !cgroupfs.Set(m.Limit):
+		return "", errors.New("unable to set swap limit without memory limit")
+	case *m.Limit < 0:
+		return "", nil // The kernel tells what is wrong with the limit.
+	case *m.Swap < *m.Limit:
+		return "", errors.New("memory+swap limit should be >= memory limit")
+	}
+	return strconv.FormatInt(*m.Swap-*m.Limit, 10), nil
+}

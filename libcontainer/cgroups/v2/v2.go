@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package v2 manages a container's cgroup where all controllers are on the one
+// cgroup v2 hierarchy (Documentation/admin-guide/cgroup-v2.rst).
+//
+// It does nothing with systemd. Its one invariant: the container is in one
+// cgroup, with every controller that the cgroups above let it have.
+package v2
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"time"
+
+	"github.com/berth-run/berth/libcontainer/cgroups/cgroupfs"
+	"github.com/berth-run/berth/libcontainer/cgroups/devices"
+	"github.com/berth-run/berth/libcontainer/configs"
+	"golang.org/x/sys/unix"
+)
+
+// Manager controls the cgroup of one container.
+type Manager struct {
+	cgroup *configs.Cgroup
+	// root is where the hierarchy is mounted.
+	root cgroupfs.Dir
+	// dir is the container's cgroup; "" when it has none.
+	dir cgroupfs.Dir
+	// fresh says that Create has made dir.
+	fresh bool
+	// refused is why a controller could not be enabled, by its name.
+	refused map[string]error
+	// denied is why a rootless container has no cgroup.
+	denied error
+}
+
+// New plans the cgroup of container id.
+func New(c *configs.Cgroup, id string) (*Manager, error) {
+	return newAt(cgroupfs.Root, c, id)
+}
+
+func newAt(root cgroupfs.Dir, c *configs.Cgroup, id string) (*Manager, error) {
+	p, absolute, err := cgroupfs.CleanPath(c.Path, id)
+	if err != nil {
+		return nil, err
+	}
+	base := ""
+	if !absolute {
+		text, err := cgroupfs.ReadProc("/proc/self/cgroup")
+		if err != nil {
+			return nil, err
+		}
+		base = defaultParent(cgroupfs.ParseMemberships(text))
+	}
+	return &Manager{cgroup: c, root: root, dir: root + cgroupfs.Dir(base+"/"+p)}, nil
+}
+
+// defaultParent is the cgroup above the one that the runtime is in. Its own
+// would not do: it has processes, and a cgroup with processes cannot give
+// controllers to others below it.
+func defaultParent(memberships []cgroupfs.Membership) string {
+	for _, m := range memberships {
+		if m.Controllers != "" {
+			continue
+		}
+		if parent := path.Dir(path.Clean(m.Path)); parent != "/" {
+			return parent
+		}
+	}
+	return ""
+}
+
+// Load is the manager of a container that exists, from Paths as saved. It looks
+// at nothing on the host.
+func Load(paths map[string]string, c *configs.Cgroup) *Manager {
+	return &Manager{cgroup: c, root: cgroupfs.Root, dir: cgroupfs.Dir(paths[""])}
+}
+
+// Paths has the container's directory under the key "".
+func (m *Manager) Paths() map[string]string {
+	if m.dir == "" {
+		return map[string]string{}
+	}
+	return map[string]string{"": string(m.dir)}
+}
+
+// Hierarchies describe the one hierarchy.
+func (m *Manager) Hierarchies() []cgroupfs.Hierarchy {
+	return []cgroupfs.Hierarchy{{Path: string(m.dir), V2: true}}
+}
+
+// Create makes the cgroup and enables the controllers on the way to it. On error
+// it removes what it made.
+func (m *Manager) Create() (err error) {
+	var made cgroupfs.Made
+	existed, err := cgroupfs.Make(m.root, m.dir, &made)
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, made.Undo())
+		}
+	}()
+	if err != nil {
+		if m.cgroup.Rootless && m.cgroup.Path == "" && cgroupfs.Permission(err) {
+			m.denied, m.dir = err, ""
+			return made.Undo()
+		}
+		return cgroupfs.PathError(err)
+	}
+	m.fresh = !existed
+	if existed {
+		if err := cgroupfs.CheckUnused(m.dir, m.dir.Frozen); err != nil {
+			return err
+		}
+	}
+	return m.enable()
+}
+
+// Placement opens what a new process needs to be placed.
+func (m *Manager) Placement() (*cgroupfs.Placement, error) {
+	if m.dir == "" {
+		return &cgroupfs.Placement{}, nil
+	}
+	dir, err := m.dir.Open()
+	if err != nil {
+		return nil, fmt.Errorf("place in cgroup: %w", err)
+	}
+	return &cgroupfs.Placement{Dir: dir}, nil
+}
+
+// SetDevices makes the device rules an eBPF filter of the cgroup. Without root
+// rights over the host there is no way to, nor any need: the kernel refuses
+// device nodes to such a container.
+func (m *Manager) SetDevices(rules []configs.DeviceRule) error {
+	if m.cgroup.Rootless {
+		return nil
+	}
+	err := m.setDevices(rules)
+	if err != nil {
+		return fmt.Errorf("linux.resources.devices: %w", err)
+	}
+	return nil
+}
+
+func (m *Manager) setDevices(rules []configs.DeviceRule) error {
+	if m.dir == "" {
+		return cgroupfs.ErrNoCgroup
+	}
+	dir, err := m.dir.Open()
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	if err := devices.Attach(dir, rules, m.fresh); err != nil {
+		return err
+	}
+	m.fresh = false // It has a filter now.
+	return nil
+}
+
+// Pids lists the processes in the container's cgroup and below it.
+func (m *Manager) Pids() ([]int, error) {
+	if m.dir == "" {
+		return nil, cgroupfs.ErrNoCgroup
+	}
+	return m.dir.Pids()
+}
+
+// Freeze stops or continues every process, and waits until that is done.
+func (m *Manager) Freeze(on bool) error {
+	if m.dir == "" {
+		return cgroupfs.ErrNoCgroup
+	}
+	return m.dir.Freeze(on)
+}
+
+// Frozen says whether the cgroup is frozen, or on the way there.
+func (m *Manager) Frozen() (bool, error) {
+	if m.dir == "" {
+		return false, nil
+	}
+	return m.dir.Frozen()
+}
+
+// Kill kills every process of the container.
+func (m *Manager) Kill() error {
+	if m.dir == "" {
+		return cgroupfs.ErrNoCgroup
+	}
+	if ok, err := m.dir.KillAtOnce(); ok || err != nil {
+		return err
+	}
+	return m.dir.KillEach(func(on bool) error {
+		err := m.dir.Freeze(on)
+		if errors.Is(err, unix.ENOENT) {
+			return nil // cgroup.freeze needs Linux 5.2.
+		}
+		return err
+	})
+}
+
+// Destroy removes the cgroup and those below it.
+func (m *Manager) Destroy() error {
+	if m.dir == "" {
+		return nil
+	}
+	return m.dir.Remove(time.Now().Add(cgroupfs.Patience))
+}

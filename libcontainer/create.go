@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/berth-run/berth/libcontainer/cgroups"
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/nsenter"
+	"github.com/berth-run/berth/seccomp"
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// CreateOptions are what a create adds to the plan.
+type CreateOptions struct {
+	// Stdio are the container's standard streams; a nil one is /dev/null.
+	Stdio [3]*os.File
+	// PreserveFDs passes the caller's fds 3 to 3+n-1 on to the process.
+	PreserveFDs int
+	// ConsoleSocket gets the pty master (SCM_RIGHTS); "" for none.
+	ConsoleSocket string
+	// PIDFDSocket gets a pidfd of init (SCM_RIGHTS); "" for none.
+	PIDFDSocket string
+	// PIDFile gets init's pid, atomically; "" for none.
+	PIDFile string
+	// Console receives the pty master in the foreground; used when the process
+	// has a terminal and there is no ConsoleSocket.
+	Console func(master *os.File) error
+	Log     Logger
+}
+
+// creation is a create in progress.
+type creation struct {
+	store *Store
+	id    string
+	dir   string
+	cfg   *configs.Config
+	opts  *CreateOptions
+	undo  undoStack
+
+	saved   savedState
+	lock    *dirLock
+	console *receiver // of ConsoleSocket
+	pidfdTo *receiver // of PIDFDSocket
+	extra   []*os.File
+	cgroup  cgroups.Manager
+	place   *cgroups.Placement
+	init    *nsenter.Init
+	built   *built
+	filter  *seccomp.Program
+	hooked  bool // hooks have begun to run, so poststop hooks must
+	reaped  unix.WaitStatus
+}
+
+// Create sets the container up until only `start` is missing. On error nothing of
+// it is left.
+func (s *Store) Create(id string, cfg *configs.Config, o *CreateOptions) (*Container, error) {
+	if err := checkID(id); err != nil {
+		return nil, err
+	}
+	cr := &creation{store: s, id: id, dir: s.dir(id), cfg: cfg, opts: o}
+	defer cr.release()
+	steps := []func() error{
+		cr.refuseUnbuilt,
+		cr.openCallerFiles,
+		cr.makeStateDir,
+		cr.planCgroup,
+		cr.makeCgroup,
+		cr.startInit,
+		cr.buildAndPrepare,
+		cr.configureInit,
+		cr.handOver,
+	}
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return nil, cr.fail(err)
+		}
+	}
+	return &Container{store: s, id: id, saved: cr.saved}, nil
+}
+
+// release closes what the process itself no longer needs, in success and failure.
+func (cr *creation) release() {
+	cr.console.close()
+	cr.pidfdTo.close()
+	closePlacement(cr.place)
+	for _, f := range cr.extra {
+		_ = f.Close()
+	}
+	if cr.built != nil {
+		cr.built.close()
+	}
+	if cr.init != nil {
+		_ = cr.init.Close()
+	}
+	if cr.lock != nil {
+		cr.lock.unlock()
+	}
+}
+
+// fail undoes what was done and explains why init died if that is the cause.
+func (cr *creation) fail(err error) error {
+	err = cr.undo.run(err)
+	if errors.Is(err, nsenter.ErrInitGone) && cr.reaped.Signaled() && cr.reaped.Signal() == unix.SIGKILL {
+		if m := cr.cfg.Cgroup.Resources.Memory; m != nil && m.Limit != nil && *m.Limit > 0 {
+			err = fmt.Errorf("%w: container init was OOM-killed (memory limit too low?): linux.resources.memory.limit is %d",
+				err, *m.Limit)
+		}
+	}
+	return err
+}
+
+// openCallerFiles meets first what the caller may have got wrong, before anything is
+// made: sockets nobody listens on, fds that are not open.
+func (cr *creation) openCallerFiles() (err error) {
+	if cr.console, err = dialReceiver("console socket", cr.opts.ConsoleSocket); err != nil {
+		return err
+	}
+	if cr.pidfdTo, err = dialReceiver("pidfd socket", cr.opts.PIDFDSocket); err != nil {
+		return err
+	}
+	cr.extra, err = preservedFiles(cr.opts.PreserveFDs)
+	return err
+}
+
+// makeStateDir makes the container's directory, which is what claims the id, and
+// locks it.
+func (cr *creation) makeStateDir() error {
+	if err := os.MkdirAll(cr.store.root, 0o700); err != nil {
+		return err
+	}
+	for {
+		err := os.Mkdir(cr.dir, 0o711)
+		if errors.Is(err, os.ErrExist) {
+			return ErrExist
+		}
+		if err != nil {
+			return err
+		}
+		cr.lock, err = lockDir(cr.dir)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, os.ErrNotExist) {
+			return errors.Join(err, os.Remove(cr.dir))
+		}
+		// A racing delete --force took the empty directory for a leftover.
+	}
+	cr.undo.push("remove the state directory", func() error { return os.RemoveAll(cr.dir) })
+	return nil
+}
+
+// planCgroup decides the cgroup's paths and records them before any of them is made,
+// so that a kill from here on leaves nothing that nobody can find.
+func (cr *creation) planCgroup() error {
+	m, err := cgroups.New(&cr.cfg.Cgroup, cr.id)
+	if err != nil {
+		return err
+	}
+	cr.cgroup = m
+	cr.saved = savedState{
+		Format: stateFormat, ID: cr.id, OCIVersion: cr.cfg.SpecVersion,
+		Bundle: cr.cfg.Bundle, Rootfs: cr.cfg.Rootfs.Path, Created: time.Now().UTC(),
+		Annotations: cr.cfg.Annotations, SharedPID: !cr.cfg.Namespaces.IsNew(configs.NewPID),
+		CgroupPaths: m.Paths(), CgroupRootless: cr.cfg.Cgroup.Rootless,
+		Poststart: cr.cfg.Hooks.Poststart, Poststop: cr.cfg.Hooks.Poststop,
+	}
+	if !cr.cfg.Namespaces.Contains(configs.NewMount) {
+		if cr.saved.RootfsMountID, err = mountID(cr.cfg.Rootfs.Path); err != nil {
+			return fmt.Errorf("root.path: %w", err)
+		}
+	}
+	return cr.saved.write(cr.dir)
+}
+
+// makeCgroup makes the cgroups and opens what init needs to get into them.
+func (cr *creation) makeCgroup() error {
+	if err := cr.cgroup.Create(); err != nil {
+		return err
+	}
+	cr.undo.push("remove the cgroup", cr.cgroup.Destroy)
+	var err error
+	cr.place, err = cr.cgroup.Placement()
+	return err
+}
+
+// startInit starts init in its cgroups and namespaces. From now on it exits by
+// itself when this process dies, until it has its plan.
+func (cr *creation) startInit() error {
+	init, err := startContainerInit(cr)
+	if err != nil {
+		return err
+	}
+	cr.init = init
+	cr.undo.push("kill init", cr.killInit)
+	p, err := readProcStat(init.PID)
+	if err != nil {
+		return err
+	}
+	cr.saved.StartTime = p.startTime
+	return nil
+}
+
+// killInit kills init, and whatever joined its cgroup through a hook, and reaps it.
+func (cr *creation) killInit() error {
+	err := unix.PidfdSendSignal(int(cr.init.PIDFD.Fd()), unix.SIGKILL, nil, 0)
+	if err != nil && !errors.Is(err, unix.ESRCH) {
+		return err
+	}
+	if cr.reaped, err = reap(cr.init.PID); err != nil {
+		return err
+	}
+	return cr.cgroup.Kill()
+}
+
+// buildAndPrepare lets the builder make the root file system while this goroutine
+// does what has to be done on the host.
+func (cr *creation) buildAndPrepare() error {
+	if cr.saved.RootfsMountID != 0 {
+		cr.undo.push("unmount the rootfs", func() error {
+			return detachAbove(cr.saved.Rootfs, cr.saved.RootfsMountID)
+		})
+	}
+	b := startBuilder(cr)
+	herr := cr.prepareHost()
+	err := b.waitMounted()
+	if err == nil {
+		err = herr
+	}
+	if err != nil {
+		b.abort()
+		return err
+	}
+	if err := cr.runCreateHooks(); err != nil {
+		b.abort()
+		return err
+	}
+	built, err := b.finish()
+	cr.built = built
+	return err
+}
+
+// prepareHost is the host's side of the work, done while the builder builds.
+func (cr *creation) prepareHost() error {
+	steps := []func() error{
+		func() error { return cr.cgroup.Set(cr.cfg.Cgroup.Resources) },
+		func() error { return cr.cgroup.SetDevices(cr.cfg.Cgroup.DeviceRules) },
+		cr.setOOMScore,
+		cr.makeFifo,
+		cr.compileSeccomp,
+	}
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// makeFifo makes the fifo on which init waits for `start`. Its mode lets any user
+// write, since init opens it as the container's user, through the fd it is given: no
+// process of the container can reach it by name.
+func (cr *creation) makeFifo() error {
+	path := filepath.Join(cr.dir, fifoFile)
+	if err := unix.Mkfifo(path, 0o600); err != nil {
+		return &os.PathError{Op: "mkfifo", Path: path, Err: err}
+	}
+	return os.Chmod(path, 0o622)
+}
+
+// configureInit gives init its plan. The state is complete before that: from then on
+// init outlives this process.
+func (cr *creation) configureInit() error {
+	cr.saved.PID = cr.init.PID
+	if err := cr.saved.write(cr.dir); err != nil {
+		return err
+	}
+	fifo, err := os.OpenFile(filepath.Join(cr.dir, fifoFile), unix.O_PATH|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return err
+	}
+	defer fifo.Close()
+	plan, err := cr.plan(fifo)
+	if err != nil {
+		return err
+	}
+	if err := cr.init.Configure(plan); err != nil {
+		return describeInitError(err)
+	}
+	return setRlimits(cr.init.PID, cr.cfg.Process.Rlimits)
+}
+
+// handOver gives the caller what it asked for: pty, pidfd, pid file. The pid file comes
+// last, since its presence tells that the rest is done.
+func (cr *creation) handOver() error {
+	if err := cr.handOverConsole(); err != nil {
+		return err
+	}
+	if err := cr.pidfdTo.send(cr.init.PIDFD, "pidfd"); err != nil {
+		return err
+	}
+	if cr.opts.PIDFile == "" {
+		return nil
+	}
+	if err := writePIDFile(cr.opts.PIDFile, cr.init.PID); err != nil {
+		return fmt.Errorf("pid file: %w", err)
+	}
+	return nil
+}
+
+// handOverConsole sends the pty master to whoever is to have it.
+func (cr *creation) handOverConsole() error {
+	master := cr.built.master
+	switch {
+	case master == nil:
+		return nil
+	case cr.console != nil:
+		return cr.console.send(master, cr.built.ptyName)
+	case cr.opts.Console != nil:
+		cr.built.master = nil // it is the callee's now
+		return cr.opts.Console(master)
+	}
+	return errors.New("process.terminal: cannot allocate tty if berth will detach without setting console socket")
+}
+
+// hookState is what hooks get on their standard input.
+func (cr *creation) hookState(status specs.ContainerState) *specs.State {
+	return &specs.State{
+		Version: cr.cfg.SpecVersion, ID: cr.id, Status: status, Pid: cr.init.PID,
+		Bundle: cr.cfg.Bundle, Annotations: cr.cfg.Annotations,
+	}
+}
+
+func closePlacement(p *cgroups.Placement) {
+	if p == nil {
+		return
+	}
+	for _, f := range p.Tasks {
+		_ = f.Close()
+	}
+	if p.Dir != nil {
+		_ = p.Dir.Close()
+	}
+}

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// killPatience is how long delete waits for a killed init to be gone. A process in
+// uninterruptible sleep may never be.
+const killPatience = 10 * time.Second
+
+// Delete removes a container that has stopped or was never started. With force a
+// running one is killed first, it is no error when there is none, and the remains of
+// a create or delete that was killed are removed.
+func (s *Store) Delete(id string, force bool, log Logger) error {
+	if err := checkID(id); err != nil {
+		return err
+	}
+	lock, err := lockDir(s.dir(id))
+	if errors.Is(err, os.ErrNotExist) {
+		if force {
+			return nil
+		}
+		return ErrNotExist
+	}
+	if err != nil {
+		return err
+	}
+	defer lock.unlock()
+	st, err := readState(s.dir(id))
+	switch {
+	case err == nil:
+	case !force && errors.Is(err, os.ErrNotExist):
+		return ErrNotExist
+	case !force:
+		return err
+	default:
+		// No state, or one that cannot be read: the create was killed before it had
+		// made anything else, or there is nothing to go by.
+		return os.RemoveAll(s.dir(id))
+	}
+	c := &Container{store: s, id: id, saved: *st}
+	if err := c.refuseDelete(force); err != nil {
+		return err
+	}
+	return c.destroy(log)
+}
+
+// refuseDelete is the error of deleting a container that is alive.
+func (c *Container) refuseDelete(force bool) error {
+	if force {
+		return nil
+	}
+	status, err := c.status()
+	if err != nil {
+		return err
+	}
+	switch status {
+	case specs.StateStopped, specs.StateCreated, specs.StateCreating:
+		return nil
+	}
+	return fmt.Errorf("cannot delete container %s that is not stopped: %s", c.id, status)
+}
+
+// destroy kills what is left and removes everything, the state directory last: as
+// long as it is there, a delete that was killed can be done again.
+func (c *Container) destroy(log Logger) error {
+	if err := c.killInit(); err != nil {
+		return err
+	}
+	m, err := c.cgroup()
+	if err != nil {
+		return err
+	}
+	if c.saved.SharedPID || c.saved.PID == 0 {
+		if err := m.Kill(); err != nil {
+			return err
+		}
+	}
+	if err := c.detachRootfs(); err != nil {
+		return err
+	}
+	if err := m.Destroy(); err != nil {
+		return err
+	}
+	if len(c.saved.Poststop) > 0 {
+		warnHooks("poststop", c.saved.Poststop, c.hookState(specs.StateStopped), log)
+	}
+	return os.RemoveAll(c.store.dir(c.id))
+}
+
+// killInit makes sure that init is dead.
+func (c *Container) killInit() error {
+	if c.saved.PID == 0 {
+		return nil
+	}
+	pidfd, err := c.openInit()
+	if errors.Is(err, ErrNotRunning) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer pidfd.Close()
+	if err := c.Signal(unix.SIGKILL, false); err != nil && !errors.Is(err, ErrNotRunning) {
+		return err
+	}
+	timedOut, err := pollExit(pidfd, time.Now().Add(killPatience))
+	if err == nil && timedOut {
+		err = errors.New("container init still running")
+	}
+	return err
+}

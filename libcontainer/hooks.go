@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// maxHookOutput bounds what is kept of a hook's output for the error message.
+const maxHookOutput = 4096
+
+// hookOutputGrace is how long a hook's output is awaited once the hook itself is
+// gone: a daemon it left behind may hold the pipe open for ever.
+const hookOutputGrace = 100 * time.Millisecond
+
+// runCreateHooks runs the hooks that stand between the mounts and the pivot, in the
+// order of the runtime-spec: prestart and createRuntime in the runtime's namespaces,
+// createContainer in the container's.
+func (cr *creation) runCreateHooks() error {
+	h := &cr.cfg.Hooks
+	if !hasCreateHooks(cr.cfg) {
+		return nil
+	}
+	if !cr.hooked {
+		cr.hooked = true
+		cr.undo.push("run poststop hooks", func() error {
+			warnHooks("poststop", h.Poststop, cr.hookState(specs.StateStopped), cr.opts.Log)
+			return nil
+		})
+	}
+	state := cr.hookState(specs.StateCreating)
+	if err := runHooks("prestart", h.Prestart, state); err != nil { //nolint:staticcheck // deprecated, not gone
+		return err
+	}
+	if err := runHooks("createRuntime", h.CreateRuntime, state); err != nil {
+		return err
+	}
+	return cr.runContainerHooks(h.CreateContainer, state)
+}
+
+// runHooks runs hooks of one kind in the runtime's namespaces and stops at the first
+// that fails.
+func runHooks(kind string, hooks []specs.Hook, state *specs.State) error {
+	if len(hooks) == 0 {
+		return nil
+	}
+	stdin, err := json.Marshal(state)
+	if err != nil {
+		return err
+	}
+	for i := range hooks {
+		if err := runHook(&hooks[i], stdin); err != nil {
+			return fmt.Errorf("hooks.%s[%d]: %w", kind, i, err)
+		}
+	}
+	return nil
+}
+
+// warnHooks runs every hook of one kind, and only warns about those that fail.
+func warnHooks(kind string, hooks []specs.Hook, state *specs.State, log Logger) {
+	if len(hooks) == 0 {
+		return
+	}
+	stdin, err := json.Marshal(state)
+	if err != nil {
+		log.Warnf("hooks.%s: %v", kind, err)
+		return
+	}
+	for i := range hooks {
+		if err := runHook(&hooks[i], stdin); err != nil {
+			log.Warnf("hooks.%s[%d]: %v", kind, i, err)
+		}
+	}
+}
+
+// runHook runs one hook to its end or its timeout. It leads a process group of its
+// own, so that a timeout ends what it has started as well.
+func runHook(h *specs.Hook, stdin []byte) error {
+	ctx := context.Background()
+	if h.Timeout != nil {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Duration(*h.Timeout)*time.Second)
+		defer cancel()
+	}
+	var out boundedBuffer
+	cmd := exec.CommandContext(ctx, h.Path)
+	if len(h.Args) > 0 {
+		cmd.Args = h.Args
+	}
+	// Without an env in the config the hook gets the runtime's, as with the peers.
+	cmd.Env = h.Env
+	cmd.Stdin = bytes.NewReader(stdin)
+	cmd.Stdout, cmd.Stderr = &out, &out
+	cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGKILL) }
+	cmd.WaitDelay = hookOutputGrace
+	err := cmd.Run()
+	switch {
+	case err == nil, errors.Is(err, exec.ErrWaitDelay):
+		return nil
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return fmt.Errorf("%s: timed out after %d s%s", h.Path, *h.Timeout, out.suffix())
+	}
+	return fmt.Errorf("%s: %w%s", h.Path, err, out.suffix())
+}
+
+// boundedBuffer keeps the first bytes written to it and forgets the rest.
+type boundedBuffer struct{ bytes.Buffer }
+
+func (b *boundedBuffer) Write(p []byte) (int, error) {
+	if room := maxHookOutput - b.Len(); room > 0 {
+		b.Buffer.Write(p[:min(room, len(p))])
+	}
+	return len(p), nil
+}
+
+// suffix is the output for an error message.
+func (b *boundedBuffer) suffix() string {
+	s := strings.TrimSpace(b.String())
+	if s == "" {
+		return ""
+	}
+	return fmt.Sprintf(", output: %q", s)
+}

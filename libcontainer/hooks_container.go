@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/nsenter"
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// runContainerHooks runs createContainer hooks: inside the container's namespaces,
+// with the root file system still the host's, since the pivot comes later. They are
+// started by init's program, so that no process of this binary, whose memory a
+// container must never reach, is ever in the container's pid namespace.
+func (cr *creation) runContainerHooks(hooks []specs.Hook, state *specs.State) error {
+	if len(hooks) == 0 {
+		return nil
+	}
+	stdin, err := json.Marshal(state)
+	if err != nil {
+		return err
+	}
+	for i := range hooks {
+		if err := cr.runContainerHook(&hooks[i], stdin); err != nil {
+			return fmt.Errorf("hooks.createContainer[%d]: %s: %w", i, hooks[i].Path, err)
+		}
+	}
+	return nil
+}
+
+// runContainerHook runs one of them to its end or its timeout.
+func (cr *creation) runContainerHook(h *specs.Hook, stdin []byte) error {
+	in, err := memfile("hook-stdin", stdin)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := memfile("hook-output", nil)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	proc, err := cr.startContainerHook(h, in, out)
+	if err != nil {
+		return err
+	}
+	defer proc.Close()
+	timedOut, err := waitPidfd(proc.PIDFD, h.Timeout)
+	if err != nil {
+		return err
+	}
+	if timedOut {
+		_ = unix.PidfdSendSignal(int(proc.PIDFD.Fd()), unix.SIGKILL, nil, 0)
+	}
+	ws, err := reap(proc.PID)
+	switch {
+	case err != nil:
+		return err
+	case timedOut:
+		return fmt.Errorf("timed out after %d s%s", *h.Timeout, outputSuffix(out))
+	case ws.Signaled():
+		return fmt.Errorf("killed by signal %v%s", ws.Signal(), outputSuffix(out))
+	case ws.ExitStatus() != 0:
+		return fmt.Errorf("exit status %d%s", ws.ExitStatus(), outputSuffix(out))
+	}
+	return nil
+}
+
+// startContainerHook execs the hook in the container's namespaces.
+func (cr *creation) startContainerHook(h *specs.Hook, in, out *os.File) (*nsenter.Init, error) {
+	o := &nsenter.Options{Stdio: [3]*os.File{in, out, out}}
+	join := cr.cfg.Namespaces.Types()
+	if join&configs.NewPID != 0 {
+		o.PIDNamespace = cr.init.PIDFD
+	}
+	// The user namespace would take the hook's rights over the host; time cannot be
+	// joined through a pidfd together with others on older kernels, and no hook cares.
+	join &= builderNamespaces
+	if join != 0 {
+		o.Joins = []nsenter.Join{{Type: uint32(join), FD: cr.init.PIDFD}}
+	}
+	proc, err := startOnLostThread(o)
+	if err != nil {
+		return nil, err
+	}
+	args, env := h.Args, h.Env
+	if len(args) == 0 {
+		args = []string{h.Path}
+	}
+	if env == nil {
+		env = os.Environ()
+	}
+	plan := &nsenter.Plan{Path: h.Path, Args: args, Env: env, Cwd: "/", KeepCredentials: true}
+	if _, err = proc.Namespaces(); err == nil {
+		err = proc.Configure(plan)
+	}
+	if err == nil {
+		err = proc.Proceed()
+	}
+	if err != nil {
+		return nil, errors.Join(err, proc.Abort())
+	}
+	return proc, nil
+}
+
+// waitPidfd waits until the process is dead, or for timeout seconds (nil: for ever).
+func waitPidfd(pidfd *os.File, timeout *int) (timedOut bool, err error) {
+	var deadline time.Time
+	if timeout != nil {
+		deadline = time.Now().Add(time.Duration(*timeout) * time.Second)
+	}
+	return pollExit(pidfd, deadline)
+}
+
+// pollExit waits until the process is dead or the deadline has passed; the zero time
+// means no deadline.
+func pollExit(pidfd *os.File, deadline time.Time) (timedOut bool, err error) {
+	fds := []unix.PollFd{{Fd: int32(pidfd.Fd()), Events: unix.POLLIN}}
+	for {
+		ms := -1
+		if !deadline.IsZero() {
+			ms = int(max(0, time.Until(deadline).Milliseconds()))
+		}
+		n, err := unix.Poll(fds, ms)
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
+			return false, fmt.Errorf("poll pidfd: %w", err)
+		case n > 0:
+			return false, nil
+		case !deadline.IsZero() && !time.Now().Before(deadline):
+			return true, nil
+		}
+	}
+}
+
+// memfile is an anonymous file with content, its offset at the start.
+func memfile(name string, content []byte) (*os.File, error) {
+	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("memfd_create: %w", err)
+	}
+	f := os.NewFile(uintptr(fd), name)
+	if len(content) > 0 {
+		if _, err := f.WriteAt(content, 0); err != nil {
+			_ = f.Close()
+			return nil, err
+		}
+	}
+	return f, nil
+}
+
+// outputSuffix is the beginning of what a hook wrote, for an error message.
+func outputSuffix(out *os.File) string {
+	var b boundedBuffer
+	buf := make([]byte, maxHookOutput)
+	n, _ := out.ReadAt(buf, 0)
+	_, _ = b.Write(buf[:n])
+	return b.suffix()
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+func sh(script string) specs.Hook {
+	return specs.Hook{Path: "/bin/sh", Args: []string{"sh", "-c", script}, Env: []string{"PATH=/usr/bin:/bin", "A=b"}}
+}
+
+func TestHookGetsStateAndEnv(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "out")
+	hook := sh(`cat > ` + out + `; printf " %s" "$A" >> ` + out)
+	state := &specs.State{Version: "1.3.0", ID: "x", Status: specs.StateCreating, Pid: 5, Bundle: "/b"}
+	if err := runHooks("createRuntime", []specs.Hook{hook}, state); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `{"ociVersion":"1.3.0","id":"x","status":"creating","pid":5,"bundle":"/b"} b`
+	if string(got) != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+func TestHookFailures(t *testing.T) {
+	one := 1
+	slow := sh("echo begun; sleep 1000")
+	slow.Timeout = &one
+	for _, tc := range []struct {
+		name string
+		hook specs.Hook
+		want string
+	}{
+		{"exit status", sh("echo out; echo err >&2; exit 3"), `hooks.prestart[0]: /bin/sh: exit status 3, output: "out\nerr"`},
+		{"missing", specs.Hook{Path: "/nope"}, "no such file or directory"},
+		{"timeout", slow, `timed out after 1 s, output: "begun"`},
+		{"signal", sh("kill -TERM $$"), "signal: terminated"},
+		{"much output", sh("yes | head -c 1000000; exit 1"), "exit status 1"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			err := runHooks("prestart", []specs.Hook{tc.hook}, &specs.State{})
+			if err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Fatalf("got %v, want %q in it", err, tc.want)
+			}
+			if len(err.Error()) > 3*maxHookOutput {
+				t.Errorf("the error has %d bytes", len(err.Error()))
+			}
+		})
+	}
+}
+
+// A hook that leaves a daemon behind, which holds its output open, is done all the same.
+func TestHookThatLeavesADaemon(t *testing.T) {
+	dir := t.TempDir()
+	fifo := filepath.Join(dir, "stop")
+	script := "mkfifo " + fifo + "; (read x < " + fifo + ") &"
+	if err := runHooks("prestart", []specs.Hook{sh(script)}, &specs.State{}); err != nil {
+		t.Error(err)
+	}
+	if err := os.WriteFile(fifo, []byte("\n"), 0); err != nil { // let the daemon end
+		t.Error(err)
+	}
+}
+
+func TestWarnHooksRunsAll(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "out")
+	warnHooks("poststop", []specs.Hook{sh("exit 1"), sh("echo second > " + out)}, &specs.State{}, testLog{t})
+	if got, err := os.ReadFile(out); err != nil || string(got) != "second\n" {
+		t.Errorf("the second hook: %q, %v", got, err)
+	}
+}
+
+func TestPoststartIsFatal(t *testing.T) {
+	for version, want := range map[string]bool{
+		"1.3.0": true, "1.3.0-rc.1": true, "1.10.0": true,
+		"1.2.1": false, "1.0.2": false, "1.0.2-dev": false, "": false, "junk": false,
+	} {
+		if got := poststartIsFatal(version); got != want {
+			t.Errorf("%q: %v", version, got)
+		}
+	}
+}
+
+func TestUndoRunsBackwardsAndTellsAll(t *testing.T) {
+	var order []string
+	var u undoStack
+	cause, second := errors.New("cause"), errors.New("second")
+	u.push("first step", func() error { order = append(order, "first"); return nil })
+	u.push("second step", func() error { order = append(order, "second"); return second })
+	err := u.run(cause)
+	if strings.Join(order, " ") != "second first" {
+		t.Errorf("order %v", order)
+	}
+	if !errors.Is(err, cause) || !errors.Is(err, second) || strings.Contains(err.Error(), "\n") {
+		t.Errorf("error %q", err)
+	}
+}

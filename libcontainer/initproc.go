@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/nsenter"
+	"golang.org/x/sys/unix"
+)
+
+// startContainerInit starts init in the cgroups and namespaces of the plan.
+func startContainerInit(cr *creation) (*nsenter.Init, error) {
+	o := &nsenter.Options{
+		Stdio:         cr.opts.Stdio,
+		ExtraFiles:    cr.extra,
+		NewNamespaces: uintptr(cr.cfg.Namespaces.NewFlags()),
+		CgroupDir:     cr.place.Dir,
+		CgroupTasks:   cr.place.Tasks,
+		TimeOffsets:   timeOffsets(cr.cfg),
+		ProcContexts:  countProcMounts(cr.cfg.Mounts),
+	}
+	joined, err := openNamespaces(cr.cfg.Namespaces)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		for _, j := range joined {
+			_ = j.FD.Close()
+		}
+	}()
+	for _, j := range joined {
+		if j.Type == unix.CLONE_NEWPID {
+			o.PIDNamespace = j.FD
+		} else {
+			o.Joins = append(o.Joins, j)
+		}
+	}
+	if o.PIDNamespace == nil {
+		return nsenter.Start(o)
+	}
+	return startOnLostThread(o)
+}
+
+// startOnLostThread starts init from a thread that dies afterwards: joining a pid
+// namespace spoils the thread for everything else (its next children would be born
+// in there).
+func startOnLostThread(o *nsenter.Options) (*nsenter.Init, error) {
+	type result struct {
+		init *nsenter.Init
+		err  error
+	}
+	done := make(chan result)
+	go func() {
+		runtime.LockOSThread() // and never unlocked
+		init, err := nsenter.Start(o)
+		done <- result{init, err}
+	}()
+	r := <-done
+	return r.init, r.err
+}
+
+// openNamespaces opens the namespace files to join and checks that each is one of its
+// kind: joining what a wrong path leads to would be worse than an error.
+func openNamespaces(list configs.Namespaces) (joins []nsenter.Join, err error) {
+	defer func() {
+		if err != nil {
+			for _, j := range joins {
+				_ = j.FD.Close()
+			}
+			joins = nil
+		}
+	}()
+	for _, t := range configs.NamespaceTypes() {
+		ns, ok := list.Get(t)
+		if !ok || ns.Path == "" {
+			continue
+		}
+		f, err := os.OpenFile(ns.Path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return joins, fmt.Errorf("linux.namespaces: %s: %w", t, err)
+		}
+		joins = append(joins, nsenter.Join{Type: uint32(t), FD: f})
+		kind, err := unix.IoctlRetInt(int(f.Fd()), unix.NS_GET_NSTYPE)
+		if err != nil || uint32(kind) != uint32(t) {
+			return joins, fmt.Errorf("linux.namespaces: %s: %q is not a %s namespace", t, ns.Path, t)
+		}
+	}
+	return joins, nil
+}
+
+// timeOffsets is the text for /proc/PID/timens_offsets (time_namespaces(7)).
+func timeOffsets(cfg *configs.Config) string {
+	var b strings.Builder
+	for _, clock := range []string{"monotonic", "boottime"} {
+		if o, ok := cfg.TimeOffsets[clock]; ok {
+			fmt.Fprintf(&b, "%s %d %d\n", clock, o.Secs, o.Nanosecs)
+		}
+	}
+	return b.String()
+}
+
+func countProcMounts(mounts []configs.Mount) int {
+	n := 0
+	for i := range mounts {
+		if mounts[i].Type == "proc" {
+			n++
+		}
+	}
+	return n
+}
+
+// preservedFiles takes the caller's fds 3 to 3+n-1 over. One that is closed on exec is
+// not the caller's but one that this process has opened since.
+func preservedFiles(n int) ([]*os.File, error) {
+	if n < 0 {
+		return nil, fmt.Errorf("preserve-fds: %d is negative", n)
+	}
+	const first = 3
+	files := make([]*os.File, 0, min(n, 1024))
+	for fd := first; fd < first+n; fd++ {
+		flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
+		if err != nil || flags&unix.FD_CLOEXEC != 0 {
+			return nil, fmt.Errorf("preserve-fds: fd %d is not open", fd)
+		}
+		// It reaches init through the list of its files; nobody else may have it.
+		if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, flags|unix.FD_CLOEXEC); err != nil {
+			return nil, fmt.Errorf("preserve-fds: fd %d: %w", fd, err)
+		}
+		files = append(files, os.NewFile(uintptr(fd), "preserved"))
+	}
+	return files, nil
+}
+
+// setRlimits sets the limits of init from outside: in a user namespace, init has no
+// right to raise a hard limit.
+func setRlimits(pid int, limits []configs.Rlimit) error {
+	for _, l := range limits {
+		lim := unix.Rlimit{Cur: l.Soft, Max: l.Hard}
+		if err := unix.Prlimit(pid, l.Resource, &lim, nil); err != nil {
+			return fmt.Errorf("process.rlimits: %s: prlimit soft %d, hard %d: %w", l.Name, l.Soft, l.Hard, err)
+		}
+	}
+	return nil
+}
+
+// setOOMScore writes init's oom_score_adj. Without root rights over the host a
+// refusal is normal and not an error.
+func (cr *creation) setOOMScore() error {
+	adj := cr.cfg.Process.OOMScoreAdj
+	if adj == nil {
+		return nil
+	}
+	path := filepath.Join("/proc", strconv.Itoa(cr.init.PID), "oom_score_adj")
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err == nil {
+		_, err = f.WriteString(strconv.Itoa(*adj))
+		if cerr := f.Close(); err == nil {
+			err = cerr
+		}
+	}
+	if err == nil || (cr.cfg.Cgroup.Rootless && errors.Is(err, os.ErrPermission)) {
+		return nil
+	}
+	return fmt.Errorf("process.oomScoreAdj: %w", err)
+}
+
+// reap waits for a child that is dying and gives its status.
+func reap(pid int) (unix.WaitStatus, error) {
+	var ws unix.WaitStatus
+	for {
+		_, err := unix.Wait4(pid, &ws, 0, nil)
+		if !errors.Is(err, unix.EINTR) {
+			return ws, err
+		}
+	}
+}

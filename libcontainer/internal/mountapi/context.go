@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package mountapi wraps the mount API of Linux that works on file descriptors:
+// fsopen(2), fsconfig(2), fsmount(2), open_tree(2), move_mount(2) and
+// mount_setattr(2).
+//
+// It knows the kernel's calls, flags and messages and nothing about containers.
+// Its one invariant: no function here resolves more than one path, and an error
+// names the call (and the path, if there was one) exactly once.
+package mountapi
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// MaxOption is the longest value that fsconfig(2) takes for a string; beyond it
+// only mount(2) helps.
+const MaxOption = 255
+
+// Context is a file system being configured (fsopen(2), fspick(2)).
+type Context struct {
+	fd   int
+	name string
+}
+
+// NewContext opens a context for a file system type. The caller closes it.
+func NewContext(fstype string) (*Context, error) {
+	fd, err := unix.Fsopen(fstype, unix.FSOPEN_CLOEXEC)
+	if err != nil {
+		return nil, &os.PathError{Op: "fsopen", Path: fstype, Err: err}
+	}
+	return &Context{fd: fd, name: fstype}, nil
+}
+
+// ContextFromFD wraps a context that somebody else opened, and takes fd over.
+func ContextFromFD(fd int, fstype string) *Context {
+	return &Context{fd: fd, name: fstype}
+}
+
+// Pick opens a context to reconfigure the file system whose mount fd refers to.
+func Pick(fd int) (*Context, error) {
+	c, err := unix.Fspick(fd, "", unix.FSPICK_CLOEXEC|unix.FSPICK_EMPTY_PATH)
+	if err != nil {
+		return nil, os.NewSyscallError("fspick", err)
+	}
+	return &Context{fd: c, name: "file system"}, nil
+}
+
+// Close releases the context. What it has mounted stays.
+func (c *Context) Close() error { return unix.Close(c.fd) }
+
+// SetString sets one parameter that has a value.
+func (c *Context) SetString(key, value string) error {
+	if err := unix.FsconfigSetString(c.fd, key, value); err != nil {
+		return c.explain("fsconfig "+key+"="+value, err)
+	}
+	return nil
+}
+
+// SetFlag sets one parameter that has no value.
+func (c *Context) SetFlag(key string) error {
+	if err := unix.FsconfigSetFlag(c.fd, key); err != nil {
+		return c.explain("fsconfig "+key, err)
+	}
+	return nil
+}
+
+// SetOption sets one option as mount(8) has it: "key=value" or "key".
+func (c *Context) SetOption(option string) error {
+	if key, value, ok := strings.Cut(option, "="); ok {
+		return c.SetString(key, value)
+	}
+	return c.SetFlag(option)
+}
+
+// Create makes the superblock, or finds the existing one.
+func (c *Context) Create() error {
+	if err := unix.FsconfigCreate(c.fd); err != nil {
+		return c.explain("fsconfig create", err)
+	}
+	return nil
+}
+
+// Reconfigure applies what was set to the picked superblock.
+func (c *Context) Reconfigure() error {
+	if err := unix.FsconfigReconfigure(c.fd); err != nil {
+		return c.explain("fsconfig reconfigure", err)
+	}
+	return nil
+}
+
+// Mount makes a detached mount with the MOUNT_ATTR_* of attrs. The caller owns
+// the descriptor; closing it before MoveMount destroys the mount, which costs an
+// RCU grace period.
+func (c *Context) Mount(attrs uint64) (int, error) {
+	fd, err := unix.Fsmount(c.fd, unix.FSMOUNT_CLOEXEC, int(attrs))
+	if err != nil {
+		return -1, c.explain("fsmount", err)
+	}
+	return fd, nil
+}
+
+// explain adds what the kernel has logged into the context: it says which value
+// of which option it did not like, where the errno is EINVAL for everything.
+func (c *Context) explain(call string, err error) error {
+	if log := c.log(); log != "" {
+		return fmt.Errorf("%s: %w (%s)", call, err, log)
+	}
+	return fmt.Errorf("%s: %w", call, err)
+}
+
+// log drains the context's messages. Each read(2) returns one, with a letter for
+// its level and a space in front.
+func (c *Context) log() string {
+	var out []string
+	buf := make([]byte, 1024)
+	// The kernel keeps 8 messages; the bound only guards against a kernel that
+	// never ends.
+	for range 32 {
+		n, err := unix.Read(c.fd, buf)
+		if err != nil || n <= 0 {
+			break
+		}
+		msg := bytes.TrimSpace(buf[:n])
+		if len(msg) > 2 && msg[1] == ' ' {
+			msg = msg[2:]
+		}
+		out = append(out, string(msg))
+	}
+	return strings.Join(out, "; ")
+}

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package mountapi
+
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// boolAttrs pairs the MS_* flags of mount(2) that belong to a single mount with
+// mount_setattr's bits and with statfs(2)'s. The access time modes are not here:
+// they are one value, not bits.
+var boolAttrs = [...]struct {
+	ms   uintptr
+	attr uint64
+	st   int64
+}{
+	{unix.MS_RDONLY, unix.MOUNT_ATTR_RDONLY, unix.ST_RDONLY},
+	{unix.MS_NOSUID, unix.MOUNT_ATTR_NOSUID, unix.ST_NOSUID},
+	{unix.MS_NODEV, unix.MOUNT_ATTR_NODEV, unix.ST_NODEV},
+	{unix.MS_NOEXEC, unix.MOUNT_ATTR_NOEXEC, unix.ST_NOEXEC},
+	{unix.MS_NODIRATIME, unix.MOUNT_ATTR_NODIRATIME, unix.ST_NODIRATIME},
+	{unix.MS_NOSYMFOLLOW, unix.MOUNT_ATTR_NOSYMFOLLOW, stNoSymFollow},
+}
+
+// stNoSymFollow is ST_NOSYMFOLLOW of the kernel's statfs.h (Linux 5.10).
+const stNoSymFollow = 0x2000
+
+// atimeFlags are the MS_* of the access time modes.
+const atimeFlags = unix.MS_NOATIME | unix.MS_RELATIME | unix.MS_STRICTATIME
+
+// AttrOf translates MS_* flags to set, and ones to clear, into an Attr. Flags of
+// the superblock are left out. That an atime mode is cleared without another
+// being set depends on the mount: see ClearAtime.
+func AttrOf(set, cleared uintptr) Attr {
+	var a Attr
+	for _, f := range boolAttrs {
+		switch {
+		case set&f.ms != 0:
+			a.Set |= f.attr
+		case cleared&f.ms != 0:
+			a.Clear |= f.attr
+		}
+	}
+	// The kernel's own order of precedence in mount(2).
+	switch {
+	case set&unix.MS_STRICTATIME != 0:
+		a.Set |= unix.MOUNT_ATTR_STRICTATIME
+		a.Clear |= unix.MOUNT_ATTR__ATIME
+	case set&unix.MS_NOATIME != 0:
+		a.Set |= unix.MOUNT_ATTR_NOATIME
+		a.Clear |= unix.MOUNT_ATTR__ATIME
+	case set&unix.MS_RELATIME != 0:
+		a.Clear |= unix.MOUNT_ATTR__ATIME // relatime is the value 0
+	}
+	return a
+}
+
+// ClearAtime completes a for options such as "atime": when the mount of fd is in
+// the mode that cleared names and a sets no other, the mode goes back to the
+// kernel's default, relatime.
+func ClearAtime(fd int, cleared uintptr, a *Attr) error {
+	if cleared&(unix.MS_NOATIME|unix.MS_STRICTATIME) == 0 || a.Clear&unix.MOUNT_ATTR__ATIME != 0 {
+		return nil
+	}
+	present, err := statfsFlags(fd)
+	if err != nil {
+		return err
+	}
+	if cleared&present&(unix.MS_NOATIME|unix.MS_STRICTATIME) != 0 {
+		a.Clear |= unix.MOUNT_ATTR__ATIME
+	}
+	return nil
+}
+
+// statfsFlags is the MS_* that describe the mount of fd as it is, the atime mode
+// among them.
+func statfsFlags(fd int) (uintptr, error) {
+	var st unix.Statfs_t
+	if err := unix.Fstatfs(fd, &st); err != nil {
+		return 0, os.NewSyscallError("fstatfs", err)
+	}
+	return msOfStatfs(int64(st.Flags)), nil
+}
+
+func msOfStatfs(st int64) uintptr {
+	var ms uintptr
+	for _, f := range boolAttrs {
+		if st&f.st != 0 {
+			ms |= f.ms
+		}
+	}
+	switch {
+	case st&unix.ST_NOATIME != 0:
+		ms |= unix.MS_NOATIME
+	case st&unix.ST_RELATIME != 0:
+		ms |= unix.MS_RELATIME
+	default:
+		ms |= unix.MS_STRICTATIME
+	}
+	return ms
+}
+
+// Remount changes an attached mount with mount(2): it needs no Linux 5.12,
+// without which there is no mount_setattr(2). path must lead to the mount's root,
+// the one that fd refers to, whatever anybody does meanwhile.
+//
+// mount(2) replaces all flags at once, so that those the mount has are read first
+// and kept unless a clears them: the kernel refuses to drop a locked one.
+func Remount(path string, fd int, recursive bool, a Attr) error {
+	if a.Set != 0 || a.Clear != 0 {
+		if recursive {
+			return os.NewSyscallError("mount_setattr", unix.ENOSYS)
+		}
+		present, err := statfsFlags(fd)
+		if err != nil {
+			return err
+		}
+		flags := applied(present, a) | unix.MS_REMOUNT | unix.MS_BIND
+		if err := unix.Mount("", path, "", flags, ""); err != nil {
+			return os.NewSyscallError("mount", err)
+		}
+	}
+	if a.Propagation == 0 {
+		return nil
+	}
+	flags := uintptr(a.Propagation)
+	if recursive {
+		flags |= unix.MS_REC
+	}
+	return os.NewSyscallError("mount", unix.Mount("", path, "", flags, ""))
+}
+
+// applied is ms changed by a.
+func applied(ms uintptr, a Attr) uintptr {
+	for _, f := range boolAttrs {
+		if a.Clear&f.attr != 0 {
+			ms &^= f.ms
+		}
+		if a.Set&f.attr != 0 {
+			ms |= f.ms
+		}
+	}
+	if a.Clear&unix.MOUNT_ATTR__ATIME == 0 {
+		return ms
+	}
+	ms &^= atimeFlags
+	switch {
+	case a.Set&unix.MOUNT_ATTR_NOATIME != 0:
+		return ms | unix.MS_NOATIME
+	case a.Set&unix.MOUNT_ATTR_STRICTATIME != 0:
+		return ms | unix.MS_STRICTATIME
+	}
+	return ms | unix.MS_RELATIME
+}
+
+// FullAtime widens the atime bits of a: the kernel wants all of them cleared
+// when any is set or cleared.
+func FullAtime(a Attr) Attr {
+	if (a.Set|a.Clear)&unix.MOUNT_ATTR__ATIME != 0 {
+		a.Clear |= unix.MOUNT_ATTR__ATIME
+	}
+	return a
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package mountapi
+
+import (
+	"errors"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// OpenTree clones the mount at path, a path outside of every container, as a
+// detached tree; recursive takes what is mounted below as well. The last
+// component is followed when it is a symbolic link. The caller owns the
+// descriptor.
+func OpenTree(path string, recursive bool) (int, error) {
+	fd, err := unix.OpenTree(unix.AT_FDCWD, path, cloneFlags(recursive))
+	if err != nil {
+		return -1, &os.PathError{Op: "open_tree", Path: path, Err: err}
+	}
+	return fd, nil
+}
+
+// CloneTree clones the mount that fd is in, with fd's file as its root. The
+// caller owns the descriptor.
+func CloneTree(fd int, recursive bool) (int, error) {
+	tree, err := unix.OpenTree(fd, "", cloneFlags(recursive)|unix.AT_EMPTY_PATH)
+	if err != nil {
+		return -1, os.NewSyscallError("open_tree", err)
+	}
+	return tree, nil
+}
+
+func cloneFlags(recursive bool) uint {
+	flags := uint(unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC)
+	if recursive {
+		flags |= unix.AT_RECURSIVE
+	}
+	return flags
+}
+
+// MoveMount attaches the mount tree on the file that target refers to, on top of
+// what may be mounted there. tree goes on referring to the mount.
+func MoveMount(tree, target int) error {
+	return os.NewSyscallError("move_mount", unix.MoveMount(tree, "", target, "",
+		unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH))
+}
+
+// MoveMountAt attaches tree on the entry name of directory dir, which is not
+// followed when it is a symbolic link.
+func MoveMountAt(tree, dir int, name string) error {
+	err := unix.MoveMount(tree, "", dir, name, unix.MOVE_MOUNT_F_EMPTY_PATH)
+	if err != nil {
+		return &os.PathError{Op: "move_mount", Path: name, Err: err}
+	}
+	return nil
+}
+
+// Attr says how to change a mount, in the words of mount_setattr(2).
+type Attr struct {
+	// Set and Clear are MOUNT_ATTR_*; Clear is applied first.
+	Set, Clear uint64
+	// Propagation is one of MS_SHARED, MS_SLAVE, MS_PRIVATE, MS_UNBINDABLE; 0
+	// leaves it.
+	Propagation uint64
+}
+
+// IsZero says whether a changes nothing.
+func (a Attr) IsZero() bool { return a == Attr{} }
+
+// SetAttr changes the mount that fd refers to the root of, and with recursive
+// all that are mounted below it, or none of them.
+func SetAttr(fd int, recursive bool, a Attr) error {
+	flags := uint(unix.AT_EMPTY_PATH)
+	if recursive {
+		flags |= unix.AT_RECURSIVE
+	}
+	attr := unix.MountAttr{Attr_set: a.Set, Attr_clr: a.Clear, Propagation: a.Propagation}
+	return os.NewSyscallError("mount_setattr", unix.MountSetattr(fd, "", flags, &attr))
+}
+
+// HaveSetAttr probes for mount_setattr(2) (Linux 5.12).
+func HaveSetAttr() error {
+	// An impossible fd: a kernel that has the call gets as far as refusing it.
+	err := unix.MountSetattr(-1, "", unix.AT_EMPTY_PATH, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY})
+	if errors.Is(err, unix.EBADF) {
+		return nil
+	}
+	return os.NewSyscallError("mount_setattr", err)
+}
+
+// ID identifies the mount that fd is in. Where the kernel knows ids that are
+// never used again (Linux 6.8) it is one of those.
+func ID(fd int) (uint64, error) {
+	var st unix.Statx_t
+	err := unix.Statx(fd, "", unix.AT_EMPTY_PATH|unix.AT_STATX_DONT_SYNC,
+		unix.STATX_MNT_ID|unix.STATX_MNT_ID_UNIQUE, &st)
+	if err != nil {
+		return 0, os.NewSyscallError("statx", err)
+	}
+	if st.Mask&(unix.STATX_MNT_ID|unix.STATX_MNT_ID_UNIQUE) == 0 {
+		return 0, os.NewSyscallError("statx: mount id", unix.ENOTSUP)
+	}
+	return st.Mnt_id, nil
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// lockPatience is how long a command waits for another one on the same container.
+// Hooks may take long, but a command that waits for ever is worse than one that
+// says what it waits for.
+const lockPatience = 30 * time.Second
+
+// dirLock is an exclusive flock(2) on a container's state directory. The directory
+// itself is the lock file, so that there is nothing to leave behind, and a lock on a
+// directory that has been removed meanwhile is seen as such.
+type dirLock struct{ dir *os.File }
+
+// lockDir locks the state directory at path. os.ErrNotExist when there is none, or
+// when it was removed while waiting.
+func lockDir(path string) (*dirLock, error) {
+	dir, err := os.OpenFile(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	if err := flockPatiently(dir); err != nil {
+		_ = dir.Close()
+		return nil, fmt.Errorf("lock %s: %w", path, err)
+	}
+	if !stillNamed(dir, path) {
+		_ = dir.Close()
+		return nil, &os.PathError{Op: "lock", Path: path, Err: unix.ENOENT}
+	}
+	return &dirLock{dir}, nil
+}
+
+// flockPatiently takes the lock or gives up after lockPatience. The waiting thread of
+// a lock that came too late dies with the process, as does its lock.
+func flockPatiently(dir *os.File) error {
+	fd := int(dir.Fd())
+	err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB)
+	if !errors.Is(err, unix.EWOULDBLOCK) {
+		return err
+	}
+	done := make(chan error, 1)
+	go func() {
+		for {
+			err := unix.Flock(fd, unix.LOCK_EX)
+			if !errors.Is(err, unix.EINTR) {
+				done <- err
+				return
+			}
+		}
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(lockPatience):
+		return fmt.Errorf("another command has been working on this container for %v", lockPatience)
+	}
+}
+
+// stillNamed says whether path still leads to the open directory.
+func stillNamed(dir *os.File, path string) bool {
+	var a, b unix.Stat_t
+	if unix.Fstat(int(dir.Fd()), &a) != nil || unix.Lstat(path, &b) != nil {
+		return false
+	}
+	return a.Dev == b.Dev && a.Ino == b.Ino
+}
+
+// unlock releases the lock.
+func (l *dirLock) unlock() { _ = l.dir.Close() }

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"encoding/json"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/nsenter"
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// plan is the message that makes init the container's process.
+func (cr *creation) plan(fifo *os.File) (*nsenter.Plan, error) {
+	p := processPlan(&cr.cfg.Process, cr.built.home)
+	p.Root = cr.built.chroot
+	p.Console = cr.built.peer
+	p.ExecFifo = fifo
+	p.NewSession = true
+	if !cr.cfg.NoNewKeyring {
+		p.Keyring = "_ses." + cr.id
+	}
+	if cr.filter != nil {
+		p.Seccomp, p.SeccompFlags = cr.filter.BPF, cr.filter.Flags
+	}
+	if hooks := cr.cfg.Hooks.StartContainer; len(hooks) > 0 {
+		state, err := json.Marshal(cr.hookState(specs.StateCreated))
+		if err != nil {
+			return nil, err
+		}
+		p.HookState = state
+		for i := range hooks {
+			p.Hooks = append(p.Hooks, initHook(&hooks[i], p.Env))
+		}
+	}
+	return p, nil
+}
+
+// processPlan is the part of the plan that any process has, init's or exec's.
+func processPlan(p *configs.Process, home string) *nsenter.Plan {
+	env := p.Env
+	if home != "" {
+		env = append(slices.Clip(withoutEnv(env, "HOME")), "HOME="+home)
+	}
+	c := &p.Capabilities
+	return &nsenter.Plan{
+		Args: p.Args, Env: env, Cwd: p.Cwd,
+		UID: p.UID, GID: p.GID, Groups: p.AdditionalGIDs, SetGroups: true, Umask: p.Umask,
+		Bounding: c.Bounding, Effective: c.Effective, Permitted: c.Permitted,
+		Inheritable: c.Inheritable, Ambient: c.Ambient,
+		NoNewPrivileges: p.NoNewPrivileges,
+	}
+}
+
+// initHook is a startContainer hook as init runs it. Without an env of its own it
+// gets the one of the process, as in runc.
+func initHook(h *specs.Hook, env []string) nsenter.Hook {
+	out := nsenter.Hook{Path: h.Path, Args: h.Args, Env: h.Env}
+	if out.Env == nil {
+		out.Env = env
+	}
+	if len(out.Args) == 0 {
+		out.Args = []string{h.Path}
+	}
+	if h.Timeout != nil {
+		out.TimeoutSeconds = *h.Timeout
+	}
+	return out
+}
+
+// hasEnv says whether name has a value that is not empty.
+func hasEnv(env []string, name string) bool {
+	for _, e := range env {
+		if k, v, _ := strings.Cut(e, "="); k == name {
+			return v != ""
+		}
+	}
+	return false
+}
+
+func withoutEnv(env []string, name string) []string {
+	return slices.DeleteFunc(slices.Clone(env), func(e string) bool {
+		k, _, _ := strings.Cut(e, "=")
+		return k == name
+	})
+}

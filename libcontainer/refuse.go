@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"errors"
+
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/seccomp"
+)
+
+// refuseUnbuilt tells what a plan asks for that this engine does not do. Ignoring it
+// would give a container that is less confined than its config.json says.
+func (cr *creation) refuseUnbuilt() error {
+	if cr.cfg.Namespaces.Contains(configs.NewUser) {
+		return errors.New("linux.namespaces: user namespaces are not supported yet")
+	}
+	if cr.cfg.Seccomp != nil && !seccomp.Enabled() {
+		return errors.New("linux.seccomp: this build of berth has no seccomp support")
+	}
+	return nil
+}
+
+// compileSeccomp turns the profile into the program that init loads.
+func (cr *creation) compileSeccomp() error {
+	if cr.cfg.Seccomp == nil {
+		return nil
+	}
+	var err error
+	cr.filter, err = seccomp.Compile(cr.cfg.Seccomp, cr.store.cacheDir("seccomp"))
+	return err
+}

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rootfs
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/mountapi"
+	"golang.org/x/sys/unix"
+)
+
+// mountCgroup makes a mount of type cgroup: what the host has, narrowed to the
+// container. On v2 that is one file system, on v1 a tmpfs with one mount for each
+// hierarchy, and on a hybrid host that with v2 as "unified" in it.
+func (b *Builder) mountCgroup(m *configs.Mount) error {
+	t, err := b.openTarget(m, true)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(t.fd)
+	if len(b.o.Cgroups) == 0 {
+		return errors.New("no cgroup hierarchy is mounted on the host")
+	}
+	if h := &b.o.Cgroups[0]; len(b.o.Cgroups) == 1 && h.V2 && h.Name == "" {
+		tree, err := b.cgroupTree(h, m)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(tree)
+		return b.attachMount(m, tree, t, cgroupAttr(m))
+	}
+	return b.mountCgroupTmpfs(m, t)
+}
+
+// cgroupAttr is what the options of m say, for a mount that may be a clone of the
+// host's. Whatever its origin, the host's later mounts are not to show up in it.
+func cgroupAttr(m *configs.Mount) mountapi.Attr {
+	a := mountapi.AttrOf(m.Flags, m.Cleared)
+	a.Propagation = unix.MS_PRIVATE
+	return a
+}
+
+// mountCgroupTmpfs makes the directory of hierarchies.
+func (b *Builder) mountCgroupTmpfs(m *configs.Mount, t *target) error {
+	tmpfs := *m
+	tmpfs.Type, tmpfs.Source, tmpfs.Data = "tmpfs", "tmpfs", []string{"mode=755"}
+	// Read-only comes last, when the directories are made.
+	tree, err := b.newFilesystem(&tmpfs, m.Flags&^unix.MS_RDONLY, t)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(tree)
+	if err := b.attach(tree, t.fd, nil); err != nil {
+		return err
+	}
+	for i := range b.o.Cgroups {
+		if err := b.mountHierarchy(&b.o.Cgroups[i], m, tree); err != nil {
+			return fmt.Errorf("%s: %w", b.o.Cgroups[i].Name, err)
+		}
+	}
+	return b.adjust(m, tree, mountapi.AttrOf(m.Flags, m.Cleared))
+}
+
+// mountHierarchy mounts h on a directory of its own in dir, which only the
+// builder writes to.
+func (b *Builder) mountHierarchy(h *CgroupHierarchy, m *configs.Mount, dir int) error {
+	if err := unix.Mkdirat(dir, h.Name, dirMode); err != nil {
+		return os.NewSyscallError("mkdirat", err)
+	}
+	tree, err := b.cgroupTree(h, m)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(tree)
+	if b.setattr {
+		if err := b.setAttr(tree, false, cgroupAttr(m)); err != nil {
+			return err
+		}
+	}
+	if err := mountapi.MoveMountAt(tree, dir, h.Name); err != nil {
+		return err
+	}
+	if !b.setattr {
+		if err := b.setAttr(tree, false, cgroupAttr(m)); err != nil {
+			return err
+		}
+	}
+	for _, link := range h.Links {
+		if err := unix.Symlinkat(h.Name, dir, link); err != nil {
+			return &os.PathError{Op: "symlinkat", Path: link, Err: err}
+		}
+	}
+	return nil
+}
+
+// cgroupTree is a detached mount of what the container may see of h.
+//
+// A new mount shows the root of the reader's cgroup namespace. Where that is new,
+// its root is the container's own cgroup, and a bind mount of that directory is the
+// very same thing for the kernel (one superblock, another root directory), and
+// quicker. Without a namespace a new mount of v1 would show the host's whole
+// hierarchy; v2 has always been mounted so by runtimes, and only when the kernel
+// refuses it is the bind mount next.
+func (b *Builder) cgroupTree(h *CgroupHierarchy, m *configs.Mount) (int, error) {
+	joined := b.c.Namespaces.Contains(configs.NewCgroup) && !b.c.Namespaces.IsNew(configs.NewCgroup)
+	if !h.V2 && !joined {
+		return mountapi.OpenTree(h.HostPath, false)
+	}
+	if h.V2 && h.Name != "" && !b.c.Namespaces.Contains(configs.NewCgroup) {
+		return mountapi.OpenTree(h.HostPath, false)
+	}
+	tree, err := newCgroupMount(h, m)
+	if h.V2 && (errors.Is(err, unix.EPERM) || errors.Is(err, unix.EBUSY)) {
+		bound, berr := mountapi.OpenTree(h.HostPath, false)
+		if berr != nil {
+			return -1, errors.Join(err, berr)
+		}
+		return bound, nil
+	}
+	return tree, err
+}
+
+func newCgroupMount(h *CgroupHierarchy, m *configs.Mount) (int, error) {
+	fstype := "cgroup"
+	if h.V2 {
+		fstype = "cgroup2"
+	}
+	c, err := mountapi.NewContext(fstype)
+	if err != nil {
+		return -1, err
+	}
+	defer c.Close()
+	if err := c.SetString("source", fstype); err != nil {
+		return -1, err
+	}
+	options := strings.Split(h.Options, ",")
+	if h.V2 {
+		options = m.Data
+	}
+	for _, o := range options {
+		if o == "" {
+			continue
+		}
+		if err := c.SetOption(o); err != nil {
+			return -1, err
+		}
+	}
+	if err := c.Create(); err != nil {
+		return -1, err
+	}
+	return c.Mount(mountapi.AttrOf(m.Flags, 0).Set)
+}

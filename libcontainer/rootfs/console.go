@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rootfs
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/berth-run/berth/libcontainer/internal/mountapi"
+	"golang.org/x/sys/unix"
+)
+
+// ptmxMinor and ptmxMajor are the number of every ptmx node.
+const (
+	ptmxMajor = 5
+	ptmxMinor = 2
+)
+
+// Console opens a pty of the container's devpts and binds it to /dev/console.
+// The caller owns both ends.
+//
+// The peer comes from the master by ioctl(2), not by its name in /dev/pts, and is
+// mounted by its descriptor: a name could be swapped for a link to something that
+// would then be mounted writable, before anything is masked (CVE-2025-52565).
+func (b *Builder) Console() (master, peer *os.File, err error) {
+	m, p, err := b.openPty()
+	if err != nil {
+		return nil, nil, fmt.Errorf("process.terminal: %w", err)
+	}
+	if err := b.bindConsole(p); err != nil {
+		err = fmt.Errorf("process.terminal: /dev/console: %w", err)
+		return nil, nil, errors.Join(err, unix.Close(m), unix.Close(p))
+	}
+	return os.NewFile(uintptr(m), "ptmx"), os.NewFile(uintptr(p), "/dev/console"), nil
+}
+
+func (b *Builder) openPty() (master, peer int, err error) {
+	dir, err := b.root.Open("/dev/pts", unix.O_PATH|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return -1, -1, err
+	}
+	defer unix.Close(dir)
+	if err := checkDevpts(dir); err != nil {
+		return -1, -1, err
+	}
+	// Only the kernel makes files in a devpts: what is called ptmx there, and is
+	// no other mount, is it.
+	master, err = unix.Openat2(dir, "ptmx", &unix.OpenHow{
+		Flags:   unix.O_RDWR | unix.O_NOCTTY | unix.O_NOFOLLOW | unix.O_CLOEXEC,
+		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_XDEV,
+	})
+	if err != nil {
+		return -1, -1, &os.PathError{Op: "openat2", Path: "/dev/pts/ptmx", Err: err}
+	}
+	peer, err = openPeer(master)
+	if err != nil {
+		return -1, -1, errors.Join(err, unix.Close(master))
+	}
+	return master, peer, nil
+}
+
+func checkDevpts(dir int) error {
+	var fs unix.Statfs_t
+	if err := unix.Fstatfs(dir, &fs); err != nil {
+		return os.NewSyscallError("fstatfs", err)
+	}
+	if fs.Type != unix.DEVPTS_SUPER_MAGIC {
+		return errors.New("/dev/pts is not a devpts")
+	}
+	return nil
+}
+
+// openPeer unlocks the pty and opens its other end.
+func openPeer(master int) (int, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(master, &st); err != nil {
+		return -1, os.NewSyscallError("fstat", err)
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFCHR || uint64(st.Rdev) != unix.Mkdev(ptmxMajor, ptmxMinor) {
+		return -1, errors.New("/dev/pts/ptmx is not the pty multiplexer")
+	}
+	if err := unix.IoctlSetPointerInt(master, unix.TIOCSPTLCK, 0); err != nil {
+		return -1, os.NewSyscallError("ioctl TIOCSPTLCK", err)
+	}
+	peer, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(master), unix.TIOCGPTPEER,
+		unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC)
+	if errno != 0 {
+		return -1, os.NewSyscallError("ioctl TIOCGPTPEER", errno)
+	}
+	return int(peer), nil
+}
+
+// bindConsole mounts the peer on /dev/console, which is made when there is none.
+func (b *Builder) bindConsole(peer int) error {
+	if err := checkDevpts(peer); err != nil {
+		return err
+	}
+	dir, name, err := b.root.Parent("/dev/console", dirMode)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(dir)
+	target, err := openMountFile(dir, name)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(target)
+	tree, err := mountapi.CloneTree(peer, false)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(tree)
+	return b.attach(tree, target, nil)
+}

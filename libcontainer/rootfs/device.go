@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rootfs
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path"
+
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/mountapi"
+	"golang.org/x/sys/unix"
+)
+
+// makeDevices makes the device nodes. The directory of each is resolved inside
+// the root and then worked in by descriptor: with /dev a symbolic link in the
+// image, a path would lead to the host's (CVE-2026-41579).
+func (b *Builder) makeDevices() error {
+	dir, dirPath := -1, ""
+	defer func() {
+		if dir >= 0 {
+			unix.Close(dir)
+		}
+	}()
+	for i := range b.c.Devices {
+		d := &b.c.Devices[i]
+		// Nearly all are in /dev.
+		if p := path.Dir(d.Path); dir < 0 || p != dirPath {
+			fd, _, err := b.root.Parent(d.Path, dirMode)
+			if err != nil {
+				return fmt.Errorf("device %s: %w", d.Path, err)
+			}
+			if dir >= 0 {
+				unix.Close(dir)
+			}
+			dir, dirPath = fd, p
+		}
+		if err := b.makeDevice(d, dir, path.Base(d.Path)); err != nil {
+			return fmt.Errorf("device %s: %w", d.Path, err)
+		}
+	}
+	return nil
+}
+
+// makeDevice makes the node name in dir, or accepts the one that is there when it
+// is the same; the spec wants an error when it is not.
+func (b *Builder) makeDevice(d *configs.Device, dir int, name string) error {
+	mode, rdev := nodeType(d)
+	err := unix.Mknodat(dir, name, mode|d.FileMode&0o7777, int(rdev))
+	switch {
+	case err == nil:
+		// The mode is right already: the umask is 0.
+		err = unix.Fchownat(dir, name, int(d.UID), int(d.GID), unix.AT_SYMLINK_NOFOLLOW)
+		return os.NewSyscallError("fchownat", err)
+	case errors.Is(err, unix.EEXIST):
+		return checkNode(d, dir, name)
+	case errors.Is(err, unix.EPERM) && d.Type != 'p':
+		return b.bindDevice(d, dir, name)
+	}
+	return os.NewSyscallError("mknodat", err)
+}
+
+// nodeType is the S_IF* and the number of d.
+func nodeType(d *configs.Device) (uint32, uint64) {
+	switch d.Type {
+	case 'p':
+		return unix.S_IFIFO, 0
+	case 'b':
+		return unix.S_IFBLK, unix.Mkdev(uint32(d.Major), uint32(d.Minor))
+	}
+	return unix.S_IFCHR, unix.Mkdev(uint32(d.Major), uint32(d.Minor))
+}
+
+func isNode(st *unix.Stat_t, d *configs.Device) bool {
+	mode, rdev := nodeType(d)
+	return st.Mode&unix.S_IFMT == mode && (d.Type == 'p' || uint64(st.Rdev) == rdev)
+}
+
+func checkNode(d *configs.Device, dir int, name string) error {
+	var st unix.Stat_t
+	if err := unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return os.NewSyscallError("fstatat", err)
+	}
+	if !isNode(&st, d) {
+		return errors.New("a different file exists there")
+	}
+	return nil
+}
+
+// bindDevice binds the host's node: where mknod(2) is forbidden, in a user
+// namespace or by an outer device cgroup.
+func (b *Builder) bindDevice(d *configs.Device, dir int, name string) error {
+	tree, err := mountapi.OpenTree(d.Path, false)
+	if err != nil {
+		return fmt.Errorf("mknodat: %w, and of the host: %w", unix.EPERM, err)
+	}
+	defer unix.Close(tree)
+	var st unix.Stat_t
+	if err := unix.Fstat(tree, &st); err != nil {
+		return os.NewSyscallError("fstat", err)
+	}
+	if !isNode(&st, d) {
+		return fmt.Errorf("mknodat: %w, and the host has a different device there", unix.EPERM)
+	}
+	target, err := openMountFile(dir, name)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(target)
+	return b.attach(tree, target, nil)
+}
+
+// openMountFile opens or makes the file name of dir for something to be mounted
+// on. A link is an error.
+func openMountFile(dir int, name string) (int, error) {
+	const nofollow = unix.O_NOFOLLOW | unix.O_CLOEXEC
+	fd, err := unix.Openat(dir, name, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|nofollow, fileMode)
+	if errors.Is(err, unix.EEXIST) {
+		fd, err = unix.Openat(dir, name, unix.O_PATH|nofollow, 0)
+	}
+	if err != nil {
+		return -1, &os.PathError{Op: "openat", Path: name, Err: err}
+	}
+	id, err := identify(fd)
+	if err == nil {
+		switch id.mode & unix.S_IFMT {
+		case unix.S_IFREG, unix.S_IFCHR, unix.S_IFBLK:
+			return fd, nil
+		}
+		err = &os.PathError{Op: "openat", Path: name, Err: errors.New("not a regular file or a device")}
+	}
+	return -1, errors.Join(err, unix.Close(fd))
+}
+
+// links are the symbolic links in /dev that programs count on (spec:
+// config-linux.md, "Default Devices" and "/dev symbolic links").
+var links = [...]struct{ name, target string }{
+	{"fd", "/proc/self/fd"},
+	{"stdin", "/proc/self/fd/0"},
+	{"stdout", "/proc/self/fd/1"},
+	{"stderr", "/proc/self/fd/2"},
+}
+
+// makeLinks makes the links in /dev. What the image has in place of one stays,
+// but for ptmx: a node of it would open the host's pty instance.
+func (b *Builder) makeLinks() error {
+	dir, err := b.root.MkdirAll("/dev", dirMode, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(dir)
+	for _, l := range links {
+		if err := makeLink(dir, l.name, l.target); err != nil {
+			return err
+		}
+	}
+	if unix.Access("/proc/kcore", unix.F_OK) == nil {
+		if err := makeLink(dir, "core", "/proc/kcore"); err != nil {
+			return err
+		}
+	}
+	err = unix.Symlinkat("pts/ptmx", dir, "ptmx")
+	if errors.Is(err, unix.EEXIST) {
+		if err = unix.Unlinkat(dir, "ptmx", 0); err == nil {
+			err = unix.Symlinkat("pts/ptmx", dir, "ptmx")
+		}
+	}
+	if err != nil {
+		return &os.PathError{Op: "symlinkat", Path: "/dev/ptmx", Err: err}
+	}
+	return nil
+}
+
+func makeLink(dir int, name, target string) error {
+	err := unix.Symlinkat(target, dir, name)
+	if err != nil && !errors.Is(err, unix.EEXIST) {
+		return &os.PathError{Op: "symlinkat", Path: "/dev/" + name, Err: err}
+	}
+	return nil
+}

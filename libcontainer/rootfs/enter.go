@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rootfs
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/berth-run/berth/libcontainer/internal/mountapi"
+	"golang.org/x/sys/unix"
+)
+
+// enterRoot makes the rootfs the root of the mount namespace (and of this thread),
+// by what the plan allows.
+func (b *Builder) enterRoot() error {
+	var err error
+	switch {
+	case b.pivots():
+		err = b.pivot()
+	case b.ownMounts():
+		err = b.moveRoot()
+	}
+	if err != nil {
+		return err
+	}
+	if err := unix.Fchdir(b.root.FD()); err != nil {
+		return os.NewSyscallError("fchdir", err)
+	}
+	if !b.pivots() {
+		if err := unix.Chroot("."); err != nil {
+			return os.NewSyscallError("chroot", err)
+		}
+	}
+	return b.latePropagation()
+}
+
+// pivot swaps the rootfs and the old root, without needing a directory to put the
+// old one on: it lands on top of the new one for a moment (pivot_root(2), NOTES).
+func (b *Builder) pivot() error {
+	old, err := unix.Open("/", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return &os.PathError{Op: "open", Path: "/", Err: err}
+	}
+	defer unix.Close(old)
+	if err := unix.Fchdir(b.root.FD()); err != nil {
+		return os.NewSyscallError("fchdir", err)
+	}
+	if err := unix.PivotRoot(".", "."); err != nil {
+		return os.NewSyscallError("pivot_root", err)
+	}
+	if err := unix.Fchdir(old); err != nil {
+		return os.NewSyscallError("fchdir", err)
+	}
+	if b.mayReachHost() {
+		// Otherwise the unmount would go through to the host.
+		if err := unix.Mount("", ".", "", unix.MS_SLAVE|unix.MS_REC, ""); err != nil {
+			return os.NewSyscallError("mount", err)
+		}
+	}
+	return lazyUmount(".")
+}
+
+// latePropagation sets the propagations that had to wait for the new root.
+func (b *Builder) latePropagation() error {
+	p := b.c.Rootfs.Propagation
+	if !b.ownMounts() || p&(unix.MS_SHARED|unix.MS_UNBINDABLE) == 0 {
+		return nil
+	}
+	a := mountapi.Attr{Propagation: uint64(p &^ unix.MS_REC)}
+	if err := b.setAttr(b.root.FD(), p&unix.MS_REC != 0, a); err != nil {
+		return fmt.Errorf("linux.rootfsPropagation: %w", err)
+	}
+	return nil
+}
+
+// makeCwd makes the working directory of the container's process, as engines
+// expect; whether the process may enter it is for init to see.
+func (b *Builder) makeCwd() error {
+	if b.c.Process.Cwd == "" || b.c.Process.Cwd == "/" {
+		return nil
+	}
+	fd, err := b.root.MkdirAll(b.c.Process.Cwd, dirMode, 0)
+	if err != nil {
+		return fmt.Errorf("process.cwd: %w", err)
+	}
+	return unix.Close(fd)
+}
+
+// remountReadonly makes the mounts that asked for it read-only, now that nothing
+// is made in them any more, and the rootfs itself.
+func (b *Builder) remountReadonly() error {
+	readonly := mountapi.Attr{Set: unix.MOUNT_ATTR_RDONLY}
+	for _, l := range b.late {
+		if err := b.setAttr(l.fd, false, readonly); err != nil {
+			return fmt.Errorf("%s: read-only: %w", l.field, err)
+		}
+	}
+	if !b.c.Rootfs.Readonly {
+		return nil
+	}
+	if err := b.setAttr(b.root.FD(), false, readonly); err != nil {
+		return fmt.Errorf("root.readonly: %w", err)
+	}
+	return nil
+}
+
+func (b *Builder) setNames() error {
+	if name := b.c.Hostname; name != "" {
+		if err := unix.Sethostname([]byte(name)); err != nil {
+			return fmt.Errorf("hostname: %w", os.NewSyscallError("sethostname", err))
+		}
+	}
+	if name := b.c.Domainname; name != "" {
+		if err := unix.Setdomainname([]byte(name)); err != nil {
+			return fmt.Errorf("domainname: %w", os.NewSyscallError("setdomainname", err))
+		}
+	}
+	return nil
+}
+
+// isMissing says that a path does not exist, be it that a parent is no directory.
+func isMissing(err error) bool {
+	return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR)
+}

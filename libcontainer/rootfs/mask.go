@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rootfs
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/berth-run/berth/libcontainer/internal/mountapi"
+	"golang.org/x/sys/unix"
+)
+
+// protectPaths makes linux.readonlyPaths read-only. Paths that the container does
+// not have are skipped: engines name those of all kernels and architectures.
+func (b *Builder) protectPaths() error {
+	for i, p := range b.c.ReadonlyPaths {
+		if err := b.protectPath(p); err != nil {
+			return fmt.Errorf("linux.readonlyPaths[%d]: %s: %w", i, p, err)
+		}
+	}
+	return nil
+}
+
+// protectPath mounts a read-only clone of p on itself. What is mounted below p
+// comes along as it is.
+func (b *Builder) protectPath(p string) error {
+	target, err := b.root.Open(p, unix.O_PATH, 0)
+	if isMissing(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer unix.Close(target)
+	tree, err := mountapi.CloneTree(target, true)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(tree)
+	return b.attach(tree, target, func(fd int) error {
+		return b.setAttr(fd, false, mountapi.Attr{Set: unix.MOUNT_ATTR_RDONLY})
+	})
+}
+
+// masks is what hides paths: one empty directory and one /dev/null for all. The
+// first use of the directory attaches it and the next ones are clones of that, so
+// that there is never a superblock for each, nor a mount left over to be taken
+// down (which costs an RCU grace period).
+type masks struct {
+	b *Builder
+	// dir is the attached empty directory, null the container's /dev/null; -1
+	// until they are needed.
+	dir, null int
+}
+
+// maskPaths hides linux.maskedPaths. A missing path is skipped.
+func (b *Builder) maskPaths() (err error) {
+	m := masks{b: b, dir: -1, null: -1}
+	defer func() {
+		for _, fd := range [...]int{m.dir, m.null} {
+			if fd >= 0 {
+				err = errors.Join(err, unix.Close(fd))
+			}
+		}
+	}()
+	for i, p := range b.c.MaskedPaths {
+		if err := m.mask(p); err != nil {
+			return fmt.Errorf("linux.maskedPaths[%d]: %s: %w", i, p, err)
+		}
+	}
+	return nil
+}
+
+func (m *masks) mask(p string) error {
+	target, err := m.b.root.Open(p, unix.O_PATH, 0)
+	if isMissing(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer unix.Close(target)
+	id, err := identify(target)
+	if err != nil {
+		return err
+	}
+	if id.isDir() {
+		return m.maskDirectory(target)
+	}
+	return m.maskFile(target)
+}
+
+// maskDirectory covers a directory with an empty one that nothing can be made in,
+// not even by who may remount it: the file system has no room.
+func (m *masks) maskDirectory(target int) error {
+	if m.dir >= 0 {
+		return m.cover(m.dir, target)
+	}
+	c, err := mountapi.NewContext("tmpfs")
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	for _, o := range [...]string{"nr_blocks=1", "nr_inodes=1", "ro"} {
+		if err := c.SetOption(o); err != nil {
+			return err
+		}
+	}
+	if label := m.b.c.MountLabel; label != "" {
+		if err := c.SetString("context", label); err != nil {
+			return err
+		}
+	}
+	if err := c.Create(); err != nil {
+		return err
+	}
+	dir, err := c.Mount(unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC)
+	if err != nil {
+		return err
+	}
+	if err := mountapi.MoveMount(dir, target); err != nil {
+		return errors.Join(err, unix.Close(dir))
+	}
+	m.dir = dir
+	return nil
+}
+
+// maskFile covers a file with /dev/null.
+func (m *masks) maskFile(target int) error {
+	if m.null < 0 {
+		fd, err := m.b.openNull()
+		if err != nil {
+			return err
+		}
+		m.null = fd
+	}
+	return m.cover(m.null, target)
+}
+
+// cover attaches a clone of what fd refers to.
+func (m *masks) cover(fd, target int) error {
+	tree, err := mountapi.CloneTree(fd, false)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(tree)
+	return mountapi.MoveMount(tree, target)
+}
+
+// openNull opens the container's /dev/null and makes sure that it is the null
+// device: were it a link to a file of /proc, masking another one would mount that
+// file writable in its place (CVE-2025-31133). It is the descriptor that has been
+// checked which is mounted then.
+func (b *Builder) openNull() (int, error) {
+	fd, err := b.root.Open("/dev/null", unix.O_PATH|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return -1, err
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return -1, errors.Join(os.NewSyscallError("fstat", err), unix.Close(fd))
+	}
+	const nullMajor, nullMinor = 1, 3
+	if st.Mode&unix.S_IFMT != unix.S_IFCHR || uint64(st.Rdev) != unix.Mkdev(nullMajor, nullMinor) {
+		return -1, errors.Join(errors.New("/dev/null of the container is not the null device"), unix.Close(fd))
+	}
+	return fd, nil
+}

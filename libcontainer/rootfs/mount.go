@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rootfs
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/mountapi"
+	"github.com/berth-run/berth/libcontainer/internal/procfs"
+	"golang.org/x/sys/unix"
+)
+
+// fileMode is the mode of the empty files made to bind something on.
+const fileMode = 0o644
+
+// mount makes one mount of the plan.
+func (b *Builder) mount(m *configs.Mount) error {
+	if m.IDMap != "" || len(m.UIDMappings) > 0 || len(m.GIDMappings) > 0 {
+		return errors.New("id-mapped mounts are not supported yet")
+	}
+	if m.Destination == "/" {
+		return errOntoRoot
+	}
+	switch {
+	case m.Flags&unix.MS_REMOUNT != 0:
+		return b.remount(m)
+	case m.IsBind():
+		return b.mountBind(m)
+	case m.Type == "cgroup":
+		return b.mountCgroup(m)
+	default:
+		return b.mountFilesystem(m)
+	}
+}
+
+var errOntoRoot = errors.New("the destination is the root of the container")
+
+// target is the file that a mount is going to be attached on. Its fd was resolved
+// once, inside the root; nothing goes by the path any more.
+type target struct {
+	fd int
+	fileID
+	// existed says that the builder has not made it.
+	existed bool
+}
+
+// openTarget opens the destination of m, making a directory or an empty file of
+// it when there is nothing, and refuses the ones that no mount may hide.
+func (b *Builder) openTarget(m *configs.Mount, dir bool) (*target, error) {
+	var resolve uint64
+	if m.Type == "proc" || m.Type == "sysfs" || strings.HasPrefix(m.Destination, "/proc/") {
+		// A link would put the kernel's files where the image wants them,
+		// and something else where everybody trusts them to be
+		// (CVE-2019-19921, CVE-2023-27561).
+		resolve = unix.RESOLVE_NO_SYMLINKS
+	}
+	t := &target{existed: true}
+	var err error
+	t.fd, err = b.root.Open(m.Destination, unix.O_PATH, resolve)
+	if errors.Is(err, unix.ENOENT) {
+		t.existed = false
+		if dir {
+			t.fd, err = b.root.MkdirAll(m.Destination, dirMode, resolve)
+		} else {
+			t.fd, err = b.root.OpenOrCreate(m.Destination, fileMode, dirMode, resolve)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if t.fileID, err = identify(t.fd); err != nil {
+		return nil, errors.Join(err, unix.Close(t.fd))
+	}
+	if err := b.checkTarget(m, t); err != nil {
+		return nil, errors.Join(err, unix.Close(t.fd))
+	}
+	return t, nil
+}
+
+func (b *Builder) checkTarget(m *configs.Mount, t *target) error {
+	if t.sameFile(b.id) {
+		return errOntoRoot
+	}
+	if (m.Type == "proc" || m.Type == "sysfs") && !t.isDir() {
+		return unix.ENOTDIR
+	}
+	return checkProc(m, t)
+}
+
+// emulated are the files of /proc that may be mounted on: lxcfs has versions of
+// them that know the container's limits, and none has power over the kernel.
+var emulated = [...]string{
+	"/proc/cpuinfo", "/proc/diskstats", "/proc/meminfo", "/proc/stat", "/proc/swaps",
+	"/proc/uptime", "/proc/loadavg", "/proc/slabinfo", "/proc/sys/kernel/ns_last_pid",
+	"/proc/sys/crypto/fips_enabled",
+}
+
+// checkProc keeps /proc genuine: programs and runtimes write labels and settings
+// there, so that a fake below it disarms them (CVE-2019-16884, CVE-2025-52881). By
+// name, for a procfs that is mounted later, and by file, for names that lead to
+// it over a link.
+func checkProc(m *configs.Mount, t *target) error {
+	if m.Type == "proc" {
+		return nil
+	}
+	dest := m.Destination
+	switch {
+	case dest == "/proc":
+		// mountBind lets a bind of a real procfs through before it asks here.
+		return errors.New("only a procfs may be mounted on /proc")
+	case strings.HasPrefix(dest, "/proc/"):
+		if slices.Contains(emulated[:], dest) {
+			return nil
+		}
+		return errors.New("the destination is inside /proc")
+	}
+	is, err := procfs.Is(t.fd)
+	if err == nil && is {
+		err = errors.New("the destination leads into a procfs")
+	}
+	return err
+}
+
+// attachMount puts the new mount tree on t with the propagation and recursive
+// attributes of m; a is what else is to be changed.
+func (b *Builder) attachMount(m *configs.Mount, tree int, t *target, a mountapi.Attr) error {
+	return b.attach(tree, t.fd, func(fd int) error { return b.adjust(m, fd, a) })
+}
+
+// adjust changes a mount the way the options of m ask, in their order: what is
+// for one mount first, then what is for all below it.
+func (b *Builder) adjust(m *configs.Mount, fd int, a mountapi.Attr) error {
+	if err := b.setAttr(fd, false, a); err != nil {
+		return err
+	}
+	for _, p := range m.Propagation {
+		a := mountapi.Attr{Propagation: uint64(p &^ unix.MS_REC)}
+		if err := b.setAttr(fd, p&unix.MS_REC != 0, a); err != nil {
+			return fmt.Errorf("propagation: %w", err)
+		}
+	}
+	rec := mountapi.FullAtime(mountapi.Attr{Set: m.RecAttrSet, Clear: m.RecAttrClear})
+	if err := b.setAttr(fd, true, rec); err != nil {
+		return fmt.Errorf("recursive options: %w", err)
+	}
+	return nil
+}
+
+// mountBind binds a file or directory of the host.
+func (b *Builder) mountBind(m *configs.Mount) error {
+	// The source first: the destination may hide it.
+	tree, err := mountapi.OpenTree(m.Source, m.Flags&unix.MS_REC != 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(tree)
+	src, err := identify(tree)
+	if err != nil {
+		return err
+	}
+	t, err := b.openBindTarget(m, tree, src.isDir())
+	if err != nil {
+		return err
+	}
+	defer unix.Close(t.fd)
+	a := mountapi.AttrOf(m.Flags, m.Cleared)
+	if err := mountapi.ClearAtime(tree, m.Cleared, &a); err != nil {
+		return err
+	}
+	return b.attachMount(m, tree, t, a)
+}
+
+// openBindTarget opens the destination of a bind mount, which counts as a mount
+// of proc when a procfs is what it binds on /proc.
+func (b *Builder) openBindTarget(m *configs.Mount, tree int, dir bool) (*target, error) {
+	if m.Destination == "/proc" && procfs.IsRoot(tree) {
+		proc := *m
+		proc.Type = "proc"
+		m = &proc
+	}
+	return b.openTarget(m, dir)
+}
+
+// remount changes a mount that is there already: with "bind" the mount alone, and
+// without the file system behind it too.
+func (b *Builder) remount(m *configs.Mount) error {
+	fd, err := b.root.Open(m.Destination, unix.O_PATH, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	id, err := identify(fd)
+	if err != nil {
+		return err
+	}
+	if id.sameFile(b.id) {
+		return errOntoRoot
+	}
+	if m.Flags&unix.MS_BIND == 0 {
+		if err := reconfigure(m, fd); err != nil {
+			return err
+		}
+	}
+	a := mountapi.AttrOf(m.Flags, m.Cleared)
+	if err := mountapi.ClearAtime(fd, m.Cleared, &a); err != nil {
+		return err
+	}
+	return b.adjust(m, fd, a)
+}
+
+// reconfigure applies the file system's own options.
+func reconfigure(m *configs.Mount, fd int) error {
+	c, err := mountapi.Pick(fd)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if err := setSuperFlags(c, m.Flags, m.Cleared); err != nil {
+		return err
+	}
+	for _, o := range m.Data {
+		if err := c.SetOption(o); err != nil {
+			return err
+		}
+	}
+	return c.Reconfigure()
+}

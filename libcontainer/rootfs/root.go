@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rootfs
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path"
+
+	"github.com/berth-run/berth/libcontainer/internal/inroot"
+	"github.com/berth-run/berth/libcontainer/internal/mountapi"
+	"golang.org/x/sys/unix"
+)
+
+// dirMode is the mode of directories that the builder makes.
+const dirMode = 0o755
+
+// prepareRoot sets the propagation of the mount namespace and makes the rootfs a
+// mount of its own, since pivot_root(2) wants one.
+func (b *Builder) prepareRoot() error {
+	if b.ownMounts() {
+		if err := b.setPropagation(); err != nil {
+			return err
+		}
+	}
+	if err := b.bindRoot(); err != nil {
+		return fmt.Errorf("root.path: %w", err)
+	}
+	var err error
+	b.id, err = identify(b.root.FD())
+	return err
+}
+
+// earlyPropagation is what the whole tree gets before anything is mounted. Slave
+// keeps our mounts from reaching the host and lets the host's volumes reach us. A
+// shared one must stay a peer of the host's, or what is mounted in a volume would
+// not come out. Unbindable has to wait: the rootfs could not be bound any more.
+func (b *Builder) earlyPropagation() uintptr {
+	p := b.c.Rootfs.Propagation
+	if p == 0 || p&unix.MS_UNBINDABLE != 0 {
+		return unix.MS_SLAVE | unix.MS_REC
+	}
+	return p
+}
+
+// mayReachHost says that mounts of the namespace may still be shared with the
+// host after earlyPropagation.
+func (b *Builder) mayReachHost() bool {
+	p := b.earlyPropagation()
+	return p&unix.MS_SHARED != 0 || p&unix.MS_REC == 0
+}
+
+func (b *Builder) setPropagation() error {
+	if err := unix.Mount("", "/", "", b.earlyPropagation(), ""); err != nil {
+		return fmt.Errorf("linux.rootfsPropagation: %w", &os.PathError{Op: "mount", Path: "/", Err: err})
+	}
+	if !b.mayReachHost() {
+		return nil
+	}
+	// pivot_root(2) refuses a root whose parent mount is shared. Which path the
+	// parent is mounted on is found by trying: only a mount's root has a
+	// propagation to set. The path is the host's, not the container's.
+	for p := b.c.Rootfs.Path; ; p = path.Dir(p) {
+		err := unix.Mount("", p, "", unix.MS_PRIVATE, "")
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, unix.EINVAL) || p == "/" {
+			return fmt.Errorf("root.path: %w", &os.PathError{Op: "mount", Path: p, Err: err})
+		}
+	}
+}
+
+// bindRoot binds the rootfs onto itself. What is mounted in it comes along. In a
+// namespace of our own only the new mount itself is made private: submounts may
+// be volumes that want to receive. On the host everything is, before and after:
+// under a shared parent a mount becomes shared by being attached.
+func (b *Builder) bindRoot() error {
+	tree, err := mountapi.CloneTree(b.root.FD(), true)
+	if err != nil {
+		return err
+	}
+	dir := b.root
+	defer dir.Close()
+	b.root = inroot.FromFD(tree)
+
+	private := mountapi.Attr{Propagation: unix.MS_PRIVATE}
+	onHost := !b.ownMounts()
+	err = b.attach(tree, dir.FD(), func(fd int) error { return b.setAttr(fd, onHost, private) })
+	if err != nil || !onHost {
+		return err
+	}
+	// From here on there is something to undo.
+	if b.mountID, err = mountapi.ID(tree); err != nil {
+		return errors.Join(err, b.proc.WithPath(tree, lazyUmount))
+	}
+	return b.setAttr(tree, true, private)
+}
+
+// Detach removes what a container without a mount namespace has mounted on
+// rootfs; mountID is the Builder's MountID. It is no error when that mount is
+// gone, and a different mount is left alone.
+func Detach(rootfs string, mountID uint64) error {
+	root, err := inroot.Open(rootfs)
+	if errors.Is(err, unix.ENOENT) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	id, err := mountapi.ID(root.FD())
+	if err != nil || id != mountID {
+		return err
+	}
+	// umount(2) takes paths only; this one leads to the very mount just checked.
+	return lazyUmount(fmt.Sprintf("/proc/thread-self/fd/%d", root.FD()))
+}
+
+func lazyUmount(path string) error {
+	return os.NewSyscallError("umount2", unix.Unmount(path, unix.MNT_DETACH))
+}

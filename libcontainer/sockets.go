@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// receiver is a unix stream socket of the caller that gets one file descriptor
+// (`--console-socket`, `--pidfd-socket`). A nil receiver was not asked for.
+type receiver struct {
+	what string
+	sock *os.File
+}
+
+// dialReceiver connects to the socket at path; nil when path is "". The connection is
+// made with plain calls: package net costs more at start than all the rest.
+func dialReceiver(what, path string) (*receiver, error) {
+	if path == "" {
+		return nil, nil
+	}
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("%s: socket: %w", what, err)
+	}
+	sock := os.NewFile(uintptr(fd), path)
+	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: path}); err != nil {
+		_ = sock.Close()
+		return nil, fmt.Errorf("%s: connect %s: %w", what, path, err)
+	}
+	return &receiver{what, sock}, nil
+}
+
+// send passes one file descriptor, with its name as the message's bytes.
+func (r *receiver) send(f *os.File, name string) error {
+	if r == nil {
+		return nil
+	}
+	rights := unix.UnixRights(int(f.Fd()))
+	if err := unix.Sendmsg(int(r.sock.Fd()), []byte(name), rights, nil, unix.MSG_NOSIGNAL); err != nil {
+		return fmt.Errorf("%s: sendmsg %s: %w", r.what, r.sock.Name(), err)
+	}
+	return nil
+}
+
+func (r *receiver) close() {
+	if r != nil {
+		_ = r.sock.Close()
+	}
+}
+
+// writePIDFile writes pid without a newline: engines parse the whole file as a number.
+// The name it has meanwhile is not the one that an engine may be watching for.
+func writePIDFile(path string, pid int) error {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return err
+	}
+	return writeFileAtomically(abs, []byte(strconv.Itoa(pid)), 0o644)
+}
+
+// setConsoleSize sets the initial window size of a pty; nil keeps the kernel's.
+func setConsoleSize(master *os.File, size *specs.Box) error {
+	if size == nil || (size.Height == 0 && size.Width == 0) {
+		return nil
+	}
+	if size.Height > math.MaxUint16 || size.Width > math.MaxUint16 {
+		return fmt.Errorf("%d x %d is larger than a terminal can be", size.Width, size.Height)
+	}
+	ws := &unix.Winsize{Row: uint16(size.Height), Col: uint16(size.Width)}
+	if err := unix.IoctlSetWinsize(int(master.Fd()), unix.TIOCSWINSZ, ws); err != nil {
+		return fmt.Errorf("TIOCSWINSZ: %w", err)
+	}
+	return nil
+}

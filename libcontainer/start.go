@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/berth-run/berth/nsenter"
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// Start lets init exec the user's program. When that fails, the error says why; the
+// container has then stopped.
+func (c *Container) Start(log Logger) error {
+	if err := c.release(); err != nil {
+		return err
+	}
+	if len(c.saved.Poststart) == 0 {
+		return nil
+	}
+	state := c.hookState(specs.StateRunning)
+	if !poststartIsFatal(c.saved.OCIVersion) {
+		warnHooks("poststart", c.saved.Poststart, state, log)
+		return nil
+	}
+	err := runHooks("poststart", c.saved.Poststart, state)
+	if err == nil {
+		return nil
+	}
+	if kerr := c.Signal(unix.SIGKILL, false); kerr != nil && !errors.Is(kerr, ErrNotRunning) {
+		log.Warnf("kill after a failed poststart hook: %v", kerr)
+	}
+	return err
+}
+
+// poststartIsFatal says whether a failed poststart hook stops the container. It does
+// since version 1.3 of the runtime-spec (runtime.md, Lifecycle, step 9); up to 1.2 it
+// is a warning, and the container goes on.
+func poststartIsFatal(ociVersion string) bool {
+	major, rest, _ := strings.Cut(ociVersion, ".")
+	minor, _, _ := strings.Cut(rest, ".")
+	const fatalSince = 3
+	m, err := strconv.Atoi(minor)
+	return err == nil && major == "1" && m >= fatalSince
+}
+
+// release opens the exec fifo, under the container's lock, so that of two starts one
+// wins and the other one learns that the container runs.
+func (c *Container) release() error {
+	dir := c.store.dir(c.id)
+	lock, err := lockDir(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return ErrNotExist
+	}
+	if err != nil {
+		return err
+	}
+	defer lock.unlock()
+	if err := c.reload(); err != nil {
+		return err
+	}
+	status, err := c.status()
+	if err != nil {
+		return err
+	}
+	switch status {
+	case specs.StateCreated:
+	case specs.StateRunning:
+		return errors.New("cannot start an already running container")
+	case specs.StateStopped:
+		return errors.New("cannot start a container that has stopped")
+	default:
+		return fmt.Errorf("cannot start a container in the %s state", status)
+	}
+	return c.openFifo(filepath.Join(dir, fifoFile))
+}
+
+// openFifo is the moment of start. Opening never blocks, so an init that died in
+// between cannot make it hang.
+func (c *Container) openFifo(path string) error {
+	pidfd, err := c.openInit()
+	if errors.Is(err, ErrNotRunning) {
+		return errors.New("cannot start a container that has stopped")
+	}
+	if err != nil {
+		return err
+	}
+	defer pidfd.Close()
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	fifo := os.NewFile(uintptr(fd), path)
+	defer fifo.Close()
+	startErr := nsenter.AwaitExec(fifo, pidfd)
+	if err := os.Remove(path); startErr == nil && err != nil {
+		return err
+	}
+	return startErr
+}
+
+// reload reads the state again, after a lock may have been waited for.
+func (c *Container) reload() error {
+	st, err := readState(c.store.dir(c.id))
+	if errors.Is(err, os.ErrNotExist) {
+		return ErrNotExist
+	}
+	if err != nil {
+		return err
+	}
+	c.saved = *st
+	return nil
+}
+
+// hookState is what hooks get on their standard input.
+func (c *Container) hookState(status specs.ContainerState) *specs.State {
+	st := &specs.State{
+		Version: c.saved.OCIVersion, ID: c.id, Status: status, Pid: c.saved.PID,
+		Bundle: c.saved.Bundle, Annotations: c.saved.Annotations,
+	}
+	if status == specs.StateStopped {
+		st.Pid = 0
+	}
+	return st
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+const (
+	stateFile   = "state.json"
+	fifoFile    = "exec.fifo"
+	stateFormat = 1
+)
+
+// savedState is the content of state.json. It is a format of its own, apart from
+// configs.Config: a newer berth must read what an older one wrote, so fields are
+// only added, and Format changes when one changes its meaning.
+type savedState struct {
+	Format      int               `json:"format"`
+	ID          string            `json:"id"`
+	OCIVersion  string            `json:"ociVersion"`
+	Bundle      string            `json:"bundle"`
+	Rootfs      string            `json:"rootfs"`
+	Created     time.Time         `json:"created"`
+	Annotations map[string]string `json:"annotations,omitempty"`
+	// PID is 0 until the init process has all it needs to outlive the create:
+	// before that it exits by itself when the create dies.
+	PID int `json:"pid"`
+	// StartTime is field 22 of /proc/PID/stat, in clock ticks since boot: with
+	// PID it names one process even when the number is used again.
+	StartTime uint64 `json:"startTime"`
+	// SharedPID says that the container has no pid namespace of its own, so that
+	// its processes outlive init.
+	SharedPID bool `json:"sharedPID,omitempty"`
+	// CgroupPaths is cgroups.Manager.Paths.
+	CgroupPaths map[string]string `json:"cgroupPaths,omitempty"`
+	// CgroupRootless is configs.Cgroup.Rootless.
+	CgroupRootless bool `json:"cgroupRootless,omitempty"`
+	// RootfsMountID is the id of the mount that Rootfs was on before the create, when
+	// the container shares the host's mount namespace: what has come on top of it since
+	// is the container's. 0 otherwise.
+	RootfsMountID uint64 `json:"rootfsMountID,omitempty"`
+	// Poststart and Poststop hooks are run by later commands.
+	Poststart []specs.Hook `json:"poststart,omitempty"`
+	Poststop  []specs.Hook `json:"poststop,omitempty"`
+}
+
+// readState reads state.json in dir.
+func readState(dir string) (*savedState, error) {
+	path := filepath.Join(dir, stateFile)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var st savedState
+	if err := json.Unmarshal(data, &st); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if st.Format != stateFormat {
+		return nil, fmt.Errorf("%s: format %d, this berth reads format %d", path, st.Format, stateFormat)
+	}
+	return &st, nil
+}
+
+// write puts the state into dir so that a reader sees the old or the new one whole.
+func (st *savedState) write(dir string) error {
+	data, err := json.Marshal(st)
+	if err != nil {
+		return err
+	}
+	return writeFileAtomically(filepath.Join(dir, stateFile), data, 0o600)
+}
+
+// writeFileAtomically writes a temporary file beside path and renames it. There is
+// no fsync: the state lives on a tmpfs and means nothing after a reboot.
+func writeFileAtomically(path string, data []byte, mode os.FileMode) error {
+	tmp := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".tmp")
+	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL|os.O_TRUNC, mode)
+	if os.IsExist(err) {
+		// A killed command left it. Whoever else writes here holds the lock.
+		if err = os.Remove(tmp); err == nil {
+			f, err = os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = os.Rename(tmp, path)
+	}
+	if err != nil {
+		_ = os.Remove(tmp)
+	}
+	return err
+}

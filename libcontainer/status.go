@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/berth-run/berth/libcontainer/cgroups"
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// Paused is the one status that the runtime-spec does not name.
+const Paused specs.ContainerState = "paused"
+
+// Container is one container of a store.
+type Container struct {
+	store *Store
+	id    string
+	saved savedState
+}
+
+// State is what `state` and `list` print. Pid is 0 once the container has stopped.
+type State struct {
+	Version     string               `json:"ociVersion"`
+	ID          string               `json:"id"`
+	PID         int                  `json:"pid"`
+	Status      specs.ContainerState `json:"status"`
+	Bundle      string               `json:"bundle"`
+	Rootfs      string               `json:"rootfs"`
+	Created     time.Time            `json:"created"`
+	Annotations map[string]string    `json:"annotations,omitempty"`
+	Owner       string               `json:"owner"`
+}
+
+// ID of the container.
+func (c *Container) ID() string { return c.id }
+
+// State finds out the present state.
+func (c *Container) State() (*State, error) {
+	status, err := c.status()
+	if err != nil {
+		return nil, err
+	}
+	st := &State{
+		Version: c.saved.OCIVersion, ID: c.id, PID: c.saved.PID, Status: status,
+		Bundle: c.saved.Bundle, Rootfs: c.saved.Rootfs, Created: c.saved.Created,
+		Annotations: c.saved.Annotations,
+	}
+	if status == specs.StateStopped {
+		st.PID = 0
+	}
+	return st, nil
+}
+
+// status derives the state from what the kernel says: no process can forget to
+// record it. A stopped init is told first, since a frozen cgroup without a process
+// in it is of no use to anyone.
+func (c *Container) status() (specs.ContainerState, error) {
+	if c.saved.PID == 0 {
+		return specs.StateCreating, nil
+	}
+	pidfd, err := c.openInit()
+	if errors.Is(err, ErrNotRunning) {
+		return specs.StateStopped, nil
+	}
+	if err != nil {
+		return "", err
+	}
+	_ = pidfd.Close()
+	m, err := c.cgroup()
+	if err != nil {
+		return "", err
+	}
+	if frozen, err := m.Frozen(); err == nil && frozen {
+		return Paused, nil
+	}
+	if c.hasFifo() {
+		return specs.StateCreated, nil
+	}
+	return specs.StateRunning, nil
+}
+
+// hasFifo says whether init still waits for `start`.
+func (c *Container) hasFifo() bool {
+	_, err := os.Lstat(filepath.Join(c.store.dir(c.id), fifoFile))
+	return err == nil
+}
+
+// cgroup is the manager of the container's cgroups.
+func (c *Container) cgroup() (cgroups.Manager, error) {
+	return cgroups.Load(c.saved.CgroupPaths, &configs.Cgroup{Rootless: c.saved.CgroupRootless})
+}
+
+// openInit gives a pidfd of the container's init process; ErrNotRunning when it is
+// dead or its number belongs to another process by now. The pidfd is opened first
+// and the start time read second: if the process dies in between, the pidfd still
+// refers to the dead one and every later call on it fails.
+func (c *Container) openInit() (*os.File, error) {
+	fd, err := unix.PidfdOpen(c.saved.PID, 0)
+	if errors.Is(err, unix.ESRCH) || errors.Is(err, unix.EINVAL) {
+		return nil, ErrNotRunning
+	}
+	if err != nil {
+		return nil, fmt.Errorf("pidfd_open %d: %w", c.saved.PID, err)
+	}
+	pidfd := os.NewFile(uintptr(fd), "pidfd")
+	p, err := readProcStat(c.saved.PID)
+	if err != nil || p.startTime != c.saved.StartTime || p.dead() {
+		_ = pidfd.Close()
+		if err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, unix.ESRCH) {
+			return nil, err
+		}
+		return nil, ErrNotRunning
+	}
+	return pidfd, nil
+}
+
+// procStat is what berth needs of /proc/PID/stat (proc_pid_stat(5)).
+type procStat struct {
+	state     byte
+	startTime uint64
+}
+
+func (p procStat) dead() bool { return p.state == 'Z' || p.state == 'X' }
+
+// readProcStat reads state and start time of a process.
+func readProcStat(pid int) (procStat, error) {
+	path := "/proc/" + strconv.Itoa(pid) + "/stat"
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return procStat{}, err
+	}
+	p, err := parseProcStat(data)
+	if err != nil {
+		return procStat{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return p, nil
+}
+
+// parseProcStat parses the content of /proc/PID/stat. The command name in
+// parentheses may hold anything, parentheses included, so the fields count from the
+// last one.
+func parseProcStat(data []byte) (procStat, error) {
+	end := bytes.LastIndexByte(data, ')')
+	if end < 0 {
+		return procStat{}, errors.New("no command name in it")
+	}
+	const stateField, startTimeField = 0, 19 // fields 3 and 22, counted from after ")"
+	var p procStat
+	i := 0
+	for field := range bytes.FieldsSeq(data[end+1:]) {
+		switch i {
+		case stateField:
+			p.state = field[0]
+		case startTimeField:
+			t, err := strconv.ParseUint(string(field), 10, 64)
+			if err != nil {
+				return procStat{}, fmt.Errorf("start time: %w", err)
+			}
+			p.startTime = t
+			return p, nil
+		}
+		i++
+	}
+	return procStat{}, errors.New("it ends before the start time")
+}

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+type testLog struct{ t *testing.T }
+
+func (l testLog) Warnf(format string, args ...any)  { l.t.Logf("warning: "+format, args...) }
+func (l testLog) Debugf(format string, args ...any) { l.t.Logf("debug: "+format, args...) }
+
+func TestCheckID(t *testing.T) {
+	for _, id := range []string{"a", "A-b_c+d.e", "..a", strings.Repeat("x", maxIDLength)} {
+		if err := checkID(id); err != nil {
+			t.Errorf("%q is refused: %v", id, err)
+		}
+	}
+	long := strings.Repeat("x", 1<<20)
+	for _, id := range []string{"", ".", "..", "/", "a/b", "a b", "a\x00", "ä", long} {
+		err := checkID(id)
+		if !errors.Is(err, ErrInvalidID) {
+			t.Errorf("%.40q: got %v", id, err)
+		} else if len(err.Error()) > 200 {
+			t.Errorf("%.40q: the error has %d bytes", id, len(err.Error()))
+		}
+	}
+}
+
+func TestLoadSaysWhatIsMissing(t *testing.T) {
+	s := Open(t.TempDir())
+	if _, err := s.Load("nobody"); !errors.Is(err, ErrNotExist) {
+		t.Errorf("no container: %v", err)
+	}
+	dir := s.dir("broken")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for content, want := range map[string]string{
+		`{"format":1,`:   "unexpected end of JSON input",
+		`{"format":77}`:  "format 77, this berth reads format 1",
+		`{"format":"a"}`: "cannot unmarshal",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, stateFile), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Load("broken"); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q in it", content, err, want)
+		}
+	}
+}
+
+func TestStateRoundTrip(t *testing.T) {
+	dir := t.TempDir()
+	want := savedState{Format: stateFormat, ID: "x", PID: 12, StartTime: 1 << 60, CgroupPaths: map[string]string{"": "/c"}}
+	// A temporary file of a killed command must not be in the way.
+	if err := os.WriteFile(filepath.Join(dir, "."+stateFile+".tmp"), []byte("junk"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := want.write(dir); err != nil {
+		t.Fatal(err)
+	}
+	got, err := readState(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.PID != want.PID || got.StartTime != want.StartTime || got.CgroupPaths[""] != "/c" {
+		t.Errorf("got %+v, want %+v", *got, want)
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, ".*")); len(left) != 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+func TestDeleteOfRemains(t *testing.T) {
+	s := Open(t.TempDir())
+	if err := s.Delete("x", true, testLog{t}); err != nil {
+		t.Errorf("delete --force of nothing: %v", err)
+	}
+	if err := s.Delete("x", false, testLog{t}); !errors.Is(err, ErrNotExist) {
+		t.Errorf("delete of nothing: %v", err)
+	}
+	if err := os.Mkdir(s.dir("x"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Delete("x", false, testLog{t}); !errors.Is(err, ErrNotExist) {
+		t.Errorf("delete of an empty directory: %v", err)
+	}
+	if err := s.Delete("x", true, testLog{t}); err != nil {
+		t.Errorf("delete --force of an empty directory: %v", err)
+	}
+	if _, err := os.Stat(s.dir("x")); !os.IsNotExist(err) {
+		t.Errorf("the directory is still there: %v", err)
+	}
+}
+
+func TestLockSerialises(t *testing.T) {
+	dir := t.TempDir()
+	first, err := lockDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	order := make(chan string, 2)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		second, err := lockDir(dir)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		order <- "second"
+		second.unlock()
+	}()
+	order <- "first"
+	first.unlock()
+	<-done
+	if a, b := <-order, <-order; a != "first" || b != "second" {
+		t.Errorf("order %s, %s", a, b)
+	}
+}
+
+func TestLockOfARemovedDirectory(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "c")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	first, err := lockDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	waiting := make(chan error)
+	go func() {
+		_, err := lockDir(dir)
+		waiting <- err
+	}()
+	if err := os.Remove(dir); err != nil {
+		t.Fatal(err)
+	}
+	first.unlock()
+	if err := <-waiting; !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a lock on a removed directory: %v", err)
+	}
+}

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package nsenter
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// initName is the name of init's thread until it execs (PR_SET_NAME in
+// init/main.c).
+const initName = "berth:init"
+
+// AwaitExec reads from the exec fifo, opened for reading and non-blocking, what
+// init says once `start` has let it go: nil after a successful exec, a
+// *StepError after a failed one, ErrInitGone when init (pidfd) died first.
+//
+// Init announces the exec, and the kernel closes the fifo in it. A kill between
+// the two closes it as well; the two are told apart as long as init has not
+// been reaped. If it has, the announcement counts: a program that ended at
+// once is the likelier story, and the container is stopped in either case.
+func AwaitExec(fifo, pidfd *os.File) error {
+	raw, err := fifo.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var result error
+	err = raw.Control(func(fd uintptr) { result = awaitExec(int(fd), pidfd) })
+	return errors.Join(err, result)
+}
+
+func awaitExec(fifo int, pidfd *os.File) error {
+	var pending []byte
+	announced := false
+	for {
+		ended, err := waitReadable(fifo, int(pidfd.Fd()))
+		runtime.KeepAlive(pidfd)
+		if err != nil {
+			return err
+		}
+		if ended {
+			return ErrInitGone
+		}
+		var buf [reportMax]byte
+		n, err := unix.Read(fifo, buf[:])
+		switch {
+		case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EINTR):
+			continue
+		case err != nil:
+			return fmt.Errorf("read exec fifo: %w", err)
+		case n == 0 && announced:
+			return diedBeforeExec(pidfd)
+		case n == 0:
+			return ErrInitGone
+		}
+		pending = append(pending, buf[:n]...)
+		for {
+			r, detail, rest, err := parseReport(pending)
+			if err != nil {
+				return err
+			}
+			if r == nil {
+				break
+			}
+			if r.Kind == wireFailed {
+				return new(fileNames).stepError(r, detail)
+			}
+			announced = announced || r.Kind == wireExec
+			pending = rest
+		}
+	}
+}
+
+// waitReadable waits until the fifo has something to read, its end included.
+// ended is true when the process is dead and the fifo has nothing: a process
+// that has opened the fifo closes it before its death is told.
+func waitReadable(fifo, pidfd int) (ended bool, err error) {
+	fds := []unix.PollFd{{Fd: int32(fifo), Events: unix.POLLIN}, {Fd: int32(pidfd), Events: unix.POLLIN}}
+	for {
+		if _, err := unix.Poll(fds, -1); errors.Is(err, unix.EINTR) {
+			continue
+		} else if err != nil {
+			return false, fmt.Errorf("poll exec fifo: %w", err)
+		}
+		if fds[0].Revents != 0 {
+			return false, nil
+		}
+		// The two are looked at one after the other: look at the fifo again.
+		if _, err := unix.Poll(fds[:1], 0); err != nil && !errors.Is(err, unix.EINTR) {
+			return false, fmt.Errorf("poll exec fifo: %w", err)
+		}
+		return fds[0].Revents == 0, nil
+	}
+}
+
+// diedBeforeExec tells what the end of init's last descriptor meant, after init
+// has announced the exec: nil for the exec, ErrInitGone for a death before it.
+//
+// A process that is not exiting has exec'd. Of one that is, dead or dying, the
+// name tells: the exec sets it. Once it is reaped nothing can be told.
+func diedBeforeExec(pidfd *os.File) error {
+	pid := pidOf(pidfd)
+	if pid <= 0 {
+		return nil
+	}
+	var buf [512]byte
+	stat := readOnce("/proc/"+strconv.Itoa(pid)+"/stat", buf[:])
+	name, flags, ok := parseStat(stat)
+	// The number may have gone to another process before it was read.
+	if !ok || pidOf(pidfd) != pid {
+		return nil
+	}
+	const exiting = 0x4 // PF_EXITING
+	if flags&exiting != 0 && name == initName {
+		return ErrInitGone
+	}
+	return nil
+}
+
+// pidOf is the process id behind a pidfd, not positive when it has been reaped.
+func pidOf(pidfd *os.File) int {
+	var buf [512]byte
+	info := readOnce("/proc/self/fdinfo/"+strconv.Itoa(int(pidfd.Fd())), buf[:])
+	runtime.KeepAlive(pidfd)
+	_, after, ok := bytes.Cut(info, []byte("\nPid:"))
+	if !ok {
+		return 0
+	}
+	line, _, _ := bytes.Cut(after, []byte("\n"))
+	pid, err := strconv.Atoi(string(bytes.TrimSpace(line)))
+	if err != nil {
+		return 0
+	}
+	return pid
+}
+
+// parseStat takes the name and the flags out of /proc/PID/stat. The name is in
+// parentheses and may itself have some.
+func parseStat(stat []byte) (name string, flags uint64, ok bool) {
+	open, end := bytes.IndexByte(stat, '('), bytes.LastIndexByte(stat, ')')
+	if open < 0 || end < open {
+		return "", 0, false
+	}
+	// state ppid pgrp session tty_nr tpgid flags
+	fields := bytes.Fields(stat[end+1:])
+	if len(fields) < 7 {
+		return "", 0, false
+	}
+	flags, err := strconv.ParseUint(string(fields[6]), 10, 64)
+	return string(stat[open+1 : end]), flags, err == nil
+}
+
+// readOnce reads a small file of /proc with one read; nothing on error.
+func readOnce(path string, buf []byte) []byte {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil
+	}
+	defer unix.Close(fd)
+	n, err := unix.Read(fd, buf)
+	if err != nil {
+		return nil
+	}
+	return buf[:n]
+}

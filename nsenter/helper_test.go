@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package nsenter
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// requireInit skips where init cannot be run: it must have been built, and most
+// of what it does takes root. Under CI neither is allowed to be missing.
+func requireInit(t testing.TB) {
+	t.Helper()
+	skip := t.Skip
+	if os.Getenv("CI") != "" {
+		skip = t.Fatal
+	}
+	if _, err := initFiles.ReadFile(initFile); err != nil {
+		skip("init is not built: make init")
+	}
+	if os.Geteuid() != 0 {
+		skip("needs root, to make namespaces and switch users")
+	}
+}
+
+const allNew = unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC | unix.CLONE_NEWNET
+
+// openFiles lists this process's descriptors, for leaks.
+func openFiles(t testing.TB) map[string]string {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string]string{}
+	for _, e := range entries {
+		if target, err := os.Readlink("/proc/self/fd/" + e.Name()); err == nil {
+			files[e.Name()] = target
+		}
+	}
+	return files
+}
+
+// checkLeaks fails the test when it ends with more descriptors or children than
+// it began with.
+func checkLeaks(t testing.TB) {
+	t.Helper()
+	before := openFiles(t)
+	t.Cleanup(func() {
+		for fd, target := range openFiles(t) {
+			if _, ok := before[fd]; !ok && !strings.HasPrefix(target, "anon_inode:[event") {
+				t.Errorf("fd %s -> %s was left open", fd, target)
+			}
+		}
+		if err := unix.Waitid(unix.P_ALL, 0, nil, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil); !errors.Is(err, unix.ECHILD) {
+			t.Errorf("a child is left (waitid: %v)", err)
+		}
+	})
+}
+
+// capabilities are all that this process may use.
+func capabilities(t testing.TB) uint64 {
+	t.Helper()
+	return parseHex(t, statusOf(t, "/proc/self/status")["CapPrm"])
+}
+
+func parseHex(t testing.TB, s string) uint64 {
+	t.Helper()
+	v, err := strconv.ParseUint(s, 16, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func statusOf(t testing.TB, path string) map[string]string {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parseStatus(string(data))
+}
+
+// parseStatus splits lines of "name: value".
+func parseStatus(text string) map[string]string {
+	fields := map[string]string{}
+	for _, line := range strings.Split(text, "\n") {
+		if name, value, ok := strings.Cut(line, ":"); ok {
+			fields[name] = strings.Join(strings.Fields(value), " ")
+		}
+	}
+	return fields
+}
+
+// rootPlan runs args as the user root with all that this process has.
+func rootPlan(t testing.TB, args ...string) *Plan {
+	all := capabilities(t)
+	return &Plan{
+		Args: args, Env: []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}, Cwd: "/", SetGroups: true, Umask: 0o22,
+		Bounding: all, Effective: all, Permitted: all,
+	}
+}
+
+func shell(t testing.TB, script string) *Plan { return rootPlan(t, "/bin/sh", "-c", script) }
+
+// wait reaps init.
+func wait(t testing.TB, i *Init) syscall.WaitStatus {
+	t.Helper()
+	var status syscall.WaitStatus
+	for {
+		_, err := syscall.Wait4(i.PID, &status, 0, nil)
+		if err == nil {
+			return status
+		}
+		if !errors.Is(err, syscall.EINTR) {
+			t.Fatalf("wait4: %v", err)
+		}
+	}
+}
+
+// pipe makes a pipe whose ends are closed with the test.
+func pipe(t testing.TB) (r, w *os.File) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close(); w.Close() })
+	return r, w
+}
+
+// start starts init and hangs its end into the test's.
+func start(t testing.TB, o *Options) *Init {
+	t.Helper()
+	i, err := Start(o)
+	if err != nil {
+		t.Fatalf("Start: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := i.Abort(); err != nil {
+			t.Errorf("Abort: %v", err)
+		}
+		if err := i.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	})
+	return i
+}
+
+// run starts init, lets it exec the plan's program and returns what that printed.
+// Its exit status must be 0.
+func run(t testing.TB, o *Options, p *Plan) string {
+	t.Helper()
+	r, w := pipe(t)
+	if o == nil {
+		o = &Options{NewNamespaces: allNew}
+	}
+	o.Stdio[1], o.Stdio[2] = w, w
+	i := start(t, o)
+	w.Close()
+	if err := i.Configure(p); err != nil {
+		t.Fatalf("Configure: %v", err)
+	}
+	if err := i.Proceed(); err != nil {
+		t.Fatalf("Proceed: %v", err)
+	}
+	out, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status := wait(t, i); status.ExitStatus() != 0 {
+		t.Fatalf("exit status %#x, output %q", status, out)
+	}
+	return string(bytes.TrimSpace(out))
+}
+
+// configureError starts init and returns the error of Configure, which must be
+// a *StepError.
+func configureError(t testing.TB, o *Options, p *Plan) *StepError {
+	t.Helper()
+	if o == nil {
+		o = &Options{NewNamespaces: allNew}
+	}
+	i := start(t, o)
+	err := i.Configure(p)
+	var step *StepError
+	if !errors.As(err, &step) {
+		t.Fatalf("Configure: %v, want a *StepError", err)
+	}
+	// It has ended by itself: nothing that a caller forgot to kill stays.
+	if status := wait(t, i); !status.Exited() || status.ExitStatus() != 1 {
+		t.Errorf("init ended with %#x", status)
+	}
+	return step
+}
+
+// fifo makes an exec fifo, and returns its path and an O_PATH fd.
+func fifo(t testing.TB) (string, *os.File) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "exec.fifo")
+	if err := unix.Mkfifo(path, 0o622); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(path, unix.O_PATH, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return path, f
+}
+
+// openFifo opens the reading end as `start` does.
+func openFifo(t testing.TB, path string) *os.File {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+// onThread runs f on a thread of its own that dies afterwards.
+func onThread(f func()) {
+	done := make(chan struct{})
+	go func() {
+		runtime.LockOSThread()
+		defer close(done)
+		f()
+	}()
+	<-done
+}
+
+// within fails the test when f takes longer than a hang would be.
+func within(t testing.TB, what string, f func()) {
+	t.Helper()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f()
+	}()
+	select {
+	case <-done:
+	case <-time.After(20 * time.Second):
+		t.Fatalf("%s hangs", what)
+	}
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The messages of wire.h as they go over the socket and the fifo. */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "init.h"
+
+/* Where reports go: the socket, and later the exec fifo if there is one. */
+static int report_fd = -1;
+
+void report_to(int fd)
+{
+	report_fd = fd;
+}
+
+void close_descriptor(const int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+}
+
+/*
+ * One record in one call: both a seqpacket socket and a fifo (below PIPE_BUF) take it whole. An
+ * error has nobody to be told to: the reader is gone. SIGPIPE is ignored for that reason.
+ */
+static void write_record(struct wire_report *r, const char *detail)
+{
+	char record[sizeof(*r) + WIRE_MAX_DETAIL];
+	size_t size = detail == NULL ? 0 : strnlen(detail, WIRE_MAX_DETAIL);
+
+	r->magic = WIRE_MAGIC;
+	r->detail_size = (uint32_t)size;
+	memcpy(record, r, sizeof(*r));
+	if (size > 0)
+		memcpy(record + sizeof(*r), detail, size);
+	while (write(report_fd, record, sizeof(*r) + size) < 0 && errno == EINTR)
+		continue;
+}
+
+void report(uint32_t kind, const int *files, unsigned count)
+{
+	struct wire_report r = {.magic = WIRE_MAGIC, .kind = kind};
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(int) * MESSAGE_MAX_FILES)];
+	} control;
+	struct iovec iov = {.iov_base = &r, .iov_len = sizeof(r)};
+	struct msghdr h = {.msg_iov = &iov, .msg_iovlen = 1};
+
+	/* write(2) where it will do: it is what every seccomp filter has to allow anyway. */
+	if (count == 0) {
+		write_record(&r, NULL);
+		return;
+	}
+	memset(&control, 0, sizeof(control));
+	h.msg_control = &control;
+	h.msg_controllen = (socklen_t)CMSG_SPACE(sizeof(int) * count);
+	struct cmsghdr *c = CMSG_FIRSTHDR(&h);
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = (socklen_t)CMSG_LEN(sizeof(int) * count);
+	memcpy(CMSG_DATA(c), files, sizeof(int) * count);
+	while (sendmsg(report_fd, &h, MSG_NOSIGNAL) < 0) {
+		/* Who does not get the files does not go on either: end as if killed. */
+		if (errno != EINTR)
+			_exit(1);
+	}
+}
+
+_Noreturn void die(enum step step, int error, unsigned index, const char *detail)
+{
+	struct wire_report r = {
+	    .kind = WIRE_FAILED, .step = (uint32_t)step, .error = error, .index = index};
+
+	write_record(&r, detail);
+	_exit(1);
+}
+
+/* Takes the descriptors out of a received message. */
+static void take_files(struct msghdr *h, struct message *m, enum step step)
+{
+	struct cmsghdr *c = CMSG_FIRSTHDR(h);
+
+	m->files_count = 0;
+	if (h->msg_flags & (MSG_CTRUNC | MSG_TRUNC))
+		die(step, EMSGSIZE, 0, NULL);
+	if (c == NULL)
+		return;
+	if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS ||
+	    c->cmsg_len < CMSG_LEN(0) || c->cmsg_len > CMSG_LEN(sizeof(m->files)))
+		die(step, EBADMSG, 0, NULL);
+	m->files_count = (unsigned)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+	memcpy(m->files, CMSG_DATA(c), m->files_count * sizeof(int));
+}
+
+/*
+ * Waits for a message. The end of the connection means that the runtime has given up or was
+ * killed: then there is nobody to start the container for, and nobody to tell.
+ */
+void receive(int sock, void *buffer, size_t size, struct message *m, enum step step)
+{
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(m->files))];
+	} control;
+	struct iovec iov = {.iov_base = buffer, .iov_len = size};
+	struct msghdr h = {.msg_iov = &iov,
+			   .msg_iovlen = 1,
+			   .msg_control = &control,
+			   .msg_controllen = sizeof(control)};
+	ssize_t got;
+
+	do
+		got = recvmsg(sock, &h, MSG_CMSG_CLOEXEC);
+	while (got < 0 && errno == EINTR);
+	if (got < 0 && errno != ECONNRESET)
+		die(step, errno, 0, NULL);
+	if (got <= 0)
+		_exit(1);
+	m->size = (size_t)got;
+	take_files(&h, m, step);
+}
+
+/* Waits for the byte that lets an init without an exec fifo go on. */
+void await_go(int sock)
+{
+	unsigned char byte = 0;
+	ssize_t got;
+
+	do
+		got = read(sock, &byte, 1);
+	while (got < 0 && errno == EINTR);
+	if (got != 1 || byte != WIRE_GO)
+		_exit(1);
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Ids, capabilities and the system call filter of the user's process. */
+#include <errno.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "init.h"
+#include "kernel.h"
+
+#define CAPABILITIES 64
+
+static int has(uint64_t set, unsigned capability)
+{
+	return (int)(set >> capability & 1);
+}
+
+void load_filter(const struct plan *p)
+{
+	struct bpf_program program = {.len = p->filter_length, .filter = p->filter};
+
+	if (p->filter == NULL)
+		return;
+	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, p->wire->seccomp_flags, &program) < 0)
+		die(STEP_SECCOMP, errno, 0, NULL);
+}
+
+/*
+ * What the process lacks already is not dropped: that needs CAP_SETPCAP, which a runtime inside a
+ * container may not have. Only EINVAL ends the list of capabilities: another error is a filter's,
+ * and the set would be kept whole without a word.
+ */
+void drop_bounding_set(uint64_t keep)
+{
+	for (unsigned c = 0; c < CAPABILITIES; c++) {
+		int present = prctl(PR_CAPBSET_READ, c, 0, 0, 0);
+
+		if (present < 0 && errno == EINVAL)
+			return;
+		if (present < 0)
+			die(STEP_BOUNDING, errno, c, NULL);
+		if (present == 0 || has(keep, c))
+			continue;
+		if (prctl(PR_CAPBSET_DROP, c, 0, 0, 0) < 0)
+			die(STEP_BOUNDING, errno, c, NULL);
+	}
+}
+
+/*
+ * The system calls themselves and not the C library's functions, which stop all threads first and
+ * are large for it. keep_caps lets the permitted set live through the change of ids, until
+ * set_capabilities has made the final one.
+ */
+void switch_user(const struct plan *p)
+{
+	const struct wire_plan *w = p->wire;
+
+	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
+		die(STEP_KEEP_CAPS, errno, 0, NULL);
+	if (w->flags & WIRE_SET_GROUPS && syscall(SYS_setgroups, w->groups.count, p->groups) < 0)
+		die(STEP_SETGROUPS, errno, 0, NULL);
+	if (syscall(SYS_setresgid, w->gid, w->gid, w->gid) < 0)
+		die(STEP_SETGID, errno, 0, NULL);
+	if (syscall(SYS_setresuid, w->uid, w->uid, w->uid) < 0)
+		die(STEP_SETUID, errno, 0, NULL);
+	if (prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) < 0)
+		die(STEP_KEEP_CAPS, errno, 0, NULL);
+}
+
+/* Raises what can be raised: a capability must be permitted and inheritable to be ambient. */
+static void set_ambient(const struct wire_plan *w)
+{
+	uint64_t ambient = w->ambient & w->permitted & w->inheritable;
+
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
+		die(STEP_AMBIENT, errno, 0, NULL);
+	for (unsigned c = 0; c < CAPABILITIES; c++) {
+		if (!has(ambient, c))
+			continue;
+		/* EINVAL: this kernel does not know it, and capset ignored it as well. */
+		if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, c, 0, 0) < 0 && errno != EINVAL)
+			die(STEP_AMBIENT, errno, c, NULL);
+	}
+}
+
+void set_capabilities(const struct wire_plan *w)
+{
+	struct capability_header header = {.version = CAPABILITY_VERSION_3};
+	struct capability_data data[2];
+
+	for (unsigned i = 0; i < 2; i++) {
+		data[i].effective = (uint32_t)(w->effective >> 32 * i);
+		data[i].permitted = (uint32_t)(w->permitted >> 32 * i);
+		data[i].inheritable = (uint32_t)(w->inheritable >> 32 * i);
+	}
+	if (syscall(SYS_capset, &header, data) < 0)
+		die(STEP_CAPSET, errno, 0, NULL);
+	set_ambient(w);
+}

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The startContainer hooks: processes that run in the container just before the user's program,
+ * with its credentials and under its filter.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include <fcntl.h>
+
+#include "init.h"
+
+/* Why a hook could not be executed: its child's errno, in memory that both share. */
+static int *exec_error;
+
+struct running {
+	pid_t pid;
+	int pidfd, output;
+};
+
+/* The part that a filter of the user's need not allow: before it is loaded. */
+void prepare_hooks(const struct plan *p)
+{
+	if (p->hooks_count == 0)
+		return;
+	exec_error = mmap(NULL, sizeof(*exec_error), PROT_READ | PROT_WRITE,
+			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (exec_error == MAP_FAILED)
+		die(STEP_HOOK, errno, 0, "mmap");
+}
+
+/* The child. The end of the plan's descriptors is CLOEXEC, the extra files are the program's. */
+_Noreturn static void become_hook(const struct command *hook, int state, int output)
+{
+	if (dup3(state, 0, 0) == 0 && dup3(output, 1, 0) == 1 && dup3(output, 2, 0) == 2) {
+		lseek(0, 0, SEEK_SET);
+		syscall(SYS_close_range, 3, ~0u, 0);
+		set_sigpipe(0);
+		execve(hook->path, hook->argv, hook->envp);
+	}
+	*exec_error = errno;
+	_exit(127);
+}
+
+static void start_hook(const struct command *hook, int state, unsigned index, struct running *r)
+{
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		die(STEP_HOOK, errno, index, "pipe2");
+	*exec_error = 0;
+	/* fork(2) that gives a pidfd: the flag goes through where pidfd_open may be filtered. */
+	long pid = syscall(SYS_clone, CLONE_PIDFD | SIGCHLD, 0, &r->pidfd, 0, 0);
+	if (pid < 0)
+		die(STEP_HOOK, errno, index, "clone");
+	if (pid == 0)
+		become_hook(hook, state, ends[1]);
+	close(ends[1]);
+	r->pid = (pid_t)pid;
+	r->output = ends[0];
+}
+
+static int64_t milliseconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Time left for poll(2). A deadline of 0 is none. */
+static int time_left(int64_t deadline)
+{
+	int64_t left = deadline - milliseconds();
+
+	if (deadline == 0)
+		return -1;
+	if (left < 0)
+		return 0;
+	return left > INT_MAX ? INT_MAX : (int)left;
+}
+
+/* Reads what is there of the hook's output, and keeps what t has room for. 0 at its end. */
+static int take_output(int output, struct text *t)
+{
+	char buffer[512];
+	ssize_t got = read(output, buffer, sizeof(buffer) - 1);
+
+	if (got <= 0)
+		return got < 0 && errno == EINTR;
+	buffer[got] = '\0';
+	append(t, buffer);
+	return 1;
+}
+
+/*
+ * Collects output until the hook has ended; 0 when its time is over first. What the hook leaves
+ * running may keep the pipe open, so the end of the output is not waited for.
+ */
+static int await_hook(const struct running *r, uint32_t timeout, struct text *t)
+{
+	struct pollfd fds[2] = {{.fd = r->pidfd, .events = POLLIN},
+				{.fd = r->output, .events = POLLIN}};
+	int64_t deadline = timeout == 0 ? 0 : milliseconds() + (int64_t)timeout * 1000;
+	int ended = 0;
+
+	while (!ended) {
+		int n = poll(fds, 2, time_left(deadline));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return 0;
+		ended = fds[0].revents != 0;
+		if (fds[1].revents != 0 && !take_output(r->output, t))
+			fds[1].fd = -1;
+	}
+	while (t->length < WIRE_MAX_DETAIL && poll(&fds[1], 1, 0) > 0)
+		if (!take_output(r->output, t))
+			break;
+	return 1;
+}
+
+/* Tells how the hook failed, in the words that Go has for it; the output comes last. */
+_Noreturn static void die_of_hook(const char *path, unsigned index, int status,
+				  const struct text *output)
+{
+	static struct text t;
+
+	append(&t, path);
+	if (WIFEXITED(status)) {
+		append(&t, ": exit status ");
+		append_number(&t, (unsigned)WEXITSTATUS(status));
+	} else {
+		append(&t, ": killed by signal ");
+		append_number(&t, (unsigned)WTERMSIG(status));
+	}
+	if (output->length > 0) {
+		append(&t, ": ");
+		append(&t, output->bytes);
+	}
+	die(STEP_HOOK, 0, index, t.bytes);
+}
+
+static void run_hook(const struct command *hook, int state, unsigned index)
+{
+	static struct text output;
+	struct running r;
+	int status = 0;
+
+	output.length = 0;
+	output.bytes[0] = '\0';
+	start_hook(hook, state, index, &r);
+	int ended = await_hook(&r, hook->timeout, &output);
+	/* Not waited for yet, so the pid is still the hook's. */
+	if (!ended)
+		kill(r.pid, SIGKILL);
+	while (waitpid(r.pid, &status, 0) < 0 && errno == EINTR)
+		continue;
+	close(r.pidfd);
+	close(r.output);
+	if (!ended)
+		die(STEP_HOOK, ETIMEDOUT, index, hook->path);
+	if (*exec_error != 0)
+		die(STEP_HOOK, *exec_error, index, hook->path);
+	if (status != 0)
+		die_of_hook(hook->path, index, status, &output);
+}
+
+/* Runs the hooks one after the other; the first that fails is the end. */
+void run_hooks(const struct plan *p, int state)
+{
+	for (uint32_t i = 0; i < p->hooks_count; i++)
+		run_hook(&p->hooks[i], state, i);
+}

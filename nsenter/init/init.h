@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * init is the process of berth that becomes the user's program. It decides nothing: it carries out
+ * the messages of wire.h in a fixed order, and tells the first thing that fails.
+ *
+ * It allocates nothing but the argument vectors, reads no environment and prints nothing.
+ */
+#ifndef INIT_H
+#define INIT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "wire.h"
+
+#define CLEANUP_CLOSE __attribute__((cleanup(close_descriptor)))
+
+/* channel.c: what goes over the socket and the fifo. */
+
+/* A message as received. Descriptors are in files. */
+#define MESSAGE_MAX_FILES (WIRE_MAX_TASKS + WIRE_MAX_JOINS)
+struct message {
+	size_t size;
+	unsigned files_count;
+	int files[MESSAGE_MAX_FILES];
+};
+
+void report_to(int fd);
+void report(uint32_t kind, const int *files, unsigned count);
+_Noreturn void die(enum step step, int error, unsigned index, const char *detail);
+void receive(int sock, void *buffer, size_t size, struct message *m, enum step step);
+void await_go(int sock);
+void close_descriptor(const int *fd);
+
+/* message.c: the checks of what was received. Pure, so that they can be tested on any input. */
+
+/* A program to run, ready for execve(2). */
+struct command {
+	const char *path; /* NULL for the user's program, which is looked up */
+	char **argv, **envp;
+	uint32_t timeout;
+};
+
+struct plan {
+	const struct wire_plan *wire;
+	const char *cwd, *keyring; /* keyring may be NULL */
+	const uint32_t *groups;
+	const void *filter; /* NULL for none */
+	uint16_t filter_length;
+	struct command program;
+	struct command *hooks;
+	uint32_t hooks_count;
+	size_t vectors_size; /* of the mapping that begins at hooks */
+};
+
+int check_bootstrap(const struct wire_bootstrap *b, size_t size, unsigned files);
+int check_plan_message(const struct wire_plan_message *m, size_t size, unsigned files);
+int parse_plan(const void *data, size_t size, struct plan *p);
+
+/* namespaces.c */
+void enter_namespaces(const struct wire_bootstrap *b, const int *files, int proc_self);
+void send_inside(const struct wire_bootstrap *b, int proc_self);
+
+/* session.c: keyring, session, terminal. */
+void join_keyring(const char *name);
+void take_console(int console);
+void own_stdio(uint32_t uid);
+
+/* credentials.c */
+void load_filter(const struct plan *p);
+void drop_bounding_set(uint64_t keep);
+void switch_user(const struct plan *p);
+void set_capabilities(const struct wire_plan *w);
+
+/* lookup.c */
+const char *look_up(const char *name, char *const *envp);
+
+/* cwd.c */
+int try_cwd(const char *cwd);
+void enter_cwd(const char *cwd);
+void verify_cwd(const char *cwd);
+
+/* text.c: short texts, cut where they get too long. */
+struct text {
+	size_t length;
+	char bytes[WIRE_MAX_DETAIL + 1];
+};
+void append(struct text *t, const char *s);
+void append_number(struct text *t, unsigned number);
+
+/* hooks.c */
+void prepare_hooks(const struct plan *p);
+void run_hooks(const struct plan *p, int state);
+
+/* signal.c */
+void reset_signals(void);
+void set_sigpipe(int ignore);
+
+#endif

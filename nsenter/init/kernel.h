@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What init needs of the kernel's interface and the C library's headers do not have. The kernel's
+ * own headers clash with musl's, and are not there in a cross compiler's tree.
+ */
+#ifndef KERNEL_H
+#define KERNEL_H
+
+#include <stdint.h>
+
+/* linux/mount.h */
+#define FSOPEN_CLOEXEC 1
+
+/* linux/close_range.h; needs Linux 5.11 */
+#define CLOSE_RANGE_CLOEXEC 4
+
+/* linux/keyctl.h and linux/key.h */
+#define KEYCTL_JOIN_SESSION_KEYRING 1
+#define KEYCTL_SETPERM		    5
+#define KEYCTL_DESCRIBE		    6
+#define KEY_USR_SEARCH		    0x00080000u
+
+/* linux/seccomp.h and linux/filter.h */
+#define SECCOMP_SET_MODE_FILTER 1
+#define BPF_INSTRUCTION_SIZE	8
+struct bpf_program {
+	uint16_t len;
+	const void *filter;
+};
+
+/* linux/capability.h */
+#define CAPABILITY_VERSION_3 0x20080522
+struct capability_header {
+	uint32_t version;
+	int32_t pid;
+};
+struct capability_data {
+	uint32_t effective, permitted, inheritable;
+};
+
+/*
+ * The kernel's own struct sigaction, whose order of fields differs between architectures; nothing
+ * but a handler is ever set here, which is the first field on all that berth is built for.
+ */
+#define KERNEL_SIGSET_SIZE 8
+struct kernel_sigaction {
+	uint64_t handler;
+	uint64_t rest[3];
+};
+
+#endif

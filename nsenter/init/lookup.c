@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The look-up of the user's program, as the user, in the container. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "init.h"
+
+#define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+/*
+ * Whether the user may execute the file: with the effective ids and capabilities, as execve(2)
+ * judges. Without faccessat2 (a filter that does not know it answers ENOSYS or EPERM) the plain
+ * call does: the real ids are the same ones here, it only leaves capabilities aside.
+ */
+static int may_execute(const char *path)
+{
+	if (syscall(SYS_faccessat2, AT_FDCWD, path, X_OK, AT_EACCESS) == 0)
+		return 0;
+	if (errno != ENOSYS && errno != EPERM)
+		return errno;
+	return syscall(SYS_faccessat, AT_FDCWD, path, X_OK) == 0 ? 0 : errno;
+}
+
+/* What hinders the execution of path: an errno, with the step that met it, or 0. */
+static int hindrance(const char *path, enum step *step)
+{
+	struct stat st;
+
+	*step = STEP_STAT;
+	if (stat(path, &st) < 0)
+		return errno;
+	*step = STEP_EXECUTABLE;
+	if (S_ISDIR(st.st_mode))
+		return EISDIR;
+	if (!S_ISREG(st.st_mode))
+		return EACCES;
+	return may_execute(path);
+}
+
+static const char *search_path(char *const *envp)
+{
+	for (; *envp != NULL; envp++)
+		if (strncmp(*envp, "PATH=", 5) == 0)
+			return *envp + 5;
+	return DEFAULT_PATH;
+}
+
+/* Makes "directory/name" in path; an empty directory is the current one. 0 if it is too long. */
+static int join(char path[PATH_MAX], const char *directory, size_t length, const char *name)
+{
+	size_t name_size = strlen(name) + 1;
+
+	if (length == 0) {
+		directory = ".";
+		length = 1;
+	}
+	if (length >= PATH_MAX || name_size >= PATH_MAX - length)
+		return 0;
+	memcpy(path, directory, length);
+	path[length] = '/';
+	memcpy(path + length + 1, name, name_size);
+	return 1;
+}
+
+/* The path of the program: name itself if it has a slash, else found in PATH of the environment. */
+const char *look_up(const char *name, char *const *envp)
+{
+	static char path[PATH_MAX];
+	const char *directory = search_path(envp);
+	enum step step;
+	int error;
+
+	if (strchr(name, '/') != NULL) {
+		error = hindrance(name, &step);
+		if (error != 0)
+			die(step, error, 0, name);
+		return name;
+	}
+	/* "PATH=" names no directory at all, not the current one. */
+	for (int more = *directory != '\0'; more;) {
+		size_t length = strcspn(directory, ":");
+
+		if (join(path, directory, length, name) && hindrance(path, &step) == 0)
+			return path;
+		more = directory[length] == ':';
+		directory += length + 1;
+	}
+	die(STEP_LOOK_UP, ENOENT, 0, name);
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The moves of init into its cgroups and namespaces, and the descriptors that can only be made
+ * from inside them.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "init.h"
+#include "kernel.h"
+
+/* The files of /proc/self/ns in the order in which they are sent: by flag, ascending. */
+static const struct {
+	uint32_t flag;
+	const char *path;
+} namespace_files[] = {
+    {CLONE_NEWTIME, "ns/time"}, {CLONE_NEWNS, "ns/mnt"},  {CLONE_NEWCGROUP, "ns/cgroup"},
+    {CLONE_NEWUTS, "ns/uts"},	{CLONE_NEWIPC, "ns/ipc"}, {CLONE_NEWUSER, "ns/user"},
+    {CLONE_NEWPID, "ns/pid"},	{CLONE_NEWNET, "ns/net"},
+};
+#define NAMESPACE_FILES (sizeof(namespace_files) / sizeof(namespace_files[0]))
+
+/*
+ * Each v1 hierarchy takes a thread that writes "0" to `tasks`: the writer itself. To write a pid to
+ * cgroup.procs from outside takes a lock for which the kernel waits an RCU grace period.
+ */
+static void enter_cgroups(const int *tasks, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		if (write(tasks[i], "0", 1) != 1)
+			die(STEP_CGROUP, errno, i, NULL);
+		close(tasks[i]);
+	}
+}
+
+/*
+ * The offsets of a time namespace can be written only while no process is in it, so unshare(2)
+ * makes it for the children to come, and init then joins it like one of them.
+ */
+static void enter_time_namespace(const struct wire_bootstrap *b, int proc_self)
+{
+	if (b->offsets_size > 0) {
+		CLEANUP_CLOSE int offsets =
+		    openat(proc_self, "timens_offsets", O_WRONLY | O_CLOEXEC);
+
+		if (offsets < 0)
+			die(STEP_PROC, errno, 0, "/proc/self/timens_offsets");
+		/* One write: the kernel takes all lines or none. */
+		if (write(offsets, b->offsets, b->offsets_size) != (ssize_t)b->offsets_size)
+			die(STEP_TIME_OFFSETS, errno, 0, "/proc/self/timens_offsets");
+	}
+	CLEANUP_CLOSE int children =
+	    openat(proc_self, "ns/time_for_children", O_RDONLY | O_CLOEXEC);
+	if (children < 0)
+		die(STEP_PROC, errno, 0, "/proc/self/ns/time_for_children");
+	if (setns(children, CLONE_NEWTIME) < 0)
+		die(STEP_JOIN, errno, WIRE_MAX_JOINS, "/proc/self/ns/time_for_children");
+}
+
+/*
+ * The cgroup namespace takes the cgroups that init is in as its root, hence after the moves; and
+ * the joins come before it, since a joined user namespace is to own it.
+ */
+void enter_namespaces(const struct wire_bootstrap *b, const int *files, int proc_self)
+{
+	enter_cgroups(files, b->tasks);
+	files += b->tasks;
+	for (unsigned i = 0; i < b->joins; i++) {
+		if (setns(files[i], (int)b->join_types[i]) < 0)
+			die(STEP_JOIN, errno, i, NULL);
+		close(files[i]);
+	}
+	if (b->unshare != 0 && unshare((int)b->unshare) < 0)
+		die(STEP_UNSHARE, errno, 0, NULL);
+	if (b->unshare & CLONE_NEWTIME)
+		enter_time_namespace(b, proc_self);
+}
+
+/*
+ * A procfs context belongs to the pid namespace of the process that opens it, so it is made here
+ * for the builder, whose own pid namespace is the host's.
+ */
+void send_inside(const struct wire_bootstrap *b, int proc_self)
+{
+	int files[WIRE_MAX_PROC_CONTEXTS + NAMESPACE_FILES];
+	unsigned count = 0;
+
+	for (; count < b->proc_contexts; count++) {
+		files[count] = (int)syscall(SYS_fsopen, "proc", FSOPEN_CLOEXEC);
+		if (files[count] < 0)
+			die(STEP_PROC_CONTEXT, errno, 0, "proc");
+	}
+	for (unsigned i = 0; i < NAMESPACE_FILES; i++) {
+		if (!(b->namespace_files & namespace_files[i].flag))
+			continue;
+		files[count] = openat(proc_self, namespace_files[i].path, O_RDONLY | O_CLOEXEC);
+		if (files[count] < 0)
+			die(STEP_NAMESPACE_FILE, errno, 0, namespace_files[i].path);
+		count++;
+	}
+	report(WIRE_NAMESPACES, files, count);
+	while (count > 0)
+		close(files[--count]);
+}

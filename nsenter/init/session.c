@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The session of the user's process: its keyring, its terminal and its standard streams. */
+#include <errno.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "init.h"
+#include "kernel.h"
+
+#define DESCRIPTION_MAX 512
+#define MEMORY_MAJOR	1 /* /dev/null, /dev/zero, ... */
+
+/* The permissions in a description of KEYCTL_DESCRIBE, "type;uid;gid;perm;name", perm in hex. */
+static int parse_permissions(const char *description, uint32_t *permissions)
+{
+	uint32_t value = 0;
+
+	for (int field = 0; field < 3; field++) {
+		description = strchr(description, ';');
+		if (description == NULL)
+			return 0;
+		description++;
+	}
+	for (; *description != ';'; description++) {
+		const char *digits = "0123456789abcdef";
+		const char *digit = *description == '\0' ? NULL : strchr(digits, *description);
+
+		if (digit == NULL)
+			return 0;
+		value = value << 4 | (uint32_t)(digit - digits);
+	}
+	*permissions = value;
+	return 1;
+}
+
+/*
+ * A session keyring of its own keeps the keys of whoever ran the runtime out of the container.
+ * ENOSYS is a kernel without keyrings or an outer filter without the call, EPERM an outer filter
+ * (a container in a container): then there is nothing to keep out, or no way to. The user may
+ * search the new ring, as the ring is root's and the process may no longer be.
+ */
+void join_keyring(const char *name)
+{
+	char description[DESCRIPTION_MAX] = "";
+	uint32_t permissions;
+	long ring = syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name, 0, 0, 0);
+
+	if (ring < 0 && (errno == ENOSYS || errno == EPERM))
+		return;
+	if (ring < 0)
+		die(STEP_KEYRING, errno, 0, name);
+	if (syscall(SYS_keyctl, KEYCTL_DESCRIBE, ring, description, sizeof(description) - 1, 0) < 0)
+		die(STEP_KEYRING, errno, 0, name);
+	if (!parse_permissions(description, &permissions))
+		die(STEP_KEYRING, EBADMSG, 0, name);
+	if (syscall(SYS_keyctl, KEYCTL_SETPERM, ring, permissions | KEY_USR_SEARCH, 0, 0) < 0)
+		die(STEP_KEYRING, errno, 0, name);
+}
+
+/* Makes the terminal the controlling one, and stdin, stdout and stderr. */
+void take_console(int console)
+{
+	if (ioctl(console, TIOCSCTTY, 0) < 0)
+		die(STEP_CONSOLE, errno, 0, NULL);
+	for (int fd = 0; fd < 3; fd++)
+		if (dup3(console, fd, 0) < 0)
+			die(STEP_CONSOLE, errno, 0, NULL);
+	close(console);
+}
+
+/*
+ * Gives the standard streams to the user, who could not open /dev/stdout or /proc/self/fd/1 again
+ * otherwise. The group stays: a terminal belongs to the group tty. /dev/null and its kind stay as
+ * they are, for they may be the host's. Where ids are not mapped or the file system is read-only
+ * there is nothing to be done, nor for what is not on a file system with owners.
+ */
+void own_stdio(uint32_t uid)
+{
+	struct stat st;
+
+	for (int fd = 0; fd < 3; fd++) {
+		if (fstat(fd, &st) < 0)
+			die(STEP_STDIO, errno, 0, NULL);
+		if (st.st_uid == uid)
+			continue;
+		if (S_ISCHR(st.st_mode) && major(st.st_rdev) == MEMORY_MAJOR)
+			continue;
+		if (fchown(fd, uid, (gid_t)-1) == 0)
+			continue;
+		if (errno != EINVAL && errno != EPERM && errno != EROFS && errno != EOPNOTSUPP)
+			die(STEP_STDIO, errno, 0, NULL);
+	}
+}

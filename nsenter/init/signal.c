@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Signals. A process inherits which signals are ignored and which are blocked, through the exec
+ * as well: what the engine ignores must not be ignored by the user's program.
+ *
+ * The system calls themselves: the C library keeps some real-time signals to itself.
+ */
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "init.h"
+#include "kernel.h"
+
+#define SIGNALS 64
+
+void set_sigpipe(int ignore)
+{
+	struct kernel_sigaction action = {.handler =
+					      ignore ? (uintptr_t)SIG_IGN : (uintptr_t)SIG_DFL};
+
+	/* No error to tell: the call has no way to fail, unless a filter forbids it. */
+	syscall(SYS_rt_sigaction, SIGPIPE, &action, NULL, KERNEL_SIGSET_SIZE);
+}
+
+/*
+ * Makes every signal's action the default and unblocks all. SIGKILL and SIGSTOP give EINVAL.
+ * SIGPIPE is left ignored until the exec: a reader of reports may be gone, and that must not kill.
+ */
+void reset_signals(void)
+{
+	struct kernel_sigaction action = {.handler = (uintptr_t)SIG_DFL};
+	uint64_t none = 0;
+
+	for (int s = 1; s <= SIGNALS; s++)
+		syscall(SYS_rt_sigaction, s, &action, NULL, KERNEL_SIGSET_SIZE);
+	set_sigpipe(1);
+	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, KERNEL_SIGSET_SIZE);
+}

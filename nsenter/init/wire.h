@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the runtime and init say to each other. This header is the source; wire.go is its twin, and
+ * a Go test compares the two, field by field and constant by constant.
+ *
+ *   runtime                                             init
+ *   -------                                             ----
+ *   BOOTSTRAP + tasks, joins  -- socket ------------->  (written before init exists)
+ *   clone, exec  ------------------------------------>  moves into cgroups, joins, unshares
+ *                                                       opens procfs contexts, namespace files
+ *              <--------------- NAMESPACES + files, or FAILED
+ *   PLAN + memfd, files  ----- socket --------------->  sheds privileges, finds the program
+ *              <--------------- READY, or FAILED
+ *
+ *   with an exec fifo                                   opens the fifo for writing, and waits there
+ *   (`create` ends, `start` opens the fifo)  -------->  runs the startContainer hooks
+ *              <------- fifo -- EXEC, then end of file; or FAILED
+ *
+ *   without one
+ *   GO  ---------------------- socket --------------->  runs the hooks
+ *              <------ socket - EXEC, then end of file; or FAILED
+ *
+ * The end of file comes from the kernel, which closes init's last descriptor at the exec.
+ *
+ * Everything is in the byte order of the machine; no structure has padding.
+ */
+#ifndef WIRE_H
+#define WIRE_H
+
+#include <stdint.h>
+
+#define WIRE_MAGIC   0x62727468 /* "brth" */
+#define WIRE_VERSION 1
+
+/* Limits. A message may carry 253 descriptors at most (SCM_MAX_FD). */
+#define WIRE_MAX_TASKS	       64
+#define WIRE_MAX_JOINS	       16
+#define WIRE_MAX_PROC_CONTEXTS 64
+#define WIRE_MAX_OFFSETS       256
+#define WIRE_MAX_DETAIL	       4000
+
+/* The first message to init, with the tasks files and then the files to join. */
+struct wire_bootstrap {
+	uint32_t magic, version;
+	uint32_t unshare;	  /* CLONE_NEWCGROUP, CLONE_NEWTIME */
+	uint32_t namespace_files; /* CLONE_NEW* whose files of /proc/self/ns init sends */
+	uint32_t tasks, joins;	  /* how many files of each kind come with the message */
+	uint32_t proc_contexts;	  /* how many procfs contexts init makes */
+	uint32_t offsets_size;	  /* bytes in offsets, the text for timens_offsets */
+	uint32_t join_types[WIRE_MAX_JOINS];
+	char offsets[WIRE_MAX_OFFSETS];
+};
+
+/* Which descriptors come with the plan, after the plan itself, in this order. */
+#define WIRE_HAS_CONSOLE    1
+#define WIRE_HAS_ROOT	    2
+#define WIRE_HAS_FIFO	    4
+#define WIRE_HAS_HOOK_STATE 8
+
+/* The second message to init: a sealed memfd with a wire_plan comes first of its descriptors. */
+struct wire_plan_message {
+	uint32_t magic, version;
+	uint32_t files; /* WIRE_HAS_* */
+	uint32_t size;	/* of the plan */
+};
+
+/* A piece of the plan: count elements that fill size bytes at offset. */
+struct wire_span {
+	uint32_t offset, size, count;
+};
+
+/* Flags of the plan. */
+#define WIRE_NO_NEW_PRIVS     1
+#define WIRE_NEW_SESSION      2
+#define WIRE_SET_GROUPS	      4
+#define WIRE_KEEP_CREDENTIALS 8
+#define WIRE_KEYRING	      16
+
+/* The plan. A string ends with a NUL, which counts into the size of its span. */
+struct wire_plan {
+	uint32_t magic, version;
+	uint32_t size; /* of all of the plan */
+	uint32_t flags;
+	uint64_t bounding, effective, permitted, inheritable, ambient;
+	uint32_t uid, gid, umask;
+	uint32_t seccomp_flags;
+	struct wire_span cwd, keyring; /* one string each */
+	struct wire_span args, env;    /* strings */
+	struct wire_span groups;       /* uint32_t, aligned to 4 */
+	struct wire_span seccomp;      /* struct sock_filter, aligned to 8 */
+	struct wire_span hooks;	       /* struct wire_hook, aligned to 4 */
+	uint32_t reserved;	       /* 0 */
+};
+
+/* A startContainer hook. */
+struct wire_hook {
+	uint32_t timeout; /* seconds, 0 for none */
+	struct wire_span path, args, env;
+};
+
+/* What init says. */
+#define WIRE_NAMESPACES 1
+#define WIRE_READY	2
+#define WIRE_EXEC	3
+#define WIRE_FAILED	4
+
+/* What the runtime says last, one byte. */
+#define WIRE_GO 71
+
+/*
+ * A record of init, detail_size bytes of text after it. Together they are smaller than PIPE_BUF, so
+ * that a record goes into the fifo whole or not at all.
+ */
+struct wire_report {
+	uint32_t magic, kind;
+	uint32_t step;	/* of WIRE_STEPS */
+	int32_t error;	/* an errno, 0 when there is none for it */
+	uint32_t index; /* which of several tasks files, joins or hooks */
+	uint32_t detail_size;
+};
+
+/* What init can fail in: the name in C, the number, and the word for it in errors. */
+#define WIRE_STEPS(X)                                                                              \
+	X(STEP_BOOTSTRAP, 1, "read the bootstrap message")                                         \
+	X(STEP_CLOSE, 2, "close_range")                                                            \
+	X(STEP_PROC, 3, "open")                                                                    \
+	X(STEP_CGROUP, 4, "join cgroup")                                                           \
+	X(STEP_JOIN, 5, "setns")                                                                   \
+	X(STEP_UNSHARE, 6, "unshare")                                                              \
+	X(STEP_TIME_OFFSETS, 7, "write")                                                           \
+	X(STEP_PROC_CONTEXT, 8, "fsopen")                                                          \
+	X(STEP_NAMESPACE_FILE, 9, "open namespace")                                                \
+	X(STEP_PLAN, 10, "read the plan")                                                          \
+	X(STEP_KEYRING, 11, "join session keyring")                                                \
+	X(STEP_SESSION, 12, "setsid")                                                              \
+	X(STEP_CONSOLE, 13, "set controlling terminal")                                            \
+	X(STEP_STDIO, 14, "fchown stdio")                                                          \
+	X(STEP_CHROOT, 15, "chroot")                                                               \
+	X(STEP_NO_NEW_PRIVS, 16, "set no_new_privs")                                               \
+	X(STEP_SECCOMP, 17, "load seccomp filter")                                                 \
+	X(STEP_BOUNDING, 18, "drop bounding capability")                                           \
+	X(STEP_KEEP_CAPS, 19, "set keep_caps")                                                     \
+	X(STEP_SETGROUPS, 20, "setgroups")                                                         \
+	X(STEP_SETGID, 21, "setgid")                                                               \
+	X(STEP_SETUID, 22, "setuid")                                                               \
+	X(STEP_CAPSET, 23, "capset")                                                               \
+	X(STEP_AMBIENT, 24, "raise ambient capability")                                            \
+	X(STEP_CHDIR, 25, "chdir")                                                                 \
+	X(STEP_VERIFY_CWD, 26, "verify cwd")                                                       \
+	X(STEP_LOOK_UP, 27, "look up")                                                             \
+	X(STEP_STAT, 28, "stat")                                                                   \
+	X(STEP_EXECUTABLE, 29, "check executable")                                                 \
+	X(STEP_FIFO, 30, "open exec fifo")                                                         \
+	X(STEP_HOOK, 31, "startContainer hook")                                                    \
+	X(STEP_EXEC, 32, "exec")
+
+#define WIRE_STEP_NUMBER(name, number, word) name = number,
+enum step { WIRE_STEPS(WIRE_STEP_NUMBER) };
+#undef WIRE_STEP_NUMBER
+
+_Static_assert(sizeof(struct wire_bootstrap) == 352, "wire_bootstrap has padding");
+_Static_assert(sizeof(struct wire_plan_message) == 16, "wire_plan_message has padding");
+_Static_assert(sizeof(struct wire_plan) == 160, "wire_plan has padding");
+_Static_assert(sizeof(struct wire_hook) == 40, "wire_hook has padding");
+_Static_assert(sizeof(struct wire_report) == 24, "wire_report has padding");
+
+#endif

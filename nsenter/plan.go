@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package nsenter
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"unsafe"
+)
+
+// instruction is the size of struct sock_filter.
+const instruction = 8
+
+// maxPlan keeps offsets far from overflowing; the kernel takes arguments and
+// environment of a few megabytes at most.
+const maxPlan = 1 << 30
+
+// encode makes the message of wire.h: a wirePlan, and behind it what its spans
+// refer to.
+func (p *Plan) encode() ([]byte, error) {
+	if err := p.check(); err != nil {
+		return nil, err
+	}
+	e := &encoder{data: make([]byte, unsafe.Sizeof(wirePlan{}), p.sizeHint())}
+	w := wirePlan{
+		Magic: wireMagic, Version: wireVersion, Flags: p.flags(),
+		Bounding: p.Bounding, Effective: p.Effective, Permitted: p.Permitted,
+		Inheritable: p.Inheritable, Ambient: p.Ambient,
+		UID: p.UID, GID: p.GID, Umask: p.Umask, SeccompFlags: p.SeccompFlags,
+		Seccomp: e.align(instruction).bytes(p.Seccomp, instruction),
+		Groups:  e.align(4).groups(p.Groups),
+		Hooks:   e.hooks(p.Hooks),
+		Cwd:     e.strings("cwd", p.Cwd),
+		Args:    e.strings("args", p.Args...),
+		Env:     e.strings("env", p.Env...),
+	}
+	if p.Keyring != "" {
+		w.Keyring = e.strings("keyring", p.Keyring)
+	}
+	if e.err != nil {
+		return nil, e.err
+	}
+	if len(e.data) > maxPlan {
+		return nil, fmt.Errorf("arguments and environment of %d bytes are too long", len(e.data))
+	}
+	w.Size = uint32(len(e.data))
+	copy(e.data, bytesOf(&w))
+	return e.data, nil
+}
+
+// check refuses what init would refuse with less of an explanation.
+func (p *Plan) check() error {
+	switch {
+	case len(p.Args) == 0:
+		return errors.New("args must not be empty")
+	case !strings.HasPrefix(p.Cwd, "/"):
+		return fmt.Errorf("cwd %q is not absolute", p.Cwd)
+	case len(p.Seccomp)%instruction != 0 || len(p.Seccomp)/instruction > math.MaxUint16:
+		return fmt.Errorf("seccomp filter of %d bytes is not a BPF program", len(p.Seccomp))
+	}
+	return nil
+}
+
+func (p *Plan) flags() uint32 {
+	var flags uint32
+	for _, f := range [...]struct {
+		set  bool
+		flag uint32
+	}{
+		{p.NoNewPrivileges, wireNoNewPrivs},
+		{p.NewSession, wireNewSession},
+		{p.SetGroups, wireSetGroups},
+		{p.KeepCredentials, wireKeepCredentials},
+		{p.Keyring != "", wireKeyring},
+	} {
+		if f.set {
+			flags |= f.flag
+		}
+	}
+	return flags
+}
+
+// sizeHint is about the size of the message, so that it is allocated once.
+func (p *Plan) sizeHint() int {
+	n := int(unsafe.Sizeof(wirePlan{})) + len(p.Seccomp) + 4*len(p.Groups) + len(p.Cwd) + len(p.Keyring) + 64
+	for _, s := range p.Args {
+		n += len(s) + 1
+	}
+	for _, s := range p.Env {
+		n += len(s) + 1
+	}
+	return n
+}
+
+// encoder appends the parts of the plan, and keeps the first error.
+type encoder struct {
+	data []byte
+	err  error
+}
+
+func (e *encoder) align(to int) *encoder {
+	for len(e.data)%to != 0 {
+		e.data = append(e.data, 0)
+	}
+	return e
+}
+
+// bytes appends an array whose elements are of the given size.
+func (e *encoder) bytes(b []byte, element int) wireSpan {
+	s := wireSpan{Offset: uint32(len(e.data)), Size: uint32(len(b)), Count: uint32(len(b) / element)}
+	e.data = append(e.data, b...)
+	return s
+}
+
+func (e *encoder) groups(groups []uint32) wireSpan {
+	return e.bytes(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(groups))), 4*len(groups)), 4)
+}
+
+// strings appends strings. field names them in errors: a NUL byte would cut one
+// in two, and shift all that follow.
+func (e *encoder) strings(field string, list ...string) wireSpan {
+	s := wireSpan{Offset: uint32(len(e.data)), Count: uint32(len(list))}
+	for n, v := range list {
+		if strings.IndexByte(v, 0) >= 0 && e.err == nil {
+			e.err = fmt.Errorf("%s[%d]: string with a NUL byte", field, n)
+		}
+		e.data = append(append(e.data, v...), 0)
+	}
+	s.Size = uint32(len(e.data)) - s.Offset
+	return s
+}
+
+// hooks appends the hooks: first their strings, then the array.
+func (e *encoder) hooks(hooks []Hook) wireSpan {
+	list := make([]wireHook, len(hooks))
+	for n := range hooks {
+		h := &hooks[n]
+		args := h.Args
+		if len(args) == 0 {
+			args = []string{h.Path}
+		}
+		if (h.TimeoutSeconds < 0 || h.TimeoutSeconds > math.MaxInt32) && e.err == nil {
+			e.err = fmt.Errorf("hook %s: timeout of %d seconds", h.Path, h.TimeoutSeconds)
+		}
+		list[n] = wireHook{
+			Timeout: uint32(h.TimeoutSeconds),
+			Path:    e.strings("hook path", h.Path),
+			Args:    e.strings("hook args", args...),
+			Env:     e.strings("hook env", h.Env...),
+		}
+	}
+	e.align(4)
+	s := wireSpan{Offset: uint32(len(e.data)), Count: uint32(len(list))}
+	for n := range list {
+		e.data = append(e.data, bytesOf(&list[n])...)
+	}
+	s.Size = uint32(len(e.data)) - s.Offset
+	return s
+}

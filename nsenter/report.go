@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package nsenter
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+	"syscall"
+	"unicode/utf8"
+	"unsafe"
+)
+
+const (
+	reportSize = int(unsafe.Sizeof(wireReport{}))
+	reportMax  = reportSize + wireMaxDetail
+)
+
+var errBadReport = errors.New("malformed message of init")
+
+// parseReport takes one record off the front of data. It returns a nil record
+// when data ends before the record does.
+func parseReport(data []byte) (r *wireReport, detail string, rest []byte, err error) {
+	if len(data) < reportSize {
+		return nil, "", data, nil
+	}
+	r = new(wireReport)
+	copy(bytesOf(r), data)
+	if r.Magic != wireMagic || r.DetailSize > wireMaxDetail {
+		return nil, "", data, errBadReport
+	}
+	end := reportSize + int(r.DetailSize)
+	if len(data) < end {
+		return nil, "", data, nil
+	}
+	return r, string(data[reportSize:end]), data[end:], nil
+}
+
+// fileNames are the names of those files that init knows only by their number in
+// a list.
+type fileNames struct{ tasks, joins []string }
+
+func (o *Options) fileNames() fileNames {
+	var n fileNames
+	for _, f := range o.CgroupTasks {
+		n.tasks = append(n.tasks, f.Name())
+	}
+	for _, j := range o.Joins {
+		n.joins = append(n.joins, j.FD.Name())
+	}
+	return n
+}
+
+// stepError makes the error of a failure record.
+func (n *fileNames) stepError(r *wireReport, detail string) error {
+	e := &StepError{Step: "step " + strconv.Itoa(int(r.Step)), Detail: printable(detail), Errno: syscall.Errno(r.Error)}
+	if r.Step < uint32(len(steps)) && steps[r.Step] != "" {
+		e.Step = steps[r.Step]
+	}
+	switch index := int(r.Index); {
+	case e.Detail != "":
+	case r.Step == stepCgroup && index < len(n.tasks):
+		e.Detail = n.tasks[index]
+	case r.Step == stepJoin && index < len(n.joins):
+		e.Detail = n.joins[index]
+	case r.Step == stepBounding || r.Step == stepAmbient:
+		e.Detail = strconv.Itoa(index)
+	}
+	return e
+}
+
+// printable escapes what could play tricks on a terminal or a log: a detail may
+// be a path of the image's choice or what a hook has printed. White space at
+// the end is dropped.
+func printable(s string) string {
+	s = strings.TrimRight(s, " \t\r\n")
+	clean := func(r rune) bool { return r == utf8.RuneError || !strconv.IsPrint(r) }
+	if strings.IndexFunc(s, clean) < 0 {
+		return s
+	}
+	var b strings.Builder
+	for len(s) > 0 {
+		r, size := utf8.DecodeRuneInString(s)
+		if clean(r) {
+			quoted := strconv.Quote(s[:size])
+			b.WriteString(quoted[1 : len(quoted)-1])
+		} else {
+			b.WriteString(s[:size])
+		}
+		s = s[size:]
+	}
+	return b.String()
+}
+
+// StepError is a failure that init reported.
+type StepError struct {
+	// Step is the word for what init was doing: "setgroups", "chdir", "exec".
+	Step string
+	// Detail is the path or name it was about, possibly empty.
+	Detail string
+	// Errno is 0 when the detail says it all (a hook's exit status).
+	Errno syscall.Errno
+}
+
+// Error names the step, what it was about and the errno. Failures to find the
+// program have the texts of Go's os/exec, which engines match literally to
+// choose between the exit codes 126 and 127.
+func (e *StepError) Error() string {
+	switch e.Step {
+	case steps[stepLookUp]:
+		return "exec: " + strconv.Quote(e.Detail) + ": executable file not found in $PATH"
+	case steps[stepStat]:
+		return "exec: " + strconv.Quote(e.Detail) + ": stat " + e.Detail + ": " + e.Errno.Error()
+	case steps[stepExecutable]:
+		return "exec: " + strconv.Quote(e.Detail) + ": " + e.Errno.Error()
+	case steps[stepVerifyCwd]:
+		if e.Errno == syscall.EXDEV || e.Errno == syscall.ENOENT {
+			return "cwd " + strconv.Quote(e.Detail) + " is outside of the container's root: possible breakout attempt"
+		}
+	}
+	text := e.Step
+	if e.Detail != "" {
+		text += " " + e.Detail
+	}
+	if e.Errno != 0 {
+		text += ": " + e.Errno.Error()
+	}
+	return text
+}
+
+// Unwrap gives the errno, for errors.Is(err, os.ErrNotExist) and the like.
+func (e *StepError) Unwrap() error {
+	if e.Errno == 0 {
+		return nil
+	}
+	return e.Errno
+}

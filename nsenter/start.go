@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package nsenter
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// unshared are the namespaces that init makes itself instead of being cloned
+// into; see Options.NewNamespaces.
+const unshared = unix.CLONE_NEWCGROUP | unix.CLONE_NEWTIME
+
+// Start starts init. On error nothing is left running.
+func Start(o *Options) (*Init, error) {
+	boot, files, err := o.bootstrap()
+	if err != nil {
+		return nil, err
+	}
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("socketpair: %w", err)
+	}
+	defer unix.Close(pair[1])
+	sock := os.NewFile(uintptr(pair[0]), "init socket")
+	// The message is there before init is, which so never waits for it.
+	err = sendMessage(sock, bytesOf(boot), files)
+	runtime.KeepAlive(o)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("send to init: %w", err), sock.Close())
+	}
+	i, err := o.clone(pair[1])
+	if err != nil {
+		return nil, errors.Join(err, sock.Close())
+	}
+	i.sock = sock
+	i.names = o.fileNames()
+	i.inside = insideRequest{procContexts: o.ProcContexts, namespaces: boot.NamespaceFiles}
+	return i, nil
+}
+
+// bootstrap makes the first message and lists the descriptors that go with it.
+func (o *Options) bootstrap() (*wireBootstrap, []int, error) {
+	switch {
+	case len(o.CgroupTasks) > wireMaxTasks:
+		return nil, nil, fmt.Errorf("%d cgroup hierarchies: %w", len(o.CgroupTasks), unix.E2BIG)
+	case len(o.Joins) > wireMaxJoins:
+		return nil, nil, fmt.Errorf("%d namespaces to join: %w", len(o.Joins), unix.E2BIG)
+	case o.ProcContexts < 0 || o.ProcContexts > wireMaxProcContexts:
+		return nil, nil, fmt.Errorf("%d mounts of type proc: %w", o.ProcContexts, unix.E2BIG)
+	case len(o.TimeOffsets) > wireMaxOffsets:
+		return nil, nil, fmt.Errorf("time offsets of %d bytes: %w", len(o.TimeOffsets), unix.E2BIG)
+	}
+	b := &wireBootstrap{
+		Magic:        wireMagic,
+		Version:      wireVersion,
+		Unshare:      uint32(o.NewNamespaces & unshared),
+		Tasks:        uint32(len(o.CgroupTasks)),
+		Joins:        uint32(len(o.Joins)),
+		ProcContexts: uint32(o.ProcContexts),
+	}
+	if o.NewNamespaces&unix.CLONE_NEWTIME != 0 {
+		b.OffsetsSize = uint32(copy(b.Offsets[:], o.TimeOffsets))
+	}
+	if o.NamespaceFDs {
+		b.NamespaceFiles = o.namespaces()
+	}
+	files := make([]int, 0, len(o.CgroupTasks)+len(o.Joins))
+	for _, f := range o.CgroupTasks {
+		files = append(files, int(f.Fd()))
+	}
+	for n, j := range o.Joins {
+		b.JoinTypes[n] = j.Type
+		files = append(files, int(j.FD.Fd()))
+	}
+	return b, files, nil
+}
+
+// namespaces are the CLONE_NEW* flags of all namespaces that are new or joined.
+func (o *Options) namespaces() uint32 {
+	flags := uint32(o.NewNamespaces)
+	for _, j := range o.Joins {
+		flags |= j.Type
+	}
+	if o.PIDNamespace != nil {
+		flags |= unix.CLONE_NEWPID
+	}
+	return flags & allNamespaces
+}
+
+const allNamespaces = unix.CLONE_NEWTIME | unix.CLONE_NEWNS | unix.CLONE_NEWCGROUP | unix.CLONE_NEWUTS |
+	unix.CLONE_NEWIPC | unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNET
+
+// clone makes the process. sock is init's end of the socket.
+//
+// syscall.ForkExec and not os/exec: the thread must be the caller's, for it may
+// just have joined a pid namespace. It also gives the child the RLIMIT_NOFILE
+// that this process was started with, and not the one Go has raised it to.
+func (o *Options) clone(sock int) (*Init, error) {
+	files, null, err := o.files(sock)
+	if null != nil {
+		defer null.Close()
+	}
+	if err != nil {
+		return nil, err
+	}
+	program, err := image(freeNumber(files))
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(program)
+	pidfd := -1
+	attr := &syscall.ProcAttr{
+		// So that init does not hold on to a directory of the host, and goes
+		// along when the root of the mount namespace is changed.
+		Dir:   "/",
+		Env:   []string{},
+		Files: files,
+		Sys:   &syscall.SysProcAttr{Cloneflags: o.NewNamespaces &^ unshared, PidFD: &pidfd},
+	}
+	if o.CgroupDir != nil {
+		attr.Sys.UseCgroupFD = true
+		attr.Sys.CgroupFD = int(o.CgroupDir.Fd())
+	}
+	if o.PIDNamespace != nil {
+		if err := unix.Setns(int(o.PIDNamespace.Fd()), unix.CLONE_NEWPID); err != nil {
+			return nil, fmt.Errorf("setns %s: %w", o.PIDNamespace.Name(), err)
+		}
+	}
+	argv := []string{"berth-init", strconv.Itoa(len(files) - 1)}
+	pid, err := syscall.ForkExec("/proc/self/fd/"+strconv.Itoa(program), argv, attr)
+	runtime.KeepAlive(o)
+	if err != nil {
+		return nil, fmt.Errorf("start init: %w", err)
+	}
+	return &Init{PID: pid, PIDFD: os.NewFile(uintptr(pidfd), "pidfd of init")}, nil
+}
+
+// files are the descriptors of the child by their number in it; the socket is
+// the last. null, if not nil, is to be closed by the caller after the clone.
+func (o *Options) files(sock int) (files []uintptr, null *os.File, err error) {
+	files = make([]uintptr, 0, len(o.Stdio)+len(o.ExtraFiles)+1)
+	for _, f := range o.Stdio {
+		if f == nil && null == nil {
+			if null, err = os.OpenFile(os.DevNull, os.O_RDWR, 0); err != nil {
+				return nil, nil, err
+			}
+		}
+		if f == nil {
+			f = null
+		}
+		files = append(files, f.Fd())
+	}
+	for _, f := range o.ExtraFiles {
+		if f == nil {
+			files = append(files, ^uintptr(0)) // ForkExec closes the number
+		} else {
+			files = append(files, f.Fd())
+		}
+	}
+	return append(files, uintptr(sock)), null, nil
+}
+
+// freeNumber is the lowest number that syscall.ForkExec does not touch in the
+// child when it puts files in place: it uses those up to the number of files,
+// and, above the highest one given, one for each and one for a pipe of its own.
+func freeNumber(files []uintptr) int {
+	highest := len(files)
+	for _, f := range files {
+		highest = max(highest, int(f))
+	}
+	return highest + len(files) + 4
+}

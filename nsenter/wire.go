@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package nsenter
+
+import "unsafe"
+
+// The Go twin of init/wire.h, which documents it. A test compares the two.
+
+const (
+	wireMagic   = 0x62727468
+	wireVersion = 1
+
+	wireMaxTasks        = 64
+	wireMaxJoins        = 16
+	wireMaxProcContexts = 64
+	wireMaxOffsets      = 256
+	wireMaxDetail       = 4000
+
+	wireHasConsole   = 1
+	wireHasRoot      = 2
+	wireHasFifo      = 4
+	wireHasHookState = 8
+
+	wireNoNewPrivs      = 1
+	wireNewSession      = 2
+	wireSetGroups       = 4
+	wireKeepCredentials = 8
+	wireKeyring         = 16
+
+	wireNamespaces = 1
+	wireReady      = 2
+	wireExec       = 3
+	wireFailed     = 4
+
+	wireGo = 71
+)
+
+type wireBootstrap struct {
+	Magic, Version uint32
+	Unshare        uint32
+	NamespaceFiles uint32
+	Tasks, Joins   uint32
+	ProcContexts   uint32
+	OffsetsSize    uint32
+	JoinTypes      [wireMaxJoins]uint32
+	Offsets        [wireMaxOffsets]byte
+}
+
+type wirePlanMessage struct {
+	Magic, Version uint32
+	Files          uint32
+	Size           uint32
+}
+
+type wireSpan struct {
+	Offset, Size, Count uint32
+}
+
+type wirePlan struct {
+	Magic, Version                                       uint32
+	Size                                                 uint32
+	Flags                                                uint32
+	Bounding, Effective, Permitted, Inheritable, Ambient uint64
+	UID, GID, Umask                                      uint32
+	SeccompFlags                                         uint32
+	Cwd, Keyring                                         wireSpan
+	Args, Env                                            wireSpan
+	Groups                                               wireSpan
+	Seccomp                                              wireSpan
+	Hooks                                                wireSpan
+	Reserved                                             uint32
+}
+
+type wireHook struct {
+	Timeout         uint32
+	Path, Args, Env wireSpan
+}
+
+type wireReport struct {
+	Magic, Kind uint32
+	Step        uint32
+	Error       int32
+	Index       uint32
+	DetailSize  uint32
+}
+
+// wireStruct are the structures above: without pointers and without padding.
+type wireStruct interface {
+	wireBootstrap | wirePlanMessage | wirePlan | wireHook | wireReport
+}
+
+// bytesOf is the memory of v: the format is the machine's own.
+func bytesOf[T wireStruct](v *T) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(v)), unsafe.Sizeof(*v))
+}
+
+// The steps that this package asks about.
+const (
+	stepCgroup     = 4
+	stepJoin       = 5
+	stepBounding   = 18
+	stepAmbient    = 24
+	stepVerifyCwd  = 26
+	stepLookUp     = 27
+	stepStat       = 28
+	stepExecutable = 29
+)
+
+// steps are the words for WIRE_STEPS by number.
+var steps = [...]string{
+	1:              "read the bootstrap message",
+	2:              "close_range",
+	3:              "open",
+	stepCgroup:     "join cgroup",
+	stepJoin:       "setns",
+	6:              "unshare",
+	7:              "write",
+	8:              "fsopen",
+	9:              "open namespace",
+	10:             "read the plan",
+	11:             "join session keyring",
+	12:             "setsid",
+	13:             "set controlling terminal",
+	14:             "fchown stdio",
+	15:             "chroot",
+	16:             "set no_new_privs",
+	17:             "load seccomp filter",
+	stepBounding:   "drop bounding capability",
+	19:             "set keep_caps",
+	20:             "setgroups",
+	21:             "setgid",
+	22:             "setuid",
+	23:             "capset",
+	stepAmbient:    "raise ambient capability",
+	25:             "chdir",
+	stepVerifyCwd:  "verify cwd",
+	stepLookUp:     "look up",
+	stepStat:       "stat",
+	stepExecutable: "check executable",
+	30:             "open exec fifo",
+	31:             "startContainer hook",
+	32:             "exec",
+}

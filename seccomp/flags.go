@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package seccomp
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// flagTSYNC is in the spec's list but not among its Go names.
+const flagTSYNC specs.LinuxSeccompFlag = "SECCOMP_FILTER_FLAG_TSYNC"
+
+// filterFlag is one flag of the spec.
+type filterFlag struct {
+	name specs.LinuxSeccompFlag
+	// bits are what seccomp(2) gets for it; 0 for a flag that changes nothing.
+	bits uint32
+	// probe are the bits to ask the kernel about it with.
+	probe uint32
+}
+
+// filterFlagNames are the spec's flags. TSYNC is about the other threads of the
+// process that loads the filter: init has none. WAIT_KILLABLE_RECV is refused
+// without a listener, so the question about it has one.
+var filterFlagNames = [...]filterFlag{
+	{specs.LinuxSeccompFlagLog, unix.SECCOMP_FILTER_FLAG_LOG, unix.SECCOMP_FILTER_FLAG_LOG},
+	{specs.LinuxSeccompFlagSpecAllow, unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW, unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW},
+	{flagTSYNC, 0, unix.SECCOMP_FILTER_FLAG_TSYNC},
+	{
+		specs.LinuxSeccompFlagWaitKillableRecv, unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV,
+		unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV | unix.SECCOMP_FILTER_FLAG_NEW_LISTENER,
+	},
+}
+
+// filterFlags translates the profile's flags. A profile without any (not even an
+// empty list) gets SPEC_ALLOW: the mitigation that a filter switches on otherwise
+// halves the speed of some interpreters, and guards against nothing that the
+// filter is there for.
+func filterFlags(list []specs.LinuxSeccompFlag) (uint32, error) {
+	if list == nil {
+		if haveFlags(unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW) != nil {
+			return 0, nil
+		}
+		return unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW, nil
+	}
+	var flags uint32
+	for i, name := range list {
+		f, ok := findFlag(name)
+		if !ok {
+			return 0, fmt.Errorf("linux.seccomp.flags[%d]: unknown flag %q", i, name)
+		}
+		if err := haveFlags(f.probe); errors.Is(err, errors.ErrUnsupported) {
+			return 0, fmt.Errorf("linux.seccomp.flags[%d]: %s: %w", i, name, err)
+		}
+		flags |= f.bits
+	}
+	return flags, nil
+}
+
+func findFlag(name specs.LinuxSeccompFlag) (filterFlag, bool) {
+	for _, f := range filterFlagNames {
+		if f.name == name {
+			return f, true
+		}
+	}
+	return filterFlag{}, false
+}
+
+// haveFlags asks the kernel about flags of SECCOMP_SET_MODE_FILTER: nil for yes,
+// errors.ErrUnsupported for no, another error when it could not be told, as under
+// a filter that forbids seccomp(2) itself. It asks without a program, to which
+// the kernel says EFAULT once it has taken the flags: nothing is loaded.
+func haveFlags(flags uint32) error {
+	_, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, uintptr(flags), 0)
+	switch errno {
+	case unix.EFAULT:
+		return nil
+	case unix.EINVAL, unix.ENOSYS:
+		return fmt.Errorf("this kernel does not have it: %w", errors.ErrUnsupported)
+	}
+	return fmt.Errorf("seccomp: %w", errno)
+}

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package seccomp
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/berth-run/berth/seccomp/internal/wire"
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// actionNames pairs the spec's actions with what a filter returns for them.
+var actionNames = [...]struct {
+	name specs.LinuxSeccompAction
+	ret  uint32
+}{
+	{specs.ActAllow, unix.SECCOMP_RET_ALLOW},
+	{specs.ActErrno, unix.SECCOMP_RET_ERRNO},
+	{specs.ActKill, unix.SECCOMP_RET_KILL_THREAD},
+	{specs.ActKillProcess, unix.SECCOMP_RET_KILL_PROCESS},
+	{specs.ActKillThread, unix.SECCOMP_RET_KILL_THREAD},
+	{specs.ActLog, unix.SECCOMP_RET_LOG},
+	{specs.ActNotify, unix.SECCOMP_RET_USER_NOTIF},
+	{specs.ActTrace, unix.SECCOMP_RET_TRACE},
+	{specs.ActTrap, unix.SECCOMP_RET_TRAP},
+}
+
+// opNames pairs the spec's operators with those of a request.
+var opNames = [...]struct {
+	name specs.LinuxSeccompOperator
+	op   wire.Op
+}{
+	{specs.OpEqualTo, wire.Equal},
+	{specs.OpGreaterEqual, wire.GreaterOrEqual},
+	{specs.OpGreaterThan, wire.GreaterThan},
+	{specs.OpLessEqual, wire.LessOrEqual},
+	{specs.OpLessThan, wire.LessThan},
+	{specs.OpMaskedEqual, wire.MaskedEqual},
+	{specs.OpNotEqual, wire.NotEqual},
+}
+
+// maxErrno is the highest error number the kernel returns (MAX_ERRNO); it cuts
+// higher ones down to it without a word.
+const maxErrno = 4095
+
+// newRequest checks a profile and makes the request for it.
+func newRequest(p *specs.LinuxSeccomp) (*wire.Request, error) {
+	def, err := parseAction(p.DefaultAction, p.DefaultErrnoRet, "defaultAction", "defaultErrnoRet")
+	if err != nil {
+		return nil, fmt.Errorf("linux.seccomp.%w", err)
+	}
+	if def == unix.SECCOMP_RET_USER_NOTIF {
+		// Nobody could answer: the calls of the process that hands the
+		// descriptor over would wait for the agent as well.
+		return nil, fmt.Errorf("linux.seccomp.defaultAction: %s cannot be the default", specs.ActNotify)
+	}
+	archs, err := parseArchs(p.Architectures)
+	if err != nil {
+		return nil, err
+	}
+	req := &wire.Request{Default: def, Stub: wantsStub(def), Archs: archs}
+	req.Rules = make([]wire.Rule, 0, len(p.Syscalls))
+	for i := range p.Syscalls {
+		s := &p.Syscalls[i]
+		if err := addRules(req, i, s); err != nil {
+			return nil, fmt.Errorf("linux.seccomp.syscalls[%d].%w", i, err)
+		}
+		if s.Action == specs.ActNotify && p.ListenerPath == "" {
+			return nil, fmt.Errorf("linux.seccomp.listenerPath: syscalls[%d] has %s but nobody listens", i, specs.ActNotify)
+		}
+	}
+	return req, nil
+}
+
+// wantsStub says whether system calls newer than the profile shall answer ENOSYS.
+// Not where the default lets them through, or says so already.
+func wantsStub(def uint32) bool {
+	switch def & unix.SECCOMP_RET_ACTION_FULL {
+	case unix.SECCOMP_RET_ALLOW, unix.SECCOMP_RET_LOG, unix.SECCOMP_RET_TRACE:
+		return false
+	}
+	return def != unix.SECCOMP_RET_ERRNO|uint32(unix.ENOSYS)
+}
+
+// parseAction is what a filter returns for an action. The fields' names are for
+// errors.
+func parseAction(a specs.LinuxSeccompAction, errno *uint, field, errnoField string) (uint32, error) {
+	i := slices.IndexFunc(actionNames[:], func(n struct {
+		name specs.LinuxSeccompAction
+		ret  uint32
+	},
+	) bool {
+		return n.name == a
+	})
+	if i < 0 {
+		return 0, fmt.Errorf("%s: unknown action %q", field, a)
+	}
+	ret := actionNames[i].ret
+	limit := uint(0)
+	switch ret {
+	case unix.SECCOMP_RET_ERRNO:
+		limit = maxErrno
+	case unix.SECCOMP_RET_TRACE:
+		limit = unix.SECCOMP_RET_DATA
+	default:
+		if errno != nil {
+			return 0, fmt.Errorf("%s: action %s has no error number", errnoField, a)
+		}
+		return ret, nil
+	}
+	if errno == nil {
+		return ret | uint32(unix.EPERM), nil
+	}
+	if *errno > limit {
+		return 0, fmt.Errorf("%s: %d is above %d", errnoField, *errno, limit)
+	}
+	return ret | uint32(*errno), nil
+}
+
+// parseArchs checks the list and sorts it: its order means nothing.
+func parseArchs(list []specs.Arch) ([]string, error) {
+	if len(list) == 0 {
+		return nil, nil
+	}
+	names := make([]string, 0, len(list))
+	for i, a := range list {
+		if _, ok := wire.FindArch(string(a)); !ok {
+			return nil, fmt.Errorf("linux.seccomp.architectures[%d]: unknown architecture %q", i, a)
+		}
+		names = append(names, string(a))
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
+}
+
+// addRules adds the rules of one entry of the profile, of which there are
+// several when an argument is checked twice.
+func addRules(req *wire.Request, index int, s *specs.LinuxSyscall) error {
+	act, err := parseAction(s.Action, s.ErrnoRet, "action", "errnoRet")
+	if err != nil {
+		return err
+	}
+	for i, name := range s.Names {
+		if name == "" {
+			return fmt.Errorf("names[%d]: is empty", i)
+		}
+		if name == "write" && act == unix.SECCOMP_RET_USER_NOTIF {
+			// Engines and their agents take this for granted, as every runtime
+			// needs the call to get the descriptor out.
+			return fmt.Errorf("names[%d]: %s cannot be used for %q", i, specs.ActNotify, name)
+		}
+	}
+	args, twice, err := parseArgs(s.Args)
+	if err != nil {
+		return err
+	}
+	if !twice {
+		req.Rules = append(req.Rules, wire.Rule{Index: uint32(index), Action: act, Names: s.Names, Args: args})
+		return nil
+	}
+	// libseccomp cannot check an argument twice in one rule. Before it said so,
+	// runtimes made a rule of each check, and profiles have come to rely on it:
+	// one check that holds is enough then.
+	for i := range args {
+		req.Rules = append(req.Rules, wire.Rule{Index: uint32(index), Action: act, Names: s.Names, Args: args[i : i+1]})
+	}
+	return nil
+}
+
+// parseArgs translates the checks of one entry; twice says that two of them are
+// of the same argument.
+func parseArgs(list []specs.LinuxSeccompArg) (args []wire.Arg, twice bool, err error) {
+	if len(list) == 0 {
+		return nil, false, nil
+	}
+	var seen [6]bool
+	args = make([]wire.Arg, 0, len(list))
+	for i := range list {
+		a := &list[i]
+		if a.Index >= uint(len(seen)) {
+			return nil, false, fmt.Errorf("args[%d].index: %d is above %d", i, a.Index, len(seen)-1)
+		}
+		op, err := parseOp(a.Op)
+		if err != nil {
+			return nil, false, fmt.Errorf("args[%d].op: %w", i, err)
+		}
+		twice = twice || seen[a.Index]
+		seen[a.Index] = true
+		arg := wire.Arg{Index: uint8(a.Index), Op: op, Value: a.Value}
+		if op == wire.MaskedEqual {
+			arg.ValueTwo = a.ValueTwo
+		}
+		args = append(args, arg)
+	}
+	return args, twice, nil
+}
+
+func parseOp(name specs.LinuxSeccompOperator) (wire.Op, error) {
+	for _, n := range opNames {
+		if n.name == name {
+			return n.op, nil
+		}
+	}
+	if name == "" {
+		return 0, errors.New("is missing")
+	}
+	return 0, fmt.Errorf("unknown operator %q", name)
+}

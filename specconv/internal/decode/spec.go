@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package decode
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// The tables below and in the files beside follow the structs of specs-go, one
+// row for each key. A test compares them with the struct tags, so that a new
+// version of specs-go cannot add a field that is silently ignored.
+
+// Spec reads a config.json. An error says where: "line 3, column 17: …".
+func Spec(document string) (*specs.Spec, error) {
+	d := &decoder{text: document}
+	spec := new(specs.Spec)
+	// Checked here, since null is a valid value of everything below.
+	if d.peek() == 'n' {
+		return nil, located(document, d.mismatch("an object"))
+	}
+	err := object(d, spec, specFields)
+	if err == nil {
+		err = d.end()
+	}
+	if err != nil {
+		return nil, located(document, err)
+	}
+	return spec, nil
+}
+
+// located puts line and column in front of a fault.
+func located(document string, err error) error {
+	var f *fault
+	if s := (*syntax)(nil); errors.As(err, &s) {
+		f = &s.fault
+	} else if !errors.As(err, &f) {
+		return err
+	}
+	line, column := position(document, f.offset)
+	return fmt.Errorf("line %d, column %d: %w", line, column, err)
+}
+
+var specFields = []field[specs.Spec]{
+	{"ociVersion", func(d *decoder, v *specs.Spec) error { return text(d, &v.Version) }},
+	{"process", func(d *decoder, v *specs.Spec) error { return record(d, &v.Process, processFields) }},
+	{"root", func(d *decoder, v *specs.Spec) error { return record(d, &v.Root, rootFields) }},
+	{"hostname", func(d *decoder, v *specs.Spec) error { return text(d, &v.Hostname) }},
+	{"domainname", func(d *decoder, v *specs.Spec) error { return text(d, &v.Domainname) }},
+	{"mounts", func(d *decoder, v *specs.Spec) error { return records(d, &v.Mounts, mountFields) }},
+	{"hooks", func(d *decoder, v *specs.Spec) error { return record(d, &v.Hooks, hooksFields) }},
+	{"annotations", func(d *decoder, v *specs.Spec) error { return table(d, &v.Annotations, text[string]) }},
+	{"linux", func(d *decoder, v *specs.Spec) error { return record(d, &v.Linux, linuxFields) }},
+}
+
+var rootFields = []field[specs.Root]{
+	{"path", func(d *decoder, v *specs.Root) error { return text(d, &v.Path) }},
+	{"readonly", func(d *decoder, v *specs.Root) error { return boolean(d, &v.Readonly) }},
+}
+
+var mountFields = []field[specs.Mount]{
+	{"destination", func(d *decoder, v *specs.Mount) error { return text(d, &v.Destination) }},
+	{"type", func(d *decoder, v *specs.Mount) error { return text(d, &v.Type) }},
+	{"source", func(d *decoder, v *specs.Mount) error { return text(d, &v.Source) }},
+	{"options", func(d *decoder, v *specs.Mount) error { return texts(d, &v.Options) }},
+	{"uidMappings", func(d *decoder, v *specs.Mount) error { return records(d, &v.UIDMappings, idMappingFields) }},
+	{"gidMappings", func(d *decoder, v *specs.Mount) error { return records(d, &v.GIDMappings, idMappingFields) }},
+}
+
+var hooksFields = []field[specs.Hooks]{
+	{"prestart", func(d *decoder, v *specs.Hooks) error { return records(d, &v.Prestart, hookFields) }},
+	{"createRuntime", func(d *decoder, v *specs.Hooks) error { return records(d, &v.CreateRuntime, hookFields) }},
+	{"createContainer", func(d *decoder, v *specs.Hooks) error { return records(d, &v.CreateContainer, hookFields) }},
+	{"startContainer", func(d *decoder, v *specs.Hooks) error { return records(d, &v.StartContainer, hookFields) }},
+	{"poststart", func(d *decoder, v *specs.Hooks) error { return records(d, &v.Poststart, hookFields) }},
+	{"poststop", func(d *decoder, v *specs.Hooks) error { return records(d, &v.Poststop, hookFields) }},
+}
+
+var hookFields = []field[specs.Hook]{
+	{"path", func(d *decoder, v *specs.Hook) error { return text(d, &v.Path) }},
+	{"args", func(d *decoder, v *specs.Hook) error { return texts(d, &v.Args) }},
+	{"env", func(d *decoder, v *specs.Hook) error { return texts(d, &v.Env) }},
+	{"timeout", func(d *decoder, v *specs.Hook) error { return optional(d, &v.Timeout, signed[int]) }},
+}
