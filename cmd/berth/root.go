@@ -26,7 +26,7 @@ func (a *app) openStore() (*libcontainer.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return libcontainer.Open(root)
+	return libcontainer.Open(root), nil
 }
 
 // root is the state directory, absolute.

@@ -5,38 +5,9 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"time"
 
 	"github.com/berth-run/berth/libcontainer"
 )
-
-// stateView is the JSON of state and list, which engines decode. It differs
-// from the runtime-spec's state in that pid is there even when it is 0.
-type stateView struct {
-	OCIVersion  string            `json:"ociVersion"`
-	ID          string            `json:"id"`
-	PID         int               `json:"pid"`
-	Status      string            `json:"status"`
-	Bundle      string            `json:"bundle"`
-	Rootfs      string            `json:"rootfs"`
-	Created     time.Time         `json:"created"`
-	Annotations map[string]string `json:"annotations,omitempty"`
-	Owner       string            `json:"owner"`
-}
-
-func newStateView(s *libcontainer.State) stateView {
-	return stateView{
-		OCIVersion:  s.Version,
-		ID:          s.ID,
-		PID:         s.Pid,
-		Status:      string(s.Status),
-		Bundle:      s.Bundle,
-		Rootfs:      s.Rootfs,
-		Created:     s.Created,
-		Annotations: s.Annotations,
-		Owner:       s.Owner,
-	}
-}
 
 func stateCommand() *command {
 	return &command{
@@ -52,7 +23,7 @@ func stateCommand() *command {
 			if err != nil {
 				return exitFailure, err
 			}
-			return 0, a.printJSON(newStateView(state), "  ")
+			return 0, a.printJSON(state, "  ")
 		},
 	}
 }

@@ -14,17 +14,19 @@ import (
 )
 
 func testState() *libcontainer.State {
-	s := &libcontainer.State{
+	return &libcontainer.State{
+		Version: "1.2.0",
+		ID:      "web",
+		Status:  specs.StateStopped,
+		Bundle:  "/b",
 		Rootfs:  "/b/rootfs",
 		Created: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC),
 		Owner:   "root",
 	}
-	s.Version, s.ID, s.Status, s.Bundle = "1.2.0", "web", specs.StateStopped, "/b"
-	return s
 }
 
 func TestStateJSON(t *testing.T) {
-	text, err := json.MarshalIndent(newStateView(testState()), "", "  ")
+	text, err := json.MarshalIndent(testState(), "", "  ")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,18 +48,18 @@ func TestStateJSON(t *testing.T) {
 func TestStateAnnotations(t *testing.T) {
 	s := testState()
 	s.Annotations = map[string]string{"a": "1"}
-	text, err := json.Marshal(newStateView(s))
+	text, err := json.Marshal(s)
 	if err != nil || !bytes.Contains(text, []byte(`"annotations":{"a":"1"}`)) {
 		t.Errorf("state %s, %v", text, err)
 	}
 }
 
 func TestWriteTable(t *testing.T) {
-	running := newStateView(testState())
+	running := testState()
 	running.ID, running.PID, running.Status = "a-rather-long-name", 4194304, "running"
 	running.Bundle = "/evil\x1b[2J"
 	var b bytes.Buffer
-	if err := writeTable(&b, []stateView{newStateView(testState()), running}); err != nil {
+	if err := writeTable(&b, []*libcontainer.State{testState(), running}); err != nil {
 		t.Fatal(err)
 	}
 	want := "" +
