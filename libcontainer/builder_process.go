@@ -108,7 +108,7 @@ func (b *processBuilder) exec(sock *os.File) error {
 	}
 	const all = ^uint64(0)
 	plan := &nsenter.Plan{
-		ExecFD: self, Args: []string{"berth", BuilderCommand}, Cwd: "/",
+		Program: self, Args: []string{"berth", BuilderCommand}, Cwd: "/",
 		Bounding: all, Effective: all, Permitted: all,
 	}
 	if _, err := b.proc.Namespaces(); err != nil {

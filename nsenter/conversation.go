@@ -115,6 +115,10 @@ func (i *Init) sendPlan(p *Plan) error {
 		m.Files |= wireHasHookState
 		files = append(files, state)
 	}
+	if p.Program != nil {
+		m.Files |= wireHasProgram
+		files = append(files, int(p.Program.Fd()))
+	}
 	err = sendMessage(i.sock, bytesOf(&m), files)
 	runtime.KeepAlive(p)
 	if err != nil {

@@ -20,6 +20,7 @@ package nsenter
 import (
 	"errors"
 	"os"
+	"syscall"
 )
 
 // Join is one existing namespace for init to join with setns(2).
@@ -64,6 +65,10 @@ type Options struct {
 	// NamespaceFDs asks for init's own namespace files: where the caller may not
 	// use setns(2) with init's pidfd.
 	NamespaceFDs bool
+	// UIDMappings and GIDMappings are the id maps of a new user namespace,
+	// written before init runs. Init is then root in it, or, when root is not
+	// mapped, whoever it was, with all capabilities there.
+	UIDMappings, GIDMappings []syscall.SysProcIDMap
 }
 
 // Init is a started init process. The caller owns it and must Close it, and
@@ -111,6 +116,11 @@ func (i *Inside) Close() error {
 // Plan is all that init needs to become the user's process.
 type Plan struct {
 	Args, Env []string
+	// Path is the program to exec when it is not to be looked up by Args[0]; a
+	// path as it stands, without PATH.
+	Path string
+	// Program is the program to exec, open for reading, instead of any path.
+	Program *os.File
 	// Cwd is absolute.
 	Cwd string
 	// Root is a directory to chroot into first (no pivot_root); nil for none.

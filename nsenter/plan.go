@@ -39,6 +39,9 @@ func (p *Plan) encode() ([]byte, error) {
 	if p.Keyring != "" {
 		w.Keyring = e.strings("keyring", p.Keyring)
 	}
+	if p.Path != "" {
+		w.Path = e.strings("path", p.Path)
+	}
 	if e.err != nil {
 		return nil, e.err
 	}

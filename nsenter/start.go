@@ -124,6 +124,7 @@ func (o *Options) clone(sock int) (*Init, error) {
 		Files: files,
 		Sys:   &syscall.SysProcAttr{Cloneflags: o.NewNamespaces &^ unshared, PidFD: &pidfd},
 	}
+	o.mapIDs(attr.Sys)
 	if o.CgroupDir != nil {
 		attr.Sys.UseCgroupFD = true
 		attr.Sys.CgroupFD = int(o.CgroupDir.Fd())
@@ -140,6 +141,33 @@ func (o *Options) clone(sock int) (*Init, error) {
 		return nil, fmt.Errorf("start init: %w", err)
 	}
 	return &Init{PID: pid, PIDFD: os.NewFile(uintptr(pidfd), "pidfd of init")}, nil
+}
+
+// mapIDs has the id maps written between the clone and the exec of init, which
+// must be root of its user namespace by then, or have ambient capabilities: an
+// exec takes them away from everybody else.
+func (o *Options) mapIDs(attr *syscall.SysProcAttr) {
+	if len(o.UIDMappings)+len(o.GIDMappings) == 0 {
+		return
+	}
+	attr.UidMappings, attr.GidMappings = o.UIDMappings, o.GIDMappings
+	attr.GidMappingsEnableSetgroups = true
+	if mapsRoot(o.UIDMappings) && mapsRoot(o.GIDMappings) {
+		attr.Credential = &syscall.Credential{}
+		return
+	}
+	for c := range uintptr(unix.CAP_LAST_CAP + 1) {
+		attr.AmbientCaps = append(attr.AmbientCaps, c)
+	}
+}
+
+func mapsRoot(m []syscall.SysProcIDMap) bool {
+	for _, row := range m {
+		if row.ContainerID == 0 && row.Size > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // files are the descriptors of the child by their number in it; the socket is

@@ -20,6 +20,7 @@ const (
 	wireHasRoot      = 2
 	wireHasFifo      = 4
 	wireHasHookState = 8
+	wireHasProgram   = 16
 
 	wireNoNewPrivs      = 1
 	wireNewSession      = 2
@@ -64,11 +65,11 @@ type wirePlan struct {
 	UID, GID, Umask                                      uint32
 	SeccompFlags                                         uint32
 	Cwd, Keyring                                         wireSpan
+	Path                                                 wireSpan
 	Args, Env                                            wireSpan
 	Groups                                               wireSpan
 	Seccomp                                              wireSpan
 	Hooks                                                wireSpan
-	Reserved                                             uint32
 }
 
 type wireHook struct {

@@ -83,17 +83,35 @@ static void set_ambient(const struct wire_plan *w)
 	}
 }
 
-void set_capabilities(const struct wire_plan *w)
+/* Sets the three sets, with the capabilities of more as well. */
+static int set_sets(const struct wire_plan *w, uint64_t more)
 {
 	struct capability_header header = {.version = CAPABILITY_VERSION_3};
 	struct capability_data data[2];
 
 	for (unsigned i = 0; i < 2; i++) {
-		data[i].effective = (uint32_t)(w->effective >> 32 * i);
-		data[i].permitted = (uint32_t)(w->permitted >> 32 * i);
+		data[i].effective = (uint32_t)((w->effective | more) >> 32 * i);
+		data[i].permitted = (uint32_t)((w->permitted | more) >> 32 * i);
 		data[i].inheritable = (uint32_t)(w->inheritable >> 32 * i);
 	}
-	if (syscall(SYS_capset, &header, data) < 0)
+	return (int)syscall(SYS_capset, &header, data);
+}
+
+/*
+ * What the user has, and CAP_SYS_ADMIN while there is a filter to load that needs it: enough for
+ * the look-up of the program to see what the user will see.
+ */
+void limit_capabilities(const struct wire_plan *w)
+{
+	int needed = w->seccomp.count > 0 && !(w->flags & WIRE_NO_NEW_PRIVS);
+
+	if (set_sets(w, needed ? 1ull << CAP_SYS_ADMIN : 0) < 0)
+		die(STEP_CAPSET, errno, 0, NULL);
+}
+
+void set_capabilities(const struct wire_plan *w)
+{
+	if (set_sets(w, 0) < 0)
 		die(STEP_CAPSET, errno, 0, NULL);
 	set_ambient(w);
 }

@@ -36,7 +36,7 @@ void close_descriptor(const int *fd);
 
 /* A program to run, ready for execve(2). */
 struct command {
-	const char *path; /* NULL for the user's program, which is looked up */
+	const char *path; /* NULL for a program that is looked up */
 	char **argv, **envp;
 	uint32_t timeout;
 };
@@ -70,6 +70,7 @@ void own_stdio(uint32_t uid);
 void load_filter(const struct plan *p);
 void drop_bounding_set(uint64_t keep);
 void switch_user(const struct plan *p);
+void limit_capabilities(const struct wire_plan *w);
 void set_capabilities(const struct wire_plan *w);
 
 /* lookup.c */

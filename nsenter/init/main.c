@@ -18,7 +18,7 @@
 /* The descriptors that init holds, -1 for those that it does not. */
 struct held {
 	int sock, proc_self;
-	int console, root, fifo, hook_state;
+	int console, root, fifo, hook_state, program;
 };
 
 /* The socket's number is the argument; -1 when it is no number. */
@@ -111,6 +111,8 @@ static void receive_plan(struct held *h, struct plan *p)
 		h->fifo = *next++;
 	if (w.files & WIRE_HAS_HOOK_STATE)
 		h->hook_state = *next++;
+	if (w.files & WIRE_HAS_PROGRAM)
+		h->program = *next++;
 	map_plan(m.files[0], w.size, p);
 	if (p->hooks_count > 0 && h->hook_state < 0)
 		die(STEP_PLAN, EBADMSG, 0, NULL);
@@ -141,7 +143,7 @@ static void set_up_session(const struct plan *p, const struct held *h)
 	prepare_hooks(p);
 }
 
-/* Turns root into the user, in the user's directory. */
+/* Turns root into the user, in the user's directory; only CAP_SYS_ADMIN is left too much. */
 static void become_user(const struct plan *p)
 {
 	const struct wire_plan *w = p->wire;
@@ -151,20 +153,29 @@ static void become_user(const struct plan *p)
 	if (!keep) {
 		drop_bounding_set(w->bounding);
 		switch_user(p);
+		limit_capabilities(w);
 	}
 	if (!entered)
 		enter_cwd(p->cwd);
 	verify_cwd(p->cwd);
-	if (!keep)
-		set_capabilities(w);
+}
+
+/* The path of the program, NULL when it came as a descriptor. */
+static const char *find_program(const struct plan *p, const struct held *h)
+{
+	if (h->program >= 0)
+		return NULL;
+	if (p->program.path != NULL)
+		return p->program.path;
+	return look_up(p->program.argv[0], p->program.envp);
 }
 
 /*
  * Carries the plan out up to the exec, and returns the path of the program.
  *
  * Without no_new_privs a filter needs CAP_SYS_ADMIN, so it must come before the capabilities go,
- * and has to let the rest of this file through. With it the filter comes last: write, openat and
- * execve are all that it must allow besides what hooks need.
+ * and has to let capset through. With it the filter comes last: write, openat and execve are all
+ * that it must allow besides what hooks need.
  */
 static const char *apply(const struct plan *p, const struct held *h)
 {
@@ -176,14 +187,16 @@ static const char *apply(const struct plan *p, const struct held *h)
 		umask((mode_t)w->umask);
 		own_stdio(w->uid);
 	}
-	if (!late_filter)
-		load_filter(p);
 	become_user(p);
-	const char *path = look_up(p->program.argv[0], p->program.envp);
+	const char *path = find_program(p, h);
 	/* Everything is CLOEXEC from birth; this holds should that ever be forgotten. */
 	if (syscall(SYS_close_range, h->sock, ~0u, CLOSE_RANGE_CLOEXEC) < 0 && errno != EINVAL &&
 	    errno != ENOSYS && errno != EPERM)
 		die(STEP_CLOSE, errno, 0, NULL);
+	if (!late_filter)
+		load_filter(p);
+	if (!(w->flags & WIRE_KEEP_CREDENTIALS))
+		set_capabilities(w);
 	if (late_filter)
 		load_filter(p);
 	return path;
@@ -224,7 +237,7 @@ static void let_go(const struct held *h)
 
 int main(int argc, char **argv)
 {
-	struct held h = {-1, -1, -1, -1, -1, -1};
+	struct held h = {-1, -1, -1, -1, -1, -1, -1};
 	struct plan p;
 
 	begin(argc == 2 ? argv[1] : NULL, &h);
@@ -241,6 +254,9 @@ int main(int argc, char **argv)
 	run_hooks(&p, h.hook_state);
 	report(WIRE_EXEC, NULL, 0);
 	set_sigpipe(0);
-	execve(path, p.program.argv, p.program.envp);
+	if (h.program >= 0)
+		syscall(SYS_execveat, h.program, "", p.program.argv, p.program.envp, AT_EMPTY_PATH);
+	else
+		execve(path, p.program.argv, p.program.envp);
 	die(STEP_EXEC, errno, 0, path);
 }

@@ -28,7 +28,8 @@ int check_plan_message(const struct wire_plan_message *m, size_t size, unsigned 
 	if (size != sizeof(*m) || m->magic != WIRE_MAGIC || m->version != WIRE_VERSION)
 		return EBADMSG;
 	if (m->files &
-	    ~(uint32_t)(WIRE_HAS_CONSOLE | WIRE_HAS_ROOT | WIRE_HAS_FIFO | WIRE_HAS_HOOK_STATE))
+	    ~(uint32_t)(WIRE_HAS_CONSOLE | WIRE_HAS_ROOT | WIRE_HAS_FIFO | WIRE_HAS_HOOK_STATE |
+			WIRE_HAS_PROGRAM))
 		return EBADMSG;
 	return files == 1 + (unsigned)__builtin_popcount(m->files) ? 0 : EBADMSG;
 }
@@ -145,6 +146,11 @@ static int parse_values(const struct wire_plan *w, struct plan *p)
 	if (w->flags & WIRE_KEYRING) {
 		p->keyring = one_string(w, &w->keyring);
 		if (p->keyring == NULL)
+			return EBADMSG;
+	}
+	if (w->path.count != 0) {
+		p->program.path = one_string(w, &w->path);
+		if (p->program.path == NULL)
 			return EBADMSG;
 	}
 	p->groups = array(w, &w->groups, sizeof(uint32_t), sizeof(uint32_t));

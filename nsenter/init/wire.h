@@ -56,6 +56,7 @@ struct wire_bootstrap {
 #define WIRE_HAS_ROOT	    2
 #define WIRE_HAS_FIFO	    4
 #define WIRE_HAS_HOOK_STATE 8
+#define WIRE_HAS_PROGRAM    16
 
 /* The second message to init: a sealed memfd with a wire_plan comes first of its descriptors. */
 struct wire_plan_message {
@@ -85,11 +86,11 @@ struct wire_plan {
 	uint32_t uid, gid, umask;
 	uint32_t seccomp_flags;
 	struct wire_span cwd, keyring; /* one string each */
+	struct wire_span path;	       /* one string: what to exec, not looked up; or none */
 	struct wire_span args, env;    /* strings */
 	struct wire_span groups;       /* uint32_t, aligned to 4 */
 	struct wire_span seccomp;      /* struct sock_filter, aligned to 8 */
 	struct wire_span hooks;	       /* struct wire_hook, aligned to 4 */
-	uint32_t reserved;	       /* 0 */
 };
 
 /* A startContainer hook. */
