@@ -89,7 +89,8 @@ func child(t *testing.T, body func(t *testing.T, dir string), attr *syscall.SysP
 		levels[i] = "^" + regexp.QuoteMeta(l) + "$"
 	}
 	cmd := exec.Command(os.Args[0], "-test.run="+strings.Join(levels, "/"), "-test.v")
-	cmd.Env = append(os.Environ(), childEnv+"="+dir)
+	// The race detector would sleep for a second at the end of each.
+	cmd.Env = append(os.Environ(), childEnv+"="+dir, "GORACE=atexit_sleep_ms=0")
 	cmd.SysProcAttr = attr
 	out, err := cmd.CombinedOutput()
 	if err != nil {
