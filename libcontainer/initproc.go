@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/nsenter"
@@ -26,6 +27,8 @@ func startContainerInit(cr *creation) (*nsenter.Init, error) {
 		CgroupTasks:   cr.place.Tasks,
 		TimeOffsets:   timeOffsets(cr.cfg),
 		ProcContexts:  countProcMounts(cr.cfg.Mounts),
+		UIDMappings:   idMap(cr.cfg.UIDMappings),
+		GIDMappings:   idMap(cr.cfg.GIDMappings),
 	}
 	joined, err := openNamespaces(cr.cfg.Namespaces)
 	if err != nil {
@@ -47,6 +50,14 @@ func startContainerInit(cr *creation) (*nsenter.Init, error) {
 		return nsenter.Start(o)
 	}
 	return startOnLostThread(o)
+}
+
+func idMap(rows []configs.IDMap) []syscall.SysProcIDMap {
+	out := make([]syscall.SysProcIDMap, len(rows))
+	for i, r := range rows {
+		out[i] = syscall.SysProcIDMap{ContainerID: int(r.ContainerID), HostID: int(r.HostID), Size: int(r.Size)}
+	}
+	return out
 }
 
 // startOnLostThread starts init from a thread that dies afterwards: joining a pid

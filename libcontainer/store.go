@@ -98,7 +98,7 @@ func (s *Store) List(log Logger) ([]*State, error) {
 	if err != nil {
 		return nil, err
 	}
-	states := make([]*State, 0, len(entries))
+	var states []*State
 	for _, e := range entries {
 		if !e.IsDir() || strings.HasPrefix(e.Name(), ".") {
 			continue

@@ -18,6 +18,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// The main thread stays with the main goroutine, which runs no test: some tests
+// spoil the thread they run on, and /proc/self is the main one.
+func init() { runtime.LockOSThread() }
+
 // requireInit skips where init cannot be run: it must have been built, and most
 // of what it does takes root. Under CI neither is allowed to be missing.
 func requireInit(t testing.TB) {

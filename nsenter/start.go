@@ -65,6 +65,9 @@ func (o *Options) bootstrap() (*wireBootstrap, []int, error) {
 		Joins:        uint32(len(o.Joins)),
 		ProcContexts: uint32(o.ProcContexts),
 	}
+	if o.awaitsMaps() {
+		b.Flags = wireAwaitMaps
+	}
 	if o.NewNamespaces&unix.CLONE_NEWTIME != 0 {
 		b.OffsetsSize = uint32(copy(b.Offsets[:], o.TimeOffsets))
 	}
@@ -80,6 +83,12 @@ func (o *Options) bootstrap() (*wireBootstrap, []int, error) {
 		files = append(files, int(j.FD.Fd()))
 	}
 	return b, files, nil
+}
+
+// awaitsMaps says whether init is the first process of a new user namespace and
+// in no other that existed before.
+func (o *Options) awaitsMaps() bool {
+	return o.NewNamespaces&unix.CLONE_NEWUSER != 0 && !o.mapsIDs() && o.PIDNamespace == nil && len(o.Joins) == 0
 }
 
 // namespaces are the CLONE_NEW* flags of all namespaces that are new or joined.
@@ -124,7 +133,9 @@ func (o *Options) clone(sock int) (*Init, error) {
 		Files: files,
 		Sys:   &syscall.SysProcAttr{Cloneflags: o.NewNamespaces &^ unshared, PidFD: &pidfd},
 	}
-	o.mapIDs(attr.Sys)
+	if o.NewNamespaces&unix.CLONE_NEWUSER != 0 {
+		o.mapIDs(attr.Sys)
+	}
 	if o.CgroupDir != nil {
 		attr.Sys.UseCgroupFD = true
 		attr.Sys.CgroupFD = int(o.CgroupDir.Fd())
@@ -143,23 +154,23 @@ func (o *Options) clone(sock int) (*Init, error) {
 	return &Init{PID: pid, PIDFD: os.NewFile(uintptr(pidfd), "pidfd of init")}, nil
 }
 
-// mapIDs has the id maps written between the clone and the exec of init, which
-// must be root of its user namespace by then, or have ambient capabilities: an
-// exec takes them away from everybody else.
+// mapIDs has the id maps, if the caller knows them, written between the clone and
+// the exec of init. An exec takes the capabilities of its user namespace from
+// whoever is not root there, and nobody is as long as the ids are not mapped;
+// ambient ones stay.
 func (o *Options) mapIDs(attr *syscall.SysProcAttr) {
-	if len(o.UIDMappings)+len(o.GIDMappings) == 0 {
-		return
+	if o.mapsIDs() {
+		attr.UidMappings, attr.GidMappings = o.UIDMappings, o.GIDMappings
+		attr.GidMappingsEnableSetgroups = true
 	}
-	attr.UidMappings, attr.GidMappings = o.UIDMappings, o.GIDMappings
-	attr.GidMappingsEnableSetgroups = true
 	if mapsRoot(o.UIDMappings) && mapsRoot(o.GIDMappings) {
 		attr.Credential = &syscall.Credential{}
 		return
 	}
-	for c := range uintptr(unix.CAP_LAST_CAP + 1) {
-		attr.AmbientCaps = append(attr.AmbientCaps, c)
-	}
+	attr.AmbientCaps = everyCapability()
 }
+
+func (o *Options) mapsIDs() bool { return len(o.UIDMappings)+len(o.GIDMappings) > 0 }
 
 func mapsRoot(m []syscall.SysProcIDMap) bool {
 	for _, row := range m {
@@ -168,6 +179,14 @@ func mapsRoot(m []syscall.SysProcIDMap) bool {
 		}
 	}
 	return false
+}
+
+func everyCapability() []uintptr {
+	all := make([]uintptr, unix.CAP_LAST_CAP+1)
+	for n := range all {
+		all[n] = uintptr(n)
+	}
+	return all
 }
 
 // files are the descriptors of the child by their number in it; the socket is

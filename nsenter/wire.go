@@ -16,6 +16,8 @@ const (
 	wireMaxOffsets      = 256
 	wireMaxDetail       = 4000
 
+	wireAwaitMaps = 1
+
 	wireHasConsole   = 1
 	wireHasRoot      = 2
 	wireHasFifo      = 4
@@ -38,6 +40,7 @@ const (
 
 type wireBootstrap struct {
 	Magic, Version uint32
+	Flags          uint32
 	Unshare        uint32
 	NamespaceFiles uint32
 	Tasks, Joins   uint32

@@ -2,11 +2,7 @@
 
 package main
 
-import (
-	"fmt"
-
-	"github.com/berth-run/berth/libcontainer"
-)
+import "fmt"
 
 // command is one subcommand.
 type command struct {
@@ -46,7 +42,6 @@ func commands() []namedCommand {
 		{"features", featuresCommand},
 		{"completion", completionCommand},
 		{"man", manCommand},
-		{libcontainer.BuilderCommand, builderCommand},
 	}
 }
 

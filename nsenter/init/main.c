@@ -56,6 +56,22 @@ static void begin(const char *argument, struct held *h)
 }
 
 /*
+ * The files of a process that is not dumpable belong to root, so an unprivileged runtime could not
+ * write uid_map and gid_map. Until the plan has come init is dumpable then, which gives it away to
+ * nobody: it is alone in its user namespace, and has joined no other.
+ *
+ * Without maps init is nobody's root, and has kept its capabilities through its own exec only as
+ * ambient ones; from here on it keeps them as they are.
+ */
+static void allow_maps(void)
+{
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
+		die(STEP_AMBIENT, errno, 0, NULL);
+	if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0)
+		die(STEP_BOOTSTRAP, errno, 0, NULL);
+}
+
+/*
  * /proc/self is opened while /proc is still the host's. From then on init goes through this
  * descriptor: the container's /proc is the container's to fake.
  */
@@ -68,6 +84,8 @@ static void bootstrap(struct held *h)
 	int error = check_bootstrap(&b, m.size, m.files_count);
 	if (error != 0)
 		die(STEP_BOOTSTRAP, error, 0, NULL);
+	if (b.flags & WIRE_AWAIT_MAPS)
+		allow_maps();
 	h->proc_self = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (h->proc_self < 0)
 		die(STEP_PROC, errno, 0, "/proc/self");
@@ -99,6 +117,7 @@ static void receive_plan(struct held *h, struct plan *p)
 	struct message m;
 
 	receive(h->sock, &w, sizeof(w), &m, STEP_PLAN);
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	int error = check_plan_message(&w, m.size, m.files_count);
 	if (error != 0)
 		die(STEP_PLAN, error, 0, NULL);

@@ -39,9 +39,16 @@
 #define WIRE_MAX_OFFSETS       256
 #define WIRE_MAX_DETAIL	       4000
 
+/*
+ * A flag of the bootstrap message: init is the first process of a new user namespace, whose id maps
+ * are written while it waits for the plan.
+ */
+#define WIRE_AWAIT_MAPS 1
+
 /* The first message to init, with the tasks files and then the files to join. */
 struct wire_bootstrap {
 	uint32_t magic, version;
+	uint32_t flags;		  /* WIRE_AWAIT_MAPS */
 	uint32_t unshare;	  /* CLONE_NEWCGROUP, CLONE_NEWTIME */
 	uint32_t namespace_files; /* CLONE_NEW* whose files of /proc/self/ns init sends */
 	uint32_t tasks, joins;	  /* how many files of each kind come with the message */
@@ -159,9 +166,9 @@ struct wire_report {
 enum step { WIRE_STEPS(WIRE_STEP_NUMBER) };
 #undef WIRE_STEP_NUMBER
 
-_Static_assert(sizeof(struct wire_bootstrap) == 352, "wire_bootstrap has padding");
+_Static_assert(sizeof(struct wire_bootstrap) == 356, "wire_bootstrap has padding");
 _Static_assert(sizeof(struct wire_plan_message) == 16, "wire_plan_message has padding");
-_Static_assert(sizeof(struct wire_plan) == 160, "wire_plan has padding");
+_Static_assert(sizeof(struct wire_plan) == 168, "wire_plan has padding");
 _Static_assert(sizeof(struct wire_hook) == 40, "wire_hook has padding");
 _Static_assert(sizeof(struct wire_report) == 24, "wire_report has padding");
 
