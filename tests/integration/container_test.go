@@ -1,0 +1,420 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/berth-run/berth/tests/internal/bundle"
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// commandLimit ends a command of the runtime that hangs.
+const commandLimit = 30 * time.Second
+
+// container is one container of a test, with a bundle and a runtime root of its own.
+type container struct {
+	t *testing.T
+	// id is unique; dir is the bundle, state the runtime's --root.
+	id, dir, state string
+	// spec is written into the bundle before each create and run.
+	spec *specs.Spec
+	// pid is the first process's after create.
+	pid int
+	// cgroup is spec's cgroupsPath.
+	cgroup string
+	// files are passed to the runtime as fd 3 and so on.
+	files []*os.File
+	// global are options before the command, after --root.
+	global []string
+	// env is the environment of the runtime; nil means this process's.
+	env []string
+}
+
+var containerCount atomic.Int64
+
+// newContainer begins a test (see begin) and makes a bundle for it.
+func newContainer(t *testing.T) *container {
+	t.Helper()
+	begin(t)
+	return anotherContainer(t, nil)
+}
+
+// anotherContainer makes a further bundle for a test, with the runtime root of first.
+func anotherContainer(t *testing.T, first *container) *container {
+	t.Helper()
+	n := containerCount.Add(1)
+	c := &container{t: t, id: fmt.Sprintf("%s-%d", suite.token, n), spec: bundle.Spec()}
+	c.dir = filepath.Join(suite.work, c.id)
+	c.state = filepath.Join(c.dir, "state")
+	if first != nil {
+		c.state = first.state
+	}
+	c.cgroup = "/" + suite.token + "/" + c.id
+	c.spec.Linux.CgroupsPath = c.cgroup
+	for _, d := range []string{c.dir, c.path("rootfs"), c.path("upper"), c.path("work")} {
+		if err := os.Mkdir(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// Runs before the check for leaks, and after the test's own clean-ups.
+	t.Cleanup(c.remove)
+	// The test may write into its root file system, and others do not see it.
+	opts := fmt.Sprintf("lowerdir=%s,upperdir=%s,workdir=%s", suite.rootfs, c.path("upper"), c.path("work"))
+	if err := unix.Mount("overlay", c.path("rootfs"), "overlay", 0, opts); err != nil {
+		t.Fatalf("overlay mount: %v", err)
+	}
+	return c
+}
+
+// remove deletes the container and its bundle, and checks what is left of them.
+func (c *container) remove() {
+	c.global, c.env, c.files = nil, nil, nil
+	c.command("delete", "--force", c.id).code(0)
+	c.killLeftovers()
+	entries, err := os.ReadDir(c.state)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		c.t.Error(err)
+	}
+	for _, e := range entries {
+		// Names with a dot are caches that runtimes keep below their root.
+		if e.Name() == c.id {
+			c.t.Errorf("leak: state %s", e.Name())
+		}
+	}
+	if err := unix.Unmount(c.path("rootfs"), 0); err != nil {
+		c.t.Errorf("unmount the rootfs: %v", err)
+		_ = unix.Unmount(c.path("rootfs"), unix.MNT_DETACH)
+	}
+	for _, m := range mountPoints(c.t) {
+		if strings.HasPrefix(m, c.dir+"/") {
+			c.t.Errorf("leak: mount %s", m)
+			_ = unix.Unmount(m, unix.MNT_DETACH)
+		}
+	}
+	if err := os.RemoveAll(c.dir); err != nil {
+		c.t.Error(err)
+	}
+}
+
+// killLeftovers reaps the container's first process, which delete has killed.
+func (c *container) killLeftovers() {
+	if c.pid > 0 {
+		if st, err := readStat(c.pid); err == nil && st.ppid == os.Getpid() && st.state == "Z" {
+			_, _ = unix.Wait4(c.pid, nil, unix.WNOHANG, nil)
+		}
+	}
+}
+
+// path is a path below the bundle.
+func (c *container) path(elem ...string) string {
+	return filepath.Join(append([]string{c.dir}, elem...)...)
+}
+
+// rootfs is a path below the container's root file system, from outside.
+func (c *container) rootfs(elem ...string) string {
+	return c.path(append([]string{"rootfs"}, elem...)...)
+}
+
+// args sets the container's command line.
+func (c *container) args(args ...string) *container {
+	c.spec.Process.Args = args
+	return c
+}
+
+// sh makes the container run a shell script.
+func (c *container) sh(script string) *container { return c.args("/bin/sh", "-c", script) }
+
+// write writes config.json.
+func (c *container) write() {
+	c.t.Helper()
+	if err := bundle.Write(c.dir, c.spec); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// mount adds a mount to the config.
+func (c *container) mount(dest, typ, source string, options ...string) *container {
+	c.spec.Mounts = append(c.spec.Mounts, specs.Mount{Destination: dest, Type: typ, Source: source, Options: options})
+	return c
+}
+
+// without removes the namespaces of the given types from the config.
+func (c *container) without(types ...specs.LinuxNamespaceType) *container {
+	var keep []specs.LinuxNamespace
+	for _, ns := range c.spec.Linux.Namespaces {
+		drop := false
+		for _, typ := range types {
+			drop = drop || ns.Type == typ
+		}
+		if !drop {
+			keep = append(keep, ns)
+		}
+	}
+	c.spec.Linux.Namespaces = keep
+	return c
+}
+
+// namespace adds a namespace, in place of one of its type.
+func (c *container) namespace(typ specs.LinuxNamespaceType, path string) *container {
+	c.without(typ)
+	c.spec.Linux.Namespaces = append(c.spec.Linux.Namespaces, specs.LinuxNamespace{Type: typ, Path: path})
+	return c
+}
+
+// result is how a command ended.
+type result struct {
+	t           *testing.T
+	what        string
+	status      int
+	out, stderr string
+}
+
+// command runs the runtime with the container's root. Stdio are files, so that a
+// container that lives on holds nothing up.
+func (c *container) command(args ...string) *result {
+	c.t.Helper()
+	return c.with(nil, args...)
+}
+
+// with is command with stdin from a file.
+func (c *container) with(stdin *os.File, args ...string) *result {
+	c.t.Helper()
+	r, err := c.finish(c.launch(stdin, args...))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return r
+}
+
+// running is a command of the runtime that has not been waited for.
+type running struct {
+	cmd         *exec.Cmd
+	out, stderr *os.File
+	cancel      context.CancelFunc
+	err         error
+}
+
+// launch starts a command of the runtime.
+func (c *container) launch(stdin *os.File, args ...string) *running {
+	c.t.Helper()
+	args = append(append([]string{"--root", c.state}, c.global...), args...)
+	ctx, cancel := context.WithTimeout(context.Background(), commandLimit)
+	cmd := exec.CommandContext(ctx, suite.runtime, args...)
+	r := &running{cmd: cmd, cancel: cancel}
+	r.out, r.err = os.CreateTemp(c.dir, "stdout.")
+	if r.err == nil {
+		r.stderr, r.err = os.CreateTemp(c.dir, "stderr.")
+	}
+	if r.err != nil {
+		return r
+	}
+	cmd.Dir, cmd.ExtraFiles, cmd.Env = c.dir, c.files, c.env
+	cmd.Stdout, cmd.Stderr = r.out, r.stderr
+	if stdin != nil {
+		cmd.Stdin = stdin
+	}
+	r.err = cmd.Start()
+	return r
+}
+
+// finish waits for a command.
+func (c *container) finish(r *running) (*result, error) {
+	defer r.cancel()
+	defer r.out.Close()
+	defer r.stderr.Close()
+	if r.err != nil {
+		return nil, r.err
+	}
+	err := r.cmd.Wait()
+	if err != nil && !errors.As(err, new(*exec.ExitError)) {
+		return nil, err
+	}
+	what := strings.Join(r.cmd.Args[1:], " ")
+	out, err := os.ReadFile(r.out.Name())
+	if err != nil {
+		return nil, err
+	}
+	stderr, err := os.ReadFile(r.stderr.Name())
+	status := r.cmd.ProcessState.ExitCode()
+	if ws, ok := r.cmd.ProcessState.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
+		status = -int(ws.Signal())
+	}
+	return &result{c.t, what, status, string(out), string(stderr)}, err
+}
+
+// code checks the exit status.
+func (r *result) code(want int) *result {
+	r.t.Helper()
+	if r.status != want {
+		r.t.Errorf("%s: status %d, want %d; stdout %q, stderr %q", r.what, r.status, want, shorten(r.out), shorten(r.stderr))
+	}
+	return r
+}
+
+// shorten cuts a help text down to its start.
+func shorten(s string) string {
+	const most = 600
+	if len(s) > most {
+		return s[:most] + "…"
+	}
+	return s
+}
+
+// must is code(0), and ends the test otherwise.
+func (r *result) must() *result {
+	r.t.Helper()
+	if r.code(0).status != 0 {
+		r.t.FailNow()
+	}
+	return r
+}
+
+// silent checks that nothing was printed.
+func (r *result) silent() *result {
+	r.t.Helper()
+	if r.out+r.stderr != "" {
+		r.t.Errorf("%s: printed %q and %q, want nothing", r.what, r.out, r.stderr)
+	}
+	return r
+}
+
+// fails checks for a status that is not 0 and a text in stderr: the first for
+// runtimes that use runc's words, the second for crun ("" accepts any).
+func (r *result) fails(text, crunText string) *result {
+	r.t.Helper()
+	if suite.name == "crun" {
+		text = crunText
+	}
+	// The text form of a log has its messages quoted.
+	stderr := strings.ReplaceAll(r.stderr, `\"`, `"`)
+	switch {
+	case r.status == 0:
+		r.t.Errorf("%s: succeeded, want an error", r.what)
+	case !strings.Contains(stderr, text):
+		r.t.Errorf("%s: stderr %q has no %q", r.what, r.stderr, text)
+	case strings.TrimSpace(r.stderr) == "":
+		r.t.Errorf("%s: no error text", r.what)
+	}
+	return r
+}
+
+// run runs the container in the foreground; its output is the result's.
+func (c *container) run(options ...string) *result {
+	c.t.Helper()
+	c.write()
+	return c.command(append(append([]string{"run"}, options...), c.id)...)
+}
+
+// output is what the container prints, without the last newline.
+func (c *container) output() string {
+	c.t.Helper()
+	return strings.TrimSuffix(c.run().must().out, "\n")
+}
+
+// create creates the container, which must succeed.
+func (c *container) create(options ...string) *container {
+	c.t.Helper()
+	c.tryCreate(options...).must()
+	c.pid = c.readPID()
+	return c
+}
+
+// tryCreate creates the container.
+func (c *container) tryCreate(options ...string) *result {
+	c.t.Helper()
+	c.write()
+	return c.command(append(append([]string{"create", "--pid-file", c.path("pid")}, options...), c.id)...)
+}
+
+func (c *container) readPID() int {
+	c.t.Helper()
+	data, err := os.ReadFile(c.path("pid"))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(string(data))
+	if err != nil {
+		c.t.Fatalf("pid file: %v", err)
+	}
+	return pid
+}
+
+// start starts the container, which must succeed.
+func (c *container) start() *container {
+	c.t.Helper()
+	c.command("start", c.id).must().silent()
+	return c
+}
+
+// stateJSON asks for the state.
+func (c *container) stateJSON() specs.State {
+	c.t.Helper()
+	r := c.command("state", c.id).must()
+	var s specs.State
+	if err := json.NewDecoder(bytes.NewBufferString(r.out)).Decode(&s); err != nil {
+		c.t.Fatalf("state: %v: %q", err, r.out)
+	}
+	if r.stderr != "" {
+		c.t.Errorf("state: stderr %q", r.stderr)
+	}
+	return s
+}
+
+// status checks the state's status.
+func (c *container) status(want specs.ContainerState) {
+	c.t.Helper()
+	if got := c.stateJSON().Status; got != want {
+		c.t.Errorf("status %q, want %q", got, want)
+	}
+}
+
+// wait waits for the end of the container's first process, reaps it, and tells its
+// wait status.
+func (c *container) wait() unix.WaitStatus {
+	c.t.Helper()
+	fd, err := unix.PidfdOpen(c.pid, 0)
+	if err != nil {
+		c.t.Fatalf("pidfd of %d: %v", c.pid, err)
+	}
+	defer unix.Close(fd)
+	if err := pollIn(fd); err != nil {
+		c.t.Fatalf("process %d: %v", c.pid, err)
+	}
+	var ws unix.WaitStatus
+	if pid, err := unix.Wait4(c.pid, &ws, unix.WNOHANG, nil); err != nil || pid != c.pid {
+		c.t.Fatalf("wait for %d: %d, %v", c.pid, pid, err)
+	}
+	return ws
+}
+
+// pollIn waits until fd is readable.
+func pollIn(fd int) error {
+	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	for {
+		n, err := unix.Poll(p, int(commandLimit.Milliseconds()))
+		switch {
+		case err == unix.EINTR:
+		case err != nil:
+			return err
+		case n == 0:
+			return errors.New("timeout")
+		default:
+			return nil
+		}
+	}
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// gap is one line of known-gaps: a test that a runtime is known to fail.
+type gap struct {
+	test     string
+	runtimes []string
+	// mode is "v1", "v2" or "always".
+	mode, reason string
+}
+
+// readGaps reads the table: four columns divided by "|".
+func readGaps(path string) ([]gap, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var gaps []gap
+	sc := bufio.NewScanner(f)
+	for n := 1; sc.Scan(); n++ {
+		line := strings.TrimSpace(sc.Text())
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		cols := strings.SplitN(line, "|", 4)
+		if len(cols) != 4 {
+			return nil, fmt.Errorf("%s:%d: %d columns, want 4", path, n, len(cols))
+		}
+		for i := range cols {
+			cols[i] = strings.TrimSpace(cols[i])
+		}
+		g := gap{cols[0], strings.Split(cols[1], ","), cols[2], cols[3]}
+		if !slices.Contains([]string{"always", "v1", "v2"}, g.mode) || g.reason == "" {
+			return nil, fmt.Errorf("%s:%d: bad mode or no reason", path, n)
+		}
+		gaps = append(gaps, g)
+	}
+	return gaps, sc.Err()
+}
+
+// findGap says why the runtime is known to fail this test, "" when it is not.
+func findGap(test string) string {
+	for _, g := range suite.gaps {
+		if g.test != test || !slices.Contains(g.runtimes, suite.name) {
+			continue
+		}
+		if g.mode == "always" || (g.mode == "v2") == suite.unified {
+			return g.reason
+		}
+	}
+	return ""
+}
+
+// begin is called first by every test that runs the runtime: it skips known gaps
+// (or all others, when the gaps are what is checked), and watches for leaks.
+func begin(t *testing.T) {
+	t.Helper()
+	reason := findGap(t.Name())
+	switch {
+	case suite.checkGaps && reason == "":
+		t.SkipNow()
+	case suite.checkGaps:
+		t.Cleanup(func() {
+			if !t.Failed() && !t.Skipped() {
+				suite.closed = append(suite.closed, t.Name())
+			}
+		})
+	case reason != "":
+		t.Skipf("known gap of %s: %s", suite.name, reason)
+	}
+	if os.Geteuid() != 0 {
+		t.Fatal("needs root")
+	}
+	watchLeaks(t)
+}
+
+// require states what a test needs of the machine. Under CI, where all of it is
+// provided, a lack is a failure.
+func require(t *testing.T, have bool, what string) {
+	t.Helper()
+	if have {
+		return
+	}
+	if os.Getenv("CI") != "" {
+		t.Fatalf("requires %s, and CI must have it", what)
+	}
+	t.Skipf("requires %s", what)
+}
+
+// only skips a test that is about another mode than this run's.
+func only(t *testing.T, applies bool, mode string) {
+	t.Helper()
+	if !applies {
+		t.Skipf("only for %s", mode)
+	}
+}

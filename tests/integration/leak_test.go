@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// watchLeaks fails the test when, after all its other clean-ups, something of it
+// is left that was not there before.
+func watchLeaks(t *testing.T) {
+	t.Helper()
+	fds, mounts := openFiles(t), mountPoints(t)
+	t.Cleanup(func() {
+		for _, p := range livingProcesses(t) {
+			t.Errorf("leak: process %s", p)
+		}
+		for _, m := range mountPoints(t) {
+			if !slices.Contains(mounts, m) {
+				t.Errorf("leak: mount %s", m)
+				_ = unix.Unmount(m, unix.MNT_DETACH)
+			}
+		}
+		for _, dir := range cgroupsOf(suite.token) {
+			if filepath.Base(dir) != suite.token {
+				t.Errorf("leak: cgroup %s", dir)
+				_ = os.Remove(dir)
+			}
+		}
+		for _, f := range openFiles(t) {
+			if !slices.Contains(fds, f) {
+				t.Errorf("leak: fd %s", f)
+			}
+		}
+	})
+}
+
+// openFiles lists this process's fds with what they refer to. The Go run time's own
+// are left out, since it makes them when it first needs them.
+func openFiles(t *testing.T) []string {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for _, e := range entries {
+		target, err := os.Readlink("/proc/self/fd/" + e.Name())
+		if err != nil || strings.HasPrefix(target, "anon_inode:[event") || strings.HasSuffix(target, "/fd") ||
+			target == "anon_inode:[pidfd]" {
+			continue
+		}
+		all = append(all, e.Name()+" "+target)
+	}
+	return all
+}
+
+// mountPoints lists the mount points of this mount namespace.
+func mountPoints(t *testing.T) []string {
+	t.Helper()
+	data, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for line := range strings.Lines(string(data)) {
+		all = append(all, strings.Fields(line)[4])
+	}
+	return all
+}
+
+// livingProcesses lists, and kills, the children of this process and all processes
+// in a cgroup of this run. It reaps zombies on the way: nobody else does that for
+// containers whose end no test waited for.
+func livingProcesses(t *testing.T) []string {
+	t.Helper()
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var alive []string
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		st, err := readStat(pid)
+		if err != nil {
+			continue
+		}
+		ours := st.ppid == os.Getpid()
+		if ours && st.state == "Z" {
+			_, _ = unix.Wait4(pid, nil, unix.WNOHANG, nil)
+			continue
+		}
+		cgroup, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
+		if st.state == "Z" || st.state == "X" || !ours && !strings.Contains(string(cgroup), suite.token) {
+			continue
+		}
+		cmdline, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+		alive = append(alive, fmt.Sprintf("%d (%s) %q", pid, st.state, cmdline))
+		killAndReap(pid)
+	}
+	return alive
+}
+
+// killAndReap ends a process and waits until it is gone.
+func killAndReap(pid int) {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return
+	}
+	defer unix.Close(fd)
+	_ = unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0)
+	_ = pollIn(fd)
+	_, _ = unix.Wait4(pid, nil, unix.WNOHANG, nil)
+}
+
+// procStat is a part of /proc/PID/stat.
+type procStat struct {
+	state     string
+	ppid      int
+	startTime uint64
+}
+
+func readStat(pid int) (procStat, error) {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return procStat{}, err
+	}
+	// The name, in parentheses, may hold anything.
+	f := strings.Fields(string(data[strings.LastIndexByte(string(data), ')')+1:]))
+	if len(f) < 20 {
+		return procStat{}, fmt.Errorf("/proc/%d/stat: %q", pid, data)
+	}
+	ppid, err := strconv.Atoi(f[1])
+	if err != nil {
+		return procStat{}, err
+	}
+	start, err := strconv.ParseUint(f[19], 10, 64)
+	return procStat{f[0], ppid, start}, err
+}
+
+// cgroupsOf lists the cgroup directories whose path has word in it, deepest first.
+func cgroupsOf(word string) []string {
+	var found []string
+	_ = filepath.WalkDir("/sys/fs/cgroup", func(path string, d fs.DirEntry, err error) error {
+		// Other containers of the machine come and go during the walk.
+		if err == nil && d.IsDir() && strings.Contains(path, word) {
+			found = append(found, path)
+		}
+		return nil
+	})
+	slices.Reverse(found)
+	return found
+}
+
+// removeCgroupParents removes the cgroups that runtimes made above those of the
+// containers, and leave.
+func removeCgroupParents() {
+	for _, dir := range cgroupsOf(suite.token) {
+		_ = os.Remove(dir)
+	}
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package integration runs real containers with the runtime in $RUNTIME, as root,
+// and looks at them from outside and inside.
+//
+// It is black-box: it knows command lines, the spec and the kernel, and nothing of
+// berth's code, so that runc and crun can prove it right (known-gaps lists what
+// they lack). Its one invariant: after each test nothing of it is left, no
+// process, mount, cgroup, state or fd.
+package integration
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// suite is what all tests share; TestMain fills it in.
+var suite struct {
+	// runtime is the absolute path, name the file name of the runtime.
+	runtime, name string
+	// rootfs is a directory with a root file system of kind ("busybox", "debian").
+	rootfs, kind string
+	// unified says that /sys/fs/cgroup is cgroup v2.
+	unified bool
+	// token is part of every container id and cgroup path of this run.
+	token string
+	// work is the directory of all bundles.
+	work string
+	gaps []gap
+	// checkGaps runs only the tests that known-gaps says fail.
+	checkGaps bool
+	// closed are the gaps whose tests pass.
+	closed []string
+}
+
+func TestMain(m *testing.M) {
+	if os.Getenv("RUNTIME") == "" {
+		fmt.Println("integration tests need RUNTIME and root: see tests/integration/run")
+		os.Exit(0)
+	}
+	code, err := setUp(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "integration:", err)
+		code = 2
+	}
+	os.Exit(code)
+}
+
+// setUp fills in the suite, runs the tests, and cleans up.
+func setUp(m *testing.M) (code int, err error) {
+	// Containers' first processes must become children of the tests, as they do
+	// with an engine's shim.
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		return 0, fmt.Errorf("become a subreaper: %w", err)
+	}
+	suite.runtime = os.Getenv("RUNTIME")
+	suite.name = os.Getenv("NAME")
+	if suite.name == "" {
+		suite.name = filepath.Base(suite.runtime)
+	}
+	suite.rootfs = os.Getenv("ROOTFS")
+	if suite.rootfs == "" {
+		return 0, fmt.Errorf("ROOTFS is not set")
+	}
+	suite.kind, _, _ = strings.Cut(filepath.Base(suite.rootfs), "-")
+	suite.token = fmt.Sprintf("bt%dx", os.Getpid())
+	suite.checkGaps = os.Getenv("GAPS") == "check"
+	var st unix.Statfs_t
+	if err := unix.Statfs("/sys/fs/cgroup", &st); err != nil {
+		return 0, fmt.Errorf("statfs /sys/fs/cgroup: %w", err)
+	}
+	suite.unified = st.Type == unix.CGROUP2_SUPER_MAGIC
+	if suite.gaps, err = readGaps("known-gaps"); err != nil {
+		return 0, err
+	}
+	if suite.work, err = os.MkdirTemp("", "berth-test."); err != nil {
+		return 0, err
+	}
+	// Containers in a user namespace must be able to reach their rootfs.
+	if err := os.Chmod(suite.work, 0o755); err != nil {
+		return 0, err
+	}
+	defer func() {
+		removeCgroupParents()
+		if rmErr := os.Remove(suite.work); rmErr != nil && err == nil {
+			err = rmErr
+		}
+	}()
+	code = m.Run()
+	if suite.checkGaps {
+		code = 0
+		for _, name := range suite.closed {
+			fmt.Printf("known-gaps: %s passes with %s\n", name, suite.name)
+			code = 1
+		}
+	}
+	return code, nil
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// decode reads JSON that must be all there is.
+func decode(t *testing.T, text string, into any) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(text), into); err != nil {
+		t.Fatalf("%v in %q", err, text)
+	}
+}
+
+// children lists the living child processes of the tests.
+func children(t *testing.T) []int {
+	t.Helper()
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pids []int
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		if st, err := readStat(pid); err == nil && st.ppid == os.Getpid() && st.state != "Z" {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// ends waits until a process that must already be dying is dead.
+func ends(pid int) bool {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return true
+	}
+	defer unix.Close(fd)
+	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	n, err := unix.Poll(p, 2000)
+	return err == nil && n == 1
+}
+
+// killAndWaitZombie kills the container's first process and waits for its end
+// without reaping it.
+func killAndWaitZombie(c *container) {
+	c.t.Helper()
+	fd, err := unix.PidfdOpen(c.pid, 0)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	if err := unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0); err != nil {
+		c.t.Fatal(err)
+	}
+	if err := pollIn(fd); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// cgroupDir is the container's cgroup on the host; controller is only for v1.
+func (c *container) cgroupDir(controller string) string {
+	if suite.unified {
+		return filepath.Join("/sys/fs/cgroup", c.cgroup)
+	}
+	return filepath.Join("/sys/fs/cgroup", controller, c.cgroup)
+}
+
+// cgroupFile reads a file of the container's cgroup.
+func (c *container) cgroupFile(controller, file string) string {
+	c.t.Helper()
+	data, err := os.ReadFile(filepath.Join(c.cgroupDir(controller), file))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return strings.TrimSpace(string(data))
+}
+
+// cgroupPIDs lists the processes in the container's cgroup.
+func cgroupPIDs(c *container) []int {
+	c.t.Helper()
+	var pids []int
+	for _, f := range strings.Fields(c.cgroupFile("memory", "cgroup.procs")) {
+		pid, err := strconv.Atoi(f)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		pids = append(pids, pid)
+	}
+	slices.Sort(pids)
+	return pids
+}
+
+func marshal(t *testing.T, doc any) []byte {
+	t.Helper()
+	data, err := json.Marshal(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
