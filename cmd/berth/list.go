@@ -37,9 +37,27 @@ func listCommand() *command {
 	}
 }
 
+// list finds all containers. A default root that nobody has made yet has none;
+// a root that the caller named and that is missing is a mistake.
+func (a *app) list() ([]*libcontainer.State, error) {
+	store, err := a.openStore()
+	if err != nil {
+		return nil, err
+	}
+	states, err := store.List(a.log)
+	if a.global.root == "" && errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return states, err
+}
+
 func (a *app) printList(states []*libcontainer.State, format string, quiet bool) error {
 	if quiet {
-		return a.print(idLines(states))
+		var b strings.Builder
+		for _, s := range states {
+			b.WriteString(s.ID + "\n")
+		}
+		return a.print(b.String())
 	}
 	if format == "table" {
 		return writeTable(a.stdout, states)
@@ -54,40 +72,14 @@ func (a *app) printList(states []*libcontainer.State, format string, quiet bool)
 	return a.print(string(text) + "\n")
 }
 
-// list finds all containers. A default root that nobody has made yet has none;
-// a root that the caller named and that is missing is a mistake.
-func (a *app) list() ([]*libcontainer.State, error) {
-	store, err := a.openStore()
-	if err != nil {
-		return nil, err
-	}
-	states, err := store.List(a.log)
-	if errors.Is(err, fs.ErrNotExist) {
-		if a.global.root == "" {
-			return nil, nil
-		}
-		return nil, fmt.Errorf("--root: %w", err)
-	}
-	return states, err
-}
-
-func idLines(states []*libcontainer.State) string {
-	var b strings.Builder
-	for _, s := range states {
-		b.WriteString(s.ID)
-		b.WriteByte('\n')
-	}
-	return b.String()
-}
-
 // writeTable prints the columns of runc's table, which scripts cut by position.
 func writeTable(w io.Writer, states []*libcontainer.State) error {
 	var rows strings.Builder
 	rows.WriteString("ID\tPID\tSTATUS\tBUNDLE\tCREATED\tOWNER\n")
-	for _, v := range states {
+	for _, s := range states {
 		// A bundle is a path, and a path may hold what drives a terminal.
-		fmt.Fprintf(&rows, "%s\t%d\t%s\t%s\t%s\t%s\n", v.ID, v.PID, v.Status,
-			printable(v.Bundle), v.Created.Format(time.RFC3339Nano), printable(v.Owner))
+		fmt.Fprintf(&rows, "%s\t%d\t%s\t%s\t%s\t%s\n", s.ID, s.PID, s.Status,
+			printable(s.Bundle), s.Created.Format(time.RFC3339Nano), printable(s.Owner))
 	}
 	t := tabwriter.NewWriter(w, 12, 1, 3, ' ', 0)
 	if _, err := io.WriteString(t, rows.String()); err != nil {

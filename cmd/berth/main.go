@@ -20,8 +20,6 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
-
-	"github.com/berth-run/berth/libcontainer"
 )
 
 // init keeps the main goroutine on the main thread for good. The engine's
@@ -36,10 +34,6 @@ func main() {
 	// A command lives for milliseconds and its heap for as long. What stays,
 	// the foreground of run, turns collection on again.
 	debug.SetGCPercent(-1)
-	if len(os.Args) == 2 && os.Args[1] == libcontainer.BuilderCommand {
-		libcontainer.RunBuilder() // not a command of a user's: see there
-		return
-	}
 	a := newApp(os.Args[0], os.Stdin, os.Stdout, os.Stderr)
 	os.Exit(a.main(os.Args[1:]))
 }
