@@ -36,13 +36,14 @@ func (cr *creation) refuseUnbuilt() error {
 		{cr.cfg.MemoryPolicy != nil, "linux.memoryPolicy"},
 		{cr.cfg.IntelRdt != nil, "linux.intelRdt"},
 		{len(cr.cfg.NetDevices) > 0, "linux.netDevices"},
-		// Without SELinux a label means nothing: engines set it all the same.
 		{cr.cfg.MountLabel != "" && haveSELinux(), "linux.mountLabel"},
 	} {
 		if f.asked {
 			return fmt.Errorf("%s is not supported yet", f.field)
 		}
 	}
+	// Without SELinux a label means nothing, and engines set it all the same.
+	cr.cfg.MountLabel = ""
 	return nil
 }
 

@@ -85,9 +85,13 @@ func (c *conversion) destination(m *configs.Mount, d string) error {
 
 // bind checks what is special to bind mounts.
 func (c *conversion) bind(m *configs.Mount, s *specs.Mount, firstData int) error {
+	if firstData >= 0 {
+		// The peers pass over it, and the validation suite of the runtime-spec counts on that.
+		c.opts.warn("%s.options[%d]: %q is passed over: a bind mount takes no options of a file system",
+			m.Field, firstData, s.Options[firstData])
+		m.Data = nil
+	}
 	switch {
-	case firstData >= 0:
-		return fault(element("options", firstData), "unknown option %q: a bind mount takes no options of a file system", s.Options[firstData])
 	case s.Source == "":
 		return fault("source", "must not be empty for a bind mount")
 	case m.CopyUp:

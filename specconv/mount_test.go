@@ -3,6 +3,8 @@
 package specconv
 
 import (
+	"fmt"
+	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -26,7 +28,6 @@ func TestMountErrors(t *testing.T) {
 		{`mounts[0].type: must not contain a NUL byte: "\x00"`, func(s *specs.Spec) { s.Mounts[0].Type = "\x00" }},
 		{`mounts[0].type: must not be empty`, func(s *specs.Spec) { s.Mounts[0].Type = "" }},
 		{`mounts[0].options[1]: must not contain a NUL byte: "\x00"`, func(s *specs.Spec) { addMount(s, "tmpfs", "ro", "\x00") }},
-		{`mounts[0].options[1]: unknown option "fooo": a bind mount takes no options of a file system`, func(s *specs.Spec) { addMount(s, "none", "rbind", "fooo", "mode=1") }},
 		{`mounts[0].source: must not be empty for a bind mount`, func(s *specs.Spec) { addMount(s, "bind"); s.Mounts[0].Source = "" }},
 		{`mounts[0].options: tmpcopyup is only for tmpfs, not for a bind mount`, func(s *specs.Spec) { addMount(s, "bind", "tmpcopyup") }},
 		{`mounts[0].options: tmpcopyup is only for tmpfs, not proc`, func(s *specs.Spec) { addMount(s, "proc", "tmpcopyup") }},
@@ -197,4 +198,28 @@ func FuzzMountOptions(f *testing.F) {
 			t.Errorf("%q: first data %d of %q", list, first, m.Data)
 		}
 	})
+}
+
+// The option of a file system on a bind mount is passed over with a warning.
+func TestBindMountIgnoresData(t *testing.T) {
+	spec := Example()
+	spec.Mounts = []specs.Mount{{Destination: "/mnt", Source: "/tmp", Type: "none", Options: []string{"rbind", "fooo", "ro"}}}
+	bundle := t.TempDir()
+	if err := os.Mkdir(filepath.Join(bundle, "rootfs"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	var warnings []string
+	cfg, err := Convert(spec, &Options{Bundle: bundle, Warn: func(format string, args ...any) {
+		warnings = append(warnings, fmt.Sprintf(format, args...))
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `mounts[0].options[1]: "fooo" is passed over: a bind mount takes no options of a file system`
+	if !slices.Contains(warnings, want) {
+		t.Errorf("warnings %q, want %q", warnings, want)
+	}
+	if m := cfg.Mounts[0]; len(m.Data) != 0 || m.Flags&unix.MS_RDONLY == 0 {
+		t.Errorf("plan %+v", m)
+	}
 }

@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/berth-run/berth/libcontainer/configs"
@@ -27,10 +28,31 @@ const childEnv = "BERTH_ROOTFS_TEST_DIR"
 // since the child may have lost sight of it. Requires root.
 func inChild(t *testing.T, body func(t *testing.T, dir string)) {
 	t.Helper()
+	child(t, body, nil)
+}
+
+// inUserNamespace is inChild with new user and pid namespaces besides, but in the
+// host's cgroup namespace. The
+// directory has an image as "rootfs", and a mount as "host" whose flags (nosuid,
+// nodev, noatime) are locked.
+func inUserNamespace(t *testing.T, body func(t *testing.T, dir string)) {
+	t.Helper()
+	self := []syscall.SysProcIDMap{{Size: 1}}
+	child(t, body, &syscall.SysProcAttr{
+		Cloneflags:  unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWPID,
+		UidMappings: self,
+		GidMappings: self,
+	})
+}
+
+func child(t *testing.T, body func(t *testing.T, dir string), attr *syscall.SysProcAttr) {
+	t.Helper()
 	if dir := os.Getenv(childEnv); dir != "" {
 		runtime.LockOSThread() // never unlocked: the thread is spoilt
-		const spaces = unix.CLONE_FS | unix.CLONE_NEWNS | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC |
-			unix.CLONE_NEWNET | unix.CLONE_NEWCGROUP
+		spaces := unix.CLONE_FS | unix.CLONE_NEWNS | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC | unix.CLONE_NEWNET
+		if attr == nil {
+			spaces |= unix.CLONE_NEWCGROUP
+		}
 		if err := unix.Unshare(spaces); err != nil {
 			t.Fatal(err)
 		}
@@ -48,13 +70,28 @@ func inChild(t *testing.T, body func(t *testing.T, dir string)) {
 		t.Fatal(err)
 	}
 	before := hostMounts(t)
+	if attr != nil {
+		image(t, dir)
+		v := filepath.Join(dir, "host")
+		if err := unix.Mount("volume", v, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOATIME, ""); err != nil {
+			t.Fatal(err)
+		}
+		defer func() {
+			if err := unix.Unmount(v, 0); err != nil {
+				t.Error(err)
+			}
+		}()
+		before = hostMounts(t)
+	}
 	// Names of subtests are matched level by level.
 	levels := strings.Split(t.Name(), "/")
 	for i, l := range levels {
 		levels[i] = "^" + regexp.QuoteMeta(l) + "$"
 	}
 	cmd := exec.Command(os.Args[0], "-test.run="+strings.Join(levels, "/"), "-test.v")
-	cmd.Env = append(os.Environ(), childEnv+"="+dir)
+	// The race detector would sleep for a second at the end of each.
+	cmd.Env = append(os.Environ(), childEnv+"="+dir, "GORACE=atexit_sleep_ms=0")
+	cmd.SysProcAttr = attr
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Errorf("%v\n%s", err, out)

@@ -37,14 +37,22 @@ func TestDefault(t *testing.T) {
 				checkDev(t)
 				checkSealed(t)
 				checkNames(t, b)
-				if _, err := os.Stat(dir); !os.IsNotExist(err) {
-					t.Errorf("%s of the host can be seen: %v", dir, err)
-				}
+				checkHidden(t, dir)
 				if n := len(mountTable(t, b)); !variant.noPivot && n > 40 {
 					t.Errorf("%d mounts are left: the host's among them?", n)
 				}
 			})
 		})
+	}
+}
+
+// checkHidden looks for a directory of the host.
+func checkHidden(t *testing.T, dir string) {
+	t.Helper()
+	for _, name := range []string{dir, "/.." + dir, "/../../" + dir, "." + dir, ".." + dir} {
+		if _, err := os.Stat(name); !os.IsNotExist(err) {
+			t.Errorf("%s of the host can be seen: %v", name, err)
+		}
 	}
 }
 
