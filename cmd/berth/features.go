@@ -3,8 +3,6 @@
 package main
 
 import (
-	"slices"
-
 	"github.com/opencontainers/runtime-spec/specs-go/features"
 
 	"github.com/berth-run/berth/seccomp"
@@ -39,7 +37,7 @@ func newFeatures() *features.Features {
 		Hooks:         specconv.KnownHooks(),
 		MountOptions:  specconv.KnownMountOptions(),
 		Linux: &features.Linux{
-			Namespaces:   knownNamespaces(),
+			Namespaces:   specconv.KnownNamespaces(),
 			Capabilities: specconv.KnownCapabilities(),
 			Cgroup: &features.Cgroup{
 				V1:          yes(true),
@@ -68,13 +66,6 @@ func newFeatures() *features.Features {
 		f.Annotations["io.github.seccomp.libseccomp.version"] = v
 	}
 	return f
-}
-
-// knownNamespaces lists the namespaces that a config.json may ask for. Engines
-// start pods with user namespaces as soon as they find "user" here, which the
-// engine refuses so far.
-func knownNamespaces() []string {
-	return slices.DeleteFunc(specconv.KnownNamespaces(), func(name string) bool { return name == "user" })
 }
 
 func seccompFeatures() *features.Seccomp {
