@@ -15,23 +15,36 @@ import (
 // meant for the container.
 type caughtSignals struct{ ch chan os.Signal }
 
-// catchSignals catches every signal that can be caught and means something to
-// the container.
-func catchSignals(terminal bool) *caughtSignals {
+// catchUsual catches the signals that people and service managers send. They are
+// few, since asking for one costs four switches of threads, before the start.
+func catchUsual() *caughtSignals {
 	// Room for a burst: signal.Notify drops what finds no room.
 	s := &caughtSignals{ch: make(chan os.Signal, 64)}
-	var list []os.Signal
-	for sig := unix.Signal(1); sig <= sigRTMax; sig++ {
-		if forwardable(sig, terminal) && !signal.Ignored(sig) {
-			list = append(list, sig)
-		}
-	}
-	signal.Notify(s.ch, list...)
+	s.catch(unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT, unix.SIGUSR1, unix.SIGUSR2)
 	return s
 }
 
-// forwardable says whether berth hands sig on. An ignored signal (nohup(1)) is
-// not asked for either: catching it would undo that.
+// catchAll catches every signal that can be caught and means something to the
+// container.
+func (s *caughtSignals) catchAll(terminal bool) {
+	for sig := unix.Signal(1); sig <= sigRTMax; sig++ {
+		if forwardable(sig, terminal) {
+			s.catch(sig)
+		}
+	}
+}
+
+// catch asks for signals, but for those that are ignored (nohup(1)): catching
+// them would undo that.
+func (s *caughtSignals) catch(list ...unix.Signal) {
+	for _, sig := range list {
+		if !signal.Ignored(sig) {
+			signal.Notify(s.ch, sig)
+		}
+	}
+}
+
+// forwardable says whether berth hands sig on.
 func forwardable(sig unix.Signal, terminal bool) bool {
 	switch sig {
 	case unix.SIGKILL, unix.SIGSTOP:
@@ -51,8 +64,14 @@ func forwardable(sig unix.Signal, terminal bool) bool {
 	return true
 }
 
-// forward hands the signals on until stop is called. It is a goroutine.
+// forward hands the signals on. It is a goroutine that ends with the process: to
+// give the signals back would cost as much again as to catch them.
 func (s *caughtSignals) forward(c *libcontainer.Container, t *terminal, log *logger) {
+	// Here and not before the start: the program already runs meanwhile.
+	s.catchAll(t.master != nil)
+	if err := t.resize(); err != nil { // the size may have changed before
+		log.Warnf("%v", err)
+	}
 	for caught := range s.ch {
 		sig, ok := caught.(unix.Signal)
 		if !ok {
@@ -69,10 +88,4 @@ func (s *caughtSignals) forward(c *libcontainer.Container, t *terminal, log *log
 			log.Warnf("forward signal %d: %v", int(sig), err)
 		}
 	}
-}
-
-// stop gives the signals their former meaning back and ends forward.
-func (s *caughtSignals) stop() {
-	signal.Stop(s.ch)
-	close(s.ch)
 }

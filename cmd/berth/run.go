@@ -70,8 +70,7 @@ func (a *app) runForeground(id string, p *preparation, o *runOptions) (int, erro
 	}
 	// From here on signals are kept for the container, so that one that comes
 	// early does not kill berth between create and start.
-	signals := catchSignals(p.config.Process.Terminal)
-	defer signals.stop()
+	signals := catchUsual()
 	c, err := a.createAndStart(id, p)
 	if err != nil {
 		return exitFailure, err
