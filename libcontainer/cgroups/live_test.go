@@ -24,8 +24,7 @@ import (
 )
 
 // The tests of this file make real cgroups. TestHost runs them on the host's own
-// layout, TestUnifiedPrivate on cgroup v2 in a mount namespace of its own. They
-// need root.
+// layout, TestPrivate on others. They need root.
 
 func TestHost(t *testing.T) {
 	if os.Geteuid() != 0 {
@@ -41,33 +40,49 @@ func TestHost(t *testing.T) {
 	live(t, mode)
 }
 
-// privateEnv tells the test binary that it is the child of TestUnifiedPrivate.
-const privateEnv = "BERTH_TEST_PRIVATE_CGROUP2"
+// privateEnv tells the test binary that it is the child of TestPrivate.
+const privateEnv = "BERTH_TEST_PRIVATE_CGROUPS"
 
-func TestUnifiedPrivate(t *testing.T) {
+// TestPrivate runs the tests on layouts that the host does not have, each in a
+// child with a mount namespace of its own.
+func TestPrivate(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("requires root")
 	}
-	if os.Getenv(privateEnv) != "" {
-		private(t)
+	layouts := map[string]func(*testing.T){
+		"unified": private, "legacy": legacy, "readonly": readonly, "absent": absent, "unprivileged": unprivileged,
+	}
+	if f := layouts[os.Getenv(privateEnv)]; f != nil {
+		f(t)
 		return
 	}
-	cmd := exec.Command("/proc/self/exe", "-test.run=^TestUnifiedPrivate$", "-test.v")
-	cmd.Env = append(os.Environ(), privateEnv+"=1")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: unix.CLONE_NEWNS}
-	out, err := cmd.CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "--- PASS: TestUnifiedPrivate") {
-		t.Errorf("in a private mount namespace: %v\n%s", err, out)
+	for name := range layouts {
+		t.Run(name, func(t *testing.T) {
+			cmd := exec.Command("/proc/self/exe", "-test.run=^TestPrivate$", "-test.v")
+			cmd.Env = append(os.Environ(), privateEnv+"="+name)
+			cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: unix.CLONE_NEWNS}
+			out, err := cmd.CombinedOutput()
+			if strings.Contains(string(out), "--- SKIP: TestPrivate (") {
+				t.Skipf("%s", out)
+			}
+			if err != nil || !strings.Contains(string(out), "--- PASS: TestPrivate (") {
+				t.Errorf("in a private mount namespace: %v\n%s", err, out)
+			}
+		})
 	}
 }
 
-// private replaces what is mounted on /sys/fs/cgroup, in the mount namespace of
-// this process alone.
-func private(t *testing.T) {
+// detach makes the mounts private and takes one away.
+func detach(t *testing.T, path string) error {
+	t.Helper()
 	if err := unix.Mount("", "/", "", unix.MS_PRIVATE|unix.MS_REC, ""); err != nil {
 		t.Fatal("make mounts private:", err)
 	}
-	_ = unix.Unmount(cgroupfs.Root, unix.MNT_DETACH)
+	return unix.Unmount(path, unix.MNT_DETACH)
+}
+
+func private(t *testing.T) {
+	_ = detach(t, cgroupfs.Root)
 	if err := unix.Mount("cgroup2", cgroupfs.Root, "cgroup2", 0, ""); err != nil {
 		t.Fatal("mount cgroup2:", err)
 	}
@@ -90,6 +105,100 @@ func private(t *testing.T) {
 	live(t, Unified)
 }
 
+func legacy(t *testing.T) {
+	if mode, err := DetectMode(); err != nil || mode == Unified {
+		t.Skip("requires cgroup v1")
+	}
+	_ = detach(t, cgroupfs.Root+"/unified")
+	if mode, err := DetectMode(); err != nil || mode != Legacy {
+		t.Fatalf("mode %d, %v", mode, err)
+	}
+	live(t, Legacy)
+}
+
+// readonly is what a container sees that is allowed to look only.
+func readonly(t *testing.T) {
+	_ = detach(t, cgroupfs.Root)
+	if err := unix.Mount("cgroup2", cgroupfs.Root, "cgroup2", 0, ""); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mount("", cgroupfs.Root, "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_RDONLY, ""); err != nil {
+		t.Fatal(err)
+	}
+	path := unique(t)
+	err := create2(t, plan(path))
+	want := "linux.cgroupsPath: mkdir /sys/fs/cgroup" + filepath.Dir(path) + ": read-only file system (the hierarchy is mounted read-only)"
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v", err)
+	}
+	rootless(t)
+}
+
+func absent(t *testing.T) {
+	if err := detach(t, cgroupfs.Root); err != nil {
+		t.Fatal(err)
+	}
+	if mode, err := DetectMode(); err != nil || mode != Unavailable {
+		t.Errorf("mode %d, %v", mode, err)
+	}
+	err := create2(t, plan("/x"))
+	if err == nil || err.Error() != "linux.cgroupsPath: no cgroup hierarchy is mounted on /sys/fs/cgroup" {
+		t.Errorf("got %v", err)
+	}
+	c := plan("")
+	c.Rootless = true
+	if err := create2(t, c); err != nil {
+		t.Error("rootless:", err)
+	}
+}
+
+func unprivileged(t *testing.T) {
+	if err := unix.Setuid(65534); err != nil {
+		t.Fatal(err)
+	}
+	rootless(t)
+}
+
+// rootless tests a container that may not make cgroups.
+func rootless(t *testing.T) {
+	c := plan("")
+	c.Rootless = true
+	m, err := New(c, "id")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Create(); err != nil {
+		t.Fatal(err)
+	}
+	if p := m.Paths(); len(p) != 0 {
+		t.Errorf("has paths %q", p)
+	}
+	p, err := m.Placement()
+	if err != nil || len(p.Tasks) != 0 || p.Dir != nil {
+		t.Errorf("placement %+v, %v", p, err)
+	}
+	if err := m.SetDevices(nil); err != nil {
+		t.Error(err)
+	}
+	if err := m.Set(&specs.LinuxResources{}); err != nil {
+		t.Error(err)
+	}
+	err = m.Set(&specs.LinuxResources{Pids: &specs.LinuxPids{Limit: num(int64(5))}})
+	if err == nil || !strings.HasPrefix(err.Error(), "linux.resources.pids.limit: ") || !cgroupfs.Permission(err) {
+		t.Errorf("got %v", err)
+	}
+	if err := m.Kill(); !errors.Is(err, ErrNoCgroup) {
+		t.Errorf("got %v", err)
+	}
+	if err := m.Destroy(); err != nil {
+		t.Error(err)
+	}
+	c.Path = unique(t)
+	if err := create2(t, c); err == nil || !strings.HasPrefix(err.Error(), "linux.cgroupsPath: mkdir ") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func live(t *testing.T, mode Mode) {
 	t.Run("life", func(t *testing.T) { testLife(t, mode) })
 	t.Run("freeze", testFreeze)
@@ -97,6 +206,7 @@ func live(t *testing.T, mode Mode) {
 	t.Run("straggler", testStraggler)
 	t.Run("nested", testNested)
 	t.Run("failure", testFailure)
+	t.Run("undo", testUndo)
 	t.Run("devices", testDevices)
 	t.Run("limits", func(t *testing.T) { testLimits(t, mode) })
 	t.Run("paths", testPaths)
@@ -423,6 +533,55 @@ func testFailure(t *testing.T) {
 	m, err := New(&configs.Cgroup{Systemd: true}, "id")
 	if m != nil || err == nil || err.Error() != "systemd cgroup driver is not supported yet" {
 		t.Errorf("systemd: %v, %v", m, err)
+	}
+}
+
+// testUndo has a cgroup that cannot be used in one hierarchy, the last.
+func testUndo(t *testing.T) {
+	c := plan(unique(t))
+	m, err := New(c, "id")
+	if err != nil {
+		t.Fatal(err)
+	}
+	hs := m.Hierarchies()
+	last := cgroupfs.Dir(hs[len(hs)-1].Path)
+	if err := os.MkdirAll(string(last), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	one, err := Load(map[string]string{"": string(last)}, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !hs[len(hs)-1].V2 {
+		_, key, _ := strings.Cut(","+hs[len(hs)-1].Options, ",")
+		if one, err = Load(map[string]string{key: string(last)}, c); err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range []string{"cpuset.cpus", "cpuset.mems"} {
+			if v, err := last.Parent().Parent().Read(file); err == nil {
+				_ = last.Parent().Write(file, v)
+				_ = last.Write(file, v)
+			}
+		}
+	}
+	cmd := run(t, one, "cat")
+	if err := m.Create(); err == nil || !strings.Contains(err.Error(), "container's cgroup is not empty: 1 process(es) found") {
+		t.Errorf("got %v", err)
+	}
+	for _, h := range hs[:len(hs)-1] {
+		if cgroupfs.Dir(h.Path).Exists() || cgroupfs.Dir(h.Path).Parent().Exists() {
+			t.Errorf("left behind: %s", h.Path)
+		}
+	}
+	if !last.Exists() {
+		t.Errorf("removed what it had not made: %s", last)
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	if err := one.Destroy(); err != nil {
+		t.Error(err)
 	}
 }
 
