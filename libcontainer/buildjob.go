@@ -60,7 +60,7 @@ func (j *buildJob) enter() (*built, error) {
 	var err error
 	if p.Terminal {
 		if out.master, out.peer, err = j.rb.Console(); err != nil {
-			return out, fmt.Errorf("process.terminal: %w", err)
+			return out, err
 		}
 		out.ptyName = out.peer.Name()
 		if err := setConsoleSize(out.master, p.ConsoleSize); err != nil {

@@ -252,6 +252,7 @@ func (cr *creation) prepareHost() error {
 		func() error { return cr.cgroup.Set(cr.cfg.Cgroup.Resources) },
 		func() error { return cr.cgroup.SetDevices(cr.cfg.Cgroup.DeviceRules) },
 		cr.setOOMScore,
+		func() error { return raiseRlimits(cr.init.PID, cr.cfg.Process.Rlimits) },
 		cr.makeFifo,
 		cr.compileSeccomp,
 	}
@@ -293,7 +294,7 @@ func (cr *creation) configureInit() error {
 	if err := cr.init.Configure(plan); err != nil {
 		return describeInitError(err)
 	}
-	return setRlimits(cr.init.PID, cr.cfg.Process.Rlimits)
+	return nil
 }
 
 // handOver gives the caller what it asked for: pty, pidfd, pid file. The pid file comes

@@ -115,18 +115,17 @@ func runHook(h *specs.Hook, stdin []byte) error {
 }
 
 // boundedBuffer keeps the first bytes written to it and forgets the rest.
-type boundedBuffer struct{ bytes.Buffer }
+type boundedBuffer struct{ kept []byte }
 
 func (b *boundedBuffer) Write(p []byte) (int, error) {
-	if room := maxHookOutput - b.Len(); room > 0 {
-		b.Buffer.Write(p[:min(room, len(p))])
-	}
+	room := maxHookOutput - len(b.kept)
+	b.kept = append(b.kept, p[:min(room, len(p))]...)
 	return len(p), nil
 }
 
 // suffix is the output for an error message.
 func (b *boundedBuffer) suffix() string {
-	s := strings.TrimSpace(b.String())
+	s := strings.TrimSpace(string(b.kept))
 	if s == "" {
 		return ""
 	}

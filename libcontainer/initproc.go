@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/nsenter"
@@ -26,6 +27,8 @@ func startContainerInit(cr *creation) (*nsenter.Init, error) {
 		CgroupTasks:   cr.place.Tasks,
 		TimeOffsets:   timeOffsets(cr.cfg),
 		ProcContexts:  countProcMounts(cr.cfg.Mounts),
+		UIDMappings:   idMap(cr.cfg.UIDMappings),
+		GIDMappings:   idMap(cr.cfg.GIDMappings),
 	}
 	joined, err := openNamespaces(cr.cfg.Namespaces)
 	if err != nil {
@@ -47,6 +50,14 @@ func startContainerInit(cr *creation) (*nsenter.Init, error) {
 		return nsenter.Start(o)
 	}
 	return startOnLostThread(o)
+}
+
+func idMap(rows []configs.IDMap) []syscall.SysProcIDMap {
+	out := make([]syscall.SysProcIDMap, len(rows))
+	for i, r := range rows {
+		out[i] = syscall.SysProcIDMap{ContainerID: int(r.ContainerID), HostID: int(r.HostID), Size: int(r.Size)}
+	}
+	return out
 }
 
 // startOnLostThread starts init from a thread that dies afterwards: joining a pid
@@ -139,12 +150,17 @@ func preservedFiles(n int) ([]*os.File, error) {
 	return files, nil
 }
 
-// setRlimits sets the limits of init from outside: in a user namespace, init has no
-// right to raise a hard limit.
-func setRlimits(pid int, limits []configs.Rlimit) error {
+// raiseRlimits raises those hard limits of a process that are lower than the plan's.
+// Init, which sets them all later on, has no right to do that in a user namespace; to
+// set them from here then would be too late, since init is another user by then.
+func raiseRlimits(pid int, limits []configs.Rlimit) error {
 	for _, l := range limits {
-		lim := unix.Rlimit{Cur: l.Soft, Max: l.Hard}
-		if err := unix.Prlimit(pid, l.Resource, &lim, nil); err != nil {
+		var now unix.Rlimit
+		err := unix.Prlimit(pid, l.Resource, nil, &now)
+		if err == nil && l.Hard > now.Max {
+			err = unix.Prlimit(pid, l.Resource, &unix.Rlimit{Cur: now.Cur, Max: l.Hard}, nil)
+		}
+		if err != nil {
 			return fmt.Errorf("process.rlimits: %s: prlimit soft %d, hard %d: %w", l.Name, l.Soft, l.Hard, err)
 		}
 	}

@@ -46,13 +46,17 @@ func processPlan(p *configs.Process, home string) *nsenter.Plan {
 		env = append(slices.Clip(withoutEnv(env, "HOME")), "HOME="+home)
 	}
 	c := &p.Capabilities
-	return &nsenter.Plan{
+	plan := &nsenter.Plan{
 		Args: p.Args, Env: env, Cwd: p.Cwd,
 		UID: p.UID, GID: p.GID, Groups: p.AdditionalGIDs, SetGroups: true, Umask: p.Umask,
 		Bounding: c.Bounding, Effective: c.Effective, Permitted: c.Permitted,
 		Inheritable: c.Inheritable, Ambient: c.Ambient,
 		NoNewPrivileges: p.NoNewPrivileges,
 	}
+	for _, l := range p.Rlimits {
+		plan.Rlimits = append(plan.Rlimits, nsenter.Rlimit{Resource: l.Resource, Soft: l.Soft, Hard: l.Hard})
+	}
+	return plan
 }
 
 // initHook is a startContainer hook as init runs it. Without an env of its own it

@@ -9,6 +9,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// BecomeSubreaper makes the calling process the parent of what the container's init
+// leaves behind (PR_SET_CHILD_SUBREAPER), for a foreground run.
+func BecomeSubreaper() error {
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("prctl(PR_SET_CHILD_SUBREAPER): %w", err)
+	}
+	return nil
+}
+
 // Wait waits for the container's init, which must be a child of the caller, and reaps
 // every other child that ends meanwhile. The result is the exit code as a shell has
 // it: 128 + n for one killed by signal n.

@@ -143,6 +143,9 @@ type Plan struct {
 	KeepCredentials bool
 	// Keyring is the name of a new session keyring; "" keeps the present one.
 	Keyring string
+	// Rlimits are set last of all that can fail. Init may lower limits but not
+	// always raise a hard one: the caller does that from outside, beforehand.
+	Rlimits []Rlimit
 	// NewSession calls setsid(2).
 	NewSession bool
 	// Seccomp is a compiled filter (an array of struct sock_filter), nil for
@@ -157,6 +160,12 @@ type Plan struct {
 	// Hooks run just before the exec, HookState being their stdin.
 	Hooks     []Hook
 	HookState []byte
+}
+
+// Rlimit is one resource limit (setrlimit(2)).
+type Rlimit struct {
+	Resource   int
+	Soft, Hard uint64
 }
 
 // Hook is a startContainer hook.

@@ -30,6 +30,7 @@ func (p *Plan) encode() ([]byte, error) {
 		Inheritable: p.Inheritable, Ambient: p.Ambient,
 		UID: p.UID, GID: p.GID, Umask: p.Umask, SeccompFlags: p.SeccompFlags,
 		Seccomp: e.align(instruction).bytes(p.Seccomp, instruction),
+		Rlimits: e.align(8).rlimits(p.Rlimits),
 		Groups:  e.align(4).groups(p.Groups),
 		Hooks:   e.hooks(p.Hooks),
 		Cwd:     e.strings("cwd", p.Cwd),
@@ -130,6 +131,16 @@ func (e *encoder) strings(field string, list ...string) wireSpan {
 			e.err = fmt.Errorf("%s[%d]: string with a NUL byte", field, n)
 		}
 		e.data = append(append(e.data, v...), 0)
+	}
+	s.Size = uint32(len(e.data)) - s.Offset
+	return s
+}
+
+// rlimits appends the limits.
+func (e *encoder) rlimits(limits []Rlimit) wireSpan {
+	s := wireSpan{Offset: uint32(len(e.data)), Count: uint32(len(limits))}
+	for _, l := range limits {
+		e.data = append(e.data, bytesOf(&wireRlimit{Resource: uint64(l.Resource), Soft: l.Soft, Hard: l.Hard})...)
 	}
 	s.Size = uint32(len(e.data)) - s.Offset
 	return s

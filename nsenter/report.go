@@ -63,7 +63,7 @@ func (n *fileNames) stepError(r *wireReport, detail string) error {
 		e.Detail = n.tasks[index]
 	case r.Step == stepJoin && index < len(n.joins):
 		e.Detail = n.joins[index]
-	case r.Step == stepBounding || r.Step == stepAmbient:
+	case r.Step == stepBounding || r.Step == stepAmbient || r.Step == stepRlimit:
 		e.Detail = strconv.Itoa(index)
 	}
 	return e

@@ -73,6 +73,12 @@ type wirePlan struct {
 	Groups                                               wireSpan
 	Seccomp                                              wireSpan
 	Hooks                                                wireSpan
+	Rlimits                                              wireSpan
+	Reserved                                             uint32
+}
+
+type wireRlimit struct {
+	Resource, Soft, Hard uint64
 }
 
 type wireHook struct {
@@ -90,7 +96,7 @@ type wireReport struct {
 
 // wireStruct are the structures above: without pointers and without padding.
 type wireStruct interface {
-	wireBootstrap | wirePlanMessage | wirePlan | wireHook | wireReport
+	wireBootstrap | wirePlanMessage | wirePlan | wireRlimit | wireHook | wireReport
 }
 
 // bytesOf is the memory of v: the format is the machine's own.
@@ -108,6 +114,7 @@ const (
 	stepLookUp     = 27
 	stepStat       = 28
 	stepExecutable = 29
+	stepRlimit     = 33
 )
 
 // steps are the words for WIRE_STEPS by number.
@@ -144,4 +151,5 @@ var steps = [...]string{
 	30:             "open exec fifo",
 	31:             "startContainer hook",
 	32:             "exec",
+	stepRlimit:     "set resource limit",
 }

@@ -107,6 +107,7 @@ func TestStructsAgree(t *testing.T) {
 		"wire_span":         wireSpan{},
 		"wire_plan":         wirePlan{},
 		"wire_hook":         wireHook{},
+		"wire_rlimit":       wireRlimit{},
 		"wire_report":       wireReport{},
 	} {
 		typ := reflect.TypeOf(v)

@@ -65,7 +65,7 @@ func TestInvocations(t *testing.T) {
 		{"bad rootless", []string{"--rootless=x", "run", "id"}, 1, "", `berth run failed: invalid value \"x\" for --rootless`},
 		{"negative fds", []string{"create", "--preserve-fds", "-1", "id"}, 1, "", "--preserve-fds: -1 is negative"},
 		{"missing bundle", []string{"create", "-b", "/nonexistent", "id"}, 1, "", "berth create failed: chdir /nonexistent: no such file or directory"},
-		{"missing root", []string{"--root", "/nonexistent", "list"}, 1, "", "--root: stat /nonexistent: no such file or directory"},
+		{"missing root", []string{"--root", "/nonexistent", "list"}, 1, "", "open /nonexistent: no such file or directory"},
 		{"list format", []string{"--root", root, "list", "-f", "xml"}, 1, "", "invalid format option"},
 		{"shell", []string{"completion", "tcsh"}, 1, "", `no completion for shell \"tcsh\"`},
 	}

@@ -2,7 +2,11 @@
 
 package main
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/berth-run/berth/libcontainer"
+)
 
 // command is one subcommand.
 type command struct {
@@ -42,6 +46,7 @@ func commands() []namedCommand {
 		{"features", featuresCommand},
 		{"completion", completionCommand},
 		{"man", manCommand},
+		{libcontainer.BuilderCommand, builderCommand},
 	}
 }
 

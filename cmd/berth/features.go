@@ -5,8 +5,8 @@ package main
 import (
 	"github.com/opencontainers/runtime-spec/specs-go/features"
 
-	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/seccomp"
+	"github.com/berth-run/berth/specconv"
 )
 
 // The range of runtime-spec versions whose config.json berth reads.
@@ -34,11 +34,11 @@ func newFeatures() *features.Features {
 	f := &features.Features{
 		OCIVersionMin: ociVersionMin,
 		OCIVersionMax: ociVersionMax,
-		Hooks:         []string{"prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"},
-		MountOptions:  knownMountOptions(),
+		Hooks:         specconv.KnownHooks(),
+		MountOptions:  specconv.KnownMountOptions(),
 		Linux: &features.Linux{
-			Namespaces:   knownNamespaces(),
-			Capabilities: knownCapabilities(),
+			Namespaces:   specconv.KnownNamespaces(),
+			Capabilities: specconv.KnownCapabilities(),
 			Cgroup: &features.Cgroup{
 				V1:          yes(true),
 				V2:          yes(true),
@@ -62,25 +62,24 @@ func newFeatures() *features.Features {
 	if commit != "" {
 		f.Annotations["run.berth.commit"] = commit
 	}
-	if v := libseccompVersion(); v != "" {
+	if v := seccomp.LibraryVersion(); v != "" {
 		f.Annotations["io.github.seccomp.libseccomp.version"] = v
 	}
 	return f
 }
 
-// knownNamespaces lists the namespaces that a config.json may ask for.
-func knownNamespaces() []string {
-	var names []string
-	for _, t := range configs.NamespaceTypes() {
-		if t != configs.NewUser { // user namespaces are not available yet
-			names = append(names, t.String())
-		}
-	}
-	return names
-}
-
 func seccompFeatures() *features.Seccomp {
-	return &features.Seccomp{Enabled: yes(seccomp.Enabled())}
+	if !seccomp.Enabled() {
+		return &features.Seccomp{Enabled: yes(false)}
+	}
+	return &features.Seccomp{
+		Enabled:        yes(true),
+		Actions:        seccomp.Actions(),
+		Operators:      seccomp.Operators(),
+		Archs:          seccomp.Archs(),
+		KnownFlags:     seccomp.KnownFlags(),
+		SupportedFlags: seccomp.SupportedFlags(),
+	}
 }
 
 // yes makes a pointer: the document tells false from unknown.

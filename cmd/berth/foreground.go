@@ -4,23 +4,12 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"os/signal"
 
 	"github.com/berth-run/berth/libcontainer"
 	"golang.org/x/sys/unix"
 )
-
-// becomeSubreaper makes orphans of the container children of berth, so that
-// they are reaped by whoever waits for the container and not left to the
-// host's init (prctl(2), PR_SET_CHILD_SUBREAPER).
-func becomeSubreaper() error {
-	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
-		return fmt.Errorf("prctl PR_SET_CHILD_SUBREAPER: %w", err)
-	}
-	return nil
-}
 
 // caughtSignals are the signals that berth gets in the foreground, which are
 // meant for the container.

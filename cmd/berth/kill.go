@@ -2,12 +2,6 @@
 
 package main
 
-import (
-	"errors"
-
-	"github.com/berth-run/berth/libcontainer"
-)
-
 func killCommand() *command {
 	all := false
 	return &command{
@@ -31,11 +25,7 @@ RTMAX-n are names, too. The default is TERM.`,
 			if err != nil {
 				return exitFailure, err
 			}
-			err = c.Signal(sig, all)
-			if all && errors.Is(err, libcontainer.ErrNotRunning) {
-				return 0, nil
-			}
-			return 0, err
+			return 0, c.Signal(sig, all)
 		},
 	}
 }

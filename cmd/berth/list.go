@@ -37,21 +37,6 @@ func listCommand() *command {
 	}
 }
 
-func (a *app) printList(states []*libcontainer.State, format string, quiet bool) error {
-	if quiet {
-		return a.print(idLines(states))
-	}
-	if format == "table" {
-		return writeTable(a.stdout, states)
-	}
-	// A nil slice is printed as "null", as runc prints it.
-	text, err := json.Marshal(states)
-	if err != nil {
-		return fmt.Errorf("encode JSON: %w", err)
-	}
-	return a.print(string(text) + "\n")
-}
-
 // list finds all containers. A default root that nobody has made yet has none;
 // a root that the caller named and that is missing is a mistake.
 func (a *app) list() ([]*libcontainer.State, error) {
@@ -60,32 +45,41 @@ func (a *app) list() ([]*libcontainer.State, error) {
 		return nil, err
 	}
 	states, err := store.List(a.log)
-	if errors.Is(err, fs.ErrNotExist) {
-		if a.global.root == "" {
-			return nil, nil
-		}
-		return nil, fmt.Errorf("--root: %w", err)
+	if a.global.root == "" && errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
 	}
 	return states, err
 }
 
-func idLines(states []*libcontainer.State) string {
-	var b strings.Builder
-	for _, s := range states {
-		b.WriteString(s.ID)
-		b.WriteByte('\n')
+func (a *app) printList(states []*libcontainer.State, format string, quiet bool) error {
+	if quiet {
+		var b strings.Builder
+		for _, s := range states {
+			b.WriteString(s.ID + "\n")
+		}
+		return a.print(b.String())
 	}
-	return b.String()
+	if format == "table" {
+		return writeTable(a.stdout, states)
+	}
+	if len(states) == 0 {
+		states = nil // prints "null", as runc does
+	}
+	text, err := json.Marshal(states)
+	if err != nil {
+		return fmt.Errorf("encode JSON: %w", err)
+	}
+	return a.print(string(text) + "\n")
 }
 
 // writeTable prints the columns of runc's table, which scripts cut by position.
 func writeTable(w io.Writer, states []*libcontainer.State) error {
 	var rows strings.Builder
 	rows.WriteString("ID\tPID\tSTATUS\tBUNDLE\tCREATED\tOWNER\n")
-	for _, v := range states {
+	for _, s := range states {
 		// A bundle is a path, and a path may hold what drives a terminal.
-		fmt.Fprintf(&rows, "%s\t%d\t%s\t%s\t%s\t%s\n", v.ID, v.PID, v.Status,
-			printable(v.Bundle), v.Created.Format(time.RFC3339Nano), printable(v.Owner))
+		fmt.Fprintf(&rows, "%s\t%d\t%s\t%s\t%s\t%s\n", s.ID, s.PID, s.Status,
+			printable(s.Bundle), s.Created.Format(time.RFC3339Nano), printable(s.Owner))
 	}
 	t := tabwriter.NewWriter(w, 12, 1, 3, ' ', 0)
 	if _, err := io.WriteString(t, rows.String()); err != nil {

@@ -59,7 +59,7 @@ func (a *app) createAndStart(id string, p *preparation) (*libcontainer.Container
 // runForeground stays with the container until its program has exited.
 func (a *app) runForeground(id string, p *preparation, o *runOptions) (int, error) {
 	if !o.noSubreaper {
-		if err := becomeSubreaper(); err != nil {
+		if err := libcontainer.BecomeSubreaper(); err != nil {
 			return exitFailure, err
 		}
 	}

@@ -14,13 +14,15 @@ import (
 )
 
 func testState() *libcontainer.State {
-	s := &libcontainer.State{
+	return &libcontainer.State{
+		Version: "1.2.0",
+		ID:      "web",
+		Status:  specs.StateStopped,
+		Bundle:  "/b",
 		Rootfs:  "/b/rootfs",
 		Created: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC),
 		Owner:   "root",
 	}
-	s.Version, s.ID, s.Status, s.Bundle = "1.2.0", "web", specs.StateStopped, "/b"
-	return s
 }
 
 func TestStateJSON(t *testing.T) {

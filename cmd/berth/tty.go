@@ -33,14 +33,17 @@ type terminal struct {
 	output chan error
 }
 
-// attach takes the pty into use. It is the engine's Console callback; master
-// stays the caller's.
+// attach takes the pty into use. It is the engine's Console callback, and master
+// is its own from now on.
 func (t *terminal) attach(master *os.File) error {
 	dup, err := dupNonblocking(master)
 	if err != nil {
-		return fmt.Errorf("console: %w", err)
+		return fmt.Errorf("console: %w", errors.Join(err, master.Close()))
 	}
 	t.master = dup
+	if err := master.Close(); err != nil {
+		return fmt.Errorf("console: %w", err)
+	}
 	for _, f := range [...]*os.File{t.stdin, t.stdout} {
 		if saved, err := termios(f); err == nil {
 			t.outer, t.saved = f, saved

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/berth-run/berth/seccomp"
 )
 
 // version is berth's version (semver.org).
@@ -26,7 +28,7 @@ func (a *app) printVersion() error {
 		fmt.Fprintf(&b, "commit: %s\n", commit)
 	}
 	fmt.Fprintf(&b, "spec: %s\ngo: %s\n", specs.Version, runtime.Version())
-	if v := libseccompVersion(); v != "" {
+	if v := seccomp.LibraryVersion(); v != "" {
 		fmt.Fprintf(&b, "libseccomp: %s\n", v)
 	}
 	return a.print(b.String())

@@ -55,6 +55,12 @@ type Config struct {
 	Seccomp *specs.LinuxSeccomp
 	// Annotations are copied into the state and given to hooks.
 	Annotations map[string]string
+	// NetDevices are moved into the container's network namespace, in this order.
+	NetDevices []NetDevice
+	// Personality, MemoryPolicy and IntelRdt are nil when the config has none.
+	Personality  *Personality
+	MemoryPolicy *MemoryPolicy
+	IntelRdt     *IntelRdt
 	// MountLabel is the SELinux label of new file systems.
 	MountLabel string
 	// NoPivotRoot replaces pivot_root by MS_MOVE and chroot (`--no-pivot`).

@@ -15,13 +15,15 @@ type Mount struct {
 	// Flags are the MS_* flags that the options set, MS_BIND, MS_REC (rbind)
 	// and MS_REMOUNT included. Cleared are those that the options asked to
 	// clear ("rw", "exec", "dev", …): a flag the kernel has locked must then
-	// be an error instead of being kept.
+	// be an error instead of being kept. No bit is in both, and of
+	// MS_NOATIME, MS_RELATIME and MS_STRICTATIME at most one is in Flags.
 	Flags, Cleared uintptr
 	// Propagation lists MS_SHARED, MS_SLAVE, MS_PRIVATE or MS_UNBINDABLE, each
 	// with MS_REC or without, in the order of the options.
 	Propagation []uintptr
 	// RecAttrSet and RecAttrClear are MOUNT_ATTR_* for mount_setattr(2) with
-	// AT_RECURSIVE ("rro", "rnosuid", …).
+	// AT_RECURSIVE ("rro", "rnosuid", …). RecAttrClear holds all of
+	// MOUNT_ATTR__ATIME or nothing of it, as the kernel demands.
 	RecAttrSet, RecAttrClear uint64
 	// Data holds the file system's own options, in order, without the generic
 	// ones: "size=64k", "mode=755".
@@ -30,7 +32,8 @@ type Mount struct {
 	CopyUp bool
 	// IDMap is the id-mapped mount option: "", "idmap" or "ridmap".
 	IDMap string
-	// UIDMappings and GIDMappings are the maps of an id-mapped mount.
+	// UIDMappings and GIDMappings are the maps of an id-mapped mount: both or
+	// none, and none means those of the container's user namespace.
 	UIDMappings, GIDMappings []IDMap
 }
 

@@ -35,6 +35,11 @@ type Process struct {
 	OOMScoreAdj *int
 	// AppArmorProfile and SELinuxLabel take effect at the exec.
 	AppArmorProfile, SELinuxLabel string
+	// Scheduler and IOPriority are nil when the config has none.
+	Scheduler  *Scheduler
+	IOPriority *IOPriority
+	// ExecCPUAffinity counts only for processes that exec adds; nil for none.
+	ExecCPUAffinity *CPUAffinity
 }
 
 // Capabilities are the five sets of a process, bit n for capability n.

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -23,25 +22,18 @@ func LoopbackUp() error {
 	return nil
 }
 
-// ifreqFlags is struct ifreq of netdevice(7) with the member ifr_flags: 40 bytes
-// on every 64-bit machine.
-type ifreqFlags struct {
-	name  [unix.IFNAMSIZ]byte
-	flags uint16
-	_     [22]byte
-}
-
 func loopbackUp() error {
-	// An ioctl(2) and no netlink: three system calls, nothing to parse.
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	req, err := unix.NewIfreq("lo")
+	if err != nil {
+		return err
+	}
+	req.SetUint16(unix.IFF_UP)
+	// An ioctl(2) and no netlink: three system calls, nothing to parse. Any
+	// socket does; one of AF_UNIX exists even in a kernel without IPv4.
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return os.NewSyscallError("socket", err)
 	}
-	req := ifreqFlags{flags: unix.IFF_UP}
-	copy(req.name[:], "lo")
-	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCSIFFLAGS, uintptr(unsafe.Pointer(&req)))
-	if errno != 0 {
-		return errors.Join(os.NewSyscallError("ioctl SIOCSIFFLAGS", errno), unix.Close(fd))
-	}
-	return unix.Close(fd)
+	err = os.NewSyscallError("ioctl SIOCSIFFLAGS", unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, req))
+	return errors.Join(err, unix.Close(fd))
 }

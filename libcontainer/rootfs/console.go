@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 
 	"github.com/berth-run/berth/libcontainer/internal/mountapi"
 	"golang.org/x/sys/unix"
@@ -18,7 +19,7 @@ const (
 )
 
 // Console opens a pty of the container's devpts and binds it to /dev/console.
-// The caller owns both ends.
+// The caller owns both ends; the peer's Name is its path in the container.
 //
 // The peer comes from the master by ioctl(2), not by its name in /dev/pts, and is
 // mounted by its descriptor: a name could be swapped for a link to something that
@@ -32,7 +33,20 @@ func (b *Builder) Console() (master, peer *os.File, err error) {
 		err = fmt.Errorf("process.terminal: /dev/console: %w", err)
 		return nil, nil, errors.Join(err, unix.Close(m), unix.Close(p))
 	}
-	return os.NewFile(uintptr(m), "ptmx"), os.NewFile(uintptr(p), "/dev/console"), nil
+	name, err := ptyName(m)
+	if err != nil {
+		return nil, nil, errors.Join(err, unix.Close(m), unix.Close(p))
+	}
+	return os.NewFile(uintptr(m), "ptmx"), os.NewFile(uintptr(p), name), nil
+}
+
+// ptyName is the path of the peer in the container.
+func ptyName(master int) (string, error) {
+	n, err := unix.IoctlGetInt(master, unix.TIOCGPTN)
+	if err != nil {
+		return "", os.NewSyscallError("ioctl TIOCGPTN", err)
+	}
+	return "/dev/pts/" + strconv.Itoa(n), nil
 }
 
 func (b *Builder) openPty() (master, peer int, err error) {

@@ -14,37 +14,38 @@ import (
 // enterRoot makes the rootfs the root of the mount namespace (and of this thread),
 // by what the plan allows.
 func (b *Builder) enterRoot() error {
-	var err error
-	switch {
-	case b.pivots():
-		err = b.pivot()
-	case b.ownMounts():
-		err = b.moveRoot()
+	if b.pivots() {
+		return b.pivot()
 	}
-	if err != nil {
-		return err
-	}
-	if err := unix.Fchdir(b.root.FD()); err != nil {
-		return os.NewSyscallError("fchdir", err)
-	}
-	if !b.pivots() {
-		if err := unix.Chroot("."); err != nil {
-			return os.NewSyscallError("chroot", err)
+	if b.ownMounts() {
+		if err := b.moveRoot(); err != nil {
+			return err
 		}
 	}
-	return b.latePropagation()
+	if err := b.chdirRoot(); err != nil {
+		return err
+	}
+	return os.NewSyscallError("chroot", unix.Chroot("."))
+}
+
+func (b *Builder) chdirRoot() error {
+	return os.NewSyscallError("fchdir", unix.Fchdir(b.root.FD()))
 }
 
 // pivot swaps the rootfs and the old root, without needing a directory to put the
-// old one on: it lands on top of the new one for a moment (pivot_root(2), NOTES).
+// old one on: it lands on top of the new one (pivot_root(2), NOTES).
+//
+// It must not stay there for a moment longer, though unmounting it waits for an
+// RCU grace period that would be nice to spend otherwise: ".." of the root leads
+// up to what is mounted on it, for openat2(2) with RESOLVE_IN_ROOT too.
 func (b *Builder) pivot() error {
 	old, err := unix.Open("/", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return &os.PathError{Op: "open", Path: "/", Err: err}
 	}
 	defer unix.Close(old)
-	if err := unix.Fchdir(b.root.FD()); err != nil {
-		return os.NewSyscallError("fchdir", err)
+	if err := b.chdirRoot(); err != nil {
+		return err
 	}
 	if err := unix.PivotRoot(".", "."); err != nil {
 		return os.NewSyscallError("pivot_root", err)
@@ -58,7 +59,10 @@ func (b *Builder) pivot() error {
 			return os.NewSyscallError("mount", err)
 		}
 	}
-	return lazyUmount(".")
+	if err := lazyUmount("."); err != nil {
+		return err
+	}
+	return b.chdirRoot()
 }
 
 // latePropagation sets the propagations that had to wait for the new root.

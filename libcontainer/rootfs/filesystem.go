@@ -236,8 +236,12 @@ func (b *Builder) mountOldWay(m *configs.Mount, t *target) error {
 	if b.c.MountLabel != "" && takesContext(m.Type) {
 		data = append(data[:len(data):len(data)], `context="`+b.c.MountLabel+`"`)
 	}
+	source := m.Source
+	if source == "" {
+		source = "none" // as the new calls have it
+	}
 	err := b.proc.WithPath(t.fd, func(path string) error {
-		return unix.Mount(m.Source, path, m.Type, m.Flags&oldCallFlags, strings.Join(data, ","))
+		return unix.Mount(source, path, m.Type, m.Flags&oldCallFlags, strings.Join(data, ","))
 	})
 	if err != nil {
 		return os.NewSyscallError("mount", err)

@@ -75,18 +75,24 @@ func (b *Builder) openTarget(m *configs.Mount, dir bool) (*target, error) {
 	if t.fileID, err = identify(t.fd); err != nil {
 		return nil, errors.Join(err, unix.Close(t.fd))
 	}
-	if err := b.checkTarget(m, t); err != nil {
+	if err := b.checkTarget(m, t, dir); err != nil {
 		return nil, errors.Join(err, unix.Close(t.fd))
 	}
 	return t, nil
 }
 
-func (b *Builder) checkTarget(m *configs.Mount, t *target) error {
-	if t.sameFile(b.id) {
+func (b *Builder) checkTarget(m *configs.Mount, t *target, dir bool) error {
+	switch {
+	case t.sameFile(b.id):
 		return errOntoRoot
-	}
-	if (m.Type == "proc" || m.Type == "sysfs") && !t.isDir() {
+	// The kernel would say EINVAL.
+	case dir && !t.isDir():
+		if m.IsBind() {
+			return fmt.Errorf("%w, but the source is one", unix.ENOTDIR)
+		}
 		return unix.ENOTDIR
+	case !dir && t.isDir():
+		return fmt.Errorf("%w, but the source is a file", unix.EISDIR)
 	}
 	return checkProc(m, t)
 }

@@ -145,21 +145,19 @@ func (b *Builder) MountID() uint64 { return b.mountID }
 func (b *Builder) Enter() (*os.File, error) {
 	steps := [...]func() error{
 		b.enterRoot,
+		b.latePropagation,
 		b.makeCwd,
 		b.remountReadonly,
 		b.setNames,
 		b.setSysctls,
 		b.protectPaths,
 		b.maskPaths,
+		b.chdirRoot, // some of the fallbacks have moved it
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {
 			return nil, err
 		}
-	}
-	// Some of the fallbacks have moved it.
-	if err := unix.Fchdir(b.root.FD()); err != nil {
-		return nil, os.NewSyscallError("fchdir", err)
 	}
 	if b.pivots() {
 		return nil, nil

@@ -15,6 +15,18 @@ static int has(uint64_t set, unsigned capability)
 	return (int)(set >> capability & 1);
 }
 
+/* The hard limits are as high as they need be: lowering one takes no right. */
+void set_rlimits(const struct plan *p)
+{
+	for (uint32_t i = 0; i < p->wire->rlimits.count; i++) {
+		const struct wire_rlimit *r = &p->rlimits[i];
+		const uint64_t limit[2] = {r->soft, r->hard};
+
+		if (syscall(SYS_prlimit64, 0, r->resource, limit, NULL) < 0)
+			die(STEP_RLIMIT, errno, (unsigned)r->resource, NULL);
+	}
+}
+
 void load_filter(const struct plan *p)
 {
 	struct bpf_program program = {.len = p->filter_length, .filter = p->filter};

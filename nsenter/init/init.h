@@ -44,6 +44,7 @@ struct command {
 struct plan {
 	const struct wire_plan *wire;
 	const char *cwd, *keyring; /* keyring may be NULL */
+	const struct wire_rlimit *rlimits;
 	const uint32_t *groups;
 	const void *filter; /* NULL for none */
 	uint16_t filter_length;
@@ -67,6 +68,7 @@ void take_console(int console);
 void own_stdio(uint32_t uid);
 
 /* credentials.c */
+void set_rlimits(const struct plan *p);
 void load_filter(const struct plan *p);
 void drop_bounding_set(uint64_t keep);
 void switch_user(const struct plan *p);

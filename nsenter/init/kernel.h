@@ -29,7 +29,7 @@ struct bpf_program {
 };
 
 /* linux/capability.h */
-#define CAP_SYS_ADMIN		 21
+#define CAP_SYS_ADMIN	     21
 #define CAPABILITY_VERSION_3 0x20080522
 struct capability_header {
 	uint32_t version;

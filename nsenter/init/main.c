@@ -212,6 +212,7 @@ static const char *apply(const struct plan *p, const struct held *h)
 	if (syscall(SYS_close_range, h->sock, ~0u, CLOSE_RANGE_CLOEXEC) < 0 && errno != EINVAL &&
 	    errno != ENOSYS && errno != EPERM)
 		die(STEP_CLOSE, errno, 0, NULL);
+	set_rlimits(p);
 	if (!late_filter)
 		load_filter(p);
 	if (!(w->flags & WIRE_KEEP_CREDENTIALS))

@@ -27,9 +27,8 @@ int check_plan_message(const struct wire_plan_message *m, size_t size, unsigned 
 {
 	if (size != sizeof(*m) || m->magic != WIRE_MAGIC || m->version != WIRE_VERSION)
 		return EBADMSG;
-	if (m->files &
-	    ~(uint32_t)(WIRE_HAS_CONSOLE | WIRE_HAS_ROOT | WIRE_HAS_FIFO | WIRE_HAS_HOOK_STATE |
-			WIRE_HAS_PROGRAM))
+	if (m->files & ~(uint32_t)(WIRE_HAS_CONSOLE | WIRE_HAS_ROOT | WIRE_HAS_FIFO |
+				   WIRE_HAS_HOOK_STATE | WIRE_HAS_PROGRAM))
 		return EBADMSG;
 	return files == 1 + (unsigned)__builtin_popcount(m->files) ? 0 : EBADMSG;
 }
@@ -153,6 +152,9 @@ static int parse_values(const struct wire_plan *w, struct plan *p)
 		if (p->program.path == NULL)
 			return EBADMSG;
 	}
+	p->rlimits = array(w, &w->rlimits, sizeof(struct wire_rlimit), sizeof(uint64_t));
+	if (p->rlimits == NULL)
+		return EBADMSG;
 	p->groups = array(w, &w->groups, sizeof(uint32_t), sizeof(uint32_t));
 	if (p->groups == NULL)
 		return EBADMSG;

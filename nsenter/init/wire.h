@@ -72,6 +72,11 @@ struct wire_plan_message {
 	uint32_t size;	/* of the plan */
 };
 
+/* A resource limit: the arguments of setrlimit(2). */
+struct wire_rlimit {
+	uint64_t resource, soft, hard;
+};
+
 /* A piece of the plan: count elements that fill size bytes at offset. */
 struct wire_span {
 	uint32_t offset, size, count;
@@ -98,6 +103,8 @@ struct wire_plan {
 	struct wire_span groups;       /* uint32_t, aligned to 4 */
 	struct wire_span seccomp;      /* struct sock_filter, aligned to 8 */
 	struct wire_span hooks;	       /* struct wire_hook, aligned to 4 */
+	struct wire_span rlimits;      /* struct wire_rlimit, aligned to 8 */
+	uint32_t reserved;	       /* 0 */
 };
 
 /* A startContainer hook. */
@@ -160,7 +167,8 @@ struct wire_report {
 	X(STEP_EXECUTABLE, 29, "check executable")                                                 \
 	X(STEP_FIFO, 30, "open exec fifo")                                                         \
 	X(STEP_HOOK, 31, "startContainer hook")                                                    \
-	X(STEP_EXEC, 32, "exec")
+	X(STEP_EXEC, 32, "exec")                                                                   \
+	X(STEP_RLIMIT, 33, "set resource limit")
 
 #define WIRE_STEP_NUMBER(name, number, word) name = number,
 enum step { WIRE_STEPS(WIRE_STEP_NUMBER) };
@@ -168,7 +176,8 @@ enum step { WIRE_STEPS(WIRE_STEP_NUMBER) };
 
 _Static_assert(sizeof(struct wire_bootstrap) == 356, "wire_bootstrap has padding");
 _Static_assert(sizeof(struct wire_plan_message) == 16, "wire_plan_message has padding");
-_Static_assert(sizeof(struct wire_plan) == 168, "wire_plan has padding");
+_Static_assert(sizeof(struct wire_plan) == 184, "wire_plan has padding");
+_Static_assert(sizeof(struct wire_rlimit) == 24, "wire_rlimit has padding");
 _Static_assert(sizeof(struct wire_hook) == 40, "wire_hook has padding");
 _Static_assert(sizeof(struct wire_report) == 24, "wire_report has padding");
 

@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rootfs
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/berth-run/berth/libcontainer/configs"
+	"golang.org/x/sys/unix"
+)
+
+// TestMountOptions makes one mount each and looks at the table.
+func TestMountOptions(t *testing.T) {
+	// The source of the bind mounts is host/, a nosuid,nodev,noatime tmpfs with a
+	// tmpfs "sub" in it.
+	const rec = unix.MS_REC
+	for _, test := range []struct {
+		name string
+		m    configs.Mount
+		// options, tags and super are what /m has; sub is what /m/sub has as
+		// options ("" when it must not be there).
+		options, tags, super, sub string
+		// newer says that Linux 5.12 is needed.
+		newer bool
+	}{
+		{
+			name:    "tmpfs",
+			m:       configs.Mount{Type: "tmpfs", Source: "x", Flags: unix.MS_NODEV | unix.MS_NOATIME, Data: []string{"size=64k"}},
+			options: "rw,nodev,noatime", super: "size=64k",
+		},
+		{
+			name: "tmpfs ro", m: configs.Mount{Type: "tmpfs", Flags: unix.MS_RDONLY},
+			options: "ro,relatime", super: "rw",
+		},
+		{
+			name: "superblock flags", m: configs.Mount{Type: "tmpfs", Flags: unix.MS_SYNCHRONOUS | unix.MS_DIRSYNC | unix.MS_SILENT},
+			options: "rw,relatime", super: "sync,dirsync",
+		},
+		{
+			name: "iversion", m: configs.Mount{Type: "tmpfs", Flags: unix.MS_I_VERSION | unix.MS_NOEXEC, Propagation: []uintptr{unix.MS_SHARED}},
+			options: "rw,noexec,relatime", tags: "shared",
+		},
+		{
+			name: "bind inherits", m: configs.Mount{Type: "bind", Flags: unix.MS_BIND},
+			options: "rw,nosuid,nodev,noatime",
+		},
+		{
+			name: "rbind", m: configs.Mount{Type: "bind", Flags: unix.MS_BIND | rec},
+			options: "rw,nosuid,nodev,noatime", sub: "rw,relatime",
+		},
+		{
+			name: "bind ro", m: configs.Mount{Type: "bind", Flags: unix.MS_BIND | rec | unix.MS_RDONLY},
+			options: "ro,nosuid,nodev,noatime", sub: "rw,relatime",
+		},
+		{
+			name: "bind cleared", m: configs.Mount{Type: "bind", Flags: unix.MS_BIND | unix.MS_NOEXEC, Cleared: unix.MS_NOSUID | unix.MS_NOATIME},
+			options: "rw,nodev,noexec,relatime",
+		},
+		{
+			name: "bind strictatime", m: configs.Mount{Type: "bind", Flags: unix.MS_BIND | unix.MS_STRICTATIME},
+			options: "rw,nosuid,nodev",
+		},
+		{
+			name: "bind recursive attributes",
+			m: configs.Mount{
+				Type: "bind", Flags: unix.MS_BIND | rec,
+				RecAttrSet: unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOATIME, RecAttrClear: unix.MOUNT_ATTR_NODEV,
+			},
+			options: "ro,nosuid,noatime", sub: "ro,noatime", newer: true,
+		},
+		{
+			name: "propagation in order", m: configs.Mount{Type: "bind", Flags: unix.MS_BIND, Propagation: []uintptr{unix.MS_PRIVATE | rec, unix.MS_SHARED}},
+			options: "rw,nosuid,nodev,noatime", tags: "shared",
+		},
+		{
+			name: "unbindable", m: configs.Mount{Type: "tmpfs", Propagation: []uintptr{unix.MS_UNBINDABLE}},
+			options: "rw,relatime", tags: "unbindable",
+		},
+	} {
+		for _, setattr := range []bool{true, false} {
+			name := test.name
+			if !setattr {
+				name += " by remount"
+				if test.newer {
+					continue
+				}
+			}
+			t.Run(name, func(t *testing.T) {
+				inChild(t, func(t *testing.T, dir string) {
+					c := plan(image(t, dir))
+					test.m.Destination = "/m"
+					if test.m.IsBind() {
+						test.m.Source = volume(t, dir)
+					}
+					add(c, test.m)
+					b := start(t, c)
+					b.setattr = setattr
+					build(t, b)
+					m := topMount(t, b, "/m")
+					tags, _, _ := strings.Cut(m.tags, ":")
+					if m.options != test.options || tags != test.tags || !strings.Contains(m.super, test.super) {
+						t.Errorf("%+v, want options %s, propagation %q, %s", m, test.options, test.tags, test.super)
+					}
+					sub := ""
+					for _, m := range mountTable(t, b) {
+						if m.point == "/m/sub" {
+							sub = m.options
+						}
+					}
+					if sub != test.sub {
+						t.Errorf("submount: %q, want %q", sub, test.sub)
+					}
+				})
+			})
+		}
+	}
+}
+
+// volume mounts a file system of "the host" with another one in it.
+func volume(t *testing.T, dir string) string {
+	t.Helper()
+	v := filepath.Join(dir, "host")
+	for _, m := range []struct {
+		path  string
+		flags uintptr
+	}{{v, unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOATIME}, {v + "/sub", 0}} {
+		if err := os.MkdirAll(m.path, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := unix.Mount("volume", m.path, "tmpfs", m.flags, ""); err != nil {
+			t.Fatal(err)
+		}
+		if err := unix.Mount("", m.path, "", unix.MS_PRIVATE, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	writeFile(t, v+"/file", "data")
+	return v
+}
+
+// TestMountErrors: the error names the mount, the call, and what the kernel says.
+func TestMountErrors(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		m    configs.Mount
+		want string
+	}{
+		{
+			"bad option", configs.Mount{Type: "tmpfs", Data: []string{"size=lots"}},
+			"mounts[6]: mount tmpfs on /m: fsconfig size=lots: invalid argument (tmpfs: Bad value for 'size')",
+		},
+		{
+			"unknown option", configs.Mount{Type: "tmpfs", Data: []string{"fooo"}},
+			"mounts[6]: mount tmpfs on /m: fsconfig fooo: invalid argument (tmpfs: Unknown parameter 'fooo')",
+		},
+		{
+			"unknown type", configs.Mount{Type: "nosuchfs"},
+			"mounts[6]: mount nosuchfs on /m: fsopen nosuchfs: no such device",
+		},
+		{
+			"no source", configs.Mount{Type: "bind", Source: "/no/such/file", Flags: unix.MS_BIND},
+			"mounts[6]: mount bind on /m: open_tree /no/such/file: no such file or directory",
+		},
+		{
+			"file on directory", configs.Mount{Type: "bind", Source: "/dev/null", Flags: unix.MS_BIND, Destination: "/tmp"},
+			"mounts[6]: mount bind on /tmp: is a directory, but the source is a file",
+		},
+		{
+			"directory on file", configs.Mount{Type: "bind", Source: "/tmp", Flags: unix.MS_BIND, Destination: "/etc/passwd"},
+			"mounts[6]: mount bind on /etc/passwd: not a directory, but the source is one",
+		},
+		{
+			"idmap", configs.Mount{Type: "bind", Source: "/tmp", Flags: unix.MS_BIND, IDMap: "idmap"},
+			"mounts[6]: mount bind on /m: id-mapped mounts are not supported yet",
+		},
+		{
+			"no context", configs.Mount{Type: "proc", Field: "drop"},
+			"mounts[6]: mount proc on /m: no procfs context of the container is left",
+		},
+		{
+			"remount of nothing", configs.Mount{Type: "tmpfs", Destination: "/work", Flags: unix.MS_REMOUNT},
+			"mounts[6]: mount tmpfs on /work: fspick: invalid argument",
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			inChild(t, func(t *testing.T, dir string) {
+				c := plan(image(t, dir))
+				if test.m.Destination == "" {
+					test.m.Destination = "/m"
+				}
+				drop := test.m.Field == "drop"
+				add(c, test.m)
+				b := start(t, c)
+				if drop {
+					b.procContexts[1].Close()
+					b.procContexts = b.procContexts[:1]
+				}
+				if err := b.Mount(); err == nil || err.Error() != test.want {
+					t.Errorf("error\n%v, want\n%s", err, test.want)
+				}
+			})
+		})
+	}
+}
+
+// TestBindKeepsFlags: a flag that nobody asked to clear stays, so that one which the
+// kernel has locked is never in the way.
+func TestBindKeepsFlags(t *testing.T) {
+	inChild(t, func(t *testing.T, dir string) {
+		c := plan(image(t, dir))
+		add(c, configs.Mount{Destination: "/m", Type: "bind", Source: volume(t, dir), Flags: unix.MS_BIND | unix.MS_RDONLY})
+		add(c, configs.Mount{Destination: "/m", Type: "bind", Flags: unix.MS_BIND | unix.MS_REMOUNT | unix.MS_NOEXEC, Cleared: unix.MS_RDONLY})
+		b := start(t, c)
+		build(t, b)
+		if m := topMount(t, b, "/m"); m.options != "rw,nosuid,nodev,noexec,noatime" {
+			t.Errorf("%+v", m)
+		}
+	})
+}
+
+// TestRemountFilesystem changes a file system's own option.
+func TestRemountFilesystem(t *testing.T) {
+	inChild(t, func(t *testing.T, dir string) {
+		c := plan(image(t, dir))
+		add(c, configs.Mount{Destination: "/dev/shm", Type: "tmpfs", Flags: unix.MS_REMOUNT | unix.MS_NOEXEC, Data: []string{"size=128k"}})
+		b := start(t, c)
+		build(t, b)
+		if m := topMount(t, b, "/dev/shm"); m.options != "rw,nosuid,nodev,noexec,relatime" || !strings.Contains(m.super, "size=128k") {
+			t.Errorf("%+v", m)
+		}
+	})
+}
+
+// TestLongOption: fsconfig(2) takes 255 bytes.
+func TestLongOption(t *testing.T) {
+	inChild(t, func(t *testing.T, dir string) {
+		c := plan(image(t, dir))
+		work := filepath.Join(dir, strings.Repeat("a", 120), strings.Repeat("b", 130))
+		for _, d := range []string{"lower", "upper", "work"} {
+			if err := os.MkdirAll(filepath.Join(work, d), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		// An overlay cannot have its upper directory on every file system.
+		if err := unix.Mount("t", work, "tmpfs", 0, ""); err != nil {
+			t.Fatal(err)
+		}
+		writeFile(t, work+"/lower/file", "below")
+		for _, d := range []string{"upper", "work"} {
+			if err := os.Mkdir(filepath.Join(work, d), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		add(c, configs.Mount{
+			Destination: "/m", Type: "overlay", Source: "overlay", Flags: unix.MS_NODEV,
+			Data: []string{"lowerdir=" + work + "/lower", "upperdir=" + work + "/upper", "workdir=" + work + "/work"},
+		})
+		b := start(t, c)
+		err := b.Mount()
+		if errors.Is(err, unix.ENODEV) {
+			t.Skip("requires overlay")
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.Enter(); err != nil {
+			t.Fatal(err)
+		}
+		if data, err := os.ReadFile("/m/file"); err != nil || string(data) != "below" {
+			t.Errorf("%q, %v", data, err)
+		}
+		if m := topMount(t, b, "/m"); m.fstype != "overlay" || !m.has("nodev") {
+			t.Errorf("%+v", m)
+		}
+	})
+}
+
+// TestTmpfs: mode and content of what a tmpfs hides, and mounts in a read-only one.
+func TestTmpfs(t *testing.T) {
+	inChild(t, func(t *testing.T, dir string) {
+		root := image(t, dir)
+		fillCopied(t, root+"/data")
+		c := plan(root)
+		add(c, configs.Mount{Destination: "/tmp", Type: "tmpfs"})
+		add(c, configs.Mount{Destination: "/run", Type: "tmpfs", Flags: unix.MS_RDONLY, Data: []string{"mode=700"}})
+		add(c, configs.Mount{Destination: "/run/in/side", Type: "tmpfs"})
+		add(c, configs.Mount{Destination: "/data", Type: "tmpfs", CopyUp: true})
+		add(c, configs.Mount{Destination: "/fresh", Type: "tmpfs", CopyUp: true})
+		b := start(t, c)
+		build(t, b)
+		for name, want := range map[string]os.FileMode{
+			"/tmp":   os.ModeDir | os.ModeSticky | 0o777,
+			"/run":   os.ModeDir | 0o700,
+			"/data":  os.ModeDir | os.ModeSetgid | 0o751,
+			"/fresh": os.ModeDir | os.ModeSticky | 0o777,
+		} {
+			if st, err := os.Stat(name); err != nil || st.Mode() != want {
+				t.Errorf("%s: %v, %v, want %v", name, st.Mode(), err, want)
+			}
+		}
+		wantErr(t, os.WriteFile("/run/x", nil, 0o600), unix.EROFS)
+		if err := os.WriteFile("/run/in/side/x", nil, 0o600); err != nil {
+			t.Error(err)
+		}
+		checkCopied(t)
+	})
+}
+
+func fillCopied(t *testing.T, data string) {
+	t.Helper()
+	writeFile(t, data+"/sub/file", "content")
+	symlink(t, "/etc/shadow", data+"/link")
+	steps := []error{
+		os.Chown(data, 5, 6),
+		unix.Chmod(data, unix.S_ISGID|0o751),
+		os.Chown(data+"/sub/file", 7, 8),
+		unix.Chmod(data+"/sub/file", unix.S_ISUID|0o750),
+		os.Lchown(data+"/link", 9, 10),
+		unix.Mkfifo(data+"/fifo", 0o640),
+		// A file capability: lost when the owner is changed after it.
+		unix.Setxattr(data+"/sub/file", "security.capability", []byte("\x01\x00\x00\x02\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"), 0),
+		unix.Setxattr(data+"/sub", "trusted.berth", []byte("x"), 0),
+	}
+	if err := errors.Join(steps...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func checkCopied(t *testing.T) {
+	t.Helper()
+	for name, want := range map[string]unix.Stat_t{
+		"/data":          {Mode: unix.S_IFDIR | unix.S_ISGID | 0o751, Uid: 5, Gid: 6},
+		"/data/sub":      {Mode: unix.S_IFDIR | 0o755},
+		"/data/sub/file": {Mode: unix.S_IFREG | unix.S_ISUID | 0o750, Uid: 7, Gid: 8},
+		"/data/link":     {Mode: unix.S_IFLNK | 0o777, Uid: 9, Gid: 10},
+		"/data/fifo":     {Mode: unix.S_IFIFO | 0o640, Gid: 6}, // of the set-gid directory
+	} {
+		var st unix.Stat_t
+		if err := unix.Lstat(name, &st); err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if st.Mode != want.Mode || st.Uid != want.Uid || st.Gid != want.Gid {
+			t.Errorf("%s: mode %o, owner %d:%d, want %o, %d:%d", name, st.Mode, st.Uid, st.Gid, want.Mode, want.Uid, want.Gid)
+		}
+	}
+	if data, err := os.ReadFile("/data/sub/file"); err != nil || string(data) != "content" {
+		t.Errorf("content %q, %v", data, err)
+	}
+	if target, err := os.Readlink("/data/link"); err != nil || target != "/etc/shadow" {
+		t.Errorf("link %q, %v", target, err)
+	}
+	for name, attr := range map[string]string{"/data/sub/file": "security.capability", "/data/sub": "trusted.berth"} {
+		if _, err := unix.Getxattr(name, attr, nil); err != nil {
+			t.Errorf("%s has no %s: %v", name, attr, err)
+		}
+	}
+}
+
+// TestProc: a real procfs may be bound on /proc, a second one mounted elsewhere, and
+// the files of lxcfs covered.
+func TestProc(t *testing.T) {
+	inChild(t, func(t *testing.T, dir string) {
+		root := image(t, dir)
+		c := plan(root)
+		c.Mounts[0] = configs.Mount{Destination: "/proc", Type: "bind", Source: "/proc", Flags: unix.MS_BIND | unix.MS_NOSUID}
+		add(c, configs.Mount{Destination: "/other/proc", Type: "proc", Source: "p", Data: []string{"hidepid=2"}})
+		add(c, configs.Mount{Destination: "/proc/uptime", Type: "bind", Source: dir + "/host/secret", Flags: unix.MS_BIND})
+		b := start(t, c)
+		build(t, b)
+		if m := topMount(t, b, "/proc"); m.fstype != "proc" || !m.has("nosuid") {
+			t.Errorf("%+v", m)
+		}
+		if m := topMount(t, b, "/other/proc"); m.fstype != "proc" || m.source != "p" || !strings.Contains(m.super, "hidepid=") {
+			t.Errorf("%+v", m)
+		}
+		if data, err := os.ReadFile("/proc/uptime"); err != nil || string(data) != "host" {
+			t.Errorf("%q, %v", data, err)
+		}
+		checkNames(t, b)
+	})
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rootfs
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestHomeOf(t *testing.T) {
+	const passwd = "root:x:0:0:root:/root:/bin/sh\n" +
+		"# comment\n\n:::::\nshort:x:5\n" +
+		"minus:x:-1:0::/minus:\nplus:x:+6:0::/plus:\nbig:x:4294967296:0::/big:\n" +
+		"bob:x:1000:1000:Bob,,,:/home/bob:/bin/sh\n" +
+		"again:x:1000:1000::/second:\n" +
+		"empty:x:7:7:::\n" +
+		"nul:x:8:8::/a\x00b:\n" +
+		"last:x:9:9::/last"
+	for uid, want := range map[uint32]string{
+		0: "/root", 1000: "/home/bob", 5: "/", 6: "/", 7: "/", 8: "/", 9: "/last", 4294967295: "/", 77: "/",
+	} {
+		if got := homeOf([]byte(passwd), uid); got != want {
+			t.Errorf("%d: %q, want %q", uid, got, want)
+		}
+	}
+}
+
+func FuzzHomeOf(f *testing.F) {
+	f.Add([]byte("root:x:0:0:root:/root:/bin/sh\n"), uint32(0))
+	f.Add([]byte(":::::\x00"), uint32(7))
+	f.Fuzz(func(t *testing.T, passwd []byte, uid uint32) {
+		home := homeOf(passwd, uid)
+		if home == "" || strings.ContainsAny(home, "\x00\n:") {
+			t.Errorf("%q", home)
+		}
+	})
+}
+
+// TestHome: what the container has for /etc/passwd is not always a file.
+func TestHome(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		make func(t *testing.T, name string)
+		want string
+	}{
+		{"missing", func(t *testing.T, name string) { os.Remove(name) }, "/"},
+		{"fifo", func(t *testing.T, name string) {
+			os.Remove(name)
+			if err := unix.Mkfifo(name, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}, "/"},
+		{"link", func(t *testing.T, name string) {
+			writeFile(t, name+".real", "r:x:0:0::/linked:\n")
+			symlink(t, "/etc/passwd.real", name)
+		}, "/linked"},
+		{"endless", func(t *testing.T, name string) {
+			f, err := os.Create(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			if err := f.Truncate(1 << 40); err != nil {
+				t.Fatal(err)
+			}
+		}, "/"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			inChild(t, func(t *testing.T, dir string) {
+				c := plan(image(t, dir))
+				test.make(t, c.Rootfs.Path+"/etc/passwd")
+				b := start(t, c)
+				build(t, b)
+				if home, err := b.Home(0); err != nil || home != test.want {
+					t.Errorf("%q, %v, want %q", home, err, test.want)
+				}
+			})
+		})
+	}
+}

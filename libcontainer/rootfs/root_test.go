@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rootfs
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/berth-run/berth/libcontainer/configs"
+	"golang.org/x/sys/unix"
+)
+
+// TestPropagation: what "/" has in the end, and that what the container mounts in
+// a volume gets to the host only when it was asked for.
+func TestPropagation(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		flags uintptr
+		// root is the propagation of "/", volume that of the bind mount.
+		root, volume string
+	}{
+		{"default", 0, "", "master"},
+		{"rslave", unix.MS_SLAVE | unix.MS_REC, "", "master"},
+		{"slave", unix.MS_SLAVE, "", "shared"},
+		{"rprivate", unix.MS_PRIVATE | unix.MS_REC, "", ""},
+		{"shared", unix.MS_SHARED, "shared", "shared"},
+		{"rshared", unix.MS_SHARED | unix.MS_REC, "shared", "shared"},
+		{"unbindable", unix.MS_UNBINDABLE, "unbindable", "master"},
+	} {
+		for _, noPivot := range []bool{false, true} {
+			name := test.name
+			if noPivot {
+				name += " no pivot"
+			}
+			t.Run(name, func(t *testing.T) {
+				inChild(t, func(t *testing.T, dir string) {
+					root := image(t, dir)
+					outside := sharedHost(t, dir)
+					c := plan(root)
+					c.Rootfs.Propagation, c.NoPivotRoot = test.flags, noPivot
+					add(c, configs.Mount{Destination: "/m", Type: "bind", Source: dir + "/host", Flags: unix.MS_BIND})
+					b := start(t, c)
+					build(t, b)
+					for point, want := range map[string]string{"/": test.root, "/m": test.volume} {
+						tags, _, _ := strings.Cut(topMount(t, b, point).tags, ":")
+						if tags != want {
+							t.Errorf("%s: propagation %q, want %q", point, tags, want)
+						}
+					}
+					outside()
+				})
+			})
+		}
+	}
+}
+
+// sharedHost makes the present namespace "the host", with shared mounts as systemd
+// makes them, and moves on to a copy of it, as a container's. The result checks
+// that the host has the mounts it had.
+func sharedHost(t *testing.T, dir string) func() {
+	t.Helper()
+	host := filepath.Join(dir, "host")
+	if err := unix.Mount("", "/", "", unix.MS_SHARED|unix.MS_REC, ""); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mount("volume", host, "tmpfs", 0, ""); err != nil {
+		t.Fatal(err)
+	}
+	self := "/proc/thread-self/"
+	ns, err := unix.Open(self+"ns/mnt", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := hostPoints(t)
+	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		if err := unix.Setns(ns, unix.CLONE_NEWNS); err != nil {
+			t.Fatal(err)
+		}
+		unix.Close(ns)
+		if after := hostPoints(t); after != before {
+			t.Errorf("the host's mounts changed from\n%s\nto\n%s", before, after)
+		}
+	}
+}
+
+func hostPoints(t *testing.T) string {
+	t.Helper()
+	b := &Builder{proc: hostProc(t)}
+	defer b.proc.Close()
+	var out strings.Builder
+	for _, m := range mountTable(t, b) {
+		out.WriteString(m.point + " " + m.fstype + "\n")
+	}
+	return out.String()
+}
+
+func TestFullKernelMounts(t *testing.T) {
+	const table = `22 27 0:21 / /proc rw - proc proc rw
+23 27 0:22 / /sys rw shared:7 master:1 - sysfs sysfs rw
+24 23 0:23 / /sys/fs/cgroup rw - tmpfs tmpfs rw
+25 22 0:21 /sys /proc/sys ro - proc proc rw
+26 27 0:25 / /with\040space\134 rw - proc proc rw
+27 1 0:26 / /c/rootfs/proc rw - proc proc rw
+28 1 0:26 / /c/rootfs2/proc rw - proc proc rw
+bad line - proc
+- sysfs
+`
+	got := fullKernelMounts(table, "/c/rootfs")
+	want := []string{"/proc", "/sys", `/with space\`, "/c/rootfs2/proc"}
+	if strings.Join(got, "|") != strings.Join(want, "|") {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+func FuzzFullKernelMounts(f *testing.F) {
+	f.Add("22 27 0:21 / /proc rw - proc proc rw\n", "/c")
+	f.Add(`1 2 3 / /a\04 rw - sysfs`, "/")
+	f.Fuzz(func(t *testing.T, table, except string) {
+		for _, p := range fullKernelMounts(table, except) {
+			if p == except || strings.HasPrefix(p, except+"/") {
+				t.Errorf("%q is in %q", p, except)
+			}
+		}
+	})
+}

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rootfs
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/berth-run/berth/libcontainer/configs"
+	"golang.org/x/sys/unix"
+)
+
+// TestDefault builds a container as engines ask for one, and looks at it from
+// inside. Once with what the kernel has, and once with the calls of Linux 5.10.
+func TestDefault(t *testing.T) {
+	for _, variant := range []struct {
+		name    string
+		setattr bool
+		noPivot bool
+	}{
+		{"setattr", true, false},
+		{"remount", false, false},
+		{"no pivot", true, true},
+	} {
+		t.Run(variant.name, func(t *testing.T) {
+			inChild(t, func(t *testing.T, dir string) {
+				c := plan(image(t, dir))
+				c.NoPivotRoot = variant.noPivot
+				b := start(t, c)
+				if !b.setattr {
+					t.Skip("requires Linux 5.12")
+				}
+				b.setattr = variant.setattr
+				build(t, b)
+				checkMounts(t, b)
+				checkDev(t)
+				checkSealed(t)
+				checkNames(t, b)
+				checkHidden(t, dir)
+				if n := len(mountTable(t, b)); !variant.noPivot && n > 40 {
+					t.Errorf("%d mounts are left: the host's among them?", n)
+				}
+			})
+		})
+	}
+}
+
+// checkHidden looks for a directory of the host.
+func checkHidden(t *testing.T, dir string) {
+	t.Helper()
+	for _, name := range []string{dir, "/.." + dir, "/../../" + dir, "." + dir, ".." + dir} {
+		if _, err := os.Stat(name); !os.IsNotExist(err) {
+			t.Errorf("%s of the host can be seen: %v", name, err)
+		}
+	}
+}
+
+func checkMounts(t *testing.T, b *Builder) {
+	t.Helper()
+	for _, want := range []struct{ point, fstype, options string }{
+		{"/", "", "ro"},
+		{"/proc", "proc", "rw,relatime"},
+		{"/dev", "tmpfs", "rw,nosuid"}, // no atime mode: strictatime
+		{"/dev/pts", "devpts", "rw,nosuid,noexec,relatime"},
+		{"/dev/shm", "tmpfs", "rw,nosuid,nodev,noexec,relatime"},
+		{"/dev/mqueue", "mqueue", "rw,nosuid,nodev,noexec,relatime"},
+		{"/sys", "sysfs", "ro,nosuid,nodev,noexec,relatime"},
+		{"/proc/sys", "proc", "ro,relatime"},
+		{"/proc/sysrq-trigger", "proc", "ro,relatime"},
+		{"/proc/kcore", "tmpfs", "rw,nosuid"},
+		{"/sys/firmware", "tmpfs", "ro,nosuid,nodev,noexec,relatime"},
+	} {
+		if _, err := os.Lstat(want.point); err != nil {
+			continue // this kernel has no such file
+		}
+		m := topMount(t, b, want.point)
+		if want.fstype != "" && m.fstype != want.fstype {
+			t.Errorf("%s: type %s, want %s", want.point, m.fstype, want.fstype)
+		}
+		if want.point == "/" && m.has("ro") {
+			continue
+		}
+		if m.options != want.options {
+			t.Errorf("%s: options %s, want %s", want.point, m.options, want.options)
+		}
+		if m.tags != "" {
+			t.Errorf("%s: propagation %s", want.point, m.tags)
+		}
+	}
+	if m := topMount(t, b, "/dev/shm"); !strings.Contains(m.super, "size=65536k") {
+		t.Errorf("/dev/shm: %s", m.super)
+	}
+}
+
+func checkDev(t *testing.T) {
+	t.Helper()
+	for name, minor := range map[string]uint32{"null": 3, "zero": 5, "full": 7, "random": 8, "urandom": 9} {
+		var st unix.Stat_t
+		if err := unix.Lstat("/dev/"+name, &st); err != nil {
+			t.Error(err)
+			continue
+		}
+		if st.Mode != unix.S_IFCHR|0o666 || st.Rdev != unix.Mkdev(1, minor) || st.Uid != 0 || st.Gid != 0 {
+			t.Errorf("/dev/%s: mode %o, device %x, owner %d:%d", name, st.Mode, st.Rdev, st.Uid, st.Gid)
+		}
+	}
+	for name, want := range map[string]string{
+		"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1",
+		"stderr": "/proc/self/fd/2", "ptmx": "pts/ptmx",
+	} {
+		if got, err := os.Readlink("/dev/" + name); err != nil || got != want {
+			t.Errorf("/dev/%s: %q, %v, want %q", name, got, err, want)
+		}
+	}
+}
+
+// checkSealed tries what the masks and read-only paths are there to prevent.
+func checkSealed(t *testing.T) {
+	t.Helper()
+	wantErr(t, os.WriteFile("/new", nil, 0o600), unix.EROFS)
+	wantErr(t, os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0), unix.EROFS)
+	if _, err := os.Lstat("/proc/sysrq-trigger"); err == nil {
+		wantErr(t, os.WriteFile("/proc/sysrq-trigger", []byte("h"), 0), unix.EROFS)
+	}
+	for _, name := range []string{"/proc/keys", "/proc/timer_list", "/proc/kcore"} {
+		data, err := os.ReadFile(name)
+		if err == nil && len(data) > 0 {
+			t.Errorf("%s shows %d bytes", name, len(data))
+		}
+	}
+	entries, err := os.ReadDir("/sys/firmware")
+	if err == nil && len(entries) > 0 {
+		t.Errorf("/sys/firmware has %v", entries)
+	}
+	if err == nil {
+		wantErr(t, os.Mkdir("/sys/firmware/x", 0o700), unix.EROFS)
+	}
+}
+
+func checkNames(t *testing.T, b *Builder) {
+	t.Helper()
+	var u unix.Utsname
+	if err := unix.Uname(&u); err != nil || unix.ByteSliceToString(u.Nodename[:]) != "berth-test" {
+		t.Errorf("host name %q, %v", unix.ByteSliceToString(u.Nodename[:]), err)
+	}
+	data, err := os.ReadFile("/proc/sys/net/ipv4/ip_unprivileged_port_start")
+	if err != nil || string(data) != "7\n" {
+		t.Errorf("sysctl: %q, %v", data, err)
+	}
+	if st, err := os.Stat("/work/deep/down"); err != nil || st.Mode() != os.ModeDir|0o755 {
+		t.Errorf("cwd: %v, %v", st, err)
+	}
+	for uid, want := range map[uint32]string{0: "/root", 1000: "/home/bob", 7: "/"} {
+		if home, err := b.Home(uid); err != nil || home != want {
+			t.Errorf("home of %d: %q, %v, want %q", uid, home, err, want)
+		}
+	}
+	if wd, err := unix.Getwd(); err != nil || wd != "/" {
+		t.Errorf("the working directory is %q, %v", wd, err)
+	}
+}
+
+// TestNoMountNamespace: the mounts go to the host's namespace, and away again.
+func TestNoMountNamespace(t *testing.T) {
+	inChild(t, func(t *testing.T, dir string) {
+		// This is "the host"; shared as systemd makes it, with a peer to see
+		// what gets out.
+		if err := unix.Mount("", "/", "", unix.MS_SHARED|unix.MS_REC, ""); err != nil {
+			t.Fatal(err)
+		}
+		c := plan(image(t, dir))
+		c.Namespaces = c.Namespaces[1:]
+		c.MaskedPaths, c.ReadonlyPaths = nil, nil
+		b := start(t, c)
+		before := len(mountTable(t, b))
+		if err := b.Mount(); err != nil {
+			t.Fatal(err)
+		}
+		if b.MountID() == 0 {
+			t.Fatal("no mount id")
+		}
+		if m := topMount(t, b, c.Rootfs.Path+"/proc"); m.fstype != "proc" || m.tags != "" {
+			t.Errorf("%+v", m)
+		}
+		if m := topMount(t, b, c.Rootfs.Path); m.tags != "" {
+			t.Errorf("the rootfs is not private: %+v", m)
+		}
+		if err := Detach(c.Rootfs.Path, b.MountID()+1); err != nil {
+			t.Error(err)
+		}
+		if n := len(mountTable(t, b)); n <= before {
+			t.Error("Detach has removed a mount that is not ours")
+		}
+		for range 2 {
+			if err := Detach(c.Rootfs.Path, b.MountID()); err != nil {
+				t.Error(err)
+			}
+		}
+		if n := len(mountTable(t, b)); n != before {
+			t.Errorf("%d mounts, want %d as before", n, before)
+		}
+	})
+}
+
+// TestNoMountNamespaceFails: a Mount that fails leaves nothing on the host.
+func TestNoMountNamespaceFails(t *testing.T) {
+	inChild(t, func(t *testing.T, dir string) {
+		c := plan(image(t, dir))
+		c.Namespaces = c.Namespaces[1:]
+		add(c, configs.Mount{Destination: "/x", Type: "nosuchfs"})
+		b := start(t, c)
+		before := mountTable(t, b)
+		wantErr(t, b.Mount(), unix.ENODEV)
+		if after := mountTable(t, b); len(after) != len(before) || b.MountID() != 0 {
+			t.Errorf("%d mounts, want %d as before", len(after), len(before))
+		}
+	})
+}
+
+// TestNoMountNamespaceEnter: init gets a directory to chroot into.
+func TestNoMountNamespaceEnter(t *testing.T) {
+	inChild(t, func(t *testing.T, dir string) {
+		c := plan(image(t, dir))
+		c.Namespaces = c.Namespaces[1:]
+		c.MaskedPaths, c.ReadonlyPaths = nil, nil
+		b := start(t, c)
+		build(t, b)
+		checkDev(t)
+		checkNames(t, b)
+	})
+}
+
+func TestRootfsMissing(t *testing.T) {
+	inChild(t, func(t *testing.T, dir string) {
+		_, err := New(options(t, plan(dir+"/none")))
+		wantErr(t, err, unix.ENOENT)
+		if err != nil && !strings.HasPrefix(err.Error(), "root.path: ") {
+			t.Errorf("error %q does not name the field", err)
+		}
+	})
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package specconv
+
+import (
+	"path"
+	"strings"
+
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// defaultDeviceRules stand after those of the config, so that none of those can
+// take a container's basic devices away. Making a node is always allowed: only its
+// use is a risk.
+var defaultDeviceRules = [...]configs.DeviceRule{
+	{Allow: true, Type: 'c', Major: configs.DeviceWildcard, Minor: configs.DeviceWildcard, Mknod: true},
+	{Allow: true, Type: 'b', Major: configs.DeviceWildcard, Minor: configs.DeviceWildcard, Mknod: true},
+	{Allow: true, Type: 'c', Major: 1, Minor: 3, Read: true, Write: true, Mknod: true},                        // null
+	{Allow: true, Type: 'c', Major: 1, Minor: 5, Read: true, Write: true, Mknod: true},                        // zero
+	{Allow: true, Type: 'c', Major: 1, Minor: 7, Read: true, Write: true, Mknod: true},                        // full
+	{Allow: true, Type: 'c', Major: 1, Minor: 8, Read: true, Write: true, Mknod: true},                        // random
+	{Allow: true, Type: 'c', Major: 1, Minor: 9, Read: true, Write: true, Mknod: true},                        // urandom
+	{Allow: true, Type: 'c', Major: 5, Minor: 0, Read: true, Write: true, Mknod: true},                        // tty
+	{Allow: true, Type: 'c', Major: 136, Minor: configs.DeviceWildcard, Read: true, Write: true, Mknod: true}, // pts
+	{Allow: true, Type: 'c', Major: 5, Minor: 2, Read: true, Write: true, Mknod: true},                        // ptmx
+	{Allow: true, Type: 'c', Major: 10, Minor: 200, Read: true, Write: true, Mknod: true},                     // tun
+}
+
+// cgroup says where the container is placed and what it may use. Which limits the
+// host's controllers can express is for package cgroups to see.
+func (c *conversion) cgroup() error {
+	g := &c.plan.Cgroup
+	g.Systemd, g.Rootless, g.Annotations = c.opts.SystemdCgroup, c.opts.Rootless, c.spec.Annotations
+	g.Resources = new(specs.LinuxResources)
+	if c.linux.Resources != nil {
+		*g.Resources = *c.linux.Resources
+	}
+	rules := g.Resources.Devices
+	g.Resources.Devices = nil
+	var err error
+	if g.Path, err = cgroupPath(c.linux.CgroupsPath, c.opts.SystemdCgroup); err != nil {
+		return err
+	}
+	if err := fileNames(g.Resources); err != nil {
+		return in(err, "resources")
+	}
+	g.DeviceRules = make([]configs.DeviceRule, 0, len(rules)+len(defaultDeviceRules))
+	for i := range rules {
+		r, err := deviceRule(&rules[i])
+		if err != nil {
+			return at(err, "resources.devices", i)
+		}
+		g.DeviceRules = append(g.DeviceRules, r)
+	}
+	g.DeviceRules = append(g.DeviceRules, defaultDeviceRules[:]...)
+	return nil
+}
+
+// cgroupPath cleans the path, so that ".." cannot lead out of the hierarchy.
+func cgroupPath(p string, systemd bool) (string, error) {
+	if err := noNUL("cgroupsPath", p); err != nil || p == "" {
+		return "", err
+	}
+	if systemd {
+		if strings.Count(p, ":") != 2 {
+			return "", fault("cgroupsPath", "expected slice:prefix:name for the systemd driver, got %q", p)
+		}
+		return p, nil
+	}
+	clean := path.Join("/", p)
+	if !path.IsAbs(p) {
+		clean = clean[1:]
+	}
+	return clean, nil
+}
+
+// fileNames checks those parts of resources that become part of a file's name in
+// the cgroup, which would lead out of it otherwise.
+func fileNames(r *specs.LinuxResources) error {
+	for i, h := range r.HugepageLimits {
+		if h.Pagesize == "" || strings.ContainsAny(h.Pagesize, "/\x00") {
+			return fault(element("hugepageLimits", i)+".pageSize", "not a page size: %q", h.Pagesize)
+		}
+	}
+	for _, key := range sortedKeys(r.Unified) {
+		if key == "" || strings.ContainsAny(key, "/\x00") {
+			return fault("unified", "not a file name: %q", key)
+		}
+	}
+	return nil
+}
+
+// deviceRule converts one rule. Empty fields are wildcards, but for the access:
+// a rule about nothing is a mistake.
+func deviceRule(s *specs.LinuxDeviceCgroup) (configs.DeviceRule, error) {
+	r := configs.DeviceRule{Allow: s.Allow, Type: 'a', Major: configs.DeviceWildcard, Minor: configs.DeviceWildcard}
+	switch s.Type {
+	case "", "a":
+	case "b", "c":
+		r.Type = s.Type[0]
+	default:
+		return r, fault("type", "unknown device type %q, must be a, b or c", s.Type)
+	}
+	for _, n := range [...]struct {
+		field string
+		from  *int64
+		to    *int64
+		max   int64
+	}{{"major", s.Major, &r.Major, maxMajor}, {"minor", s.Minor, &r.Minor, maxMinor}} {
+		if n.from == nil || *n.from == configs.DeviceWildcard {
+			continue
+		}
+		if *n.from < 0 || *n.from > n.max {
+			return r, fault(n.field, "must be between 0 and %d, or -1 for all: %d", n.max, *n.from)
+		}
+		*n.to = *n.from
+	}
+	for _, a := range s.Access {
+		switch a {
+		case 'r':
+			r.Read = true
+		case 'w':
+			r.Write = true
+		case 'm':
+			r.Mknod = true
+		default:
+			return r, fault("access", "unknown access %q in %q, must be of r, w and m", a, s.Access)
+		}
+	}
+	if s.Access == "" {
+		return r, fault("access", "must not be empty")
+	}
+	return r, nil
+}

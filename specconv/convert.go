@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package specconv
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// conversion is one document on its way to a plan.
+type conversion struct {
+	spec *specs.Spec
+	// linux is spec.Linux, or an empty one.
+	linux *specs.Linux
+	opts  *Options
+	// unprivileged says that the runtime is rootless and not even root of a user
+	// namespace, so that the container needs one of its own.
+	unprivileged bool
+	plan         *configs.Config
+}
+
+// step converts and checks one part of the document. Its errors name the field
+// relative to the parent.
+type step struct {
+	parent string
+	run    func(*conversion) error
+}
+
+// steps are run in this order. A step may rely on the ones before it only where a
+// comment says so: each reports the errors of its own fields, so that a caller
+// that goes on after an error can collect those of all.
+var steps = [...]step{
+	{"", (*conversion).version},
+	// The namespaces come early: what a container may set depends on them.
+	{"linux", (*conversion).namespaces},
+	{"linux", (*conversion).idMappings},
+	{"", (*conversion).process},
+	{"", (*conversion).root},
+	{"", (*conversion).hostname},
+	{"", (*conversion).mounts},
+	{"hooks", (*conversion).hooks},
+	{"linux", (*conversion).timeOffsets},
+	{"linux", (*conversion).sysctls},
+	{"linux", (*conversion).devices},
+	{"linux", (*conversion).netDevices},
+	{"linux", (*conversion).cgroup},
+	{"linux", (*conversion).paths},
+	{"linux", (*conversion).labels},
+	{"linux", (*conversion).personality},
+	{"linux", (*conversion).memoryPolicy},
+	{"linux", (*conversion).intelRdt},
+}
+
+// Convert checks spec and makes the plan of it. The error names the first field
+// that is wrong. The plan shares memory with spec, which must not be changed
+// afterwards.
+func Convert(spec *specs.Spec, o *Options) (*configs.Config, error) {
+	return convert(spec, o, unix.Geteuid())
+}
+
+func convert(spec *specs.Spec, o *Options, euid int) (*configs.Config, error) {
+	c := &conversion{spec: spec, linux: spec.Linux, opts: o, unprivileged: o.Rootless && euid != 0}
+	if c.linux == nil {
+		c.linux = new(specs.Linux)
+	}
+	c.plan = &configs.Config{
+		SpecVersion: spec.Version,
+		Bundle:      o.Bundle,
+		// Its values are for package seccomp to check: it knows them.
+		Seccomp:      c.linux.Seccomp,
+		Annotations:  spec.Annotations,
+		NoPivotRoot:  o.NoPivotRoot,
+		NoNewKeyring: o.NoNewKeyring,
+	}
+	for _, s := range steps {
+		if err := s.run(c); err != nil {
+			if s.parent != "" {
+				err = in(err, s.parent)
+			}
+			return nil, err
+		}
+	}
+	return c.plan, nil
+}
+
+// version accepts every 0.x and 1.x, newer than berth or not, since the
+// runtime-spec only adds within a major version; and no version at all, as runc
+// does. A later major version may mean something else by the same words.
+func (c *conversion) version() error {
+	v := c.spec.Version
+	if major, _, ok := strings.Cut(v, "."); ok && v != "" {
+		if n, err := strconv.Atoi(major); err == nil && (n == 0 || n == 1) {
+			return nil
+		}
+	} else if v == "" {
+		return nil
+	}
+	return fault("ociVersion", "unsupported version %q, must be 1.x", v)
+}
+
+// hostname needs a UTS namespace, new or joined: the names are the host's
+// otherwise.
+func (c *conversion) hostname() error {
+	private := c.plan.Namespaces.Contains(configs.NewUTS)
+	for _, f := range [...]struct{ name, value string }{
+		{"hostname", c.spec.Hostname}, {"domainname", c.spec.Domainname},
+	} {
+		if f.value == "" {
+			continue
+		}
+		if !private {
+			return fault(f.name, "unable to set %s without a private UTS namespace", f.name)
+		}
+		if err := noNUL(f.name, f.value); err != nil {
+			return err
+		}
+		// __NEW_UTS_LEN of the kernel, which would say EINVAL only.
+		if len(f.value) > 64 {
+			return fault(f.name, "%d bytes, more than the 64 that the kernel takes", len(f.value))
+		}
+	}
+	c.plan.Hostname, c.plan.Domainname = c.spec.Hostname, c.spec.Domainname
+	return nil
+}
+
+// labels are the texts that a security module reads.
+func (c *conversion) labels() error {
+	c.plan.MountLabel = c.linux.MountLabel
+	return noNUL("mountLabel", c.linux.MountLabel)
+}

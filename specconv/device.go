@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package specconv
+
+import (
+	"path"
+	"slices"
+
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// defaultDevices are the nodes that every container has (config-linux.md, Default
+// Devices); /dev/console and /dev/ptmx are no nodes of their own and made
+// elsewhere.
+var defaultDevices = [...]configs.Device{
+	{Path: "/dev/null", Type: 'c', Major: 1, Minor: 3, FileMode: 0o666, Default: true},
+	{Path: "/dev/zero", Type: 'c', Major: 1, Minor: 5, FileMode: 0o666, Default: true},
+	{Path: "/dev/full", Type: 'c', Major: 1, Minor: 7, FileMode: 0o666, Default: true},
+	{Path: "/dev/random", Type: 'c', Major: 1, Minor: 8, FileMode: 0o666, Default: true},
+	{Path: "/dev/urandom", Type: 'c', Major: 1, Minor: 9, FileMode: 0o666, Default: true},
+	{Path: "/dev/tty", Type: 'c', Major: 5, Minor: 0, FileMode: 0o666, Default: true},
+}
+
+// The largest numbers that the kernel's dev_t holds.
+const (
+	maxMajor = 1<<12 - 1
+	maxMinor = 1<<20 - 1
+)
+
+// devices converts linux.devices and adds the default ones, unless the config has
+// a device of its own there.
+func (c *conversion) devices() error {
+	own := make([]configs.Device, 0, len(c.linux.Devices)+len(defaultDevices))
+	for i := range c.linux.Devices {
+		d, err := device(&c.linux.Devices[i])
+		if err != nil {
+			return at(err, "devices", i)
+		}
+		if j := indexDevice(own, d.Path); j < 0 {
+			own = append(own, d)
+		} else if own[j] != d {
+			return fault(element("devices", i)+".path", "%s is another device in %s", d.Path, element("devices", j))
+		}
+	}
+	listed := own
+	for _, d := range defaultDevices {
+		if indexDevice(listed, d.Path) < 0 {
+			own = append(own, d)
+		}
+	}
+	c.plan.Devices = own
+	return nil
+}
+
+func indexDevice(devices []configs.Device, path string) int {
+	return slices.IndexFunc(devices, func(d configs.Device) bool { return d.Path == path })
+}
+
+func device(s *specs.LinuxDevice) (configs.Device, error) {
+	d := configs.Device{Path: path.Clean(s.Path), FileMode: 0o666}
+	if !path.IsAbs(s.Path) {
+		return d, fault("path", "must be an absolute path: %q", s.Path)
+	}
+	if err := noNUL("path", s.Path); err != nil {
+		return d, err
+	}
+	switch s.Type {
+	case "b", "c", "p":
+		d.Type = s.Type[0]
+	case "u":
+		d.Type = 'c'
+	default:
+		return d, fault("type", "unknown device type %q, must be b, c, u or p", s.Type)
+	}
+	if d.Type != 'p' {
+		switch {
+		case s.Major < 0 || s.Major > maxMajor:
+			return d, fault("major", "must be between 0 and %d: %d", maxMajor, s.Major)
+		case s.Minor < 0 || s.Minor > maxMinor:
+			return d, fault("minor", "must be between 0 and %d: %d", maxMinor, s.Minor)
+		}
+		d.Major, d.Minor = s.Major, s.Minor
+	}
+	if s.FileMode != nil {
+		// Docker sends the file's type along, as stat(2) has it.
+		d.FileMode = uint32(*s.FileMode) & 0o7777
+	}
+	if s.UID != nil {
+		d.UID = *s.UID
+	}
+	if s.GID != nil {
+		d.GID = *s.GID
+	}
+	return d, nil
+}

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package specconv
+
+import (
+	"fmt"
+	"strings"
+)
+
+// fieldError is an error in one field of the document. The path is put together
+// while the error travels up, so that a correct document pays nothing for it.
+type fieldError struct {
+	path string
+	err  error
+}
+
+func (e *fieldError) Error() string { return e.path + ": " + e.err.Error() }
+func (e *fieldError) Unwrap() error { return e.err }
+
+// fault is an error of the field, which is named relative to what the caller of
+// the function knows by name: "path", "options[2]".
+func fault(field, format string, args ...any) error {
+	return &fieldError{field, fmt.Errorf(format, args...)}
+}
+
+// in puts the name of what contains a field in front of an error: in(err, "process")
+// makes "process.cwd" of "cwd". Nil stays nil.
+func in(err error, parent string) error {
+	if err == nil {
+		return nil
+	}
+	if f, ok := err.(*fieldError); ok {
+		if !strings.HasPrefix(f.path, "[") {
+			parent += "."
+		}
+		return &fieldError{parent + f.path, f.err}
+	}
+	return &fieldError{parent, err}
+}
+
+// at is in for an element of a list.
+func at(err error, list string, i int) error {
+	if err == nil {
+		return nil
+	}
+	return in(err, element(list, i))
+}
+
+// element is the name of a list's element: "mounts[3]".
+func element(list string, i int) string { return fmt.Sprintf("%s[%d]", list, i) }
+
+// noNUL refuses what cannot be passed to the kernel: it would end the string at
+// the NUL, and so do something else than what the document says.
+func noNUL(field, value string) error {
+	if strings.IndexByte(value, 0) >= 0 {
+		return fault(field, "must not contain a NUL byte: %q", value)
+	}
+	return nil
+}
+
+// noNULs is noNUL for each of a list.
+func noNULs(list string, values []string) error {
+	for i, v := range values {
+		if strings.IndexByte(v, 0) >= 0 {
+			return noNUL(element(list, i), v)
+		}
+	}
+	return nil
+}

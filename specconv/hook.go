@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package specconv
+
+import (
+	"path"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// KnownHooks are the hooks that Convert takes, in the order in which they run.
+func KnownHooks() []string {
+	kinds := hookKinds(new(specs.Hooks))
+	all := make([]string, 0, len(kinds))
+	for _, k := range kinds {
+		all = append(all, k.name)
+	}
+	return all
+}
+
+// hookKind is one of the six lists.
+type hookKind struct {
+	name  string
+	hooks []specs.Hook
+}
+
+func hookKinds(h *specs.Hooks) []hookKind {
+	return []hookKind{
+		//nolint:staticcheck // deprecated, but what Docker's network still uses
+		{"prestart", h.Prestart},
+		{"createRuntime", h.CreateRuntime},
+		{"createContainer", h.CreateContainer},
+		{"startContainer", h.StartContainer},
+		{"poststart", h.Poststart},
+		{"poststop", h.Poststop},
+	}
+}
+
+// hooks checks them all before the first runs.
+func (c *conversion) hooks() error {
+	if c.spec.Hooks == nil {
+		return nil
+	}
+	c.plan.Hooks = *c.spec.Hooks
+	for _, kind := range hookKinds(c.spec.Hooks) {
+		for i := range kind.hooks {
+			if err := hook(&kind.hooks[i]); err != nil {
+				return at(err, kind.name, i)
+			}
+		}
+	}
+	return nil
+}
+
+func hook(h *specs.Hook) error {
+	if !path.IsAbs(h.Path) {
+		return fault("path", "must be an absolute path: %q", h.Path)
+	}
+	if h.Timeout != nil && *h.Timeout <= 0 {
+		return fault("timeout", "must be greater than zero: %d", *h.Timeout)
+	}
+	if err := noNUL("path", h.Path); err != nil {
+		return err
+	}
+	if err := noNULs("args", h.Args); err != nil {
+		return err
+	}
+	return noNULs("env", h.Env)
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package specconv
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"unsafe"
+
+	"github.com/berth-run/berth/specconv/internal/decode"
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// configFile is the document's name in a bundle (runtime-spec: bundle.md).
+	configFile = "config.json"
+	// maxConfigSize is far above any real config (the largest are pods of some
+	// hundred KB) and far below what would hurt the host.
+	maxConfigSize = 32 << 20
+)
+
+// Load reads config.json from the bundle directory. A missing file, broken JSON
+// (with line and column) and a wrong type (with the field) are told in one line.
+// Unknown keys are ignored.
+func Load(bundle string) (*specs.Spec, error) {
+	document, err := readConfig(filepath.Join(bundle, configFile))
+	if err != nil {
+		return nil, err
+	}
+	spec, err := decode.Spec(document)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", configFile, err)
+	}
+	return spec, nil
+}
+
+// readConfig makes plain system calls: os.Open would first set the runtime's
+// poller up, and would wait for the writer of a FIFO.
+func readConfig(path string) (string, error) {
+	fd, err := retry(func() (int, error) {
+		return unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	})
+	if errors.Is(err, unix.ENOENT) {
+		// Engines match this text. The path comes after it, and ENOENT's own
+		// words not at all: Podman would take them for a missing program.
+		return "", fmt.Errorf("JSON specification file %s not found: %s", configFile, path)
+	}
+	if err != nil {
+		return "", fmt.Errorf("open %s: %w", path, err)
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return "", fmt.Errorf("fstat %s: %w", path, err)
+	}
+	switch {
+	case st.Mode&unix.S_IFMT == unix.S_IFDIR:
+		return "", fmt.Errorf("read %s: %w", path, unix.EISDIR)
+	case st.Mode&unix.S_IFMT != unix.S_IFREG:
+		return "", fmt.Errorf("%s: not a regular file", path)
+	case st.Size > maxConfigSize:
+		return "", fmt.Errorf("%s: %d bytes, more than the %d MiB that a config may have", path, st.Size, maxConfigSize>>20)
+	}
+	return readAll(fd, path, int(st.Size))
+}
+
+// readAll reads a file of about the given size, which may be wrong: files of
+// procfs say 0, and a file may grow meanwhile.
+func readAll(fd int, path string, size int) (string, error) {
+	buf := make([]byte, 0, size+1)
+	for {
+		if len(buf) == cap(buf) {
+			if len(buf) > maxConfigSize {
+				return "", fmt.Errorf("%s: more than the %d MiB that a config may have", path, maxConfigSize>>20)
+			}
+			buf = append(buf, make([]byte, 4096)...)[:len(buf)]
+		}
+		n, err := retry(func() (int, error) { return unix.Read(fd, buf[len(buf):cap(buf)]) })
+		if err != nil {
+			return "", fmt.Errorf("read %s: %w", path, err)
+		}
+		if n == 0 {
+			// Not copied, since nothing writes to buf from here on: the strings
+			// of the spec are slices of it.
+			return unsafe.String(unsafe.SliceData(buf), len(buf)), nil
+		}
+		buf = buf[:len(buf)+n]
+	}
+}
+
+// retry repeats a system call that a signal has interrupted.
+func retry(call func() (int, error)) (int, error) {
+	for {
+		n, err := call()
+		if err != unix.EINTR {
+			return n, err
+		}
+	}
+}

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package specconv
+
+import (
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+var memoryPolicyModes = []number[specs.MemoryPolicyModeType]{
+	{specs.MpolDefault, unix.MPOL_DEFAULT},
+	{specs.MpolBind, unix.MPOL_BIND},
+	{specs.MpolInterleave, unix.MPOL_INTERLEAVE},
+	{specs.MpolWeightedInterleave, unix.MPOL_WEIGHTED_INTERLEAVE},
+	{specs.MpolPreferred, unix.MPOL_PREFERRED},
+	{specs.MpolPreferredMany, unix.MPOL_PREFERRED_MANY},
+	{specs.MpolLocal, unix.MPOL_LOCAL},
+}
+
+var memoryPolicyFlags = []number[specs.MemoryPolicyFlagType]{
+	{specs.MpolFNumaBalancing, unix.MPOL_F_NUMA_BALANCING},
+	{specs.MpolFRelativeNodes, unix.MPOL_F_RELATIVE_NODES},
+	{specs.MpolFStaticNodes, unix.MPOL_F_STATIC_NODES},
+}
+
+// KnownMemoryPolicyModes are the modes that Convert takes, sorted.
+func KnownMemoryPolicyModes() []string { return names(memoryPolicyModes) }
+
+// KnownMemoryPolicyFlags are the flags that Convert takes, sorted.
+func KnownMemoryPolicyFlags() []string { return names(memoryPolicyFlags) }
+
+// memoryPolicy checks linux.memoryPolicy as set_mempolicy(2) has its rules.
+func (c *conversion) memoryPolicy() error {
+	p := c.linux.MemoryPolicy
+	if p == nil {
+		return nil
+	}
+	mode, ok := lookup(memoryPolicyModes, p.Mode)
+	if !ok {
+		return fault("memoryPolicy.mode", "unknown mode %q", p.Mode)
+	}
+	flags, err := flagSum(memoryPolicyFlags, "memoryPolicy.flags", p.Flags)
+	if err != nil {
+		return err
+	}
+	nodes, err := numberList("memoryPolicy.nodes", p.Nodes)
+	if err != nil {
+		return err
+	}
+	const relativeAndStatic = unix.MPOL_F_RELATIVE_NODES | unix.MPOL_F_STATIC_NODES
+	switch {
+	case flags&unix.MPOL_F_NUMA_BALANCING != 0 && mode != unix.MPOL_BIND:
+		return fault("memoryPolicy.flags", "MPOL_F_NUMA_BALANCING is only for MPOL_BIND, not %s", p.Mode)
+	case flags&relativeAndStatic == relativeAndStatic:
+		return fault("memoryPolicy.flags", "MPOL_F_RELATIVE_NODES and MPOL_F_STATIC_NODES exclude each other")
+	case nodes != nil && (mode == unix.MPOL_DEFAULT || mode == unix.MPOL_LOCAL):
+		return fault("memoryPolicy.nodes", "%s takes no nodes: %q", p.Mode, p.Nodes)
+	case nodes == nil && mode != unix.MPOL_DEFAULT && mode != unix.MPOL_LOCAL && mode != unix.MPOL_PREFERRED:
+		return fault("memoryPolicy.nodes", "%s needs nodes", p.Mode)
+	}
+	c.plan.MemoryPolicy = &configs.MemoryPolicy{Mode: int(mode), Flags: int(flags), Nodes: nodes}
+	return nil
+}

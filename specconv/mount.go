@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package specconv
+
+import (
+	"path"
+	"strconv"
+	"strings"
+
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// mounts converts the mounts and finds out whose /dev is.
+func (c *conversion) mounts() error {
+	c.plan.Mounts = make([]configs.Mount, 0, len(c.spec.Mounts))
+	c.plan.PopulateDev = true
+	for i := range c.spec.Mounts {
+		m, err := c.mount(&c.spec.Mounts[i], element("mounts", i))
+		if err != nil {
+			return at(err, "mounts", i)
+		}
+		if m.IsBind() && m.Destination == "/dev" {
+			c.plan.PopulateDev = false
+		}
+		c.plan.Mounts = append(c.plan.Mounts, *m)
+	}
+	return nil
+}
+
+func (c *conversion) mount(s *specs.Mount, name string) (*configs.Mount, error) {
+	m := &configs.Mount{Field: name, Type: s.Type, Source: s.Source}
+	for _, f := range [...]struct{ field, value string }{
+		{"destination", s.Destination}, {"type", s.Type}, {"source", s.Source},
+	} {
+		if err := noNUL(f.field, f.value); err != nil {
+			return nil, err
+		}
+	}
+	if err := noNULs("options", s.Options); err != nil {
+		return nil, err
+	}
+	if err := c.destination(m, s.Destination); err != nil {
+		return nil, err
+	}
+	firstData := applyMountOptions(m, s.Options)
+	// The option decides and "none" or nothing may stand as the type; but a
+	// type "bind" without the option can mean nothing else.
+	if s.Type == "bind" {
+		m.Flags |= unix.MS_BIND
+	}
+	switch {
+	case m.Flags&unix.MS_BIND != 0:
+		m.Type = "bind"
+		if err := c.bind(m, s, firstData); err != nil {
+			return nil, err
+		}
+	case m.Type == "" && m.Flags&unix.MS_REMOUNT == 0:
+		return nil, fault("type", "must not be empty")
+	case m.CopyUp && m.Type != "tmpfs":
+		return nil, fault("options", "tmpcopyup is only for tmpfs, not %s", m.Type)
+	}
+	if err := c.idMappedMount(m, s); err != nil {
+		return nil, err
+	}
+	return m, c.ownersOfData(m)
+}
+
+// destination makes it absolute. A relative one is against the runtime-spec since
+// 1.0.0, but runc takes it with a warning and so old documents have it.
+func (c *conversion) destination(m *configs.Mount, d string) error {
+	if d == "" {
+		return fault("destination", "must not be empty")
+	}
+	m.Destination = path.Join("/", d)
+	if !path.IsAbs(d) {
+		c.opts.warn("%s.destination: relative path %q is taken as %q", m.Field, d, m.Destination)
+	}
+	if m.Destination == "/" {
+		return fault("destination", "a mount over the root file system itself is not possible: %q", d)
+	}
+	return nil
+}
+
+// bind checks what is special to bind mounts.
+func (c *conversion) bind(m *configs.Mount, s *specs.Mount, firstData int) error {
+	if firstData >= 0 {
+		// The peers pass over it, and the validation suite of the runtime-spec counts on that.
+		c.opts.warn("%s.options[%d]: %q is passed over: a bind mount takes no options of a file system",
+			m.Field, firstData, s.Options[firstData])
+		m.Data = nil
+	}
+	switch {
+	case s.Source == "":
+		return fault("source", "must not be empty for a bind mount")
+	case m.CopyUp:
+		return fault("options", "tmpcopyup is only for tmpfs, not for a bind mount")
+	}
+	if m.Source = path.Clean(s.Source); !path.IsAbs(s.Source) {
+		m.Source = path.Join(c.opts.Bundle, s.Source)
+	}
+	return nil
+}
+
+// idMappedMount checks the mount's own id maps and the options that ask for some.
+func (c *conversion) idMappedMount(m *configs.Mount, s *specs.Mount) error {
+	own := len(s.UIDMappings) > 0 || len(s.GIDMappings) > 0
+	if !own && m.IDMap == "" {
+		return nil
+	}
+	switch {
+	case !m.IsBind():
+		return fault("uidMappings", "id-mapped mounts are only supported for bind mounts, not %s", m.Type)
+	case c.unprivileged:
+		return fault("uidMappings", "id-mapped mounts are not supported for rootless containers")
+	case own && len(s.UIDMappings) == 0:
+		return fault("uidMappings", "must be given together with gidMappings")
+	case own && len(s.GIDMappings) == 0:
+		return fault("gidMappings", "must be given together with uidMappings")
+	case !own && !c.plan.Namespaces.Contains(configs.NewUser):
+		return fault("options", "option %q needs uidMappings and gidMappings, or a user namespace to take them from", m.IDMap)
+	}
+	if m.IDMap == "" {
+		m.IDMap = "idmap"
+	}
+	var err error
+	if m.UIDMappings, err = idMap("uidMappings", s.UIDMappings); err != nil {
+		return err
+	}
+	m.GIDMappings, err = idMap("gidMappings", s.GIDMappings)
+	return err
+}
+
+// ownersOfData makes sure that the owners that the options of a file system name
+// exist in an unprivileged container, where the kernel would only say EINVAL.
+func (c *conversion) ownersOfData(m *configs.Mount) error {
+	if !c.unprivileged || !c.plan.Namespaces.IsNew(configs.NewUser) {
+		return nil
+	}
+	for _, option := range m.Data {
+		name, value, _ := strings.Cut(option, "=")
+		rows := c.plan.UIDMappings
+		switch name {
+		case "uid":
+		case "gid":
+			rows = c.plan.GIDMappings
+		default:
+			continue
+		}
+		id, err := strconv.ParseUint(value, 10, 32)
+		if err != nil {
+			return fault("options", "option %q has no id", option)
+		}
+		if !mapped(rows, uint32(id)) {
+			return fault("options", "option %q names an id that the container's user namespace does not map", option)
+		}
+	}
+	return nil
+}

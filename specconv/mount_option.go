@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package specconv
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/berth-run/berth/libcontainer/configs"
+	"golang.org/x/sys/unix"
+)
+
+// optionKind is what an option changes.
+type optionKind uint8
+
+const (
+	setFlag      optionKind = iota // an MS_* flag on
+	clearFlag                      // an MS_* flag off
+	propagation                    // the propagation
+	setRecAttr                     // a MOUNT_ATTR_* on, recursively
+	clearRecAttr                   // a MOUNT_ATTR_* off, recursively
+	copyUp                         // tmpcopyup
+	idMapOption                    // idmap, ridmap
+)
+
+// mountOption is an option that berth itself carries out.
+type mountOption struct {
+	name  string
+	kind  optionKind
+	value uintptr
+}
+
+// mountOptions are sorted by name, which a test checks.
+var mountOptions = [...]mountOption{
+	{"async", clearFlag, unix.MS_SYNCHRONOUS},
+	{"atime", clearFlag, unix.MS_NOATIME},
+	{"bind", setFlag, unix.MS_BIND},
+	{"defaults", setFlag, 0},
+	{"dev", clearFlag, unix.MS_NODEV},
+	{"diratime", clearFlag, unix.MS_NODIRATIME},
+	{"dirsync", setFlag, unix.MS_DIRSYNC},
+	{"exec", clearFlag, unix.MS_NOEXEC},
+	{"idmap", idMapOption, 0},
+	{"iversion", setFlag, unix.MS_I_VERSION},
+	{"lazytime", setFlag, unix.MS_LAZYTIME},
+	{"loud", clearFlag, unix.MS_SILENT},
+	{"mand", setFlag, unix.MS_MANDLOCK},
+	{"noatime", setFlag, unix.MS_NOATIME},
+	{"nodev", setFlag, unix.MS_NODEV},
+	{"nodiratime", setFlag, unix.MS_NODIRATIME},
+	{"noexec", setFlag, unix.MS_NOEXEC},
+	{"noiversion", clearFlag, unix.MS_I_VERSION},
+	{"nolazytime", clearFlag, unix.MS_LAZYTIME},
+	{"nomand", clearFlag, unix.MS_MANDLOCK},
+	{"norelatime", clearFlag, unix.MS_RELATIME},
+	{"nostrictatime", clearFlag, unix.MS_STRICTATIME},
+	{"nosuid", setFlag, unix.MS_NOSUID},
+	{"nosymfollow", setFlag, unix.MS_NOSYMFOLLOW},
+	{"private", propagation, unix.MS_PRIVATE},
+	{"ratime", clearRecAttr, unix.MOUNT_ATTR_NOATIME},
+	{"rbind", setFlag, unix.MS_BIND | unix.MS_REC},
+	{"rdev", clearRecAttr, unix.MOUNT_ATTR_NODEV},
+	{"rdiratime", clearRecAttr, unix.MOUNT_ATTR_NODIRATIME},
+	{"relatime", setFlag, unix.MS_RELATIME},
+	{"remount", setFlag, unix.MS_REMOUNT},
+	{"rexec", clearRecAttr, unix.MOUNT_ATTR_NOEXEC},
+	{"ridmap", idMapOption, 0},
+	{"rnoatime", setRecAttr, unix.MOUNT_ATTR_NOATIME},
+	{"rnodev", setRecAttr, unix.MOUNT_ATTR_NODEV},
+	{"rnodiratime", setRecAttr, unix.MOUNT_ATTR_NODIRATIME},
+	{"rnoexec", setRecAttr, unix.MOUNT_ATTR_NOEXEC},
+	{"rnorelatime", clearRecAttr, unix.MOUNT_ATTR_RELATIME},
+	{"rnostrictatime", clearRecAttr, unix.MOUNT_ATTR_STRICTATIME},
+	{"rnosuid", setRecAttr, unix.MOUNT_ATTR_NOSUID},
+	{"rnosymfollow", setRecAttr, unix.MOUNT_ATTR_NOSYMFOLLOW},
+	{"ro", setFlag, unix.MS_RDONLY},
+	{"rprivate", propagation, unix.MS_PRIVATE | unix.MS_REC},
+	{"rrelatime", setRecAttr, unix.MOUNT_ATTR_RELATIME},
+	{"rro", setRecAttr, unix.MOUNT_ATTR_RDONLY},
+	{"rrw", clearRecAttr, unix.MOUNT_ATTR_RDONLY},
+	{"rshared", propagation, unix.MS_SHARED | unix.MS_REC},
+	{"rslave", propagation, unix.MS_SLAVE | unix.MS_REC},
+	{"rstrictatime", setRecAttr, unix.MOUNT_ATTR_STRICTATIME},
+	{"rsuid", clearRecAttr, unix.MOUNT_ATTR_NOSUID},
+	{"rsymfollow", clearRecAttr, unix.MOUNT_ATTR_NOSYMFOLLOW},
+	{"runbindable", propagation, unix.MS_UNBINDABLE | unix.MS_REC},
+	{"rw", clearFlag, unix.MS_RDONLY},
+	{"shared", propagation, unix.MS_SHARED},
+	{"silent", setFlag, unix.MS_SILENT},
+	{"slave", propagation, unix.MS_SLAVE},
+	{"strictatime", setFlag, unix.MS_STRICTATIME},
+	{"suid", clearFlag, unix.MS_NOSUID},
+	{"symfollow", clearFlag, unix.MS_NOSYMFOLLOW},
+	{"sync", setFlag, unix.MS_SYNCHRONOUS},
+	{"tmpcopyup", copyUp, 0},
+	{"unbindable", propagation, unix.MS_UNBINDABLE},
+}
+
+// KnownMountOptions are the options that Convert does not hand on to the file
+// system, sorted. Like runc's, the list leaves the id-map options out: engines
+// ask mountExtensions.idmap of the features document about them.
+func KnownMountOptions() []string {
+	names := make([]string, 0, len(mountOptions))
+	for _, o := range mountOptions {
+		if o.kind != idMapOption {
+			names = append(names, o.name)
+		}
+	}
+	return names
+}
+
+// findMountOption looks an option up by name.
+func findMountOption(name string) (mountOption, bool) {
+	i, ok := slices.BinarySearchFunc(mountOptions[:], name, func(o mountOption, name string) int {
+		return strings.Compare(o.name, name)
+	})
+	if !ok {
+		return mountOption{}, false
+	}
+	return mountOptions[i], true
+}
+
+// atimeFlags exclude each other: the kernel has one atime mode for each mount.
+const atimeFlags = unix.MS_NOATIME | unix.MS_RELATIME | unix.MS_STRICTATIME
+
+// applyMountOptions carries the options over into m, from first to last, so that
+// of options that clash the last one counts. It returns the index of the first
+// that went to the file system's data, or -1.
+func applyMountOptions(m *configs.Mount, options []string) (firstData int) {
+	firstData = -1
+	for i, name := range options {
+		o, ok := findMountOption(name)
+		if !ok {
+			if name == "" {
+				continue
+			}
+			if m.Data = append(m.Data, name); firstData < 0 {
+				firstData = i
+			}
+			continue
+		}
+		switch o.kind {
+		case setFlag:
+			if o.value&atimeFlags != 0 {
+				m.Flags &^= atimeFlags
+			}
+			m.Flags |= o.value
+			m.Cleared &^= o.value
+		case clearFlag:
+			m.Flags &^= o.value
+			m.Cleared |= o.value
+		case propagation:
+			m.Propagation = append(m.Propagation, o.value)
+		case setRecAttr, clearRecAttr:
+			changeRecAttr(m, uint64(o.value), o.kind == setRecAttr)
+		case copyUp:
+			m.CopyUp = true
+		case idMapOption:
+			m.IDMap = name
+		}
+	}
+	return firstData
+}
+
+// changeRecAttr turns a recursive attribute on or off.
+func changeRecAttr(m *configs.Mount, attr uint64, on bool) {
+	switch {
+	case attr&^unix.MOUNT_ATTR__ATIME == 0:
+		// One of the atime modes. They are one field of the kernel's, of which
+		// mount_setattr(2) takes all bits or none; relatime is its zero, and
+		// what remains when another mode is switched off.
+		mode := m.RecAttrSet & unix.MOUNT_ATTR__ATIME
+		if on {
+			mode = attr
+		} else if mode == attr {
+			mode = unix.MOUNT_ATTR_RELATIME
+		}
+		m.RecAttrSet = m.RecAttrSet&^unix.MOUNT_ATTR__ATIME | mode
+		m.RecAttrClear |= unix.MOUNT_ATTR__ATIME
+	case on:
+		m.RecAttrSet |= attr
+		m.RecAttrClear &^= attr
+	default:
+		m.RecAttrSet &^= attr
+		m.RecAttrClear |= attr
+	}
+}

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package specconv
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+func TestMountErrors(t *testing.T) {
+	for _, tt := range []struct {
+		want   string
+		change func(*specs.Spec)
+	}{
+		{`mounts[0].destination: must not be empty`, func(s *specs.Spec) { s.Mounts[0].Destination = "" }},
+		{`mounts[0].destination: must not contain a NUL byte: "/a\x00"`, func(s *specs.Spec) { s.Mounts[0].Destination = "/a\x00" }},
+		{`mounts[0].destination: a mount over the root file system itself is not possible: "/a/.."`, func(s *specs.Spec) { s.Mounts[0].Destination = "/a/.." }},
+		{`mounts[0].source: must not contain a NUL byte: "\x00"`, func(s *specs.Spec) { s.Mounts[0].Source = "\x00" }},
+		{`mounts[0].type: must not contain a NUL byte: "\x00"`, func(s *specs.Spec) { s.Mounts[0].Type = "\x00" }},
+		{`mounts[0].type: must not be empty`, func(s *specs.Spec) { s.Mounts[0].Type = "" }},
+		{`mounts[0].options[1]: must not contain a NUL byte: "\x00"`, func(s *specs.Spec) { addMount(s, "tmpfs", "ro", "\x00") }},
+		{`mounts[0].source: must not be empty for a bind mount`, func(s *specs.Spec) { addMount(s, "bind"); s.Mounts[0].Source = "" }},
+		{`mounts[0].options: tmpcopyup is only for tmpfs, not for a bind mount`, func(s *specs.Spec) { addMount(s, "bind", "tmpcopyup") }},
+		{`mounts[0].options: tmpcopyup is only for tmpfs, not proc`, func(s *specs.Spec) { addMount(s, "proc", "tmpcopyup") }},
+		{`mounts[0].options: option "ridmap" needs uidMappings and gidMappings, or a user namespace to take them from`, func(s *specs.Spec) { addMount(s, "bind", "ridmap") }},
+		{`mounts[0].uidMappings: id-mapped mounts are only supported for bind mounts, not tmpfs`, func(s *specs.Spec) { addMount(s, "tmpfs", "idmap") }},
+		{`mounts[0].uidMappings: must be given together with gidMappings`, func(s *specs.Spec) { addMount(s, "bind"); s.Mounts[0].GIDMappings = make([]specs.LinuxIDMapping, 1) }},
+		{`mounts[0].gidMappings: must be given together with uidMappings`, func(s *specs.Spec) { addMount(s, "bind"); s.Mounts[0].UIDMappings = make([]specs.LinuxIDMapping, 1) }},
+		{`mounts[0].gidMappings[0].size: must be at least 1`, func(s *specs.Spec) {
+			addMount(s, "bind")
+			s.Mounts[0].UIDMappings = []specs.LinuxIDMapping{{Size: 1}}
+			s.Mounts[0].GIDMappings = []specs.LinuxIDMapping{{Size: 0}}
+		}},
+	} {
+		s := example()
+		tt.change(s)
+		wantError(t, s, &newBundle(t).Options, tt.want)
+	}
+}
+
+func TestMountOptions(t *testing.T) {
+	const atime = unix.MOUNT_ATTR__ATIME
+	for _, tt := range []struct {
+		options string
+		want    configs.Mount
+	}{
+		{"", configs.Mount{}},
+		{"defaults", configs.Mount{}},
+		{"ro,nosuid,nodev,noexec", configs.Mount{Flags: unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC}},
+		{"ro,rw", configs.Mount{Cleared: unix.MS_RDONLY}},
+		{"rw,ro", configs.Mount{Flags: unix.MS_RDONLY}},
+		{"bind,rw", configs.Mount{Flags: unix.MS_BIND, Cleared: unix.MS_RDONLY}},
+		{"rbind,suid,dev,exec", configs.Mount{Flags: unix.MS_BIND | unix.MS_REC, Cleared: unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC}},
+		{"noatime,strictatime", configs.Mount{Flags: unix.MS_STRICTATIME}},
+		{"strictatime,relatime,nodiratime", configs.Mount{Flags: unix.MS_RELATIME | unix.MS_NODIRATIME}},
+		{"noatime,atime,diratime", configs.Mount{Cleared: unix.MS_NOATIME | unix.MS_NODIRATIME}},
+		{"norelatime,nostrictatime", configs.Mount{Cleared: unix.MS_RELATIME | unix.MS_STRICTATIME}},
+		{"sync,dirsync,mand,iversion,lazytime,silent,nosymfollow,remount", configs.Mount{
+			Flags: unix.MS_SYNCHRONOUS | unix.MS_DIRSYNC | unix.MS_MANDLOCK | unix.MS_I_VERSION | unix.MS_LAZYTIME | unix.MS_SILENT | unix.MS_NOSYMFOLLOW | unix.MS_REMOUNT,
+		}},
+		{"async,nomand,noiversion,nolazytime,loud,symfollow", configs.Mount{
+			Cleared: unix.MS_SYNCHRONOUS | unix.MS_MANDLOCK | unix.MS_I_VERSION | unix.MS_LAZYTIME | unix.MS_SILENT | unix.MS_NOSYMFOLLOW,
+		}},
+		{"rslave,shared", configs.Mount{Propagation: []uintptr{unix.MS_SLAVE | unix.MS_REC, unix.MS_SHARED}}},
+		{"private,rprivate,unbindable,runbindable,slave,rshared", configs.Mount{Propagation: []uintptr{
+			unix.MS_PRIVATE, unix.MS_PRIVATE | unix.MS_REC, unix.MS_UNBINDABLE, unix.MS_UNBINDABLE | unix.MS_REC, unix.MS_SLAVE, unix.MS_SHARED | unix.MS_REC,
+		}}},
+		{"rro,rnosuid,rnodev,rnoexec,rnosymfollow,rnodiratime", configs.Mount{
+			RecAttrSet: unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC | unix.MOUNT_ATTR_NOSYMFOLLOW | unix.MOUNT_ATTR_NODIRATIME,
+		}},
+		{"rro,rrw", configs.Mount{RecAttrClear: unix.MOUNT_ATTR_RDONLY}},
+		{"rrw,rro", configs.Mount{RecAttrSet: unix.MOUNT_ATTR_RDONLY}},
+		{"rsuid,rdev,rexec,rsymfollow,rdiratime", configs.Mount{
+			RecAttrClear: unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC | unix.MOUNT_ATTR_NOSYMFOLLOW | unix.MOUNT_ATTR_NODIRATIME,
+		}},
+		{"rnoatime", configs.Mount{RecAttrSet: unix.MOUNT_ATTR_NOATIME, RecAttrClear: atime}},
+		{"rnoatime,rstrictatime", configs.Mount{RecAttrSet: unix.MOUNT_ATTR_STRICTATIME, RecAttrClear: atime}},
+		{"rrelatime", configs.Mount{RecAttrClear: atime}},
+		{"rnoatime,ratime", configs.Mount{RecAttrClear: atime}},
+		{"rnoatime,rnostrictatime,rnorelatime", configs.Mount{RecAttrSet: unix.MOUNT_ATTR_NOATIME, RecAttrClear: atime}},
+		{"tmpcopyup,size=1m,mode=755", configs.Mount{CopyUp: true, Data: []string{"size=1m", "mode=755"}}},
+		{"idmap,ridmap", configs.Mount{IDMap: "ridmap"}},
+		{"acl,,RO", configs.Mount{Data: []string{"acl", "RO"}}},
+	} {
+		var got configs.Mount
+		var options []string
+		if tt.options != "" {
+			options = strings.Split(tt.options, ",")
+		}
+		applyMountOptions(&got, options)
+		if !reflect.DeepEqual(got, tt.want) {
+			t.Errorf("%q:\n got %+v\nwant %+v", tt.options, got, tt.want)
+		}
+	}
+}
+
+// TestKnownMountOptions holds the table sorted, and to the names of reference
+// runtimes, so that none is lost.
+func TestKnownMountOptions(t *testing.T) {
+	if !slices.IsSortedFunc(mountOptions[:], func(a, b mountOption) int { return strings.Compare(a.name, b.name) }) {
+		t.Error("the table is not sorted")
+	}
+	want := strings.Fields(`ro rw suid nosuid dev nodev exec noexec sync async dirsync mand nomand atime noatime diratime nodiratime
+		relatime norelatime strictatime nostrictatime remount defaults iversion noiversion lazytime nolazytime loud silent symfollow
+		nosymfollow bind rbind private rprivate shared rshared slave rslave unbindable runbindable rro rrw rnosuid rsuid rnodev rdev
+		rnoexec rexec rnodiratime rdiratime rrelatime rnorelatime rnoatime ratime rstrictatime rnostrictatime rnosymfollow rsymfollow tmpcopyup`)
+	slices.Sort(want)
+	if got := KnownMountOptions(); !slices.Equal(got, want) {
+		t.Errorf("\n got %v\nwant %v", got, want)
+	}
+	for _, name := range append(want, "idmap", "ridmap") {
+		if o, ok := findMountOption(name); !ok || o.name != name {
+			t.Errorf("%q is not found", name)
+		}
+	}
+}
+
+func TestMounts(t *testing.T) {
+	r := newBundle(t)
+	s := example()
+	s.Mounts = []specs.Mount{
+		{Destination: "/proc/", Type: "proc", Source: "proc"},
+		{Destination: "data/x", Type: "none", Source: "src/../d", Options: []string{"rbind", "rprivate"}},
+		{Destination: "/b", Type: "bind", Source: "/host/"},
+		{Destination: "/r", Options: []string{"remount", "ro"}},
+		{Destination: "/i", Type: "bind", Source: "/i", UIDMappings: []specs.LinuxIDMapping{{HostID: 1, Size: 2}}, GIDMappings: []specs.LinuxIDMapping{{HostID: 3, Size: 4}}},
+	}
+	plan, err := Convert(s, &r.Options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []configs.Mount{
+		{Field: "mounts[0]", Destination: "/proc", Type: "proc", Source: "proc"},
+		{Field: "mounts[1]", Destination: "/data/x", Type: "bind", Source: filepath.Join(r.Bundle, "d"), Flags: unix.MS_BIND | unix.MS_REC, Propagation: []uintptr{unix.MS_PRIVATE | unix.MS_REC}},
+		{Field: "mounts[2]", Destination: "/b", Type: "bind", Source: "/host", Flags: unix.MS_BIND},
+		{Field: "mounts[3]", Destination: "/r", Flags: unix.MS_REMOUNT | unix.MS_RDONLY},
+		{
+			Field: "mounts[4]", Destination: "/i", Type: "bind", Source: "/i", Flags: unix.MS_BIND, IDMap: "idmap",
+			UIDMappings: []configs.IDMap{{HostID: 1, Size: 2}}, GIDMappings: []configs.IDMap{{HostID: 3, Size: 4}},
+		},
+	}
+	if !reflect.DeepEqual(plan.Mounts, want) {
+		t.Errorf("\n got %+v\nwant %+v", plan.Mounts, want)
+	}
+	if w := []string{`mounts[1].destination: relative path "data/x" is taken as "/data/x"`}; !reflect.DeepEqual(r.warnings, w) {
+		t.Errorf("warnings %q", r.warnings)
+	}
+}
+
+func TestPopulateDev(t *testing.T) {
+	for _, tt := range []struct {
+		mount specs.Mount
+		want  bool
+	}{
+		{specs.Mount{Destination: "/dev", Type: "tmpfs"}, true},
+		{specs.Mount{Destination: "/dev/", Source: "/dev", Options: []string{"rbind"}}, false},
+		{specs.Mount{Destination: "/x/../dev", Source: "/dev", Type: "bind"}, false},
+		{specs.Mount{Destination: "/dev/x", Source: "/dev", Type: "bind"}, true},
+	} {
+		s := example()
+		s.Mounts = []specs.Mount{tt.mount}
+		plan, err := Convert(s, &newBundle(t).Options)
+		if err != nil || plan.PopulateDev != tt.want {
+			t.Errorf("%+v: %v, want %v", tt.mount, err, tt.want)
+		}
+	}
+}
+
+func FuzzMountOptions(f *testing.F) {
+	for _, s := range append(KnownMountOptions(), "ro,size=1,rw,,rbind", "rnoatime,ratime,rrelatime") {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, list string) {
+		var m configs.Mount
+		first := applyMountOptions(&m, strings.Split(list, ","))
+		if m.Flags&m.Cleared != 0 {
+			t.Errorf("%q: both set and cleared: %#x", list, m.Flags&m.Cleared)
+		}
+		if mode := m.Flags & atimeFlags; mode&(mode-1) != 0 {
+			t.Errorf("%q: two atime modes: %#x", list, mode)
+		}
+		if c := m.RecAttrClear & unix.MOUNT_ATTR__ATIME; c != 0 && c != unix.MOUNT_ATTR__ATIME || c == 0 && m.RecAttrSet&unix.MOUNT_ATTR__ATIME != 0 {
+			t.Errorf("%q: a part of the atime field: set %#x, clear %#x", list, m.RecAttrSet, m.RecAttrClear)
+		}
+		if both := m.RecAttrSet & m.RecAttrClear &^ unix.MOUNT_ATTR__ATIME; both != 0 {
+			t.Errorf("%q: attributes both set and cleared: %#x", list, both)
+		}
+		if (first < 0) != (len(m.Data) == 0) {
+			t.Errorf("%q: first data %d of %q", list, first, m.Data)
+		}
+	})
+}
+
+// The option of a file system on a bind mount is passed over with a warning.
+func TestBindMountIgnoresData(t *testing.T) {
+	spec := Example()
+	spec.Mounts = []specs.Mount{{Destination: "/mnt", Source: "/tmp", Type: "none", Options: []string{"rbind", "fooo", "ro"}}}
+	bundle := t.TempDir()
+	if err := os.Mkdir(filepath.Join(bundle, "rootfs"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	var warnings []string
+	cfg, err := Convert(spec, &Options{Bundle: bundle, Warn: func(format string, args ...any) {
+		warnings = append(warnings, fmt.Sprintf(format, args...))
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `mounts[0].options[1]: "fooo" is passed over: a bind mount takes no options of a file system`
+	if !slices.Contains(warnings, want) {
+		t.Errorf("warnings %q, want %q", warnings, want)
+	}
+	if m := cfg.Mounts[0]; len(m.Data) != 0 || m.Flags&unix.MS_RDONLY == 0 {
+		t.Errorf("plan %+v", m)
+	}
+}

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package specconv
+
+import (
+	"math"
+	"path"
+	"slices"
+
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// KnownNamespaces are the kinds of namespace that Convert takes, sorted.
+func KnownNamespaces() []string {
+	var names []string
+	for _, t := range configs.NamespaceTypes() {
+		names = append(names, t.String())
+	}
+	slices.Sort(names)
+	return names
+}
+
+// namespaces checks linux.namespaces. That a path really is a namespace of the
+// type is for the engine to see, once it has opened it.
+func (c *conversion) namespaces() error {
+	for i, ns := range c.linux.Namespaces {
+		t, err := c.namespaceType(ns)
+		if err != nil {
+			return at(err, "namespaces", i)
+		}
+		c.plan.Namespaces = append(c.plan.Namespaces, configs.Namespace{Type: t, Path: ns.Path})
+	}
+	return nil
+}
+
+func (c *conversion) namespaceType(ns specs.LinuxNamespace) (configs.NamespaceType, error) {
+	t, ok := configs.ParseNamespaceType(string(ns.Type))
+	switch {
+	case !ok:
+		return 0, fault("type", "unknown namespace type %q", ns.Type)
+	case c.plan.Namespaces.Contains(t):
+		return 0, fault("type", "duplicate namespace type %q", ns.Type)
+	case ns.Path != "" && !path.IsAbs(ns.Path):
+		return 0, fault("path", "must be an absolute path: %q", ns.Path)
+	}
+	if ns.Path == "" {
+		if err := haveNamespace(t); err != nil {
+			return 0, fault("type", "the kernel has no %s namespaces: %w", t, err)
+		}
+	}
+	return t, noNUL("path", ns.Path)
+}
+
+// haveNamespace asks the kernel about the kinds that a configuration may leave
+// out: clone3(2) would answer EINVAL for any of them, without a word on which.
+func haveNamespace(t configs.NamespaceType) error {
+	switch t {
+	case configs.NewTime, configs.NewCgroup, configs.NewUser:
+		return unix.Access("/proc/self/ns/"+t.ProcName(), unix.F_OK)
+	}
+	return nil
+}
+
+// idMappings checks the user namespace and its maps. With a path the maps must be
+// those that the namespace has, which the engine compares.
+func (c *conversion) idMappings() error {
+	l := c.linux
+	userns, ok := c.plan.Namespaces.Get(configs.NewUser)
+	switch {
+	case !ok && len(l.UIDMappings) > 0:
+		return fault("uidMappings", "id mappings need a user namespace")
+	case !ok && len(l.GIDMappings) > 0:
+		return fault("gidMappings", "id mappings need a user namespace")
+	case !ok && c.unprivileged:
+		return fault("namespaces", "rootless container requires user namespaces")
+	case ok && userns.Path == "" && len(l.UIDMappings) == 0:
+		return fault("uidMappings", "a new user namespace requires at least one UID mapping")
+	case ok && userns.Path == "" && len(l.GIDMappings) == 0:
+		return fault("gidMappings", "a new user namespace requires at least one GID mapping")
+	}
+	var err error
+	if c.plan.UIDMappings, err = idMap("uidMappings", l.UIDMappings); err != nil {
+		return err
+	}
+	c.plan.GIDMappings, err = idMap("gidMappings", l.GIDMappings)
+	return err
+}
+
+// maxIDMapRows is the kernel's UID_GID_MAP_MAX_EXTENTS.
+const maxIDMapRows = 340
+
+// idMap converts one map. The kernel refuses what is refused here, but with an
+// EINVAL for the whole map.
+func idMap(field string, rows []specs.LinuxIDMapping) ([]configs.IDMap, error) {
+	if len(rows) > maxIDMapRows {
+		return nil, fault(field, "%d rows, more than the %d that the kernel takes", len(rows), maxIDMapRows)
+	}
+	var m []configs.IDMap
+	for i, r := range rows {
+		row := configs.IDMap{ContainerID: r.ContainerID, HostID: r.HostID, Size: r.Size}
+		if r.Size == 0 {
+			return nil, fault(element(field, i)+".size", "must be at least 1")
+		}
+		// The last id, 4294967295, is "no id" to the kernel.
+		if r.ContainerID > math.MaxUint32-r.Size || r.HostID > math.MaxUint32-r.Size {
+			return nil, fault(element(field, i), "reaches beyond the last id: %d:%d:%d", r.ContainerID, r.HostID, r.Size)
+		}
+		for j, other := range m {
+			if overlap(row.ContainerID, other.ContainerID, row.Size, other.Size) || overlap(row.HostID, other.HostID, row.Size, other.Size) {
+				return nil, fault(element(field, i), "overlaps %s", element(field, j))
+			}
+		}
+		m = append(m, row)
+	}
+	return m, nil
+}
+
+// overlap says whether two ranges share a number. None wraps.
+func overlap(a, b, sizeA, sizeB uint32) bool { return a < b+sizeB && b < a+sizeA }
+
+// mapped says whether the container's id stands for one of the host.
+func mapped(m []configs.IDMap, id uint32) bool {
+	return slices.ContainsFunc(m, func(r configs.IDMap) bool {
+		return id >= r.ContainerID && id-r.ContainerID < r.Size
+	})
+}
+
+// timeOffsets needs a time namespace that is made here: that of others has its
+// offsets, which cannot be changed once a process is in it.
+func (c *conversion) timeOffsets() error {
+	if len(c.linux.TimeOffsets) == 0 {
+		return nil
+	}
+	ns, ok := c.plan.Namespaces.Get(configs.NewTime)
+	switch {
+	case !ok:
+		return fault("timeOffsets", "time offsets need a time namespace")
+	case ns.Path != "":
+		return fault("timeOffsets", "time offsets cannot be set in a time namespace that is joined: %q", ns.Path)
+	}
+	for _, clock := range sortedKeys(c.linux.TimeOffsets) {
+		if clock != "monotonic" && clock != "boottime" {
+			return fault("timeOffsets", "unknown clock %q, must be monotonic or boottime", clock)
+		}
+		if ns := c.linux.TimeOffsets[clock].Nanosecs; ns >= 1e9 {
+			return fault("timeOffsets."+clock+".nanosecs", "must be below one second: %d", ns)
+		}
+	}
+	c.plan.TimeOffsets = c.linux.TimeOffsets
+	return nil
+}

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package specconv
+
+import (
+	"math"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// defaultUmask is what runc and crun set when the config says nothing. The
+// runtime-spec would leave the caller's, but engines count on 0022.
+const defaultUmask = 0o022
+
+// process checks the container's init process.
+func (c *conversion) process() error {
+	p, err := ConvertProcess(c.spec.Process, "process", c.opts)
+	if err != nil {
+		return err
+	}
+	c.plan.Process = *p
+	return c.mappedIDs(p)
+}
+
+// mappedIDs makes sure that the ids of the process exist in a new user namespace.
+func (c *conversion) mappedIDs(p *configs.Process) error {
+	if !c.plan.Namespaces.IsNew(configs.NewUser) {
+		return nil
+	}
+	if !mapped(c.plan.UIDMappings, p.UID) {
+		return fault("process.user.uid", "cannot set uid to unmapped user in user namespace: %d", p.UID)
+	}
+	if !mapped(c.plan.GIDMappings, p.GID) {
+		return fault("process.user.gid", "cannot set gid to unmapped user in user namespace: %d", p.GID)
+	}
+	for i, gid := range p.AdditionalGIDs {
+		if !mapped(c.plan.GIDMappings, gid) {
+			return fault(element("process.user.additionalGids", i), "cannot set gid to unmapped user in user namespace: %d", gid)
+		}
+	}
+	return nil
+}
+
+// ConvertProcess checks one process and makes the plan of it; field is its name
+// in errors ("process").
+func ConvertProcess(p *specs.Process, field string, o *Options) (*configs.Process, error) {
+	plan := new(configs.Process)
+	if p == nil {
+		return nil, fault(field, "process property must not be empty")
+	}
+	for _, part := range [...]func(*specs.Process, *configs.Process, *Options) error{
+		commandLine, identity, capabilities, rlimits, priority, scheduler, ioPriority, cpuAffinity,
+	} {
+		if err := part(p, plan, o); err != nil {
+			return nil, in(err, field)
+		}
+	}
+	return plan, nil
+}
+
+// commandLine is what is run, and with which terminal.
+func commandLine(p *specs.Process, plan *configs.Process, _ *Options) error {
+	switch {
+	case len(p.Args) == 0:
+		return fault("args", "args must not be empty")
+	case p.Cwd == "":
+		return fault("cwd", "Cwd property must not be empty")
+	case !path.IsAbs(p.Cwd):
+		return fault("cwd", "Cwd must be an absolute path: %q", p.Cwd)
+	}
+	if err := noNULs("args", p.Args); err != nil {
+		return err
+	}
+	if err := noNUL("cwd", p.Cwd); err != nil {
+		return err
+	}
+	env, err := environment(p.Env)
+	if err != nil {
+		return err
+	}
+	plan.Args, plan.Env, plan.Cwd = p.Args, env, path.Clean(p.Cwd)
+	plan.Terminal = p.Terminal
+	if size := p.ConsoleSize; p.Terminal && size != nil && (size.Width != 0 || size.Height != 0) {
+		if size.Width > math.MaxUint16 || size.Height > math.MaxUint16 {
+			return fault("consoleSize", "more than a terminal can have: %dx%d", size.Width, size.Height)
+		}
+		plan.ConsoleSize = size
+	}
+	return nil
+}
+
+// environment checks each entry and keeps the last of those with the same name, as
+// runc does, since programs differ in which of two they see.
+func environment(env []string) ([]string, error) {
+	if len(env) == 0 {
+		return nil, nil
+	}
+	if err := noNULs("env", env); err != nil {
+		return nil, err
+	}
+	seen := make(map[string]struct{}, len(env))
+	kept := make([]string, len(env))
+	next := len(kept)
+	for i := len(env) - 1; i >= 0; i-- {
+		name, _, ok := strings.Cut(env[i], "=")
+		switch {
+		case !ok:
+			return nil, fault(element("env", i), "missing '=': %q", env[i])
+		case name == "":
+			return nil, fault(element("env", i), "the name must not be empty: %q", env[i])
+		}
+		if _, dup := seen[name]; !dup {
+			seen[name] = struct{}{}
+			next--
+			kept[next] = env[i]
+		}
+	}
+	return kept[next:], nil
+}
+
+// identity is who runs it.
+func identity(p *specs.Process, plan *configs.Process, _ *Options) error {
+	// 4294967295 is "leave it" to setuid(2) and its like: the process would go
+	// on as root.
+	if p.User.UID == math.MaxUint32 {
+		return fault("user.uid", "not a user id: %d", p.User.UID)
+	}
+	if p.User.GID == math.MaxUint32 {
+		return fault("user.gid", "not a group id: %d", p.User.GID)
+	}
+	if i := slices.Index(p.User.AdditionalGids, math.MaxUint32); i >= 0 {
+		return fault(element("user.additionalGids", i), "not a group id: %d", uint32(math.MaxUint32))
+	}
+	plan.UID, plan.GID, plan.AdditionalGIDs = p.User.UID, p.User.GID, p.User.AdditionalGids
+	plan.Umask = defaultUmask
+	if p.User.Umask != nil {
+		if plan.Umask = *p.User.Umask; plan.Umask > 0o777 {
+			return fault("user.umask", "more than permission bits: %#o", plan.Umask)
+		}
+	}
+	plan.NoNewPrivileges = p.NoNewPrivileges
+	plan.AppArmorProfile, plan.SELinuxLabel = p.ApparmorProfile, p.SelinuxLabel
+	if err := noNUL("apparmorProfile", p.ApparmorProfile); err != nil {
+		return err
+	}
+	return noNUL("selinuxLabel", p.SelinuxLabel)
+}
+
+// priority is what the OOM killer is told (proc_pid_oom_score_adj(5)).
+func priority(p *specs.Process, plan *configs.Process, _ *Options) error {
+	if p.OOMScoreAdj != nil && (*p.OOMScoreAdj < -1000 || *p.OOMScoreAdj > 1000) {
+		return fault("oomScoreAdj", "must be between -1000 and 1000: %d", *p.OOMScoreAdj)
+	}
+	plan.OOMScoreAdj = p.OOMScoreAdj
+	return nil
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package specconv
+
+import (
+	"strings"
+
+	"github.com/berth-run/berth/libcontainer/configs"
+)
+
+// intelRdt checks linux.intelRdt. The name becomes a directory of the resctrl file
+// system and must not lead out of it; what the schemata say is for the kernel.
+func (c *conversion) intelRdt() error {
+	r := c.linux.IntelRdt
+	if r == nil {
+		return nil
+	}
+	if id := r.ClosID; id == "." || id == ".." || id != "/" && strings.Contains(id, "/") {
+		return fault("intelRdt.closID", "not the name of a group: %q", id)
+	}
+	if err := noNUL("intelRdt.closID", r.ClosID); err != nil {
+		return err
+	}
+	plan := &configs.IntelRdt{ClosID: r.ClosID, Monitoring: r.EnableMonitoring}
+	for _, line := range [...]string{r.L3CacheSchema, r.MemBwSchema} {
+		if line != "" {
+			plan.Schemata = append(plan.Schemata, line)
+		}
+	}
+	plan.Schemata = append(plan.Schemata, r.Schemata...)
+	c.plan.IntelRdt = plan
+	return nil
+}

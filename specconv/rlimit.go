@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package specconv
+
+import (
+	"slices"
+
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// rlimitNames holds each limit's name at its number (getrlimit(2)).
+var rlimitNames = [...]string{
+	unix.RLIMIT_AS:         "RLIMIT_AS",
+	unix.RLIMIT_CORE:       "RLIMIT_CORE",
+	unix.RLIMIT_CPU:        "RLIMIT_CPU",
+	unix.RLIMIT_DATA:       "RLIMIT_DATA",
+	unix.RLIMIT_FSIZE:      "RLIMIT_FSIZE",
+	unix.RLIMIT_LOCKS:      "RLIMIT_LOCKS",
+	unix.RLIMIT_MEMLOCK:    "RLIMIT_MEMLOCK",
+	unix.RLIMIT_MSGQUEUE:   "RLIMIT_MSGQUEUE",
+	unix.RLIMIT_NICE:       "RLIMIT_NICE",
+	unix.RLIMIT_NOFILE:     "RLIMIT_NOFILE",
+	unix.RLIMIT_NPROC:      "RLIMIT_NPROC",
+	unix.RLIMIT_RSS:        "RLIMIT_RSS",
+	unix.RLIMIT_RTPRIO:     "RLIMIT_RTPRIO",
+	unix.RLIMIT_RTTIME:     "RLIMIT_RTTIME",
+	unix.RLIMIT_SIGPENDING: "RLIMIT_SIGPENDING",
+	unix.RLIMIT_STACK:      "RLIMIT_STACK",
+}
+
+// rlimits checks process.rlimits. Of a limit that stands twice nobody could say
+// which counts, hence the error (config.md, POSIX process).
+func rlimits(p *specs.Process, plan *configs.Process, _ *Options) error {
+	for i, r := range p.Rlimits {
+		n := slices.Index(rlimitNames[:], r.Type)
+		switch {
+		case n < 0:
+			return fault(element("rlimits", i)+".type", "unknown rlimit type %q", r.Type)
+		case slices.ContainsFunc(plan.Rlimits, func(l configs.Rlimit) bool { return l.Resource == n }):
+			return fault(element("rlimits", i)+".type", "duplicate rlimit type %q", r.Type)
+		case r.Soft > r.Hard:
+			return fault(element("rlimits", i)+".soft", "the soft limit %d is above the hard limit %d of %s", r.Soft, r.Hard, r.Type)
+		}
+		plan.Rlimits = append(plan.Rlimits, configs.Rlimit{Name: r.Type, Resource: n, Soft: r.Soft, Hard: r.Hard})
+	}
+	return nil
+}

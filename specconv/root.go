@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package specconv
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// rootPropagations are the values of linux.rootfsPropagation.
+var rootPropagations = []number[string]{
+	{"private", unix.MS_PRIVATE},
+	{"rprivate", unix.MS_PRIVATE | unix.MS_REC},
+	{"rshared", unix.MS_SHARED | unix.MS_REC},
+	{"rslave", unix.MS_SLAVE | unix.MS_REC},
+	{"runbindable", unix.MS_UNBINDABLE | unix.MS_REC},
+	{"shared", unix.MS_SHARED},
+	{"slave", unix.MS_SLAVE},
+	{"unbindable", unix.MS_UNBINDABLE},
+}
+
+// root checks the root file system.
+func (c *conversion) root() error {
+	if c.spec.Root == nil {
+		return fault("root", "must not be empty")
+	}
+	dir, err := rootPath(c.opts.Bundle, c.spec.Root)
+	if err != nil {
+		return in(err, "root.path")
+	}
+	c.plan.Rootfs = configs.Rootfs{Path: dir, Readonly: c.spec.Root.Readonly}
+	if name := c.linux.RootfsPropagation; name != "" {
+		flags, ok := lookup(rootPropagations, name)
+		if !ok {
+			return fault("linux.rootfsPropagation", "unknown propagation %q", name)
+		}
+		// It would be the host's mounts that change.
+		if !c.plan.Namespaces.Contains(configs.NewMount) {
+			return fault("linux.rootfsPropagation", "unable to change the propagation without a private mount namespace")
+		}
+		c.plan.Rootfs.Propagation = uintptr(flags)
+	}
+	return nil
+}
+
+// rootPath finds the directory. A symbolic link in root.path is an error, as in
+// runc: whoever may write where it stands decides what becomes the container's
+// root. Those in the bundle's own path are the caller's and are resolved.
+func rootPath(bundle string, root *specs.Root) (string, error) {
+	if root.Path == "" {
+		return "", errors.New("must not be empty")
+	}
+	if strings.IndexByte(root.Path, 0) >= 0 {
+		return "", fmt.Errorf("must not contain a NUL byte: %q", root.Path)
+	}
+	dir := path.Clean(root.Path)
+	relative := !path.IsAbs(dir)
+	if relative {
+		dir = path.Join(bundle, dir)
+	}
+	err := checkDirectory(dir)
+	if errors.Is(err, unix.ELOOP) && relative {
+		var resolved string
+		if resolved, err = filepath.EvalSymlinks(bundle); err != nil {
+			return "", err
+		}
+		dir = path.Join(resolved, root.Path)
+		err = checkDirectory(dir)
+	}
+	if errors.Is(err, unix.ELOOP) {
+		return "", fmt.Errorf("must not have a symbolic link in it: %s", dir)
+	}
+	return dir, err
+}
+
+// checkDirectory looks whether dir is one and is reached without symbolic links:
+// one system call instead of one for each component.
+func checkDirectory(dir string) error {
+	fd, err := retry(func() (int, error) {
+		return unix.Openat2(unix.AT_FDCWD, dir, &unix.OpenHow{
+			Flags:   unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC,
+			Resolve: unix.RESOLVE_NO_SYMLINKS,
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("openat2 %s: %w", dir, err)
+	}
+	return unix.Close(fd)
+}
+
+// paths checks linux.maskedPaths and linux.readonlyPaths. Without a mount
+// namespace it would be the host that loses them.
+func (c *conversion) paths() error {
+	private := c.plan.Namespaces.Contains(configs.NewMount)
+	for _, list := range [...]struct {
+		field string
+		from  []string
+		to    *[]string
+	}{
+		{"maskedPaths", c.linux.MaskedPaths, &c.plan.MaskedPaths},
+		{"readonlyPaths", c.linux.ReadonlyPaths, &c.plan.ReadonlyPaths},
+	} {
+		if len(list.from) == 0 {
+			continue
+		}
+		if !private {
+			return fault(list.field, "unable to restrict sys entries without a private MNT namespace")
+		}
+		if err := noNULs(list.field, list.from); err != nil {
+			return err
+		}
+		clean := make([]string, 0, len(list.from))
+		for i, p := range list.from {
+			if p == "" {
+				return fault(element(list.field, i), "must not be empty")
+			}
+			clean = append(clean, path.Join("/", p))
+		}
+		*list.to = clean
+	}
+	return nil
+}

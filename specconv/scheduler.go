@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package specconv
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// number pairs a name of the runtime-spec with the kernel's number.
+type number[T ~string] struct {
+	name  T
+	value uint64
+}
+
+// lookup finds a name in such a table.
+func lookup[T ~string](table []number[T], name T) (uint64, bool) {
+	i := slices.IndexFunc(table, func(n number[T]) bool { return n.name == name })
+	if i < 0 {
+		return 0, false
+	}
+	return table[i].value, true
+}
+
+// names lists a table, sorted.
+func names[T ~string](table []number[T]) []string {
+	all := make([]string, 0, len(table))
+	for _, n := range table {
+		all = append(all, string(n.name))
+	}
+	slices.Sort(all)
+	return all
+}
+
+// flagSum ORs the values of flags.
+func flagSum[T ~string](table []number[T], field string, flags []T) (uint64, error) {
+	var sum uint64
+	for i, f := range flags {
+		v, ok := lookup(table, f)
+		if !ok {
+			return 0, fault(element(field, i), "unknown flag %q", f)
+		}
+		sum |= v
+	}
+	return sum, nil
+}
+
+// schedISO is reserved by the kernel and not in x/sys.
+const schedISO = 4
+
+var schedulerPolicies = []number[specs.LinuxSchedulerPolicy]{
+	{specs.SchedOther, unix.SCHED_NORMAL},
+	{specs.SchedFIFO, unix.SCHED_FIFO},
+	{specs.SchedRR, unix.SCHED_RR},
+	{specs.SchedBatch, unix.SCHED_BATCH},
+	{specs.SchedISO, schedISO},
+	{specs.SchedIdle, unix.SCHED_IDLE},
+	{specs.SchedDeadline, unix.SCHED_DEADLINE},
+}
+
+var schedulerFlags = []number[specs.LinuxSchedulerFlag]{
+	{specs.SchedFlagResetOnFork, unix.SCHED_FLAG_RESET_ON_FORK},
+	{specs.SchedFlagReclaim, unix.SCHED_FLAG_RECLAIM},
+	{specs.SchedFlagDLOverrun, unix.SCHED_FLAG_DL_OVERRUN},
+	{specs.SchedFlagKeepPolicy, unix.SCHED_FLAG_KEEP_POLICY},
+	{specs.SchedFlagKeepParams, unix.SCHED_FLAG_KEEP_PARAMS},
+	{specs.SchedFlagUtilClampMin, unix.SCHED_FLAG_UTIL_CLAMP_MIN},
+	{specs.SchedFlagUtilClampMax, unix.SCHED_FLAG_UTIL_CLAMP_MAX},
+}
+
+// scheduler checks process.scheduler. Values that the policy does not look at are
+// errors: the kernel would ignore some of them and refuse others.
+func scheduler(p *specs.Process, plan *configs.Process, _ *Options) error {
+	s := p.Scheduler
+	if s == nil {
+		return nil
+	}
+	policy, ok := lookup(schedulerPolicies, s.Policy)
+	if !ok {
+		return fault("scheduler.policy", "unknown policy %q", s.Policy)
+	}
+	realtime := policy == unix.SCHED_FIFO || policy == unix.SCHED_RR
+	switch {
+	case s.Nice < -20 || s.Nice > 19:
+		return fault("scheduler.nice", "must be between -20 and 19: %d", s.Nice)
+	case s.Nice != 0 && policy != unix.SCHED_NORMAL && policy != unix.SCHED_BATCH:
+		return fault("scheduler.nice", "only for SCHED_OTHER and SCHED_BATCH, not %s", s.Policy)
+	case s.Priority != 0 && !realtime:
+		return fault("scheduler.priority", "only for SCHED_FIFO and SCHED_RR, not %s", s.Policy)
+	case realtime && (s.Priority < 1 || s.Priority > 99):
+		return fault("scheduler.priority", "must be between 1 and 99: %d", s.Priority)
+	case policy != unix.SCHED_DEADLINE && (s.Runtime != 0 || s.Deadline != 0 || s.Period != 0):
+		return fault("scheduler", "runtime, deadline and period are only for SCHED_DEADLINE, not %s", s.Policy)
+	}
+	flags, err := flagSum(schedulerFlags, "scheduler.flags", s.Flags)
+	if err != nil {
+		return err
+	}
+	plan.Scheduler = &configs.Scheduler{
+		Policy: uint32(policy), Flags: flags, Nice: s.Nice, Priority: uint32(s.Priority),
+		Runtime: s.Runtime, Deadline: s.Deadline, Period: s.Period,
+	}
+	return nil
+}
+
+// ioPriorityClasses are the kernel's numbers (ioprio_set(2)).
+var ioPriorityClasses = []number[specs.IOPriorityClass]{
+	{specs.IOPRIO_CLASS_RT, 1},
+	{specs.IOPRIO_CLASS_BE, 2},
+	{specs.IOPRIO_CLASS_IDLE, 3},
+}
+
+func ioPriority(p *specs.Process, plan *configs.Process, _ *Options) error {
+	io := p.IOPriority
+	if io == nil {
+		return nil
+	}
+	class, ok := lookup(ioPriorityClasses, io.Class)
+	if !ok {
+		return fault("ioPriority.class", "unknown class %q", io.Class)
+	}
+	if io.Priority < 0 || io.Priority > 7 {
+		return fault("ioPriority.priority", "must be between 0 and 7: %d", io.Priority)
+	}
+	plan.IOPriority = &configs.IOPriority{Class: int(class), Level: io.Priority}
+	return nil
+}
+
+func cpuAffinity(p *specs.Process, plan *configs.Process, _ *Options) error {
+	a := p.ExecCPUAffinity
+	if a == nil {
+		return nil
+	}
+	initial, err := numberList("execCPUAffinity.initial", a.Initial)
+	if err != nil {
+		return err
+	}
+	final, err := numberList("execCPUAffinity.final", a.Final)
+	if err != nil {
+		return err
+	}
+	if initial != nil || final != nil {
+		plan.ExecCPUAffinity = &configs.CPUAffinity{Initial: initial, Final: final}
+	}
+	return nil
+}
+
+// maxListNumber bounds a list's numbers, since the mask is as long as the highest
+// needs: eight times what the largest kernel (NR_CPUS) has.
+const maxListNumber = 1<<16 - 1
+
+// numberList parses the list format of cpuset(7): "0-3,7". An empty list is nil.
+func numberList(field, list string) (configs.BitSet, error) {
+	if strings.TrimSpace(list) == "" {
+		return nil, nil
+	}
+	var set configs.BitSet
+	for part := range strings.SplitSeq(list, ",") {
+		low, high, isRange := strings.Cut(strings.TrimSpace(part), "-")
+		if !isRange {
+			high = low
+		}
+		from, errFrom := strconv.ParseUint(low, 10, 32)
+		to, errTo := strconv.ParseUint(high, 10, 32)
+		switch {
+		case errFrom != nil || errTo != nil || from > to:
+			return nil, fault(field, "%q is not a number or range, want a list like 0-3,7", part)
+		case to > maxListNumber:
+			return nil, fault(field, "number %d is above %d", to, maxListNumber)
+		}
+		for n := from; n <= to; n++ {
+			set.Add(int(n))
+		}
+	}
+	return set, nil
+}
