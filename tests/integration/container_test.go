@@ -216,6 +216,7 @@ func (c *container) launch(stdin *os.File, args ...string) *running {
 	ctx, cancel := context.WithTimeout(context.Background(), commandLimit)
 	cmd := exec.CommandContext(ctx, suite.runtime, args...)
 	r := &running{cmd: cmd, cancel: cancel}
+	c.t.Cleanup(func() { _ = r.out.Close(); _ = r.stderr.Close() })
 	r.out, r.err = os.CreateTemp(c.dir, "stdout.")
 	if r.err == nil {
 		r.stderr, r.err = os.CreateTemp(c.dir, "stderr.")
@@ -235,8 +236,6 @@ func (c *container) launch(stdin *os.File, args ...string) *running {
 // finish waits for a command.
 func (c *container) finish(r *running) (*result, error) {
 	defer r.cancel()
-	defer r.out.Close()
-	defer r.stderr.Close()
 	if r.err != nil {
 		return nil, r.err
 	}
@@ -417,4 +416,18 @@ func pollIn(fd int) error {
 			return nil
 		}
 	}
+}
+
+// shell runs a command through a shell script, which gets it as "$@".
+func (c *container) shell(script string, command ...string) *result {
+	c.t.Helper()
+	var out, stderr bytes.Buffer
+	ctx, cancel := context.WithTimeout(context.Background(), commandLimit)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "/bin/sh", append([]string{"-c", script, "sh"}, command...)...)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = c.dir, &out, &stderr
+	if err := cmd.Run(); err != nil && !errors.As(err, new(*exec.ExitError)) {
+		c.t.Fatal(err)
+	}
+	return &result{c.t, script, cmd.ProcessState.ExitCode(), out.String(), stderr.String()}
 }
