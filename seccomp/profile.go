@@ -191,7 +191,8 @@ func parseArgs(list []specs.LinuxSeccompArg) (args []wire.Arg, twice bool, err e
 		seen[a.Index] = true
 		arg := wire.Arg{Index: uint8(a.Index), Op: op, Value: a.Value}
 		if op == wire.MaskedEqual {
-			arg.ValueTwo = a.ValueTwo
+			// Bits outside the mask could never match; libseccomp ignores them.
+			arg.ValueTwo = a.ValueTwo & a.Value
 		}
 		args = append(args, arg)
 	}
