@@ -32,7 +32,15 @@ func TestDefault(t *testing.T) {
 					t.Skip("requires Linux 5.12")
 				}
 				b.setattr = variant.setattr
+				host, err := os.Open("/")
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer host.Close()
 				build(t, b)
+				if variant.noPivot {
+					checkNothingFull(t, host)
+				}
 				checkMounts(t, b)
 				checkDev(t)
 				checkSealed(t)
@@ -53,6 +61,24 @@ func checkHidden(t *testing.T, dir string) {
 		if _, err := os.Stat(name); !os.IsNotExist(err) {
 			t.Errorf("%s of the host can be seen: %v", name, err)
 		}
+	}
+}
+
+// checkNothingFull makes sure that a process that gets out of its chroot finds no
+// procfs and no sysfs there.
+func checkNothingFull(t *testing.T, host *os.File) {
+	t.Helper()
+	for _, name := range []string{"proc", "sys"} {
+		fd, err := unix.Openat(int(host.Fd()), name, unix.O_PATH|unix.O_CLOEXEC, 0)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		var st unix.Statfs_t
+		if err := unix.Fstatfs(fd, &st); err != nil || st.Type == unix.PROC_SUPER_MAGIC || st.Type == unix.SYSFS_MAGIC {
+			t.Errorf("the host's /%s is still there: %x, %v", name, st.Type, err)
+		}
+		unix.Close(fd)
 	}
 }
 
@@ -87,6 +113,9 @@ func checkMounts(t *testing.T, b *Builder) {
 		if m.tags != "" {
 			t.Errorf("%s: propagation %s", want.point, m.tags)
 		}
+	}
+	if m := topMount(t, b, "/sys"); !strings.HasPrefix(m.super, "rw") {
+		t.Errorf("/sys: the superblock is read-only: %+v", m)
 	}
 	if m := topMount(t, b, "/dev/shm"); !strings.Contains(m.super, "size=65536k") {
 		t.Errorf("/dev/shm: %s", m.super)
@@ -164,12 +193,10 @@ func checkNames(t *testing.T, b *Builder) {
 // TestNoMountNamespace: the mounts go to the host's namespace, and away again.
 func TestNoMountNamespace(t *testing.T) {
 	inChild(t, func(t *testing.T, dir string) {
-		// This is "the host"; shared as systemd makes it, with a peer to see
-		// what gets out.
-		if err := unix.Mount("", "/", "", unix.MS_SHARED|unix.MS_REC, ""); err != nil {
-			t.Fatal(err)
-		}
-		c := plan(image(t, dir))
+		root := image(t, dir)
+		// Two peers of one host: what is mounted in one shows up in the other.
+		outside := sharedHost(t, dir)
+		c := plan(root)
 		c.Namespaces = c.Namespaces[1:]
 		c.MaskedPaths, c.ReadonlyPaths = nil, nil
 		b := start(t, c)
@@ -200,6 +227,7 @@ func TestNoMountNamespace(t *testing.T) {
 		if n := len(mountTable(t, b)); n != before {
 			t.Errorf("%d mounts, want %d as before", n, before)
 		}
+		outside()
 	})
 }
 
