@@ -4,6 +4,7 @@ package rootfs
 
 import (
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -265,6 +266,42 @@ func TestRootfsMissing(t *testing.T) {
 		wantErr(t, err, unix.ENOENT)
 		if err != nil && !strings.HasPrefix(err.Error(), "root.path: ") {
 			t.Errorf("error %q does not name the field", err)
+		}
+	})
+}
+
+// TestBusybox runs programs in what was built. Requires a static busybox.
+func TestBusybox(t *testing.T) {
+	const busybox = "/bin/busybox"
+	if _, err := os.Stat(busybox); err != nil {
+		t.Skip("requires " + busybox)
+	}
+	inChild(t, func(t *testing.T, dir string) {
+		root := image(t, dir)
+		data, err := os.ReadFile(busybox)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(root+busybox, data, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		b := start(t, plan(root))
+		build(t, b)
+		const script = `set -e
+			PATH=/bin; busybox --install -s /dev/shm; PATH=/dev/shm
+			echo gone >/dev/null; head -c 4 /dev/zero | wc -c
+			test -t 0 && exit 1
+			echo hi | cat /dev/stdin
+			hostname
+			(echo x >/file) 2>/dev/null || echo ro
+			echo $(ls /sys/firmware | wc -l) $(cat /proc/keys | wc -c)
+			ls -d /proc/self/task/* | wc -l`
+		// Noexec would stop the links' use, were they programs of their own.
+		cmd := exec.Command(busybox, "sh", "-c", script)
+		cmd.Stdin = strings.NewReader("")
+		out, err := cmd.CombinedOutput()
+		if want := "4\nhi\nberth-test\nro\n0 0\n1\n"; err != nil || string(out) != want {
+			t.Errorf("%v: %q, want %q", err, out, want)
 		}
 	})
 }
