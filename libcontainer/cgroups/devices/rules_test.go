@@ -218,6 +218,8 @@ func run(code []instruction, q request) (bool, error) {
 			jump = reg[dst] == uint32(in.imm)
 		case opJumpOther:
 			jump = reg[dst] != uint32(in.imm)
+		case opJumpAny:
+			jump = reg[dst]&uint32(in.imm) != 0
 		case opExit:
 			if !known[r0] {
 				return false, fmt.Errorf("instruction %d: exit without a verdict", pc)
@@ -409,7 +411,7 @@ func TestLayout(t *testing.T) {
 	if n := len(program(nil, false)); n != 8 {
 		t.Errorf("an empty program has %d instructions", n)
 	}
-	if opLoad != 0x61 || opExit != 0x95 || opMove != 0xb4 || opJumpOther != 0x56 || opAnd != 0x54 || opShift != 0x74 || opMoveReg != 0xbc || opJumpEqual != 0x16 {
+	if opLoad != 0x61 || opExit != 0x95 || opMove != 0xb4 || opJumpOther != 0x56 || opAnd != 0x54 || opShift != 0x74 || opMoveReg != 0xbc || opJumpEqual != 0x16 || opJumpAny != 0x46 {
 		t.Error("operation codes differ from those of the instruction set")
 	}
 	if unix.BPF_CGROUP_DEVICE != 6 || unix.BPF_PROG_TYPE_CGROUP_DEVICE != 15 {
