@@ -3,7 +3,9 @@
 package seccomp
 
 import (
+	"encoding/json"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"testing"
 
@@ -169,35 +171,112 @@ func randomArg(r *rand.Rand) specs.LinuxSeccompArg {
 	return a
 }
 
+// TestPodmanProfile compiles Podman's own default, where it is installed, as
+// Podman hands it over on x86-64 without added capabilities.
+func TestPodmanProfile(t *testing.T) {
+	requireCompiler(t)
+	b, err := os.ReadFile("/usr/share/containers/seccomp.json")
+	if err != nil {
+		t.Skip("requires Podman's profile (Debian: golang-github-containers-common)")
+	}
+	p, err := fromEngineProfile(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d comparisons", compareAll(t, p))
+}
+
+// fromEngineProfile does what engines do with the profiles in their own format.
+func fromEngineProfile(b []byte) (*specs.LinuxSeccomp, error) {
+	var in struct {
+		specs.LinuxSeccomp
+		Syscalls []struct {
+			specs.LinuxSyscall
+			Includes, Excludes struct{ Arches, Caps []string }
+		}
+	}
+	if err := json.Unmarshal(b, &in); err != nil {
+		return nil, err
+	}
+	out := in.LinuxSeccomp
+	out.Architectures = []specs.Arch{specs.ArchX86_64, specs.ArchX86, specs.ArchX32}
+	for _, s := range in.Syscalls {
+		arch := len(s.Includes.Arches) == 0 || slices.Contains(s.Includes.Arches, "amd64")
+		if arch && len(s.Includes.Caps) == 0 && !slices.Contains(s.Excludes.Arches, "amd64") {
+			out.Syscalls = append(out.Syscalls, s.LinuxSyscall)
+		}
+	}
+	return &out, nil
+}
+
+// TestMeetingRules has profiles that libseccomp 2.5.4 compiles wrongly, or not
+// in any time, and what is like them in engines' profiles.
+func TestMeetingRules(t *testing.T) {
+	requireCompiler(t)
+	for name, rules := range map[string]string{
+		"a word of another argument": `
+			{"names":["getgid"],"action":"SCMP_ACT_ALLOW","args":[{"index":0,"value":1,"op":"SCMP_CMP_GT"}]},
+			{"names":["getgid"],"action":"SCMP_ACT_ALLOW","args":[{"index":1,"value":5,"op":"SCMP_CMP_EQ"},
+				{"index":0,"value":9,"op":"SCMP_CMP_LT"}]}`,
+		"the same checks, two actions": `
+			{"names":["getgid"],"action":"SCMP_ACT_ALLOW","args":[{"index":0,"value":1,"op":"SCMP_CMP_EQ"}]},
+			{"names":["getgid"],"action":"SCMP_ACT_LOG","args":[{"index":0,"value":1,"op":"SCMP_CMP_EQ"}]}`,
+		"socket families": `
+			{"names":["socket"],"action":"SCMP_ACT_ALLOW","args":[{"index":0,"value":38,"op":"SCMP_CMP_LT"}]},
+			{"names":["socket"],"action":"SCMP_ACT_ALLOW","args":[{"index":0,"value":39,"op":"SCMP_CMP_EQ"}]},
+			{"names":["socket"],"action":"SCMP_ACT_ALLOW","args":[{"index":0,"value":40,"op":"SCMP_CMP_GT"}]}`,
+		"a rule by name hides them": `
+			{"names":["getgid"],"action":"SCMP_ACT_LOG","args":[{"index":0,"value":1,"op":"SCMP_CMP_EQ"}]},
+			{"names":["getgid"],"action":"SCMP_ACT_ALLOW"}, {"names":["getgid"],"action":"SCMP_ACT_TRAP"}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			compareAll(t, parseProfile(t, `{"defaultAction":"SCMP_ACT_ERRNO",
+				"architectures":["SCMP_ARCH_X86","SCMP_ARCH_X32"],"syscalls":[`+rules+`]}`))
+		})
+	}
+}
+
 // TestMultiplexers checks that a rule for a call of i386 that old programs make
 // by way of socketcall(2) or ipc(2) holds there as well.
 func TestMultiplexers(t *testing.T) {
 	requireCompiler(t)
-	program, err := Compile(&specs.LinuxSeccomp{
-		DefaultAction: specs.ActErrno,
-		Architectures: []specs.Arch{specs.ArchX86},
-		Syscalls:      []specs.LinuxSyscall{{Names: []string{"socket", "shmget"}, Action: specs.ActAllow}},
-	}, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	vm, err := bpftest.Parse(program.BPF)
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, c := range []struct {
-		nr   uint32
-		call uint64
-		want uint32
+		name, rules string
+		nr          uint32
+		call        uint64
+		want        uint32
 	}{
-		{i386Socketcall, 1, unix.SECCOMP_RET_ALLOW},
-		{i386Socketcall, 2, unix.SECCOMP_RET_ERRNO | 1},
-		{i386IPC, 23, unix.SECCOMP_RET_ALLOW},
-		{i386IPC, 24, unix.SECCOMP_RET_ERRNO | 1},
+		{"socket", `{"names":["socket"],"action":"SCMP_ACT_ALLOW"}`, i386Socketcall, 1, unix.SECCOMP_RET_ALLOW},
+		{"bind instead", `{"names":["socket"],"action":"SCMP_ACT_ALLOW"}`, i386Socketcall, 2, unix.SECCOMP_RET_ERRNO | 1},
+		{"shmget", `{"names":["shmget"],"action":"SCMP_ACT_ALLOW"}`, i386IPC, 23, unix.SECCOMP_RET_ALLOW},
+		{"shmctl instead", `{"names":["shmget"],"action":"SCMP_ACT_ALLOW"}`, i386IPC, 24, unix.SECCOMP_RET_ERRNO | 1},
+		{
+			"checks that no filter can make", `{"names":["socket"],"action":"SCMP_ACT_ALLOW","args":[{"index":0,"value":40,"op":"SCMP_CMP_NE"}]}`,
+			i386Socketcall, 1, unix.SECCOMP_RET_ALLOW,
+		},
+		{
+			"only for that call", `{"names":["socket"],"action":"SCMP_ACT_ALLOW","args":[{"index":0,"value":40,"op":"SCMP_CMP_NE"}]}`,
+			i386Socketcall, 3, unix.SECCOMP_RET_ERRNO | 1,
+		},
+		{
+			"hidden by a rule for all", `{"names":["socket"],"action":"SCMP_ACT_TRAP","args":[{"index":0,"value":40,"op":"SCMP_CMP_EQ"}]},
+			{"names":["socketcall"],"action":"SCMP_ACT_ALLOW"}`, i386Socketcall, 1, unix.SECCOMP_RET_ALLOW,
+		},
 	} {
-		got, err := vm.Run(&bpftest.Data{Number: c.nr, Arch: unix.AUDIT_ARCH_I386, Args: [6]uint64{c.call}})
-		if err != nil || got != c.want {
-			t.Errorf("number %d call %d: %#x, %v; want %#x", c.nr, c.call, got, err, c.want)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			program, err := Compile(parseProfile(t, `{"defaultAction":"SCMP_ACT_ERRNO",
+				"architectures":["SCMP_ARCH_X86"],"syscalls":[`+c.rules+`]}`), "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			vm, err := bpftest.Parse(program.BPF)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := vm.Run(&bpftest.Data{Number: c.nr, Arch: unix.AUDIT_ARCH_I386, Args: [6]uint64{c.call}})
+			if err != nil || got != c.want {
+				t.Errorf("%#x, %v; want %#x", got, err, c.want)
+			}
+		})
 	}
 }
