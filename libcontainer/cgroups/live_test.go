@@ -593,18 +593,18 @@ func rule(allow bool, kind byte, major, minor int64, access string) configs.Devi
 }
 
 func testDevices(t *testing.T) {
-	const any = configs.DeviceWildcard
+	const anyNumber = configs.DeviceWildcard
 	m := create(t, plan(unique(t)))
 	for _, c := range []struct {
 		rules []configs.DeviceRule
 		want  string
 	}{
-		{[]configs.DeviceRule{rule(false, 'a', any, any, "rwm"), rule(true, 'c', 1, 3, "rw"), rule(true, 'c', 1, 5, "r")}, "null:rw zero:r"},
-		{[]configs.DeviceRule{rule(true, 'a', any, any, "rwm"), rule(false, 'c', 1, 3, "w")}, "null:r zero:rw"},
-		{[]configs.DeviceRule{rule(true, 'a', any, any, "rwm"), rule(true, 'c', 1, 3, "w")}, "null:rw zero:rw"},
-		{[]configs.DeviceRule{rule(true, 'c', 1, any, "rw"), rule(false, 'c', 1, 3, "rwm"), rule(true, 'c', 1, any, "r"), rule(false, 'c', 1, any, "w")}, "null:r zero:r"},
+		{[]configs.DeviceRule{rule(false, 'a', anyNumber, anyNumber, "rwm"), rule(true, 'c', 1, 3, "rw"), rule(true, 'c', 1, 5, "r")}, "null:rw zero:r"},
+		{[]configs.DeviceRule{rule(true, 'a', anyNumber, anyNumber, "rwm"), rule(false, 'c', 1, 3, "w")}, "null:r zero:rw"},
+		{[]configs.DeviceRule{rule(true, 'a', anyNumber, anyNumber, "rwm"), rule(true, 'c', 1, 3, "w")}, "null:rw zero:rw"},
+		{[]configs.DeviceRule{rule(true, 'c', 1, anyNumber, "rw"), rule(false, 'c', 1, 3, "rwm"), rule(true, 'c', 1, anyNumber, "r"), rule(false, 'c', 1, anyNumber, "w")}, "null:r zero:r"},
 		{nil, "null: zero:"},
-		{[]configs.DeviceRule{rule(true, 'a', any, any, "rwm")}, "null:rw zero:rw"},
+		{[]configs.DeviceRule{rule(true, 'a', anyNumber, anyNumber, "rwm")}, "null:rw zero:rw"},
 	} {
 		if err := m.SetDevices(c.rules); err != nil {
 			t.Errorf("%+v: %v", c.rules, err)
