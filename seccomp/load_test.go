@@ -142,7 +142,7 @@ func childKill() []string {
 		return []string{err.Error()}
 	}
 	_, _, errno := unix.RawSyscall(unix.SYS_ACCT, 0, 0, 0)
-	return []string{"still alive: " + errno.Error()}
+	return []string{fmt.Sprintf("still alive after acct: %v", errno)}
 }
 
 func childNotify() []string {
