@@ -25,6 +25,7 @@ func startContainerInit(cr *creation) (*nsenter.Init, error) {
 		NewNamespaces: uintptr(cr.cfg.Namespaces.NewFlags()),
 		CgroupDir:     cr.place.Dir,
 		CgroupTasks:   cr.place.Tasks,
+		ResetAffinity: true,
 		TimeOffsets:   timeOffsets(cr.cfg),
 		ProcContexts:  countProcMounts(cr.cfg.Mounts),
 		UIDMappings:   idMap(cr.cfg.UIDMappings),
