@@ -73,8 +73,12 @@ func TestJoinByFile(t *testing.T) {
 		kind string
 		flag uint32
 	}{
-		{"cgroup", unix.CLONE_NEWCGROUP}, {"ipc", unix.CLONE_NEWIPC}, {"uts", unix.CLONE_NEWUTS},
-		{"net", unix.CLONE_NEWNET}, {"time", unix.CLONE_NEWTIME}, {"mnt", unix.CLONE_NEWNS},
+		{"cgroup", unix.CLONE_NEWCGROUP},
+		{"ipc", unix.CLONE_NEWIPC},
+		{"uts", unix.CLONE_NEWUTS},
+		{"net", unix.CLONE_NEWNET},
+		{"time", unix.CLONE_NEWTIME},
+		{"mnt", unix.CLONE_NEWNS},
 	} {
 		o.Joins = append(o.Joins, Join{Type: n.flag, FD: openNamespace(t, target.PID, n.kind)})
 	}

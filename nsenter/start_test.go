@@ -68,6 +68,9 @@ func TestInitWhileItWaits(t *testing.T) {
 		f.Close()
 		t.Error("the program can be opened for writing")
 	}
+	if err := i.Configure(shell(t, "exit")); err != nil {
+		t.Fatal(err)
+	}
 	status := statusOf(t, proc+"status")
 	if status["SigIgn"] != "0000000000001000" || status["SigBlk"] != "0000000000000000" {
 		t.Errorf("ignored %s, blocked %s", status["SigIgn"], status["SigBlk"])

@@ -124,15 +124,14 @@ func (a *app) amendCompletion(completion *cobra.Command) {
 // arguments accepts least to most positional arguments. The texts are runc's.
 func (a *app) arguments(least, most int) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
-		n, bound := 0, ""
-		switch {
-		case len(args) >= least && len(args) <= most:
+		if len(args) >= least && len(args) <= most {
 			return nil
+		}
+		n, bound := least, "a minimum of"
+		switch {
 		case least == most:
-			n, bound = least, "exactly"
-		case len(args) < least:
-			n, bound = least, "a minimum of"
-		default:
+			bound = "exactly"
+		case len(args) > most:
 			n, bound = most, "a maximum of"
 		}
 		c.Print("Incorrect Usage.\n\n")

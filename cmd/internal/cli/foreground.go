@@ -13,16 +13,27 @@ import (
 
 // caughtSignals are the signals that berth gets in the foreground, which are
 // meant for the container.
-type caughtSignals struct{ ch chan os.Signal }
+type caughtSignals struct {
+	ch chan os.Signal
+	// ready is closed once the usual ones are caught.
+	ready chan struct{}
+}
 
-// catchUsual catches the signals that people and service managers send. They are
-// few, since asking for one costs four switches of threads, before the start.
+// catchUsual begins to catch the signals that people and service managers send.
+// Asking for one costs four switches of threads: so they are few before the
+// start, and asked for while something else goes on. await waits for that.
 func catchUsual() *caughtSignals {
 	// Room for a burst: signal.Notify drops what finds no room.
-	s := &caughtSignals{ch: make(chan os.Signal, 64)}
-	s.catch(unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT, unix.SIGUSR1, unix.SIGUSR2)
+	s := &caughtSignals{ch: make(chan os.Signal, 64), ready: make(chan struct{})}
+	go func() {
+		s.catch(unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT, unix.SIGUSR1, unix.SIGUSR2)
+		close(s.ready)
+	}()
 	return s
 }
+
+// await returns when the usual signals are caught.
+func (s *caughtSignals) await() { <-s.ready }
 
 // catchAll catches every signal that can be caught and means something to the
 // container.

@@ -40,6 +40,7 @@ func TestForwardable(t *testing.T) {
 
 func TestCatchSignals(t *testing.T) {
 	s := catchUsual()
+	s.await()
 	defer signal.Stop(s.ch)
 	s.catchAll(false)
 	if err := unix.Kill(unix.Getpid(), unix.SIGUSR1); err != nil {

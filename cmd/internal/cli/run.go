@@ -28,16 +28,16 @@ func (a *app) runCommand() *cobra.Command {
 exit status is that of the container's program, 128+n when signal n killed it.`,
 		Args:              a.arguments(1, 1),
 		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE: func(_ *cobra.Command, args []string) error {
-			p, err := a.prepare(&o.bundleOptions, o.detach)
+		RunE: func(_ *cobra.Command, args []string) (err error) {
+			if !o.detach {
+				a.exitStatus, err = a.runForeground(args[0], &o)
+				return err
+			}
+			p, err := a.prepare(&o.bundleOptions, true)
 			if err != nil {
 				return err
 			}
-			if o.detach {
-				_, err := a.createAndStart(args[0], p)
-				return err
-			}
-			a.exitStatus, err = a.runForeground(args[0], p, &o)
+			_, err = a.createAndStart(args[0], p)
 			return err
 		},
 	}
@@ -62,7 +62,14 @@ func (a *app) createAndStart(id string, p *preparation) (*libcontainer.Container
 }
 
 // runForeground stays with the container until its program has exited.
-func (a *app) runForeground(id string, p *preparation, o *runOptions) (int, error) {
+func (a *app) runForeground(id string, o *runOptions) (int, error) {
+	// Signals are kept for the container from before it is made, so that one that
+	// comes early does not kill berth between create and start.
+	signals := catchUsual()
+	p, err := a.prepare(&o.bundleOptions, false)
+	if err != nil {
+		return exitFailure, err
+	}
 	if !o.noSubreaper {
 		if err := libcontainer.BecomeSubreaper(); err != nil {
 			return exitFailure, err
@@ -73,9 +80,7 @@ func (a *app) runForeground(id string, p *preparation, o *runOptions) (int, erro
 	if p.config.Process.Terminal {
 		p.create.Console = t.attach
 	}
-	// From here on signals are kept for the container, so that one that comes
-	// early does not kill berth between create and start.
-	signals := catchUsual()
+	signals.await()
 	c, err := a.createAndStart(id, p)
 	if err != nil {
 		return exitFailure, err
@@ -91,7 +96,7 @@ func (a *app) runForeground(id string, p *preparation, o *runOptions) (int, erro
 	if !o.keep {
 		// Forced, as processes may outlive their init when the container
 		// shares the host's pid namespace.
-		err = errors.Join(err, p.store.Delete(id, true, a.log))
+		err = errors.Join(err, c.Delete(a.log))
 	}
 	return status, err
 }
