@@ -181,6 +181,9 @@ func describeInitError(err error) error {
 	if field := initField(step.Step); field != "" {
 		err = fmt.Errorf("%s: %w", field, err)
 	}
+	if step.Step == nsenter.StepMemoryPolicy && step.Errno == unix.ENOSYS {
+		err = fmt.Errorf("%w (the kernel has no NUMA support)", err)
+	}
 	return fmt.Errorf("unable to start container process: %w", err)
 }
 
