@@ -251,7 +251,11 @@ func TestCgroupTasks(t *testing.T) {
 		testCgroup(t, "/sys/fs/cgroup/pids", "tasks"),
 		testCgroup(t, "/sys/fs/cgroup/freezer", "tasks"),
 	}
-	o := &Options{NewNamespaces: allNew | unix.CLONE_NEWCGROUP}
+	target := container(t, unix.CLONE_NEWUTS)
+	o := &Options{
+		NewNamespaces: allNew | unix.CLONE_NEWCGROUP,
+		Joins:         []Join{{Type: unix.CLONE_NEWUTS, FD: target.PIDFD}},
+	}
 	for _, dir := range dirs {
 		f, err := os.OpenFile(filepath.Join(dir, "tasks"), os.O_WRONLY, 0)
 		if err != nil {
@@ -261,11 +265,14 @@ func TestCgroupTasks(t *testing.T) {
 		o.CgroupTasks = append(o.CgroupTasks, f)
 	}
 	// The new cgroup namespace has them as its roots: it was made after the move.
-	out := run(t, o, shell(t, "grep -E ':(pids|freezer):' /proc/self/cgroup; cat "+dirs[0]+"/tasks"))
+	out := run(t, o, shell(t, "readlink /proc/self/ns/uts; grep -E ':(pids|freezer):' /proc/self/cgroup; cat "+dirs[0]+"/tasks"))
+	if !strings.HasPrefix(out, namespaceOf(t, target.PID, "uts")+"\n") {
+		t.Errorf("uts namespace not joined: %q", out)
+	}
 	if strings.Count(out, ":/\n") != 2 {
 		t.Errorf("cgroups %q", out)
 	}
-	if lines := strings.Split(out, "\n"); len(lines) < 3 {
+	if lines := strings.Split(out, "\n"); len(lines) < 4 {
 		t.Errorf("nobody in %s: %q", dirs[0], out)
 	}
 }

@@ -97,3 +97,35 @@ func TestRootless(t *testing.T) {
 		}
 	})
 }
+
+// The files of a process in /proc belong to root as long as it is not dumpable.
+func TestInitIsNotDumpable(t *testing.T) {
+	requireInit(t)
+	if os.Getenv("NSENTER_TEST_CHILD") == "" {
+		runSelf(t, "exec \"$0\" \"$@\"")
+		return
+	}
+	asUser(t, 1000, func() {
+		i := start(t, &Options{})
+		for _, state := range []struct {
+			name string
+			wait func() error
+			want uint32
+		}{
+			{"waits for the plan", func() error { _, err := i.Namespaces(); return err }, 0},
+			{"waits for the exec", func() error {
+				return i.Configure(&Plan{Args: []string{"/bin/sleep", "100"}, Cwd: "/", KeepCredentials: true})
+			}, 0},
+			{"has become the program", i.Proceed, 1000},
+		} {
+			if err := state.wait(); err != nil {
+				t.Errorf("%s: %v", state.name, err)
+				return
+			}
+			var st unix.Stat_t
+			if err := unix.Stat(fmt.Sprintf("/proc/%d/environ", i.PID), &st); err != nil || st.Uid != state.want {
+				t.Errorf("%s: files belong to %d, want %d (%v)", state.name, st.Uid, state.want, err)
+			}
+		}
+	})
+}
