@@ -15,7 +15,7 @@ SECCOMP_BIN := seccomp/compiler-$(GOARCH).bin
 # Not beside the result, where a leftover would be embedded.
 SECCOMP_TMP := .cache/seccomp-compiler-$(GOARCH)
 SECCOMP_SRC := go.mod go.sum $(wildcard seccomp/compiler/*.go seccomp/compiler/pack/*.go \
-	seccomp/internal/wire/*.go seccomp/internal/enosys/*.go seccomp/internal/packed/*.go)
+	seccomp/internal/wire/*.go seccomp/internal/prologue/*.go seccomp/internal/packed/*.go)
 
 $(SECCOMP_BIN): $(SECCOMP_SRC) seccomp/build.mk
 	@mkdir -p .cache

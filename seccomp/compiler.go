@@ -116,7 +116,11 @@ func (c *compiler) executable() (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := io.Copy(f, c.file); err != nil {
+	n, err := io.Copy(f, c.file)
+	if err == nil && n != c.header.Size {
+		err = fmt.Errorf("%d bytes of %d", n, c.header.Size)
+	}
+	if err != nil {
 		f.Close()
 		return nil, fmt.Errorf("seccomp: filter compiler: %w", err)
 	}

@@ -99,7 +99,7 @@ func parseAction(a specs.LinuxSeccompAction, errno *uint, field, errnoField stri
 		return 0, fmt.Errorf("%s: unknown action %q", field, a)
 	}
 	ret := actionNames[i].ret
-	limit := uint(0)
+	var limit uint
 	switch ret {
 	case unix.SECCOMP_RET_ERRNO:
 		limit = maxErrno
@@ -191,7 +191,8 @@ func parseArgs(list []specs.LinuxSeccompArg) (args []wire.Arg, twice bool, err e
 		seen[a.Index] = true
 		arg := wire.Arg{Index: uint8(a.Index), Op: op, Value: a.Value}
 		if op == wire.MaskedEqual {
-			arg.ValueTwo = a.ValueTwo
+			// Bits outside the mask could never match; libseccomp ignores them.
+			arg.ValueTwo = a.ValueTwo & a.Value
 		}
 		args = append(args, arg)
 	}

@@ -292,6 +292,12 @@ func TestNullIsSwapped(t *testing.T) {
 				t.Fatal(err)
 			}
 		}},
+		{"block device", func(t *testing.T, null string) {
+			os.Remove(null)
+			if err := unix.Mknod(null, unix.S_IFBLK|0o666, int(unix.Mkdev(1, 3))); err != nil {
+				t.Fatal(err)
+			}
+		}},
 		{"gone", func(_ *testing.T, null string) { os.Remove(null) }},
 	} {
 		t.Run(swap.name, func(t *testing.T) {

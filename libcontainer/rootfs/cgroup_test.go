@@ -30,6 +30,10 @@ func TestCgroupV1(t *testing.T) {
 				if !isFilesystem("/sys/fs/cgroup/cpu", unix.CGROUP_SUPER_MAGIC) || !isFilesystem("/sys/fs/cgroup/pids", unix.CGROUP_SUPER_MAGIC) {
 					t.Skip("requires cgroup v1")
 				}
+				// As systemd has it, so that a clone would be a slave.
+				if err := unix.Mount("", "/", "", unix.MS_SHARED|unix.MS_REC, ""); err != nil {
+					t.Fatal(err)
+				}
 				c := plan(image(t, dir))
 				test.ns(t, c)
 				add(c, configs.Mount{Destination: "/sys/fs/cgroup", Type: "cgroup", Source: "cgroup", Flags: cgroupFlags})

@@ -108,7 +108,9 @@ func (b *Builder) bindDevice(d *configs.Device, dir int, name string) error {
 		return err
 	}
 	defer unix.Close(target)
-	return b.attach(tree, target, nil)
+	return b.attach(tree, target, func(fd int) error {
+		return b.setAttr(fd, false, mountapi.Attr{Set: unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NOEXEC})
+	})
 }
 
 // openMountFile opens or makes the file name of dir for something to be mounted

@@ -106,7 +106,7 @@ func TestUserNamespace(t *testing.T) {
 			if err := unix.Lstat("/dev/"+name, &st); err != nil || st.Rdev != unix.Mkdev(1, minor) {
 				t.Errorf("/dev/%s: %v, %x", name, err, st.Rdev)
 			}
-			if m := topMount(t, b, "/dev/"+name); m.root != "/"+name {
+			if m := topMount(t, b, "/dev/"+name); m.root != "/"+name || !m.has("nosuid") || !m.has("noexec") {
 				t.Errorf("/dev/%s is not the host's: %+v", name, m)
 			}
 		}

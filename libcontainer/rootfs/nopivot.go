@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/berth-run/berth/libcontainer/internal/mountapi"
@@ -21,16 +22,24 @@ func (b *Builder) moveRoot() error {
 	if err != nil {
 		return err
 	}
-	mounts := fullKernelMounts(string(data), b.c.Rootfs.Path)
-	for i := len(mounts) - 1; i >= 0; i-- {
-		if err := hideMount(mounts[i]); err != nil {
-			return err
+	mounts := outsideMounts(string(data), b.c.Rootfs.Path)
+	if b.mayReachHost() {
+		// What is mounted or unmounted on a shared mount is so on all its
+		// peers: the host would lose its /proc and have the rootfs on "/".
+		for _, m := range mounts {
+			if err := unix.Mount("", m.point, "", unix.MS_SLAVE, ""); err != nil && !isMissing(err) {
+				return &os.PathError{Op: "mount", Path: m.point, Err: err}
+			}
 		}
 	}
-	// A mount that is attached to a shared one goes to all its peers: the
-	// rootfs would land on the host's "/".
-	if err := unix.Mount("", "/", "", unix.MS_PRIVATE, ""); err != nil {
-		return &os.PathError{Op: "mount", Path: "/", Err: err}
+	// Those that are mounted on others come after them.
+	for _, m := range slices.Backward(mounts) {
+		if !m.kernel {
+			continue
+		}
+		if err := hideMount(m.point); err != nil {
+			return err
+		}
 	}
 	return mountapi.MoveMountAt(b.root.FD(), unix.AT_FDCWD, "/")
 }
@@ -38,13 +47,10 @@ func (b *Builder) moveRoot() error {
 // hideMount unmounts one mount, or covers it where that is not allowed (in a user
 // namespace, mounts of the outside are locked).
 func hideMount(path string) error {
-	if err := unix.Mount("", path, "", unix.MS_PRIVATE|unix.MS_REC, ""); err != nil {
-		if isMissing(err) {
-			return nil // it was below one that is gone already
-		}
-		return &os.PathError{Op: "mount", Path: path, Err: err}
-	}
 	err := unix.Unmount(path, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)
+	if isMissing(err) {
+		return nil // something is mounted over a directory above it
+	}
 	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EPERM) {
 		err = unix.Mount("tmpfs", path, "tmpfs", unix.MS_RDONLY|unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC,
 			"nr_blocks=1,nr_inodes=1")
@@ -55,29 +61,32 @@ func hideMount(path string) error {
 	return nil
 }
 
-// fullKernelMounts lists, from a mountinfo file (proc_pid_mountinfo(5)), where
-// procfs and sysfs are mounted whole, outside of the directory except.
-func fullKernelMounts(mountinfo, except string) []string {
-	var found []string
+// outsideMount is a mount of the host.
+type outsideMount struct {
+	point string
+	// kernel says that it shows all of a procfs or sysfs.
+	kernel bool
+}
+
+// outsideMounts lists the mounts of a mountinfo file (proc_pid_mountinfo(5)) that
+// are not in the directory except.
+func outsideMounts(mountinfo, except string) []outsideMount {
+	var found []outsideMount
 	for line := range strings.Lines(mountinfo) {
-		line = strings.TrimSuffix(line, "\n")
-		mount, fs, ok := strings.Cut(line, " - ")
-		if !ok {
-			continue
-		}
-		fstype, _, _ := strings.Cut(fs, " ")
-		if fstype != "proc" && fstype != "sysfs" {
-			continue
-		}
+		mount, fs, ok := strings.Cut(strings.TrimSuffix(line, "\n"), " - ")
 		fields := strings.Fields(mount)
-		if len(fields) < 5 || fields[3] != "/" {
+		if !ok || len(fields) < 5 {
 			continue
 		}
 		point := unescape(fields[4])
 		if point == except || strings.HasPrefix(point, except+"/") {
 			continue
 		}
-		found = append(found, point)
+		fstype, _, _ := strings.Cut(fs, " ")
+		found = append(found, outsideMount{
+			point:  point,
+			kernel: (fstype == "proc" || fstype == "sysfs") && fields[3] == "/",
+		})
 	}
 	return found
 }

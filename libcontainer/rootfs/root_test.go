@@ -4,6 +4,7 @@ package rootfs
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -35,6 +36,10 @@ func TestPropagation(t *testing.T) {
 			}
 			t.Run(name, func(t *testing.T) {
 				inChild(t, func(t *testing.T, dir string) {
+					// A mount of its own, so that "/" is not the rootfs's.
+					if err := unix.Mount("disk", dir, "tmpfs", 0, ""); err != nil {
+						t.Fatal(err)
+					}
 					root := image(t, dir)
 					outside := sharedHost(t, dir)
 					c := plan(root)
@@ -98,31 +103,39 @@ func hostPoints(t *testing.T) string {
 	return out.String()
 }
 
-func TestFullKernelMounts(t *testing.T) {
+func TestOutsideMounts(t *testing.T) {
 	const table = `22 27 0:21 / /proc rw - proc proc rw
 23 27 0:22 / /sys rw shared:7 master:1 - sysfs sysfs rw
 24 23 0:23 / /sys/fs/cgroup rw - tmpfs tmpfs rw
 25 22 0:21 /sys /proc/sys ro - proc proc rw
 26 27 0:25 / /with\040space\134 rw - proc proc rw
 27 1 0:26 / /c/rootfs/proc rw - proc proc rw
-28 1 0:26 / /c/rootfs2/proc rw - proc proc rw
+28 1 0:26 / /c/rootfs rw - ext4 disk rw
+29 1 0:26 / /c/rootfs2/proc rw - proc proc rw
 bad line - proc
 - sysfs
 `
-	got := fullKernelMounts(table, "/c/rootfs")
-	want := []string{"/proc", "/sys", `/with space\`, "/c/rootfs2/proc"}
-	if strings.Join(got, "|") != strings.Join(want, "|") {
-		t.Errorf("%q, want %q", got, want)
+	got := outsideMounts(table, "/c/rootfs")
+	want := []outsideMount{
+		{"/proc", true},
+		{"/sys", true},
+		{"/sys/fs/cgroup", false},
+		{"/proc/sys", false},
+		{`/with space\`, true},
+		{"/c/rootfs2/proc", true},
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
 	}
 }
 
-func FuzzFullKernelMounts(f *testing.F) {
+func FuzzOutsideMounts(f *testing.F) {
 	f.Add("22 27 0:21 / /proc rw - proc proc rw\n", "/c")
 	f.Add(`1 2 3 / /a\04 rw - sysfs`, "/")
 	f.Fuzz(func(t *testing.T, table, except string) {
-		for _, p := range fullKernelMounts(table, except) {
-			if p == except || strings.HasPrefix(p, except+"/") {
-				t.Errorf("%q is in %q", p, except)
+		for _, m := range outsideMounts(table, except) {
+			if m.point == except || strings.HasPrefix(m.point, except+"/") {
+				t.Errorf("%q is in %q", m.point, except)
 			}
 		}
 	})

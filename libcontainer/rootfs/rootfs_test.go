@@ -4,6 +4,7 @@ package rootfs
 
 import (
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -32,7 +33,15 @@ func TestDefault(t *testing.T) {
 					t.Skip("requires Linux 5.12")
 				}
 				b.setattr = variant.setattr
+				host, err := os.Open("/")
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer host.Close()
 				build(t, b)
+				if variant.noPivot {
+					checkNothingFull(t, host)
+				}
 				checkMounts(t, b)
 				checkDev(t)
 				checkSealed(t)
@@ -53,6 +62,24 @@ func checkHidden(t *testing.T, dir string) {
 		if _, err := os.Stat(name); !os.IsNotExist(err) {
 			t.Errorf("%s of the host can be seen: %v", name, err)
 		}
+	}
+}
+
+// checkNothingFull makes sure that a process that gets out of its chroot finds no
+// procfs and no sysfs there.
+func checkNothingFull(t *testing.T, host *os.File) {
+	t.Helper()
+	for _, name := range []string{"proc", "sys"} {
+		fd, err := unix.Openat(int(host.Fd()), name, unix.O_PATH|unix.O_CLOEXEC, 0)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		var st unix.Statfs_t
+		if err := unix.Fstatfs(fd, &st); err != nil || st.Type == unix.PROC_SUPER_MAGIC || st.Type == unix.SYSFS_MAGIC {
+			t.Errorf("the host's /%s is still there: %x, %v", name, st.Type, err)
+		}
+		unix.Close(fd)
 	}
 }
 
@@ -87,6 +114,9 @@ func checkMounts(t *testing.T, b *Builder) {
 		if m.tags != "" {
 			t.Errorf("%s: propagation %s", want.point, m.tags)
 		}
+	}
+	if m := topMount(t, b, "/sys"); !strings.HasPrefix(m.super, "rw") {
+		t.Errorf("/sys: the superblock is read-only: %+v", m)
 	}
 	if m := topMount(t, b, "/dev/shm"); !strings.Contains(m.super, "size=65536k") {
 		t.Errorf("/dev/shm: %s", m.super)
@@ -164,12 +194,10 @@ func checkNames(t *testing.T, b *Builder) {
 // TestNoMountNamespace: the mounts go to the host's namespace, and away again.
 func TestNoMountNamespace(t *testing.T) {
 	inChild(t, func(t *testing.T, dir string) {
-		// This is "the host"; shared as systemd makes it, with a peer to see
-		// what gets out.
-		if err := unix.Mount("", "/", "", unix.MS_SHARED|unix.MS_REC, ""); err != nil {
-			t.Fatal(err)
-		}
-		c := plan(image(t, dir))
+		root := image(t, dir)
+		// Two peers of one host: what is mounted in one shows up in the other.
+		outside := sharedHost(t, dir)
+		c := plan(root)
 		c.Namespaces = c.Namespaces[1:]
 		c.MaskedPaths, c.ReadonlyPaths = nil, nil
 		b := start(t, c)
@@ -200,6 +228,7 @@ func TestNoMountNamespace(t *testing.T) {
 		if n := len(mountTable(t, b)); n != before {
 			t.Errorf("%d mounts, want %d as before", n, before)
 		}
+		outside()
 	})
 }
 
@@ -237,6 +266,42 @@ func TestRootfsMissing(t *testing.T) {
 		wantErr(t, err, unix.ENOENT)
 		if err != nil && !strings.HasPrefix(err.Error(), "root.path: ") {
 			t.Errorf("error %q does not name the field", err)
+		}
+	})
+}
+
+// TestBusybox runs programs in what was built. Requires a static busybox.
+func TestBusybox(t *testing.T) {
+	const busybox = "/bin/busybox"
+	if _, err := os.Stat(busybox); err != nil {
+		t.Skip("requires " + busybox)
+	}
+	inChild(t, func(t *testing.T, dir string) {
+		root := image(t, dir)
+		data, err := os.ReadFile(busybox)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(root+busybox, data, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		b := start(t, plan(root))
+		build(t, b)
+		const script = `set -e
+			PATH=/bin; busybox --install -s /dev/shm; PATH=/dev/shm
+			echo gone >/dev/null; head -c 4 /dev/zero | wc -c
+			test -t 0 && exit 1
+			echo hi | cat /dev/stdin
+			hostname
+			(echo x >/file) 2>/dev/null || echo ro
+			echo $(ls /sys/firmware | wc -l) $(cat /proc/keys | wc -c)
+			ls -d /proc/self/task/* | wc -l`
+		// Noexec would stop the links' use, were they programs of their own.
+		cmd := exec.Command(busybox, "sh", "-c", script)
+		cmd.Stdin = strings.NewReader("")
+		out, err := cmd.CombinedOutput()
+		if want := "4\nhi\nberth-test\nro\n0 0\n1\n"; err != nil || string(out) != want {
+			t.Errorf("%v: %q, want %q", err, out, want)
 		}
 	})
 }

@@ -130,13 +130,17 @@ static int await_hook(const struct running *r, uint32_t timeout, struct text *t)
 }
 
 /* Tells how the hook failed, in the words that Go has for it; the output comes last. */
-_Noreturn static void die_of_hook(const char *path, unsigned index, int status,
+_Noreturn static void die_of_hook(const struct command *hook, unsigned index, int ended, int status,
 				  const struct text *output)
 {
 	static struct text t;
 
-	append(&t, path);
-	if (WIFEXITED(status)) {
+	append(&t, hook->path);
+	if (!ended) {
+		append(&t, ": timeout of ");
+		append_number(&t, hook->timeout);
+		append(&t, " s exceeded");
+	} else if (WIFEXITED(status)) {
 		append(&t, ": exit status ");
 		append_number(&t, (unsigned)WEXITSTATUS(status));
 	} else {
@@ -167,12 +171,10 @@ static void run_hook(const struct command *hook, int state, unsigned index)
 		continue;
 	close(r.pidfd);
 	close(r.output);
-	if (!ended)
-		die(STEP_HOOK, ETIMEDOUT, index, hook->path);
 	if (*exec_error != 0)
 		die(STEP_HOOK, *exec_error, index, hook->path);
-	if (status != 0)
-		die_of_hook(hook->path, index, status, &output);
+	if (!ended || status != 0)
+		die_of_hook(hook, index, ended, status, &output);
 }
 
 /* Runs the hooks one after the other; the first that fails is the end. */

@@ -5,6 +5,7 @@ package devices
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"runtime"
 	"strings"
@@ -38,7 +39,12 @@ func attach(dir int, rules []configs.DeviceRule, fresh bool) error {
 	if len(list) == 0 && verdict {
 		return detach(dir, old.ids)
 	}
-	prog, err := load(program(list, verdict))
+	code := program(list, verdict)
+	if len(code) > math.MaxInt16 {
+		// Jumps could not reach their targets.
+		return fmt.Errorf("too many device rules for a filter: %d", len(list))
+	}
+	prog, err := load(code)
 	if err != nil {
 		return err
 	}

@@ -22,14 +22,43 @@ type Lists struct {
 // from it: "deny" takes away only an exception of exactly the same device, and
 // succeeds even when there is none. Written down one after the other, "allow
 // c *:*" and "deny c 1:1" would so leave 1:1 open. Hence the rules are worked
-// out here, and a set that has no such form (a hole in an exception) is refused.
+// out here, and a set that has no such form (a hole in an exception, whichever
+// the default) is refused.
 func Legacy(rules []configs.DeviceRule) (*Lists, error) {
 	var p policy
+	p.play(rules, false)
+	err := p.check()
+	if err == nil {
+		return p.lists(), nil
+	}
+	// The default was the last rule about everything. The other way round the
+	// same may be without holes.
+	for _, allow := range []bool{false, true} {
+		p := policy{allow: allow}
+		if allow {
+			for _, kind := range []byte{'b', 'c'} {
+				p.apply(configs.DeviceRule{
+					Type: kind, Major: configs.DeviceWildcard, Minor: configs.DeviceWildcard,
+					Read: true, Write: true, Mknod: true,
+				})
+			}
+		}
+		p.play(rules, true)
+		if p.check() == nil {
+			return p.lists(), nil
+		}
+	}
+	return nil, err
+}
+
+// play applies the rules in order; keep says that a rule about everything does
+// not change the default.
+func (p *policy) play(rules []configs.DeviceRule, keep bool) {
 	for i := range rules {
 		r := rules[i]
 		switch {
-		case everything(&r):
-			p = policy{allow: r.Allow, exceptions: p.exceptions[:0], holes: p.holes[:0]}
+		case everything(&r) && (!keep || r.Allow == p.allow):
+			*p = policy{allow: r.Allow, exceptions: p.exceptions[:0], holes: p.holes[:0]}
 		case access(&r) == 0:
 		case r.Type == 'a':
 			// The controller takes "a" for everything whatever numbers and
@@ -42,10 +71,6 @@ func Legacy(rules []configs.DeviceRule) (*Lists, error) {
 			p.apply(r)
 		}
 	}
-	if err := p.check(); err != nil {
-		return nil, err
-	}
-	return p.lists(), nil
 }
 
 // policy is the state of the v1 controller.

@@ -8,14 +8,13 @@ import (
 	"slices"
 
 	"github.com/berth-run/berth/libcontainer/cgroups/cgroupfs"
-	"golang.org/x/sys/unix"
 )
 
 // Create makes the container's cgroup in each hierarchy. On error it removes
 // what it made.
 func (m *Manager) Create() (err error) {
 	if len(m.hierarchies) == 0 && (!m.cgroup.Rootless || m.cgroup.Path != "") {
-		return cgroupfs.PathError(fmt.Errorf("no cgroup hierarchy is mounted on %s: %w", cgroupfs.Root, unix.ENODEV))
+		return cgroupfs.PathError(fmt.Errorf("no cgroup hierarchy is mounted on %s", cgroupfs.Root))
 	}
 	made := make(cgroupfs.Made, 0, len(m.hierarchies))
 	defer func() {

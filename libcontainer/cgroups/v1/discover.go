@@ -3,6 +3,7 @@
 package v1
 
 import (
+	"errors"
 	"slices"
 	"strings"
 
@@ -21,6 +22,9 @@ import (
 // expected the mounts are read.
 func discover(absolute, hybrid bool) ([]hierarchy, error) {
 	text, err := cgroupfs.ReadProc("/proc/self/cgroup")
+	if errors.Is(err, unix.ENOENT) {
+		return nil, nil // A kernel without cgroups.
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -57,6 +61,10 @@ func usual(memberships []cgroupfs.Membership, absolute, hybrid bool) (hs []hiera
 		}
 		// That the base exists tells as well that the mount shows the whole
 		// hierarchy and not, as in some containers, a part of it.
+		if h.v2 && absolute {
+			hs = append(hs, h) // hybrid says that it is there.
+			continue
+		}
 		if fs, err := cgroupfs.FileSystem(string(h.base)); err != nil || fs != want {
 			return nil, false
 		}

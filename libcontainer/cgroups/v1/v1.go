@@ -20,7 +20,6 @@ import (
 
 	"github.com/berth-run/berth/libcontainer/cgroups/cgroupfs"
 	"github.com/berth-run/berth/libcontainer/configs"
-	"golang.org/x/sys/unix"
 )
 
 // Manager controls the cgroups of one container.
@@ -279,5 +278,5 @@ func (m *Manager) missing(controller string) error {
 	if err := m.dropped[controller]; err != nil {
 		return fmt.Errorf("no permission for a cgroup of the %s controller: %w", controller, err)
 	}
-	return fmt.Errorf("the %s controller is not mounted as a cgroup v1 hierarchy: %w", controller, unix.ENODEV)
+	return fmt.Errorf("the %s controller is not mounted as a cgroup v1 hierarchy", controller)
 }

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/berth-run/berth/libcontainer/cgroups/cgroupfs"
-	"golang.org/x/sys/unix"
 )
 
 // enable gives the container's cgroup every controller that there is: each
@@ -102,11 +101,11 @@ func (m *Manager) checkType() error {
 // knobs are the files of one controller.
 func (m *Manager) knobs(controller string) cgroupfs.Knobs {
 	if m.dir == "" {
-		err := m.denied
-		if err == nil {
-			err = unix.ENODEV
+		err := cgroupfs.ErrNoCgroup
+		if m.denied != nil {
+			err = fmt.Errorf("%w: %w", err, m.denied)
 		}
-		return cgroupfs.Knobs{Missing: fmt.Errorf("%w: %w", cgroupfs.ErrNoCgroup, err)}
+		return cgroupfs.Knobs{Missing: err}
 	}
 	return cgroupfs.Knobs{Dir: m.dir, Absent: func(err error) error { return m.absent(controller, err) }}
 }

@@ -70,12 +70,18 @@ func (c *Context) SetFlag(key string) error {
 	return nil
 }
 
-// SetOption sets one option as mount(8) has it: "key=value" or "key".
+// SetOption sets one option as mount(8) has it: "key=value" or "key". A value may
+// stand in double quotes, which engines put around SELinux labels since those have
+// commas; fsconfig(2), unlike mount(2), would take them for a part of the label.
 func (c *Context) SetOption(option string) error {
-	if key, value, ok := strings.Cut(option, "="); ok {
-		return c.SetString(key, value)
+	key, value, ok := strings.Cut(option, "=")
+	if !ok {
+		return c.SetFlag(option)
 	}
-	return c.SetFlag(option)
+	if n := len(value); n >= 2 && value[0] == '"' && value[n-1] == '"' {
+		value = value[1 : n-1]
+	}
+	return c.SetString(key, value)
 }
 
 // Create makes the superblock, or finds the existing one.

@@ -40,7 +40,7 @@ func TestContext(t *testing.T) {
 	if !errors.Is(err, unix.EINVAL) || err.Error() != "fsconfig mode=xyz: invalid argument (tmpfs: Bad value for 'mode')" {
 		t.Errorf("error %v", err)
 	}
-	for _, o := range []string{"source=here", "size=64k", "ro"} {
+	for _, o := range []string{"source=here", `size="64k"`, "ro"} {
 		if err := c.SetOption(o); err != nil {
 			t.Fatal(err)
 		}

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package seccomp
+
+import (
+	"bufio"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"testing"
+
+	"github.com/berth-run/berth/seccomp/internal/bpftest"
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// abi is one of the three sets of system calls of an x86-64 kernel.
+type abi struct {
+	spec    specs.Arch
+	audit   uint32
+	wide    bool // arguments are compared in 64 bits, not 32
+	numbers map[string]uint32
+}
+
+// kernelABIs reads the system call numbers from the kernel's own headers, so that
+// libseccomp's tables are not checked against themselves.
+func kernelABIs(t *testing.T) []abi {
+	t.Helper()
+	return []abi{
+		{specs.ArchX86_64, unix.AUDIT_ARCH_X86_64, true, readNumbers(t, "unistd_64.h")},
+		{specs.ArchX86, unix.AUDIT_ARCH_I386, false, readNumbers(t, "unistd_32.h")},
+		{specs.ArchX32, unix.AUDIT_ARCH_X86_64, false, readNumbers(t, "unistd_x32.h")},
+	}
+}
+
+func readNumbers(t *testing.T, header string) map[string]uint32 {
+	t.Helper()
+	var f *os.File
+	for _, dir := range []string{"/usr/include/x86_64-linux-gnu/asm", "/usr/include/asm"} {
+		var err error
+		if f, err = os.Open(filepath.Join(dir, header)); err == nil {
+			break
+		}
+	}
+	if f == nil {
+		missing(t, "the kernel's headers (Debian: linux-libc-dev)")
+	}
+	defer f.Close()
+	line := regexp.MustCompile(`^#define __NR_(\w+) \(?(__X32_SYSCALL_BIT \+ )?(\d+)\)?$`)
+	numbers := make(map[string]uint32)
+	for name, n := range recentNumbers {
+		switch {
+		case header != "unistd_x32.h":
+			numbers[name] = n
+		case name != "map_shadow_stack":
+			numbers[name] = x32 + n
+		}
+	}
+	for s := bufio.NewScanner(f); s.Scan(); {
+		m := line.FindStringSubmatch(s.Text())
+		if m == nil {
+			continue
+		}
+		n, err := strconv.ParseUint(m[3], 10, 31)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m[2] != "" {
+			n |= x32
+		}
+		numbers[m[1]] = uint32(n)
+	}
+	if len(numbers) < 300 {
+		t.Fatalf("%s: only %d numbers found", header, len(numbers))
+	}
+	return numbers
+}
+
+const x32 = 0x40000000
+
+// recentNumbers are what the headers of a distribution may be too old for, and
+// its libseccomp need not. All architectures have the same since Linux 5.1.
+var recentNumbers = map[string]uint32{
+	"cachestat": 451, "fchmodat2": 452, "map_shadow_stack": 453,
+	"futex_wake": 454, "futex_wait": 455, "futex_requeue": 456, "mseal": 462,
+}
+
+// oracle is what a profile means, as plainly as it can be written down.
+type oracle struct {
+	profile *specs.LinuxSeccomp
+	// unknown are the names that this libseccomp is too old for.
+	unknown []string
+	abis    []abi
+}
+
+func (o *oracle) abiOf(d *bpftest.Data) *abi {
+	for i := range o.abis {
+		a := &o.abis[i]
+		if a.audit == d.Arch && (a.spec == specs.ArchX32) == (d.Arch == unix.AUDIT_ARCH_X86_64 && d.Number >= x32) {
+			return a
+		}
+	}
+	return nil
+}
+
+// action is what the filter must return for d.
+func (o *oracle) action(d *bpftest.Data) uint32 {
+	def := o.ret(o.profile.DefaultAction, o.profile.DefaultErrnoRet)
+	a := o.abiOf(d)
+	if a == nil || a.spec != specs.ArchX86_64 && !slices.Contains(o.profile.Architectures, a.spec) {
+		if d.Arch == unix.AUDIT_ARCH_X86_64 && d.Number == ^uint32(0) {
+			// What a tracer leaves to skip a call: libseccomp does not take it
+			// for x32.
+			return def
+		}
+		return unix.SECCOMP_RET_KILL_THREAD
+	}
+	if o.newer(a, d.Number) && wantsENOSYS(o.profile.DefaultAction) {
+		return unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)
+	}
+	// A rule without checks hides all that have them.
+	for _, checked := range []bool{false, true} {
+		for i := range o.profile.Syscalls {
+			s := &o.profile.Syscalls[i]
+			ret := o.ret(s.Action, s.ErrnoRet)
+			if ret != def && checked == (len(s.Args) > 0) && o.names(a, s, d.Number) && a.match(s.Args, d) {
+				return ret
+			}
+		}
+	}
+	return def
+}
+
+func (o *oracle) names(a *abi, s *specs.LinuxSyscall, nr uint32) bool {
+	return slices.ContainsFunc(s.Names, func(name string) bool {
+		n, ok := a.numbers[name]
+		return ok && n == nr && !slices.Contains(o.unknown, name)
+	})
+}
+
+// newer says whether nr came after the profile.
+func (o *oracle) newer(a *abi, nr uint32) bool {
+	var highest, highestCommon uint32
+	none := true
+	for i := range o.profile.Syscalls {
+		for _, name := range o.profile.Syscalls[i].Names {
+			if n, ok := a.numbers[name]; ok && !slices.Contains(o.unknown, name) {
+				none = false
+				highest = max(highest, n)
+				if n < x32+512 {
+					highestCommon = max(highestCommon, n)
+				}
+			}
+		}
+	}
+	if none {
+		return false
+	}
+	if a.spec == specs.ArchX32 && nr < x32+548 {
+		return nr < x32+512 && highestCommon != 0 && nr > highestCommon
+	}
+	return nr > highest
+}
+
+func wantsENOSYS(def specs.LinuxSeccompAction) bool {
+	return def != specs.ActAllow && def != specs.ActLog && def != specs.ActTrace
+}
+
+func (o *oracle) ret(a specs.LinuxSeccompAction, errno *uint) uint32 {
+	code := uint32(unix.EPERM)
+	if errno != nil {
+		code = uint32(*errno)
+	}
+	switch a {
+	case specs.ActAllow:
+		return 0x7fff0000
+	case specs.ActLog:
+		return 0x7ffc0000
+	case specs.ActTrace:
+		return 0x7ff00000 | code
+	case specs.ActNotify:
+		return 0x7fc00000
+	case specs.ActErrno:
+		return 0x00050000 | code
+	case specs.ActTrap:
+		return 0x00030000
+	case specs.ActKill, specs.ActKillThread:
+		return 0
+	case specs.ActKillProcess:
+		return 0x80000000
+	}
+	panic("unknown action " + a)
+}
+
+// match says whether the checks hold: all of them, or one of them when an
+// argument is checked twice.
+func (a *abi) match(checks []specs.LinuxSeccompArg, d *bpftest.Data) bool {
+	if len(checks) == 0 {
+		return true
+	}
+	seen := make(map[uint]bool)
+	twice := false
+	for _, c := range checks {
+		twice = twice || seen[c.Index]
+		seen[c.Index] = true
+	}
+	for _, c := range checks {
+		if holds := a.holds(&c, d); holds == twice {
+			return twice
+		}
+	}
+	return !twice
+}
+
+func (a *abi) holds(c *specs.LinuxSeccompArg, d *bpftest.Data) bool {
+	arg, value, two := d.Args[c.Index], c.Value, c.ValueTwo
+	if !a.wide {
+		arg, value, two = uint64(uint32(arg)), uint64(uint32(value)), uint64(uint32(two))
+	}
+	switch c.Op {
+	case specs.OpNotEqual:
+		return arg != value
+	case specs.OpLessThan:
+		return arg < value
+	case specs.OpLessEqual:
+		return arg <= value
+	case specs.OpEqualTo:
+		return arg == value
+	case specs.OpGreaterEqual:
+		return arg >= value
+	case specs.OpGreaterThan:
+		return arg > value
+	case specs.OpMaskedEqual:
+		return arg&value == two&value
+	}
+	panic("unknown operator " + c.Op)
+}
