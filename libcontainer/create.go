@@ -46,8 +46,9 @@ type creation struct {
 
 	saved   savedState
 	lock    *dirLock
-	console *receiver // of ConsoleSocket
-	pidfdTo *receiver // of PIDFDSocket
+	console *receiver    // of ConsoleSocket
+	pidfdTo [2]*receiver // of PIDFDSocket and the plan's PIDFDReceiver
+	hookOut hookOutput
 	extra   []*os.File
 	cgroup  cgroups.Manager
 	place   *cgroups.Placement
@@ -73,6 +74,7 @@ func (s *Store) Create(id string, cfg *configs.Config, o *CreateOptions) (*Conta
 		cr.planCgroup,
 		cr.startInit,
 		cr.buildAndPrepare,
+		cr.setPriorities,
 		cr.configureInit,
 		cr.handOver,
 	}
@@ -87,7 +89,10 @@ func (s *Store) Create(id string, cfg *configs.Config, o *CreateOptions) (*Conta
 // release closes what the process itself no longer needs, in success and failure.
 func (cr *creation) release() {
 	cr.console.close()
-	cr.pidfdTo.close()
+	for _, r := range cr.pidfdTo {
+		r.close()
+	}
+	cr.hookOut.close()
 	if cr.place != nil {
 		_ = cr.place.Close()
 	}
@@ -123,7 +128,13 @@ func (cr *creation) openCallerFiles() (err error) {
 	if cr.console, err = dialReceiver("console socket", cr.opts.ConsoleSocket); err != nil {
 		return err
 	}
-	if cr.pidfdTo, err = dialReceiver("pidfd socket", cr.opts.PIDFDSocket); err != nil {
+	if cr.pidfdTo[0], err = dialReceiver("pidfd socket", cr.opts.PIDFDSocket); err != nil {
+		return err
+	}
+	if cr.pidfdTo[1], err = dialReceiver("run.oci.pidfd_receiver", cr.cfg.PIDFDReceiver); err != nil {
+		return err
+	}
+	if cr.hookOut, err = openHookOutput(cr.cfg.HookStdout, cr.cfg.HookStderr); err != nil {
 		return err
 	}
 	cr.extra, err = preservedFiles(cr.opts.PreserveFDs)
@@ -171,6 +182,7 @@ func (cr *creation) planCgroup() error {
 		Annotations: cr.cfg.Annotations, SharedPID: !cr.cfg.Namespaces.IsNew(configs.NewPID),
 		CgroupPaths: m.Paths(), CgroupRootless: cr.cfg.Cgroup.Rootless,
 		Poststart: cr.cfg.Hooks.Poststart, Poststop: cr.cfg.Hooks.Poststop,
+		HookStdout: cr.cfg.HookStdout, HookStderr: cr.cfg.HookStderr,
 	}
 	if !cr.cfg.Namespaces.Contains(configs.NewMount) {
 		if cr.saved.RootfsMountID, err = mountID(cr.cfg.Rootfs.Path); err != nil {
@@ -327,8 +339,10 @@ func (cr *creation) handOver() error {
 	if err := cr.handOverConsole(); err != nil {
 		return err
 	}
-	if err := cr.pidfdTo.send(cr.init.PIDFD, "pidfd"); err != nil {
-		return err
+	for _, r := range cr.pidfdTo {
+		if err := r.send(cr.init.PIDFD, "pidfd"); err != nil {
+			return err
+		}
 	}
 	if cr.opts.PIDFile == "" {
 		return nil

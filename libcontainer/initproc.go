@@ -28,6 +28,7 @@ func initOptions(cr *creation) (o *nsenter.Options, release func(), err error) {
 		Stdio:         cr.opts.Stdio,
 		ExtraFiles:    cr.extra,
 		NewNamespaces: uintptr(cr.cfg.Namespaces.NewFlags()),
+		ResetAffinity: true,
 		TimeOffsets:   timeOffsets(cr.cfg),
 		ProcContexts:  countProcMounts(cr.cfg.Mounts),
 		UIDMappings:   idMap(cr.cfg.UIDMappings),

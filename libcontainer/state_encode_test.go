@@ -22,6 +22,7 @@ func fullState() savedState {
 		PID:         42, StartTime: 1<<64 - 1, SharedPID: true,
 		CgroupPaths: map[string]string{"": "/c", "cpu": "/d"}, CgroupRootless: true,
 		RootfsMountID: 9, Poststart: []specs.Hook{hook}, Poststop: []specs.Hook{hook, hook},
+		HookStdout: "/o", HookStderr: "/e",
 	}
 }
 

@@ -77,7 +77,10 @@ func (o *Options) bootstrap() (*wireBootstrap, []int, error) {
 		ProcContexts: uint32(o.ProcContexts),
 	}
 	if o.awaitsMaps() {
-		b.Flags = wireAwaitMaps
+		b.Flags |= wireAwaitMaps
+	}
+	if o.ResetAffinity {
+		b.Flags |= wireResetAffinity
 	}
 	if o.NewNamespaces&unix.CLONE_NEWTIME != 0 {
 		b.OffsetsSize = uint32(copy(b.Offsets[:], o.TimeOffsets))
