@@ -72,7 +72,6 @@ func (s *Store) Create(id string, cfg *configs.Config, o *CreateOptions) (*Conta
 		cr.openCallerFiles,
 		cr.makeStateDir,
 		cr.planCgroup,
-		cr.makeCgroup,
 		cr.startInit,
 		cr.buildAndPrepare,
 		cr.setPriorities,
@@ -193,32 +192,55 @@ func (cr *creation) planCgroup() error {
 	return cr.saved.write(cr.dir)
 }
 
-// makeCgroup makes the cgroups and opens what init needs to get into them.
-func (cr *creation) makeCgroup() error {
-	if err := cr.cgroup.Create(); err != nil {
-		return err
-	}
-	cr.undo.push("remove the cgroup", cr.cgroup.Destroy)
-	var err error
-	cr.place, err = cr.cgroup.Placement()
-	return err
-}
-
-// startInit starts init in its cgroups and namespaces. From now on it exits by
-// itself when this process dies, until it has its plan.
+// startInit makes the cgroups and starts init in its namespaces, both at once, since
+// either takes about as long. Init exits by itself when this process dies, until it has
+// its plan.
 func (cr *creation) startInit() error {
-	init, err := startContainerInit(cr)
+	o, release, err := initOptions(cr)
 	if err != nil {
 		return err
 	}
-	cr.init = init
-	cr.undo.push("kill init", cr.killInit)
-	p, err := readProcStat(init.PID)
+	defer release()
+	cr.undo.push("remove the cgroup", cr.cgroup.Destroy)
+	if o.CgroupDir, err = cr.cgroup.CreateBirthplace(); err != nil {
+		return err
+	}
+	if o.CgroupDir != nil {
+		defer o.CgroupDir.Close()
+	}
+	made := make(chan error, 1)
+	go func() { made <- cr.makeCgroup() }()
+	cr.init, err = startNamespaced(o)
+	if err == nil {
+		cr.undo.push("kill init", cr.killInit)
+	}
+	// A cgroup that cannot be had says more than an init that could not enter it.
+	if cerr := <-made; cerr != nil {
+		err = cerr
+	}
+	if err != nil {
+		return err
+	}
+	o.CgroupTasks = cr.place.Tasks
+	if err := cr.init.Bootstrap(o); err != nil {
+		return err
+	}
+	p, err := readProcStat(cr.init.PID)
 	if err != nil {
 		return err
 	}
 	cr.saved.StartTime = p.startTime
 	return nil
+}
+
+// makeCgroup makes the cgroups and opens what init needs to get into them.
+func (cr *creation) makeCgroup() error {
+	if err := cr.cgroup.Create(); err != nil {
+		return err
+	}
+	var err error
+	cr.place, err = cr.cgroup.Placement()
+	return err
 }
 
 // killInit kills init, and whatever joined its cgroup through a hook, and reaps it.

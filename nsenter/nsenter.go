@@ -63,6 +63,9 @@ type Options struct {
 	// TimeOffsets is the text for /proc/self/timens_offsets (time_namespaces(7)),
 	// used when NewNamespaces has CLONE_NEWTIME.
 	TimeOffsets string
+	// Deferred starts init without its first message, which Bootstrap sends: what
+	// goes into that need not be there before the clone.
+	Deferred bool
 	// ProcContexts is how many procfs contexts (fsopen(2)) init shall make.
 	ProcContexts int
 	// NamespaceFDs asks for init's own namespace files: where the caller may not
