@@ -76,7 +76,7 @@ func TestNoAppArmor(t *testing.T) {
 	c.run().fails("process.apparmorProfile: AppArmor is not enabled", "")
 }
 
-// Labels that any policy with containers knows (container-selinux).
+// Labels that any policy with containers knows: container-selinux, or container.cil.
 const (
 	processLabel = "system_u:system_r:container_t:s0:c0,c1"
 	fileLabel    = "system_u:object_r:container_file_t:s0:c0,c1"
