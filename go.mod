@@ -9,4 +9,8 @@ require (
 
 require github.com/sirupsen/logrus v1.10.2
 
-require github.com/seccomp/libseccomp-golang v0.11.1
+require (
+	github.com/seccomp/libseccomp-golang v0.11.1
+	github.com/vishvananda/netlink v1.3.1
+	github.com/vishvananda/netns v0.0.5
+)

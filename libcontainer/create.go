@@ -11,6 +11,7 @@ import (
 
 	"github.com/berth-run/berth/libcontainer/cgroups"
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/network"
 	"github.com/berth-run/berth/nsenter"
 	"github.com/berth-run/berth/seccomp"
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -54,6 +55,7 @@ type creation struct {
 	init    *nsenter.Init
 	built   *built
 	filter  *seccomp.Program
+	devices *network.Moved
 	hooked  bool // hooks have begun to run, so poststop hooks must
 	reaped  unix.WaitStatus
 }
@@ -93,6 +95,7 @@ func (cr *creation) release() {
 	for _, f := range cr.extra {
 		_ = f.Close()
 	}
+	_ = cr.devices.Close()
 	if cr.built != nil {
 		cr.built.close()
 	}
@@ -237,7 +240,10 @@ func (cr *creation) buildAndPrepare() error {
 		b.abort()
 		return err
 	}
-	if err := cr.runCreateHooks(); err != nil {
+	if err = cr.moveNetDevices(); err == nil {
+		err = cr.runCreateHooks()
+	}
+	if err != nil {
 		b.abort()
 		return err
 	}

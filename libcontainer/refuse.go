@@ -35,7 +35,6 @@ func (cr *creation) refuseUnbuilt() error {
 		{cr.cfg.Personality != nil, "linux.personality"},
 		{cr.cfg.MemoryPolicy != nil, "linux.memoryPolicy"},
 		{cr.cfg.IntelRdt != nil, "linux.intelRdt"},
-		{len(cr.cfg.NetDevices) > 0, "linux.netDevices"},
 		{cr.cfg.MountLabel != "" && haveSELinux(), "linux.mountLabel"},
 	} {
 		if f.asked {
