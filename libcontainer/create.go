@@ -11,6 +11,7 @@ import (
 
 	"github.com/berth-run/berth/libcontainer/cgroups"
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/resctrl"
 	"github.com/berth-run/berth/libcontainer/network"
 	"github.com/berth-run/berth/nsenter"
 	"github.com/berth-run/berth/seccomp"
@@ -56,6 +57,7 @@ type creation struct {
 	built   *built
 	filter  *seccomp.Program
 	devices *network.Moved
+	resctrl *resctrl.Group // nil for none
 	hooked  bool // hooks have begun to run, so poststop hooks must
 	reaped  unix.WaitStatus
 }
@@ -74,6 +76,7 @@ func (s *Store) Create(id string, cfg *configs.Config, o *CreateOptions) (*Conta
 		cr.makeStateDir,
 		cr.planCgroup,
 		cr.makeCgroup,
+		cr.makeResctrl,
 		cr.startInit,
 		cr.buildAndPrepare,
 		cr.configureInit,
@@ -181,6 +184,9 @@ func (cr *creation) planCgroup() error {
 			return fmt.Errorf("root.path: %w", err)
 		}
 	}
+	if err := cr.planResctrl(); err != nil {
+		return err
+	}
 	return cr.saved.write(cr.dir)
 }
 
@@ -260,6 +266,7 @@ func (cr *creation) prepareHost() error {
 		func() error { return cr.cgroup.Set(cr.cfg.Cgroup.Resources) },
 		func() error { return cr.cgroup.SetDevices(cr.cfg.Cgroup.DeviceRules) },
 		cr.setOOMScore,
+		cr.joinResctrl,
 		func() error { return raiseRlimits(cr.init.PID, cr.cfg.Process.Rlimits) },
 		cr.makeFifo,
 		cr.compileSeccomp,

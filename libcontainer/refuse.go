@@ -34,7 +34,6 @@ func (cr *creation) refuseUnbuilt() error {
 		{p.IOPriority != nil, "process.ioPriority"},
 		{cr.cfg.Personality != nil, "linux.personality"},
 		{cr.cfg.MemoryPolicy != nil, "linux.memoryPolicy"},
-		{cr.cfg.IntelRdt != nil, "linux.intelRdt"},
 		{cr.cfg.MountLabel != "" && haveSELinux(), "linux.mountLabel"},
 	} {
 		if f.asked {
