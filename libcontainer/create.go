@@ -58,7 +58,7 @@ type creation struct {
 	filter  *seccomp.Program
 	devices *network.Moved
 	resctrl *resctrl.Group // nil for none
-	hooked  bool // hooks have begun to run, so poststop hooks must
+	hooked  bool           // hooks have begun to run, so poststop hooks must
 	reaped  unix.WaitStatus
 }
 
