@@ -11,6 +11,8 @@ import (
 
 	"github.com/berth-run/berth/libcontainer/cgroups"
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/resctrl"
+	"github.com/berth-run/berth/libcontainer/network"
 	"github.com/berth-run/berth/nsenter"
 	"github.com/berth-run/berth/seccomp"
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -55,7 +57,9 @@ type creation struct {
 	init    *nsenter.Init
 	built   *built
 	filter  *seccomp.Program
-	hooked  bool // hooks have begun to run, so poststop hooks must
+	devices *network.Moved
+	resctrl *resctrl.Group // nil for none
+	hooked  bool           // hooks have begun to run, so poststop hooks must
 	reaped  unix.WaitStatus
 }
 
@@ -72,6 +76,7 @@ func (s *Store) Create(id string, cfg *configs.Config, o *CreateOptions) (*Conta
 		cr.openCallerFiles,
 		cr.makeStateDir,
 		cr.planCgroup,
+		cr.makeResctrl,
 		cr.startInit,
 		cr.buildAndPrepare,
 		cr.setPriorities,
@@ -99,6 +104,7 @@ func (cr *creation) release() {
 	for _, f := range cr.extra {
 		_ = f.Close()
 	}
+	_ = cr.devices.Close()
 	if cr.built != nil {
 		cr.built.close()
 	}
@@ -189,6 +195,9 @@ func (cr *creation) planCgroup() error {
 			return fmt.Errorf("root.path: %w", err)
 		}
 	}
+	if err := cr.planResctrl(); err != nil {
+		return err
+	}
 	return cr.saved.write(cr.dir)
 }
 
@@ -273,7 +282,10 @@ func (cr *creation) buildAndPrepare() error {
 		b.abort()
 		return err
 	}
-	if err := cr.runCreateHooks(); err != nil {
+	if err = cr.moveNetDevices(); err == nil {
+		err = cr.runCreateHooks()
+	}
+	if err != nil {
 		b.abort()
 		return err
 	}
@@ -288,6 +300,7 @@ func (cr *creation) prepareHost() error {
 		func() error { return cr.cgroup.Set(cr.cfg.Cgroup.Resources) },
 		func() error { return cr.cgroup.SetDevices(cr.cfg.Cgroup.DeviceRules) },
 		cr.setOOMScore,
+		cr.joinResctrl,
 		func() error { return raiseRlimits(cr.init.PID, cr.cfg.Process.Rlimits) },
 		cr.makeFifo,
 		cr.compileSeccomp,

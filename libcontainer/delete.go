@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/berth-run/berth/libcontainer/internal/resctrl"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
@@ -99,6 +100,9 @@ func (c *Container) destroy(log Logger) error {
 		}
 	}
 	if err := c.detachRootfs(); err != nil {
+		return err
+	}
+	if err := resctrl.Remove(c.saved.ResctrlGroups); err != nil {
 		return err
 	}
 	if err := m.Destroy(); err != nil {

@@ -26,8 +26,6 @@ func (cr *creation) refuseUnbuilt() error {
 		field string
 	}{
 		{userns.Path != "", "linux.namespaces: a user namespace to join by path"},
-		{cr.cfg.IntelRdt != nil, "linux.intelRdt"},
-		{len(cr.cfg.NetDevices) > 0, "linux.netDevices"},
 	} {
 		if f.asked {
 			return fmt.Errorf("%s is not supported yet", f.field)

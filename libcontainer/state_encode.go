@@ -30,6 +30,7 @@ func (st *savedState) encode() ([]byte, error) {
 	e.flag("sharedPID", st.SharedPID)
 	e.texts("cgroupPaths", st.CgroupPaths)
 	e.flag("cgroupRootless", st.CgroupRootless)
+	e.list("resctrlGroups", st.ResctrlGroups)
 	if st.RootfsMountID != 0 {
 		e.number("rootfsMountID", st.RootfsMountID)
 	}
@@ -92,6 +93,19 @@ func (e *stateEncoder) texts(name string, values map[string]string) {
 		inner.text(k, values[k])
 	}
 	e.buf = append(append(e.buf, inner.buf...), '}')
+}
+
+// list leaves out an empty list.
+func (e *stateEncoder) list(name string, values []string) {
+	if len(values) == 0 {
+		return
+	}
+	e.key(name)
+	for i, v := range values {
+		e.buf = append(e.buf, "[,"[min(i, 1)])
+		e.buf = appendJSONString(e.buf, v)
+	}
+	e.buf = append(e.buf, ']')
 }
 
 func (e *stateEncoder) hooks(name string, hooks []specs.Hook) {
