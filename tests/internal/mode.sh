@@ -17,6 +17,34 @@ cgroup_mode() {
 	fi
 }
 
+# more_hierarchies mounts controllers of cgroup v1 that this host has not mounted, in the
+# calling script's own mount namespace. They go with it, and so does the directory that
+# they are mounted in.
+more_hierarchies() {
+	local root path controller
+	root=$(mktemp -d)
+	mount -t tmpfs -o mode=755 cgroup "$root"
+	for path in /sys/fs/cgroup/*; do
+		if mountpoint -q "$path"; then
+			mkdir "$root/${path##*/}"
+			mount --move "$path" "$root/${path##*/}"
+		elif [[ -L $path ]]; then
+			cp -P "$path" "$root/"
+		fi
+	done
+	for controller in net_cls net_prio rdma; do
+		if [[ ! -e $root/$controller ]] && grep -q "^$controller" /proc/cgroups; then
+			mkdir "$root/$controller"
+			mount -t cgroup -o "$controller" cgroup "$root/$controller" || {
+				rmdir "$root/$controller"
+				echo "no $controller hierarchy" >&2
+			}
+		fi
+	done
+	mount --move "$root" /sys/fs/cgroup
+	rmdir "$root"
+}
+
 # native_mode prints the mode that the machine has.
 native_mode() {
 	if [[ $(stat -fc %T /sys/fs/cgroup) == cgroup2fs ]]; then
