@@ -48,8 +48,9 @@ type creation struct {
 
 	saved   savedState
 	lock    *dirLock
-	console *receiver // of ConsoleSocket
-	pidfdTo *receiver // of PIDFDSocket
+	console *receiver    // of ConsoleSocket
+	pidfdTo [2]*receiver // of PIDFDSocket and the plan's PIDFDReceiver
+	hookOut hookOutput
 	extra   []*os.File
 	cgroup  cgroups.Manager
 	place   *cgroups.Placement
@@ -75,10 +76,10 @@ func (s *Store) Create(id string, cfg *configs.Config, o *CreateOptions) (*Conta
 		cr.openCallerFiles,
 		cr.makeStateDir,
 		cr.planCgroup,
-		cr.makeCgroup,
 		cr.makeResctrl,
 		cr.startInit,
 		cr.buildAndPrepare,
+		cr.setPriorities,
 		cr.configureInit,
 		cr.handOver,
 	}
@@ -93,7 +94,10 @@ func (s *Store) Create(id string, cfg *configs.Config, o *CreateOptions) (*Conta
 // release closes what the process itself no longer needs, in success and failure.
 func (cr *creation) release() {
 	cr.console.close()
-	cr.pidfdTo.close()
+	for _, r := range cr.pidfdTo {
+		r.close()
+	}
+	cr.hookOut.close()
 	if cr.place != nil {
 		_ = cr.place.Close()
 	}
@@ -130,7 +134,13 @@ func (cr *creation) openCallerFiles() (err error) {
 	if cr.console, err = dialReceiver("console socket", cr.opts.ConsoleSocket); err != nil {
 		return err
 	}
-	if cr.pidfdTo, err = dialReceiver("pidfd socket", cr.opts.PIDFDSocket); err != nil {
+	if cr.pidfdTo[0], err = dialReceiver("pidfd socket", cr.opts.PIDFDSocket); err != nil {
+		return err
+	}
+	if cr.pidfdTo[1], err = dialReceiver("run.oci.pidfd_receiver", cr.cfg.PIDFDReceiver); err != nil {
+		return err
+	}
+	if cr.hookOut, err = openHookOutput(cr.cfg.HookStdout, cr.cfg.HookStderr); err != nil {
 		return err
 	}
 	cr.extra, err = preservedFiles(cr.opts.PreserveFDs)
@@ -178,6 +188,7 @@ func (cr *creation) planCgroup() error {
 		Annotations: cr.cfg.Annotations, SharedPID: !cr.cfg.Namespaces.IsNew(configs.NewPID),
 		CgroupPaths: m.Paths(), CgroupRootless: cr.cfg.Cgroup.Rootless,
 		Poststart: cr.cfg.Hooks.Poststart, Poststop: cr.cfg.Hooks.Poststop,
+		HookStdout: cr.cfg.HookStdout, HookStderr: cr.cfg.HookStderr,
 	}
 	if !cr.cfg.Namespaces.Contains(configs.NewMount) {
 		if cr.saved.RootfsMountID, err = mountID(cr.cfg.Rootfs.Path); err != nil {
@@ -190,32 +201,55 @@ func (cr *creation) planCgroup() error {
 	return cr.saved.write(cr.dir)
 }
 
-// makeCgroup makes the cgroups and opens what init needs to get into them.
-func (cr *creation) makeCgroup() error {
-	if err := cr.cgroup.Create(); err != nil {
-		return err
-	}
-	cr.undo.push("remove the cgroup", cr.cgroup.Destroy)
-	var err error
-	cr.place, err = cr.cgroup.Placement()
-	return err
-}
-
-// startInit starts init in its cgroups and namespaces. From now on it exits by
-// itself when this process dies, until it has its plan.
+// startInit makes the cgroups and starts init in its namespaces, both at once, since
+// either takes about as long. Init exits by itself when this process dies, until it has
+// its plan.
 func (cr *creation) startInit() error {
-	init, err := startContainerInit(cr)
+	o, release, err := initOptions(cr)
 	if err != nil {
 		return err
 	}
-	cr.init = init
-	cr.undo.push("kill init", cr.killInit)
-	p, err := readProcStat(init.PID)
+	defer release()
+	cr.undo.push("remove the cgroup", cr.cgroup.Destroy)
+	if o.CgroupDir, err = cr.cgroup.CreateBirthplace(); err != nil {
+		return err
+	}
+	if o.CgroupDir != nil {
+		defer o.CgroupDir.Close()
+	}
+	made := make(chan error, 1)
+	go func() { made <- cr.makeCgroup() }()
+	cr.init, err = startNamespaced(o)
+	if err == nil {
+		cr.undo.push("kill init", cr.killInit)
+	}
+	// A cgroup that cannot be had says more than an init that could not enter it.
+	if cerr := <-made; cerr != nil {
+		err = cerr
+	}
+	if err != nil {
+		return err
+	}
+	o.CgroupTasks = cr.place.Tasks
+	if err := cr.init.Bootstrap(o); err != nil {
+		return err
+	}
+	p, err := readProcStat(cr.init.PID)
 	if err != nil {
 		return err
 	}
 	cr.saved.StartTime = p.startTime
 	return nil
+}
+
+// makeCgroup makes the cgroups and opens what init needs to get into them.
+func (cr *creation) makeCgroup() error {
+	if err := cr.cgroup.Create(); err != nil {
+		return err
+	}
+	var err error
+	cr.place, err = cr.cgroup.Placement()
+	return err
 }
 
 // killInit kills init, and whatever joined its cgroup through a hook, and reaps it.
@@ -318,8 +352,10 @@ func (cr *creation) handOver() error {
 	if err := cr.handOverConsole(); err != nil {
 		return err
 	}
-	if err := cr.pidfdTo.send(cr.init.PIDFD, "pidfd"); err != nil {
-		return err
+	for _, r := range cr.pidfdTo {
+		if err := r.send(cr.init.PIDFD, "pidfd"); err != nil {
+			return err
+		}
 	}
 	if cr.opts.PIDFile == "" {
 		return nil

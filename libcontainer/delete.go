@@ -109,7 +109,7 @@ func (c *Container) destroy(log Logger) error {
 		return err
 	}
 	if len(c.saved.Poststop) > 0 {
-		warnHooks("poststop", c.saved.Poststop, c.hookState(specs.StateStopped), log)
+		c.warnHooks("poststop", c.saved.Poststop, c.hookState(specs.StateStopped), log)
 	}
 	return os.RemoveAll(c.store.dir(c.id))
 }

@@ -52,6 +52,9 @@ type savedState struct {
 	// Poststart and Poststop hooks are run by later commands.
 	Poststart []specs.Hook `json:"poststart,omitempty"`
 	Poststop  []specs.Hook `json:"poststop,omitempty"`
+	// HookStdout and HookStderr are the files that they write to, if any.
+	HookStdout string `json:"hookStdout,omitempty"`
+	HookStderr string `json:"hookStderr,omitempty"`
 }
 
 // readState reads state.json in dir.

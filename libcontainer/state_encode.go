@@ -36,6 +36,8 @@ func (st *savedState) encode() ([]byte, error) {
 	}
 	e.hooks("poststart", st.Poststart)
 	e.hooks("poststop", st.Poststop)
+	e.optionalText("hookStdout", st.HookStdout)
+	e.optionalText("hookStderr", st.HookStderr)
 	return append(e.buf, '}'), e.err
 }
 
@@ -58,6 +60,13 @@ func (e *stateEncoder) key(name string) {
 func (e *stateEncoder) text(name, value string) {
 	e.key(name)
 	e.buf = appendJSONString(e.buf, value)
+}
+
+// optionalText leaves out what is empty.
+func (e *stateEncoder) optionalText(name, value string) {
+	if value != "" {
+		e.text(name, value)
+	}
 }
 
 func (e *stateEncoder) number(name string, value uint64) {

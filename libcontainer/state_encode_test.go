@@ -23,6 +23,7 @@ func fullState() savedState {
 		CgroupPaths: map[string]string{"": "/c", "cpu": "/d"}, CgroupRootless: true,
 		ResctrlGroups: []string{"/g/mon_groups/\"i", "/g"},
 		RootfsMountID: 9, Poststart: []specs.Hook{hook}, Poststop: []specs.Hook{hook, hook},
+		HookStdout: "/o", HookStderr: "/e",
 	}
 }
 

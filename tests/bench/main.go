@@ -8,9 +8,11 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -24,7 +26,7 @@ type config struct {
 	ops            []string
 	modes          []string
 	rootfs, work   string
-	runtimes       []*runtime
+	runtimes       []*runtimeUnderTest
 }
 
 // allOps are the operations in the order in which they run and are shown. cycle
@@ -49,7 +51,7 @@ func run() (err error) {
 	flag.StringVar(&c.rootfs, "rootfs", "", "root file system `directory` with /bin/true and /bin/sleep")
 	flag.Parse()
 	if c.rootfs == "" || flag.NArg() == 0 || c.minGap > c.maxGap || c.rounds < 1 {
-		return errors.New("usage: bench -rootfs DIR [flags] RUNTIME...")
+		return errors.New("wants -rootfs and runtimes; see -help")
 	}
 	c.ops, c.modes = strings.Split(*ops, ","), strings.Split(*modes, ",")
 	if c.work, err = os.MkdirTemp("", "berth-bench."); err != nil {
@@ -63,7 +65,9 @@ func run() (err error) {
 		}
 		c.runtimes = append(c.runtimes, rt)
 	}
-	header(os.Stdout, &c)
+	if err := header(os.Stdout, &c); err != nil {
+		return err
+	}
 	for _, mode := range c.modes {
 		res, err := measure(&c, mode == "calm")
 		if err != nil {
@@ -77,14 +81,23 @@ func run() (err error) {
 }
 
 // header says what is compared, and where.
-func header(w *os.File, c *config) {
-	release, _ := os.ReadFile("/proc/sys/kernel/osrelease")
-	load, _ := os.ReadFile("/proc/loadavg")
-	fmt.Fprintf(w, "kernel %s, load %s, %d rounds\n", strings.TrimSpace(string(release)), strings.TrimSpace(string(load)), c.rounds)
-	for _, rt := range c.runtimes {
-		fmt.Fprintf(w, "%-8s %s: %s\n", rt.name, rt.path, rt.version)
+func header(w io.Writer, c *config) error {
+	release, err := os.ReadFile("/proc/sys/kernel/osrelease")
+	if err != nil {
+		return err
 	}
-	fmt.Fprintf(w, "median (90th percentile) in ms; x: median as a multiple of %s's\n", c.runtimes[0].name)
+	load, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return err
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "kernel %s, load %s, %d rounds\n", bytes.TrimSpace(release), bytes.TrimSpace(load), c.rounds)
+	for _, rt := range c.runtimes {
+		fmt.Fprintf(&b, "%-8s %s: %s\n", rt.name, rt.path, rt.version)
+	}
+	fmt.Fprintf(&b, "median (90th percentile) in ms; x: median as a multiple of %s's\n", c.runtimes[0].name)
+	_, err = io.WriteString(w, b.String())
+	return err
 }
 
 // absolute resolves a runtime's name as a shell would, without following links: the

@@ -91,7 +91,7 @@ func (m *meter) rest() {
 }
 
 // one measures one operation once.
-func (m *meter) one(op string, rt *runtime) error {
+func (m *meter) one(op string, rt *runtimeUnderTest) error {
 	switch op {
 	case "version":
 		return m.simple(op, rt, "--version")
@@ -109,7 +109,7 @@ func (m *meter) one(op string, rt *runtime) error {
 	return fmt.Errorf("unknown operation %q", op)
 }
 
-func (m *meter) simple(row string, rt *runtime, args ...string) error {
+func (m *meter) simple(row string, rt *runtimeUnderTest, args ...string) error {
 	m.rest()
 	took, err := rt.call(rt.work, args...)
 	if err == nil {
@@ -119,20 +119,20 @@ func (m *meter) simple(row string, rt *runtime, args ...string) error {
 }
 
 // inside measures a command about the container that lives on.
-func (m *meter) inside(row string, rt *runtime, command string, args ...string) error {
+func (m *meter) inside(row string, rt *runtimeUnderTest, command string, args ...string) error {
 	if err := rt.begin(); err != nil {
 		return err
 	}
 	return m.simple(row, rt, append([]string{command, rt.live}, args...)...)
 }
 
-func (m *meter) run(rt *runtime) error {
+func (m *meter) run(rt *runtimeUnderTest) (err error) {
 	id := newID()
 	dir, err := rt.bundle(id, "/bin/true")
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	m.rest()
 	took, err := rt.call(dir, "run", id)
 	if err == nil {
@@ -142,13 +142,13 @@ func (m *meter) run(rt *runtime) error {
 }
 
 // cycle measures create, start and delete of one container, and their sum.
-func (m *meter) cycle(rt *runtime) error {
+func (m *meter) cycle(rt *runtimeUnderTest) (err error) {
 	id := newID()
 	dir, err := rt.bundle(id, "/bin/true")
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	m.rest()
 	create, err := rt.call(dir, "create", "--pid-file", filepath.Join(dir, "pid"), id)
 	if err != nil {
@@ -187,7 +187,7 @@ func readPID(dir string) (int, error) {
 }
 
 // burst measures many runs, several at a time, per container.
-func (m *meter) burst(rt *runtime) error {
+func (m *meter) burst(rt *runtimeUnderTest) (err error) {
 	var dirs, names []string
 	for range burstRuns {
 		id := newID()
@@ -195,7 +195,7 @@ func (m *meter) burst(rt *runtime) error {
 		if err != nil {
 			return err
 		}
-		defer os.RemoveAll(dir)
+		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 		dirs, names = append(dirs, dir), append(names, id)
 	}
 	m.rest()

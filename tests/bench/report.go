@@ -5,9 +5,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"text/tabwriter"
 )
@@ -18,27 +15,36 @@ func (r *results) print(w io.Writer, mode string, c *config) error {
 	if mode == "calm" {
 		gaps = fmt.Sprintf("gaps of %v to %v", c.minGap, c.maxGap)
 	}
-	fmt.Fprintf(w, "\n%s: %s\n", mode, gaps)
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprint(tw, "\t")
+	var text strings.Builder
+	text.WriteString("\t")
 	for _, rt := range c.runtimes {
-		fmt.Fprintf(tw, "%s\t\t", rt.name)
+		text.WriteString(rt.name + "\t\t")
 	}
-	fmt.Fprintln(tw)
 	for _, row := range r.rows {
-		fmt.Fprintf(tw, "%s\t", row)
+		text.WriteString("\n" + row + "\t")
 		for _, rt := range c.runtimes {
-			fmt.Fprint(tw, r.cell(row, rt.name, c.runtimes[0].name))
+			text.WriteString(r.cell(row, rt.name, c.runtimes[0].name))
 		}
-		fmt.Fprintln(tw)
+	}
+	return table(w, mode+": "+gaps, text.String(), r.notes)
+}
+
+// table prints tab-divided lines as columns, between a title and notes.
+func table(w io.Writer, title, lines string, notes []string) error {
+	var b strings.Builder
+	b.WriteString("\n" + title + "\n")
+	tw := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
+	if _, err := io.WriteString(tw, lines+"\n"); err != nil {
+		return err
 	}
 	if err := tw.Flush(); err != nil {
 		return err
 	}
-	for _, n := range r.notes {
-		fmt.Fprintln(w, n)
+	for _, n := range notes {
+		b.WriteString(n + "\n")
 	}
-	return nil
+	_, err := io.WriteString(w, b.String())
+	return err
 }
 
 // cell is one runtime's part of a row.
@@ -52,52 +58,4 @@ func (r *results) cell(row, name, base string) string {
 		ratio = fmt.Sprintf("x%.2f", median(values)/median(ref))
 	}
 	return fmt.Sprintf("%.2f (%.2f)\t%s\t", median(values), percentile(values, 0.9), ratio)
-}
-
-// memory shows the most memory that create takes: of the runtime's own processes,
-// and of what is charged to the container's cgroup while it waits for start.
-func memory(w io.Writer, c *config) error {
-	fmt.Fprint(w, "\nmemory of create, in KiB\n")
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprint(tw, "\t")
-	rss, peak := "largest process of the runtime\t", "peak of the container's cgroup\t"
-	for _, rt := range c.runtimes {
-		fmt.Fprintf(tw, "%s\t", rt.name)
-		r, p, err := memoryOf(rt)
-		if err != nil {
-			return err
-		}
-		rss += r + "\t"
-		peak += p + "\t"
-	}
-	fmt.Fprintf(tw, "\n%s\n%s\n", rss, peak)
-	return tw.Flush()
-}
-
-// memoryOf creates a container and looks.
-func memoryOf(rt *runtime) (rss, peak string, err error) {
-	id := newID()
-	dir, err := rt.bundle(id, "/bin/true")
-	if err != nil {
-		return "", "", err
-	}
-	defer os.RemoveAll(dir)
-	rss, err = rt.peakRSS(dir, "create", id)
-	if err != nil {
-		return "", "", err
-	}
-	peak = "-"
-	for _, file := range []string{"/sys/fs/cgroup/memory/berth-bench/" + id + "/memory.max_usage_in_bytes", filepath.Join("/sys/fs/cgroup/berth-bench", id, "memory.peak")} {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			continue // the other version, or no memory controller
-		}
-		n, err := strconv.ParseInt(strings.TrimSpace(string(data)), 10, 64)
-		if err != nil {
-			return "", "", fmt.Errorf("%s: %w", file, err)
-		}
-		peak = strconv.FormatInt(n>>10, 10)
-	}
-	_, err = rt.call(dir, "delete", "--force", id)
-	return rss, peak, err
 }

@@ -30,7 +30,7 @@ func TestMedianAndPercentile(t *testing.T) {
 }
 
 func TestTable(t *testing.T) {
-	c := &config{runtimes: []*runtime{{name: "a"}, {name: "b"}, {name: "c"}}}
+	c := &config{runtimes: []*runtimeUnderTest{{name: "a"}, {name: "b"}, {name: "c"}}}
 	r := &results{times: map[string]map[string][]float64{}}
 	r.add("run", "a", 2*time.Millisecond)
 	r.add("run", "b", 5*time.Millisecond)

@@ -19,8 +19,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// runtime is one of those that are compared.
-type runtime struct {
+// runtimeUnderTest is one of those that are compared.
+type runtimeUnderTest struct {
 	name, path, version string
 	root, work          string
 	rootfs              string
@@ -35,12 +35,12 @@ var ids atomic.Int64
 
 func newID() string { return fmt.Sprintf("bench%d-%d", os.Getpid(), ids.Add(1)) }
 
-func newRuntime(c *config, n int, path string) (*runtime, error) {
+func newRuntime(c *config, n int, path string) (*runtimeUnderTest, error) {
 	path, err := absolute(path)
 	if err != nil {
 		return nil, err
 	}
-	rt := &runtime{name: filepath.Base(path), path: path, rootfs: c.rootfs, lacks: map[string]string{}}
+	rt := &runtimeUnderTest{name: filepath.Base(path), path: path, rootfs: c.rootfs, lacks: map[string]string{}}
 	rt.work = filepath.Join(c.work, strconv.Itoa(n))
 	rt.root = filepath.Join(rt.work, "root")
 	if err := os.Mkdir(rt.work, 0o755); err != nil {
@@ -56,7 +56,7 @@ func newRuntime(c *config, n int, path string) (*runtime, error) {
 
 // spec is what engines usually ask for: their mounts, masks and namespaces, no
 // seccomp and no limits.
-func (rt *runtime) spec(id string, args ...string) *specs.Spec {
+func (rt *runtimeUnderTest) spec(id string, args ...string) *specs.Spec {
 	s := bundle.Spec()
 	s.Root.Path, s.Root.Readonly = rt.rootfs, true
 	s.Process.Args = args
@@ -73,7 +73,7 @@ func (rt *runtime) spec(id string, args ...string) *specs.Spec {
 }
 
 // bundle makes the bundle of a container, whose directory bears its id.
-func (rt *runtime) bundle(id string, args ...string) (string, error) {
+func (rt *runtimeUnderTest) bundle(id string, args ...string) (string, error) {
 	dir := filepath.Join(rt.work, id)
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return "", err
@@ -83,38 +83,17 @@ func (rt *runtime) bundle(id string, args ...string) (string, error) {
 
 // call runs a command of the runtime and measures it. Its output goes to a file,
 // which a container that lives on does not keep us waiting with.
-func (rt *runtime) call(dir string, args ...string) (time.Duration, error) {
-	return rt.launch(dir, rt.path, append([]string{"--root", rt.root}, args...)...)
-}
-
-// peakRSS is call for the memory of the largest process, in KiB. A small program
-// measures it: a process inherits the peak of the one that starts it, and ours is
-// larger than some runtimes.
-func (rt *runtime) peakRSS(dir string, args ...string) (string, error) {
-	out := filepath.Join(dir, "rss")
-	_, err := rt.launch(dir, filepath.Join(rt.rootfs, "bin/busybox"),
-		append([]string{"time", "-f", "%M", "-o", out, rt.path, "--root", rt.root}, args...)...)
-	if err != nil {
-		return "", err
-	}
-	data, err := os.ReadFile(out)
-	return strings.TrimSpace(string(data)), err
-}
-
-func (rt *runtime) launch(dir, name string, args ...string) (time.Duration, error) {
+func (rt *runtimeUnderTest) call(dir string, args ...string) (took time.Duration, err error) {
 	stderr, err := os.CreateTemp(rt.work, "stderr.")
 	if err != nil {
 		return 0, err
 	}
-	defer func() {
-		stderr.Close()
-		os.Remove(stderr.Name())
-	}()
-	cmd := exec.Command(name, args...)
+	defer func() { err = errors.Join(err, stderr.Close(), os.Remove(stderr.Name())) }()
+	cmd := rt.command(args...)
 	cmd.Dir, cmd.Stderr = dir, stderr
 	began := time.Now()
 	err = cmd.Run()
-	took := time.Since(began)
+	took = time.Since(began)
 	if err != nil {
 		said, _ := os.ReadFile(stderr.Name())
 		return took, fmt.Errorf("%s %s: %w: %s", rt.name, strings.Join(args, " "), err, bytes.TrimSpace(said))
@@ -122,8 +101,13 @@ func (rt *runtime) launch(dir, name string, args ...string) (time.Duration, erro
 	return took, nil
 }
 
+// command is a command of the runtime.
+func (rt *runtimeUnderTest) command(args ...string) *exec.Cmd {
+	return exec.Command(rt.path, append([]string{"--root", rt.root}, args...)...)
+}
+
 // begin starts the container for exec and state, unless it runs.
-func (rt *runtime) begin() error {
+func (rt *runtimeUnderTest) begin() error {
 	if rt.live != "" {
 		return nil
 	}
@@ -138,7 +122,7 @@ func (rt *runtime) begin() error {
 }
 
 // end removes it.
-func (rt *runtime) end() error {
+func (rt *runtimeUnderTest) end() error {
 	if rt.live == "" {
 		return nil
 	}

@@ -50,7 +50,7 @@ func TestHookOrder(t *testing.T) {
 	c.mount(log, "bind", log, "bind")
 	two := func(word string) []specs.Hook { return []specs.Hook{c.logHook(word + "1"), c.logHook(word + "2")} }
 	c.spec.Hooks = &specs.Hooks{
-		Prestart: two("prestart"), CreateRuntime: two("createRuntime"), CreateContainer: two("createContainer"), //nolint:staticcheck // deprecated, and used by engines
+		Prestart: two("prestart"), CreateRuntime: two("createRuntime"), CreateContainer: two("createContainer"),
 		StartContainer: two("startContainer"), Poststart: two("poststart"), Poststop: two("poststop"),
 	}
 	waitUp := c.long()
@@ -159,7 +159,7 @@ func TestHookSeesMounts(t *testing.T) {
 func TestHookFails(t *testing.T) {
 	bad := []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c", "echo the reason >&2; exit 3"}}}
 	for name, hooks := range map[string]*specs.Hooks{
-		"prestart":      {Prestart: bad}, //nolint:staticcheck // deprecated, and used by engines
+		"prestart":      {Prestart: bad},
 		"createRuntime": {CreateRuntime: bad}, "createContainer": {CreateContainer: bad},
 		"missing program": {CreateRuntime: []specs.Hook{{Path: "/no/such/hook"}}},
 	} {

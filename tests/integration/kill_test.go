@@ -31,8 +31,16 @@ func TestKillSignals(t *testing.T) {
 	c := newContainer(t)
 	out := c.trapper("TERM", "HUP", "USR1", "USR2", "INT", "WINCH")
 	for _, k := range []struct{ arg, got string }{
-		{"", "TERM"}, {"TERM", "TERM"}, {"SIGTERM", "TERM"}, {"15", "TERM"}, {"HUP", "HUP"}, {"1", "HUP"}, {"SIGUSR1", "USR1"},
-		{"usr2", "USR2"}, {"sigint", "INT"}, {"28", "WINCH"},
+		{"", "TERM"},
+		{"TERM", "TERM"},
+		{"SIGTERM", "TERM"},
+		{"15", "TERM"},
+		{"HUP", "HUP"},
+		{"1", "HUP"},
+		{"SIGUSR1", "USR1"},
+		{"usr2", "USR2"},
+		{"sigint", "INT"},
+		{"28", "WINCH"},
 	} {
 		if suite.name == "crun" && k.arg != strings.ToUpper(k.arg) {
 			continue
