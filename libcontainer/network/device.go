@@ -164,7 +164,7 @@ func (d *device) move(host, inside *namespace) error {
 
 // leave brings the device back to the host, unless it never left.
 func (d *device) leave(host, inside *namespace) error {
-	if here, err := host.link(d.hostName); err == nil {
+	if here, err := host.link(d.hostName); err == nil && here.index == d.index {
 		return nil
 	}
 	there, err := inside.link(d.name)
