@@ -18,8 +18,8 @@ cgroup_mode() {
 }
 
 # more_hierarchies mounts controllers of cgroup v1 that this host has not mounted, in the
-# calling script's own mount namespace. They go with it, and so does the directory that
-# they are mounted in.
+# calling script's own mount namespace, and so is the directory that they are mounted in.
+# settle_hierarchies is to be called in the end, or they would outlive it.
 more_hierarchies() {
 	local root path controller
 	root=$(mktemp -d)
@@ -43,6 +43,20 @@ more_hierarchies() {
 	done
 	mount --move "$root" /sys/fs/cgroup
 	rmdir "$root"
+}
+
+# settle_hierarchies waits until the kernel is done with the removed cgroups of what
+# more_hierarchies has mounted: a hierarchy with any left is not dropped when it is
+# unmounted.
+settle_hierarchies() {
+	local controller tries
+	for controller in net_cls net_prio rdma; do
+		for ((tries = 0; tries < 50; tries++)); do
+			# Columns: name, hierarchy (0 for none), number of cgroups.
+			awk -v c="$controller" '$1 == c && $2 != 0 && $3 > 1 { exit 1 }' /proc/cgroups && break
+			sleep 0.1
+		done
+	done
 }
 
 # native_mode prints the mode that the machine has.
