@@ -154,6 +154,12 @@ type Plan struct {
 	// the calls that change credentials.
 	Seccomp      []byte
 	SeccompFlags uint32
+	// Listener hands the descriptor that the filter notifies over to who
+	// answers; it comes with SECCOMP_FILTER_FLAG_NEW_LISTENER and only then.
+	// Configure calls it once, as soon as the filter is loaded. The file is
+	// Configure's, and closed when Listener has returned. From then on any
+	// system call of init may wait for an answer, and Configure with it.
+	Listener func(*os.File) error
 	// ExecFifo is an O_PATH fd of the fifo that `start` opens; nil: init waits
 	// for Proceed instead.
 	ExecFifo *os.File

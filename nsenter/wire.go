@@ -34,6 +34,7 @@ const (
 	wireReady      = 2
 	wireExec       = 3
 	wireFailed     = 4
+	wireListener   = 5
 
 	wireGo = 71
 )
@@ -152,4 +153,5 @@ var steps = [...]string{
 	31:             "startContainer hook",
 	32:             "exec",
 	stepRlimit:     "set resource limit",
+	39:             "find a number for the seccomp listener",
 }
