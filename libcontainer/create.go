@@ -48,6 +48,7 @@ type creation struct {
 	lock    *dirLock
 	console *receiver // of ConsoleSocket
 	pidfdTo *receiver // of PIDFDSocket
+	agent   *receiver // of the seccomp profile's listenerPath
 	extra   []*os.File
 	cgroup  cgroups.Manager
 	place   *cgroups.Placement
@@ -89,6 +90,7 @@ func (s *Store) Create(id string, cfg *configs.Config, o *CreateOptions) (*Conta
 func (cr *creation) release() {
 	cr.console.close()
 	cr.pidfdTo.close()
+	cr.agent.close()
 	if cr.place != nil {
 		_ = cr.place.Close()
 	}
@@ -125,6 +127,9 @@ func (cr *creation) openCallerFiles() (err error) {
 		return err
 	}
 	if cr.pidfdTo, err = dialReceiver("pidfd socket", cr.opts.PIDFDSocket); err != nil {
+		return err
+	}
+	if cr.agent, err = dialAgent(cr.cfg.Seccomp); err != nil {
 		return err
 	}
 	cr.extra, err = preservedFiles(cr.opts.PreserveFDs)
@@ -293,10 +298,10 @@ func (cr *creation) configureInit() error {
 	if err != nil {
 		return err
 	}
-	if err := cr.init.Configure(plan); err != nil {
-		return describeInitError(err)
+	if plan.Listener != nil {
+		return describeInitError(cr.configureWithAgent(plan))
 	}
-	return nil
+	return describeInitError(cr.init.Configure(plan))
 }
 
 // handOver gives the caller what it asked for: pty, pidfd, pid file. The pid file comes
