@@ -71,7 +71,7 @@ func (cr *creation) configureWithAgent(plan *nsenter.Plan) error {
 		if err != nil && !errors.Is(err, unix.ESRCH) {
 			return fmt.Errorf("kill init: %w", err)
 		}
-		<-configured
+		_ = <-configured // it says that init is gone
 		return fmt.Errorf("linux.seccomp.listenerPath: %v while init waited for the agent at %s", s, cr.agent.sock.Name())
 	}
 }

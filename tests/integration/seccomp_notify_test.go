@@ -136,6 +136,17 @@ func TestSeccompAgentDies(t *testing.T) {
 	}
 }
 
+// Not even for what the runtime's first process cannot do without.
+func TestSeccompAgentDiesEarly(t *testing.T) {
+	only(t, suite.name == "berth", "runtimes that notify of their own calls, and load the filter in create")
+	c := newContainer(t)
+	a := newAgent(c, refuseMkdir)
+	a.leave = true
+	a.notify(c, "write")
+	c.tryCreate().fails("init process is gone (has the seccomp agent at "+a.path, "")
+	c.command("state", c.id).fails("does not exist", "")
+}
+
 // An agent that never answers holds the runtime up, but not for ever: who has
 // waited long enough can end it, and nothing is left.
 func TestSeccompAgentNeverAnswers(t *testing.T) {

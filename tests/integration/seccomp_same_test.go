@@ -27,10 +27,7 @@ type difference struct {
 // otherwise under runc, with what the runtime under test must answer, and why. One in
 // here that ends the same way fails the test.
 var otherAnswers = []difference{
-	{x32 + 457, x32 + 511, "errno 38", `
-		newer than the profile, whose newest call has the number 456: the numbers
-		512 to 547 are old ones that only x32 has, but runc takes the highest
-		number for the newest`},
+	{x32 + 457, x32 + 511, "errno 38", "newer than the profile, which ends with 456; runc counts 547, an old one that only x32 has"},
 }
 
 // otherAnswer is the entry for a call of the probe, nil when there is none.
@@ -136,7 +133,7 @@ func compareProbes(t *testing.T, ours, theirs map[string]string) {
 		known := otherAnswer(call)
 		switch {
 		case known != nil && (got != known.want || got == theirs[call]):
-			t.Errorf("%s: %s, under runc %s, want %s and another:%s", call, got, theirs[call], known.want, known.reason)
+			t.Errorf("%s: %s, under runc %s, want %s and another: %s", call, got, theirs[call], known.want, known.reason)
 		case known == nil && got != theirs[call]:
 			t.Errorf("%s: %s, under runc %s", call, got, theirs[call])
 		}
