@@ -55,11 +55,17 @@ type Options struct {
 	// CgroupTasks are cgroup v1 `tasks` files open for writing: init moves
 	// itself by writing "0" to each.
 	CgroupTasks []*os.File
+	// ResetAffinity lets init run on every CPU of its cgroup, once it is there,
+	// instead of those of the caller.
+	ResetAffinity bool
 	// Joins are joined in order, after the cgroup moves.
 	Joins []Join
 	// TimeOffsets is the text for /proc/self/timens_offsets (time_namespaces(7)),
 	// used when NewNamespaces has CLONE_NEWTIME.
 	TimeOffsets string
+	// Deferred starts init without its first message, which Bootstrap sends: what
+	// goes into that need not be there before the clone.
+	Deferred bool
 	// ProcContexts is how many procfs contexts (fsopen(2)) init shall make.
 	ProcContexts int
 	// NamespaceFDs asks for init's own namespace files: where the caller may not
@@ -160,12 +166,31 @@ type Plan struct {
 	// Configure's, and closed when Listener has returned. From then on any
 	// system call of init may wait for an answer, and Configure with it.
 	Listener func(*os.File) error
+	// AppArmor is the profile and SELinux the label that the exec brings, and a new
+	// keyring's label too; "" for none. Either is an error where the kernel does
+	// not have that security module.
+	AppArmor, SELinux string
+	// Personality is the execution domain (personality(2)); nil keeps it.
+	Personality *uint32
+	// MemoryPolicy is the NUMA policy (set_mempolicy(2)); nil keeps it.
+	MemoryPolicy *MemoryPolicy
 	// ExecFifo is an O_PATH fd of the fifo that `start` opens; nil: init waits
 	// for Proceed instead.
 	ExecFifo *os.File
 	// Hooks run just before the exec, HookState being their stdin.
 	Hooks     []Hook
 	HookState []byte
+	// HookStdout and HookStderr are the hooks' outputs; what is nil is kept for
+	// the error of a hook that fails.
+	HookStdout, HookStderr *os.File
+}
+
+// MemoryPolicy are the arguments of set_mempolicy(2).
+type MemoryPolicy struct {
+	// Mode is the OR of MPOL_* and MPOL_F_*.
+	Mode uint32
+	// Nodes is the node mask, bit n%64 of word n/64 for node n; empty for none.
+	Nodes []uint64
 }
 
 // Rlimit is one resource limit (setrlimit(2)).

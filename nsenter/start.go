@@ -19,30 +19,41 @@ const unshared = unix.CLONE_NEWCGROUP | unix.CLONE_NEWTIME
 
 // Start starts init. On error nothing is left running.
 func Start(o *Options) (*Init, error) {
-	boot, files, err := o.bootstrap()
-	if err != nil {
-		return nil, err
-	}
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("socketpair: %w", err)
 	}
 	defer unix.Close(pair[1])
 	sock := os.NewFile(uintptr(pair[0]), "init socket")
+	i := &Init{sock: sock}
 	// The message is there before init is, which so never waits for it.
-	err = sendMessage(sock, bytesOf(boot), files)
-	runtime.KeepAlive(o)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("send to init: %w", err), sock.Close())
+	if !o.Deferred {
+		err = i.Bootstrap(o)
 	}
-	i, err := o.clone(pair[1])
+	if err == nil {
+		err = o.clone(i, pair[1])
+	}
 	if err != nil {
 		return nil, errors.Join(err, sock.Close())
 	}
-	i.sock = sock
+	return i, nil
+}
+
+// Bootstrap sends the first message of an init that was started as Deferred, by the
+// same options with all files in them that it is to have.
+func (i *Init) Bootstrap(o *Options) error {
+	boot, files, err := o.bootstrap()
+	if err != nil {
+		return err
+	}
+	err = sendMessage(i.sock, bytesOf(boot), files)
+	runtime.KeepAlive(o)
+	if err != nil {
+		return fmt.Errorf("send to init: %w", err)
+	}
 	i.names = o.fileNames()
 	i.inside = insideRequest{procContexts: o.ProcContexts, namespaces: boot.NamespaceFiles}
-	return i, nil
+	return nil
 }
 
 // bootstrap makes the first message and lists the descriptors that go with it.
@@ -66,7 +77,10 @@ func (o *Options) bootstrap() (*wireBootstrap, []int, error) {
 		ProcContexts: uint32(o.ProcContexts),
 	}
 	if o.awaitsMaps() {
-		b.Flags = wireAwaitMaps
+		b.Flags |= wireAwaitMaps
+	}
+	if o.ResetAffinity {
+		b.Flags |= wireResetAffinity
 	}
 	if o.NewNamespaces&unix.CLONE_NEWTIME != 0 {
 		b.OffsetsSize = uint32(copy(b.Offsets[:], o.TimeOffsets))
@@ -106,22 +120,22 @@ func (o *Options) namespaces() uint32 {
 const allNamespaces = unix.CLONE_NEWTIME | unix.CLONE_NEWNS | unix.CLONE_NEWCGROUP | unix.CLONE_NEWUTS |
 	unix.CLONE_NEWIPC | unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNET
 
-// clone makes the process. sock is init's end of the socket.
+// clone makes the process of i. sock is init's end of the socket.
 //
 // syscall.ForkExec and not os/exec: the thread must be the caller's, for it may
 // just have joined a pid namespace. It also gives the child the RLIMIT_NOFILE
 // that this process was started with, and not the one Go has raised it to.
-func (o *Options) clone(sock int) (*Init, error) {
+func (o *Options) clone(i *Init, sock int) error {
 	files, null, err := o.files(sock)
 	if null != nil {
 		defer null.Close()
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
 	program, err := image(freeNumber(files))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer unix.Close(program)
 	pidfd := -1
@@ -142,16 +156,17 @@ func (o *Options) clone(sock int) (*Init, error) {
 	}
 	if o.PIDNamespace != nil {
 		if err := unix.Setns(int(o.PIDNamespace.Fd()), unix.CLONE_NEWPID); err != nil {
-			return nil, fmt.Errorf("setns %s: %w", o.PIDNamespace.Name(), err)
+			return fmt.Errorf("setns %s: %w", o.PIDNamespace.Name(), err)
 		}
 	}
 	argv := []string{"berth-init", strconv.Itoa(len(files) - 1)}
 	pid, err := syscall.ForkExec("/proc/self/fd/"+strconv.Itoa(program), argv, attr)
 	runtime.KeepAlive(o)
 	if err != nil {
-		return nil, fmt.Errorf("start init: %w", err)
+		return fmt.Errorf("start init: %w", err)
 	}
-	return &Init{PID: pid, PIDFD: os.NewFile(uintptr(pidfd), "pidfd of init")}, nil
+	i.PID, i.PIDFD = pid, os.NewFile(uintptr(pidfd), "pidfd of init")
+	return nil
 }
 
 // mapIDs has the id maps, if the caller knows them, written between the clone and

@@ -16,19 +16,24 @@ const (
 	wireMaxOffsets      = 256
 	wireMaxDetail       = 4000
 
-	wireAwaitMaps = 1
+	wireAwaitMaps     = 1
+	wireResetAffinity = 2
 
-	wireHasConsole   = 1
-	wireHasRoot      = 2
-	wireHasFifo      = 4
-	wireHasHookState = 8
-	wireHasProgram   = 16
+	wireHasConsole    = 1
+	wireHasRoot       = 2
+	wireHasFifo       = 4
+	wireHasHookState  = 8
+	wireHasProgram    = 16
+	wireHasHookStdout = 32
+	wireHasHookStderr = 64
 
 	wireNoNewPrivs      = 1
 	wireNewSession      = 2
 	wireSetGroups       = 4
 	wireKeepCredentials = 8
 	wireKeyring         = 16
+	wirePersonality     = 32
+	wireMemoryPolicy    = 64
 
 	wireNamespaces = 1
 	wireReady      = 2
@@ -75,7 +80,10 @@ type wirePlan struct {
 	Seccomp                                              wireSpan
 	Hooks                                                wireSpan
 	Rlimits                                              wireSpan
-	Reserved                                             uint32
+	Personality                                          uint32
+	MemoryPolicy                                         uint32
+	MemoryNodes                                          wireSpan
+	Apparmor, Selinux                                    wireSpan
 }
 
 type wireRlimit struct {
@@ -118,6 +126,16 @@ const (
 	stepRlimit     = 33
 )
 
+// The steps that callers ask about: [StepError].Step is one of these when the
+// plan's field of that name could not be applied.
+const (
+	StepAffinity     = "sched_setaffinity"
+	StepPersonality  = "personality"
+	StepMemoryPolicy = "set_mempolicy"
+	StepAppArmor     = "set AppArmor profile"
+	StepSELinux      = "set SELinux label"
+)
+
 // steps are the words for WIRE_STEPS by number.
 var steps = [...]string{
 	1:              "read the bootstrap message",
@@ -153,5 +171,10 @@ var steps = [...]string{
 	31:             "startContainer hook",
 	32:             "exec",
 	stepRlimit:     "set resource limit",
+	34:             StepAffinity,
+	35:             StepPersonality,
+	36:             StepMemoryPolicy,
+	37:             StepAppArmor,
+	38:             StepSELinux,
 	39:             "find a number for the seccomp listener",
 }

@@ -47,6 +47,9 @@ struct uffdio_register {
 	uint64_t mode, ioctls;
 };
 
+/* linux/magic.h */
+#define PROC_SUPER_MAGIC 0x9fa0
+
 /* linux/capability.h */
 #define CAP_SYS_ADMIN	     21
 #define CAPABILITY_VERSION_3 0x20080522

@@ -68,6 +68,8 @@ static void enter_time_namespace(const struct wire_bootstrap *b, int proc_self)
 void enter_namespaces(const struct wire_bootstrap *b, const int *files, int proc_self)
 {
 	enter_cgroups(files, b->tasks);
+	if (b->flags & WIRE_RESET_AFFINITY)
+		reset_affinity();
 	files += b->tasks;
 	for (unsigned i = 0; i < b->joins; i++) {
 		if (setns(files[i], (int)b->join_types[i]) < 0)
