@@ -57,21 +57,25 @@ func (cr *creation) configureWithAgent(plan *nsenter.Plan) error {
 		}
 	}
 	defer signal.Stop(signals)
-	configured := make(chan error, 1)
-	go func() { configured <- cr.init.Configure(plan) }()
+	var err error
+	configured := make(chan struct{})
+	go func() {
+		defer close(configured)
+		err = cr.init.Configure(plan)
+	}()
 	select {
-	case err := <-configured:
+	case <-configured:
 		if errors.Is(err, nsenter.ErrInitGone) {
 			err = fmt.Errorf("%w (has the seccomp agent at %s refused a call that init needs?)", err, cr.agent.sock.Name())
 		}
 		return err
 	case s := <-signals:
 		// It is reaped with the rest of the undoing.
-		err := unix.PidfdSendSignal(int(cr.init.PIDFD.Fd()), unix.SIGKILL, nil, 0)
-		if err != nil && !errors.Is(err, unix.ESRCH) {
-			return fmt.Errorf("kill init: %w", err)
+		kerr := unix.PidfdSendSignal(int(cr.init.PIDFD.Fd()), unix.SIGKILL, nil, 0)
+		if kerr != nil && !errors.Is(kerr, unix.ESRCH) {
+			return fmt.Errorf("kill init: %w", kerr)
 		}
-		_ = <-configured // it says that init is gone
+		<-configured
 		return fmt.Errorf("linux.seccomp.listenerPath: %v while init waited for the agent at %s", s, cr.agent.sock.Name())
 	}
 }

@@ -182,6 +182,14 @@ func TestListenerIsDropped(t *testing.T) {
 	if out := run(t, nil, p); !strings.Contains(out, "not implemented") {
 		t.Errorf("output %q", out)
 	}
+	p = notifying(rootPlan(t, "true"), filter(unix.SYS_WRITE, unix.SECCOMP_RET_USER_NOTIF),
+		func(*os.File) error { return nil })
+	i := start(t, &Options{NewNamespaces: allNew})
+	within(t, "Configure", func() {
+		if err := i.Configure(p); !errors.Is(err, ErrInitGone) {
+			t.Errorf("Configure: %v, want %v", err, ErrInitGone)
+		}
+	})
 }
 
 // An agent that refuses what init cannot do without ends it.

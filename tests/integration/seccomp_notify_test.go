@@ -84,6 +84,19 @@ func TestSeccompNotifyOwnCalls(t *testing.T) {
 	}
 }
 
+func TestSeccompNotifyInUserNamespace(t *testing.T) {
+	c := newContainer(t)
+	c.namespace(specs.UserNamespace, "")
+	c.spec.Linux.UIDMappings = []specs.LinuxIDMapping{{HostID: 100000, Size: 65536}}
+	c.spec.Linux.GIDMappings = c.spec.Linux.UIDMappings
+	a := newAgent(c, refuseMkdir)
+	a.notify(c, "mkdir", "mkdirat")
+	out := c.sh("mkdir /dev/shm/new 2>&1 || true").output()
+	if !strings.Contains(out, "ross-device link") {
+		t.Errorf("mkdir: %q", out)
+	}
+}
+
 func TestSeccompNotifyEverything(t *testing.T) {
 	c := newContainer(t)
 	a := newAgent(c, func(uint32) unix.Errno { return proceed })
