@@ -23,19 +23,14 @@ func (a *seccompAgent) state() specs.ContainerProcessState {
 	return specs.ContainerProcessState{}
 }
 
-// refuseMkdir is an agent's answer.
-func refuseMkdir(nr uint32) unix.Errno {
-	if nr == unix.SYS_MKDIR || nr == unix.SYS_MKDIRAT {
-		return unix.EXDEV
-	}
-	return proceed
-}
+// refuse is an agent's answer to everything it is asked about.
+func refuse(uint32) unix.Errno { return unix.EXDEV }
 
 func TestSeccompNotify(t *testing.T) {
 	for name, nnp := range map[string]bool{"no_new_privs": true, "capabilities": false} {
 		t.Run(name, func(t *testing.T) {
 			c := newContainer(t)
-			a := newAgent(c, refuseMkdir)
+			a := newAgent(c, refuse)
 			a.notify(c, "mkdir", "mkdirat")
 			c.spec.Annotations = map[string]string{"a": "b"}
 			c.spec.Process.NoNewPrivileges = nnp
@@ -89,7 +84,7 @@ func TestSeccompNotifyInUserNamespace(t *testing.T) {
 	c.namespace(specs.UserNamespace, "")
 	c.spec.Linux.UIDMappings = []specs.LinuxIDMapping{{HostID: 100000, Size: 65536}}
 	c.spec.Linux.GIDMappings = c.spec.Linux.UIDMappings
-	a := newAgent(c, refuseMkdir)
+	a := newAgent(c, refuse)
 	a.notify(c, "mkdir", "mkdirat")
 	out := c.sh("mkdir /dev/shm/new 2>&1 || true").output()
 	if !strings.Contains(out, "ross-device link") {
@@ -109,7 +104,7 @@ func TestSeccompNotifyEverything(t *testing.T) {
 // A profile may notify of what the kernel does not have; then nobody need listen.
 func TestSeccompNotifyNothing(t *testing.T) {
 	c := newContainer(t)
-	a := newAgent(c, refuseMkdir)
+	a := newAgent(c, refuse)
 	a.notify(c, "no_such_call")
 	c.sh("mkdir /new").run().must()
 	select {
@@ -140,7 +135,7 @@ func TestSeccompAgentMissing(t *testing.T) {
 // When nobody is left to answer the kernel does.
 func TestSeccompAgentDies(t *testing.T) {
 	c := newContainer(t)
-	a := newAgent(c, refuseMkdir)
+	a := newAgent(c, refuse)
 	a.leave = true
 	a.notify(c, "mkdir", "mkdirat")
 	c.sh("mkdir /new 2>/error || true").create().start().wait()
@@ -153,7 +148,7 @@ func TestSeccompAgentDies(t *testing.T) {
 func TestSeccompAgentDiesEarly(t *testing.T) {
 	only(t, suite.name == "berth", "runtimes that notify of their own calls, and load the filter in create")
 	c := newContainer(t)
-	a := newAgent(c, refuseMkdir)
+	a := newAgent(c, refuse)
 	a.leave = true
 	a.notify(c, "write")
 	c.tryCreate().fails("init process is gone (has the seccomp agent at "+a.path, "")
@@ -190,7 +185,7 @@ func TestSeccompAgentNeverAnswers(t *testing.T) {
 
 func TestSeccompReceiverAnnotation(t *testing.T) {
 	c := newContainer(t)
-	a := newAgent(c, refuseMkdir)
+	a := newAgent(c, refuse)
 	a.notify(c, "mkdir", "mkdirat")
 	c.spec.Linux.Seccomp.ListenerPath, c.spec.Linux.Seccomp.ListenerMetadata = "", ""
 	c.spec.Annotations = map[string]string{"run.oci.seccomp.receiver": a.path}
