@@ -50,6 +50,7 @@ type creation struct {
 	lock    *dirLock
 	console *receiver    // of ConsoleSocket
 	pidfdTo [2]*receiver // of PIDFDSocket and the plan's PIDFDReceiver
+	agent   *receiver    // of the seccomp profile's listenerPath
 	hookOut hookOutput
 	extra   []*os.File
 	cgroup  cgroups.Manager
@@ -97,6 +98,7 @@ func (cr *creation) release() {
 	for _, r := range cr.pidfdTo {
 		r.close()
 	}
+	cr.agent.close()
 	cr.hookOut.close()
 	if cr.place != nil {
 		_ = cr.place.Close()
@@ -141,6 +143,9 @@ func (cr *creation) openCallerFiles() (err error) {
 		return err
 	}
 	if cr.hookOut, err = openHookOutput(cr.cfg.HookStdout, cr.cfg.HookStderr); err != nil {
+		return err
+	}
+	if cr.agent, err = dialAgent(cr.cfg.Seccomp); err != nil {
 		return err
 	}
 	cr.extra, err = preservedFiles(cr.opts.PreserveFDs)
@@ -340,10 +345,10 @@ func (cr *creation) configureInit() error {
 	if err != nil {
 		return err
 	}
-	if err := cr.init.Configure(plan); err != nil {
-		return describeInitError(err)
+	if plan.Listener != nil {
+		return describeInitError(cr.configureWithAgent(plan))
 	}
-	return nil
+	return describeInitError(cr.init.Configure(plan))
 }
 
 // handOver gives the caller what it asked for: pty, pidfd, pid file. The pid file comes

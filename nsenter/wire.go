@@ -39,6 +39,7 @@ const (
 	wireReady      = 2
 	wireExec       = 3
 	wireFailed     = 4
+	wireListener   = 5
 
 	wireGo = 71
 )
@@ -175,4 +176,5 @@ var steps = [...]string{
 	36:             StepMemoryPolicy,
 	37:             StepAppArmor,
 	38:             StepSELinux,
+	39:             "find a number for the seccomp listener",
 }
