@@ -49,7 +49,7 @@ func TestHookFiles(t *testing.T) {
 		return []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c", "echo " + kind + "; echo not " + kind + " >&2"}}}
 	}
 	c.spec.Hooks = &specs.Hooks{
-		Prestart:        say("prestart"), //nolint:staticcheck // deprecated, not gone
+		Prestart:        say("prestart"),
 		CreateRuntime:   say("createRuntime"),
 		CreateContainer: say("createContainer"),
 		StartContainer:  say("startContainer"),
