@@ -121,6 +121,7 @@ func (cr *creation) release() {
 // fail undoes what was done and explains why init died if that is the cause.
 func (cr *creation) fail(err error) error {
 	err = cr.undo.run(err)
+	err = explainKernel(err)
 	if errors.Is(err, nsenter.ErrInitGone) && cr.reaped.Signaled() && cr.reaped.Signal() == unix.SIGKILL {
 		if m := cr.cfg.Cgroup.Resources.Memory; m != nil && m.Limit != nil && *m.Limit > 0 {
 			err = fmt.Errorf("%w: container init was OOM-killed (memory limit too low?): linux.resources.memory.limit is %d",
@@ -128,6 +129,17 @@ func (cr *creation) fail(err error) error {
 		}
 	}
 	return err
+}
+
+// explainKernel says what is wrong when the kernel lacks a system call: all that berth
+// cannot do without have been there since Linux 5.10. Memory policies are optional in
+// any kernel, and say so themselves.
+func explainKernel(err error) error {
+	var step *nsenter.StepError
+	if !errors.Is(err, unix.ENOSYS) || (errors.As(err, &step) && step.Step == nsenter.StepMemoryPolicy) {
+		return err
+	}
+	return fmt.Errorf("%w (berth needs Linux 5.10 or newer)", err)
 }
 
 // openCallerFiles meets first what the caller may have got wrong, before anything is
