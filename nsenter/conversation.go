@@ -165,6 +165,10 @@ func (i *Init) Close() error {
 	return errors.Join(i.sock.Close(), i.PIDFD.Close())
 }
 
+// Detach gives up the connection alone: the pidfd is the caller's from now on, and the
+// process, which has been exec'd, too.
+func (i *Init) Detach() error { return i.sock.Close() }
+
 // Abort kills init and reaps it. It is no error when it was dead or reaped
 // already. Close is still to be called.
 func (i *Init) Abort() error {

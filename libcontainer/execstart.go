@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"unsafe"
+
+	"github.com/berth-run/berth/libcontainer/cgroups"
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/nsenter"
+	"golang.org/x/sys/unix"
+)
+
+// startInit starts init in the container's cgroups and pid namespace, on its way into
+// the other namespaces.
+func (x *execution) startInit() error {
+	paths := x.c.saved.CgroupPaths
+	if len(x.opts.Cgroups) > 0 {
+		var err error
+		if paths, err = subCgroups(paths, x.opts.Cgroups); err != nil {
+			return fmt.Errorf("--cgroup: %w", err)
+		}
+	}
+	err := x.startIn(paths)
+	// A container whose init moved itself (systemd does, to make cgroups of its own
+	// below the container's) may have no room for processes where it began.
+	if len(x.opts.Cgroups) == 0 && isCgroupClosed(err) {
+		if now, found := x.c.presentCgroups(); found {
+			err = x.startIn(now)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	x.undo.push("kill the process", x.kill)
+	return nil
+}
+
+// isCgroupClosed says whether a cgroup takes no process: it has controllers for those
+// below it, or is gone.
+func isCgroupClosed(err error) bool {
+	for _, errno := range []unix.Errno{unix.EBUSY, unix.ENOENT, unix.ENODEV, unix.EOPNOTSUPP} {
+		if errors.Is(err, errno) {
+			return true
+		}
+	}
+	return false
+}
+
+// startIn starts init in the cgroups at paths.
+func (x *execution) startIn(paths map[string]string) error {
+	m, err := cgroups.Load(paths, &configs.Cgroup{Rootless: x.c.saved.CgroupRootless})
+	if err != nil {
+		return err
+	}
+	place, err := m.Placement()
+	if err != nil {
+		return err
+	}
+	defer place.Close()
+	kinds := configs.NamespaceType(x.c.saved.Namespaces)
+	o := &nsenter.Options{
+		Stdio:       x.opts.Stdio,
+		ExtraFiles:  x.extra,
+		CgroupDir:   place.Dir,
+		CgroupTasks: place.Tasks,
+		// What the config says of the CPUs is not to be overruled.
+		ResetAffinity: x.p.ExecCPUAffinity == nil,
+	}
+	if kinds&configs.NewPID != 0 {
+		o.PIDNamespace = x.target
+	}
+	if others := kinds &^ configs.NewPID; others != 0 {
+		o.Joins = []nsenter.Join{{Type: uint32(others), FD: x.target}}
+	}
+	x.init, err = x.clone(o)
+	return err
+}
+
+// clone starts init from a thread that dies afterwards, since that thread joins the pid
+// namespace and takes the CPUs that the process is to begin on.
+func (x *execution) clone(o *nsenter.Options) (*nsenter.Init, error) {
+	var initial configs.BitSet
+	if a := x.p.ExecCPUAffinity; a != nil {
+		initial = a.Initial
+	}
+	type result struct {
+		init *nsenter.Init
+		err  error
+	}
+	done := make(chan result)
+	go func() {
+		runtime.LockOSThread() // and never unlocked
+		if len(initial) > 0 {
+			if err := setAffinity(0, initial); err != nil {
+				done <- result{nil, fmt.Errorf("process.execCPUAffinity.initial: %w", err)}
+				return
+			}
+		}
+		init, err := nsenter.Start(o)
+		done <- result{init, err}
+	}()
+	r := <-done
+	return r.init, r.err
+}
+
+// setAffinity is sched_setaffinity(2), of the calling thread for pid 0.
+func setAffinity(pid int, cpus configs.BitSet) error {
+	_, _, errno := unix.Syscall(unix.SYS_SCHED_SETAFFINITY, uintptr(pid),
+		uintptr(8*len(cpus)), uintptr(unsafe.Pointer(unsafe.SliceData(cpus))))
+	if errno != 0 {
+		return fmt.Errorf("sched_setaffinity: %w", errno)
+	}
+	return nil
+}
+
+// kill ends a process that has not become the user's, and reaps it.
+func (x *execution) kill() error {
+	err := unix.PidfdSendSignal(int(x.init.PIDFD.Fd()), unix.SIGKILL, nil, 0)
+	if err != nil && !errors.Is(err, unix.ESRCH) {
+		return err
+	}
+	x.reaped, err = reap(x.init.PID)
+	return errors.Join(err, x.init.Close())
+}
+
+// explain adds what the caller cannot see: that a limit of the container is the cause.
+func (x *execution) explain(err error) error {
+	if x.target == nil || errors.Is(err, errStopped) {
+		return err
+	}
+	// The kernel kills what is in a pid namespace whose first process has ended, and
+	// lets nobody in any more (ENOMEM).
+	if x.targetEnded() {
+		return fmt.Errorf("%w (it has just ended: %w)", errStopped, err)
+	}
+	switch {
+	case errors.Is(err, unix.EAGAIN):
+		if limit := x.c.pidsLimit(); limit != "" {
+			return fmt.Errorf("%w (the container has as many processes as its pids limit allows: %s)", err, limit)
+		}
+	case errors.Is(err, unix.ENOMEM):
+		return fmt.Errorf("%w (the container may have used up its memory limit)", err)
+	case errors.Is(err, nsenter.ErrInitGone) && x.reaped.Signaled() && x.reaped.Signal() == unix.SIGKILL:
+		return fmt.Errorf("%w: it was killed before it could exec (possibly OOM-killed: the container may have used up its memory limit)", err)
+	}
+	return err
+}
+
+func (x *execution) targetEnded() bool {
+	fds := []unix.PollFd{{Fd: int32(x.target.Fd()), Events: unix.POLLIN}}
+	n, err := unix.Poll(fds, 0)
+	return err == nil && n == 1
+}
+
+// pidsLimit is the limit of processes when it has been reached, "" otherwise.
+func (c *Container) pidsLimit() string {
+	dir, ok := c.saved.CgroupPaths["pids"]
+	if !ok {
+		dir = c.saved.CgroupPaths[""]
+	}
+	limit, err := os.ReadFile(dir + "/pids.max")
+	if err != nil {
+		return ""
+	}
+	used, err := os.ReadFile(dir + "/pids.current")
+	if err != nil {
+		return ""
+	}
+	l, u := strings.TrimSpace(string(limit)), strings.TrimSpace(string(used))
+	// Numbers without leading zeros: the longer one is the greater one.
+	if l == "max" || len(u) < len(l) || len(u) == len(l) && u < l {
+		return ""
+	}
+	return l
+}
