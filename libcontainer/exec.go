@@ -36,7 +36,9 @@ type ExecOptions struct {
 	Cgroups []string
 	// IgnorePaused takes a paused container; the process begins when it is resumed.
 	IgnorePaused bool
-	Log          Logger
+	// Prepare, if not nil, is called when all is ready but the program cannot have
+	// begun: what has to wait for anything else waits here.
+	Prepare func()
 }
 
 // Process is a process that Exec has added to a container. It is a child of the caller.
@@ -159,7 +161,7 @@ func (x *execution) openCallerFiles() (err error) {
 	}
 	if x.c.saved.Filtered {
 		// Without its filter no process of the container may run.
-		if x.filter, err = os.ReadFile(filepath.Join(x.c.store.dir(x.c.id), filterFile)); err != nil {
+		if x.filter, err = readFile(filepath.Join(x.c.store.dir(x.c.id), filterFile)); err != nil {
 			return err
 		}
 	}
@@ -274,6 +276,9 @@ func (x *execution) configure() error {
 	plan, err := x.plan()
 	if err != nil {
 		return err
+	}
+	if x.opts.Prepare != nil {
+		x.opts.Prepare()
 	}
 	if plan.Listener != nil {
 		return describeInitError(configureWithAgent(x.init, x.agent, plan))

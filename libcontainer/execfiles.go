@@ -8,8 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"unsafe"
-
-	"golang.org/x/sys/unix"
 )
 
 // keepForExec writes down what exec needs and config.json may no longer say by then: the
@@ -34,31 +32,9 @@ func (cr *creation) keepForExec() error {
 	return writeNewFile(filepath.Join(cr.dir, filterFile), cr.filter.BPF)
 }
 
-// writeNewFile makes a file with three system calls; os.WriteFile makes twice as many.
-func writeNewFile(path string, data []byte) error {
-	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, 0o600)
-	if err != nil {
-		return &os.PathError{Op: "open", Path: path, Err: err}
-	}
-	for len(data) > 0 && err == nil {
-		var n int
-		if n, err = unix.Write(fd, data); errors.Is(err, unix.EINTR) {
-			n, err = 0, nil
-		}
-		data = data[max(n, 0):]
-	}
-	if cerr := unix.Close(fd); err == nil {
-		err = cerr
-	}
-	if err != nil {
-		return &os.PathError{Op: "write", Path: path, Err: err}
-	}
-	return nil
-}
-
 // ProcessDocument is the JSON text of the process that the container was created with.
 func (c *Container) ProcessDocument() (string, error) {
-	data, err := os.ReadFile(filepath.Join(c.store.dir(c.id), processFile))
+	data, err := readFile(filepath.Join(c.store.dir(c.id), processFile))
 	if errors.Is(err, os.ErrNotExist) {
 		if _, err := os.Stat(c.store.dir(c.id)); err != nil {
 			return "", ErrNotExist
@@ -68,7 +44,7 @@ func (c *Container) ProcessDocument() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return unsafe.String(unsafe.SliceData(data), len(data)), nil
+	return stringOf(data), nil
 }
 
 // Annotations are those of the container's config.

@@ -3,7 +3,6 @@
 package libcontainer
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -81,12 +80,12 @@ type savedState struct {
 // readState reads state.json in dir.
 func readState(dir string) (*savedState, error) {
 	path := filepath.Join(dir, stateFile)
-	data, err := os.ReadFile(path)
+	data, err := readFile(path)
 	if err != nil {
 		return nil, err
 	}
 	var st savedState
-	if err := json.Unmarshal(data, &st); err != nil {
+	if err := decodeState(data, &st); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if st.Format != stateFormat {

@@ -88,6 +88,12 @@ func (o *execOptions) declare(f *pflag.FlagSet) {
 
 // exec runs the program and returns the exit status.
 func (a *app) exec(id string, command []string, o *execOptions, flags *pflag.FlagSet) (int, error) {
+	// The start of a paused one waits until somebody resumes the container. Until then
+	// signals are berth's own.
+	var signals *caughtSignals
+	if !o.detach && !o.ignorePaused {
+		signals = catchUsual()
+	}
 	c, err := a.load(id)
 	if err != nil {
 		return 0, err
@@ -110,7 +116,6 @@ func (a *app) exec(id string, command []string, o *execOptions, flags *pflag.Fla
 		PIDFile:       o.pidFile,
 		Cgroups:       o.cgroups,
 		IgnorePaused:  o.ignorePaused,
-		Log:           a.log,
 	}
 	if o.detach {
 		p, err := c.Exec(process, options)
@@ -119,22 +124,19 @@ func (a *app) exec(id string, command []string, o *execOptions, flags *pflag.Fla
 		}
 		return 0, p.Close()
 	}
-	return a.execForeground(c, process, options)
+	return a.execForeground(c, process, options, signals)
 }
 
-// execForeground stays with the program until it has exited.
-func (a *app) execForeground(c *libcontainer.Container, process *configs.Process, o *libcontainer.ExecOptions) (int, error) {
+// execForeground stays with the program until it has exited. Signals may be nil: then
+// they are caught once the program runs.
+func (a *app) execForeground(c *libcontainer.Container, process *configs.Process, o *libcontainer.ExecOptions, signals *caughtSignals) (int, error) {
 	t := &terminal{stdin: a.stdin, stdout: a.stdout}
 	defer t.restore()
 	if process.Terminal {
 		o.Console = t.attach
 	}
-	// The start may have to wait until somebody resumes the container. Until then
-	// signals are berth's own.
-	var signals *caughtSignals
-	if !o.IgnorePaused {
-		signals = catchUsual()
-		signals.await()
+	if signals != nil {
+		o.Prepare = signals.await
 	}
 	p, err := c.Exec(process, o)
 	if err != nil {
