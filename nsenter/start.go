@@ -15,7 +15,26 @@ import (
 
 // unshared are the namespaces that init makes itself instead of being cloned
 // into; see Options.NewNamespaces.
-const unshared = unix.CLONE_NEWCGROUP | unix.CLONE_NEWTIME
+func (o *Options) unshared() uintptr {
+	if o.joins(unix.CLONE_NEWUSER) {
+		return o.NewNamespaces
+	}
+	flags := uintptr(unix.CLONE_NEWCGROUP | unix.CLONE_NEWTIME)
+	if o.NewNamespaces&unix.CLONE_NEWUSER != 0 {
+		flags |= unix.CLONE_NEWIPC
+	}
+	return o.NewNamespaces & flags
+}
+
+// joins says whether a namespace of the kind is joined by init.
+func (o *Options) joins(kind uint32) bool {
+	for _, j := range o.Joins {
+		if j.Type&kind != 0 {
+			return true
+		}
+	}
+	return false
+}
 
 // Start starts init. On error nothing is left running.
 func Start(o *Options) (*Init, error) {
@@ -27,22 +46,67 @@ func Start(o *Options) (*Init, error) {
 	if err != nil {
 		return nil, fmt.Errorf("socketpair: %w", err)
 	}
-	defer unix.Close(pair[1])
 	sock := os.NewFile(uintptr(pair[0]), "init socket")
 	// The message is there before init is, which so never waits for it.
 	err = sendMessage(sock, bytesOf(boot), files)
 	runtime.KeepAlive(o)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("send to init: %w", err), sock.Close())
+		return nil, errors.Join(fmt.Errorf("send to init: %w", err), sock.Close(), unix.Close(pair[1]))
 	}
 	i, err := o.clone(pair[1])
-	if err != nil {
+	if err = errors.Join(err, unix.Close(pair[1])); i == nil {
 		return nil, errors.Join(err, sock.Close())
 	}
 	i.sock = sock
 	i.names = o.fileNames()
 	i.inside = insideRequest{procContexts: o.ProcContexts, namespaces: boot.NamespaceFiles}
+	if err == nil && boot.Flags&wireAwaitMaps != 0 {
+		err = i.mapIDs(o.MapIDs)
+	}
+	if err == nil && boot.Flags&wireFork != 0 {
+		err = i.follow()
+	}
+	if err != nil {
+		return nil, errors.Join(err, i.Abort(), i.Close())
+	}
 	return i, nil
+}
+
+// mapIDs has the id maps written while init waits.
+func (i *Init) mapIDs(write func(pid int) error) error {
+	if _, _, err := i.receive(wireReady); err != nil {
+		return err
+	}
+	if err := write(i.PID); err != nil {
+		return err
+	}
+	if err := sendMessage(i.sock, []byte{wireGo}, nil); err != nil {
+		return fmt.Errorf("%w (send: %w)", ErrInitGone, err)
+	}
+	return nil
+}
+
+// follow waits until init goes on as its child, and reaps what it was.
+func (i *Init) follow() error {
+	_, files, err := i.receive(wireForked)
+	if err != nil {
+		return err
+	}
+	if len(files) != 1 {
+		closeAll(files)
+		return fmt.Errorf("%w: no pidfd", errBadReport)
+	}
+	first := Init{PIDFD: i.PIDFD}
+	i.PIDFD = os.NewFile(uintptr(files[0]), "pidfd of init")
+	i.PID = pidOf(i.PIDFD)
+	// It is on its way out, or there already.
+	if err := errors.Join(first.Abort(), first.PIDFD.Close()); err != nil {
+		return err
+	}
+	if i.PID <= 0 {
+		return ErrInitGone
+	}
+	return nil
 }
 
 // bootstrap makes the first message and lists the descriptors that go with it.
@@ -60,14 +124,14 @@ func (o *Options) bootstrap() (*wireBootstrap, []int, error) {
 	b := &wireBootstrap{
 		Magic:        wireMagic,
 		Version:      wireVersion,
-		Unshare:      uint32(o.NewNamespaces & unshared),
+		UID:          o.OwnerUID,
+		GID:          o.OwnerGID,
+		Unshare:      uint32(o.unshared()),
 		Tasks:        uint32(len(o.CgroupTasks)),
 		Joins:        uint32(len(o.Joins)),
 		ProcContexts: uint32(o.ProcContexts),
 	}
-	if o.awaitsMaps() {
-		b.Flags = wireAwaitMaps
-	}
+	b.Flags = o.flags()
 	if o.NewNamespaces&unix.CLONE_NEWTIME != 0 {
 		b.OffsetsSize = uint32(copy(b.Offsets[:], o.TimeOffsets))
 	}
@@ -85,10 +149,20 @@ func (o *Options) bootstrap() (*wireBootstrap, []int, error) {
 	return b, files, nil
 }
 
-// awaitsMaps says whether init is the first process of a new user namespace and
-// in no other that existed before.
-func (o *Options) awaitsMaps() bool {
-	return o.NewNamespaces&unix.CLONE_NEWUSER != 0 && !o.mapsIDs() && o.PIDNamespace == nil && len(o.Joins) == 0
+// flags are those of the bootstrap message.
+func (o *Options) flags() uint32 {
+	var flags uint32
+	joinsUser := o.joins(unix.CLONE_NEWUSER)
+	switch {
+	case o.NewNamespaces&unix.CLONE_NEWUSER != 0 && o.MapIDs != nil:
+		flags |= wireAwaitMaps | wireOwn
+	case joinsUser:
+		flags |= wireOwn
+	}
+	if o.joins(unix.CLONE_NEWPID) || joinsUser && o.NewNamespaces&unix.CLONE_NEWPID != 0 {
+		flags |= wireFork
+	}
+	return flags
 }
 
 // namespaces are the CLONE_NEW* flags of all namespaces that are new or joined.
@@ -131,7 +205,7 @@ func (o *Options) clone(sock int) (*Init, error) {
 		Dir:   "/",
 		Env:   []string{},
 		Files: files,
-		Sys:   &syscall.SysProcAttr{Cloneflags: o.NewNamespaces &^ unshared, PidFD: &pidfd},
+		Sys:   &syscall.SysProcAttr{Cloneflags: o.NewNamespaces &^ o.unshared(), PidFD: &pidfd},
 	}
 	if o.NewNamespaces&unix.CLONE_NEWUSER != 0 {
 		o.mapIDs(attr.Sys)
@@ -154,31 +228,19 @@ func (o *Options) clone(sock int) (*Init, error) {
 	return &Init{PID: pid, PIDFD: os.NewFile(uintptr(pidfd), "pidfd of init")}, nil
 }
 
-// mapIDs has the id maps, if the caller knows them, written between the clone and
+// mapIDs has the id maps, unless there is MapIDs, written between the clone and
 // the exec of init. An exec takes the capabilities of its user namespace from
 // whoever is not root there, and nobody is as long as the ids are not mapped;
 // ambient ones stay.
 func (o *Options) mapIDs(attr *syscall.SysProcAttr) {
-	if o.mapsIDs() {
+	if o.MapIDs == nil {
 		attr.UidMappings, attr.GidMappings = o.UIDMappings, o.GIDMappings
-		attr.GidMappingsEnableSetgroups = true
+		attr.GidMappingsEnableSetgroups = !o.DenySetgroups
+		attr.Credential = &syscall.Credential{Uid: o.OwnerUID, Gid: o.OwnerGID, NoSetGroups: o.DenySetgroups}
 	}
-	if mapsRoot(o.UIDMappings) && mapsRoot(o.GIDMappings) {
-		attr.Credential = &syscall.Credential{}
-		return
+	if o.MapIDs != nil || o.OwnerUID != 0 {
+		attr.AmbientCaps = everyCapability()
 	}
-	attr.AmbientCaps = everyCapability()
-}
-
-func (o *Options) mapsIDs() bool { return len(o.UIDMappings)+len(o.GIDMappings) > 0 }
-
-func mapsRoot(m []syscall.SysProcIDMap) bool {
-	for _, row := range m {
-		if row.ContainerID == 0 && row.Size > 0 {
-			return true
-		}
-	}
-	return false
 }
 
 func everyCapability() []uintptr {

@@ -17,6 +17,8 @@ const (
 	wireMaxDetail       = 4000
 
 	wireAwaitMaps = 1
+	wireOwn       = 2
+	wireFork      = 4
 
 	wireHasConsole   = 1
 	wireHasRoot      = 2
@@ -34,6 +36,7 @@ const (
 	wireReady      = 2
 	wireExec       = 3
 	wireFailed     = 4
+	wireForked     = 5
 
 	wireGo = 71
 )
@@ -41,6 +44,7 @@ const (
 type wireBootstrap struct {
 	Magic, Version uint32
 	Flags          uint32
+	UID, GID       uint32
 	Unshare        uint32
 	NamespaceFiles uint32
 	Tasks, Joins   uint32
@@ -115,6 +119,8 @@ const (
 	stepStat       = 28
 	stepExecutable = 29
 	stepRlimit     = 33
+	stepFork       = 34
+	stepOwner      = 35
 )
 
 // steps are the words for WIRE_STEPS by number.
@@ -152,4 +158,6 @@ var steps = [...]string{
 	31:             "startContainer hook",
 	32:             "exec",
 	stepRlimit:     "set resource limit",
+	stepFork:       "fork",
+	stepOwner:      "become the owner in the user namespace",
 }

@@ -220,7 +220,7 @@ static void test_plan_message(void)
 	check(check_plan_message(&m, sizeof(m), 3) == 0, "a good one is refused", "plan message");
 	check(check_plan_message(&m, sizeof(m), 2) == EBADMSG, "missing file", "plan message");
 	check(check_plan_message(&m, 8, 3) == EBADMSG, "short", "plan message");
-	m.files |= 16;
+	m.files |= WIRE_HAS_PROGRAM << 1;
 	check(check_plan_message(&m, sizeof(m), 4) == EBADMSG, "unknown file", "plan message");
 }
 
