@@ -102,7 +102,7 @@ endif
 .PHONY: man
 man: build ## write the manual pages and completions to bin/man and bin/completion
 	@mkdir -p bin/man bin/completion
-	$(BIN) man bin/man
+	$(GO) run -tags '$(GOTAGS)' ./cmd/berth-docs bin/man
 	$(BIN) completion bash >bin/completion/berth
 	$(BIN) completion zsh >bin/completion/_berth
 	$(BIN) completion fish >bin/completion/berth.fish

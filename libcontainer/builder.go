@@ -169,7 +169,7 @@ func joinAsBuilder(init *nsenter.Init, list configs.Namespaces) error {
 // hasCreateHooks says whether hooks run between the mounts and the pivot.
 func hasCreateHooks(cfg *configs.Config) bool {
 	h := &cfg.Hooks
-	return len(h.Prestart)+len(h.CreateRuntime)+len(h.CreateContainer) > 0 //nolint:staticcheck // prestart is deprecated, not gone
+	return len(h.Prestart)+len(h.CreateRuntime)+len(h.CreateContainer) > 0
 }
 
 // describeInitError adds what a failure of init means to the one who reads it.

@@ -89,7 +89,9 @@ func (s *Store) Create(id string, cfg *configs.Config, o *CreateOptions) (*Conta
 func (cr *creation) release() {
 	cr.console.close()
 	cr.pidfdTo.close()
-	closePlacement(cr.place)
+	if cr.place != nil {
+		_ = cr.place.Close()
+	}
 	for _, f := range cr.extra {
 		_ = f.Close()
 	}
@@ -335,17 +337,5 @@ func (cr *creation) hookState(status specs.ContainerState) *specs.State {
 	return &specs.State{
 		Version: cr.cfg.SpecVersion, ID: cr.id, Status: status, Pid: cr.init.PID,
 		Bundle: cr.cfg.Bundle, Annotations: cr.cfg.Annotations,
-	}
-}
-
-func closePlacement(p *cgroups.Placement) {
-	if p == nil {
-		return
-	}
-	for _, f := range p.Tasks {
-		_ = f.Close()
-	}
-	if p.Dir != nil {
-		_ = p.Dir.Close()
 	}
 }

@@ -53,6 +53,20 @@ func (s *Store) Delete(id string, force bool, log Logger) error {
 	return c.destroy(log)
 }
 
+// Delete removes the container as Store.Delete does with force, by the state that c
+// was made or loaded with.
+func (c *Container) Delete(log Logger) error {
+	lock, err := lockDir(c.store.dir(c.id))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer lock.unlock()
+	return c.destroy(log)
+}
+
 // refuseDelete is the error of deleting a container that is alive.
 func (c *Container) refuseDelete(force bool) error {
 	if force {

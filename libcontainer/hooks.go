@@ -39,7 +39,7 @@ func (cr *creation) runCreateHooks() error {
 		})
 	}
 	state := cr.hookState(specs.StateCreating)
-	if err := runHooks("prestart", h.Prestart, state); err != nil { //nolint:staticcheck // deprecated, not gone
+	if err := runHooks("prestart", h.Prestart, state); err != nil {
 		return err
 	}
 	if err := runHooks("createRuntime", h.CreateRuntime, state); err != nil {

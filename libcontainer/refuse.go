@@ -59,7 +59,19 @@ func (cr *creation) compileSeccomp() error {
 	if cr.cfg.Seccomp == nil {
 		return nil
 	}
-	var err error
-	cr.filter, err = seccomp.Compile(cr.cfg.Seccomp, cr.store.cacheDir("seccomp"))
-	return err
+	filter, err := seccomp.Compile(cr.cfg.Seccomp, cr.store.cacheDir("seccomp"))
+	if err != nil || filter == nil {
+		return err
+	}
+	if filter.NewListener() {
+		return errors.New("linux.seccomp: SCMP_ACT_NOTIFY is not supported yet")
+	}
+	if filter.CacheErr != nil {
+		cr.opts.Log.Debugf("seccomp cache: %v", filter.CacheErr)
+	}
+	if len(filter.Unknown) > 0 {
+		cr.opts.Log.Debugf("seccomp: unknown system calls: %q", filter.Unknown)
+	}
+	cr.filter = filter
+	return nil
 }

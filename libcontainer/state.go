@@ -70,7 +70,7 @@ func readState(dir string) (*savedState, error) {
 
 // write puts the state into dir so that a reader sees the old or the new one whole.
 func (st *savedState) write(dir string) error {
-	data, err := json.Marshal(st)
+	data, err := st.encode()
 	if err != nil {
 		return err
 	}

@@ -1,18 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 # The init process: a static C program that the Go package embeds.
 #
-# Included by the top Makefile, from the top folder; depend on $(INIT_BIN) before building Go.
-# GOARCH picks the architecture. Without a C compiler for it the file is made empty: the Go part
-# then still builds, and says when asked to start a container that it has no init.
+# Included by the top Makefile, from the top folder; build $(INIT_BIN) before any Go that is to run
+# containers. GOARCH picks the architecture. Where there is no C compiler for it nothing is made: the
+# Go part then builds all the same, and says when asked to start a container that it has no init.
 
 GOARCH     ?= $(shell go env GOARCH)
 INIT_BIN   := nsenter/init-$(GOARCH).bin
 INIT_SRC   := $(sort $(wildcard nsenter/init/*.c))
 INIT_HDR   := $(wildcard nsenter/init/*.h)
-INIT_CC_amd64 ?= $(firstword $(shell command -v x86_64-linux-musl-gcc musl-gcc))
-INIT_CC_arm64 ?= $(firstword $(shell command -v aarch64-linux-musl-gcc aarch64-linux-gnu-gcc))
-INIT_CC    ?= $(if $(filter $(GOARCH),$(shell go env GOHOSTARCH)),$(firstword $(shell \
-	      command -v musl-gcc) $(INIT_CC_$(GOARCH))),$(INIT_CC_$(GOARCH)))
+
+# The compiler for an architecture of Go's: a cross compiler by its usual name, or the host's own.
+# With glibc instead of musl init gets some 30 times larger, but it works.
+init_machine_amd64 := x86_64
+init_machine_arm64 := aarch64
+init_native = $(if $(filter $(init_machine_$(1)),$(shell uname -m)),musl-gcc)
+init_cc = $(firstword $(foreach cc,$(INIT_CC) $(init_machine_$(1))-linux-musl-gcc \
+	  $(init_native) $(init_machine_$(1))-linux-gnu-gcc,$(shell command -v $(cc))))
 
 INIT_WARN  := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 \
 	      -Wconversion -Walloca
@@ -24,14 +28,9 @@ INIT_CFLAGS  := -std=c11 -D_GNU_SOURCE -Os -fno-asynchronous-unwind-tables -fno-
 INIT_LDFLAGS := -static -s -Wl,--gc-sections -Wl,-z,noexecstack -Wl,-z,relro \
 		-Wl,-z,noseparate-code -Wl,--build-id=none
 
-ifeq ($(INIT_CC),)
-$(INIT_BIN):
-	@echo "no C compiler for $(GOARCH): building without init" >&2
-	@: > $@
-else
-$(INIT_BIN): $(INIT_SRC) $(INIT_HDR) nsenter/build.mk
-	$(INIT_CC) $(INIT_CFLAGS) $(INIT_LDFLAGS) -o $@ $(INIT_SRC)
-endif
+nsenter/init-%.bin: $(INIT_SRC) $(INIT_HDR) nsenter/build.mk
+	$(if $(call init_cc,$*),$(call init_cc,$*) $(INIT_CFLAGS) $(INIT_LDFLAGS) -o $@ $(INIT_SRC),\
+		@echo "no C compiler for $*: this build will have no init" >&2)
 
 # The parsers of init as an ordinary program, under sanitizers, fed with plans that the Go side made
 # (go test ./nsenter -update writes them).

@@ -148,6 +148,27 @@ func TestProceedFails(t *testing.T) {
 	}
 }
 
+// A program's path through a descriptor of init's leads out of the container as
+// long as that is open (CVE-2024-21626); at the exec none is.
+func TestExecThroughDescriptor(t *testing.T) {
+	requireInit(t)
+	checkLeaks(t)
+	found := 0
+	for fd := 3; fd < 12; fd++ {
+		i := start(t, &Options{NewNamespaces: allNew})
+		if err := i.Configure(rootPlan(t, fmt.Sprintf("/proc/self/fd/%d/root/bin/true", fd))); err != nil {
+			continue
+		}
+		found++
+		if err := i.Proceed(); !errors.Is(err, unix.ENOENT) {
+			t.Errorf("Proceed with descriptor %d: %v", fd, err)
+		}
+	}
+	if found == 0 {
+		t.Error("no descriptor of init's leads anywhere: the test tests nothing")
+	}
+}
+
 // created starts an init that waits on an exec fifo, with its connection closed,
 // and returns the path of the fifo.
 func created(t *testing.T, o *Options, p *Plan) (*Init, string) {
@@ -367,7 +388,7 @@ func TestHooks(t *testing.T) {
 	dir := t.TempDir()
 	log := filepath.Join(dir, "log")
 	state := `{"id":"x","pad":"` + strings.Repeat("p", 100_000) + `"}`
-	script := fmt.Sprintf(`{ echo "$0 $1 $A"; wc -c; pwd; } >>%s`, log)
+	script := fmt.Sprintf(`{ echo "$0 $1 $A"; cat | wc -c; pwd; grep SigIgn /proc/self/status; [ -e /proc/self/fd/4 ] || echo no extra; } >>%s`, log)
 	p := shell(t, "cat "+log)
 	p.Cwd, p.HookState = dir, []byte(state)
 	p.Hooks = []Hook{
@@ -375,8 +396,10 @@ func TestHooks(t *testing.T) {
 		{Path: "/bin/true"},
 		{Path: "/bin/sh", Args: []string{"sh", "-c", script, "second"}},
 	}
-	want := fmt.Sprintf("first arg 1\n%d\n%s\nsecond  \n%d\n%s", len(state), dir, len(state), dir)
-	if out := run(t, nil, p); out != want {
+	const signals = "SigIgn:\t0000000000000000\nno extra"
+	want := fmt.Sprintf("first arg 1\n%d\n%s\n%s\nsecond  \n%d\n%s\n%s", len(state), dir, signals, len(state), dir, signals)
+	extra, _ := pipe(t) // the program's, but not the hooks'
+	if out := run(t, &Options{NewNamespaces: allNew, ExtraFiles: []*os.File{extra, extra}}, p); out != want {
 		t.Errorf("output %q, want %q", out, want)
 	}
 }

@@ -31,7 +31,7 @@ func requireInit(t testing.TB) {
 		skip = t.Fatal
 	}
 	if _, err := initFiles.ReadFile(initFile); err != nil {
-		skip("init is not built: make init")
+		skip("init is not built: make nsenter/" + initFile)
 	}
 	if os.Geteuid() != 0 {
 		skip("needs root, to make namespaces and switch users")

@@ -73,8 +73,12 @@ func TestJoinByFile(t *testing.T) {
 		kind string
 		flag uint32
 	}{
-		{"cgroup", unix.CLONE_NEWCGROUP}, {"ipc", unix.CLONE_NEWIPC}, {"uts", unix.CLONE_NEWUTS},
-		{"net", unix.CLONE_NEWNET}, {"time", unix.CLONE_NEWTIME}, {"mnt", unix.CLONE_NEWNS},
+		{"cgroup", unix.CLONE_NEWCGROUP},
+		{"ipc", unix.CLONE_NEWIPC},
+		{"uts", unix.CLONE_NEWUTS},
+		{"net", unix.CLONE_NEWNET},
+		{"time", unix.CLONE_NEWTIME},
+		{"mnt", unix.CLONE_NEWNS},
 	} {
 		o.Joins = append(o.Joins, Join{Type: n.flag, FD: openNamespace(t, target.PID, n.kind)})
 	}
@@ -254,7 +258,11 @@ func TestCgroupTasks(t *testing.T) {
 		testCgroup(t, "/sys/fs/cgroup/pids", "tasks"),
 		testCgroup(t, "/sys/fs/cgroup/freezer", "tasks"),
 	}
-	o := &Options{NewNamespaces: allNew | unix.CLONE_NEWCGROUP}
+	target := container(t, unix.CLONE_NEWUTS)
+	o := &Options{
+		NewNamespaces: allNew | unix.CLONE_NEWCGROUP,
+		Joins:         []Join{{Type: unix.CLONE_NEWUTS, FD: target.PIDFD}},
+	}
 	for _, dir := range dirs {
 		f, err := os.OpenFile(filepath.Join(dir, "tasks"), os.O_WRONLY, 0)
 		if err != nil {
@@ -264,11 +272,14 @@ func TestCgroupTasks(t *testing.T) {
 		o.CgroupTasks = append(o.CgroupTasks, f)
 	}
 	// The new cgroup namespace has them as its roots: it was made after the move.
-	out := run(t, o, shell(t, "grep -E ':(pids|freezer):' /proc/self/cgroup; cat "+dirs[0]+"/tasks"))
+	out := run(t, o, shell(t, "readlink /proc/self/ns/uts; grep -E ':(pids|freezer):' /proc/self/cgroup; cat "+dirs[0]+"/tasks"))
+	if !strings.HasPrefix(out, namespaceOf(t, target.PID, "uts")+"\n") {
+		t.Errorf("uts namespace not joined: %q", out)
+	}
 	if strings.Count(out, ":/\n") != 2 {
 		t.Errorf("cgroups %q", out)
 	}
-	if lines := strings.Split(out, "\n"); len(lines) < 3 {
+	if lines := strings.Split(out, "\n"); len(lines) < 4 {
 		t.Errorf("nobody in %s: %q", dirs[0], out)
 	}
 }

@@ -43,12 +43,20 @@ func TestRunInNewNamespaces(t *testing.T) {
 func TestInitWhileItWaits(t *testing.T) {
 	requireInit(t)
 	checkLeaks(t)
-	i := start(t, &Options{NewNamespaces: allNew})
+	leaked, err := unix.Open("/", unix.O_RDONLY, 0) // not CLOEXEC
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(leaked)
+	i := start(t, &Options{NewNamespaces: allNew, ProcContexts: 2, NamespaceFDs: true})
 	inside, err := i.Namespaces()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer inside.Close()
+	if err := i.Configure(shell(t, "exit")); err != nil {
+		t.Fatal(err)
+	}
 	proc := fmt.Sprintf("/proc/%d/", i.PID)
 	if comm, _ := os.ReadFile(proc + "comm"); string(comm) != initName+"\n" {
 		t.Errorf("comm %q", comm)
@@ -67,6 +75,11 @@ func TestInitWhileItWaits(t *testing.T) {
 	if f, err := os.OpenFile(proc+"exe", os.O_WRONLY, 0); err == nil {
 		f.Close()
 		t.Error("the program can be opened for writing")
+	}
+	// Its standard streams, the socket and its own directory in /proc.
+	files, err := os.ReadDir(proc + "fd")
+	if err != nil || len(files) != 5 {
+		t.Errorf("descriptors %v, %v", files, err)
 	}
 	status := statusOf(t, proc+"status")
 	if status["SigIgn"] != "0000000000001000" || status["SigBlk"] != "0000000000000000" {

@@ -38,7 +38,7 @@ func Archs() []string {
 	defer c.Close()
 	var list []string
 	for _, a := range wire.Archs() {
-		if c.header.Library.AtLeast(a.Since) {
+		if c.header.Library.NotBefore(a.Since) {
 			list = append(list, a.Name)
 		}
 	}

@@ -23,12 +23,15 @@ func TestFilterFlags(t *testing.T) {
 		{"none", nil, unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW, ""},
 		{"empty", []specs.LinuxSeccompFlag{}, 0, ""},
 		{
-			"listed", []specs.LinuxSeccompFlag{"SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW"},
+			"listed",
+			[]specs.LinuxSeccompFlag{"SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW"},
 			unix.SECCOMP_FILTER_FLAG_LOG | unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW, "",
 		},
 		{"moot", []specs.LinuxSeccompFlag{"SECCOMP_FILTER_FLAG_TSYNC"}, 0, ""},
 		{
-			"unknown", []specs.LinuxSeccompFlag{"SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_NEW_LISTENER"}, 0,
+			"unknown",
+			[]specs.LinuxSeccompFlag{"SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_NEW_LISTENER"},
+			0,
 			`linux.seccomp.flags[1]: unknown flag "SECCOMP_FILTER_FLAG_NEW_LISTENER"`,
 		},
 	} {

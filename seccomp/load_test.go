@@ -141,8 +141,8 @@ func childKill() []string {
 	if err != nil {
 		return []string{err.Error()}
 	}
-	unix.RawSyscall(unix.SYS_ACCT, 0, 0, 0)
-	return []string{"still alive"}
+	_, _, errno := unix.RawSyscall(unix.SYS_ACCT, 0, 0, 0)
+	return []string{fmt.Sprintf("still alive after acct: %v", errno)}
 }
 
 func childNotify() []string {

@@ -99,7 +99,7 @@ func parseAction(a specs.LinuxSeccompAction, errno *uint, field, errnoField stri
 		return 0, fmt.Errorf("%s: unknown action %q", field, a)
 	}
 	ret := actionNames[i].ret
-	limit := uint(0)
+	var limit uint
 	switch ret {
 	case unix.SECCOMP_RET_ERRNO:
 		limit = maxErrno

@@ -29,7 +29,7 @@ func in(err error, parent string) error {
 	if err == nil {
 		return nil
 	}
-	if f, ok := err.(*fieldError); ok {
+	if f, ok := err.(*fieldError); ok { //nolint:errorlint // only the outermost error has a path to put more in front of
 		if !strings.HasPrefix(f.path, "[") {
 			parent += "."
 		}

@@ -26,7 +26,6 @@ type hookKind struct {
 
 func hookKinds(h *specs.Hooks) []hookKind {
 	return []hookKind{
-		//nolint:staticcheck // deprecated, but what Docker's network still uses
 		{"prestart", h.Prestart},
 		{"createRuntime", h.CreateRuntime},
 		{"createContainer", h.CreateContainer},

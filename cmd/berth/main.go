@@ -10,17 +10,20 @@
 // Command berth is an OCI low-level container runtime: a drop-in for runc that
 // containerd, Docker, Podman, CRI-O and people with a bundle call.
 //
-// The command is flags, messages and exit codes, one file per subcommand. It
-// decides nothing about containers: specconv reads the bundle, libcontainer
-// does the work. Its one invariant: a command that fails writes exactly one
-// line of level error, and a command that succeeds writes nothing on stderr.
+// Here is only what belongs to the process; the commands are in package cli.
 package main
 
 import (
 	"os"
 	"runtime"
 	"runtime/debug"
+
+	"github.com/berth-run/berth/cmd/internal/cli"
 )
+
+// commit is set by the linker (-X main.commit=…); a build outside a git
+// checkout has none.
+var commit string
 
 // init keeps the main goroutine on the main thread for good. The engine's
 // builder goroutine enters the container on a thread of its own and that
@@ -34,6 +37,5 @@ func main() {
 	// A command lives for milliseconds and its heap for as long. What stays,
 	// the foreground of run, turns collection on again.
 	debug.SetGCPercent(-1)
-	a := newApp(os.Args[0], os.Stdin, os.Stdout, os.Stderr)
-	os.Exit(a.main(os.Args[1:]))
+	os.Exit(cli.Main(os.Args, commit))
 }

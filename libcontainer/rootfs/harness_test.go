@@ -202,8 +202,11 @@ func plan(root string) *configs.Config {
 	c := &configs.Config{
 		Rootfs: configs.Rootfs{Path: root, Readonly: true},
 		Namespaces: configs.Namespaces{
-			{Type: configs.NewMount}, {Type: configs.NewUTS}, {Type: configs.NewIPC},
-			{Type: configs.NewNet}, {Type: configs.NewCgroup},
+			{Type: configs.NewMount},
+			{Type: configs.NewUTS},
+			{Type: configs.NewIPC},
+			{Type: configs.NewNet},
+			{Type: configs.NewCgroup},
 		},
 		Hostname:    "berth-test",
 		PopulateDev: true,

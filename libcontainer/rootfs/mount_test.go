@@ -150,39 +150,48 @@ func TestMountErrors(t *testing.T) {
 		want string
 	}{
 		{
-			"bad option", configs.Mount{Type: "tmpfs", Data: []string{"size=lots"}},
+			"bad option",
+			configs.Mount{Type: "tmpfs", Data: []string{"size=lots"}},
 			"mounts[6]: mount tmpfs on /m: fsconfig size=lots: invalid argument (tmpfs: Bad value for 'size')",
 		},
 		{
-			"unknown option", configs.Mount{Type: "tmpfs", Data: []string{"fooo"}},
+			"unknown option",
+			configs.Mount{Type: "tmpfs", Data: []string{"fooo"}},
 			"mounts[6]: mount tmpfs on /m: fsconfig fooo: invalid argument (tmpfs: Unknown parameter 'fooo')",
 		},
 		{
-			"unknown type", configs.Mount{Type: "nosuchfs"},
+			"unknown type",
+			configs.Mount{Type: "nosuchfs"},
 			"mounts[6]: mount nosuchfs on /m: fsopen nosuchfs: no such device",
 		},
 		{
-			"no source", configs.Mount{Type: "bind", Source: "/no/such/file", Flags: unix.MS_BIND},
+			"no source",
+			configs.Mount{Type: "bind", Source: "/no/such/file", Flags: unix.MS_BIND},
 			"mounts[6]: mount bind on /m: open_tree /no/such/file: no such file or directory",
 		},
 		{
-			"file on directory", configs.Mount{Type: "bind", Source: "/dev/null", Flags: unix.MS_BIND, Destination: "/tmp"},
+			"file on directory",
+			configs.Mount{Type: "bind", Source: "/dev/null", Flags: unix.MS_BIND, Destination: "/tmp"},
 			"mounts[6]: mount bind on /tmp: is a directory, but the source is a file",
 		},
 		{
-			"directory on file", configs.Mount{Type: "bind", Source: "/tmp", Flags: unix.MS_BIND, Destination: "/etc/passwd"},
+			"directory on file",
+			configs.Mount{Type: "bind", Source: "/tmp", Flags: unix.MS_BIND, Destination: "/etc/passwd"},
 			"mounts[6]: mount bind on /etc/passwd: not a directory, but the source is one",
 		},
 		{
-			"idmap", configs.Mount{Type: "bind", Source: "/tmp", Flags: unix.MS_BIND, IDMap: "idmap"},
+			"idmap",
+			configs.Mount{Type: "bind", Source: "/tmp", Flags: unix.MS_BIND, IDMap: "idmap"},
 			"mounts[6]: mount bind on /m: id-mapped mounts are not supported yet",
 		},
 		{
-			"no context", configs.Mount{Type: "proc", Field: "drop"},
+			"no context",
+			configs.Mount{Type: "proc", Field: "drop"},
 			"mounts[6]: mount proc on /m: no procfs context of the container is left",
 		},
 		{
-			"remount of nothing", configs.Mount{Type: "tmpfs", Destination: "/work", Flags: unix.MS_REMOUNT},
+			"remount of nothing",
+			configs.Mount{Type: "tmpfs", Destination: "/work", Flags: unix.MS_REMOUNT},
 			"mounts[6]: mount tmpfs on /work: fspick: invalid argument",
 		},
 	} {

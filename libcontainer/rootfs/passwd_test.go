@@ -46,7 +46,7 @@ func TestHome(t *testing.T) {
 		make func(t *testing.T, name string)
 		want string
 	}{
-		{"missing", func(t *testing.T, name string) { os.Remove(name) }, "/"},
+		{"missing", func(_ *testing.T, name string) { os.Remove(name) }, "/"},
 		{"fifo", func(t *testing.T, name string) {
 			os.Remove(name)
 			if err := unix.Mkfifo(name, 0o644); err != nil {

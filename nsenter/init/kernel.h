@@ -11,8 +11,10 @@
 /* linux/mount.h */
 #define FSOPEN_CLOEXEC 1
 
-/* linux/close_range.h; needs Linux 5.11 */
+/* linux/close_range.h; needs Linux 5.11. glibc's unistd.h has it. */
+#ifndef CLOSE_RANGE_CLOEXEC
 #define CLOSE_RANGE_CLOEXEC 4
+#endif
 
 /* linux/keyctl.h and linux/key.h */
 #define KEYCTL_JOIN_SESSION_KEYRING 1

@@ -51,7 +51,6 @@ static void begin(const char *argument, struct held *h)
 	report_to(h->sock);
 	if (syscall(SYS_close_range, h->sock + 1, ~0u, 0) < 0)
 		die(STEP_CLOSE, errno, 0, NULL);
-	reset_signals();
 	prctl(PR_SET_NAME, INIT_NAME, 0, 0, 0);
 }
 
@@ -90,11 +89,14 @@ static void bootstrap(struct held *h)
 		die(STEP_BOOTSTRAP, error, 0, NULL);
 	if (b.flags & WIRE_AWAIT_MAPS)
 		await_maps(h->sock);
-	h->proc_self = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	/* Not open, to which musl adds a call for kernels that do not know O_CLOEXEC. */
+	h->proc_self = openat(AT_FDCWD, "/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (h->proc_self < 0)
 		die(STEP_PROC, errno, 0, "/proc/self");
 	enter_namespaces(&b, m.files, &h->proc_self);
 	send_inside(&b, h->proc_self);
+	/* Here, where nobody waits for it: the runtime is at work on what it got. */
+	reset_signals();
 }
 
 static void map_plan(int fd, size_t size, struct plan *p)

@@ -108,7 +108,7 @@ void enter_namespaces(const struct wire_bootstrap *b, const int *files, int *pro
 	CLEANUP_CLOSE int proc = -1;
 
 	if (b->flags & WIRE_FORK) {
-		proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		proc = openat(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 		if (proc < 0)
 			die(STEP_PROC, errno, 0, "/proc");
 	}

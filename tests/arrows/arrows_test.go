@@ -23,7 +23,7 @@ const module = "github.com/berth-run/berth/"
 // arrows lists every folder and what it may import of ours, besides what is
 // below itself. A package belongs to the longest folder that it is in.
 var arrows = map[string][]string{
-	"cmd/berth":             {"specconv", "libcontainer", "libcontainer/configs", "seccomp"},
+	"cmd":                   {"specconv", "libcontainer", "libcontainer/configs", "seccomp"},
 	"specconv":              {"libcontainer/configs"},
 	"libcontainer":          {"libcontainer/configs", "libcontainer/cgroups", "libcontainer/rootfs", "libcontainer/network", "libcontainer/internal", "seccomp", "nsenter"},
 	"libcontainer/configs":  {},

@@ -53,8 +53,18 @@ func TestUsageErrors(t *testing.T) {
 	c := newContainer(t)
 	c.write()
 	cases := [][]string{
-		{"no-such-command"}, {"--no-such-flag", "list"}, {"state"}, {"start"}, {"kill"}, {"delete"}, {"create"}, {"run"},
-		{"state", "a", "b"}, {"start", "--no-such-flag", "a"}, {"create", "a", "b"}, {"list", "--format", "xml"},
+		{"no-such-command"},
+		{"--no-such-flag", "list"},
+		{"state"},
+		{"start"},
+		{"kill"},
+		{"delete"},
+		{"create"},
+		{"run"},
+		{"state", "a", "b"},
+		{"start", "--no-such-flag", "a"},
+		{"create", "a", "b"},
+		{"list", "--format", "xml"},
 		{"--log-format", "xml", "list"},
 	}
 	for _, args := range cases {
@@ -185,10 +195,7 @@ func TestList(t *testing.T) {
 	other := anotherContainer(t, c)
 	other.create()
 
-	var ids []string
-	for _, id := range strings.Fields(c.command("list", "-q").must().out) {
-		ids = append(ids, id)
-	}
+	ids := strings.Fields(c.command("list", "-q").must().out)
 	slices.Sort(ids)
 	want := []string{c.id, other.id}
 	slices.Sort(want)

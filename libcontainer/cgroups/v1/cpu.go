@@ -3,10 +3,12 @@
 package v1
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/berth-run/berth/libcontainer/cgroups/cgroupfs"
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 )
 
 func setCPU(k *cgroupfs.Knobs, r *specs.LinuxResources) {
@@ -48,7 +50,10 @@ func setCPU(k *cgroupfs.Knobs, r *specs.LinuxResources) {
 func setRealtime(k *cgroupfs.Knobs, c *specs.LinuxCPU) {
 	var settings []cgroupfs.Setting
 	explain := func(err error) error {
-		return fmt.Errorf("%w (is there as much in the cgroups above?)", err)
+		if errors.Is(err, unix.EINVAL) {
+			return fmt.Errorf("%w (the cgroup above has no such time to give)", err)
+		}
+		return err
 	}
 	if cgroupfs.Set(c.RealtimePeriod) {
 		settings = append(settings, cgroupfs.Setting{

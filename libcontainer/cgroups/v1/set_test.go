@@ -4,6 +4,7 @@ package v1
 
 import (
 	"encoding/json"
+	"errors"
 	"maps"
 	"os"
 	"path/filepath"
@@ -282,7 +283,7 @@ func TestNoCgroup(t *testing.T) {
 	if err := m.Create(); err == nil || !strings.HasPrefix(err.Error(), "linux.cgroupsPath: no cgroup hierarchy is mounted") {
 		t.Errorf("got %v", err)
 	}
-	if err := m.Kill(); err != cgroupfs.ErrNoCgroup {
+	if err := m.Kill(); !errors.Is(err, cgroupfs.ErrNoCgroup) {
 		t.Errorf("got %v", err)
 	}
 	if err := m.Destroy(); err != nil {

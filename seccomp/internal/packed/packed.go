@@ -23,8 +23,8 @@ const magic = "berthsc1"
 // Version is a version of libseccomp.
 type Version struct{ Major, Minor, Micro uint8 }
 
-// AtLeast compares with a version given as major*1000 + minor.
-func (v Version) AtLeast(since int) bool {
+// NotBefore compares with a version given as major*1000 + minor.
+func (v Version) NotBefore(since int) bool {
 	return int(v.Major)*1000+int(v.Minor) >= since
 }
 

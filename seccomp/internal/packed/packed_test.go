@@ -31,14 +31,14 @@ func TestHeaderRoundTrip(t *testing.T) {
 	}
 }
 
-func TestAtLeast(t *testing.T) {
+func TestNotBefore(t *testing.T) {
 	for _, c := range []struct {
 		v     Version
 		since int
 		want  bool
 	}{{Version{2, 5, 4}, 2005, true}, {Version{2, 5, 4}, 2006, false}, {Version{3, 0, 0}, 2006, true}} {
-		if got := c.v.AtLeast(c.since); got != c.want {
-			t.Errorf("%v at least %d: %v", c.v, c.since, got)
+		if got := c.v.NotBefore(c.since); got != c.want {
+			t.Errorf("%v not before %d: %v", c.v, c.since, got)
 		}
 	}
 }

@@ -95,7 +95,7 @@ func (d *decoder) mismatch(wanted string) error {
 
 // inField puts the key of an object in front of the path of a fault.
 func inField(err error, key string) error {
-	if f, ok := err.(*fault); ok {
+	if f, ok := err.(*fault); ok { //nolint:errorlint // the decoder makes them and never wraps them
 		switch {
 		case f.path == "":
 			f.path = key
@@ -110,7 +110,7 @@ func inField(err error, key string) error {
 
 // inElement puts the index of an array in front of the path of a fault.
 func inElement(err error, i int) error {
-	if f, ok := err.(*fault); ok {
+	if f, ok := err.(*fault); ok { //nolint:errorlint // the decoder makes them and never wraps them
 		sep := "."
 		if f.path == "" || f.path[0] == '[' {
 			sep = ""

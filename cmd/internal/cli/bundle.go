@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/spf13/pflag"
+
+	"github.com/berth-run/berth/libcontainer"
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/specconv"
+)
+
+// bundleOptions are the options that create and run share.
+type bundleOptions struct {
+	bundle        string
+	consoleSocket string
+	pidfdSocket   string
+	pidFile       string
+	preserveFDs   int
+	noPivot       bool
+	noNewKeyring  bool
+}
+
+// declare adds the options to f.
+func (o *bundleOptions) declare(f *pflag.FlagSet) {
+	f.StringVarP(&o.bundle, "bundle", "b", ".", "take the bundle from `DIR`")
+	f.StringVar(&o.consoleSocket, "console-socket", "", "send the terminal's master to the unix socket `PATH`")
+	f.StringVar(&o.pidfdSocket, "pidfd-socket", "", "send a pidfd of the container's init to the unix socket `PATH`")
+	f.StringVar(&o.pidFile, "pid-file", "", "write the pid of the container's init to `FILE`")
+	f.BoolVar(&o.noPivot, "no-pivot", false, "move the root instead of pivot_root, for a root file system on a ramdisk")
+	f.BoolVar(&o.noNewKeyring, "no-new-keyring", false, "keep the session keyring of the caller")
+	f.IntVar(&o.preserveFDs, "preserve-fds", 0, "pass `N` file descriptors on, from 3 (or from the last of $LISTEN_FDS) upwards")
+}
+
+// preparation is a container ready to be created.
+type preparation struct {
+	store  *libcontainer.Store
+	config *configs.Config
+	create libcontainer.CreateOptions
+}
+
+// prepare reads the bundle and checks the options. detached says that berth
+// will not stay with the container.
+func (a *app) prepare(o *bundleOptions, detached bool) (*preparation, error) {
+	if a.global.systemdCgroup {
+		return nil, errors.New("--systemd-cgroup: the systemd cgroup driver is not available yet")
+	}
+	if o.preserveFDs < 0 {
+		return nil, fmt.Errorf("--preserve-fds: %d is negative", o.preserveFDs)
+	}
+	rootless, err := a.global.isRootless()
+	if err != nil {
+		return nil, err
+	}
+	// Paths of the command line are the caller's, and so are made absolute
+	// before the change into the bundle. Sockets are not: their paths are too
+	// short (unix(7)) to be made longer, and runc takes them from the bundle.
+	store, err := a.openStore()
+	if err != nil {
+		return nil, err
+	}
+	if o.pidFile != "" {
+		if o.pidFile, err = filepath.Abs(o.pidFile); err != nil {
+			return nil, fmt.Errorf("--pid-file: %w", err)
+		}
+	}
+	config, err := a.loadBundle(o, rootless)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkTerminal(config.Process.Terminal, detached, o.consoleSocket); err != nil {
+		return nil, err
+	}
+	p := &preparation{store: store, config: config, create: libcontainer.CreateOptions{
+		Stdio:         [3]*os.File{a.stdin, a.stdout, a.stderr},
+		PreserveFDs:   o.preserveFDs,
+		ConsoleSocket: o.consoleSocket,
+		PIDFDSocket:   o.pidfdSocket,
+		PIDFile:       o.pidFile,
+		Log:           a.log,
+	}}
+	return p, p.addListenFDs(os.Getenv("LISTEN_FDS"))
+}
+
+// loadBundle changes into the bundle, where hooks expect to be run, and makes
+// the plan of its config.json.
+func (a *app) loadBundle(o *bundleOptions, rootless bool) (*configs.Config, error) {
+	bundle, err := filepath.Abs(o.bundle)
+	if err != nil {
+		return nil, fmt.Errorf("--bundle: %w", err)
+	}
+	if err := os.Chdir(bundle); err != nil {
+		return nil, err
+	}
+	spec, err := specconv.Load(bundle)
+	if err != nil {
+		return nil, err
+	}
+	return specconv.Convert(spec, &specconv.Options{
+		Bundle:       bundle,
+		NoPivotRoot:  o.noPivot,
+		NoNewKeyring: o.noNewKeyring,
+		Rootless:     rootless,
+		Warn:         a.log.Warnf,
+	})
+}
+
+// checkTerminal holds the rules for who gets the terminal. The texts are
+// runc's, word for word, since scripts match them.
+func checkTerminal(terminal, detached bool, consoleSocket string) error {
+	if detached && terminal && consoleSocket == "" {
+		return errors.New("cannot allocate tty if runc will detach without setting console socket")
+	}
+	if (!detached || !terminal) && consoleSocket != "" {
+		return errors.New("cannot use console socket if runc will not detach or allocate tty")
+	}
+	return nil
+}
+
+// addListenFDs passes the sockets of socket activation (sd_listen_fds(3)) on:
+// they stand before the preserved file descriptors. In the container their
+// receiver is process 1.
+func (p *preparation) addListenFDs(value string) error {
+	if value == "" {
+		return nil
+	}
+	n, err := strconv.Atoi(value)
+	if err != nil || n < 0 {
+		return fmt.Errorf("environment: LISTEN_FDS=%q is not a number of file descriptors", value)
+	}
+	if n == 0 {
+		return nil
+	}
+	p.create.PreserveFDs += n
+	p.config.Process.Env = append(p.config.Process.Env, "LISTEN_FDS="+strconv.Itoa(n), "LISTEN_PID=1")
+	return nil
+}
+
+// createContainer creates the container of a preparation.
+func (a *app) createContainer(id string, p *preparation) (*libcontainer.Container, error) {
+	if err := a.prepareRoot(); err != nil {
+		return nil, err
+	}
+	return p.store.Create(id, p.config, &p.create)
+}

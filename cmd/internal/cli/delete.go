@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import "github.com/spf13/cobra"
+
+func (a *app) deleteCommand() *cobra.Command {
+	force := false
+	c := &cobra.Command{
+		Use:               "delete [flags] CONTAINER",
+		Short:             "delete a container",
+		Long:              `Removes all that is held for a container that has stopped or was never started.`,
+		Args:              a.arguments(1, 1),
+		ValidArgsFunction: a.completeContainer,
+		RunE: func(_ *cobra.Command, args []string) error {
+			store, err := a.openStore()
+			if err != nil {
+				return err
+			}
+			return store.Delete(args[0], force, a.log)
+		},
+	}
+	c.Flags().BoolVarP(&force, "force", "f", false, "kill a running container first; a missing container is no error")
+	return c
+}

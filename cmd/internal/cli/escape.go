@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// A message keeps this many bytes of its head and of its tail. Both matter: the
+// head says what was being done, the tail is the kernel's answer. The limit is
+// there because what a message quotes may be a megabyte of somebody's input.
+const (
+	messageHead = 2048
+	messageTail = 1024
+)
+
+// message makes text fit for one line of a log or a terminal. What it quotes
+// comes from config.json, from a container or from the command line, so an
+// attacker may have written it: a newline would forge a second log entry and
+// an escape sequence would drive the terminal of whoever reads it.
+func message(text string) string {
+	if n := len(text) - messageHead - messageTail; n > 0 {
+		text = text[:messageHead] + fmt.Sprintf(" [%d bytes left out] ", n) + text[len(text)-messageTail:]
+	}
+	return printable(text)
+}
+
+// printable escapes, as in a Go string literal, what is not a printable
+// character or no UTF-8.
+func printable(text string) string {
+	if isPlain(text) {
+		return text
+	}
+	var b strings.Builder
+	for i := 0; i < len(text); {
+		r, size := utf8.DecodeRuneInString(text[i:])
+		switch {
+		case r == utf8.RuneError && size == 1:
+			fmt.Fprintf(&b, `\x%02x`, text[i])
+		case unicode.IsPrint(r):
+			b.WriteRune(r)
+		default:
+			quoted := strconv.QuoteRune(r)
+			b.WriteString(quoted[1 : len(quoted)-1])
+		}
+		i += size
+	}
+	return b.String()
+}
+
+// isPlain says whether text is printable ASCII, as nearly all messages are.
+func isPlain(text string) bool {
+	for i := range len(text) {
+		if text[i] < ' ' || text[i] > '~' {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"strings"
+	"testing"
+	"unicode"
+	"unicode/utf8"
+)
+
+func TestPrintable(t *testing.T) {
+	tests := []struct{ in, want string }{
+		{"", ""},
+		{"container does not exist", "container does not exist"},
+		{"two\nlines", `two\nlines`},
+		{"\x1b[31mred", `\x1b[31mred`},
+		{"Grüße 容器", "Grüße 容器"},
+		{"bad \xff byte", `bad \xff byte`},
+		{"right-to-left \u202e override", `right-to-left \u202e override`},
+		{"del \x7f nul \x00", `del \x7f nul \x00`},
+		{"c1 \u009b31m", `c1 \u009b31m`},
+	}
+	for _, test := range tests {
+		if got := printable(test.in); got != test.want {
+			t.Errorf("printable(%q) = %q, want %q", test.in, got, test.want)
+		}
+	}
+}
+
+func TestMessageKeepsHeadAndTail(t *testing.T) {
+	in := "open " + strings.Repeat("x", 1<<20) + ": file name too long"
+	got := message(in)
+	if len(got) > messageHead+messageTail+64 {
+		t.Errorf("message of %d bytes has %d", len(in), len(got))
+	}
+	if !strings.HasPrefix(got, "open x") || !strings.HasSuffix(got, "file name too long") {
+		t.Errorf("head or tail lost: %.20q … %q", got, got[len(got)-20:])
+	}
+}
+
+func FuzzMessage(f *testing.F) {
+	f.Add("a\nb\x1b\xff\u2028")
+	f.Add(strings.Repeat("é", 4000))
+	f.Fuzz(func(t *testing.T, text string) {
+		got := message(text)
+		if !utf8.ValidString(got) {
+			t.Errorf("message(%q) is no UTF-8: %q", text, got)
+		}
+		for _, r := range got {
+			if !unicode.IsPrint(r) {
+				t.Errorf("message(%q) holds %U", text, r)
+			}
+		}
+	})
+}

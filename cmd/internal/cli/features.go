@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"github.com/opencontainers/runtime-spec/specs-go/features"
+	"github.com/spf13/cobra"
+
+	"github.com/berth-run/berth/seccomp"
+	"github.com/berth-run/berth/specconv"
+)
+
+// The range of runtime-spec versions whose config.json berth reads.
+const (
+	ociVersionMin = "1.0.0"
+	ociVersionMax = "1.3.0"
+)
+
+func (a *app) featuresCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "features [flags]",
+		Short: "print what this build supports, as JSON",
+		Long: `Prints what this build supports, as the JSON of the runtime-spec's features
+document. It tells what is built in, not what the host allows.`,
+		Args: a.arguments(0, 0),
+		RunE: func(*cobra.Command, []string) error {
+			return a.printJSON(newFeatures(a.commit), "    ")
+		},
+	}
+}
+
+// newFeatures describes this build. Engines act on it: they refuse to send a
+// config that uses what is not listed here, and send what is, so a name may be
+// added only together with the code.
+func newFeatures(commit string) *features.Features {
+	f := &features.Features{
+		OCIVersionMin: ociVersionMin,
+		OCIVersionMax: ociVersionMax,
+		Hooks:         specconv.KnownHooks(),
+		MountOptions:  specconv.KnownMountOptions(),
+		Linux: &features.Linux{
+			Namespaces:   specconv.KnownNamespaces(),
+			Capabilities: specconv.KnownCapabilities(),
+			Cgroup: &features.Cgroup{
+				V1:          yes(true),
+				V2:          yes(true),
+				Systemd:     yes(false),
+				SystemdUser: yes(false),
+				Rdma:        yes(true),
+			},
+			Seccomp:         seccompFeatures(),
+			Apparmor:        &features.Apparmor{Enabled: yes(false)},
+			Selinux:         &features.Selinux{Enabled: yes(false)},
+			IntelRdt:        &features.IntelRdt{Enabled: yes(false), Schemata: yes(false), Monitoring: yes(false)},
+			MountExtensions: &features.MountExtensions{IDMap: &features.IDMap{Enabled: yes(false)}},
+			NetDevices:      &features.NetDevices{Enabled: yes(false)},
+		},
+		Annotations: map[string]string{
+			"run.berth.version": version,
+			// Consumers look for runc's key, whatever the runtime.
+			"org.opencontainers.runc.checkpoint.enabled": "false",
+		},
+	}
+	if commit != "" {
+		f.Annotations["run.berth.commit"] = commit
+	}
+	if v := seccomp.LibraryVersion(); v != "" {
+		f.Annotations["io.github.seccomp.libseccomp.version"] = v
+	}
+	return f
+}
+
+func seccompFeatures() *features.Seccomp {
+	if !seccomp.Enabled() {
+		return &features.Seccomp{Enabled: yes(false)}
+	}
+	return &features.Seccomp{
+		Enabled:        yes(true),
+		Actions:        seccomp.Actions(),
+		Operators:      seccomp.Operators(),
+		Archs:          seccomp.Archs(),
+		KnownFlags:     seccomp.KnownFlags(),
+		SupportedFlags: seccomp.SupportedFlags(),
+	}
+}
+
+// yes makes a pointer: the document tells false from unknown.
+func yes(b bool) *bool { return &b }

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"encoding/json"
+	"slices"
+	"testing"
+)
+
+// TestFeatures checks the fields that engines decide by.
+func TestFeatures(t *testing.T) {
+	var f struct {
+		OCIVersionMin, OCIVersionMax string
+		Hooks, MountOptions          []string
+		Linux                        struct {
+			Namespaces, Capabilities []string
+			Cgroup                   struct{ V1, V2, Systemd bool }
+			MountExtensions          struct{ IDMap struct{ Enabled bool } }
+		}
+	}
+	text, err := json.Marshal(newFeatures(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &f); err != nil {
+		t.Fatal(err)
+	}
+	if f.OCIVersionMin != "1.0.0" || f.OCIVersionMax != "1.3.0" {
+		t.Errorf("versions %s to %s", f.OCIVersionMin, f.OCIVersionMax)
+	}
+	for _, list := range []struct {
+		name string
+		got  []string
+		want string
+	}{
+		{"hooks", f.Hooks, "createRuntime"},
+		{"mountOptions", f.MountOptions, "rro"},
+		{"namespaces", f.Linux.Namespaces, "network"},
+		{"capabilities", f.Linux.Capabilities, "CAP_SYS_ADMIN"},
+	} {
+		if !slices.Contains(list.got, list.want) {
+			t.Errorf("%s have no %s: %q", list.name, list.want, list.got)
+		}
+		if !slices.IsSorted(list.got) && list.name != "hooks" {
+			t.Errorf("%s are not sorted", list.name)
+		}
+	}
+	if slices.Contains(f.MountOptions, "idmap") != f.Linux.MountExtensions.IDMap.Enabled {
+		t.Error("the mount option and the extension idmap disagree")
+	}
+	if !f.Linux.Cgroup.V1 || !f.Linux.Cgroup.V2 || f.Linux.Cgroup.Systemd {
+		t.Errorf("cgroup %+v", f.Linux.Cgroup)
+	}
+}

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/berth-run/berth/libcontainer"
+)
+
+func (a *app) listCommand() *cobra.Command {
+	var format string
+	quiet := false
+	c := &cobra.Command{
+		Use:   "list [flags]",
+		Short: "list the containers below the root",
+		Args:  a.arguments(0, 0),
+		RunE: func(*cobra.Command, []string) error {
+			if format != "table" && format != "json" {
+				return errors.New("invalid format option")
+			}
+			states, err := a.list()
+			if err != nil {
+				return err
+			}
+			return a.printList(states, format, quiet)
+		},
+	}
+	c.Flags().StringVarP(&format, "format", "f", "table", "print the list as `FORMAT`: table or json")
+	c.Flags().BoolVarP(&quiet, "quiet", "q", false, "print container ids only")
+	return c
+}
+
+// list finds all containers. A default root that nobody has made yet has none;
+// a root that the caller named and that is missing is a mistake.
+func (a *app) list() ([]*libcontainer.State, error) {
+	store, err := a.openStore()
+	if err != nil {
+		return nil, err
+	}
+	states, err := store.List(a.log)
+	if a.global.root == "" && errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return states, err
+}
+
+func (a *app) printList(states []*libcontainer.State, format string, quiet bool) error {
+	if quiet {
+		var b strings.Builder
+		for _, s := range states {
+			b.WriteString(s.ID + "\n")
+		}
+		return a.print(b.String())
+	}
+	if format == "table" {
+		return writeTable(a.stdout, states)
+	}
+	if len(states) == 0 {
+		states = nil // prints "null", as runc does
+	}
+	text, err := json.Marshal(states)
+	if err != nil {
+		return fmt.Errorf("encode JSON: %w", err)
+	}
+	return a.print(string(text) + "\n")
+}
+
+// writeTable prints the columns of runc's table, which scripts cut by position.
+func writeTable(w io.Writer, states []*libcontainer.State) error {
+	var rows strings.Builder
+	rows.WriteString("ID\tPID\tSTATUS\tBUNDLE\tCREATED\tOWNER\n")
+	for _, s := range states {
+		// A bundle is a path, and a path may hold what drives a terminal.
+		fmt.Fprintf(&rows, "%s\t%d\t%s\t%s\t%s\t%s\n", s.ID, s.PID, s.Status,
+			printable(s.Bundle), s.Created.Format(time.RFC3339Nano), printable(s.Owner))
+	}
+	t := tabwriter.NewWriter(w, 12, 1, 3, ' ', 0)
+	if _, err := io.WriteString(t, rows.String()); err != nil {
+		return fmt.Errorf("print table: %w", err)
+	}
+	if err := t.Flush(); err != nil {
+		return fmt.Errorf("print table: %w", err)
+	}
+	return nil
+}

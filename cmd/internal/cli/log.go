@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/sirupsen/logrus"
+)
+
+// logger writes the log of one invocation; it is the libcontainer.Logger of
+// all commands.
+//
+// Unless a level was asked for, warnings are held back until the outcome is
+// known: written when the command succeeds, dropped when it fails. Podman
+// parses the log of a failed command as one JSON object, and both Docker and
+// Podman choose an exit status by phrases found anywhere in the text, so a
+// warning that happens to say "no such file or directory" next to the real
+// error would change what the user is told.
+type logger struct {
+	logrus logrus.Logger
+	stderr io.Writer
+	// file is the log file, nil when the log is stderr.
+	file *os.File
+	hold bool
+	held []heldWarning
+}
+
+type heldWarning struct {
+	at   time.Time
+	text string
+}
+
+// newLogger logs to stderr as text, which is what is wanted until the options
+// are known.
+func newLogger(stderr io.Writer) *logger {
+	l := &logger{stderr: stderr, hold: true}
+	l.logrus = logrus.Logger{
+		Out:       stderr,
+		Formatter: textFormatter(),
+		Level:     logrus.WarnLevel,
+	}
+	return l
+}
+
+// configure applies the global options.
+func (l *logger) configure(g *globalOptions) error {
+	switch g.logFormat {
+	case "text":
+	case "json":
+		l.logrus.Formatter = &logrus.JSONFormatter{TimestampFormat: time.RFC3339}
+	default:
+		return fmt.Errorf("invalid log-format: %s", g.logFormat)
+	}
+	switch {
+	case g.debug:
+		l.hold = false
+		l.logrus.Level = logrus.DebugLevel
+	case g.logLevel != "":
+		level, err := logrus.ParseLevel(g.logLevel)
+		if err != nil {
+			return fmt.Errorf("invalid log-level: %s", g.logLevel)
+		}
+		l.hold = false
+		l.logrus.Level = level
+	}
+	if g.log == "" || g.log == "/dev/stderr" {
+		return nil
+	}
+	// Several commands may share the file: O_APPEND and one write(2) for each
+	// line keep the lines whole.
+	f, err := os.OpenFile(g.log, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+	if err != nil {
+		return fmt.Errorf("--log: %w", err)
+	}
+	l.file = f
+	l.logrus.Out = f
+	return nil
+}
+
+// textFormatter is the format of the peers: time="…" level=error msg="…",
+// never coloured, since engines show the text to their users.
+func textFormatter() logrus.Formatter {
+	return &logrus.TextFormatter{DisableColors: true, FullTimestamp: true, TimestampFormat: time.RFC3339}
+}
+
+// Warnf logs what is wrong but no error.
+func (l *logger) Warnf(format string, args ...any) {
+	text := message(fmt.Sprintf(format, args...))
+	if l.hold {
+		l.held = append(l.held, heldWarning{time.Now(), text})
+		return
+	}
+	l.logrus.Warn(text)
+}
+
+// Debugf logs for whoever debugs the runtime.
+func (l *logger) Debugf(format string, args ...any) {
+	if l.logrus.IsLevelEnabled(logrus.DebugLevel) {
+		l.logrus.Debug(message(fmt.Sprintf(format, args...)))
+	}
+}
+
+// flush writes the warnings that were held back, and holds none from now on.
+func (l *logger) flush() {
+	l.hold = false
+	for _, w := range l.held {
+		l.logrus.WithTime(w.at).Warn(w.text)
+	}
+	l.held = nil
+}
+
+// fatal logs the error that ends the command. Engines read the log file, people
+// and some engines read stderr: with a log file it goes to both.
+func (l *logger) fatal(err error) {
+	text := message(err.Error())
+	l.logrus.Error(text)
+	if l.file != nil {
+		// A failure to write to stderr has nowhere left to be reported.
+		_, _ = io.WriteString(l.stderr, text+"\n")
+	}
+}
+
+// close ends logging.
+func (l *logger) close() {
+	if l.file != nil {
+		// Every line was written by a write(2) of its own, whose failure
+		// logrus has reported; close has nothing to add.
+		_ = l.file.Close()
+	}
+}

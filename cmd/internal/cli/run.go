@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"errors"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+
+	"github.com/berth-run/berth/libcontainer"
+)
+
+// runOptions are the options of run.
+type runOptions struct {
+	bundleOptions
+	detach      bool
+	keep        bool
+	noSubreaper bool
+}
+
+func (a *app) runCommand() *cobra.Command {
+	var o runOptions
+	c := &cobra.Command{
+		Use:   "run [flags] CONTAINER",
+		Short: "create and start a container",
+		Long: `Creates and starts the container of a bundle, waits for it and deletes it. The
+exit status is that of the container's program, 128+n when signal n killed it.`,
+		Args:              a.arguments(1, 1),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(_ *cobra.Command, args []string) (err error) {
+			if !o.detach {
+				a.exitStatus, err = a.runForeground(args[0], &o)
+				return err
+			}
+			p, err := a.prepare(&o.bundleOptions, true)
+			if err != nil {
+				return err
+			}
+			_, err = a.createAndStart(args[0], p)
+			return err
+		},
+	}
+	f := c.Flags()
+	o.declare(f)
+	f.BoolVarP(&o.detach, "detach", "d", false, "return as soon as the program has started")
+	f.BoolVar(&o.keep, "keep", false, "do not delete the container after it has exited")
+	f.BoolVar(&o.noSubreaper, "no-subreaper", false, "do not reap the container's orphaned processes")
+	return c
+}
+
+// createAndStart leaves nothing behind when it fails.
+func (a *app) createAndStart(id string, p *preparation) (*libcontainer.Container, error) {
+	c, err := a.createContainer(id, p)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.Start(a.log); err != nil {
+		return nil, errors.Join(err, p.store.Delete(id, true, a.log))
+	}
+	return c, nil
+}
+
+// runForeground stays with the container until its program has exited.
+func (a *app) runForeground(id string, o *runOptions) (int, error) {
+	// Signals are kept for the container from before it is made, so that one that
+	// comes early does not kill berth between create and start.
+	signals := catchUsual()
+	p, err := a.prepare(&o.bundleOptions, false)
+	if err != nil {
+		return exitFailure, err
+	}
+	if !o.noSubreaper {
+		if err := libcontainer.BecomeSubreaper(); err != nil {
+			return exitFailure, err
+		}
+	}
+	t := &terminal{stdin: a.stdin, stdout: a.stdout}
+	defer t.restore()
+	if p.config.Process.Terminal {
+		p.create.Console = t.attach
+	}
+	signals.await()
+	c, err := a.createAndStart(id, p)
+	if err != nil {
+		return exitFailure, err
+	}
+	a.log.flush()
+	// This process may live for months now.
+	debug.SetGCPercent(100)
+
+	t.run()
+	go signals.forward(c, t, a.log)
+	status, err := c.Wait()
+	err = errors.Join(err, t.drain())
+	if !o.keep {
+		// Forced, as processes may outlive their init when the container
+		// shares the host's pid namespace.
+		err = errors.Join(err, c.Delete(a.log))
+	}
+	return status, err
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/berth-run/berth/libcontainer"
+)
+
+func (a *app) stateCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:               "state [flags] CONTAINER",
+		Short:             "print the state of a container",
+		Long:              `Prints JSON: the state of the runtime-spec with rootfs, created and owner added.`,
+		Args:              a.arguments(1, 1),
+		ValidArgsFunction: a.completeContainer,
+		RunE: func(_ *cobra.Command, args []string) error {
+			c, err := a.load(args[0])
+			if err != nil {
+				return err
+			}
+			state, err := c.State()
+			if err != nil {
+				return err
+			}
+			return a.printJSON(state, "  ")
+		},
+	}
+}
+
+// load finds a container by id.
+func (a *app) load(id string) (*libcontainer.Container, error) {
+	store, err := a.openStore()
+	if err != nil {
+		return nil, err
+	}
+	return store.Load(id)
+}
+
+// printJSON prints v as indented JSON.
+func (a *app) printJSON(v any, indent string) error {
+	text, err := json.MarshalIndent(v, "", indent)
+	if err != nil {
+		return fmt.Errorf("encode JSON: %w", err)
+	}
+	return a.print(string(text) + "\n")
+}

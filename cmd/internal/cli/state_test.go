@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/berth-run/berth/libcontainer"
+)
+
+func testState() *libcontainer.State {
+	return &libcontainer.State{
+		Version: "1.2.0",
+		ID:      "web",
+		Status:  specs.StateStopped,
+		Bundle:  "/b",
+		Rootfs:  "/b/rootfs",
+		Created: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC),
+		Owner:   "root",
+	}
+}
+
+func TestStateJSON(t *testing.T) {
+	text, err := json.MarshalIndent(testState(), "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `{
+  "ociVersion": "1.2.0",
+  "id": "web",
+  "pid": 0,
+  "status": "stopped",
+  "bundle": "/b",
+  "rootfs": "/b/rootfs",
+  "created": "2026-01-02T03:04:05.000000006Z",
+  "owner": "root"
+}`
+	if string(text) != want {
+		t.Errorf("state\n%s\nwant\n%s", text, want)
+	}
+}
+
+func TestStateAnnotations(t *testing.T) {
+	s := testState()
+	s.Annotations = map[string]string{"a": "1"}
+	text, err := json.Marshal(s)
+	if err != nil || !bytes.Contains(text, []byte(`"annotations":{"a":"1"}`)) {
+		t.Errorf("state %s, %v", text, err)
+	}
+}
+
+func TestWriteTable(t *testing.T) {
+	running := testState()
+	running.ID, running.PID, running.Status = "a-rather-long-name", 4194304, "running"
+	running.Bundle = "/evil\x1b[2J"
+	var b bytes.Buffer
+	if err := writeTable(&b, []*libcontainer.State{testState(), running}); err != nil {
+		t.Fatal(err)
+	}
+	want := "" +
+		"ID                   PID         STATUS      BUNDLE         CREATED                          OWNER\n" +
+		"web                  0           stopped     /b             2026-01-02T03:04:05.000000006Z   root\n" +
+		"a-rather-long-name   4194304     running     /evil\\x1b[2J   2026-01-02T03:04:05.000000006Z   root\n"
+	if b.String() != want {
+		t.Errorf("table\n%s\nwant\n%s", b.String(), want)
+	}
+}
+
+func TestWriteEmptyTable(t *testing.T) {
+	var b bytes.Buffer
+	if err := writeTable(&b, nil); err != nil {
+		t.Fatal(err)
+	}
+	if want := "ID          PID         STATUS      BUNDLE      CREATED     OWNER\n"; b.String() != want {
+		t.Errorf("table %q, want %q", b.String(), want)
+	}
+}

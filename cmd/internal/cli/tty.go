@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// terminal joins the pty of a container in the foreground to berth's own
+// standard streams. The zero value with stdin and stdout set is one without a
+// pty; all methods may be called on it.
+//
+//	user's terminal (raw) ⇄ stdin, stdout ⇄ master ⇄ pty (cooked) ⇄ program
+//
+// Like ssh, and unlike runc, the user's terminal is set to raw altogether and
+// the pty keeps the kernel's default, so that the program sees an ordinary
+// terminal.
+type terminal struct {
+	stdin, stdout *os.File
+	// master is nil without a pty.
+	master *os.File
+	// outer is the user's terminal, nil when berth has none; saved are its
+	// settings.
+	outer *os.File
+	saved *unix.Termios
+	// output ends with what became of the copying to stdout.
+	output chan error
+}
+
+// attach takes the pty into use. It is the engine's Console callback, and master
+// is its own from now on.
+func (t *terminal) attach(master *os.File) error {
+	dup, err := dupNonblocking(master)
+	if err != nil {
+		return fmt.Errorf("console: %w", errors.Join(err, master.Close()))
+	}
+	t.master = dup
+	if err := master.Close(); err != nil {
+		return fmt.Errorf("console: %w", err)
+	}
+	for _, f := range [...]*os.File{t.stdin, t.stdout} {
+		if saved, err := termios(f); err == nil {
+			t.outer, t.saved = f, saved
+			break
+		}
+	}
+	if t.outer == nil {
+		return nil
+	}
+	if err := t.resize(); err != nil {
+		return err
+	}
+	raw := *t.saved
+	makeRaw(&raw)
+	return setTermios(t.outer, &raw)
+}
+
+// resize gives the pty the size of the user's terminal.
+func (t *terminal) resize() error {
+	if t.outer == nil || t.master == nil {
+		return nil
+	}
+	var size *unix.Winsize
+	err := control(t.outer, func(fd int) (err error) {
+		size, err = unix.IoctlGetWinsize(fd, unix.TIOCGWINSZ)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("terminal: TIOCGWINSZ: %w", err)
+	}
+	err = control(t.master, func(fd int) error {
+		return unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, size)
+	})
+	if err != nil {
+		return fmt.Errorf("console: TIOCSWINSZ: %w", err)
+	}
+	return nil
+}
+
+// run begins to copy both ways.
+func (t *terminal) run() {
+	if t.master == nil {
+		return
+	}
+	t.output = make(chan error, 1)
+	go func() { t.output <- t.copyOutput() }()
+	go t.copyInput()
+}
+
+// copyOutput copies to stdout until nobody has the pty open any more (EIO), or
+// drain interrupts it. When stdout fails it goes on reading: a program that
+// writes to a full pty would hang for ever.
+func (t *terminal) copyOutput() error {
+	buf := make([]byte, 32<<10)
+	var writeErr error
+	for {
+		n, err := t.master.Read(buf)
+		if n > 0 && writeErr == nil {
+			_, writeErr = t.stdout.Write(buf[:n])
+		}
+		switch {
+		case err == nil:
+		case errors.Is(err, unix.EIO), errors.Is(err, io.EOF), errors.Is(err, os.ErrDeadlineExceeded):
+			return writeErr
+		default:
+			return errors.Join(writeErr, err)
+		}
+	}
+}
+
+// copyInput copies from stdin. The end of a stdin that is no terminal becomes
+// what a person would type then: the pty's end-of-file character. It is not
+// waited for: a read from a terminal cannot be interrupted, and the process
+// ends anyway. Errors mean that one of the ends is gone, which the output
+// side reports.
+func (t *terminal) copyInput() {
+	if _, err := io.Copy(t.master, t.stdin); err != nil {
+		return
+	}
+	settings, err := termios(t.master)
+	if err != nil || settings.Lflag&unix.ICANON == 0 {
+		return
+	}
+	// Twice: after an unfinished line the first only ends the line.
+	eof := settings.Cc[unix.VEOF]
+	_, _ = t.master.Write([]byte{eof, eof})
+}
+
+// drain copies what the pty still holds and ends the copying of output. It is
+// called when the container's init has exited; another process may hold the
+// pty open, so its end cannot be waited for.
+func (t *terminal) drain() error {
+	if t.output == nil {
+		return nil
+	}
+	if err := t.master.SetReadDeadline(time.Now()); err != nil {
+		return fmt.Errorf("console: %w", err)
+	}
+	if err := <-t.output; err != nil {
+		return fmt.Errorf("copy output: %w", err)
+	}
+	if err := t.master.SetReadDeadline(time.Time{}); err != nil {
+		return fmt.Errorf("console: %w", err)
+	}
+	// read(2) of a master delivers all that was written before the program
+	// exited: it flushes the line discipline's work queue first.
+	buf := make([]byte, 4096)
+	for {
+		n, err := readNow(t.master, buf)
+		if n <= 0 || err != nil {
+			return nil
+		}
+		if _, err := t.stdout.Write(buf[:n]); err != nil {
+			return fmt.Errorf("copy output: %w", err)
+		}
+	}
+}
+
+// restore gives the user's terminal its settings back. Nothing can be done
+// when that fails.
+func (t *terminal) restore() {
+	if t.saved != nil {
+		_ = setTermios(t.outer, t.saved)
+		t.saved = nil
+	}
+}
+
+// dupNonblocking is a second descriptor of f that supports deadlines.
+func dupNonblocking(f *os.File) (*os.File, error) {
+	dup := -1
+	err := control(f, func(fd int) (err error) {
+		if dup, err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3); err != nil {
+			return fmt.Errorf("fcntl F_DUPFD_CLOEXEC: %w", err)
+		}
+		return unix.SetNonblock(dup, true)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(dup), f.Name()), nil
+}
+
+// readNow reads what is there without waiting.
+func readNow(f *os.File, buf []byte) (n int, err error) {
+	conn, err := f.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	waitErr := conn.Read(func(fd uintptr) bool {
+		n, err = unix.Read(int(fd), buf)
+		return true
+	})
+	return n, errors.Join(err, waitErr)
+}
+
+// control calls do with f's descriptor, without making f blocking as Fd does.
+func control(f *os.File, do func(fd int) error) error {
+	conn, err := f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var doErr error
+	if err := conn.Control(func(fd uintptr) { doErr = do(int(fd)) }); err != nil {
+		return err
+	}
+	return doErr
+}
+
+func termios(f *os.File) (settings *unix.Termios, err error) {
+	err = control(f, func(fd int) (err error) {
+		settings, err = unix.IoctlGetTermios(fd, unix.TCGETS)
+		return err
+	})
+	return settings, err
+}
+
+func setTermios(f *os.File, settings *unix.Termios) error {
+	err := control(f, func(fd int) error {
+		return unix.IoctlSetTermios(fd, unix.TCSETS, settings)
+	})
+	if err != nil {
+		return fmt.Errorf("terminal: TCSETS: %w", err)
+	}
+	return nil
+}
+
+// makeRaw is cfmakeraw(3).
+func makeRaw(t *unix.Termios) {
+	t.Iflag &^= unix.IGNBRK | unix.BRKINT | unix.PARMRK | unix.ISTRIP | unix.INLCR | unix.IGNCR | unix.ICRNL | unix.IXON
+	t.Oflag &^= unix.OPOST
+	t.Lflag &^= unix.ECHO | unix.ECHONL | unix.ICANON | unix.ISIG | unix.IEXTEN
+	t.Cflag &^= unix.CSIZE | unix.PARENB
+	t.Cflag |= unix.CS8
+	t.Cc[unix.VMIN] = 1
+	t.Cc[unix.VTIME] = 0
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/berth-run/berth/seccomp"
+)
+
+// version is berth's version (semver.org).
+const version = "0.1.0-dev"
+
+// printVersion prints what engines parse by line: the first word decides
+// whether containerd takes the rest to be a version at all.
+func (a *app) printVersion() error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s version %s\n", a.name, version)
+	if a.commit != "" {
+		fmt.Fprintf(&b, "commit: %s\n", a.commit)
+	}
+	fmt.Fprintf(&b, "spec: %s\ngo: %s\n", specs.Version, runtime.Version())
+	if v := seccomp.LibraryVersion(); v != "" {
+		fmt.Fprintf(&b, "libseccomp: %s\n", v)
+	}
+	return a.print(b.String())
+}

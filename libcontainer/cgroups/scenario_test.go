@@ -1,0 +1,506 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cgroups
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/berth-run/berth/libcontainer/cgroups/cgroupfs"
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+func testLife(t *testing.T, mode Mode) {
+	c := plan(unique(t))
+	m := create(t, c)
+	paths := m.Paths()
+	_, v2 := paths[""]
+	if v2 != (mode != Legacy) || len(paths) == 0 {
+		t.Errorf("mode %d, paths %q", mode, paths)
+	}
+	for key, p := range paths {
+		if !strings.HasSuffix(p, c.Path) || !cgroupfs.Dir(p).Exists() {
+			t.Errorf("%s: %s", key, p)
+		}
+	}
+	for _, h := range m.Hierarchies() {
+		if h.Path != filepath.Join(cgroupfs.Root, h.Name, c.Path) {
+			t.Errorf("got %+v", h)
+		}
+	}
+	if err := create2(t, c); err != nil {
+		t.Errorf("an empty cgroup that exists: %v", err)
+	}
+	cmd := run(t, m, "cat")
+	membership, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, in := range cgroupfs.ParseMemberships(string(membership)) {
+		key, _, _ := strings.Cut(in.Controllers, ",")
+		if _, ok := paths[key]; ok && in.Path != c.Path {
+			t.Errorf("process is in %+v", in)
+		}
+	}
+	loaded, err := Load(paths, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range []Manager{m, loaded} {
+		if pids, err := m.Pids(); err != nil || !slices.Equal(pids, []int{cmd.Process.Pid}) {
+			t.Errorf("pids %v, %v", pids, err)
+		}
+	}
+	if err := create2(t, c); err == nil || !strings.Contains(err.Error(), "container's cgroup is not empty: 1 process(es) found") {
+		t.Errorf("a cgroup in use: %v", err)
+	}
+	if err := loaded.Kill(); err != nil {
+		t.Error(err)
+	}
+	_ = cmd.Wait()
+	if err := loaded.Destroy(); err != nil {
+		t.Error(err)
+	}
+	for _, p := range paths {
+		if cgroupfs.Dir(p).Exists() {
+			t.Errorf("still there: %s", p)
+		}
+	}
+	if pids, err := m.Pids(); err != nil || len(pids) != 0 {
+		t.Errorf("pids of nothing: %v, %v", pids, err)
+	}
+	for what, f := range map[string]func() error{
+		"destroy": m.Destroy, "kill": m.Kill, "thaw": func() error { return m.Freeze(false) },
+	} {
+		if err := f(); err != nil {
+			t.Errorf("%s nothing: %v", what, err)
+		}
+	}
+}
+
+// create2 is Create by another manager.
+func create2(t *testing.T, c *configs.Cgroup) error {
+	t.Helper()
+	m, err := New(c, "id")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m.Create()
+}
+
+func testFreeze(t *testing.T) {
+	c := plan(unique(t))
+	m := create(t, c)
+	cmd := run(t, m, "sh", "-c", "read go; while :; do :; done")
+	ticks := func() string {
+		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", cmd.Process.Pid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Fields(string(b))[13]
+	}
+	for _, on := range []bool{true, true, false, true} {
+		if err := m.Freeze(on); err != nil {
+			t.Fatal(err)
+		}
+		if is, err := m.Frozen(); err != nil || is != on {
+			t.Errorf("frozen: %v, %v; want %v", is, err, on)
+		}
+	}
+	before := ticks()
+	time.Sleep(50 * time.Millisecond) // Time is what a frozen process must not use.
+	if after := ticks(); after != before {
+		t.Errorf("a frozen process has run: %s, then %s ticks", before, after)
+	}
+	if err := m.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err == nil {
+		t.Error("not killed")
+	}
+	if err := m.Freeze(true); err != nil {
+		t.Fatal(err)
+	}
+	if err := create2(t, c); err == nil || !strings.Contains(err.Error(), "container's cgroup unexpectedly frozen") {
+		t.Errorf("a frozen cgroup: %v", err)
+	}
+	if err := m.Freeze(false); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// testKill kills processes that fork all the time, with and without cgroup.kill.
+func testKill(t *testing.T) {
+	for _, each := range []bool{false, true} {
+		m := create(t, plan(unique(t)))
+		cmd := run(t, m, "sh", "-c", "read go; for i in 1 2 3; do (while :; do (:); done)& done; while :; do (:); done")
+		kill := m.Kill
+		if each {
+			kill = func() error { return killEach(m) }
+		}
+		if err := kill(); err != nil {
+			t.Fatal(err)
+		}
+		_ = cmd.Wait()
+		if err := m.Destroy(); err != nil {
+			t.Errorf("somebody has survived: %v", err)
+		}
+	}
+}
+
+// killEach is Kill as it is before Linux 5.14.
+func killEach(m Manager) error {
+	d := m.Paths()["freezer"]
+	if d == "" {
+		d = m.Paths()[""]
+	}
+	return cgroupfs.Dir(d).KillEach(m.Freeze)
+}
+
+func testStraggler(t *testing.T) {
+	m := create(t, plan(unique(t)))
+	cmd := run(t, m, "cat")
+	done := make(chan error)
+	go func() { done <- m.Destroy() }()
+	select {
+	case err := <-done:
+		t.Errorf("destroyed around a process: %v", err)
+	case <-time.After(50 * time.Millisecond):
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	start := time.Now()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if d := time.Since(start); d > time.Second {
+		t.Errorf("noticed only after %v", d)
+	}
+}
+
+// testNested has cgroups below the container's, as a container makes them that
+// runs systemd, and a process in there.
+func testNested(t *testing.T) {
+	m := create(t, plan(unique(t)))
+	for _, p := range m.Paths() {
+		if err := os.MkdirAll(p+"/a/b", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.MkdirAll(p+"/c", 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := run(t, m, "cat")
+	for _, p := range m.Paths() {
+		for _, file := range []string{"cpuset.cpus", "cpuset.mems"} {
+			if v, err := cgroupfs.Dir(p).Read(file); err == nil && v != "" {
+				_ = cgroupfs.Dir(p+"/a").Write(file, v)
+				_ = cgroupfs.Dir(p+"/a/b").Write(file, v)
+			}
+		}
+		if err := cgroupfs.Dir(p+"/a/b").Write("cgroup.procs", strconv.Itoa(cmd.Process.Pid)); err != nil {
+			t.Fatal(p, err)
+		}
+	}
+	if pids, err := m.Pids(); err != nil || !slices.Equal(pids, []int{cmd.Process.Pid}) {
+		t.Errorf("pids %v, %v", pids, err)
+	}
+	for _, p := range m.Paths() {
+		err := cgroupfs.Dir(p).Remove(time.Now().Add(5 * time.Millisecond))
+		if !errors.Is(err, unix.EBUSY) || !strings.Contains(err.Error(), "process "+strconv.Itoa(cmd.Process.Pid)+" still in "+p) {
+			t.Errorf("got %v", err)
+		}
+	}
+	if err := m.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	if err := m.Destroy(); err != nil {
+		t.Error(err)
+	}
+}
+
+// testFailure wants nothing left of a Create that failed.
+func testFailure(t *testing.T) {
+	long := strings.Repeat("x", unix.PathMax)
+	path := unique(t)
+	for _, bad := range []string{filepath.Dir(path) + "/a/" + long, "/" + long} {
+		m, err := New(plan(bad), "id")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := m.Create(); err == nil || err.Error() != "linux.cgroupsPath: file name too long" {
+			t.Errorf("got %v", err)
+		}
+		for _, p := range m.Paths() {
+			for d := filepath.Dir(p); strings.Contains(d, filepath.Dir(path)); d = filepath.Dir(d) {
+				if cgroupfs.Dir(d).Exists() {
+					t.Errorf("left behind: %s", d)
+				}
+			}
+		}
+	}
+	c := plan(path)
+	c.Resources.CPU = &specs.LinuxCPU{RealtimeRuntime: num(int64(1000))}
+	m, err := New(c, "id")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cpu := cgroupfs.Dir(m.Paths()["cpu"])
+	if text, _ := cgroupfs.Dir(filepath.Dir(filepath.Dir(string(cpu)))).Read("cpu.rt_runtime_us"); cpu != "" && text != "" {
+		// The new parent has no real-time budget to give.
+		err := m.Create()
+		if err == nil || err.Error() != "linux.resources.cpu.realtimeRuntime: write cpu.rt_runtime_us: invalid argument (the cgroup above has no such time to give)" {
+			t.Errorf("got %v", err)
+		}
+		for _, p := range m.Paths() {
+			if cgroupfs.Dir(p).Parent().Exists() {
+				t.Errorf("left behind: %s", filepath.Dir(p))
+			}
+		}
+	}
+	m, err = New(&configs.Cgroup{Systemd: true}, "id")
+	if m != nil || err == nil || err.Error() != "systemd cgroup driver is not supported yet" {
+		t.Errorf("systemd: %v, %v", m, err)
+	}
+}
+
+// testUndo has a cgroup that cannot be used in one hierarchy, the last.
+func testUndo(t *testing.T) {
+	c := plan(unique(t))
+	m, err := New(c, "id")
+	if err != nil {
+		t.Fatal(err)
+	}
+	hs := m.Hierarchies()
+	last := cgroupfs.Dir(hs[len(hs)-1].Path)
+	if err := os.MkdirAll(string(last), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	one, err := Load(map[string]string{"": string(last)}, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !hs[len(hs)-1].V2 {
+		_, key, _ := strings.Cut(","+hs[len(hs)-1].Options, ",")
+		if one, err = Load(map[string]string{key: string(last)}, c); err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range []string{"cpuset.cpus", "cpuset.mems"} {
+			if v, err := last.Parent().Parent().Read(file); err == nil {
+				_ = last.Parent().Write(file, v)
+				_ = last.Write(file, v)
+			}
+		}
+	}
+	cmd := run(t, one, "cat")
+	if err := m.Create(); err == nil || !strings.Contains(err.Error(), "container's cgroup is not empty: 1 process(es) found") {
+		t.Errorf("got %v", err)
+	}
+	for _, h := range hs[:len(hs)-1] {
+		if cgroupfs.Dir(h.Path).Exists() || cgroupfs.Dir(h.Path).Parent().Exists() {
+			t.Errorf("left behind: %s", h.Path)
+		}
+	}
+	if !last.Exists() {
+		t.Errorf("removed what it had not made: %s", last)
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	if err := one.Destroy(); err != nil {
+		t.Error(err)
+	}
+}
+
+func rule(allow bool, kind byte, major, minor int64, access string) configs.DeviceRule {
+	return configs.DeviceRule{
+		Allow: allow, Type: kind, Major: major, Minor: minor,
+		Read: strings.Contains(access, "r"), Write: strings.Contains(access, "w"), Mknod: strings.Contains(access, "m"),
+	}
+}
+
+func testDevices(t *testing.T) {
+	const all = configs.DeviceWildcard
+	m := create(t, plan(unique(t)))
+	for _, c := range []struct {
+		rules []configs.DeviceRule
+		want  string
+	}{
+		{[]configs.DeviceRule{rule(false, 'a', all, all, "rwm"), rule(true, 'c', 1, 3, "rw"), rule(true, 'c', 1, 5, "r")}, "null:rw zero:r"},
+		{[]configs.DeviceRule{rule(true, 'a', all, all, "rwm"), rule(false, 'c', 1, 3, "w")}, "null:r zero:rw"},
+		{[]configs.DeviceRule{rule(true, 'a', all, all, "rwm"), rule(true, 'c', 1, 3, "w")}, "null:rw zero:rw"},
+		{[]configs.DeviceRule{rule(true, 'c', 1, all, "rw"), rule(false, 'c', 1, 3, "rwm"), rule(true, 'c', 1, all, "r"), rule(false, 'c', 1, all, "w")}, "null:r zero:r"},
+		{nil, "null: zero:"},
+		{[]configs.DeviceRule{rule(true, 'a', all, all, "rwm")}, "null:rw zero:rw"},
+	} {
+		if err := m.SetDevices(c.rules); err != nil {
+			t.Errorf("%+v: %v", c.rules, err)
+			continue
+		}
+		if got := access(t, m); got != c.want {
+			t.Errorf("%+v: got %s, want %s", c.rules, got, c.want)
+		}
+	}
+}
+
+// access tells what a process in the cgroup may do with two devices.
+func access(t *testing.T, m Manager) string {
+	t.Helper()
+	p, err := m.Placement()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	const script = `read go
+for d in null zero; do
+	printf %s $d:
+	{ true </dev/$d; } 2>&- && printf r
+	{ true >/dev/$d; } 2>&- && printf w
+	test $d = null && printf ' '
+done; true`
+	cmd := exec.Command("sh", "-c", script)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stderr = os.Stderr
+	if p.Dir != nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(p.Dir.Fd())}
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range p.Tasks {
+		if _, err := f.WriteString(strconv.Itoa(cmd.Process.Pid)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	in.Close()
+	b, err := io.ReadAll(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func num[T any](n T) *T { return &n }
+
+// testLimits is about the order of writes, which only the kernel can refuse.
+func testLimits(t *testing.T, mode Mode) {
+	if mode == Unified {
+		t.Skip("requires controllers on cgroup v1")
+	}
+	m := create(t, plan(unique(t)))
+	paths := m.Paths()
+	check := func(controller, file, want string) {
+		t.Helper()
+		if d := paths[controller]; d != "" {
+			if got, err := cgroupfs.Dir(d).Read(file); err != nil || got != want {
+				t.Errorf("%s is %s, want %s (%v)", file, got, want, err)
+			}
+		}
+	}
+	set := func(r *specs.LinuxResources) {
+		t.Helper()
+		if err := m.Set(r); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, c := range []struct {
+		limit, swap         int64
+		wantLimit, wantSwap string
+	}{
+		{16 << 20, 32 << 20, "16777216", "33554432"},
+		{64 << 20, 64 << 20, "67108864", "67108864"},
+		{8 << 20, 8 << 20, "8388608", "8388608"},
+		{-1, 0, "9223372036854771712", "9223372036854771712"},
+		{8 << 20, 16 << 20, "8388608", "16777216"},
+		{32 << 20, -1, "33554432", "9223372036854771712"},
+	} {
+		if paths["memory"] == "" {
+			break
+		}
+		set(&specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: &c.limit, Swap: &c.swap}})
+		check("memory", "memory.limit_in_bytes", c.wantLimit)
+		if _, err := cgroupfs.Dir(paths["memory"]).Read("memory.memsw.limit_in_bytes"); err == nil {
+			check("memory", "memory.memsw.limit_in_bytes", c.wantSwap)
+		}
+	}
+	for _, c := range []struct {
+		quota         int64
+		period, burst uint64
+	}{{50000, 100000, 40000}, {1000, 5000, 0}, {90000, 100000, 90000}, {10000, 20000, 5000}} {
+		if paths["cpu"] == "" {
+			break
+		}
+		set(&specs.LinuxResources{CPU: &specs.LinuxCPU{Quota: &c.quota, Period: &c.period, Burst: &c.burst}})
+		check("cpu", "cpu.cfs_quota_us", strconv.FormatInt(c.quota, 10))
+		check("cpu", "cpu.cfs_period_us", strconv.FormatUint(c.period, 10))
+		check("cpu", "cpu.cfs_burst_us", strconv.FormatUint(c.burst, 10))
+	}
+	for _, idle := range []int64{1, 0} {
+		set(&specs.LinuxResources{CPU: &specs.LinuxCPU{Shares: num(uint64(300)), Idle: &idle}})
+		check("cpu", "cpu.idle", strconv.FormatInt(idle, 10))
+	}
+	check("cpu", "cpu.shares", "300")
+	set(&specs.LinuxResources{Pids: &specs.LinuxPids{Limit: num(int64(0))}})
+	check("pids", "pids.max", "0")
+	if paths["memory"] != "" {
+		err := m.Set(&specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: num(int64(-7))}})
+		if err == nil || !strings.HasPrefix(err.Error(), "linux.resources.memory.limit: write memory.limit_in_bytes: invalid argument") {
+			t.Errorf("got %v", err)
+		}
+	}
+	if paths["cpuset"] != "" {
+		err := m.Set(&specs.LinuxResources{CPU: &specs.LinuxCPU{Cpus: "x"}})
+		if err == nil || err.Error() != "linux.resources.cpu.cpus: write cpuset.cpus: invalid argument" {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
+// testPaths makes nothing.
+func testPaths(t *testing.T) {
+	for path, tail := range map[string]string{"": "/the-id", "a/../../b": "/b", "/x/../../y": "/y"} {
+		m, err := New(plan(path), "the-id")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for key, p := range m.Paths() {
+			if !strings.HasPrefix(p, cgroupfs.Root+"/") || !strings.HasSuffix(p, tail) || strings.Contains(p, "..") {
+				t.Errorf("%q: %s: %s", path, key, p)
+			}
+			if path != "" && path[0] == '/' && filepath.Dir(p) != cgroupfs.Root && filepath.Dir(filepath.Dir(p)) != cgroupfs.Root {
+				t.Errorf("%q: %s: %s is not at the root", path, key, p)
+			}
+		}
+	}
+	for _, path := range []string{"/", "a\x00b"} {
+		if m, err := New(plan(path), "id"); m != nil || err == nil || !strings.HasPrefix(err.Error(), "linux.cgroupsPath: ") {
+			t.Errorf("%q: %v", path, err)
+		}
+	}
+}

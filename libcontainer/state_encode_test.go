@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"encoding/json"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// Every field is set here: a new one that encode forgets makes the test fail.
+func fullState() savedState {
+	timeout := 7
+	hook := specs.Hook{Path: "/h", Args: []string{"h", "<&>"}, Env: []string{"A=b"}, Timeout: &timeout}
+	return savedState{
+		Format: 1, ID: "i", OCIVersion: "1.3.0", Bundle: "/b \"\\\x01\t\n\x7f é\u2028", Rootfs: "/r",
+		Created:     time.Date(2026, 1, 2, 3, 4, 5, 6789, time.UTC),
+		Annotations: map[string]string{"b": "2", "a\n": "1", "": "empty"},
+		PID:         42, StartTime: 1<<64 - 1, SharedPID: true,
+		CgroupPaths: map[string]string{"": "/c", "cpu": "/d"}, CgroupRootless: true,
+		RootfsMountID: 9, Poststart: []specs.Hook{hook}, Poststop: []specs.Hook{hook, hook},
+	}
+}
+
+func TestEncodeAgreesWithEncodingJSON(t *testing.T) {
+	full := fullState()
+	for i := range reflect.ValueOf(full).NumField() {
+		if reflect.ValueOf(full).Field(i).IsZero() {
+			t.Fatalf("the sample does not set %s", reflect.TypeOf(full).Field(i).Name)
+		}
+	}
+	for _, want := range []savedState{full, {Created: time.Unix(0, 0).UTC()}} {
+		data, err := want.encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got savedState
+		if err := json.Unmarshal(data, &got); err != nil {
+			t.Fatalf("%v in %s", err, data)
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("got  %+v\nwant %+v", got, want)
+		}
+	}
+}
+
+func FuzzJSONString(f *testing.F) {
+	f.Add("plain \"\\\x00\xff\u2028")
+	f.Fuzz(func(t *testing.T, s string) {
+		reference, err := json.Marshal(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got, want string
+		if err := json.Unmarshal(appendJSONString(nil, s), &got); err != nil {
+			t.Fatalf("%q: %v", s, err)
+		}
+		if err := json.Unmarshal(reference, &want); err != nil || got != want {
+			t.Errorf("%q: got %q, want %q, %v", s, got, want, err)
+		}
+	})
+}
