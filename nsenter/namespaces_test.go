@@ -190,8 +190,8 @@ func TestNamespaceFiles(t *testing.T) {
 	}
 }
 
-// writeMaps is a MapIDs for both maps.
-func writeMaps(m string) func(int) error {
+// mapBoth is a MapIDs for both maps.
+func mapBoth(m string) func(int) error {
 	return func(pid int) error {
 		for _, file := range []string{"uid_map", "gid_map"} {
 			if err := os.WriteFile(fmt.Sprintf("/proc/%d/%s", pid, file), []byte(m), 0); err != nil {
@@ -206,7 +206,7 @@ func writeMaps(m string) func(int) error {
 func TestUserNamespace(t *testing.T) {
 	requireInit(t)
 	checkLeaks(t)
-	i := start(t, &Options{NewNamespaces: allNew | unix.CLONE_NEWUSER, ProcContexts: 1, MapIDs: writeMaps("0 100000 65536")})
+	i := start(t, &Options{NewNamespaces: allNew | unix.CLONE_NEWUSER, ProcContexts: 1, MapIDs: mapBoth("0 100000 65536")})
 	inside, err := i.Namespaces()
 	if err != nil {
 		t.Fatal(err)

@@ -40,8 +40,8 @@ func TestOwner(t *testing.T) {
 		{"no root", Options{
 			UIDMappings: mapping(5, 1), GIDMappings: mapping(6, 1), OwnerUID: 5, OwnerGID: 6,
 		}, 5, "5:6 1"},
-		{"mapped later", Options{MapIDs: writeMaps("0 100000 65536")}, 0, "0:0 1"},
-		{"no root, mapped later", Options{MapIDs: writeMaps("5 100000 2"), OwnerUID: 5, OwnerGID: 6}, 5, "5:6 1"},
+		{"mapped later", Options{MapIDs: mapBoth("0 100000 65536")}, 0, "0:0 1"},
+		{"no root, mapped later", Options{MapIDs: mapBoth("5 100000 2"), OwnerUID: 5, OwnerGID: 6}, 5, "5:6 1"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			o := test.o
