@@ -23,7 +23,8 @@ const BuilderCommand = "builder"
 //	runtime                              builder process
 //	init's program enters the namespaces, becomes root there,
 //	execs this binary                →   RunBuilder
-//	hello {job as a memfd, procfs}   →   job.mount
+//	hello {job as a memfd, procfs}   →
+//	{bind mount sources}*            →   job.mount
 //	                                 ←   {warnings}* {mounted, error}
 //	proceed                          →   job.enter
 //	                                 ←   {home, error, pty, chroot}
@@ -40,6 +41,9 @@ type processBuilder struct {
 // builderHello is the first message; its fds are the job, then the procfs contexts.
 type builderHello struct {
 	ProcContexts int
+	// Trees are the indices of the mounts whose sources follow, as file
+	// descriptors of messages of their own.
+	Trees []int `json:",omitempty"`
 }
 
 // builderReply is what the builder process says.
@@ -64,6 +68,14 @@ func (b *processBuilder) start() error {
 	if err != nil {
 		return describeInitError(err)
 	}
+	defer inside.Close()
+	if err := b.cr.checkJoinedMaps(); err != nil {
+		return err
+	}
+	if err := b.job.openBindSources(); err != nil {
+		return err
+	}
+	defer b.job.close()
 	ours, theirs, err := msgPair()
 	if err != nil {
 		return err
@@ -82,12 +94,18 @@ func (b *processBuilder) start() error {
 		return err
 	}
 	defer job.Close()
-	files := append([]*os.File{job}, inside.ProcContexts...)
-	err = b.conn.send(&builderHello{ProcContexts: len(inside.ProcContexts)}, files...)
-	for _, f := range inside.ProcContexts {
-		_ = f.Close()
+	hello := &builderHello{ProcContexts: len(inside.ProcContexts)}
+	var trees []*os.File
+	for i, f := range b.job.trees {
+		if f != nil {
+			hello.Trees = append(hello.Trees, i)
+			trees = append(trees, f)
+		}
 	}
-	return err
+	if err := b.conn.send(hello, append([]*os.File{job}, inside.ProcContexts...)...); err != nil {
+		return err
+	}
+	return b.conn.sendFiles(trees)
 }
 
 // exec starts this binary inside the namespaces, as their root.
@@ -110,6 +128,11 @@ func (b *processBuilder) exec(sock *os.File) error {
 	plan := &nsenter.Plan{
 		Program: self, Args: []string{"berth", BuilderCommand}, Cwd: "/",
 		Bounding: all, Effective: all, Permitted: all,
+	}
+	plan.UID, plan.GID = owner(b.cr.cfg)
+	if plan.UID != 0 {
+		// An exec gives capabilities to root alone, but leaves ambient ones.
+		plan.Inheritable, plan.Ambient = all, all
 	}
 	if _, err := b.proc.Namespaces(); err != nil {
 		return err
@@ -198,6 +221,9 @@ func RunBuilder() {
 	job, err := readJob(files[0])
 	if err == nil {
 		defer job.close()
+		err = job.receiveTrees(conn, hello.Trees)
+	}
+	if err == nil {
 		err = job.mount(files[1:], func(format string, args ...any) {
 			_ = conn.send(&builderReply{Warning: fmt.Sprintf(format, args...)})
 		})

@@ -68,6 +68,7 @@ func (s *Store) Create(id string, cfg *configs.Config, o *CreateOptions) (*Conta
 	defer cr.release()
 	steps := []func() error{
 		cr.refuseUnbuilt,
+		cr.leaveOwnUserNamespace,
 		cr.openCallerFiles,
 		cr.makeStateDir,
 		cr.planCgroup,
@@ -253,6 +254,7 @@ func (cr *creation) prepareHost() error {
 	steps := []func() error{
 		func() error { return cr.cgroup.Set(cr.cfg.Cgroup.Resources) },
 		func() error { return cr.cgroup.SetDevices(cr.cfg.Cgroup.DeviceRules) },
+		cr.delegateCgroup,
 		cr.setOOMScore,
 		func() error { return raiseRlimits(cr.init.PID, cr.cfg.Process.Rlimits) },
 		cr.makeFifo,

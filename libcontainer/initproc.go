@@ -30,6 +30,7 @@ func startContainerInit(cr *creation) (*nsenter.Init, error) {
 		UIDMappings:   idMap(cr.cfg.UIDMappings),
 		GIDMappings:   idMap(cr.cfg.GIDMappings),
 	}
+	o.OwnerUID, o.OwnerGID = owner(cr.cfg)
 	joined, err := openNamespaces(cr.cfg.Namespaces)
 	if err != nil {
 		return nil, err

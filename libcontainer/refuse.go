@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/seccomp"
 	"golang.org/x/sys/unix"
 )
@@ -21,13 +20,11 @@ func (cr *creation) refuseUnbuilt() error {
 	if cr.cfg.Seccomp != nil && !seccomp.Enabled() {
 		return errors.New("linux.seccomp: this build of berth has no seccomp support")
 	}
-	userns, _ := cr.cfg.Namespaces.Get(configs.NewUser)
 	p := &cr.cfg.Process
 	for _, f := range []struct {
 		asked bool
 		field string
 	}{
-		{userns.Path != "", "linux.namespaces: a user namespace to join by path"},
 		{p.AppArmorProfile != "", "process.apparmorProfile"},
 		{p.SELinuxLabel != "", "process.selinuxLabel"},
 		{p.Scheduler != nil, "process.scheduler"},
