@@ -12,25 +12,27 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openBindSources opens the sources of bind mounts as detached trees, with the rights
-// of the runtime: the root of a user namespace may have no way to them. Where the
-// runtime is not root itself, it has no more rights than the builder, which then opens
-// them.
-func (j *buildJob) openBindSources() error {
-	if os.Geteuid() != 0 || mountapi.HaveSetAttr() != nil {
-		// Needs Linux 5.12, without it: a detached tree cannot be kept from
-		// propagating to the host. The builder opens what its root may reach.
-		return nil
-	}
+// openTrees opens the sources of bind mounts as detached trees, with the rights of the
+// runtime: of those with id maps, which take rights over the file system, and, when
+// there is a user namespace, of all, for the container's root may have no way to them.
+// It is to be called in the host's mount namespace, with init in its namespaces.
+func (j *buildJob) openTrees(initPID int) error {
+	idMaps := &idMapper{cfg: j.Config, initPID: initPID}
+	defer idMaps.close()
+	var setattr error
+	asked := false
 	for i := range j.Config.Mounts {
 		m := &j.Config.Mounts[i]
 		if !m.IsBind() || m.Flags&unix.MS_REMOUNT != 0 {
 			continue
 		}
-		tree, err := openBindSource(m, j.Config.Rootfs.Propagation)
-		if errors.Is(err, unix.EPERM) {
-			continue // euid 0, but without rights over the mount namespace
+		if m.IDMap == "" && !j.Config.Namespaces.Contains(configs.NewUser) {
+			continue
 		}
+		if !asked {
+			setattr, asked = mountapi.HaveSetAttr(), true
+		}
+		tree, err := openTree(m, j.Config.Rootfs.Propagation, idMaps, setattr)
 		if err != nil {
 			return fmt.Errorf("%s: mount %s on %s: %w", m.Field, m.Type, m.Destination, err)
 		}
@@ -40,6 +42,32 @@ func (j *buildJob) openBindSources() error {
 		j.trees[i] = tree
 	}
 	return nil
+}
+
+// openTree opens what m binds; nil leaves it to the builder.
+func openTree(m *configs.Mount, propagation uintptr, idMaps *idMapper, setattr error) (*os.File, error) {
+	if setattr != nil {
+		if m.IDMap != "" {
+			return nil, fmt.Errorf("id-mapped mounts need Linux 5.12: %w", setattr)
+		}
+		// Needs Linux 5.12, without it: a detached tree cannot be kept from
+		// propagating to the host. The builder opens what its root may reach.
+		return nil, nil
+	}
+	tree, err := openBindSource(m, propagation)
+	if errors.Is(err, unix.EPERM) && m.IDMap == "" {
+		// Without rights over the mount namespace the runtime has no more of them
+		// than the builder.
+		return nil, nil
+	}
+	if err == nil && m.IDMap != "" {
+		err = idMaps.apply(m, tree)
+	}
+	if err != nil && tree != nil {
+		err = errors.Join(err, tree.Close())
+		tree = nil
+	}
+	return tree, err
 }
 
 // openBindSource clones what m binds. The clone gets the propagation that it would have
@@ -62,8 +90,8 @@ func openBindSource(m *configs.Mount, propagation uintptr) (*os.File, error) {
 	return tree, nil
 }
 
-// receiveTrees takes what openBindSources has opened in the runtime; indices are those
-// of the mounts.
+// receiveTrees takes what openTrees has opened in the runtime; indices are those of the
+// mounts.
 func (j *buildJob) receiveTrees(conn *msgConn, indices []int) error {
 	files, err := conn.receiveFiles(len(indices))
 	j.trees = make([]*os.File, len(j.Config.Mounts))

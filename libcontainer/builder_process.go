@@ -72,7 +72,7 @@ func (b *processBuilder) start() error {
 	if err := b.cr.checkJoinedMaps(); err != nil {
 		return err
 	}
-	if err := b.job.openBindSources(); err != nil {
+	if err := b.job.openTrees(b.cr.init.PID); err != nil {
 		return err
 	}
 	defer b.job.close()

@@ -20,9 +20,6 @@ const fileMode = 0o644
 
 // mount makes one mount of the plan, the one with the given index.
 func (b *Builder) mount(index int, m *configs.Mount) error {
-	if m.IDMap != "" || len(m.UIDMappings) > 0 || len(m.GIDMappings) > 0 {
-		return errors.New("id-mapped mounts are not supported yet")
-	}
 	if m.Destination == "/" {
 		return errOntoRoot
 	}
@@ -184,6 +181,9 @@ func (b *Builder) mountBind(index int, m *configs.Mount) error {
 // bindSource is what a bind mount binds, as a detached tree.
 func (b *Builder) bindSource(index int, m *configs.Mount) (int, error) {
 	if index >= len(b.o.BindTrees) || b.o.BindTrees[index] == nil {
+		if m.IDMap != "" {
+			return -1, errors.New("id-mapped mounts are for the caller to open")
+		}
 		return mountapi.OpenTree(m.Source, m.Flags&unix.MS_REC != 0)
 	}
 	fd, err := unix.FcntlInt(b.o.BindTrees[index].Fd(), unix.F_DUPFD_CLOEXEC, 0)

@@ -46,8 +46,8 @@ type Options struct {
 	ProcContexts []*os.File
 	// BindTrees are the sources of bind mounts as detached mount trees, by the
 	// index of the mount; a nil one, or one beyond the end, is opened by the
-	// builder. They are for what the builder may not open: in a user namespace it
-	// is not root. They stay the caller's, open until Mount has returned.
+	// builder. They are for what the builder may not open, being root of a user
+	// namespace only, and for mounts with id maps, which it cannot give. They stay the caller's, open until Mount has returned.
 	BindTrees []*os.File
 	// Cgroups are the hierarchies for mounts of type cgroup.
 	Cgroups []CgroupHierarchy

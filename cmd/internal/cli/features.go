@@ -52,7 +52,7 @@ func newFeatures(commit string) *features.Features {
 			Apparmor:        &features.Apparmor{Enabled: yes(false)},
 			Selinux:         &features.Selinux{Enabled: yes(false)},
 			IntelRdt:        &features.IntelRdt{Enabled: yes(false), Schemata: yes(false), Monitoring: yes(false)},
-			MountExtensions: &features.MountExtensions{IDMap: &features.IDMap{Enabled: yes(false)}},
+			MountExtensions: &features.MountExtensions{IDMap: &features.IDMap{Enabled: yes(true)}},
 			NetDevices:      &features.NetDevices{Enabled: yes(false)},
 		},
 		Annotations: map[string]string{
