@@ -68,6 +68,7 @@ func (b *processBuilder) start() error {
 	if err != nil {
 		return describeInitError(err)
 	}
+	b.cr.namespaces, inside.Namespaces = inside.Namespaces, nil
 	defer inside.Close()
 	if err := b.cr.checkJoinedMaps(); err != nil {
 		return err
@@ -115,11 +116,12 @@ func (b *processBuilder) exec(sock *os.File) error {
 		return err
 	}
 	defer self.Close()
-	join := b.cr.cfg.Namespaces.Types() & (builderNamespaces | configs.NewUser)
+	uid, gid := owner(b.cr.cfg)
 	b.proc, err = nsenter.Start(&nsenter.Options{
 		Stdio:      [3]*os.File{nil, nil, os.Stderr},
 		ExtraFiles: []*os.File{sock},
-		Joins:      []nsenter.Join{{Type: uint32(join), FD: b.cr.init.PIDFD}},
+		Joins:      b.cr.initJoins(builderNamespaces | configs.NewUser),
+		OwnerUID:   uid, OwnerGID: gid,
 	})
 	if err != nil {
 		return err
@@ -127,9 +129,9 @@ func (b *processBuilder) exec(sock *os.File) error {
 	const all = ^uint64(0)
 	plan := &nsenter.Plan{
 		Program: self, Args: []string{"berth", BuilderCommand}, Cwd: "/",
+		UID: uid, GID: gid,
 		Bounding: all, Effective: all, Permitted: all,
 	}
-	plan.UID, plan.GID = owner(b.cr.cfg)
 	if plan.UID != 0 {
 		// An exec gives capabilities to root alone, but leaves ambient ones.
 		plan.Inheritable, plan.Ambient = all, all

@@ -31,6 +31,10 @@ func startContainerInit(cr *creation) (*nsenter.Init, error) {
 		GIDMappings:   idMap(cr.cfg.GIDMappings),
 	}
 	o.OwnerUID, o.OwnerGID = owner(cr.cfg)
+	o.NamespaceFDs = unprivileged()
+	if err := cr.planIDMaps(o); err != nil {
+		return nil, err
+	}
 	joined, err := openNamespaces(cr.cfg.Namespaces)
 	if err != nil {
 		return nil, err
@@ -41,7 +45,9 @@ func startContainerInit(cr *creation) (*nsenter.Init, error) {
 		}
 	}()
 	for _, j := range joined {
-		if j.Type == unix.CLONE_NEWPID {
+		// Who is not root may join a pid namespace only from the user namespace
+		// that owns it, and init does that.
+		if j.Type == unix.CLONE_NEWPID && !unprivileged() {
 			o.PIDNamespace = j.FD
 		} else {
 			o.Joins = append(o.Joins, j)

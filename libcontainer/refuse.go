@@ -5,8 +5,8 @@ package libcontainer
 import (
 	"errors"
 	"fmt"
-	"os"
 
+	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/seccomp"
 	"golang.org/x/sys/unix"
 )
@@ -14,8 +14,8 @@ import (
 // refuseUnbuilt tells what a plan asks for that this engine does not do. Ignoring it
 // would give a container that is less confined than its config.json says.
 func (cr *creation) refuseUnbuilt() error {
-	if os.Geteuid() != 0 {
-		return errors.New("berth must run as root: rootless containers are not supported yet")
+	if unprivileged() && !cr.cfg.Namespaces.Contains(configs.NewUser) {
+		return errors.New("linux.namespaces: rootless container requires user namespaces")
 	}
 	if cr.cfg.Seccomp != nil && !seccomp.Enabled() {
 		return errors.New("linux.seccomp: this build of berth has no seccomp support")

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/berth-run/berth/libcontainer/cgroups"
 	"golang.org/x/sys/unix"
 )
 
@@ -22,8 +23,12 @@ func (c *Container) Signal(sig unix.Signal, all bool) error {
 	}
 	defer pidfd.Close()
 	if sig == unix.SIGKILL && c.saved.SharedPID {
-		// No pid namespace dies with init here: its children have to be told.
-		return c.signalAll(sig)
+		// No pid namespace dies with init here: its children have to be told. They
+		// cannot be found without a cgroup.
+		err := c.signalAll(sig)
+		if !errors.Is(err, cgroups.ErrNoCgroup) {
+			return err
+		}
 	}
 	err = unix.PidfdSendSignal(int(pidfd.Fd()), sig, nil, 0)
 	if errors.Is(err, unix.ESRCH) {

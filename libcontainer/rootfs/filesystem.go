@@ -52,6 +52,10 @@ func (b *Builder) mountFilesystem(m *configs.Mount) error {
 	return unix.Close(tree)
 }
 
+// hostFlags are what can be set on a clone of the host's mounts: its other flags are
+// locked for a user namespace.
+const hostFlags = unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
+
 // bindSysfs binds the host's /sys in place of a sysfs that the kernel refuses. It shows
 // the network namespace, and only the root of that may mount a new one: a container
 // with a user namespace and the network of somebody else may not.
@@ -65,7 +69,7 @@ func (b *Builder) bindSysfs(m *configs.Mount, t *target) error {
 	}
 	defer unix.Close(tree)
 	return b.attach(tree, t.fd, func(fd int) error {
-		if err := b.setAttr(fd, true, mountapi.AttrOf(m.Flags, 0)); err != nil {
+		if err := b.setAttr(fd, true, mountapi.AttrOf(m.Flags&hostFlags, 0)); err != nil {
 			return err
 		}
 		return b.adjust(m, fd, mountapi.Attr{})
