@@ -11,6 +11,8 @@ import (
 
 	"github.com/berth-run/berth/libcontainer/cgroups"
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/resctrl"
+	"github.com/berth-run/berth/libcontainer/network"
 	"github.com/berth-run/berth/nsenter"
 	"github.com/berth-run/berth/seccomp"
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -46,8 +48,9 @@ type creation struct {
 
 	saved   savedState
 	lock    *dirLock
-	console *receiver // of ConsoleSocket
-	pidfdTo *receiver // of PIDFDSocket
+	console *receiver    // of ConsoleSocket
+	pidfdTo [2]*receiver // of PIDFDSocket and the plan's PIDFDReceiver
+	hookOut hookOutput
 	extra   []*os.File
 	cgroup  cgroups.Manager
 	place   *cgroups.Placement
@@ -56,7 +59,9 @@ type creation struct {
 	namespaces map[uint32]*os.File
 	built      *built
 	filter     *seccomp.Program
-	hooked     bool // hooks have begun to run, so poststop hooks must
+	devices    *network.Moved
+	resctrl    *resctrl.Group // nil for none
+	hooked     bool           // hooks have begun to run, so poststop hooks must
 	reaped     unix.WaitStatus
 }
 
@@ -74,9 +79,10 @@ func (s *Store) Create(id string, cfg *configs.Config, o *CreateOptions) (*Conta
 		cr.openCallerFiles,
 		cr.makeStateDir,
 		cr.planCgroup,
-		cr.makeCgroup,
+		cr.makeResctrl,
 		cr.startInit,
 		cr.buildAndPrepare,
+		cr.setPriorities,
 		cr.configureInit,
 		cr.handOver,
 	}
@@ -91,7 +97,10 @@ func (s *Store) Create(id string, cfg *configs.Config, o *CreateOptions) (*Conta
 // release closes what the process itself no longer needs, in success and failure.
 func (cr *creation) release() {
 	cr.console.close()
-	cr.pidfdTo.close()
+	for _, r := range cr.pidfdTo {
+		r.close()
+	}
+	cr.hookOut.close()
 	if cr.place != nil {
 		_ = cr.place.Close()
 	}
@@ -101,6 +110,7 @@ func (cr *creation) release() {
 	for _, f := range cr.namespaces {
 		_ = f.Close()
 	}
+	_ = cr.devices.Close()
 	if cr.built != nil {
 		cr.built.close()
 	}
@@ -130,7 +140,13 @@ func (cr *creation) openCallerFiles() (err error) {
 	if cr.console, err = dialReceiver("console socket", cr.opts.ConsoleSocket); err != nil {
 		return err
 	}
-	if cr.pidfdTo, err = dialReceiver("pidfd socket", cr.opts.PIDFDSocket); err != nil {
+	if cr.pidfdTo[0], err = dialReceiver("pidfd socket", cr.opts.PIDFDSocket); err != nil {
+		return err
+	}
+	if cr.pidfdTo[1], err = dialReceiver("run.oci.pidfd_receiver", cr.cfg.PIDFDReceiver); err != nil {
+		return err
+	}
+	if cr.hookOut, err = openHookOutput(cr.cfg.HookStdout, cr.cfg.HookStderr); err != nil {
 		return err
 	}
 	cr.extra, err = preservedFiles(cr.opts.PreserveFDs)
@@ -178,13 +194,59 @@ func (cr *creation) planCgroup() error {
 		Annotations: cr.cfg.Annotations, SharedPID: !cr.cfg.Namespaces.IsNew(configs.NewPID),
 		CgroupPaths: m.Paths(), CgroupRootless: cr.cfg.Cgroup.Rootless,
 		Poststart: cr.cfg.Hooks.Poststart, Poststop: cr.cfg.Hooks.Poststop,
+		HookStdout: cr.cfg.HookStdout, HookStderr: cr.cfg.HookStderr,
 	}
 	if !cr.cfg.Namespaces.Contains(configs.NewMount) {
 		if cr.saved.RootfsMountID, err = mountID(cr.cfg.Rootfs.Path); err != nil {
 			return fmt.Errorf("root.path: %w", err)
 		}
 	}
+	if err := cr.planResctrl(); err != nil {
+		return err
+	}
 	return cr.saved.write(cr.dir)
+}
+
+// startInit makes the cgroups and starts init in its namespaces, both at once, since
+// either takes about as long. Init exits by itself when this process dies, until it has
+// its plan.
+func (cr *creation) startInit() error {
+	o, release, err := initOptions(cr)
+	if err != nil {
+		return err
+	}
+	defer release()
+	cr.undo.push("remove the cgroup", cr.cgroup.Destroy)
+	if o.CgroupDir, err = cr.cgroup.CreateBirthplace(); err != nil {
+		return err
+	}
+	if o.CgroupDir != nil {
+		defer o.CgroupDir.Close()
+	}
+	made := make(chan error, 1)
+	go func() { made <- cr.makeCgroup() }()
+	cr.init, err = startNamespaced(o)
+	if err == nil {
+		cr.undo.push("kill init", cr.killInit)
+	}
+	// A cgroup that cannot be had says more than an init that could not enter it.
+	if cerr := <-made; cerr != nil {
+		err = cerr
+	}
+	if err != nil {
+		return err
+	}
+	cr.saved.CgroupPaths = cr.cgroup.Paths() // without those that were not allowed
+	o.CgroupTasks = cr.place.Tasks
+	if err := cr.init.Bootstrap(o); err != nil {
+		return err
+	}
+	p, err := readProcStat(cr.init.PID)
+	if err != nil {
+		return err
+	}
+	cr.saved.StartTime = p.startTime
+	return nil
 }
 
 // makeCgroup makes the cgroups and opens what init needs to get into them.
@@ -192,28 +254,9 @@ func (cr *creation) makeCgroup() error {
 	if err := cr.cgroup.Create(); err != nil {
 		return err
 	}
-	cr.undo.push("remove the cgroup", cr.cgroup.Destroy)
-	cr.saved.CgroupPaths = cr.cgroup.Paths() // without those that were not allowed
 	var err error
 	cr.place, err = cr.cgroup.Placement()
 	return err
-}
-
-// startInit starts init in its cgroups and namespaces. From now on it exits by
-// itself when this process dies, until it has its plan.
-func (cr *creation) startInit() error {
-	init, err := startContainerInit(cr)
-	if err != nil {
-		return err
-	}
-	cr.init = init
-	cr.undo.push("kill init", cr.killInit)
-	p, err := readProcStat(init.PID)
-	if err != nil {
-		return err
-	}
-	cr.saved.StartTime = p.startTime
-	return nil
 }
 
 // killInit kills init, and whatever joined its cgroup through a hook, and reaps it.
@@ -255,7 +298,10 @@ func (cr *creation) buildAndPrepare() error {
 		b.abort()
 		return err
 	}
-	if err := cr.runCreateHooks(); err != nil {
+	if err = cr.moveNetDevices(); err == nil {
+		err = cr.runCreateHooks()
+	}
+	if err != nil {
 		b.abort()
 		return err
 	}
@@ -271,6 +317,7 @@ func (cr *creation) prepareHost() error {
 		cr.setDeviceRules,
 		cr.delegateCgroup,
 		cr.setOOMScore,
+		cr.joinResctrl,
 		func() error { return raiseRlimits(cr.init.PID, cr.cfg.Process.Rlimits) },
 		cr.makeFifo,
 		cr.compileSeccomp,
@@ -332,8 +379,10 @@ func (cr *creation) handOver() error {
 	if err := cr.handOverConsole(); err != nil {
 		return err
 	}
-	if err := cr.pidfdTo.send(cr.init.PIDFD, "pidfd"); err != nil {
-		return err
+	for _, r := range cr.pidfdTo {
+		if err := r.send(cr.init.PIDFD, "pidfd"); err != nil {
+			return err
+		}
 	}
 	if cr.opts.PIDFile == "" {
 		return nil

@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/berth-run/berth/libcontainer/internal/resctrl"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
@@ -101,11 +102,14 @@ func (c *Container) destroy(log Logger) error {
 	if err := c.detachRootfs(); err != nil {
 		return err
 	}
+	if err := resctrl.Remove(c.saved.ResctrlGroups); err != nil {
+		return err
+	}
 	if err := m.Destroy(); err != nil {
 		return err
 	}
 	if len(c.saved.Poststop) > 0 {
-		warnHooks("poststop", c.saved.Poststop, c.hookState(specs.StateStopped), log)
+		c.warnHooks("poststop", c.saved.Poststop, c.hookState(specs.StateStopped), log)
 	}
 	return os.RemoveAll(c.store.dir(c.id))
 }

@@ -34,15 +34,15 @@ func (cr *creation) runCreateHooks() error {
 	if !cr.hooked {
 		cr.hooked = true
 		cr.undo.push("run poststop hooks", func() error {
-			warnHooks("poststop", h.Poststop, cr.hookState(specs.StateStopped), cr.opts.Log)
+			warnHooks("poststop", h.Poststop, cr.hookState(specs.StateStopped), cr.hookOut, cr.opts.Log)
 			return nil
 		})
 	}
 	state := cr.hookState(specs.StateCreating)
-	if err := runHooks("prestart", h.Prestart, state); err != nil {
+	if err := runHooks("prestart", h.Prestart, state, cr.hookOut); err != nil {
 		return err
 	}
-	if err := runHooks("createRuntime", h.CreateRuntime, state); err != nil {
+	if err := runHooks("createRuntime", h.CreateRuntime, state, cr.hookOut); err != nil {
 		return err
 	}
 	return cr.runContainerHooks(h.CreateContainer, state)
@@ -50,7 +50,7 @@ func (cr *creation) runCreateHooks() error {
 
 // runHooks runs hooks of one kind in the runtime's namespaces and stops at the first
 // that fails.
-func runHooks(kind string, hooks []specs.Hook, state *specs.State) error {
+func runHooks(kind string, hooks []specs.Hook, state *specs.State, out hookOutput) error {
 	if len(hooks) == 0 {
 		return nil
 	}
@@ -59,7 +59,7 @@ func runHooks(kind string, hooks []specs.Hook, state *specs.State) error {
 		return err
 	}
 	for i := range hooks {
-		if err := runHook(&hooks[i], stdin); err != nil {
+		if err := runHook(&hooks[i], stdin, out); err != nil {
 			return fmt.Errorf("hooks.%s[%d]: %w", kind, i, err)
 		}
 	}
@@ -67,7 +67,7 @@ func runHooks(kind string, hooks []specs.Hook, state *specs.State) error {
 }
 
 // warnHooks runs every hook of one kind, and only warns about those that fail.
-func warnHooks(kind string, hooks []specs.Hook, state *specs.State, log Logger) {
+func warnHooks(kind string, hooks []specs.Hook, state *specs.State, out hookOutput, log Logger) {
 	if len(hooks) == 0 {
 		return
 	}
@@ -77,7 +77,7 @@ func warnHooks(kind string, hooks []specs.Hook, state *specs.State, log Logger) 
 		return
 	}
 	for i := range hooks {
-		if err := runHook(&hooks[i], stdin); err != nil {
+		if err := runHook(&hooks[i], stdin, out); err != nil {
 			log.Warnf("hooks.%s[%d]: %v", kind, i, err)
 		}
 	}
@@ -85,7 +85,7 @@ func warnHooks(kind string, hooks []specs.Hook, state *specs.State, log Logger) 
 
 // runHook runs one hook to its end or its timeout. It leads a process group of its
 // own, so that a timeout ends what it has started as well.
-func runHook(h *specs.Hook, stdin []byte) error {
+func runHook(h *specs.Hook, stdin []byte, files hookOutput) error {
 	ctx := context.Background()
 	if h.Timeout != nil {
 		var cancel context.CancelFunc
@@ -101,6 +101,12 @@ func runHook(h *specs.Hook, stdin []byte) error {
 	cmd.Env = h.Env
 	cmd.Stdin = bytes.NewReader(stdin)
 	cmd.Stdout, cmd.Stderr = &out, &out
+	if files.stdout != nil {
+		cmd.Stdout = files.stdout
+	}
+	if files.stderr != nil {
+		cmd.Stderr = files.stderr
+	}
 	cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGKILL) }
 	cmd.WaitDelay = hookOutputGrace

@@ -3,6 +3,7 @@
 package libcontainer
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -75,7 +76,7 @@ func (cr *creation) runContainerHook(h *specs.Hook, stdin []byte) error {
 
 // startContainerHook execs the hook in the container's namespaces.
 func (cr *creation) startContainerHook(h *specs.Hook, in, out *os.File) (*nsenter.Init, error) {
-	o := &nsenter.Options{Stdio: [3]*os.File{in, out, out}}
+	o := &nsenter.Options{Stdio: [3]*os.File{in, cmp.Or(cr.hookOut.stdout, out), cmp.Or(cr.hookOut.stderr, out)}}
 	// The user namespace would take the hook's rights over the host, if there are any;
 	// time cannot be joined through a pidfd together with others on older kernels, and
 	// no hook cares.

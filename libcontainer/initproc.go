@@ -17,33 +17,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// startContainerInit starts init in the cgroups and namespaces of the plan.
-func startContainerInit(cr *creation) (*nsenter.Init, error) {
-	o := &nsenter.Options{
+// initOptions say how init is started; its cgroups are still to be filled in. release
+// closes what only the start needs.
+func initOptions(cr *creation) (o *nsenter.Options, release func(), err error) {
+	joined, err := openNamespaces(cr.cfg.Namespaces)
+	if err != nil {
+		return nil, nil, err
+	}
+	o = &nsenter.Options{
 		Stdio:         cr.opts.Stdio,
 		ExtraFiles:    cr.extra,
 		NewNamespaces: uintptr(cr.cfg.Namespaces.NewFlags()),
-		CgroupDir:     cr.place.Dir,
-		CgroupTasks:   cr.place.Tasks,
+		ResetAffinity: true,
 		TimeOffsets:   timeOffsets(cr.cfg),
 		ProcContexts:  countProcMounts(cr.cfg.Mounts),
 		UIDMappings:   idMap(cr.cfg.UIDMappings),
 		GIDMappings:   idMap(cr.cfg.GIDMappings),
+		Deferred:      true,
 	}
-	o.OwnerUID, o.OwnerGID = owner(cr.cfg)
-	o.NamespaceFDs = unprivileged()
-	if err := cr.planIDMaps(o); err != nil {
-		return nil, err
-	}
-	joined, err := openNamespaces(cr.cfg.Namespaces)
-	if err != nil {
-		return nil, err
-	}
-	defer func() {
-		for _, j := range joined {
-			_ = j.FD.Close()
-		}
-	}()
 	for _, j := range joined {
 		// Who is not root may join a pid namespace only from the user namespace
 		// that owns it, and init does that.
@@ -53,6 +44,22 @@ func startContainerInit(cr *creation) (*nsenter.Init, error) {
 			o.Joins = append(o.Joins, j)
 		}
 	}
+	release = func() {
+		for _, j := range joined {
+			_ = j.FD.Close()
+		}
+	}
+	o.OwnerUID, o.OwnerGID = owner(cr.cfg)
+	o.NamespaceFDs = unprivileged()
+	if err := cr.planIDMaps(o); err != nil {
+		release()
+		return nil, nil, err
+	}
+	return o, release, nil
+}
+
+// startNamespaced starts init from this thread, or from one of its own.
+func startNamespaced(o *nsenter.Options) (*nsenter.Init, error) {
 	if o.PIDNamespace == nil {
 		return nsenter.Start(o)
 	}

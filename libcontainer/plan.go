@@ -23,6 +23,13 @@ func (cr *creation) plan(fifo *os.File) (*nsenter.Plan, error) {
 	if !cr.cfg.NoNewKeyring {
 		p.Keyring = "_ses." + cr.id
 	}
+	if d := cr.cfg.Personality; d != nil {
+		domain := uint32(d.Domain)
+		p.Personality = &domain
+	}
+	if m := cr.cfg.MemoryPolicy; m != nil {
+		p.MemoryPolicy = &nsenter.MemoryPolicy{Mode: uint32(m.Mode | m.Flags), Nodes: m.Nodes}
+	}
 	if cr.filter != nil {
 		p.Seccomp, p.SeccompFlags = cr.filter.BPF, cr.filter.Flags
 	}
@@ -32,6 +39,7 @@ func (cr *creation) plan(fifo *os.File) (*nsenter.Plan, error) {
 			return nil, err
 		}
 		p.HookState = state
+		p.HookStdout, p.HookStderr = cr.hookOut.stdout, cr.hookOut.stderr
 		for i := range hooks {
 			p.Hooks = append(p.Hooks, initHook(&hooks[i], p.Env))
 		}
@@ -48,10 +56,11 @@ func processPlan(p *configs.Process, home string) *nsenter.Plan {
 	c := &p.Capabilities
 	plan := &nsenter.Plan{
 		Args: p.Args, Env: env, Cwd: p.Cwd,
-		UID: p.UID, GID: p.GID, Groups: p.AdditionalGIDs, SetGroups: true, Umask: p.Umask,
+		UID: p.UID, GID: p.GID, Groups: p.AdditionalGIDs, SetGroups: !p.KeepGroups, Umask: p.Umask,
 		Bounding: c.Bounding, Effective: c.Effective, Permitted: c.Permitted,
 		Inheritable: c.Inheritable, Ambient: c.Ambient,
 		NoNewPrivileges: p.NoNewPrivileges,
+		AppArmor:        p.AppArmorProfile, SELinux: p.SELinuxLabel,
 	}
 	for _, l := range p.Rlimits {
 		plan.Rlimits = append(plan.Rlimits, nsenter.Rlimit{Resource: l.Resource, Soft: l.Soft, Hard: l.Hard})

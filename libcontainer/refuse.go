@@ -4,11 +4,9 @@ package libcontainer
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/seccomp"
-	"golang.org/x/sys/unix"
 )
 
 // refuseUnbuilt tells what a plan asks for that this engine does not do. Ignoring it
@@ -20,35 +18,8 @@ func (cr *creation) refuseUnbuilt() error {
 	if cr.cfg.Seccomp != nil && !seccomp.Enabled() {
 		return errors.New("linux.seccomp: this build of berth has no seccomp support")
 	}
-	p := &cr.cfg.Process
-	for _, f := range []struct {
-		asked bool
-		field string
-	}{
-		{p.AppArmorProfile != "", "process.apparmorProfile"},
-		{p.SELinuxLabel != "", "process.selinuxLabel"},
-		{p.Scheduler != nil, "process.scheduler"},
-		{p.IOPriority != nil, "process.ioPriority"},
-		{cr.cfg.Personality != nil, "linux.personality"},
-		{cr.cfg.MemoryPolicy != nil, "linux.memoryPolicy"},
-		{cr.cfg.IntelRdt != nil, "linux.intelRdt"},
-		{len(cr.cfg.NetDevices) > 0, "linux.netDevices"},
-		{cr.cfg.MountLabel != "" && haveSELinux(), "linux.mountLabel"},
-	} {
-		if f.asked {
-			return fmt.Errorf("%s is not supported yet", f.field)
-		}
-	}
-	// Without SELinux a label means nothing, and engines set it all the same.
-	cr.cfg.MountLabel = ""
-	return nil
-}
-
-// haveSELinux says whether the kernel enforces SELinux labels: only then is its file
-// system mounted.
-func haveSELinux() bool {
-	var st unix.Statfs_t
-	return unix.Statfs("/sys/fs/selinux", &st) == nil && st.Type == unix.SELINUX_MAGIC
+	cr.cfg.MountLabel = mountLabel(cr.cfg)
+	return checkLabels(&cr.cfg.Process)
 }
 
 // compileSeccomp turns the profile into the program that init loads.

@@ -26,10 +26,14 @@ func (c *Container) Start(log Logger) error {
 	}
 	state := c.hookState(specs.StateRunning)
 	if !poststartIsFatal(c.saved.OCIVersion) {
-		warnHooks("poststart", c.saved.Poststart, state, log)
+		c.warnHooks("poststart", c.saved.Poststart, state, log)
 		return nil
 	}
-	err := runHooks("poststart", c.saved.Poststart, state)
+	out, err := openHookOutput(c.saved.HookStdout, c.saved.HookStderr)
+	if err == nil {
+		err = runHooks("poststart", c.saved.Poststart, state, out)
+		out.close()
+	}
 	if err == nil {
 		return nil
 	}

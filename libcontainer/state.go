@@ -42,6 +42,9 @@ type savedState struct {
 	CgroupPaths map[string]string `json:"cgroupPaths,omitempty"`
 	// CgroupRootless is configs.Cgroup.Rootless.
 	CgroupRootless bool `json:"cgroupRootless,omitempty"`
+	// ResctrlGroups are directories of the resctrl file system that exist for this
+	// container only, in the order to remove them in.
+	ResctrlGroups []string `json:"resctrlGroups,omitempty"`
 	// RootfsMountID is the id of the mount that Rootfs was on before the create, when
 	// the container shares the host's mount namespace: what has come on top of it since
 	// is the container's. 0 otherwise.
@@ -49,6 +52,9 @@ type savedState struct {
 	// Poststart and Poststop hooks are run by later commands.
 	Poststart []specs.Hook `json:"poststart,omitempty"`
 	Poststop  []specs.Hook `json:"poststop,omitempty"`
+	// HookStdout and HookStderr are the files that they write to, if any.
+	HookStdout string `json:"hookStdout,omitempty"`
+	HookStderr string `json:"hookStderr,omitempty"`
 }
 
 // readState reads state.json in dir.

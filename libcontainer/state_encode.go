@@ -30,11 +30,14 @@ func (st *savedState) encode() ([]byte, error) {
 	e.flag("sharedPID", st.SharedPID)
 	e.texts("cgroupPaths", st.CgroupPaths)
 	e.flag("cgroupRootless", st.CgroupRootless)
+	e.list("resctrlGroups", st.ResctrlGroups)
 	if st.RootfsMountID != 0 {
 		e.number("rootfsMountID", st.RootfsMountID)
 	}
 	e.hooks("poststart", st.Poststart)
 	e.hooks("poststop", st.Poststop)
+	e.optionalText("hookStdout", st.HookStdout)
+	e.optionalText("hookStderr", st.HookStderr)
 	return append(e.buf, '}'), e.err
 }
 
@@ -57,6 +60,13 @@ func (e *stateEncoder) key(name string) {
 func (e *stateEncoder) text(name, value string) {
 	e.key(name)
 	e.buf = appendJSONString(e.buf, value)
+}
+
+// optionalText leaves out what is empty.
+func (e *stateEncoder) optionalText(name, value string) {
+	if value != "" {
+		e.text(name, value)
+	}
 }
 
 func (e *stateEncoder) number(name string, value uint64) {
@@ -83,6 +93,19 @@ func (e *stateEncoder) texts(name string, values map[string]string) {
 		inner.text(k, values[k])
 	}
 	e.buf = append(append(e.buf, inner.buf...), '}')
+}
+
+// list leaves out an empty list.
+func (e *stateEncoder) list(name string, values []string) {
+	if len(values) == 0 {
+		return
+	}
+	e.key(name)
+	for i, v := range values {
+		e.buf = append(e.buf, "[,"[min(i, 1)])
+		e.buf = appendJSONString(e.buf, v)
+	}
+	e.buf = append(e.buf, ']')
 }
 
 func (e *stateEncoder) hooks(name string, hooks []specs.Hook) {

@@ -452,3 +452,91 @@ func TestCwdOutsideRoot(t *testing.T) {
 		}
 	})
 }
+
+func TestPersonality(t *testing.T) {
+	requireInit(t)
+	checkLeaks(t)
+	const linux32 = 8
+	for _, domain := range []uint32{0, linux32} {
+		p := rootPlan(t, "cat", "/proc/self/personality")
+		p.Personality = &domain
+		if out := run(t, nil, p); out != fmt.Sprintf("%08x", domain) {
+			t.Errorf("personality %s, want %#x", out, domain)
+		}
+	}
+}
+
+func TestMemoryPolicy(t *testing.T) {
+	requireInit(t)
+	checkLeaks(t)
+	if _, err := os.Stat("/proc/self/numa_maps"); err != nil {
+		t.Skipf("needs a kernel with NUMA: %v", err)
+	}
+	for _, tt := range []struct {
+		policy MemoryPolicy
+		want   string
+	}{
+		{MemoryPolicy{Mode: unix.MPOL_BIND, Nodes: []uint64{1}}, "bind:0"},
+		{MemoryPolicy{Mode: unix.MPOL_BIND | unix.MPOL_F_STATIC_NODES, Nodes: []uint64{1, 0}}, "bind=static:0"},
+		{MemoryPolicy{Mode: unix.MPOL_LOCAL}, "local"},
+		{MemoryPolicy{}, "default"},
+	} {
+		p := shell(t, "grep -m 1 heap /proc/self/numa_maps")
+		p.MemoryPolicy = &tt.policy
+		if f := strings.Fields(run(t, nil, p)); len(f) < 2 || f[1] != tt.want {
+			t.Errorf("policy %q, want %s", f, tt.want)
+		}
+	}
+	p := rootPlan(t, "true")
+	p.MemoryPolicy = &MemoryPolicy{Mode: unix.MPOL_BIND}
+	if step := configureError(t, nil, p); step.Error() != "set_mempolicy: invalid argument" || step.Step != StepMemoryPolicy {
+		t.Errorf("error %v", step)
+	}
+}
+
+func TestResetAffinity(t *testing.T) {
+	requireInit(t)
+	checkLeaks(t)
+	all := statusOf(t, "/proc/self/status")["Cpus_allowed"]
+	onThread(func() {
+		var one unix.CPUSet
+		one.Set(0)
+		if err := unix.SchedSetaffinity(0, &one); err != nil {
+			t.Errorf("sched_setaffinity: %v", err)
+			return
+		}
+		for _, reset := range []bool{false, true} {
+			want := all
+			if !reset {
+				want = strings.Repeat("0", len(all)-1) + "1"
+			}
+			o := &Options{NewNamespaces: allNew, ResetAffinity: reset}
+			if got := parseStatus(run(t, o, rootPlan(t, "cat", "/proc/self/status")))["Cpus_allowed"]; got != want {
+				t.Errorf("reset %v: CPUs %s, want %s", reset, got, want)
+			}
+		}
+	})
+}
+
+// Where the security module is missing the kernel refuses the text, and the error
+// names the label. With it, the integration tests look at the effect.
+func TestLabelsAreRefused(t *testing.T) {
+	requireInit(t)
+	checkLeaks(t)
+	p := rootPlan(t, "true")
+	p.AppArmor = "no-such-profile"
+	step := configureError(t, nil, p)
+	if step.Step != StepAppArmor || step.Detail != "no-such-profile" || step.Errno == 0 {
+		t.Errorf("AppArmor: %v", step)
+	}
+	p.AppArmor = strings.Repeat("x", wireMaxDetail)
+	if step := configureError(t, nil, p); !strings.HasSuffix(step.Error(), ": file name too long") {
+		t.Errorf("long profile: %v", step)
+	}
+	p = rootPlan(t, "true")
+	p.SELinux = "no such label"
+	step = configureError(t, nil, p)
+	if step.Step != StepSELinux || step.Detail != "no such label" || step.Errno == 0 {
+		t.Errorf("SELinux: %v", step)
+	}
+}

@@ -97,15 +97,16 @@ func (i *Init) sendPlan(p *Plan) error {
 	}
 	defer unix.Close(fd)
 	files := []int{fd}
-	for _, f := range []struct {
-		file *os.File
-		flag uint32
-	}{{p.Console, wireHasConsole}, {p.Root, wireHasRoot}, {p.ExecFifo, wireHasFifo}} {
-		if f.file != nil {
-			m.Files |= f.flag
-			files = append(files, int(f.file.Fd()))
+	add := func(flag uint32, f *os.File) {
+		if f != nil {
+			m.Files |= flag
+			files = append(files, int(f.Fd()))
 		}
 	}
+	// In ascending order of the flags, as init takes them.
+	add(wireHasConsole, p.Console)
+	add(wireHasRoot, p.Root)
+	add(wireHasFifo, p.ExecFifo)
 	if len(p.Hooks) > 0 {
 		state, err := sealedFile("container-state", p.HookState, false)
 		if err != nil {
@@ -115,10 +116,9 @@ func (i *Init) sendPlan(p *Plan) error {
 		m.Files |= wireHasHookState
 		files = append(files, state)
 	}
-	if p.Program != nil {
-		m.Files |= wireHasProgram
-		files = append(files, int(p.Program.Fd()))
-	}
+	add(wireHasProgram, p.Program)
+	add(wireHasHookStdout, p.HookStdout)
+	add(wireHasHookStderr, p.HookStderr)
 	err = sendMessage(i.sock, bytesOf(&m), files)
 	runtime.KeepAlive(p)
 	if err != nil {

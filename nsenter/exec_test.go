@@ -420,6 +420,37 @@ func TestHookOutput(t *testing.T) {
 	})
 }
 
+// A stream with a file of its own goes there; the other one is in the error.
+func TestHookFiles(t *testing.T) {
+	requireInit(t)
+	checkLeaks(t)
+	for _, own := range []string{"stdout", "stderr", "both"} {
+		t.Run(own, func(t *testing.T) {
+			r, w := pipe(t)
+			p := rootPlan(t, "true")
+			p.Hooks = []Hook{{Path: "/bin/sh", Args: []string{"sh", "-c", "echo out; echo err >&2; exit 1"}}}
+			inFile, inError := "out\nerr\n", ""
+			if own != "stderr" {
+				p.HookStdout, inFile, inError = w, "out\n", ": err"
+			}
+			if own != "stdout" {
+				p.HookStderr, inFile, inError = w, "err\n", ": out"
+			}
+			if own == "both" {
+				inFile, inError = "out\nerr\n", ""
+			}
+			i, path := created(t, nil, p)
+			w.Close()
+			if err := await(t, i, path); err == nil || err.Error() != "startContainer hook /bin/sh: exit status 1"+inError {
+				t.Errorf("error %v, want it to end in %q", err, inError)
+			}
+			if got, err := io.ReadAll(r); err != nil || string(got) != inFile {
+				t.Errorf("in the file %q, %v, want %q", got, err, inFile)
+			}
+		})
+	}
+}
+
 func TestHookFails(t *testing.T) {
 	requireInit(t)
 	checkLeaks(t)

@@ -57,6 +57,9 @@ type Options struct {
 	// CgroupTasks are cgroup v1 `tasks` files open for writing: init moves
 	// itself by writing "0" to each.
 	CgroupTasks []*os.File
+	// ResetAffinity lets init run on every CPU of its cgroup, once it is there,
+	// instead of those of the caller.
+	ResetAffinity bool
 	// Joins are joined in order, after the cgroup moves. With a pid namespace
 	// among them init forks once, and it is the child that goes on: for a caller
 	// who may not join one itself (PIDNamespace), but whose init may, as it has
@@ -65,6 +68,9 @@ type Options struct {
 	// TimeOffsets is the text for /proc/self/timens_offsets (time_namespaces(7)),
 	// used when NewNamespaces has CLONE_NEWTIME.
 	TimeOffsets string
+	// Deferred starts init without its first message, which Bootstrap sends: what
+	// goes into that need not be there before the clone.
+	Deferred bool
 	// ProcContexts is how many procfs contexts (fsopen(2)) init shall make.
 	ProcContexts int
 	// NamespaceFDs asks for init's own namespace files: where the caller may not
@@ -169,12 +175,31 @@ type Plan struct {
 	// the calls that change credentials.
 	Seccomp      []byte
 	SeccompFlags uint32
+	// AppArmor is the profile and SELinux the label that the exec brings, and a new
+	// keyring's label too; "" for none. Either is an error where the kernel does
+	// not have that security module.
+	AppArmor, SELinux string
+	// Personality is the execution domain (personality(2)); nil keeps it.
+	Personality *uint32
+	// MemoryPolicy is the NUMA policy (set_mempolicy(2)); nil keeps it.
+	MemoryPolicy *MemoryPolicy
 	// ExecFifo is an O_PATH fd of the fifo that `start` opens; nil: init waits
 	// for Proceed instead.
 	ExecFifo *os.File
 	// Hooks run just before the exec, HookState being their stdin.
 	Hooks     []Hook
 	HookState []byte
+	// HookStdout and HookStderr are the hooks' outputs; what is nil is kept for
+	// the error of a hook that fails.
+	HookStdout, HookStderr *os.File
+}
+
+// MemoryPolicy are the arguments of set_mempolicy(2).
+type MemoryPolicy struct {
+	// Mode is the OR of MPOL_* and MPOL_F_*.
+	Mode uint32
+	// Nodes is the node mask, bit n%64 of word n/64 for node n; empty for none.
+	Nodes []uint64
 }
 
 // Rlimit is one resource limit (setrlimit(2)).

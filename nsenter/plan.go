@@ -37,12 +37,7 @@ func (p *Plan) encode() ([]byte, error) {
 		Args:    e.strings("args", p.Args...),
 		Env:     e.strings("env", p.Env...),
 	}
-	if p.Keyring != "" {
-		w.Keyring = e.strings("keyring", p.Keyring)
-	}
-	if p.Path != "" {
-		w.Path = e.strings("path", p.Path)
-	}
+	e.optional(p, &w)
 	if e.err != nil {
 		return nil, e.err
 	}
@@ -52,6 +47,30 @@ func (p *Plan) encode() ([]byte, error) {
 	w.Size = uint32(len(e.data))
 	copy(e.data, bytesOf(&w))
 	return e.data, nil
+}
+
+// optional adds what a plan need not have.
+func (e *encoder) optional(p *Plan, w *wirePlan) {
+	for _, s := range [...]struct {
+		field, value string
+		span         *wireSpan
+	}{
+		{"keyring", p.Keyring, &w.Keyring},
+		{"path", p.Path, &w.Path},
+		{"AppArmor profile", p.AppArmor, &w.Apparmor},
+		{"SELinux label", p.SELinux, &w.Selinux},
+	} {
+		if s.value != "" {
+			*s.span = e.strings(s.field, s.value)
+		}
+	}
+	if p.Personality != nil {
+		w.Personality = *p.Personality
+	}
+	if m := p.MemoryPolicy; m != nil {
+		w.MemoryPolicy = m.Mode
+		w.MemoryNodes = e.align(8).words(m.Nodes)
+	}
 }
 
 // check refuses what init would refuse with less of an explanation.
@@ -78,6 +97,8 @@ func (p *Plan) flags() uint32 {
 		{p.SetGroups, wireSetGroups},
 		{p.KeepCredentials, wireKeepCredentials},
 		{p.Keyring != "", wireKeyring},
+		{p.Personality != nil, wirePersonality},
+		{p.MemoryPolicy != nil, wireMemoryPolicy},
 	} {
 		if f.set {
 			flags |= f.flag
@@ -120,6 +141,10 @@ func (e *encoder) bytes(b []byte, element int) wireSpan {
 
 func (e *encoder) groups(groups []uint32) wireSpan {
 	return e.bytes(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(groups))), 4*len(groups)), 4)
+}
+
+func (e *encoder) words(words []uint64) wireSpan {
+	return e.bytes(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(words))), 8*len(words)), 8)
 }
 
 // strings appends strings. field names them in errors: a NUL byte would cut one

@@ -21,6 +21,8 @@ func examplePlans() map[string]*Plan {
 			Args: []string{"sh", "-c", "echo hello", ""}, Env: []string{"PATH=/bin:/usr/bin", "EMPTY="}, Cwd: "/srv",
 			UID: 1000, GID: 1001, Groups: []uint32{5, 10, 4294967294}, SetGroups: true, Umask: 0o22,
 			Bounding: 1 << 40, Effective: 2, Permitted: 3, Inheritable: 4, Ambient: 5,
+			AppArmor: "docker-default", SELinux: "system_u:system_r:container_t:s0",
+			Personality: new(uint32), MemoryPolicy: &MemoryPolicy{Mode: 2, Nodes: []uint64{1, 1 << 63}},
 			NoNewPrivileges: true, Keyring: "_ses.x", NewSession: true,
 			Seccomp: bytes.Repeat([]byte{6, 0, 0, 0, 0, 0, 0xff, 0x7f}, 3), SeccompFlags: 4,
 			Hooks: []Hook{
@@ -95,6 +97,7 @@ func TestEncodeRefuses(t *testing.T) {
 		{"empty cwd", `cwd "" is not absolute`, func(p *Plan) { p.Cwd = "" }},
 		{"NUL in args", "args[1]: string with a NUL byte", func(p *Plan) { p.Args = []string{"a", "b\x00c"} }},
 		{"NUL in env", "env[0]: string with a NUL byte", func(p *Plan) { p.Env = []string{"A=\x00"} }},
+		{"NUL in a profile", "AppArmor profile[0]: string with a NUL byte", func(p *Plan) { p.AppArmor = "a\x00" }},
 		{"NUL in cwd", "cwd[0]: string with a NUL byte", func(p *Plan) { p.Cwd = "/\x00" }},
 		{"half an instruction", "seccomp filter of 12 bytes", func(p *Plan) { p.Seccomp = make([]byte, 12) }},
 		{"large filter", "seccomp filter of 524288 bytes", func(p *Plan) { p.Seccomp = make([]byte, 8<<16) }},

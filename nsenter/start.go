@@ -38,38 +38,70 @@ func (o *Options) joins(kind uint32) bool {
 
 // Start starts init. On error nothing is left running.
 func Start(o *Options) (*Init, error) {
-	boot, files, err := o.bootstrap()
-	if err != nil {
-		return nil, err
-	}
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("socketpair: %w", err)
 	}
 	sock := os.NewFile(uintptr(pair[0]), "init socket")
+	i := &Init{sock: sock}
 	// The message is there before init is, which so never waits for it.
-	err = sendMessage(sock, bytesOf(boot), files)
-	runtime.KeepAlive(o)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("send to init: %w", err), sock.Close(), unix.Close(pair[1]))
+	if !o.Deferred {
+		err = i.sendBootstrap(o)
 	}
-	i, err := o.clone(pair[1])
-	if err = errors.Join(err, unix.Close(pair[1])); i == nil {
+	if err == nil {
+		err = o.clone(i, pair[1])
+	}
+	// From here on only init holds that end: its death is the end of the connection.
+	if err = errors.Join(err, unix.Close(pair[1])); i.PIDFD == nil {
 		return nil, errors.Join(err, sock.Close())
 	}
-	i.sock = sock
-	i.names = o.fileNames()
-	i.inside = insideRequest{procContexts: o.ProcContexts, namespaces: boot.NamespaceFiles}
-	if err == nil && boot.Flags&wireAwaitMaps != 0 {
-		err = i.mapIDs(o.MapIDs)
-	}
-	if err == nil && boot.Flags&wireFork != 0 {
-		err = i.follow()
+	if err == nil && !o.Deferred {
+		err = i.settle(o)
 	}
 	if err != nil {
 		return nil, errors.Join(err, i.Abort(), i.Close())
 	}
 	return i, nil
+}
+
+// Bootstrap sends the first message of an init that was started as Deferred, by the
+// same options with all files in them that it is to have. PID and PIDFD may be others
+// afterwards. Init is left as it is on error: still to be aborted and closed.
+func (i *Init) Bootstrap(o *Options) error {
+	if err := i.sendBootstrap(o); err != nil {
+		return err
+	}
+	return i.settle(o)
+}
+
+func (i *Init) sendBootstrap(o *Options) error {
+	boot, files, err := o.bootstrap()
+	if err != nil {
+		return err
+	}
+	err = sendMessage(i.sock, bytesOf(boot), files)
+	runtime.KeepAlive(o)
+	if err != nil {
+		return fmt.Errorf("send to init: %w", err)
+	}
+	i.names = o.fileNames()
+	i.inside = insideRequest{procContexts: o.ProcContexts, namespaces: boot.NamespaceFiles}
+	return nil
+}
+
+// settle does the caller's part of what the first message asks for: it has the id maps
+// written, and follows init into its child.
+func (i *Init) settle(o *Options) error {
+	flags := o.flags()
+	if flags&wireAwaitMaps != 0 {
+		if err := i.mapIDs(o.MapIDs); err != nil {
+			return err
+		}
+	}
+	if flags&wireFork != 0 {
+		return i.follow()
+	}
+	return nil
 }
 
 // mapIDs has the id maps written while init waits.
@@ -152,6 +184,9 @@ func (o *Options) bootstrap() (*wireBootstrap, []int, error) {
 // flags are those of the bootstrap message.
 func (o *Options) flags() uint32 {
 	var flags uint32
+	if o.ResetAffinity {
+		flags |= wireResetAffinity
+	}
 	joinsUser := o.joins(unix.CLONE_NEWUSER)
 	switch {
 	case o.NewNamespaces&unix.CLONE_NEWUSER != 0 && o.MapIDs != nil:
@@ -180,22 +215,22 @@ func (o *Options) namespaces() uint32 {
 const allNamespaces = unix.CLONE_NEWTIME | unix.CLONE_NEWNS | unix.CLONE_NEWCGROUP | unix.CLONE_NEWUTS |
 	unix.CLONE_NEWIPC | unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNET
 
-// clone makes the process. sock is init's end of the socket.
+// clone makes the process of i. sock is init's end of the socket.
 //
 // syscall.ForkExec and not os/exec: the thread must be the caller's, for it may
 // just have joined a pid namespace. It also gives the child the RLIMIT_NOFILE
 // that this process was started with, and not the one Go has raised it to.
-func (o *Options) clone(sock int) (*Init, error) {
+func (o *Options) clone(i *Init, sock int) error {
 	files, null, err := o.files(sock)
 	if null != nil {
 		defer null.Close()
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
 	program, err := image(freeNumber(files))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer unix.Close(program)
 	pidfd := -1
@@ -216,16 +251,17 @@ func (o *Options) clone(sock int) (*Init, error) {
 	}
 	if o.PIDNamespace != nil {
 		if err := unix.Setns(int(o.PIDNamespace.Fd()), unix.CLONE_NEWPID); err != nil {
-			return nil, fmt.Errorf("setns %s: %w", o.PIDNamespace.Name(), err)
+			return fmt.Errorf("setns %s: %w", o.PIDNamespace.Name(), err)
 		}
 	}
 	argv := []string{"berth-init", strconv.Itoa(len(files) - 1)}
 	pid, err := syscall.ForkExec("/proc/self/fd/"+strconv.Itoa(program), argv, attr)
 	runtime.KeepAlive(o)
 	if err != nil {
-		return nil, fmt.Errorf("start init: %w", err)
+		return fmt.Errorf("start init: %w", err)
 	}
-	return &Init{PID: pid, PIDFD: os.NewFile(uintptr(pidfd), "pidfd of init")}, nil
+	i.PID, i.PIDFD = pid, os.NewFile(uintptr(pidfd), "pidfd of init")
+	return nil
 }
 
 // mapIDs has the id maps, unless there is MapIDs, written between the clone and

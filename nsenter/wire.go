@@ -16,21 +16,26 @@ const (
 	wireMaxOffsets      = 256
 	wireMaxDetail       = 4000
 
-	wireAwaitMaps = 1
-	wireOwn       = 2
-	wireFork      = 4
+	wireAwaitMaps     = 1
+	wireResetAffinity = 2
+	wireOwn           = 4
+	wireFork          = 8
 
-	wireHasConsole   = 1
-	wireHasRoot      = 2
-	wireHasFifo      = 4
-	wireHasHookState = 8
-	wireHasProgram   = 16
+	wireHasConsole    = 1
+	wireHasRoot       = 2
+	wireHasFifo       = 4
+	wireHasHookState  = 8
+	wireHasProgram    = 16
+	wireHasHookStdout = 32
+	wireHasHookStderr = 64
 
 	wireNoNewPrivs      = 1
 	wireNewSession      = 2
 	wireSetGroups       = 4
 	wireKeepCredentials = 8
 	wireKeyring         = 16
+	wirePersonality     = 32
+	wireMemoryPolicy    = 64
 
 	wireNamespaces = 1
 	wireReady      = 2
@@ -78,7 +83,10 @@ type wirePlan struct {
 	Seccomp                                              wireSpan
 	Hooks                                                wireSpan
 	Rlimits                                              wireSpan
-	Reserved                                             uint32
+	Personality                                          uint32
+	MemoryPolicy                                         uint32
+	MemoryNodes                                          wireSpan
+	Apparmor, Selinux                                    wireSpan
 }
 
 type wireRlimit struct {
@@ -119,8 +127,18 @@ const (
 	stepStat       = 28
 	stepExecutable = 29
 	stepRlimit     = 33
-	stepFork       = 34
-	stepOwner      = 35
+	stepFork       = 39
+	stepOwner      = 40
+)
+
+// The steps that callers ask about: [StepError].Step is one of these when the
+// plan's field of that name could not be applied.
+const (
+	StepAffinity     = "sched_setaffinity"
+	StepPersonality  = "personality"
+	StepMemoryPolicy = "set_mempolicy"
+	StepAppArmor     = "set AppArmor profile"
+	StepSELinux      = "set SELinux label"
 )
 
 // steps are the words for WIRE_STEPS by number.
@@ -158,6 +176,11 @@ var steps = [...]string{
 	31:             "startContainer hook",
 	32:             "exec",
 	stepRlimit:     "set resource limit",
+	34:             StepAffinity,
+	35:             StepPersonality,
+	36:             StepMemoryPolicy,
+	37:             StepAppArmor,
+	38:             StepSELinux,
 	stepFork:       "fork",
 	stepOwner:      "become the owner in the user namespace",
 }

@@ -53,6 +53,7 @@ var steps = [...]step{
 	{"linux", (*conversion).personality},
 	{"linux", (*conversion).memoryPolicy},
 	{"linux", (*conversion).intelRdt},
+	{"", (*conversion).annotations},
 }
 
 // Convert checks spec and makes the plan of it. The error names the first field

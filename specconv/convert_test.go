@@ -154,11 +154,11 @@ func TestErrors(t *testing.T) {
 			s.Linux.NetDevices = map[string]specs.LinuxNetDevice{"eth0": {}}
 		}},
 		{`linux.netDevices: not the name of a network interface: "a/b"`, func(s *specs.Spec) { s.Linux.NetDevices = map[string]specs.LinuxNetDevice{"a/b": {}} }},
-		{`linux.netDevices.eth0.name: not the name of a network interface: "sixteen-letters!"`, func(s *specs.Spec) {
+		{`linux.netDevices["eth0"].name: not the name of a network interface: "sixteen-letters!"`, func(s *specs.Spec) {
 			s.Linux.NetDevices = map[string]specs.LinuxNetDevice{"eth0": {Name: "sixteen-letters!"}}
 		}},
-		{`linux.netDevices.eth0.name: not the name of a network interface: "a%db%d"`, func(s *specs.Spec) { s.Linux.NetDevices = map[string]specs.LinuxNetDevice{"eth0": {Name: "a%db%d"}} }},
-		{`linux.netDevices.eth1.name: "x" is also the name of eth0`, func(s *specs.Spec) {
+		{`linux.netDevices["eth0"].name: not the name of a network interface: "a%db%d"`, func(s *specs.Spec) { s.Linux.NetDevices = map[string]specs.LinuxNetDevice{"eth0": {Name: "a%db%d"}} }},
+		{`linux.netDevices["eth1"].name: "x" is also the name of eth0`, func(s *specs.Spec) {
 			s.Linux.NetDevices = map[string]specs.LinuxNetDevice{"eth0": {Name: "x"}, "eth1": {Name: "x"}}
 		}},
 		{`linux.personality.domain: unknown domain "BSD", must be LINUX or LINUX32`, func(s *specs.Spec) { s.Linux.Personality = &specs.LinuxPersonality{Domain: "BSD"} }},

@@ -3,6 +3,7 @@
 package specconv
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -31,12 +32,13 @@ func (c *conversion) netDevices() error {
 		if !interfaceName(host) {
 			return fault("netDevices", "not the name of a network interface: %q", host)
 		}
+		field := fmt.Sprintf("netDevices[%q]", host)
 		// The kernel fills in a number for one %d and refuses any other %.
 		if p := strings.Replace(d.Name, "%d", "0", 1); !interfaceName(d.Name) || d.Name != host && strings.Contains(p, "%") {
-			return fault("netDevices."+host+".name", "not the name of a network interface: %q", d.Name)
+			return fault(field+".name", "not the name of a network interface: %q", d.Name)
 		}
 		if i := slices.IndexFunc(c.plan.NetDevices, func(o configs.NetDevice) bool { return o.Name == d.Name }); i >= 0 && !strings.Contains(d.Name, "%d") {
-			return fault("netDevices."+host+".name", "%q is also the name of %s", d.Name, c.plan.NetDevices[i].HostName)
+			return fault(field+".name", "%q is also the name of %s", d.Name, c.plan.NetDevices[i].HostName)
 		}
 		c.plan.NetDevices = append(c.plan.NetDevices, d)
 	}

@@ -12,6 +12,7 @@ package cgroups
 
 import (
 	"errors"
+	"os"
 
 	"github.com/berth-run/berth/libcontainer/cgroups/cgroupfs"
 	"github.com/berth-run/berth/libcontainer/cgroups/v1"
@@ -23,6 +24,11 @@ import (
 
 // Manager controls the cgroups of one container.
 type Manager interface {
+	// CreateBirthplace makes and opens the v2 cgroup that a process can be born in
+	// (CLONE_INTO_CGROUP), nil when the host has none. The caller closes it. It is
+	// the part of Create and Placement that must come before the clone; the rest may
+	// go on during it. Both are complete without it.
+	CreateBirthplace() (*os.File, error)
 	// Create makes the cgroups, enabling controllers on the way (v2). It fails
 	// when one exists and has processes in it or is frozen. On error it removes
 	// what it made.
@@ -54,10 +60,12 @@ type Manager interface {
 	Frozen() (bool, error)
 	// Kill sends SIGKILL to every process, without a race against forks, also
 	// to frozen ones. Where the kernel does not do that at once (v2 and hybrid
-	// since Linux 5.14) it returns when they are gone.
+	// since Linux 5.14) it returns when they are gone. Before Create has succeeded
+	// it does nothing.
 	Kill() error
 	// Destroy removes the cgroups and those below them, waiting for stragglers
-	// that are dying. Missing ones are no error.
+	// that are dying. Missing ones are no error. Before Create has succeeded it removes
+	// the birthplace alone.
 	Destroy() error
 }
 

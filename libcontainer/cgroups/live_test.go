@@ -199,6 +199,8 @@ func rootless(t *testing.T) {
 
 func live(t *testing.T, mode Mode) {
 	t.Run("life", func(t *testing.T) { testLife(t, mode) })
+	t.Run("birthplace", testBirthplace)
+	t.Run("cgroup of another", testCgroupOfAnother)
 	t.Run("freeze", testFreeze)
 	t.Run("kill", testKill)
 	t.Run("straggler", testStraggler)

@@ -504,3 +504,77 @@ func testPaths(t *testing.T) {
 		}
 	}
 }
+
+// A birthplace that is made apart counts as part of the whole: Create and Placement do
+// not repeat it, and a Create that fails afterwards leaves what others use alone.
+func testBirthplace(t *testing.T) {
+	c := plan(unique(t))
+	m, err := New(c, "id")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := m.CreateBirthplace()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if dir != nil {
+		defer dir.Close()
+	}
+	if err := m.Create(); err != nil {
+		t.Fatal(err)
+	}
+	p, err := m.Placement()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if dir != nil && p.Dir != nil {
+		t.Error("the birthplace is opened twice")
+	}
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+	for name, path := range m.Paths() {
+		if _, err := os.Stat(path); err != nil {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+	if err := m.Destroy(); err != nil {
+		t.Error(err)
+	}
+	for name, path := range m.Paths() {
+		if _, err := os.Stat(path); !os.IsNotExist(err) {
+			t.Errorf("%q is still there: %v", name, err)
+		}
+	}
+}
+
+// A container that wants the cgroup of another gets an error in time, and its undo takes
+// nothing away from the other.
+func testCgroupOfAnother(t *testing.T) {
+	c := plan(unique(t))
+	m := create(t, c)
+	proc := run(t, m, "sleep", "1000")
+	other, err := New(c, "id")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := other.CreateBirthplace()
+	if err == nil {
+		err = other.Create()
+		if dir != nil {
+			dir.Close()
+		}
+	}
+	if err == nil {
+		t.Error("two containers in one cgroup")
+	}
+	if err := errors.Join(other.Kill(), other.Destroy()); err != nil {
+		t.Error(err)
+	}
+	if pids, err := m.Pids(); err != nil || !slices.Contains(pids, proc.Process.Pid) {
+		t.Errorf("processes %v, %v", pids, err)
+	}
+	if err := m.Kill(); err != nil {
+		t.Error(err)
+	}
+}

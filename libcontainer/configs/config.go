@@ -61,6 +61,12 @@ type Config struct {
 	Personality  *Personality
 	MemoryPolicy *MemoryPolicy
 	IntelRdt     *IntelRdt
+	// HookStdout and HookStderr are files of the host that hooks write to instead
+	// of into the runtime's errors; "" for none (run.oci.hooks.stdout, .stderr).
+	HookStdout, HookStderr string
+	// PIDFDReceiver is a socket that gets a pidfd of init, "" for none
+	// (run.oci.pidfd_receiver).
+	PIDFDReceiver string
 	// MountLabel is the SELinux label of new file systems.
 	MountLabel string
 	// NoPivotRoot replaces pivot_root by MS_MOVE and chroot (`--no-pivot`).

@@ -23,6 +23,9 @@ type Process struct {
 	// UID and GID are ids inside the container's user namespace.
 	UID, GID       uint32
 	AdditionalGIDs []uint32
+	// KeepGroups leaves the caller's supplementary groups to the process, instead
+	// of AdditionalGIDs (run.oci.keep_original_groups).
+	KeepGroups bool
 	// Umask is set before the process runs; 0022 when the config has none.
 	Umask uint32
 	// Capabilities are bit sets, bit n standing for capability number n

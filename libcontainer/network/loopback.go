@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package network configures interfaces in a container's network namespace.
+// Package network configures interfaces in a container's network namespace: it brings the
+// loopback up and moves interfaces of the host in.
+//
+// It makes no interfaces, addresses or routes of its own. Its one invariant: what is done
+// to an interface of the host can be undone until the container exists.
 package network
 
 import (

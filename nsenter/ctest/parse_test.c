@@ -48,6 +48,10 @@ static void walk_command(const struct command *c)
 static void walk(const struct plan *p)
 {
 	sink += strlen(p->cwd) + (p->keyring == NULL ? 0 : strlen(p->keyring));
+	sink += (p->apparmor == NULL ? 0 : strlen(p->apparmor)) +
+		(p->selinux == NULL ? 0 : strlen(p->selinux));
+	for (uint32_t i = 0; i < p->wire->memory_nodes.count; i++)
+		sink += p->memory_nodes[i];
 	for (uint32_t i = 0; i < p->wire->groups.count; i++)
 		sink += p->groups[i];
 	for (size_t i = 0; i < (size_t)p->filter_length * 8; i++)
@@ -101,6 +105,10 @@ static const struct {
     {"seccomp not aligned", PLAN_WORD(seccomp.offset), 164},
     {"hooks count wraps", PLAN_WORD(hooks.count), 0x66666667},
     {"hooks outside", PLAN_WORD(hooks.offset), 0xfffffff0},
+    {"memory nodes count wraps", PLAN_WORD(memory_nodes.count), 0x20000000},
+    {"memory nodes not aligned", PLAN_WORD(memory_nodes.offset), 228},
+    {"two AppArmor profiles", PLAN_WORD(apparmor.count), 2},
+    {"SELinux label outside", PLAN_WORD(selinux.count), 1000000},
 };
 
 static void test_bad_words(const char *file, const unsigned char *data, size_t size)
@@ -220,7 +228,7 @@ static void test_plan_message(void)
 	check(check_plan_message(&m, sizeof(m), 3) == 0, "a good one is refused", "plan message");
 	check(check_plan_message(&m, sizeof(m), 2) == EBADMSG, "missing file", "plan message");
 	check(check_plan_message(&m, 8, 3) == EBADMSG, "short", "plan message");
-	m.files |= WIRE_HAS_PROGRAM << 1;
+	m.files |= 1 << 20;
 	check(check_plan_message(&m, sizeof(m), 4) == EBADMSG, "unknown file", "plan message");
 }
 

@@ -37,10 +37,17 @@ void prepare_hooks(const struct plan *p)
 		die(STEP_HOOK, errno, 0, "mmap");
 }
 
-/* The child. The end of the plan's descriptors is CLOEXEC, the extra files are the program's. */
-_Noreturn static void become_hook(const struct command *hook, int state, int output)
+/*
+ * The child. What the config names no file for goes into the pipe. The end of the plan's
+ * descriptors is CLOEXEC, the extra files are the program's.
+ */
+_Noreturn static void become_hook(const struct command *hook, const struct hook_files *files,
+				  int pipe)
 {
-	if (dup3(state, 0, 0) == 0 && dup3(output, 1, 0) == 1 && dup3(output, 2, 0) == 2) {
+	int output = files->output >= 0 ? files->output : pipe;
+	int error = files->error >= 0 ? files->error : pipe;
+
+	if (dup3(files->state, 0, 0) == 0 && dup3(output, 1, 0) == 1 && dup3(error, 2, 0) == 2) {
 		lseek(0, 0, SEEK_SET);
 		syscall(SYS_close_range, 3, ~0u, 0);
 		set_sigpipe(0);
@@ -50,7 +57,8 @@ _Noreturn static void become_hook(const struct command *hook, int state, int out
 	_exit(127);
 }
 
-static void start_hook(const struct command *hook, int state, unsigned index, struct running *r)
+static void start_hook(const struct command *hook, const struct hook_files *files, unsigned index,
+		       struct running *r)
 {
 	int ends[2];
 
@@ -62,7 +70,7 @@ static void start_hook(const struct command *hook, int state, unsigned index, st
 	if (pid < 0)
 		die(STEP_HOOK, errno, index, "clone");
 	if (pid == 0)
-		become_hook(hook, state, ends[1]);
+		become_hook(hook, files, ends[1]);
 	close(ends[1]);
 	r->pid = (pid_t)pid;
 	r->output = ends[0];
@@ -154,7 +162,7 @@ _Noreturn static void die_of_hook(const struct command *hook, unsigned index, in
 	die(STEP_HOOK, 0, index, t.bytes);
 }
 
-static void run_hook(const struct command *hook, int state, unsigned index)
+static void run_hook(const struct command *hook, const struct hook_files *files, unsigned index)
 {
 	static struct text output;
 	struct running r;
@@ -162,7 +170,7 @@ static void run_hook(const struct command *hook, int state, unsigned index)
 
 	output.length = 0;
 	output.bytes[0] = '\0';
-	start_hook(hook, state, index, &r);
+	start_hook(hook, files, index, &r);
 	int ended = await_hook(&r, hook->timeout, &output);
 	/* Not waited for yet, so the pid is still the hook's. */
 	if (!ended)
@@ -178,8 +186,8 @@ static void run_hook(const struct command *hook, int state, unsigned index)
 }
 
 /* Runs the hooks one after the other; the first that fails is the end. */
-void run_hooks(const struct plan *p, int state)
+void run_hooks(const struct plan *p, const struct hook_files *files)
 {
 	for (uint32_t i = 0; i < p->hooks_count; i++)
-		run_hook(&p->hooks[i], state, i);
+		run_hook(&p->hooks[i], files, i);
 }

@@ -43,9 +43,12 @@ struct command {
 
 struct plan {
 	const struct wire_plan *wire;
-	const char *cwd, *keyring; /* keyring may be NULL */
+	const char *cwd;
+	/* Each may be NULL. */
+	const char *keyring, *apparmor, *selinux;
 	const struct wire_rlimit *rlimits;
 	const uint32_t *groups;
+	const uint64_t *memory_nodes;
 	const void *filter; /* NULL for none */
 	uint16_t filter_length;
 	struct command program;
@@ -66,6 +69,15 @@ void send_inside(const struct wire_bootstrap *b, int proc_self);
 void join_keyring(const char *name);
 void take_console(int console);
 void own_stdio(uint32_t uid);
+
+/* label.c: what the security modules are told. */
+void set_keyring_label(const struct plan *p, int proc_self);
+void set_exec_labels(const struct plan *p, int proc_self);
+
+/* process.c: what the kernel knows of the process and an exec leaves as it is. */
+void reset_affinity(void);
+void set_personality(const struct plan *p);
+void set_memory_policy(const struct plan *p);
 
 /* credentials.c */
 void set_rlimits(const struct plan *p);
@@ -92,8 +104,13 @@ void append(struct text *t, const char *s);
 void append_number(struct text *t, unsigned number);
 
 /* hooks.c */
+
+/* What hooks get as standard streams. -1 for an output: init keeps it, to tell of a failure. */
+struct hook_files {
+	int state, output, error;
+};
 void prepare_hooks(const struct plan *p);
-void run_hooks(const struct plan *p, int state);
+void run_hooks(const struct plan *p, const struct hook_files *files);
 
 /* signal.c */
 void reset_signals(void);

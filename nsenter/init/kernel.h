@@ -30,6 +30,9 @@ struct bpf_program {
 	const void *filter;
 };
 
+/* linux/magic.h */
+#define PROC_SUPER_MAGIC 0x9fa0
+
 /* linux/capability.h */
 #define CAP_SYS_ADMIN	     21
 #define CAPABILITY_VERSION_3 0x20080522

@@ -18,7 +18,8 @@
 /* The descriptors that init holds, -1 for those that it does not. */
 struct held {
 	int sock, proc_self;
-	int console, root, fifo, hook_state, program;
+	int console, root, fifo, program;
+	struct hook_files hooks;
 };
 
 /* The socket's number is the argument; -1 when it is no number. */
@@ -117,6 +118,27 @@ static void map_plan(int fd, size_t size, struct plan *p)
 		die(STEP_PLAN, error, 0, NULL);
 }
 
+/* Puts the descriptors that came with the plan where they belong, in the order of their flags. */
+static void take_plan_files(struct held *h, uint32_t which, const int *next)
+{
+	const struct {
+		uint32_t flag;
+		int *to;
+	} places[] = {
+	    {WIRE_HAS_CONSOLE, &h->console},
+	    {WIRE_HAS_ROOT, &h->root},
+	    {WIRE_HAS_FIFO, &h->fifo},
+	    {WIRE_HAS_HOOK_STATE, &h->hooks.state},
+	    {WIRE_HAS_PROGRAM, &h->program},
+	    {WIRE_HAS_HOOK_STDOUT, &h->hooks.output},
+	    {WIRE_HAS_HOOK_STDERR, &h->hooks.error},
+	};
+
+	for (unsigned i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+		if (which & places[i].flag)
+			*places[i].to = *next++;
+}
+
 static void receive_plan(struct held *h, struct plan *p)
 {
 	struct wire_plan_message w;
@@ -126,19 +148,9 @@ static void receive_plan(struct held *h, struct plan *p)
 	int error = check_plan_message(&w, m.size, m.files_count);
 	if (error != 0)
 		die(STEP_PLAN, error, 0, NULL);
-	const int *next = m.files + 1;
-	if (w.files & WIRE_HAS_CONSOLE)
-		h->console = *next++;
-	if (w.files & WIRE_HAS_ROOT)
-		h->root = *next++;
-	if (w.files & WIRE_HAS_FIFO)
-		h->fifo = *next++;
-	if (w.files & WIRE_HAS_HOOK_STATE)
-		h->hook_state = *next++;
-	if (w.files & WIRE_HAS_PROGRAM)
-		h->program = *next++;
+	take_plan_files(h, w.files, m.files + 1);
 	map_plan(m.files[0], w.size, p);
-	if (p->hooks_count > 0 && h->hook_state < 0)
+	if (p->hooks_count > 0 && h->hooks.state < 0)
 		die(STEP_PLAN, EBADMSG, 0, NULL);
 }
 
@@ -154,16 +166,21 @@ static void set_up_session(const struct plan *p, const struct held *h)
 {
 	uint32_t flags = p->wire->flags;
 
-	if (p->keyring != NULL)
+	if (p->keyring != NULL) {
+		set_keyring_label(p, h->proc_self);
 		join_keyring(p->keyring);
+	}
 	if (flags & WIRE_NEW_SESSION && setsid() < 0)
 		die(STEP_SESSION, errno, 0, NULL);
 	if (h->console >= 0)
 		take_console(h->console);
 	if (h->root >= 0)
 		change_root(h->root);
+	set_exec_labels(p, h->proc_self);
 	if (flags & WIRE_NO_NEW_PRIVS && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		die(STEP_NO_NEW_PRIVS, errno, 0, NULL);
+	set_personality(p);
+	set_memory_policy(p);
 	prepare_hooks(p);
 }
 
@@ -262,7 +279,7 @@ static void let_go(const struct held *h)
 
 int main(int argc, char **argv)
 {
-	struct held h = {-1, -1, -1, -1, -1, -1, -1};
+	struct held h = {-1, -1, -1, -1, -1, -1, {-1, -1, -1}};
 	struct plan p;
 
 	begin(argc == 2 ? argv[1] : NULL, &h);
@@ -276,7 +293,7 @@ int main(int argc, char **argv)
 	else
 		await_go(h.sock);
 	let_go(&h);
-	run_hooks(&p, h.hook_state);
+	run_hooks(&p, &h.hooks);
 	report(WIRE_EXEC, NULL, 0);
 	set_sigpipe(0);
 	if (h.program >= 0)

@@ -27,8 +27,9 @@ int check_plan_message(const struct wire_plan_message *m, size_t size, unsigned 
 {
 	if (size != sizeof(*m) || m->magic != WIRE_MAGIC || m->version != WIRE_VERSION)
 		return EBADMSG;
-	if (m->files & ~(uint32_t)(WIRE_HAS_CONSOLE | WIRE_HAS_ROOT | WIRE_HAS_FIFO |
-				   WIRE_HAS_HOOK_STATE | WIRE_HAS_PROGRAM))
+	if (m->files &
+	    ~(uint32_t)(WIRE_HAS_CONSOLE | WIRE_HAS_ROOT | WIRE_HAS_FIFO | WIRE_HAS_HOOK_STATE |
+			WIRE_HAS_PROGRAM | WIRE_HAS_HOOK_STDOUT | WIRE_HAS_HOOK_STDERR))
 		return EBADMSG;
 	return files == 1 + (unsigned)__builtin_popcount(m->files) ? 0 : EBADMSG;
 }
@@ -136,6 +137,15 @@ static int make_vectors(struct plan *p, const struct wire_hook *hooks, size_t po
 	return 0;
 }
 
+/* A string that may be left out: *to stays NULL then. */
+static int optional_string(const struct wire_plan *w, const struct wire_span *s, const char **to)
+{
+	if (s->count == 0)
+		return 0;
+	*to = one_string(w, s);
+	return *to == NULL ? EBADMSG : 0;
+}
+
 /* What has one value or is an array. */
 static int parse_values(const struct wire_plan *w, struct plan *p)
 {
@@ -147,11 +157,13 @@ static int parse_values(const struct wire_plan *w, struct plan *p)
 		if (p->keyring == NULL)
 			return EBADMSG;
 	}
-	if (w->path.count != 0) {
-		p->program.path = one_string(w, &w->path);
-		if (p->program.path == NULL)
-			return EBADMSG;
-	}
+	if (optional_string(w, &w->path, &p->program.path) != 0 ||
+	    optional_string(w, &w->apparmor, &p->apparmor) != 0 ||
+	    optional_string(w, &w->selinux, &p->selinux) != 0)
+		return EBADMSG;
+	p->memory_nodes = array(w, &w->memory_nodes, sizeof(uint64_t), sizeof(uint64_t));
+	if (p->memory_nodes == NULL)
+		return EBADMSG;
 	p->rlimits = array(w, &w->rlimits, sizeof(struct wire_rlimit), sizeof(uint64_t));
 	if (p->rlimits == NULL)
 		return EBADMSG;

@@ -113,6 +113,8 @@ void enter_namespaces(const struct wire_bootstrap *b, const int *files, int *pro
 			die(STEP_PROC, errno, 0, "/proc");
 	}
 	enter_cgroups(files, b->tasks);
+	if (b->flags & WIRE_RESET_AFFINITY)
+		reset_affinity();
 	files += b->tasks;
 	for (unsigned i = 0; i < b->joins; i++) {
 		if (setns(files[i], (int)b->join_types[i]) < 0)

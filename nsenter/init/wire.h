@@ -46,18 +46,20 @@
  * Flags of the bootstrap message.
  *
  * AWAIT_MAPS: init is the first process of a new user namespace, and waits for a GO, which says
- * that the id maps are written. OWN: in the user namespace it then becomes the user of the message,
- * the owner of what is made there. FORK: the pid namespace that it joins or unshares is only for
- * its children, so it goes on as a child, which tells of itself in a FORKED with its pidfd.
+ * that the id maps are written. RESET_AFFINITY: init may run on every CPU of its cgroup, whatever
+ * the runtime was confined to. OWN: in the user namespace it becomes the user of the message, the
+ * owner of what is made there. FORK: the pid namespace that it joins or unshares is only for its
+ * children, so it goes on as a child, which tells of itself in a FORKED with its pidfd.
  */
-#define WIRE_AWAIT_MAPS 1
-#define WIRE_OWN	2
-#define WIRE_FORK	4
+#define WIRE_AWAIT_MAPS	    1
+#define WIRE_RESET_AFFINITY 2
+#define WIRE_OWN	    4
+#define WIRE_FORK	    8
 
 /* The first message to init, with the tasks files and then the files to join. */
 struct wire_bootstrap {
 	uint32_t magic, version;
-	uint32_t flags;		  /* WIRE_AWAIT_MAPS, WIRE_OWN, WIRE_FORK */
+	uint32_t flags;		  /* WIRE_AWAIT_MAPS, WIRE_RESET_AFFINITY, WIRE_OWN, WIRE_FORK */
 	uint32_t uid, gid;	  /* with WIRE_OWN */
 	uint32_t unshare;	  /* CLONE_NEW* that were not cloned with */
 	uint32_t namespace_files; /* CLONE_NEW* whose files of /proc/self/ns init sends */
@@ -69,11 +71,13 @@ struct wire_bootstrap {
 };
 
 /* Which descriptors come with the plan, after the plan itself, in this order. */
-#define WIRE_HAS_CONSOLE    1
-#define WIRE_HAS_ROOT	    2
-#define WIRE_HAS_FIFO	    4
-#define WIRE_HAS_HOOK_STATE 8
-#define WIRE_HAS_PROGRAM    16
+#define WIRE_HAS_CONSOLE     1
+#define WIRE_HAS_ROOT	     2
+#define WIRE_HAS_FIFO	     4
+#define WIRE_HAS_HOOK_STATE  8
+#define WIRE_HAS_PROGRAM     16
+#define WIRE_HAS_HOOK_STDOUT 32
+#define WIRE_HAS_HOOK_STDERR 64
 
 /* The second message to init: a sealed memfd with a wire_plan comes first of its descriptors. */
 struct wire_plan_message {
@@ -98,6 +102,8 @@ struct wire_span {
 #define WIRE_SET_GROUPS	      4
 #define WIRE_KEEP_CREDENTIALS 8
 #define WIRE_KEYRING	      16
+#define WIRE_PERSONALITY      32
+#define WIRE_MEMORY_POLICY    64
 
 /* The plan. A string ends with a NUL, which counts into the size of its span. */
 struct wire_plan {
@@ -114,7 +120,11 @@ struct wire_plan {
 	struct wire_span seccomp;      /* struct sock_filter, aligned to 8 */
 	struct wire_span hooks;	       /* struct wire_hook, aligned to 4 */
 	struct wire_span rlimits;      /* struct wire_rlimit, aligned to 8 */
-	uint32_t reserved;	       /* 0 */
+	uint32_t personality;	       /* of personality(2), with WIRE_PERSONALITY */
+	uint32_t memory_policy;	       /* mode and flags of set_mempolicy(2) */
+	struct wire_span memory_nodes; /* uint64_t, aligned to 8: the node mask */
+	/* One string each, or none: an AppArmor profile, a context of SELinux. */
+	struct wire_span apparmor, selinux;
 };
 
 /* A startContainer hook. */
@@ -180,8 +190,13 @@ struct wire_report {
 	X(STEP_HOOK, 31, "startContainer hook")                                                    \
 	X(STEP_EXEC, 32, "exec")                                                                   \
 	X(STEP_RLIMIT, 33, "set resource limit")                                                   \
-	X(STEP_FORK, 34, "fork")                                                                   \
-	X(STEP_OWNER, 35, "become the owner in the user namespace")
+	X(STEP_AFFINITY, 34, "sched_setaffinity")                                                  \
+	X(STEP_PERSONALITY, 35, "personality")                                                     \
+	X(STEP_MEMORY_POLICY, 36, "set_mempolicy")                                                 \
+	X(STEP_APPARMOR, 37, "set AppArmor profile")                                               \
+	X(STEP_SELINUX, 38, "set SELinux label")                                                   \
+	X(STEP_FORK, 39, "fork")                                                                   \
+	X(STEP_OWNER, 40, "become the owner in the user namespace")
 
 #define WIRE_STEP_NUMBER(name, number, word) name = number,
 enum step { WIRE_STEPS(WIRE_STEP_NUMBER) };
@@ -189,7 +204,7 @@ enum step { WIRE_STEPS(WIRE_STEP_NUMBER) };
 
 _Static_assert(sizeof(struct wire_bootstrap) == 364, "wire_bootstrap has padding");
 _Static_assert(sizeof(struct wire_plan_message) == 16, "wire_plan_message has padding");
-_Static_assert(sizeof(struct wire_plan) == 184, "wire_plan has padding");
+_Static_assert(sizeof(struct wire_plan) == 224, "wire_plan has padding");
 _Static_assert(sizeof(struct wire_rlimit) == 24, "wire_rlimit has padding");
 _Static_assert(sizeof(struct wire_hook) == 40, "wire_hook has padding");
 _Static_assert(sizeof(struct wire_report) == 24, "wire_report has padding");

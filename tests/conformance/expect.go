@@ -105,7 +105,7 @@ var capabilityNumbers = map[string]uint{"CAP_SYS_RESOURCE": 24}
 func (h *host) holds(cond string) (bool, error) {
 	name, arg, _ := strings.Cut(cond, ":")
 	switch name {
-	case "always", "racy":
+	case "always", "racy", "either":
 		return true, nil
 	case "v1":
 		return !h.Unified, nil
@@ -128,23 +128,32 @@ func fileExists(path string) bool {
 	return err == nil
 }
 
-// expected tells the failures of program that must happen, and those that may in
-// some runs but not in all, each with its reason.
-func expected(table []expectation, program, runtime string, h *host) (must, may map[string]string, err error) {
-	must, may = map[string]string{}, map[string]string{}
+// expectations are the failures of one program that the table explains, by their
+// reasons.
+type expectations struct {
+	// must happen; may happen in some runs but not in all; either is left open.
+	must, may, either map[string]string
+}
+
+// expected tells the failures of program that apply to runtime on this host.
+func expected(table []expectation, program, runtime string, h *host) (*expectations, error) {
+	x := &expectations{map[string]string{}, map[string]string{}, map[string]string{}}
 	for _, e := range table {
 		if e.Program != program || !slices.Contains(e.Runtimes, runtime) && !slices.Contains(e.Runtimes, "all") {
 			continue
 		}
-		applies, set := true, must
+		applies, set := true, x.must
 		for _, cond := range e.When {
 			ok, err := h.holds(cond)
 			if err != nil {
-				return nil, nil, fmt.Errorf("line %d: %w", e.Line, err)
+				return nil, fmt.Errorf("line %d: %w", e.Line, err)
 			}
 			applies = applies && ok
-			if cond == "racy" {
-				set = may
+			switch cond {
+			case "racy":
+				set = x.may
+			case "either":
+				set = x.either
 			}
 		}
 		if !applies {
@@ -154,5 +163,5 @@ func expected(table []expectation, program, runtime string, h *host) (must, may 
 			set[f] = e.Reason
 		}
 	}
-	return must, may, nil
+	return x, nil
 }

@@ -41,27 +41,31 @@ a | 3 | all | without-cap:CAP_SYS_RESOURCE | needs it
 a | 4 | all | racy,v1 | racy
 a | 5 | all | v2 | v1 only
 a | 6 | all | without-file:/there | file
+a | 7 | runc | either | unsettled
 b | 1 | all | always | other program
 `))
 	if err != nil {
 		t.Fatal(err)
 	}
 	h := &host{Capabilities: 1 << 24, exists: func(p string) bool { return p == "/there" }}
-	must, may, err := expected(table, "a", "runc", h)
+	x, err := expected(table, "a", "runc", h)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := slices.Sorted(maps.Keys(must)); !slices.Equal(got, []string{"1", "2"}) {
+	if got := slices.Sorted(maps.Keys(x.must)); !slices.Equal(got, []string{"1", "2"}) {
 		t.Errorf("must %v", got)
 	}
-	if got := slices.Sorted(maps.Keys(may)); !slices.Equal(got, []string{"4"}) {
+	if got := slices.Sorted(maps.Keys(x.may)); !slices.Equal(got, []string{"4"}) {
 		t.Errorf("may %v", got)
 	}
+	if got := slices.Sorted(maps.Keys(x.either)); !slices.Equal(got, []string{"7"}) {
+		t.Errorf("either %v", got)
+	}
 	h = &host{Unified: true, exists: func(string) bool { return false }}
-	if must, _, err = expected(table, "a", "berth", h); err != nil {
+	if x, err = expected(table, "a", "berth", h); err != nil {
 		t.Fatal(err)
 	}
-	if got := slices.Sorted(maps.Keys(must)); !slices.Equal(got, []string{"1", "3", "5", "6"}) {
+	if got := slices.Sorted(maps.Keys(x.must)); !slices.Equal(got, []string{"1", "3", "5", "6"}) {
 		t.Errorf("must %v", got)
 	}
 }

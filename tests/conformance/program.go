@@ -42,7 +42,7 @@ var refusals = []string{"prestart_fail", "process_rlimits_fail", "process_capabi
 // with racy failures again until they are gone: one that never passes is not racy.
 func judge(ctx context.Context, o *options, name string, table []expectation, h *host) *verdict {
 	v := &verdict{Program: name}
-	must, may, err := expected(table, name, o.name, h)
+	expect, err := expected(table, name, o.name, h)
 	if err != nil {
 		v.Problems = []string{err.Error()}
 		return v
@@ -55,27 +55,31 @@ func judge(ctx context.Context, o *options, name string, table []expectation, h 
 		}
 		again := false
 		for f := range out.Failures {
-			again = again || may[f] != ""
+			again = again || expect.may[f] != ""
 		}
 		if !again || attempt >= o.attempts {
 			break
 		}
 	}
 	v.Tests = len(out.tap.Tests)
-	if reason, known := must[failAny]; known && len(out.Failures) > 0 {
+	if reason, known := expect.must[failAny]; known && len(out.Failures) > 0 {
 		v.Explained = []string{failAny + ": " + reason}
 		return v
 	}
 	for _, f := range slices.SortedFunc(maps.Keys(out.Failures), byNumber) {
-		if reason, known := must[f]; known {
+		reason, known := expect.must[f]
+		if !known {
+			reason, known = expect.either[f]
+		}
+		if known {
 			v.Explained = append(v.Explained, f+": "+reason)
 		} else {
 			v.Problems = append(v.Problems, f+": "+strings.ReplaceAll(out.Failures[f], "\n", "\n           "))
 		}
 	}
-	for _, f := range slices.SortedFunc(maps.Keys(must), byNumber) {
+	for _, f := range slices.SortedFunc(maps.Keys(expect.must), byNumber) {
 		if _, failed := out.Failures[f]; !failed {
-			v.Problems = append(v.Problems, f+": passes, although the table says: "+must[f])
+			v.Problems = append(v.Problems, f+": passes, although the table says: "+expect.must[f])
 		}
 	}
 	return v

@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// volume makes a directory of files, each named like its owner and group, with a mount
+// ownedVolume makes a directory of files, each named like its owner and group, with a mount
 // of the same below it.
-func (c *container) volume(ids ...int) string {
+func (c *container) ownedVolume(ids ...int) string {
 	c.t.Helper()
 	dir := c.path("volume")
 	fill := func(dir string) {
@@ -46,7 +46,7 @@ func (c *container) volume(ids ...int) string {
 
 // idmap mounts a volume with files of 0, 5 and 1000 on /v and shows how they look.
 func (c *container) idmap(uids, gids []specs.LinuxIDMapping, options ...string) *container {
-	c.mount("/v", "bind", c.volume(0, 5, 1000), append(options, "rbind")...)
+	c.mount("/v", "bind", c.ownedVolume(0, 5, 1000), append(options, "rbind")...)
 	m := &c.spec.Mounts[len(c.spec.Mounts)-1]
 	m.UIDMappings, m.GIDMappings = uids, gids
 	return c.sh("cd /v; stat -c %n=%u:%g 0 5 1000 sub/5; touch new 2>/dev/null && stat -c %n=%u:%g new && rm new")

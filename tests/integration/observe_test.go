@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -111,4 +112,12 @@ func marshal(t *testing.T, doc any) []byte {
 		t.Fatal(err)
 	}
 	return data
+}
+
+// replaceNumber replaces a number that is a JSON value, and says how often.
+func replaceNumber(text *string, from, to int) int {
+	value := regexp.MustCompile(`(:\s*)` + strconv.Itoa(from) + `\b`)
+	n := len(value.FindAllString(*text, -1))
+	*text = value.ReplaceAllString(*text, "${1}"+strconv.Itoa(to))
+	return n
 }

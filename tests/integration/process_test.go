@@ -375,6 +375,19 @@ func TestKeyring(t *testing.T) {
 	}
 }
 
+// TestConsoleSize: the terminal has its size before the program runs.
+func TestConsoleSize(t *testing.T) {
+	c := newContainer(t).args("sleep", "1000")
+	c.spec.Process.Terminal = true
+	c.spec.Process.ConsoleSize = &specs.Box{Height: 41, Width: 133}
+	accept := listenForFD(t, c.path("console"))
+	c.create("--console-socket", c.path("console"))
+	size, err := unix.IoctlGetWinsize(int(accept().Fd()), unix.TIOCGWINSZ)
+	if err != nil || size.Row != 41 || size.Col != 133 {
+		t.Errorf("size %+v, %v", size, err)
+	}
+}
+
 // TestDumpable: the process can look at itself, which a leftover of the runtime's
 // protection would prevent.
 func TestDumpable(t *testing.T) {

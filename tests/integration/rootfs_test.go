@@ -93,9 +93,9 @@ func TestListedDevices(t *testing.T) {
 		{Path: "/dev/sub/dir/disk", Type: "b", Major: 8, Minor: 0x11},
 		{Path: "/dev/unbuffered", Type: "u", Major: 10, Minor: 200},
 		{Path: "/dev/queue", Type: "p", FileMode: &mode},
-		{Path: "/dev/null", Type: "c", Major: 1, Minor: 5, FileMode: &mode},
+		{Path: "/dev/full", Type: "c", Major: 1, Minor: 5, FileMode: &mode},
 	}
-	got := c.stat("/dev/mine", "/dev/sub/dir/disk", "/dev/unbuffered", "/dev/queue", "/dev/null")
+	got := c.stat("/dev/mine", "/dev/sub/dir/disk", "/dev/unbuffered", "/dev/queue", "/dev/full")
 	for i, w := range []string{
 		"character special file a:e5 640 12:34", "block special file 8:11 666 0:0", "character special file a:c8 666 0:0",
 		"fifo 0:0 640 0:0", "character special file 1:5 640 0:0",

@@ -58,8 +58,7 @@ func findCommand(name string) *command {
 func (r *command) command(a *app) *cobra.Command {
 	c := r.build(a)
 	c.Flags().SetInterspersed(!r.stopAtFirstArgument)
-	// Cobra adds it only after the arguments have been normalised by the flags.
-	c.InitDefaultHelpFlag()
+	c.Flags().BoolP("help", "h", false, "show help")
 	return c
 }
 

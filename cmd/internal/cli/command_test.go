@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -30,6 +31,7 @@ func TestCommands(t *testing.T) {
 			t.Errorf("%s: any arguments", r.name)
 		}
 		checkFlags(t, c)
+		checkPlain(t, c)
 	}
 	checkFlags(t, newApp("berth", nil, nil, nil).rootCommand())
 }
@@ -43,6 +45,26 @@ func checkFlags(t *testing.T, c *cobra.Command) {
 		isSwitch := f.Value.Type() == "bool"
 		if named := strings.Count(f.Usage, "`") == 2; named == isSwitch {
 			t.Errorf("%s --%s: a switch has no name for its value, all others have", c.Name(), f.Name)
+		}
+	})
+}
+
+// checkPlain: execute does not know what is refused here.
+func checkPlain(t *testing.T, c *cobra.Command) {
+	t.Helper()
+	hooks := []bool{
+		c.PersistentPreRun != nil, c.PersistentPreRunE != nil, c.PreRun != nil, c.PreRunE != nil, c.Run != nil,
+		c.PostRun != nil, c.PostRunE != nil, c.PersistentPostRun != nil, c.PersistentPostRunE != nil,
+	}
+	if c.RunE == nil || slices.Contains(hooks, true) {
+		t.Errorf("%s: has another function than RunE", c.Name())
+	}
+	if c.HasPersistentFlags() || c.HasSubCommands() || c.Deprecated != "" || c.DisableFlagParsing {
+		t.Errorf("%s: needs cobra's Execute", c.Name())
+	}
+	c.Flags().VisitAll(func(f *pflag.Flag) {
+		if len(f.Annotations) > 0 || f.Deprecated != "" || f.ShorthandDeprecated != "" {
+			t.Errorf("%s --%s: needs cobra's Execute", c.Name(), f.Name)
 		}
 	})
 }

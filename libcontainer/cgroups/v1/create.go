@@ -5,10 +5,36 @@ package v1
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 
 	"github.com/berth-run/berth/libcontainer/cgroups/cgroupfs"
 )
+
+// CreateBirthplace makes and opens the cgroup of the hybrid host's v2 hierarchy, if
+// there is one.
+func (m *Manager) CreateBirthplace() (*os.File, error) {
+	h := m.unified()
+	if h == nil {
+		return nil, nil
+	}
+	var made cgroupfs.Made
+	err := m.createIn(h, &made)
+	if err == nil {
+		var dir *os.File
+		if dir, err = h.dir.Open(); err == nil {
+			h.born = true
+			return dir, nil
+		}
+	}
+	err = errors.Join(err, made.Undo())
+	if m.tolerates(err) {
+		m.drop(h, err)
+		m.hierarchies = slices.DeleteFunc(m.hierarchies, func(h hierarchy) bool { return h.v2 })
+		return nil, nil
+	}
+	return nil, err
+}
 
 // Create makes the container's cgroup in each hierarchy. On error it removes
 // what it made.
@@ -34,10 +60,17 @@ func (m *Manager) Create() (err error) {
 		kept = append(kept, h)
 	}
 	m.hierarchies = kept
-	return m.setRealtime()
+	if err := m.setRealtime(); err != nil {
+		return err
+	}
+	m.planned = false
+	return nil
 }
 
 func (m *Manager) createIn(h *hierarchy, made *cgroupfs.Made) error {
+	if h.born {
+		return nil
+	}
 	existed, err := cgroupfs.Make(h.base, h.dir, made)
 	if err != nil {
 		return cgroupfs.PathError(err)

@@ -26,6 +26,9 @@ import (
 type Manager struct {
 	cgroup      *configs.Cgroup
 	hierarchies []hierarchy
+	// planned says that Create has not succeeded: what has the container's paths, but
+	// for the birthplace, is somebody else's.
+	planned bool
 	// dropped is why a rootless container has no cgroup of a controller.
 	dropped map[string]error
 }
@@ -38,6 +41,8 @@ type hierarchy struct {
 	// path counts, dir the container's cgroup.
 	mount, base, dir cgroupfs.Dir
 	v2               bool
+	// born says that CreateBirthplace has made it.
+	born bool
 }
 
 // New plans the cgroups of container id; hybrid says that there is a v2
@@ -54,7 +59,7 @@ func New(c *configs.Cgroup, id string, hybrid bool) (*Manager, error) {
 	for i := range hs {
 		hs[i].dir = hs[i].base + "/" + cgroupfs.Dir(p)
 	}
-	return &Manager{cgroup: c, hierarchies: hs}, nil
+	return &Manager{cgroup: c, hierarchies: hs, planned: true}, nil
 }
 
 // Load is the manager of a container that exists, from Paths as saved. It looks
@@ -184,6 +189,9 @@ func (m *Manager) Pids() ([]int, error) {
 
 // Kill kills every process of the container.
 func (m *Manager) Kill() error {
+	if m.planned {
+		return nil
+	}
 	d, err := m.members()
 	if err != nil {
 		return err
@@ -214,8 +222,11 @@ func (m *Manager) Kill() error {
 func (m *Manager) Destroy() error {
 	deadline := time.Now().Add(cgroupfs.Patience)
 	var errs []error
-	if u := m.unified(); u != nil {
+	if u := m.unified(); u != nil && (u.born || !m.planned) {
 		errs = append(errs, u.dir.Remove(deadline))
+	}
+	if m.planned {
+		return errors.Join(errs...)
 	}
 	for i := range m.hierarchies {
 		if h := &m.hierarchies[i]; !h.v2 {
@@ -248,6 +259,9 @@ func (m *Manager) Placement() (*cgroupfs.Placement, error) {
 }
 
 func (h *hierarchy) open(p *cgroupfs.Placement) error {
+	if h.born {
+		return nil
+	}
 	if h.v2 {
 		f, err := h.dir.Open()
 		p.Dir = f

@@ -10,6 +10,7 @@ package v2
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path"
 	"time"
 
@@ -26,8 +27,13 @@ type Manager struct {
 	root cgroupfs.Dir
 	// dir is the container's cgroup; "" when it has none.
 	dir cgroupfs.Dir
+	// planned says that Create has not succeeded: what has the container's path is
+	// somebody else's.
+	planned bool
 	// fresh says that Create has made dir.
 	fresh bool
+	// born says that CreateBirthplace has made and opened it.
+	born bool
 	// refused is why a controller could not be enabled, by its name.
 	refused map[string]error
 	// denied is why a rootless container has no cgroup.
@@ -52,7 +58,7 @@ func newAt(root cgroupfs.Dir, c *configs.Cgroup, id string) (*Manager, error) {
 		}
 		base = defaultParent(cgroupfs.ParseMemberships(text))
 	}
-	return &Manager{cgroup: c, root: root, dir: root + cgroupfs.Dir(base+"/"+p)}, nil
+	return &Manager{cgroup: c, root: root, dir: root + cgroupfs.Dir(base+"/"+p), planned: true}, nil
 }
 
 // defaultParent is the cgroup above the one that the runtime is in. Its own
@@ -92,6 +98,9 @@ func (m *Manager) Hierarchies() []cgroupfs.Hierarchy {
 // Create makes the cgroup and enables the controllers on the way to it. On error
 // it removes what it made.
 func (m *Manager) Create() (err error) {
+	if m.born {
+		return nil
+	}
 	var made cgroupfs.Made
 	existed, err := cgroupfs.Make(m.root, m.dir, &made)
 	defer func() {
@@ -101,7 +110,7 @@ func (m *Manager) Create() (err error) {
 	}()
 	if err != nil {
 		if m.cgroup.Rootless && m.cgroup.Path == "" && cgroupfs.Permission(err) {
-			m.denied, m.dir = err, ""
+			m.denied, m.dir, m.planned = err, "", false
 			return made.Undo()
 		}
 		return cgroupfs.PathError(err)
@@ -112,12 +121,29 @@ func (m *Manager) Create() (err error) {
 			return err
 		}
 	}
-	return m.enable()
+	if err := m.enable(); err != nil {
+		return err
+	}
+	m.planned = false
+	return nil
+}
+
+// CreateBirthplace makes and opens the container's cgroup.
+func (m *Manager) CreateBirthplace() (*os.File, error) {
+	if err := m.Create(); err != nil {
+		return nil, err
+	}
+	p, err := m.Placement()
+	if err != nil {
+		return nil, err
+	}
+	m.born = true
+	return p.Dir, nil
 }
 
 // Placement opens what a new process needs to be placed.
 func (m *Manager) Placement() (*cgroupfs.Placement, error) {
-	if m.dir == "" {
+	if m.dir == "" || m.born {
 		return &cgroupfs.Placement{}, nil
 	}
 	dir, err := m.dir.Open()
@@ -183,6 +209,9 @@ func (m *Manager) Frozen() (bool, error) {
 
 // Kill kills every process of the container.
 func (m *Manager) Kill() error {
+	if m.planned {
+		return nil
+	}
 	if m.dir == "" {
 		return cgroupfs.ErrNoCgroup
 	}
@@ -200,7 +229,7 @@ func (m *Manager) Kill() error {
 
 // Destroy removes the cgroup and those below it.
 func (m *Manager) Destroy() error {
-	if m.dir == "" {
+	if m.dir == "" || m.planned {
 		return nil
 	}
 	return m.dir.Remove(time.Now().Add(cgroupfs.Patience))

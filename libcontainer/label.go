@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"errors"
+	"os"
+
+	"github.com/berth-run/berth/libcontainer/configs"
+	"golang.org/x/sys/unix"
+)
+
+// checkLabels refuses a process that is to be confined by a security module that the
+// kernel does not run: it would be less confined than its config says.
+func checkLabels(p *configs.Process) error {
+	if p.AppArmorProfile != "" && !haveAppArmor() {
+		return errors.New("process.apparmorProfile: AppArmor is not enabled")
+	}
+	if p.SELinuxLabel != "" && !haveSELinux() {
+		return errors.New("process.selinuxLabel: SELinux is not enabled")
+	}
+	return nil
+}
+
+// mountLabel is the label to mount file systems with. Without SELinux it means nothing,
+// and engines set it all the same.
+func mountLabel(cfg *configs.Config) string {
+	if cfg.MountLabel == "" || !haveSELinux() {
+		return ""
+	}
+	return cfg.MountLabel
+}
+
+// haveSELinux says whether the kernel runs SELinux: only then is its file system
+// mounted.
+func haveSELinux() bool {
+	var st unix.Statfs_t
+	return unix.Statfs("/sys/fs/selinux", &st) == nil && st.Type == unix.SELINUX_MAGIC
+}
+
+// haveAppArmor says whether the kernel runs AppArmor. The file is there, with an N,
+// where it is built in and turned off.
+func haveAppArmor() bool {
+	data, err := os.ReadFile("/sys/module/apparmor/parameters/enabled")
+	return err == nil && len(data) > 0 && data[0] == 'Y'
+}

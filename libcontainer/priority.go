@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"fmt"
+
+	"github.com/berth-run/berth/libcontainer/configs"
+	"golang.org/x/sys/unix"
+)
+
+// setPriorities is the step of a create that sets how init is scheduled. It comes when
+// init is in its cgroups, which may not take a real-time process from outside, and has
+// taken all their CPUs, which it must have to get a deadline; and before init is another
+// user, whom this process may lack the right to touch.
+func (cr *creation) setPriorities() error {
+	return setPriorities(cr.init.PID, &cr.cfg.Process)
+}
+
+// setPriorities gives a process the scheduler and the I/O priority of the plan. Not the
+// process itself does it: in a user namespace it has no right to what needs
+// CAP_SYS_NICE.
+func setPriorities(pid int, p *configs.Process) error {
+	if s := p.Scheduler; s != nil {
+		attr := &unix.SchedAttr{
+			Size: unix.SizeofSchedAttr, Policy: s.Policy, Flags: s.Flags, Nice: s.Nice, Priority: s.Priority,
+			Runtime: s.Runtime, Deadline: s.Deadline, Period: s.Period,
+		}
+		if err := unix.SchedSetAttr(pid, attr, 0); err != nil {
+			return fmt.Errorf("process.scheduler: sched_setattr: %w", err)
+		}
+	}
+	if io := p.IOPriority; io != nil {
+		const whoProcess = 1 // IOPRIO_WHO_PROCESS
+		if _, _, errno := unix.Syscall(unix.SYS_IOPRIO_SET, whoProcess, uintptr(pid), uintptr(io.Value())); errno != 0 {
+			return fmt.Errorf("process.ioPriority: ioprio_set: %w", errno)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"errors"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/nsenter"
+	"golang.org/x/sys/unix"
+)
+
+// sleeper is a process to set priorities of. It ends with the test.
+func sleeper(t *testing.T) int {
+	t.Helper()
+	cmd := exec.Command("/bin/sleep", "1000")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	return cmd.Process.Pid
+}
+
+func TestSetPriorities(t *testing.T) {
+	pid := sleeper(t)
+	p := &configs.Process{
+		Scheduler:  &configs.Scheduler{Policy: unix.SCHED_BATCH, Nice: 7, Flags: unix.SCHED_FLAG_RESET_ON_FORK},
+		IOPriority: &configs.IOPriority{Class: 2, Level: 6},
+	}
+	if err := setPriorities(pid, p); err != nil {
+		t.Fatal(err)
+	}
+	attr, err := unix.SchedGetAttr(pid, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if attr.Policy != unix.SCHED_BATCH || attr.Nice != 7 || attr.Flags&unix.SCHED_FLAG_RESET_ON_FORK == 0 {
+		t.Errorf("attributes %+v", attr)
+	}
+	if io, _, _ := unix.Syscall(unix.SYS_IOPRIO_GET, 1, uintptr(pid), 0); io != 2<<13|6 {
+		t.Errorf("I/O priority %#x", io)
+	}
+}
+
+func TestSetPrioritiesFails(t *testing.T) {
+	pid := sleeper(t)
+	for _, tc := range []struct {
+		p    configs.Process
+		want string
+	}{
+		// The kernel has reserved the number of SCHED_ISO and refuses it.
+		{configs.Process{Scheduler: &configs.Scheduler{Policy: 4}}, "process.scheduler: sched_setattr: invalid argument"},
+		{configs.Process{IOPriority: &configs.IOPriority{Class: 5}}, "process.ioPriority: ioprio_set: invalid argument"},
+	} {
+		if err := setPriorities(pid, &tc.p); err == nil || err.Error() != tc.want {
+			t.Errorf("error %v, want %s", err, tc.want)
+		}
+	}
+}
+
+func TestCheckLabels(t *testing.T) {
+	for _, tc := range []struct {
+		have bool
+		p    configs.Process
+		want string
+	}{
+		{haveAppArmor(), configs.Process{AppArmorProfile: "x"}, "process.apparmorProfile: AppArmor is not enabled"},
+		{haveSELinux(), configs.Process{SELinuxLabel: "x"}, "process.selinuxLabel: SELinux is not enabled"},
+		{true, configs.Process{}, ""},
+	} {
+		err := checkLabels(&tc.p)
+		if tc.have != (err == nil) || err != nil && !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("kernel has it: %v; error %v", tc.have, err)
+		}
+	}
+}
+
+// The label of mounts, unlike that of the process, is no error where there is no SELinux.
+func TestMountLabel(t *testing.T) {
+	got := mountLabel(&configs.Config{MountLabel: "x"})
+	if (got == "x") != haveSELinux() {
+		t.Errorf("label %q, SELinux %v", got, haveSELinux())
+	}
+	if got := mountLabel(&configs.Config{}); got != "" {
+		t.Errorf("label %q of none", got)
+	}
+}
+
+func TestDescribeInitError(t *testing.T) {
+	for _, tc := range []struct {
+		err  error
+		want string
+	}{
+		{
+			&nsenter.StepError{Step: nsenter.StepMemoryPolicy, Errno: unix.ENOSYS},
+			"unable to start container process: linux.memoryPolicy: set_mempolicy: function not implemented (the kernel has no NUMA support)",
+		},
+		{
+			&nsenter.StepError{Step: nsenter.StepPersonality, Errno: unix.EPERM},
+			"unable to start container process: linux.personality: personality: operation not permitted",
+		},
+		{&nsenter.StepError{Step: "chdir", Detail: "/x", Errno: unix.ENOENT}, "unable to start container process: chdir /x: no such file or directory"},
+		{nsenter.ErrInitGone, "init process is gone"},
+	} {
+		if got := describeInitError(tc.err); got.Error() != tc.want || !errors.Is(got, tc.err) {
+			t.Errorf("got  %v\nwant %s", got, tc.want)
+		}
+	}
+}

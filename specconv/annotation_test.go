@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package specconv
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/berth-run/berth/libcontainer/configs"
+)
+
+func TestAnnotations(t *testing.T) {
+	for _, tc := range []struct {
+		key, value string
+		seen       func(*configs.Config) bool
+		err        string
+	}{
+		{key: "run.oci.keep_original_groups", value: "1", seen: func(c *configs.Config) bool { return c.Process.KeepGroups }},
+		{key: "run.oci.keep_original_groups", value: "", seen: func(c *configs.Config) bool { return c.Process.KeepGroups }},
+		{key: "run.oci.keep_original_group", value: "1", seen: func(c *configs.Config) bool { return !c.Process.KeepGroups }},
+		{key: "run.oci.hooks.stdout", value: "/o", seen: func(c *configs.Config) bool { return c.HookStdout == "/o" && c.HookStderr == "" }},
+		{key: "run.oci.hooks.stderr", value: "/e", seen: func(c *configs.Config) bool { return c.HookStderr == "/e" && c.HookStdout == "" }},
+		{key: "run.oci.pidfd_receiver", value: "/s", seen: func(c *configs.Config) bool { return c.PIDFDReceiver == "/s" }},
+		{key: "run.oci.hooks.stdout", value: "o", err: `annotations["run.oci.hooks.stdout"]: not an absolute path: "o"`},
+		{key: "run.oci.hooks.stderr", value: "", err: `annotations["run.oci.hooks.stderr"]: not an absolute path: ""`},
+		{key: "run.oci.pidfd_receiver", value: "/a\x00", err: `annotations["run.oci.pidfd_receiver"]: must not contain a NUL byte`},
+	} {
+		t.Run(tc.key+"="+tc.value, func(t *testing.T) {
+			s := example()
+			s.Annotations = map[string]string{tc.key: tc.value}
+			plan, err := Convert(s, &newBundle(t).Options)
+			switch {
+			case tc.err != "":
+				if err == nil || !strings.HasPrefix(err.Error(), tc.err) {
+					t.Errorf("error %v, want %s", err, tc.err)
+				}
+			case err != nil:
+				t.Error(err)
+			case !tc.seen(plan):
+				t.Errorf("plan %+v", plan)
+			}
+		})
+	}
+}

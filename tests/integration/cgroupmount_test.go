@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// TestCgroupMount mounts /sys/fs/cgroup, with and without a cgroup namespace.
+func TestCgroupMount(t *testing.T) {
+	for _, private := range []bool{true, false} {
+		for _, mode := range []string{"ro", "rw"} {
+			name := mode
+			if !private {
+				name += ", host cgroup namespace"
+			}
+			t.Run(name, func(t *testing.T) {
+				c := newContainer(t)
+				c.mount("/sys/fs/cgroup", "cgroup", "cgroup", "nosuid", "noexec", "nodev", "relatime", mode)
+				if !private {
+					c.without(specs.CgroupNamespace)
+				}
+				if suite.unified {
+					checkUnifiedMount(t, c, mode, private)
+				} else {
+					checkLegacyMount(t, c, mode)
+				}
+			})
+		}
+	}
+}
+
+func checkUnifiedMount(t *testing.T, c *container, mode string, private bool) {
+	t.Helper()
+	m := c.mountOf("/sys/fs/cgroup")
+	want(t, "file system", m.fsType, "cgroup2")
+	if !slices.Contains(m.options, mode) {
+		t.Errorf("options %q, want %s", m.options, mode)
+	}
+	if !private {
+		return // the host's hierarchy
+	}
+	// The container sees its own cgroup, and nothing above it.
+	c.sh("cat /sys/fs/cgroup/cgroup.procs | head -1; test -e /sys/fs/cgroup/cgroup.type && echo not the root")
+	want(t, "what is mounted", c.output(), "1\nnot the root")
+	c.sh("mkdir /sys/fs/cgroup/sub 2>/dev/null && rmdir /sys/fs/cgroup/sub && echo writable || echo read-only")
+	want(t, "access", c.output(), map[string]string{"ro": "read-only", "rw": "writable"}[mode])
+}
+
+func checkLegacyMount(t *testing.T, c *container, mode string) {
+	t.Helper()
+	mounts := c.mounts()
+	var names []string
+	for _, m := range mounts {
+		dir, found := strings.CutPrefix(m.point, "/sys/fs/cgroup/")
+		if !found {
+			continue
+		}
+		names = append(names, dir)
+		if m.fsType != "cgroup" && m.fsType != "cgroup2" {
+			t.Errorf("file system at %s is %s", m.point, m.fsType)
+		}
+		if !slices.Contains(m.options, mode) {
+			t.Errorf("options of %s: %q, want %s", m.point, m.options, mode)
+		}
+	}
+	for _, controller := range []string{"memory", "devices", "freezer", "pids", "systemd"} {
+		if !slices.Contains(names, controller) {
+			t.Errorf("no mount for %s in %q", controller, names)
+		}
+	}
+	c.sh("cat /sys/fs/cgroup/memory/cgroup.procs | head -1; cat /sys/fs/cgroup/pids/cgroup.procs | head -1")
+	want(t, "first process", c.output(), "1\n1")
+	c.sh("mkdir /sys/fs/cgroup/memory/sub 2>/dev/null && rmdir /sys/fs/cgroup/memory/sub && echo writable || echo read-only")
+	want(t, "access", c.output(), map[string]string{"ro": "read-only", "rw": "writable"}[mode])
+}

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// hookScript makes an executable that the host can run, and the container too when
+// it is below the root file system.
+func (c *container) hookScript(path, body string) string {
+	c.t.Helper()
+	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+body+"\n"), 0o755); err != nil {
+		c.t.Fatal(err)
+	}
+	return path
+}
+
+// logHook is a hook that writes a word into a file of the bundle.
+func (c *container) logHook(word string) specs.Hook {
+	c.t.Helper()
+	return specs.Hook{Path: "/bin/sh", Args: []string{"sh", "-c", "cat >/dev/null; echo " + word + " >>" + c.path("hooks.log")}}
+}
+
+func (c *container) hookLog() string {
+	c.t.Helper()
+	data, err := os.ReadFile(c.path("hooks.log"))
+	if err != nil && !os.IsNotExist(err) {
+		c.t.Fatal(err)
+	}
+	return squeeze(string(data))
+}
+
+// TestHookOrder has two hooks of each kind, and looks at when they run.
+func TestHookOrder(t *testing.T) {
+	c := newContainer(t)
+	// startContainer hooks see the container's file system only.
+	if err := os.MkdirAll(c.rootfs(c.dir), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	log := c.path("hooks.log")
+	if err := os.WriteFile(log, nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	c.mount(log, "bind", log, "bind")
+	two := func(word string) []specs.Hook { return []specs.Hook{c.logHook(word + "1"), c.logHook(word + "2")} }
+	c.spec.Hooks = &specs.Hooks{
+		Prestart: two("prestart"), CreateRuntime: two("createRuntime"), CreateContainer: two("createContainer"),
+		StartContainer: two("startContainer"), Poststart: two("poststart"), Poststop: two("poststop"),
+	}
+	waitUp := c.long()
+	c.create()
+	created := "prestart1 prestart2 createRuntime1 createRuntime2 createContainer1 createContainer2"
+	want(t, "hooks after create", c.hookLog(), created)
+	c.start()
+	waitUp()
+	started := created + " startContainer1 startContainer2 poststart1 poststart2"
+	want(t, "hooks after start", c.hookLog(), started)
+	c.command("kill", c.id, "KILL").must()
+	c.wait()
+	want(t, "hooks after the end", c.hookLog(), started)
+	c.command("delete", c.id).must().silent()
+	want(t, "hooks after delete", c.hookLog(), started+" poststop1 poststop2")
+}
+
+// TestHookState looks at the state that each hook reads from stdin.
+func TestHookState(t *testing.T) {
+	c := newContainer(t)
+	save := func(name string) []specs.Hook {
+		return []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c", "cat >" + c.path(name)}}}
+	}
+	if err := os.MkdirAll(c.rootfs(c.dir), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	c.spec.Annotations = map[string]string{"org.example.key": "value"}
+	c.spec.Hooks = &specs.Hooks{
+		CreateRuntime: save("createRuntime"), CreateContainer: save("createContainer"), StartContainer: save("startContainer"),
+		Poststart: save("poststart"), Poststop: save("poststop"),
+	}
+	c.running()
+	c.command("kill", c.id, "KILL").must()
+	c.wait()
+	c.command("delete", c.id).must()
+	for name, status := range map[string][]specs.ContainerState{
+		"createRuntime": {specs.StateCreating}, "createContainer": {specs.StateCreating}, "startContainer": {specs.StateCreated, "starting"},
+		"poststart": {specs.StateRunning}, "poststop": {specs.StateStopped},
+	} {
+		path := c.path(name)
+		if name == "startContainer" {
+			path = c.rootfs(c.dir, name)
+		}
+		var s specs.State
+		readJSON(t, path, &s)
+		if s.ID != c.id || s.Bundle != c.dir || s.Version == "" || s.Annotations["org.example.key"] != "value" {
+			t.Errorf("%s: state %+v", name, s)
+		}
+		if s.Status != status[0] && s.Status != status[len(status)-1] {
+			t.Errorf("%s: status %q, want %q", name, s.Status, status)
+		}
+		if name != "poststop" && name != "startContainer" && s.Pid != c.pid {
+			t.Errorf("%s: pid %d, want %d", name, s.Pid, c.pid)
+		}
+	}
+}
+
+// TestHookNamespaces: where a hook runs, by the mount namespace it is in.
+func TestHookNamespaces(t *testing.T) {
+	c := newContainer(t)
+	if err := os.MkdirAll(c.rootfs(c.dir), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	save := func(name string) []specs.Hook {
+		return []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c", "for n in mnt pid net uts; do readlink /proc/self/ns/$n; done >" + c.path(name)}}}
+	}
+	c.spec.Hooks = &specs.Hooks{
+		CreateRuntime: save("createRuntime"), CreateContainer: save("createContainer"), StartContainer: save("startContainer"), Poststart: save("poststart"),
+	}
+	c.running()
+	list := func(pid int) string {
+		return nsOf(t, pid, "mnt") + " " + nsOf(t, pid, "pid") + " " + nsOf(t, pid, "net") + " " + nsOf(t, pid, "uts")
+	}
+	host, inside := list(os.Getpid()), list(c.pid)
+	read := func(path string) string {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return squeeze(string(data))
+	}
+	want(t, "createRuntime's namespaces", read(c.path("createRuntime")), host)
+	want(t, "poststart's namespaces", read(c.path("poststart")), host)
+	want(t, "startContainer's namespaces", read(c.rootfs(c.dir, "startContainer")), inside)
+	// createContainer: the container's mount namespace, before the pivot, so the
+	// host's files are there.
+	mnt, _, _ := strings.Cut(read(c.path("createContainer")), " ")
+	insideMnt, _, _ := strings.Cut(inside, " ")
+	want(t, "createContainer's mount namespace", mnt, insideMnt)
+}
+
+// TestHookSeesMounts: createContainer hooks come after the mounts.
+func TestHookSeesMounts(t *testing.T) {
+	c := newContainer(t)
+	c.spec.Hooks = &specs.Hooks{CreateContainer: []specs.Hook{{Path: "/bin/sh", Args: []string{
+		"sh", "-c", "test -c " + c.rootfs("dev/null") + " && test -d " + c.rootfs("proc/1") + " && echo yes >" + c.path("seen"),
+	}}}}
+	c.create()
+	data, err := os.ReadFile(c.path("seen"))
+	if err != nil || string(data) != "yes\n" {
+		t.Errorf("seen: %q, %v", data, err)
+	}
+	c.start().wait()
+}
+
+func TestHookFails(t *testing.T) {
+	bad := []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c", "echo the reason >&2; exit 3"}}}
+	for name, hooks := range map[string]*specs.Hooks{
+		"prestart":      {Prestart: bad},
+		"createRuntime": {CreateRuntime: bad}, "createContainer": {CreateContainer: bad},
+		"missing program": {CreateRuntime: []specs.Hook{{Path: "/no/such/hook"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newContainer(t)
+			hooks.Poststop = nil
+			c.spec.Hooks = hooks
+			c.write()
+			c.refused("hook", "")
+			if r := c.command("create", c.id); suite.name == "berth" && name != "missing program" && !strings.Contains(r.stderr, "the reason") {
+				t.Errorf("stderr %q has not what the hook said", r.stderr)
+			}
+		})
+	}
+}
+
+func TestStartContainerHookFails(t *testing.T) {
+	c := newContainer(t)
+	ran := c.fifo("ran")
+	c.sh("echo ran >/ran")
+	c.spec.Hooks = &specs.Hooks{StartContainer: []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c", "exit 3"}}}}
+	c.create()
+	c.command("start", c.id).fails("hook", "")
+	c.wait()
+	c.status(specs.StateStopped)
+	if ran.pending() != "" {
+		t.Error("the process ran all the same")
+	}
+}
+
+// TestPoststopHookFails: the container is gone all the same, and the next hook runs.
+func TestPoststopHookFails(t *testing.T) {
+	c := newContainer(t)
+	c.spec.Hooks = &specs.Hooks{Poststop: []specs.Hook{{Path: "/bin/false"}, c.logHook("second")}}
+	c.create().start().wait()
+	c.command("delete", c.id).must()
+	want(t, "hooks", c.hookLog(), "second")
+}
+
+func TestHookTimeout(t *testing.T) {
+	c := newContainer(t)
+	c.spec.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{{Path: "/bin/sleep", Args: []string{"sleep", "1000"}, Timeout: ptr(1)}}}
+	c.write()
+	c.command("create", c.id).fails("hook", "")
+	c.nothingLeft()
+}
+
+func TestHookEnvironment(t *testing.T) {
+	c := newContainer(t)
+	out := c.path("env")
+	script := c.hookScript(c.path("hook"), "{ echo \"$0 $1 $2\"; env; } >"+out)
+	c.spec.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{{Path: script, Args: []string{"zero", "one", "two words"}, Env: []string{"A=1", "B=2"}}}}
+	c.create()
+	data, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(string(data), "\n")
+	// A script does not see args[0]: the kernel puts the path in its place.
+	want(t, "arguments", lines[0], script+" one two words")
+	for _, l := range lines[1:] {
+		name, _, _ := strings.Cut(l, "=")
+		if name != "" && name != "A" && name != "B" && name != "PWD" && name != "_" && name != "SHLVL" {
+			t.Errorf("environment has %q", l)
+		}
+	}
+	c.start().wait()
+}
+
+// TestHookIsNotInTheCgroup: a hook's memory is not the container's.
+func TestHookIsNotInTheCgroup(t *testing.T) {
+	c := newContainer(t)
+	c.spec.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c", "cat /proc/self/cgroup >" + c.path("out")}}}}
+	c.create()
+	data, err := os.ReadFile(c.path("out"))
+	if err != nil || strings.Contains(string(data), c.id) {
+		t.Errorf("cgroup %q, %v", data, err)
+	}
+	c.start().wait()
+}
+
+// TestHookFindsNetwork: a createRuntime hook can configure the new network namespace
+// by the pid it is told.
+func TestHookFindsNetwork(t *testing.T) {
+	c := newContainer(t)
+	c.spec.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{{Path: "/bin/sh", Args: []string{
+		"sh", "-c", `pid=$(tr ',' '\n' | sed -n 's/.*"pid": *\([0-9]*\).*/\1/p'); readlink /proc/$pid/ns/net >` + c.path("out"),
+	}}}}
+	c.create()
+	data, err := os.ReadFile(c.path("out"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want(t, "network namespace of pid "+strconv.Itoa(c.pid), strings.TrimSpace(string(data)), nsOf(t, c.pid, "net"))
+	c.start().wait()
+}

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// trapper makes the container say the signals that it gets.
+func (c *container) trapper(signals ...string) *fifo {
+	c.t.Helper()
+	out := c.fifo("out")
+	var b strings.Builder
+	for _, s := range signals {
+		b.WriteString("trap 'echo got " + s + " >/out' " + s + "\n")
+	}
+	b.WriteString("echo up >/out\nwhile :; do sleep 10000 & wait $!; kill $! 2>/dev/null; done")
+	c.sh(b.String()).create().start()
+	if l := out.line(); l != "up" {
+		c.t.Fatalf("container said %q", l)
+	}
+	return out
+}
+
+func TestKillSignals(t *testing.T) {
+	c := newContainer(t)
+	out := c.trapper("TERM", "HUP", "USR1", "USR2", "INT", "WINCH")
+	for _, k := range []struct{ arg, got string }{
+		{"", "TERM"},
+		{"TERM", "TERM"},
+		{"SIGTERM", "TERM"},
+		{"15", "TERM"},
+		{"HUP", "HUP"},
+		{"1", "HUP"},
+		{"SIGUSR1", "USR1"},
+		{"usr2", "USR2"},
+		{"sigint", "INT"},
+		{"28", "WINCH"},
+	} {
+		if suite.name == "crun" && k.arg != strings.ToUpper(k.arg) {
+			continue
+		}
+		args := []string{"kill", c.id}
+		if k.arg != "" {
+			args = append(args, k.arg)
+		}
+		c.command(args...).must().silent()
+		want(t, "signal for "+k.arg, out.line(), "got "+k.got)
+	}
+}
+
+func TestKillBadSignal(t *testing.T) {
+	c := newContainer(t).running()
+	for _, sig := range []string{"NONSENSE", "SIGNONSENSE", "999", "-1", "9x"} {
+		if r := c.command("kill", c.id, sig); r.status == 0 {
+			t.Errorf("signal %q was taken", sig)
+		}
+	}
+	c.status(specs.StateRunning)
+}
+
+func TestKillCreated(t *testing.T) {
+	c := newContainer(t).create()
+	c.command("kill", c.id, "KILL").must().silent()
+	if c.wait().Signal() != 9 {
+		t.Error("not killed")
+	}
+	c.status(specs.StateStopped)
+}
+
+func TestKillStopped(t *testing.T) {
+	c := newContainer(t).create().start()
+	c.wait()
+	c.command("kill", c.id, "KILL").code(1).fails("container not running", "")
+	c.command("kill", "--all", c.id, "KILL").code(0)
+}
+
+// TestKillAll signals each process of a container.
+func TestKillAll(t *testing.T) {
+	for _, flag := range []string{"--all", "-a"} {
+		t.Run(flag, func(t *testing.T) {
+			c := newContainer(t)
+			out := c.fifo("out")
+			c.sh(`sh -c 'trap "echo child >/out; exit" USR1; echo up >/out; while :; do sleep 10000 & wait $!; done' &
+				trap 'echo parent >/out' USR1; echo up >/out; while :; do wait; done`)
+			c.create().start()
+			out.line()
+			out.line()
+			c.command("kill", flag, c.id, "USR1").must().silent()
+			got := []string{out.line(), out.line()}
+			if got[0] == got[1] || !strings.Contains(got[0]+got[1], "child") || !strings.Contains(got[0]+got[1], "parent") {
+				t.Errorf("signalled %q", got)
+			}
+		})
+	}
+}
+
+// TestKillSharedPIDNamespace: SIGKILL ends every process of a container without a pid
+// namespace of its own.
+func TestKillSharedPIDNamespace(t *testing.T) {
+	c := newContainer(t).without(specs.PIDNamespace)
+	ready := c.fifo("ready")
+	c.sh("sleep 10000 & sleep 10000 & echo up >/ready; exec sleep 10000")
+	c.create().start()
+	ready.line()
+	pids := cgroupPIDs(c)
+	if len(pids) != 3 {
+		t.Fatalf("processes %v", pids)
+	}
+	c.command("kill", "--all", c.id, "KILL").must()
+	c.wait()
+	for _, pid := range pids {
+		if pid != c.pid && !ends(pid) {
+			t.Errorf("process %d is left", pid)
+		}
+	}
+	livingProcesses(t) // reaps
+	c.command("delete", c.id).must()
+}
+
+// TestKillLeftovers: without a pid namespace, what is left after the first process
+// has ended can still be killed, and delete waits for nobody.
+func TestKillLeftovers(t *testing.T) {
+	c := newContainer(t).without(specs.PIDNamespace)
+	ready := c.fifo("ready")
+	c.sh("sleep 10000 & echo up >/ready; exec true")
+	c.create().start()
+	ready.line()
+	c.wait()
+	pids := cgroupPIDs(c)
+	if len(pids) != 1 {
+		t.Fatalf("processes %v", pids)
+	}
+	c.command("kill", "--all", c.id, "KILL").code(0)
+	if !ends(pids[0]) {
+		t.Errorf("process %d is left", pids[0])
+	}
+	livingProcesses(t)
+	c.command("delete", c.id).must()
+}
+
+// TestDeleteForceLeftovers: delete --force does the killing itself.
+func TestDeleteForceLeftovers(t *testing.T) {
+	c := newContainer(t).without(specs.PIDNamespace)
+	ready := c.fifo("ready")
+	c.sh("sleep 10000 & echo up >/ready; exec true")
+	c.create().start()
+	ready.line()
+	c.wait()
+	pids := cgroupPIDs(c)
+	c.command("delete", "--force", c.id).must()
+	for _, pid := range pids {
+		if !ends(pid) {
+			t.Errorf("process %d is left", pid)
+		}
+	}
+}
+
+// TestPIDReuse: a state whose process has another start time is a stopped container,
+// and nothing is signalled.
+func TestPIDReuse(t *testing.T) {
+	c := newContainer(t).create().start()
+	c.wait()
+	// The state of the dead container now names a process of the tests.
+	victim := anotherContainer(t, c).running()
+	replaceInState(c, c.pid, victim.pid)
+	c.status(specs.StateStopped)
+	c.command("kill", c.id, "KILL").fails("container not running", "")
+	c.command("delete", "--force", c.id).must()
+	victim.status(specs.StateRunning)
+}
+
+// replaceInState changes the pid in the runtime's saved state, whatever its format
+// is, as long as it is JSON in a file of the container's directory.
+func replaceInState(c *container, from, to int) {
+	c.t.Helper()
+	entries, err := os.ReadDir(filepath.Join(c.state, c.id))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	replaced := 0
+	for _, e := range entries {
+		if !e.Type().IsRegular() {
+			continue
+		}
+		path := filepath.Join(c.state, c.id, e.Name())
+		data, err := os.ReadFile(path)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		text := string(data)
+		n := replaceNumber(&text, from, to)
+		if n == 0 {
+			continue
+		}
+		replaced += n
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			c.t.Fatal(err)
+		}
+	}
+	if replaced == 0 {
+		c.t.Fatal("no pid in the saved state")
+	}
+}

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+func haveAppArmor() bool {
+	data, err := os.ReadFile("/sys/module/apparmor/parameters/enabled")
+	return err == nil && strings.HasPrefix(string(data), "Y")
+}
+
+func haveSELinux() bool {
+	var st unix.Statfs_t
+	return unix.Statfs("/sys/fs/selinux", &st) == nil && st.Type == unix.SELINUX_MAGIC
+}
+
+// appArmorProfile loads a profile that allows all but writing to /tmp, and tells its name.
+func appArmorProfile(t *testing.T) string {
+	t.Helper()
+	only(t, haveAppArmor(), "a kernel with AppArmor")
+	if _, err := exec.LookPath("apparmor_parser"); err != nil {
+		require(t, false, "apparmor_parser")
+	}
+	name := "berth-test-" + suite.token
+	parser := func(option string) {
+		cmd := exec.Command("apparmor_parser", "-K", option)
+		cmd.Stdin = strings.NewReader(fmt.Sprintf("profile %s flags=(attach_disconnected) {\n"+
+			"capability, network, mount, umount, signal, unix, ptrace,\nfile,\ndeny /tmp/** w,\n}\n", name))
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("apparmor_parser: %v: %s", err, out)
+		}
+	}
+	parser("-r")
+	t.Cleanup(func() { parser("-R") })
+	return name
+}
+
+// TestAppArmor: the profile confines the process, and its hooks in the container.
+func TestAppArmor(t *testing.T) {
+	for _, nnp := range []bool{false, true} {
+		t.Run(fmt.Sprintf("no_new_privs %v", nnp), func(t *testing.T) {
+			profile := appArmorProfile(t)
+			c := newContainer(t).sh("cat /proc/self/attr/current; cat /hook; echo x >/tmp/x || echo refused")
+			c.spec.Process.ApparmorProfile = profile
+			c.spec.Process.NoNewPrivileges = nnp
+			c.spec.Hooks = &specs.Hooks{StartContainer: []specs.Hook{{
+				Path: "/bin/sh", Args: []string{"sh", "-c", "cat /proc/self/attr/current >/hook"}, Env: []string{"PATH=/bin"},
+			}}}
+			mode := profile + " (enforce)"
+			want(t, "profile", c.output(), mode+"\n"+mode+"\nrefused")
+		})
+	}
+}
+
+func TestAppArmorUnknownProfile(t *testing.T) {
+	only(t, haveAppArmor(), "a kernel with AppArmor")
+	c := newContainer(t)
+	c.spec.Process.ApparmorProfile = "no-such-profile"
+	c.run().fails("process.apparmorProfile: set AppArmor profile no-such-profile: no such file or directory", "")
+}
+
+// TestNoAppArmor: a profile that confines nothing is not to be had.
+func TestNoAppArmor(t *testing.T) {
+	only(t, !haveAppArmor(), "a kernel without AppArmor")
+	c := newContainer(t)
+	c.spec.Process.ApparmorProfile = "some-profile"
+	c.run().fails("process.apparmorProfile: AppArmor is not enabled", "")
+}
+
+// TestSELinux needs no policy: without one, the kernel knows the names of its initial
+// contexts.
+func TestSELinux(t *testing.T) {
+	only(t, haveSELinux(), "a kernel with SELinux")
+	c := newContainer(t).args("cat", "/proc/self/attr/current")
+	c.spec.Process.SelinuxLabel = "unlabeled"
+	want(t, "label", strings.TrimRight(c.output(), "\x00"), "unlabeled")
+}
+
+func TestSELinuxUnknownLabel(t *testing.T) {
+	only(t, haveSELinux(), "a kernel with SELinux")
+	c := newContainer(t)
+	c.spec.Process.SelinuxLabel = "no such label"
+	c.run().fails("process.selinuxLabel: set SELinux label no such label: invalid argument", "")
+}
+
+func TestNoSELinux(t *testing.T) {
+	only(t, !haveSELinux(), "a kernel without SELinux")
+	c := newContainer(t)
+	c.spec.Process.SelinuxLabel = "system_u:system_r:container_t:s0"
+	c.run().fails("process.selinuxLabel: SELinux is not enabled", "")
+}
+
+// TestMountLabelWithoutSELinux: engines set it on every host.
+func TestMountLabelWithoutSELinux(t *testing.T) {
+	only(t, !haveSELinux(), "a kernel without SELinux")
+	c := newContainer(t).args("echo", "ran")
+	c.spec.Linux.MountLabel = "system_u:object_r:container_file_t:s0"
+	want(t, "output", c.output(), "ran")
+}
+
+// TestMountLabel: it is an option of the file systems that are made.
+func TestMountLabel(t *testing.T) {
+	only(t, haveSELinux(), "a kernel with SELinux")
+	c := newContainer(t).args("grep", "-E", " /(dev|dev/shm|proc) ", "/proc/self/mounts")
+	c.spec.Linux.MountLabel = "unlabeled"
+	for line := range strings.Lines(c.output()) {
+		labelled := strings.Contains(line, "context=unlabeled")
+		if isProc := strings.HasPrefix(line, "proc "); labelled == isProc {
+			t.Errorf("mount %q", line)
+		}
+	}
+}

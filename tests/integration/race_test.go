@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// rounds is how often a race is run.
+const rounds = 12
+
+// together starts commands at the same time and waits for all of them.
+func (c *container) together(commands ...[]string) []*result {
+	c.t.Helper()
+	var all []*running
+	for _, args := range commands {
+		all = append(all, c.launch(nil, args...))
+	}
+	var results []*result
+	for _, r := range all {
+		res, err := c.finish(r)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		if res.status < 0 {
+			c.t.Errorf("%s: hung or was killed (%d)", res.what, res.status)
+		}
+		results = append(results, res)
+	}
+	return results
+}
+
+// succeeded counts the commands with status 0.
+func succeeded(results []*result) int {
+	n := 0
+	for _, r := range results {
+		if r.status == 0 {
+			n++
+		}
+	}
+	return n
+}
+
+func describe(results []*result) string {
+	var b strings.Builder
+	for _, r := range results {
+		fmt.Fprintf(&b, "%d %q; ", r.status, shorten(r.stderr))
+	}
+	return b.String()
+}
+
+func TestRaceTwoCreates(t *testing.T) {
+	c := newContainer(t)
+	c.write()
+	for range rounds {
+		create := []string{"create", c.id}
+		results := c.together(create, create, create)
+		if n := succeeded(results); n != 1 {
+			t.Fatalf("%d of 3 creates succeeded: %s", n, describe(results))
+		}
+		c.command("start", c.id).must()
+		c.command("delete", "--force", c.id).must()
+		c.nothingLeft()
+		livingProcesses(t)
+	}
+}
+
+func TestRaceTwoStarts(t *testing.T) {
+	c := newContainer(t)
+	out := c.fifo("out")
+	c.sh("echo started >/out; exec sleep 10000")
+	for range rounds {
+		c.create()
+		start := []string{"start", c.id}
+		results := c.together(start, start)
+		if n := succeeded(results); n != 1 {
+			t.Fatalf("%d of 2 starts succeeded: %s", n, describe(results))
+		}
+		want(t, "container", out.line(), "started")
+		c.command("delete", "--force", c.id).must()
+	}
+	if more := out.pending(); more != "" {
+		t.Errorf("the process ran more than once: %q", more)
+	}
+}
+
+// TestRaceCreateDelete: whatever wins, nothing is left after one more delete.
+func TestRaceCreateDelete(t *testing.T) {
+	c := newContainer(t)
+	c.write()
+	for range rounds {
+		results := c.together([]string{"create", c.id}, []string{"delete", "--force", c.id})
+		if results[1].status != 0 && suite.name == "berth" {
+			t.Errorf("delete --force: %s", describe(results[1:]))
+		}
+		c.command("delete", "--force", c.id).must()
+		c.nothingLeft()
+		livingProcesses(t)
+	}
+}
+
+func TestRaceStartDelete(t *testing.T) {
+	c := newContainer(t).args("sleep", "10000")
+	for range rounds {
+		c.create()
+		c.together([]string{"start", c.id}, []string{"delete", "--force", c.id})
+		c.command("delete", "--force", c.id).must()
+		c.nothingLeft()
+		livingProcesses(t)
+	}
+}
+
+func TestRaceTwoDeletes(t *testing.T) {
+	c := newContainer(t)
+	for range rounds {
+		c.create()
+		remove := []string{"delete", "--force", c.id}
+		results := c.together(remove, remove)
+		if n := succeeded(results); n == 0 || n != 2 && suite.name == "berth" {
+			t.Errorf("deletes: %s", describe(results))
+		}
+		c.nothingLeft()
+		livingProcesses(t)
+	}
+}
+
+// TestRaceListState: readers never fail over a container that comes and goes.
+func TestRaceListState(t *testing.T) {
+	c := newContainer(t)
+	// A root that is not there yet may be an error to list.
+	c.create().command("delete", "--force", c.id).must()
+	for range rounds {
+		results := c.together([]string{"run", c.id}, []string{"list", "-q"}, []string{"list"}, []string{"state", c.id})
+		if results[0].status != 0 {
+			t.Errorf("run: %s", describe(results[:1]))
+		}
+		for _, r := range results[1:3] {
+			if r.status != 0 && suite.name == "berth" {
+				t.Errorf("%s: status %d, %q", r.what, r.status, r.stderr)
+			}
+		}
+		if r := results[3]; r.status != 0 && suite.name == "berth" && !strings.Contains(r.stderr, "container does not exist") {
+			t.Errorf("state: %d, %q", r.status, r.stderr)
+		}
+	}
+}
+
+// TestRuntimeKilled kills the runtime somewhere on its way, as an engine that dies
+// does; delete --force must then find and remove all that had been made.
+func TestRuntimeKilled(t *testing.T) {
+	for _, command := range []string{"create", "run", "run --detach"} {
+		t.Run(command, func(t *testing.T) {
+			c := newContainer(t).args("sleep", "10000")
+			c.write()
+			args := append(strings.Fields(command), c.id)
+			// How long an undisturbed one takes, to spread the kills over.
+			began := time.Now()
+			c.command("create", c.id).must()
+			whole := time.Since(began)
+			c.command("delete", "--force", c.id).must()
+			livingProcesses(t)
+			for i := range 2 * rounds {
+				after := time.Duration(rand.Int64N(int64(whole) * 5 / 4))
+				r := c.launch(nil, args...)
+				if r.err != nil {
+					t.Fatal(r.err)
+				}
+				timer := time.AfterFunc(after, func() { _ = r.cmd.Process.Signal(unix.SIGKILL) })
+				if _, err := c.finish(r); err != nil {
+					t.Fatal(err)
+				}
+				timer.Stop()
+				c.command("delete", "--force", c.id).code(0)
+				c.nothingLeft()
+				livingProcesses(t)
+				if t.Failed() {
+					t.Fatalf("round %d, killed after %v of about %v", i, after, whole)
+				}
+				// The id is free again.
+				c.write()
+			}
+			c.command("create", c.id).must()
+		})
+	}
+}
