@@ -51,6 +51,10 @@ type Options struct {
 	// that init is born in it. The caller must run on a locked thread that it
 	// never unlocks when this is set.
 	PIDNamespace *os.File
+	// ThreadJoins are joined in the same way, network, ipc, uts and cgroup
+	// namespaces alone: for those that the user namespace that init is going to be in
+	// does not own, so that init could not join them any more.
+	ThreadJoins []Join
 	// CgroupDir is a cgroup v2 directory to be born in (CLONE_INTO_CGROUP); nil
 	// for none.
 	CgroupDir *os.File

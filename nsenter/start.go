@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"syscall"
 
@@ -203,7 +204,7 @@ func (o *Options) flags() uint32 {
 // namespaces are the CLONE_NEW* flags of all namespaces that are new or joined.
 func (o *Options) namespaces() uint32 {
 	flags := uint32(o.NewNamespaces)
-	for _, j := range o.Joins {
+	for _, j := range slices.Concat(o.Joins, o.ThreadJoins) {
 		flags |= j.Type
 	}
 	if o.PIDNamespace != nil {
@@ -252,6 +253,11 @@ func (o *Options) clone(i *Init, sock int) error {
 	if o.PIDNamespace != nil {
 		if err := unix.Setns(int(o.PIDNamespace.Fd()), unix.CLONE_NEWPID); err != nil {
 			return fmt.Errorf("setns %s: %w", o.PIDNamespace.Name(), err)
+		}
+	}
+	for _, j := range o.ThreadJoins {
+		if err := unix.Setns(int(j.FD.Fd()), int(j.Type)); err != nil {
+			return fmt.Errorf("setns %s: %w", j.FD.Name(), err)
 		}
 	}
 	argv := []string{"berth-init", strconv.Itoa(len(files) - 1)}

@@ -165,6 +165,38 @@ func TestUserNamespaceJoinedOfContainer(t *testing.T) {
 	}
 }
 
+// TestUserNamespaceWithOthers: namespaces that the container's user namespace does not
+// own, such as the network namespace that an engine has made.
+func TestUserNamespaceWithOthers(t *testing.T) {
+	for name, joined := range map[string]bool{"new": false, "joined": true} {
+		t.Run(name, func(t *testing.T) {
+			first := newContainer(t).running()
+			c := anotherContainer(t, first).userns()
+			if joined {
+				c.namespace(specs.UserNamespace, pinned(t))
+			}
+			kinds := map[specs.LinuxNamespaceType]string{
+				specs.NetworkNamespace: "net", specs.UTSNamespace: "uts", specs.CgroupNamespace: "cgroup",
+			}
+			for typ, file := range kinds {
+				c.namespace(typ, fmt.Sprintf("/proc/%d/ns/%s", first.pid, file))
+			}
+			c.spec.Hostname = ""
+			c.running()
+			for _, file := range kinds {
+				if nsOf(t, c.pid, file) != nsOf(t, first.pid, file) {
+					t.Errorf("%s is not the namespace to be joined", file)
+				}
+			}
+			for _, file := range []string{"pid", "mnt", "ipc"} {
+				if nsOf(t, c.pid, file) == nsOf(t, first.pid, file) {
+					t.Errorf("%s is not a new namespace", file)
+				}
+			}
+		})
+	}
+}
+
 // TestRuntimeIsNotInPIDNamespace: every process in a pid namespace takes the next number
 // of it, so a gap in the numbers would be a process of the runtime, however short-lived.
 func TestRuntimeIsNotInPIDNamespace(t *testing.T) {
