@@ -3,6 +3,7 @@
 package integration
 
 import (
+	"bufio"
 	"fmt"
 	"io/fs"
 	"os"
@@ -126,6 +127,37 @@ func TestRootlessLife(t *testing.T) {
 			c.nothingLeft()
 		})
 	}
+}
+
+// TestRootlessKillAll: without a cgroup its pid namespace tells a container's processes.
+func TestRootlessKillAll(t *testing.T) {
+	onlyBerth(t)
+	c := newContainer(t).rootless().sh("trap : USR1; sh -c 'trap \"echo child\" USR1; echo up; sleep 1000 & wait; wait' & wait; wait")
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	// The runtime's fd 3 is the container's.
+	c.files = []*os.File{w}
+	c.spec.Process.Args[2] = "exec >&3; " + c.spec.Process.Args[2]
+	c.create("--preserve-fds", "1").start()
+	c.files = nil
+	w.Close()
+	lines := bufio.NewScanner(r)
+	for _, line := range []string{"up", "child"} {
+		if !lines.Scan() || lines.Text() != line {
+			t.Fatalf("%q, want %q", lines.Text(), line)
+		}
+		if line == "up" {
+			c.command("kill", "--all", c.id, "USR1").must()
+		}
+	}
+	c.command("kill", "--all", c.id, "KILL").must()
+	c.wait()
+	c.command("kill", "--all", c.id, "KILL").must()
+	c.command("delete", c.id).must()
+	c.nothingLeft()
 }
 
 // TestRootlessSharedPID: without a pid namespace and a cgroup only init can be found.
