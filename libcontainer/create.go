@@ -50,6 +50,7 @@ type creation struct {
 	lock    *dirLock
 	console *receiver    // of ConsoleSocket
 	pidfdTo [2]*receiver // of PIDFDSocket and the plan's PIDFDReceiver
+	agent   *receiver    // of the seccomp profile's listenerPath
 	hookOut hookOutput
 	extra   []*os.File
 	cgroup  cgroups.Manager
@@ -100,6 +101,7 @@ func (cr *creation) release() {
 	for _, r := range cr.pidfdTo {
 		r.close()
 	}
+	cr.agent.close()
 	cr.hookOut.close()
 	if cr.place != nil {
 		_ = cr.place.Close()
@@ -125,6 +127,7 @@ func (cr *creation) release() {
 // fail undoes what was done and explains why init died if that is the cause.
 func (cr *creation) fail(err error) error {
 	err = cr.undo.run(err)
+	err = explainKernel(err)
 	if errors.Is(err, nsenter.ErrInitGone) && cr.reaped.Signaled() && cr.reaped.Signal() == unix.SIGKILL {
 		if m := cr.cfg.Cgroup.Resources.Memory; m != nil && m.Limit != nil && *m.Limit > 0 {
 			err = fmt.Errorf("%w: container init was OOM-killed (memory limit too low?): linux.resources.memory.limit is %d",
@@ -132,6 +135,17 @@ func (cr *creation) fail(err error) error {
 		}
 	}
 	return err
+}
+
+// explainKernel says what is wrong when the kernel lacks a system call: all that berth
+// cannot do without have been there since Linux 5.10. Memory policies are optional in
+// any kernel, and say so themselves.
+func explainKernel(err error) error {
+	var step *nsenter.StepError
+	if !errors.Is(err, unix.ENOSYS) || (errors.As(err, &step) && step.Step == nsenter.StepMemoryPolicy) {
+		return err
+	}
+	return fmt.Errorf("%w (berth needs Linux 5.10 or newer)", err)
 }
 
 // openCallerFiles meets first what the caller may have got wrong, before anything is
@@ -147,6 +161,9 @@ func (cr *creation) openCallerFiles() (err error) {
 		return err
 	}
 	if cr.hookOut, err = openHookOutput(cr.cfg.HookStdout, cr.cfg.HookStderr); err != nil {
+		return err
+	}
+	if cr.agent, err = dialAgent(cr.cfg.Seccomp); err != nil {
 		return err
 	}
 	cr.extra, err = preservedFiles(cr.opts.PreserveFDs)
@@ -367,10 +384,10 @@ func (cr *creation) configureInit() error {
 	if err != nil {
 		return err
 	}
-	if err := cr.init.Configure(plan); err != nil {
-		return describeInitError(err)
+	if plan.Listener != nil {
+		return describeInitError(cr.configureWithAgent(plan))
 	}
-	return nil
+	return describeInitError(cr.init.Configure(plan))
 }
 
 // handOver gives the caller what it asked for: pty, pidfd, pid file. The pid file comes

@@ -32,6 +32,9 @@ func (cr *creation) plan(fifo *os.File) (*nsenter.Plan, error) {
 	}
 	if cr.filter != nil {
 		p.Seccomp, p.SeccompFlags = cr.filter.BPF, cr.filter.Flags
+		if cr.filter.NewListener() {
+			p.Listener = cr.sendListener
+		}
 	}
 	if hooks := cr.cfg.Hooks.StartContainer; len(hooks) > 0 {
 		state, err := json.Marshal(cr.hookState(specs.StateCreated))

@@ -31,9 +31,6 @@ func (cr *creation) compileSeccomp() error {
 	if err != nil || filter == nil {
 		return err
 	}
-	if filter.NewListener() {
-		return errors.New("linux.seccomp: SCMP_ACT_NOTIFY is not supported yet")
-	}
 	if filter.CacheErr != nil {
 		cr.opts.Log.Debugf("seccomp cache: %v", filter.CacheErr)
 	}

@@ -3,6 +3,7 @@
 package libcontainer
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -38,14 +39,23 @@ func dialReceiver(what, path string) (*receiver, error) {
 	return &receiver{what, sock}, nil
 }
 
-// send passes one file descriptor, with its name as the message's bytes.
-func (r *receiver) send(f *os.File, name string) error {
+// send passes one file descriptor, with text as the message's bytes: in one message,
+// unless a signal cuts one in two that is longer than what the socket takes at once.
+func (r *receiver) send(f *os.File, text string) error {
 	if r == nil {
 		return nil
 	}
 	rights := unix.UnixRights(int(f.Fd()))
-	if err := unix.Sendmsg(int(r.sock.Fd()), []byte(name), rights, nil, unix.MSG_NOSIGNAL); err != nil {
-		return fmt.Errorf("%s: sendmsg %s: %w", r.what, r.sock.Name(), err)
+	for rest := []byte(text); rights != nil || len(rest) > 0; {
+		n, err := unix.SendmsgN(int(r.sock.Fd()), rest, rights, nil, unix.MSG_NOSIGNAL)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("%s: sendmsg %s: %w", r.what, r.sock.Name(), err)
+		}
+		// What was sent has taken the descriptor along.
+		rest, rights = rest[n:], nil
 	}
 	return nil
 }

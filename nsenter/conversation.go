@@ -66,21 +66,28 @@ func (i *Init) Configure(p *Plan) error {
 	if err != nil && !errors.Is(err, unix.EPIPE) && !errors.Is(err, unix.ECONNRESET) {
 		return err
 	}
-	return i.awaitReady()
-}
-
-func (i *Init) awaitReady() error {
-	if !i.insideTaken {
-		inside, err := i.Namespaces()
-		if err != nil {
-			return err
-		}
-		if err := inside.Close(); err != nil {
+	if err := i.skipInside(); err != nil {
+		return err
+	}
+	if p.Listener != nil {
+		if err := i.passListener(p.Listener); err != nil {
 			return err
 		}
 	}
-	_, _, err := i.receive(wireReady)
+	_, _, err = i.receive(wireReady)
 	return err
+}
+
+// skipInside takes what Namespaces was not called for.
+func (i *Init) skipInside() error {
+	if i.insideTaken {
+		return nil
+	}
+	inside, err := i.Namespaces()
+	if err != nil {
+		return err
+	}
+	return inside.Close()
 }
 
 // sendPlan puts the plan into a sealed memfd, since an environment may be larger

@@ -179,6 +179,12 @@ type Plan struct {
 	// the calls that change credentials.
 	Seccomp      []byte
 	SeccompFlags uint32
+	// Listener hands the descriptor that the filter notifies over to who
+	// answers; it comes with SECCOMP_FILTER_FLAG_NEW_LISTENER and only then.
+	// Configure calls it once, as soon as the filter is loaded. The file is
+	// Configure's, and closed when Listener has returned. From then on any
+	// system call of init may wait for an answer, and Configure with it.
+	Listener func(*os.File) error
 	// AppArmor is the profile and SELinux the label that the exec brings, and a new
 	// keyring's label too; "" for none. Either is an error where the kernel does
 	// not have that security module.

@@ -8,6 +8,8 @@ import (
 	"math"
 	"strings"
 	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 // instruction is the size of struct sock_filter.
@@ -82,8 +84,15 @@ func (p *Plan) check() error {
 		return fmt.Errorf("cwd %q is not absolute", p.Cwd)
 	case len(p.Seccomp)%instruction != 0 || len(p.Seccomp)/instruction > math.MaxUint16:
 		return fmt.Errorf("seccomp filter of %d bytes is not a BPF program", len(p.Seccomp))
+	case p.notifies() != (p.Listener != nil):
+		return errors.New("a seccomp filter that notifies and a listener come together")
 	}
 	return nil
+}
+
+// notifies says whether loading the filter makes a listener.
+func (p *Plan) notifies() bool {
+	return len(p.Seccomp) > 0 && p.SeccompFlags&unix.SECCOMP_FILTER_FLAG_NEW_LISTENER != 0
 }
 
 func (p *Plan) flags() uint32 {

@@ -41,7 +41,8 @@ const (
 	wireReady      = 2
 	wireExec       = 3
 	wireFailed     = 4
-	wireForked     = 5
+	wireListener   = 5
+	wireForked     = 6
 
 	wireGo = 71
 )
@@ -127,8 +128,8 @@ const (
 	stepStat       = 28
 	stepExecutable = 29
 	stepRlimit     = 33
-	stepFork       = 39
-	stepOwner      = 40
+	stepFork       = 40
+	stepOwner      = 41
 )
 
 // The steps that callers ask about: [StepError].Step is one of these when the
@@ -181,6 +182,7 @@ var steps = [...]string{
 	36:             StepMemoryPolicy,
 	37:             StepAppArmor,
 	38:             StepSELinux,
+	39:             "find a number for the seccomp listener",
 	stepFork:       "fork",
 	stepOwner:      "become the owner in the user namespace",
 }

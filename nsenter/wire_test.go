@@ -168,6 +168,7 @@ func TestConstantsAgree(t *testing.T) {
 		"WIRE_READY":             wireReady,
 		"WIRE_EXEC":              wireExec,
 		"WIRE_FAILED":            wireFailed,
+		"WIRE_LISTENER":          wireListener,
 		"WIRE_GO":                wireGo,
 	} {
 		if got, ok := h.constants[name]; !ok || got != value {

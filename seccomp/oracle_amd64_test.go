@@ -165,7 +165,7 @@ func (o *oracle) newer(a *abi, nr uint32) bool {
 }
 
 func wantsENOSYS(def specs.LinuxSeccompAction) bool {
-	return def != specs.ActAllow && def != specs.ActLog && def != specs.ActTrace
+	return def != specs.ActAllow && def != specs.ActLog && def != specs.ActTrace && def != specs.ActNotify
 }
 
 func (o *oracle) ret(a specs.LinuxSeccompAction, errno *uint) uint32 {

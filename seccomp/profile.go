@@ -52,10 +52,8 @@ func newRequest(p *specs.LinuxSeccomp) (*wire.Request, error) {
 	if err != nil {
 		return nil, fmt.Errorf("linux.seccomp.%w", err)
 	}
-	if def == unix.SECCOMP_RET_USER_NOTIF {
-		// Nobody could answer: the calls of the process that hands the
-		// descriptor over would wait for the agent as well.
-		return nil, fmt.Errorf("linux.seccomp.defaultAction: %s cannot be the default", specs.ActNotify)
+	if def == unix.SECCOMP_RET_USER_NOTIF && p.ListenerPath == "" {
+		return nil, fmt.Errorf("linux.seccomp.listenerPath: defaultAction is %s but nobody listens", specs.ActNotify)
 	}
 	archs, err := parseArchs(p.Architectures)
 	if err != nil {
@@ -79,7 +77,7 @@ func newRequest(p *specs.LinuxSeccomp) (*wire.Request, error) {
 // Not where the default lets them through, or says so already.
 func wantsStub(def uint32) bool {
 	switch def & unix.SECCOMP_RET_ACTION_FULL {
-	case unix.SECCOMP_RET_ALLOW, unix.SECCOMP_RET_LOG, unix.SECCOMP_RET_TRACE:
+	case unix.SECCOMP_RET_ALLOW, unix.SECCOMP_RET_LOG, unix.SECCOMP_RET_TRACE, unix.SECCOMP_RET_USER_NOTIF:
 		return false
 	}
 	return def != unix.SECCOMP_RET_ERRNO|uint32(unix.ENOSYS)
@@ -146,11 +144,6 @@ func addRules(req *wire.Request, index int, s *specs.LinuxSyscall) error {
 	for i, name := range s.Names {
 		if name == "" {
 			return fmt.Errorf("names[%d]: is empty", i)
-		}
-		if name == "write" && act == unix.SECCOMP_RET_USER_NOTIF {
-			// Engines and their agents take this for granted, as every runtime
-			// needs the call to get the descriptor out.
-			return fmt.Errorf("names[%d]: %s cannot be used for %q", i, specs.ActNotify, name)
 		}
 	}
 	args, twice, err := parseArgs(s.Args)

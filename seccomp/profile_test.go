@@ -40,6 +40,11 @@ func TestNewRequest(t *testing.T) {
 			wire.Request{Default: 0x50026},
 		},
 		{
+			"notify as the default", `{"defaultAction":"SCMP_ACT_NOTIFY","listenerPath":"/a",
+			"syscalls":[{"names":["write"],"action":"SCMP_ACT_NOTIFY"}]}`,
+			wire.Request{Default: 0x7fc00000, Rules: []wire.Rule{{Action: 0x7fc00000, Names: []string{"write"}}}},
+		},
+		{
 			"kill is kill thread", `{"defaultAction":"SCMP_ACT_KILL"}`,
 			wire.Request{Default: 0, Stub: true},
 		},
@@ -88,7 +93,7 @@ func TestNewRequestErrors(t *testing.T) {
 	for _, c := range []struct{ profile, want string }{
 		{`{"syscalls":[{"names":["a"],"action":"SCMP_ACT_LOG"}]}`, `linux.seccomp.defaultAction: unknown action ""`},
 		{`{"defaultAction":"ALLOW"}`, `linux.seccomp.defaultAction: unknown action "ALLOW"`},
-		{`{"defaultAction":"SCMP_ACT_NOTIFY"}`, `linux.seccomp.defaultAction: SCMP_ACT_NOTIFY cannot be the default`},
+		{`{"defaultAction":"SCMP_ACT_NOTIFY"}`, `linux.seccomp.listenerPath: defaultAction is SCMP_ACT_NOTIFY but nobody listens`},
 		{`{"defaultAction":"SCMP_ACT_ALLOW","defaultErrnoRet":1}`, `linux.seccomp.defaultErrnoRet: action SCMP_ACT_ALLOW has no error number`},
 		{`{"defaultAction":"SCMP_ACT_ERRNO","defaultErrnoRet":4096}`, `linux.seccomp.defaultErrnoRet: 4096 is above 4095`},
 		{`{"defaultAction":"SCMP_ACT_TRACE","defaultErrnoRet":65536}`, `linux.seccomp.defaultErrnoRet: 65536 is above 65535`},
@@ -112,10 +117,6 @@ func TestNewRequestErrors(t *testing.T) {
 			`linux.seccomp.syscalls[1].args[0].op: unknown operator "=="`,
 		},
 		{rule(`{"names":["b"],"action":"SCMP_ACT_NOTIFY"}`), `linux.seccomp.listenerPath: syscalls[1] has SCMP_ACT_NOTIFY but nobody listens`},
-		{
-			rule(`{"names":["read","write"],"action":"SCMP_ACT_NOTIFY"}`),
-			`linux.seccomp.syscalls[1].names[1]: SCMP_ACT_NOTIFY cannot be used for "write"`,
-		},
 	} {
 		_, err := newRequest(parseProfile(t, c.profile))
 		if err == nil || err.Error() != c.want {
@@ -155,4 +156,20 @@ func FuzzNewRequest(f *testing.F) {
 			t.Errorf("%q became %q", encoded, again)
 		}
 	})
+}
+
+func TestNotifies(t *testing.T) {
+	for profile, want := range map[string]bool{
+		`{}`:                                  false,
+		`{"defaultAction":"SCMP_ACT_NOTIFY"}`: true,
+		`{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["a"],"action":"SCMP_ACT_LOG"}]}`:                                            false,
+		`{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["a"],"action":"SCMP_ACT_LOG"},{"names":["a"],"action":"SCMP_ACT_NOTIFY"}]}`: true,
+	} {
+		if got := Notifies(parseProfile(t, profile)); got != want {
+			t.Errorf("%s: %v", profile, got)
+		}
+	}
+	if Notifies(nil) {
+		t.Error("no profile notifies")
+	}
 }

@@ -16,6 +16,7 @@ package seccomp
 import (
 	"encoding/binary"
 	"errors"
+	"slices"
 
 	"github.com/berth-run/berth/seccomp/internal/wire"
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -43,6 +44,14 @@ type Program struct {
 // every system call that notifies fail with ENOSYS.
 func (p *Program) NewListener() bool {
 	return p.Flags&unix.SECCOMP_FILTER_FLAG_NEW_LISTENER != 0
+}
+
+// Notifies says whether a profile has SCMP_ACT_NOTIFY, and so somebody who listens.
+// The program of one that has may still notify nobody, if it does so for calls that
+// do not exist.
+func Notifies(profile *specs.LinuxSeccomp) bool {
+	return profile != nil && (profile.DefaultAction == specs.ActNotify ||
+		slices.ContainsFunc(profile.Syscalls, func(s specs.LinuxSyscall) bool { return s.Action == specs.ActNotify }))
 }
 
 // errNoCompiler is what a build without the compiler says to every profile.

@@ -50,6 +50,7 @@ var steps = [...]step{
 	{"linux", (*conversion).cgroup},
 	{"linux", (*conversion).paths},
 	{"linux", (*conversion).labels},
+	{"", (*conversion).seccomp},
 	{"linux", (*conversion).personality},
 	{"linux", (*conversion).memoryPolicy},
 	{"linux", (*conversion).intelRdt},
@@ -69,10 +70,8 @@ func convert(spec *specs.Spec, o *Options, euid int) (*configs.Config, error) {
 		c.linux = new(specs.Linux)
 	}
 	c.plan = &configs.Config{
-		SpecVersion: spec.Version,
-		Bundle:      o.Bundle,
-		// Its values are for package seccomp to check: it knows them.
-		Seccomp:      c.linux.Seccomp,
+		SpecVersion:  spec.Version,
+		Bundle:       o.Bundle,
 		Annotations:  spec.Annotations,
 		NoPivotRoot:  o.NoPivotRoot,
 		NoNewKeyring: o.NoNewKeyring,

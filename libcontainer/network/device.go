@@ -132,7 +132,6 @@ func (d *device) enter(host, inside *namespace, want *configs.NetDevice) error {
 	if d.name, err = inside.freeName(want.Name); err != nil {
 		return err
 	}
-	// Read first: the kernel drops IPv6 addresses when the link goes down.
 	if d.addresses, err = host.addresses(l); err != nil {
 		return fmt.Errorf("list addresses: %w", err)
 	}
@@ -146,11 +145,10 @@ func (d *device) enter(host, inside *namespace, want *configs.NetDevice) error {
 	return err
 }
 
-// move is the part of enter that changes something.
+// move is the part of enter that changes something. It does not set the link down
+// first: the kernel does that itself, once it has made sure that the device may leave,
+// so that one that may not keeps its routes.
 func (d *device) move(host, inside *namespace) error {
-	if err := host.setDown(d.index); err != nil {
-		return err
-	}
 	if err := host.send(d.index, inside, d.name); err != nil {
 		return err
 	}
@@ -164,27 +162,25 @@ func (d *device) move(host, inside *namespace) error {
 	return inside.setUp(l.index)
 }
 
-// leave brings the device back to the host, from wherever move has left it.
+// leave brings the device back to the host, unless it never left.
 func (d *device) leave(host, inside *namespace) error {
+	if here, err := host.link(d.hostName); err == nil && here.index == d.index {
+		return nil
+	}
+	there, err := inside.link(d.name)
+	if errors.Is(err, errNoLink) && d.name != d.hostName {
+		// A rename that failed has left it with its old name.
+		there, err = inside.link(d.hostName)
+	}
+	if err != nil {
+		return err
+	}
+	if err := inside.send(there.index, host, d.hostName); err != nil {
+		return err
+	}
 	here, err := host.link(d.hostName)
-	if err != nil || here.index != d.index {
-		// A rename that failed has left it in there with its old name.
-		there, err := inside.link(d.name)
-		if errors.Is(err, errNoLink) && d.name != d.hostName {
-			there, err = inside.link(d.hostName)
-		}
-		if err != nil {
-			return err
-		}
-		if err := inside.setDown(there.index); err != nil {
-			return err
-		}
-		if err := inside.send(there.index, host, d.hostName); err != nil {
-			return err
-		}
-		if here, err = host.link(d.hostName); err != nil {
-			return err
-		}
+	if err != nil {
+		return err
 	}
 	if err := host.addAddresses(here, d.hostName, d.addresses); err != nil {
 		return err

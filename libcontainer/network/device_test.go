@@ -3,6 +3,7 @@
 package network
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"runtime"
@@ -131,6 +132,7 @@ addr add 198.51.100.1 peer 198.51.100.2/32 dev eth9
 addr add 203.0.113.7/29 dev eth9 scope link
 addr add 203.0.113.99/29 dev eth9 valid_lft 1000 preferred_lft 1000
 addr add 2001:db8::5/64 dev eth9 nodad
+addr add 2001:db8:1::5/64 dev eth9 nodad noprefixroute
 link set eth9 up
 `
 
@@ -152,8 +154,42 @@ func TestMove(t *testing.T) {
 	}
 	out := ip(t, ns, "addr show dev net0")
 	contains(t, out, "mtu 1400", "02:00:00:00:00:09", ",UP", "inet 192.0.2.5/24 brd 192.0.2.255 scope global net0:one",
-		"inet 198.51.100.1 peer 198.51.100.2/32 scope global net0", "inet6 2001:db8::5/64 scope global")
+		"inet 198.51.100.1 peer 198.51.100.2/32 scope global net0", "inet6 2001:db8::5/64 scope global",
+		"inet6 2001:db8:1::5/64 scope global nodad noprefixroute")
 	lacks(t, out, "203.0.113.7", "203.0.113.99")
+}
+
+// TestMoveOrder: of several addresses the same one is preferred as before.
+func TestMoveOrder(t *testing.T) {
+	if !inOwnNamespaces(t) {
+		return
+	}
+	ns := newNamespace(t)
+	ip(t, nil, `link add x type veth
+addr add 192.0.2.2/24 dev x
+addr add 192.0.2.1/24 dev x
+addr add 2001:db8::2/64 dev x nodad
+addr add 2001:db8::1/64 dev x nodad
+addr add 2001:db8::3/64 dev x nodad
+link set x up
+`)
+	list := func(ns *os.File) (all []string) {
+		for line := range strings.Lines(ip(t, ns, "addr show dev x")) {
+			if f := strings.Fields(line); strings.HasPrefix(f[0], "inet") && !strings.HasPrefix(f[1], "fe80:") {
+				all = append(all, f[1])
+			}
+		}
+		return all
+	}
+	before := list(nil)
+	m, err := MoveDevices(ns, []configs.NetDevice{{HostName: "x", Name: "x"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	if after := list(ns); len(before) != 5 || !slices.Equal(after, before) {
+		t.Errorf("addresses %q, want %q", after, before)
+	}
 }
 
 // TestMoveBack: a create that fails later leaves the host as it was.
@@ -270,6 +306,36 @@ func TestMoveIntoOwn(t *testing.T) {
 	}
 }
 
+// TestMoveRefused: a device that may not leave has lost nothing by the attempt.
+func TestMoveRefused(t *testing.T) {
+	if !inOwnNamespaces(t) {
+		return
+	}
+	ip(t, nil, "link set lo up\nroute add 198.51.100.0/24 dev lo\n")
+	if _, err := MoveDevices(newNamespace(t), []configs.NetDevice{{HostName: "lo", Name: "lo1"}}); err == nil {
+		t.Fatal("lo has moved")
+	}
+	contains(t, ip(t, nil, "route show"), "198.51.100.0/24 dev lo")
+}
+
+// TestMoveBackNameTaken: another device of the name is not taken for the one to come back.
+func TestMoveBackNameTaken(t *testing.T) {
+	if !inOwnNamespaces(t) {
+		return
+	}
+	ns := newNamespace(t)
+	ip(t, nil, "link add x type veth\n")
+	m, err := MoveDevices(ns, []configs.NetDevice{{HostName: "x", Name: "y"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	ip(t, nil, "link add x type veth\n")
+	if err := m.Back(); !errors.Is(err, unix.EEXIST) {
+		t.Errorf("error %v", err)
+	}
+}
+
 // TestMoveVeth: one end goes, and the pair works.
 func TestMoveVeth(t *testing.T) {
 	if !inOwnNamespaces(t) {
@@ -300,7 +366,7 @@ func TestMoveRefusedAddress(t *testing.T) {
 	}
 	ip(t, nil, twoAddresses)
 	_, err := MoveDevices(ns, []configs.NetDevice{{HostName: "eth9", Name: "net0"}})
-	if err == nil || !strings.HasPrefix(err.Error(), `linux.netDevices["eth9"]: add address 2001:db8::5/64: `) {
+	if err == nil || !strings.HasPrefix(err.Error(), `linux.netDevices["eth9"]: add address 2001:db8:`) {
 		t.Fatal(err)
 	}
 	if got := links(t, ns); got != "" {

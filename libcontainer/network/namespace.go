@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -134,7 +135,9 @@ func (n *namespace) freeName(name string) (string, error) {
 const dumpTries = 10
 
 // addresses are the link's addresses that are to survive a move: permanent ones of
-// global scope. Others come and go by themselves.
+// global scope. Others come and go by themselves. They are in the order to add them in,
+// since of two equal ones the kernel prefers the first as a source: it puts a new IPv4
+// address behind the others and a new IPv6 address in front of them.
 func (n *namespace) addresses(l *link) ([]address, error) {
 	var all []address
 	err := error(netlink.ErrDumpInterrupted)
@@ -144,13 +147,18 @@ func (n *namespace) addresses(l *link) ([]address, error) {
 	if err != nil {
 		return nil, err
 	}
-	var keep []address
+	var v4, v6 []address
 	for i := range all {
-		if all[i].Flags&unix.IFA_F_PERMANENT != 0 && all[i].Scope == unix.RT_SCOPE_UNIVERSE {
-			keep = append(keep, all[i])
+		switch a := &all[i]; {
+		case a.Flags&unix.IFA_F_PERMANENT == 0 || a.Scope != unix.RT_SCOPE_UNIVERSE:
+		case a.IP.To4() != nil:
+			v4 = append(v4, *a)
+		default:
+			v6 = append(v6, *a)
 		}
 	}
-	return keep, nil
+	slices.Reverse(v6)
+	return append(v4, v6...), nil
 }
 
 // settableFlags are the flags of an address that are a choice of who added it. The
@@ -188,7 +196,7 @@ func label(old, hostName, name string) string {
 // send moves a link to another namespace and renames it there, in one request: in
 // two, a name that is taken on either side would be in the way.
 func (n *namespace) send(index int, to *namespace, name string) error {
-	err := n.set(index, 0, 0,
+	err := n.set(index, 0,
 		nl.NewRtAttr(unix.IFLA_NET_NS_FD, nl.Uint32Attr(uint32(to.file.Fd()))),
 		nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(name)))
 	if errors.Is(err, unix.EINVAL) {
@@ -201,25 +209,18 @@ func (n *namespace) send(index int, to *namespace, name string) error {
 }
 
 func (n *namespace) setUp(index int) error {
-	if err := n.set(index, unix.IFF_UP, unix.IFF_UP); err != nil {
+	if err := n.set(index, unix.IFF_UP); err != nil {
 		return fmt.Errorf("set up: %w", err)
 	}
 	return nil
 }
 
-func (n *namespace) setDown(index int) error {
-	if err := n.set(index, 0, unix.IFF_UP); err != nil {
-		return fmt.Errorf("set down: %w", err)
-	}
-	return nil
-}
-
-// set makes an RTM_SETLINK request (rtnetlink(7)).
-func (n *namespace) set(index int, flags, change uint32, attrs ...*nl.RtAttr) error {
+// set makes an RTM_SETLINK request (rtnetlink(7)) that sets flags and attributes.
+func (n *namespace) set(index int, flags uint32, attrs ...*nl.RtAttr) error {
 	req := nl.NewNetlinkRequest(unix.RTM_SETLINK, unix.NLM_F_ACK)
 	req.Sockets = n.sockets
 	msg := nl.NewIfInfomsg(unix.AF_UNSPEC)
-	msg.Index, msg.Flags, msg.Change = int32(index), flags, change
+	msg.Index, msg.Flags, msg.Change = int32(index), flags, flags
 	req.AddData(msg)
 	for _, a := range attrs {
 		req.AddData(a)

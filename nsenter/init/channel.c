@@ -23,10 +23,21 @@ void close_descriptor(const int *fd)
 }
 
 /*
- * One record in one call: both a seqpacket socket and a fifo (below PIPE_BUF) take it whole. An
- * error has nobody to be told to: the reader is gone. SIGPIPE is ignored for that reason.
+ * The end. A filter may forbid exit_group, or have an agent answer for it in any way, so the last
+ * resort is no system call: an instruction that the kernel kills a process for.
  */
-static void write_record(struct wire_report *r, const char *detail)
+_Noreturn void end(void)
+{
+	syscall(SYS_exit_group, 1);
+	__builtin_trap();
+}
+
+/*
+ * One record in one call: both a seqpacket socket and a fifo (below PIPE_BUF) take it whole. An
+ * error has nobody to be told to. 0 when the record was not written for another reason than that
+ * the reader is gone, as by a filter; SIGPIPE is ignored.
+ */
+static int write_record(struct wire_report *r, const char *detail)
 {
 	char record[sizeof(*r) + WIRE_MAX_DETAIL];
 	size_t size = detail == NULL ? 0 : strnlen(detail, WIRE_MAX_DETAIL);
@@ -36,25 +47,23 @@ static void write_record(struct wire_report *r, const char *detail)
 	memcpy(record, r, sizeof(*r));
 	if (size > 0)
 		memcpy(record + sizeof(*r), detail, size);
-	while (write(report_fd, record, sizeof(*r) + size) < 0 && errno == EINTR)
-		continue;
+	ssize_t written;
+	do
+		written = write(report_fd, record, sizeof(*r) + size);
+	while (written < 0 && errno == EINTR);
+	return written == (ssize_t)(sizeof(*r) + size) || (written < 0 && errno == EPIPE);
 }
 
-void report(uint32_t kind, const int *files, unsigned count)
+/* Sends a record with descriptors over the socket. */
+static void send_record(struct wire_report *r, const int *files, unsigned count)
 {
-	struct wire_report r = {.magic = WIRE_MAGIC, .kind = kind};
 	union {
 		struct cmsghdr header;
 		char space[CMSG_SPACE(sizeof(int) * MESSAGE_MAX_FILES)];
 	} control;
-	struct iovec iov = {.iov_base = &r, .iov_len = sizeof(r)};
+	struct iovec iov = {.iov_base = r, .iov_len = sizeof(*r)};
 	struct msghdr h = {.msg_iov = &iov, .msg_iovlen = 1};
 
-	/* write(2) where it will do: it is what every seccomp filter has to allow anyway. */
-	if (count == 0) {
-		write_record(&r, NULL);
-		return;
-	}
 	memset(&control, 0, sizeof(control));
 	h.msg_control = &control;
 	h.msg_controllen = (socklen_t)CMSG_SPACE(sizeof(int) * count);
@@ -70,13 +79,36 @@ void report(uint32_t kind, const int *files, unsigned count)
 	}
 }
 
+void report(uint32_t kind, const int *files, unsigned count)
+{
+	struct wire_report r = {.magic = WIRE_MAGIC, .kind = kind};
+
+	/* write(2) where it will do: it is what every seccomp filter has to allow anyway. */
+	if (count > 0)
+		send_record(&r, files, count);
+	/* The runtime waits for the record: it is to learn by init's end that none will come. */
+	else if (!write_record(&r, NULL))
+		end();
+}
+
+void report_listener(int number, const int *gate)
+{
+	struct wire_report r = {
+	    .magic = WIRE_MAGIC, .kind = WIRE_LISTENER, .index = (uint32_t)number};
+
+	if (gate != NULL)
+		send_record(&r, gate, 1);
+	else
+		write_record(&r, NULL);
+}
+
 _Noreturn void die(enum step step, int error, unsigned index, const char *detail)
 {
 	struct wire_report r = {
 	    .kind = WIRE_FAILED, .step = (uint32_t)step, .error = error, .index = index};
 
 	write_record(&r, detail);
-	_exit(1);
+	end();
 }
 
 /* Takes the descriptors out of a received message. */

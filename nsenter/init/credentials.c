@@ -29,14 +29,23 @@ void set_rlimits(const struct plan *p)
 	}
 }
 
-void load_filter(const struct plan *p)
+void load_filter(const struct plan *p, int sock)
 {
 	struct bpf_program program = {.len = p->filter_length, .filter = p->filter};
+	uint32_t flags = p->wire->seccomp_flags;
+	int listens = (flags & FILTER_NEW_LISTENER) != 0;
 
 	if (p->filter == NULL)
 		return;
-	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, p->wire->seccomp_flags, &program) < 0)
+	int number = listens ? announce_listener(sock) : 0;
+	long loaded = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
+	if (loaded < 0)
 		die(STEP_SECCOMP, errno, 0, NULL);
+	/* The runtime would wait for the other number. */
+	if (loaded != number)
+		end();
+	if (listens)
+		give_listener(number);
 }
 
 /*

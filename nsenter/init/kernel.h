@@ -30,6 +30,23 @@ struct bpf_program {
 	const void *filter;
 };
 
+/* SECCOMP_FILTER_FLAG_NEW_LISTENER */
+#define FILTER_NEW_LISTENER 8
+
+/* linux/userfaultfd.h */
+#define UFFD_USER_MODE_ONLY	     1
+#define UFFD_API		     0xaa
+#define UFFDIO_API		     0xc018aa3ful
+#define UFFDIO_REGISTER		     0xc020aa00ul
+#define UFFDIO_REGISTER_MODE_MISSING 1
+struct uffdio_api {
+	uint64_t api, features, ioctls;
+};
+struct uffdio_register {
+	uint64_t start, size;
+	uint64_t mode, ioctls;
+};
+
 /* linux/magic.h */
 #define PROC_SUPER_MAGIC 0x9fa0
 

@@ -236,11 +236,11 @@ static const char *apply(const struct plan *p, const struct held *h)
 		die(STEP_CLOSE, errno, 0, NULL);
 	set_rlimits(p);
 	if (!late_filter)
-		load_filter(p);
+		load_filter(p, h->sock);
 	if (!(w->flags & WIRE_KEEP_CREDENTIALS))
 		set_capabilities(w);
 	if (late_filter)
-		load_filter(p);
+		load_filter(p, h->sock);
 	return path;
 }
 

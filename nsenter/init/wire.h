@@ -13,6 +13,13 @@
  *                                                       opens procfs contexts, namespace files
  *              <--------------- NAMESPACES + files, or FAILED
  *   PLAN + memfd, files  ----- socket --------------->  sheds privileges, finds the program
+ *
+ *   with a filter that notifies
+ *              <--------------- LISTENER + gate, or FAILED
+ *                                                       loads the filter, stops at the gate
+ *   takes the listener out of init, hands it over
+ *   closes the gate  --------------------------------->  closes the listener
+ *
  *              <--------------- READY, or FAILED
  *
  *   with an exec fifo                                   opens the fifo for writing, and waits there
@@ -138,7 +145,8 @@ struct wire_hook {
 #define WIRE_READY	2
 #define WIRE_EXEC	3
 #define WIRE_FAILED	4
-#define WIRE_FORKED	5
+#define WIRE_LISTENER	5 /* the gate (listener.c) comes with it, if there is one */
+#define WIRE_FORKED	6
 
 /* What the runtime says when init shall go on, one byte. */
 #define WIRE_GO 71
@@ -151,7 +159,7 @@ struct wire_report {
 	uint32_t magic, kind;
 	uint32_t step;	/* of WIRE_STEPS */
 	int32_t error;	/* an errno, 0 when there is none for it */
-	uint32_t index; /* which of several tasks files, joins or hooks */
+	uint32_t index; /* which of several tasks files, joins or hooks; the listener's number */
 	uint32_t detail_size;
 };
 
@@ -195,8 +203,9 @@ struct wire_report {
 	X(STEP_MEMORY_POLICY, 36, "set_mempolicy")                                                 \
 	X(STEP_APPARMOR, 37, "set AppArmor profile")                                               \
 	X(STEP_SELINUX, 38, "set SELinux label")                                                   \
-	X(STEP_FORK, 39, "fork")                                                                   \
-	X(STEP_OWNER, 40, "become the owner in the user namespace")
+	X(STEP_LISTENER, 39, "find a number for the seccomp listener")                             \
+	X(STEP_FORK, 40, "fork")                                                                   \
+	X(STEP_OWNER, 41, "become the owner in the user namespace")
 
 #define WIRE_STEP_NUMBER(name, number, word) name = number,
 enum step { WIRE_STEPS(WIRE_STEP_NUMBER) };

@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
-	"golang.org/x/sys/unix"
 )
 
 // annotate sets an annotation.
@@ -49,7 +48,7 @@ func TestHookFiles(t *testing.T) {
 		return []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c", "echo " + kind + "; echo not " + kind + " >&2"}}}
 	}
 	c.spec.Hooks = &specs.Hooks{
-		Prestart:        say("prestart"), //nolint:staticcheck // deprecated, not gone
+		Prestart:        say("prestart"),
 		CreateRuntime:   say("createRuntime"),
 		CreateContainer: say("createContainer"),
 		StartContainer:  say("startContainer"),
@@ -81,56 +80,13 @@ func TestHookFileFails(t *testing.T) {
 // TestPIDFDReceiver: the socket of the annotation gets a pidfd of the first process.
 func TestPIDFDReceiver(t *testing.T) {
 	c := newContainer(t).args("sleep", "1000")
-	path := c.path("receiver")
-	accept := listenForFD(t, path)
-	c.annotate("run.oci.pidfd_receiver", path).create()
-	fd := int(accept().Fd())
+	r := c.receiver("receiver")
+	c.annotate("run.oci.pidfd_receiver", r.path).create()
+	pidfd, _ := r.receive()
+	fd := int(pidfd.Fd())
 	info, err := os.ReadFile("/proc/self/fdinfo/" + strconv.Itoa(fd))
 	if err != nil || !strings.Contains(squeeze(string(info)), "Pid: "+strconv.Itoa(c.pid)+" ") {
 		t.Errorf("fd %q (%v) is not a pidfd of %d", info, err, c.pid)
-	}
-}
-
-// listenForFD listens on a unix socket; accept waits for one descriptor from it.
-func listenForFD(t *testing.T, path string) (accept func() *os.File) {
-	t.Helper()
-	sock, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { unix.Close(sock) })
-	if err := unix.Bind(sock, &unix.SockaddrUnix{Name: path}); err != nil {
-		t.Fatal(err)
-	}
-	if err := unix.Listen(sock, 1); err != nil {
-		t.Fatal(err)
-	}
-	return func() *os.File {
-		t.Helper()
-		if err := pollIn(sock); err != nil {
-			t.Fatal(err)
-		}
-		conn, _, err := unix.Accept4(sock, unix.SOCK_CLOEXEC)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer unix.Close(conn)
-		buf, oob := make([]byte, 256), make([]byte, unix.CmsgSpace(4))
-		_, n, _, _, err := unix.Recvmsg(conn, buf, oob, unix.MSG_CMSG_CLOEXEC)
-		if err != nil {
-			t.Fatal(err)
-		}
-		messages, err := unix.ParseSocketControlMessage(oob[:n])
-		if err != nil || len(messages) != 1 {
-			t.Fatalf("control messages %v, %v", messages, err)
-		}
-		fds, err := unix.ParseUnixRights(&messages[0])
-		if err != nil || len(fds) != 1 {
-			t.Fatalf("fds %v, %v", fds, err)
-		}
-		f := os.NewFile(uintptr(fds[0]), "received")
-		t.Cleanup(func() { f.Close() })
-		return f
 	}
 }
 

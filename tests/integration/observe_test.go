@@ -105,6 +105,15 @@ func cgroupPIDs(c *container) []int {
 	return pids
 }
 
+func readFile(t *testing.T, path string) string {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
 func marshal(t *testing.T, doc any) []byte {
 	t.Helper()
 	data, err := json.Marshal(doc)

@@ -50,11 +50,13 @@ func TestScheduler(t *testing.T) {
 		{"idle", specs.Scheduler{Policy: specs.SchedIdle}, unix.SchedAttr{Policy: unix.SCHED_IDLE}},
 		{"fifo", specs.Scheduler{Policy: specs.SchedFIFO, Priority: 12}, unix.SchedAttr{Policy: unix.SCHED_FIFO, Priority: 12}},
 		{
-			"rr with a flag", specs.Scheduler{Policy: specs.SchedRR, Priority: 99, Flags: []specs.LinuxSchedulerFlag{specs.SchedFlagResetOnFork}},
+			"rr with a flag",
+			specs.Scheduler{Policy: specs.SchedRR, Priority: 99, Flags: []specs.LinuxSchedulerFlag{specs.SchedFlagResetOnFork}},
 			unix.SchedAttr{Policy: unix.SCHED_RR, Priority: 99, Flags: unix.SCHED_FLAG_RESET_ON_FORK},
 		},
 		{
-			"deadline", specs.Scheduler{
+			"deadline",
+			specs.Scheduler{
 				Policy: specs.SchedDeadline, Runtime: 1 * ms, Deadline: 20 * ms, Period: 40 * ms,
 				Flags: []specs.LinuxSchedulerFlag{specs.SchedFlagReclaim},
 			},

@@ -380,9 +380,10 @@ func TestConsoleSize(t *testing.T) {
 	c := newContainer(t).args("sleep", "1000")
 	c.spec.Process.Terminal = true
 	c.spec.Process.ConsoleSize = &specs.Box{Height: 41, Width: 133}
-	accept := listenForFD(t, c.path("console"))
-	c.create("--console-socket", c.path("console"))
-	size, err := unix.IoctlGetWinsize(int(accept().Fd()), unix.TIOCGWINSZ)
+	r := c.receiver("console")
+	c.create("--console-socket", r.path)
+	master, _ := r.receive()
+	size, err := unix.IoctlGetWinsize(int(master.Fd()), unix.TIOCGWINSZ)
 	if err != nil || size.Row != 41 || size.Col != 133 {
 		t.Errorf("size %+v, %v", size, err)
 	}

@@ -51,13 +51,13 @@ func newFeatures(commit string) *features.Features {
 			Seccomp:  seccompFeatures(),
 			Apparmor: &features.Apparmor{Enabled: yes(true)},
 			Selinux:  &features.Selinux{Enabled: yes(true)},
-			IntelRdt: &features.IntelRdt{Enabled: yes(false), Schemata: yes(false), Monitoring: yes(false)},
+			IntelRdt: &features.IntelRdt{Enabled: yes(true), Schemata: yes(true), Monitoring: yes(true)},
 			MemoryPolicy: &features.MemoryPolicy{
 				Modes: specconv.KnownMemoryPolicyModes(),
 				Flags: specconv.KnownMemoryPolicyFlags(),
 			},
 			MountExtensions: &features.MountExtensions{IDMap: &features.IDMap{Enabled: yes(true)}},
-			NetDevices:      &features.NetDevices{Enabled: yes(false)},
+			NetDevices:      &features.NetDevices{Enabled: yes(true)},
 		},
 		Annotations: map[string]string{
 			"run.berth.version": version,

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+
+	"github.com/berth-run/berth/nsenter"
+	"github.com/berth-run/berth/seccomp"
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// The seccomp agent is the process at linux.seccomp.listenerPath that answers the
+// system calls of a profile with SCMP_ACT_NOTIFY. It gets the listener of init's
+// filter (seccomp_unotify(2)) with one message, as the runtime-spec's
+// config-linux.md has it under "The Container Process State".
+
+// dialAgent connects to the agent of a profile, nil when it needs none.
+func dialAgent(profile *specs.LinuxSeccomp) (*receiver, error) {
+	if !seccomp.Notifies(profile) {
+		return nil, nil
+	}
+	if profile.ListenerPath == "" {
+		return nil, fmt.Errorf("linux.seccomp.listenerPath: is missing, but the profile has %s", specs.ActNotify)
+	}
+	return dialReceiver("linux.seccomp.listenerPath", profile.ListenerPath)
+}
+
+// sendListener hands the listener of init's filter over to the agent.
+func (cr *creation) sendListener(listener *os.File) error {
+	state, err := json.Marshal(&specs.ContainerProcessState{
+		Version:  cr.cfg.SpecVersion,
+		Fds:      []string{specs.SeccompFdName},
+		Pid:      cr.init.PID,
+		Metadata: cr.cfg.Seccomp.ListenerMetadata,
+		State:    *cr.hookState(specs.StateCreating),
+	})
+	if err != nil {
+		return err
+	}
+	return cr.agent.send(listener, string(state))
+}
+
+// configureWithAgent configures an init whose system calls wait for the agent. One
+// that never answers holds init up, and so this process: the signals that end a
+// command end the wait, also where the caller keeps them for the container.
+func (cr *creation) configureWithAgent(plan *nsenter.Plan) error {
+	signals := make(chan os.Signal, 1)
+	for _, s := range []os.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT} {
+		if !signal.Ignored(s) {
+			signal.Notify(signals, s)
+		}
+	}
+	defer signal.Stop(signals)
+	var err error
+	configured := make(chan struct{})
+	go func() {
+		defer close(configured)
+		err = cr.init.Configure(plan)
+	}()
+	select {
+	case <-configured:
+		if errors.Is(err, nsenter.ErrInitGone) {
+			err = fmt.Errorf("%w (has the seccomp agent at %s refused a call that init needs?)", err, cr.agent.sock.Name())
+		}
+		return err
+	case s := <-signals:
+		// It is reaped with the rest of the undoing.
+		kerr := unix.PidfdSendSignal(int(cr.init.PIDFD.Fd()), unix.SIGKILL, nil, 0)
+		if kerr != nil && !errors.Is(kerr, unix.ESRCH) {
+			return fmt.Errorf("kill init: %w", kerr)
+		}
+		<-configured
+		return fmt.Errorf("linux.seccomp.listenerPath: %v while init waited for the agent at %s", s, cr.agent.sock.Name())
+	}
+}

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package nsenter
+
+import (
+	"encoding/binary"
+	"errors"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// notifyAll is a filter that asks the agent about every system call.
+func notifyAll() []byte {
+	out := binary.NativeEndian.AppendUint16(nil, unix.BPF_RET|unix.BPF_K)
+	out = append(out, 0, 0)
+	return binary.NativeEndian.AppendUint32(out, unix.SECCOMP_RET_USER_NOTIF)
+}
+
+// proceed is an agent's answer that lets the call happen; others are errnos.
+const proceed = unix.Errno(0)
+
+// agent answers the notifications of a listener (seccomp_unotify(2)).
+type agent struct {
+	t      testing.TB
+	answer func(nr uint32) unix.Errno
+	served sync.WaitGroup
+	mu     sync.Mutex
+	asked  []uint32
+}
+
+// listen is a Plan.Listener: it serves a copy of the listener until all that the
+// filter is for have ended.
+func (a *agent) listen(listener *os.File) error {
+	fd, err := unix.FcntlInt(listener.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	a.served.Add(1)
+	go func() {
+		defer a.served.Done()
+		defer unix.Close(fd)
+		a.serve(fd)
+	}()
+	return nil
+}
+
+func (a *agent) serve(fd int) {
+	const receive, send = 0xc0502100, 0xc0182101
+	for {
+		fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		if _, err := unix.Poll(fds, -1); errors.Is(err, unix.EINTR) {
+			continue
+		} else if err != nil || fds[0].Revents&unix.POLLIN == 0 {
+			return
+		}
+		var request [80]byte
+		_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), receive, uintptr(unsafe.Pointer(&request)))
+		if errno != 0 {
+			continue // killed meanwhile
+		}
+		nr := binary.NativeEndian.Uint32(request[16:])
+		a.mu.Lock()
+		a.asked = append(a.asked, nr)
+		a.mu.Unlock()
+		var response [24]byte
+		copy(response[:8], request[:8])
+		if e := a.answer(nr); e == proceed {
+			binary.NativeEndian.PutUint32(response[20:], unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE)
+		} else {
+			binary.NativeEndian.PutUint32(response[16:], uint32(-int32(e)))
+		}
+		_, _, errno = unix.Syscall(unix.SYS_IOCTL, uintptr(fd), send, uintptr(unsafe.Pointer(&response)))
+		if errno != 0 && errno != unix.ENOENT {
+			a.t.Errorf("answer for %d: %v", nr, errno)
+		}
+	}
+}
+
+// numbers are the system calls that it was asked about.
+func (a *agent) numbers() []uint32 {
+	a.served.Wait()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.asked)
+}
+
+// notifying makes a plan load a filter that notifies.
+func notifying(p *Plan, filter []byte, hand func(*os.File) error) *Plan {
+	p.Seccomp, p.SeccompFlags = filter, unix.SECCOMP_FILTER_FLAG_NEW_LISTENER
+	p.Listener = hand
+	return p
+}
+
+// onListenerWays runs f for each order of filter and capabilities, with a gate and
+// without.
+func onListenerWays(t *testing.T, f func(t *testing.T, nnp bool)) {
+	requireInit(t)
+	for _, way := range []struct {
+		name string
+		gate bool
+		nnp  bool
+	}{{"gate", true, false}, {"gate, no_new_privs", true, true}, {"no gate", false, false}, {"no gate, no_new_privs", false, true}} {
+		t.Run(way.name, func(t *testing.T) {
+			checkLeaks(t)
+			if way.gate {
+				f(t, way.nnp)
+				return
+			}
+			onThread(func() {
+				if err := loadOnThread(filter(unix.SYS_USERFAULTFD, refuse(unix.EPERM))); err != nil {
+					t.Error(err)
+					return
+				}
+				f(t, way.nnp)
+			})
+		})
+	}
+}
+
+// loadOnThread loads a filter on the calling thread, and so on its children.
+func loadOnThread(bpf []byte) error {
+	prog := unix.SockFprog{Len: uint16(len(bpf) / instruction), Filter: (*unix.SockFilter)(unsafe.Pointer(&bpf[0]))}
+	_, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, uintptr(unsafe.Pointer(&prog)))
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+func TestListener(t *testing.T) {
+	onListenerWays(t, func(t *testing.T, nnp bool) {
+		a := &agent{t: t, answer: func(uint32) unix.Errno { return unix.EXDEV }}
+		p := notifying(shell(t, "uname 2>&1; readlink /proc/self/fd/*; true"), filter(unix.SYS_UNAME, unix.SECCOMP_RET_USER_NOTIF), a.listen)
+		p.NoNewPrivileges = nnp
+		out := run(t, nil, p)
+		if !strings.Contains(out, "ross-device link") || strings.Contains(out, "seccomp") {
+			t.Errorf("output %q", out)
+		}
+		if got := a.numbers(); !slices.Equal(got, []uint32{unix.SYS_UNAME}) {
+			t.Errorf("asked about %v", got)
+		}
+	})
+}
+
+// An agent is asked about all that init does after the load, to the exec.
+func TestListenerOfEveryCall(t *testing.T) {
+	onListenerWays(t, func(t *testing.T, nnp bool) {
+		a := &agent{t: t, answer: func(uint32) unix.Errno { return proceed }}
+		p := notifying(shell(t, "echo done"), notifyAll(), a.listen)
+		p.NoNewPrivileges = nnp
+		if out := run(t, nil, p); out != "done" {
+			t.Errorf("output %q", out)
+		}
+		asked := a.numbers()
+		want := []uint32{unix.SYS_WRITE, unix.SYS_READ, unix.SYS_CLOSE, unix.SYS_EXECVE, unix.SYS_EXIT_GROUP}
+		if !nnp {
+			want = append(want, unix.SYS_CAPSET, unix.SYS_PRCTL)
+		}
+		for _, nr := range want {
+			if !slices.Contains(asked, nr) {
+				t.Errorf("not asked about %d, but about %v", nr, asked)
+			}
+		}
+	})
+}
+
+// The runtime keeps no copy, and neither does init: the kernel knows that nobody
+// answers any more.
+func TestListenerIsDropped(t *testing.T) {
+	requireInit(t)
+	checkLeaks(t)
+	p := notifying(shell(t, "uname 2>&1"), filter(unix.SYS_UNAME, unix.SECCOMP_RET_USER_NOTIF),
+		func(*os.File) error { return nil })
+	p.Args[2] += " || true"
+	if out := run(t, nil, p); !strings.Contains(out, "not implemented") {
+		t.Errorf("output %q", out)
+	}
+	p = notifying(rootPlan(t, "true"), filter(unix.SYS_WRITE, unix.SECCOMP_RET_USER_NOTIF),
+		func(*os.File) error { return nil })
+	i := start(t, &Options{NewNamespaces: allNew})
+	within(t, "Configure", func() {
+		if err := i.Configure(p); !errors.Is(err, ErrInitGone) {
+			t.Errorf("Configure: %v, want %v", err, ErrInitGone)
+		}
+	})
+}
+
+// An agent that refuses what init cannot do without ends it.
+func TestListenerRefusesInit(t *testing.T) {
+	requireInit(t)
+	checkLeaks(t)
+	for name, answer := range map[string]func(uint32) unix.Errno{
+		"write": func(nr uint32) unix.Errno {
+			if nr == unix.SYS_WRITE {
+				return unix.EPERM
+			}
+			return proceed
+		},
+		"all": func(uint32) unix.Errno { return unix.EPERM },
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := &agent{t: t, answer: answer}
+			p := notifying(rootPlan(t, "true"), notifyAll(), a.listen)
+			p.NoNewPrivileges = true
+			i := start(t, &Options{NewNamespaces: allNew})
+			within(t, "Configure", func() {
+				if err := i.Configure(p); !errors.Is(err, ErrInitGone) {
+					t.Errorf("Configure: %v, want %v", err, ErrInitGone)
+				}
+			})
+		})
+	}
+}
+
+// A caller that has waited long enough for an agent kills init.
+func TestListenerNeverAnswers(t *testing.T) {
+	requireInit(t)
+	checkLeaks(t)
+	listening := make(chan *os.File, 1)
+	p := notifying(rootPlan(t, "true"), notifyAll(), func(f *os.File) error {
+		fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+		listening <- os.NewFile(uintptr(fd), "agent's listener")
+		return err
+	})
+	i := start(t, &Options{NewNamespaces: allNew})
+	aborted := make(chan struct{})
+	go func() {
+		defer close(aborted)
+		f := <-listening
+		defer f.Close()
+		// Init asks, and gets no answer.
+		fds := []unix.PollFd{{Fd: int32(f.Fd()), Events: unix.POLLIN}}
+		for n, _ := unix.Poll(fds, -1); n < 1; n, _ = unix.Poll(fds, -1) {
+			continue
+		}
+		if err := i.Abort(); err != nil {
+			t.Error(err)
+		}
+	}()
+	within(t, "Configure", func() {
+		if err := i.Configure(p); !errors.Is(err, ErrInitGone) {
+			t.Errorf("Configure: %v, want %v", err, ErrInitGone)
+		}
+		<-aborted
+	})
+}
+
+func TestListenerFails(t *testing.T) {
+	onListenerWays(t, func(t *testing.T, nnp bool) {
+		p := notifying(rootPlan(t, "true"), notifyAll(), func(*os.File) error { return io.ErrNoProgress })
+		p.NoNewPrivileges = nnp
+		i := start(t, &Options{NewNamespaces: allNew})
+		if err := i.Configure(p); !errors.Is(err, io.ErrNoProgress) {
+			t.Errorf("Configure: %v", err)
+		}
+	})
+	onListenerWays(t, func(t *testing.T, nnp bool) {
+		p := notifying(rootPlan(t, "true"), []byte{0xff, 0xff, 0, 0, 0, 0, 0, 0}, func(*os.File) error {
+			t.Error("there is no listener to hand over")
+			return nil
+		})
+		p.NoNewPrivileges = nnp
+		if step := configureError(t, nil, p); step.Error() != "load seccomp filter: invalid argument" {
+			t.Errorf("error %v", step)
+		}
+	})
+}
+
+// A filter that forbids write leaves init nothing to say "ready" with.
+func TestSeccompForbidsWrite(t *testing.T) {
+	requireInit(t)
+	checkLeaks(t)
+	p := rootPlan(t, "true")
+	p.NoNewPrivileges, p.Seccomp = true, filter(unix.SYS_WRITE, refuse(unix.EPERM))
+	i := start(t, &Options{NewNamespaces: allNew})
+	within(t, "Configure", func() {
+		if err := i.Configure(p); !errors.Is(err, ErrInitGone) {
+			t.Errorf("Configure: %v, want %v", err, ErrInitGone)
+		}
+	})
+}
+
+func TestPlanListener(t *testing.T) {
+	p := &Plan{Args: []string{"a"}, Cwd: "/", Seccomp: notifyAll(), SeccompFlags: unix.SECCOMP_FILTER_FLAG_NEW_LISTENER}
+	if _, err := p.encode(); err == nil {
+		t.Error("a filter that notifies nobody was accepted")
+	}
+	p.SeccompFlags, p.Listener = 0, func(*os.File) error { return nil }
+	if _, err := p.encode(); err == nil {
+		t.Error("a listener without a filter that notifies was accepted")
+	}
+}
