@@ -33,6 +33,11 @@ func (j *buildJob) openTrees(initPID int) error {
 			setattr, asked = mountapi.HaveSetAttr(), true
 		}
 		tree, err := openTree(m, j.Config.Rootfs.Propagation, idMaps, setattr)
+		if err == nil && tree != nil && j.Config.Namespaces.Contains(configs.NewUser) {
+			if err = keepLocked(m, tree); err != nil {
+				_ = tree.Close()
+			}
+		}
 		if err != nil {
 			return fmt.Errorf("%s: mount %s on %s: %w", m.Field, m.Type, m.Destination, err)
 		}
@@ -88,6 +93,26 @@ func openBindSource(m *configs.Mount, propagation uintptr) (*os.File, error) {
 		return nil, errors.Join(err, tree.Close())
 	}
 	return tree, nil
+}
+
+// keepLocked refuses options that take a restriction of the host's mount away. The kernel
+// locks those flags in what a user namespace gets of the host's mounts, but not in trees
+// that the host's root has cloned. statfs(2) has the flags by the same bits as mount(2)
+// and mount_setattr(2).
+func keepLocked(m *configs.Mount, tree *os.File) error {
+	const locked = unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
+	cleared := (uint64(m.Cleared) | m.RecAttrClear) & locked
+	if cleared == 0 {
+		return nil
+	}
+	var fs unix.Statfs_t
+	if err := unix.Fstatfs(int(tree.Fd()), &fs); err != nil {
+		return os.NewSyscallError("fstatfs", err)
+	}
+	if uint64(fs.Flags)&cleared != 0 {
+		return fmt.Errorf("the options clear a flag of the host's mount, which a user namespace has locked: %w", unix.EPERM)
+	}
+	return nil
 }
 
 // receiveTrees takes what openTrees has opened in the runtime; indices are those of the

@@ -85,7 +85,7 @@ func inode(t *testing.T, path string) uint64 {
 // owners prints who owns what the runtime makes in a container.
 const owners = "cat /proc/self/uid_map; for f in /dev /dev/shm /dev/fd /made/for/it /dev/pts/ptmx; do stat -c '%n %u:%g' $f; done"
 
-func TestUserNamespace(t *testing.T) {
+func TestUserNamespaceOwners(t *testing.T) {
 	c := newContainer(t).userns().sh(owners)
 	c.mount("/made/for/it", "tmpfs", "tmpfs")
 	got := squeeze(strings.ReplaceAll(c.output(), "\n", " "))
