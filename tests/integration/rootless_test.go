@@ -285,8 +285,10 @@ func TestBadRootless(t *testing.T) {
 			c.spec.Linux.Resources = &specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: &limit}}
 		}, "linux.resources.memory."},
 		{"cgroup", func(c *container) { c.spec.Linux.CgroupsPath = c.cgroup }, "linux.cgroupsPath"},
-		{"groups", func(c *container) { c.spec.Process.User.AdditionalGids = []uint32{0} },
-			"process.user.additionalGids: cannot set any additional groups in a rootless container"},
+		{
+			"groups", func(c *container) { c.spec.Process.User.AdditionalGids = []uint32{0} },
+			"process.user.additionalGids: cannot set any additional groups in a rootless container",
+		},
 		{"no user namespace", func(c *container) {
 			c.without(specs.UserNamespace)
 			c.spec.Linux.UIDMappings, c.spec.Linux.GIDMappings = nil, nil
