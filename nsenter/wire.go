@@ -18,6 +18,8 @@ const (
 
 	wireAwaitMaps     = 1
 	wireResetAffinity = 2
+	wireOwn           = 4
+	wireFork          = 8
 
 	wireHasConsole    = 1
 	wireHasRoot       = 2
@@ -41,6 +43,7 @@ const (
 	wireExec       = 3
 	wireFailed     = 4
 	wireListener   = 5
+	wireForked     = 6
 
 	wireGo = 71
 )
@@ -48,6 +51,7 @@ const (
 type wireBootstrap struct {
 	Magic, Version uint32
 	Flags          uint32
+	UID, GID       uint32
 	Unshare        uint32
 	NamespaceFiles uint32
 	Tasks, Joins   uint32
@@ -125,6 +129,8 @@ const (
 	stepStat       = 28
 	stepExecutable = 29
 	stepRlimit     = 33
+	stepFork       = 40
+	stepOwner      = 41
 )
 
 // The steps that callers ask about: [StepError].Step is one of these when the
@@ -178,4 +184,6 @@ var steps = [...]string{
 	37:             StepAppArmor,
 	38:             StepSELinux,
 	39:             "find a number for the seccomp listener",
+	stepFork:       "fork",
+	stepOwner:      "become the owner in the user namespace",
 }
