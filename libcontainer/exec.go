@@ -118,9 +118,6 @@ func (x *execution) release() {
 
 // check finds out whether there is somebody to join.
 func (x *execution) check() error {
-	if os.Geteuid() != 0 {
-		return errors.New("berth must run as root: rootless containers are not supported yet")
-	}
 	if x.c.saved.PID == 0 {
 		return errors.New("cannot exec in a container that is still being created")
 	}
@@ -234,6 +231,31 @@ func (x *execution) openTerminal() (err error) {
 	}
 	if err := setConsoleSize(x.master, x.p.ConsoleSize); err != nil {
 		return fmt.Errorf("process.consoleSize: %w", err)
+	}
+	return x.ownTerminal()
+}
+
+// ownTerminal gives the pty to the user of the process, whom only the host can name: the
+// container's root may not give away what belongs to the host's.
+func (x *execution) ownTerminal() error {
+	if configs.NamespaceType(x.c.saved.Namespaces)&configs.NewUser == 0 || unprivileged() {
+		return nil // init does it
+	}
+	path := "/proc/" + strconv.Itoa(x.c.saved.PID) + "/uid_map"
+	data, err := readFile(path)
+	if err != nil {
+		return err
+	}
+	rows, err := parseIDMap(data)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	uid, ok := configs.HostID(rows, x.p.UID)
+	if !ok {
+		return fmt.Errorf("process.user.uid: cannot set uid to unmapped user in user namespace: %d", x.p.UID)
+	}
+	if err := x.peer.Chown(int(uid), -1); err != nil {
+		return fmt.Errorf("process.terminal: %w", err)
 	}
 	return nil
 }

@@ -72,11 +72,16 @@ func (x *execution) startIn(paths map[string]string) error {
 		// What the config says of the CPUs is not to be overruled.
 		ResetAffinity: x.p.ExecCPUAffinity == nil,
 	}
-	if kinds&configs.NewPID != 0 {
+	// A user namespace that grants the rights over the pid namespace has to be joined
+	// before that one: then it is init that joins both, and forks.
+	if kinds&configs.NewPID != 0 && !unprivileged() {
 		o.PIDNamespace = x.target
+		kinds &^= configs.NewPID
 	}
-	if others := kinds &^ configs.NewPID; others != 0 {
-		o.Joins = []nsenter.Join{{Type: uint32(others), FD: x.target}}
+	if kinds != 0 {
+		// All at once: the kernel checks the rights over each with those that init
+		// has before, so it does not matter which user namespace owns which.
+		o.Joins = []nsenter.Join{{Type: uint32(kinds), FD: x.target}}
 	}
 	x.init, err = x.clone(o)
 	return err

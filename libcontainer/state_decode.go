@@ -107,12 +107,13 @@ func (r *stateReader) string(to *string) bool {
 }
 
 func (r *stateReader) strings(to *map[string]string) bool {
-	m := make(map[string]string)
-	*to = m
+	if *to == nil {
+		*to = make(map[string]string)
+	}
 	return r.object(func(key string) bool {
 		var value string
 		ok := r.string(&value)
-		m[key] = value
+		(*to)[key] = value
 		return ok
 	})
 }
