@@ -58,7 +58,8 @@ func (p *Process) Close() error { return p.pidfd.Close() }
 //	runtime                                    init
 //	pidfd of the container's init, cgroups
 //	clone in its pid namespace and cgroup  ─▶  joins the other namespaces
-//	root, HOME, pty, pid file
+//	(meanwhile: root directory, HOME)
+//	pty, pid file
 //	plan                                   ─▶  sheds privileges, execs
 //	                                       ◀─  end of file: the exec; or the error
 type execution struct {
@@ -77,6 +78,7 @@ type execution struct {
 	master  *os.File // of the pty
 	peer    *os.File
 	filter  []byte
+	home    string // the user's, "" when HOME is set already
 	reaped  unix.WaitStatus
 }
 
@@ -89,7 +91,6 @@ func (c *Container) Exec(p *configs.Process, o *ExecOptions) (*Process, error) {
 		x.check,
 		x.openCallerFiles,
 		x.startInit,
-		x.openRoot,
 		x.adjust,
 		x.openTerminal,
 		x.handOver,
@@ -163,6 +164,19 @@ func (x *execution) openCallerFiles() (err error) {
 		}
 	}
 	x.extra, err = preservedFiles(x.opts.PreserveFDs)
+	return err
+}
+
+// lookUp finds out what the plan needs of the container.
+func (x *execution) lookUp() error {
+	if err := x.openRoot(); err != nil {
+		return err
+	}
+	if hasEnv(x.p.Env, "HOME") {
+		return nil
+	}
+	var err error
+	x.home, err = rootfs.Home(x.root, x.p.UID)
 	return err
 }
 
@@ -295,10 +309,7 @@ func (x *execution) handOverConsole() error {
 
 // configure gives init its plan, and waits for the exec.
 func (x *execution) configure() error {
-	plan, err := x.plan()
-	if err != nil {
-		return err
-	}
+	plan := x.plan()
 	if x.opts.Prepare != nil {
 		x.opts.Prepare()
 	}
@@ -309,16 +320,9 @@ func (x *execution) configure() error {
 }
 
 // plan is the message that makes init the user's process.
-func (x *execution) plan() (*nsenter.Plan, error) {
-	home := ""
-	if !hasEnv(x.p.Env, "HOME") {
-		var err error
-		if home, err = rootfs.Home(x.root, x.p.UID); err != nil {
-			return nil, err
-		}
-	}
+func (x *execution) plan() *nsenter.Plan {
 	saved := &x.c.saved
-	p := processPlan(x.p, home)
+	p := processPlan(x.p, x.home)
 	p.AtOnce = true
 	p.Console = x.peer
 	p.NewSession = true
@@ -335,5 +339,5 @@ func (x *execution) plan() (*nsenter.Plan, error) {
 			return sendListener(x.agent, listener, x.init.PID, saved.ListenerMetadata, x.c.hookState(specs.StateRunning))
 		}
 	}
-	return p, nil
+	return p
 }

@@ -5,6 +5,7 @@ package libcontainer
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"runtime"
 	"strings"
@@ -34,11 +35,10 @@ func (x *execution) startInit() error {
 			err = x.startIn(now)
 		}
 	}
-	if err != nil {
-		return err
+	if err == nil {
+		x.undo.push("kill the process", x.kill)
 	}
-	x.undo.push("kill the process", x.kill)
-	return nil
+	return err
 }
 
 // isCgroupClosed says whether a cgroup takes no process: it has controllers for those
@@ -52,25 +52,16 @@ func isCgroupClosed(err error) bool {
 	return false
 }
 
-// startIn starts init in the cgroups at paths.
+// startIn starts init in the cgroups at paths. The clone and what has to be looked up for
+// later go on at once: init gets its v1 cgroups with the first message.
 func (x *execution) startIn(paths map[string]string) error {
-	m, err := cgroups.Load(paths, &configs.Cgroup{Rootless: x.c.saved.CgroupRootless})
-	if err != nil {
-		return err
-	}
-	place, err := m.Placement()
-	if err != nil {
-		return err
-	}
-	defer place.Close()
 	kinds := configs.NamespaceType(x.c.saved.Namespaces)
 	o := &nsenter.Options{
-		Stdio:       x.opts.Stdio,
-		ExtraFiles:  x.extra,
-		CgroupDir:   place.Dir,
-		CgroupTasks: place.Tasks,
+		Stdio:      x.opts.Stdio,
+		ExtraFiles: x.extra,
 		// What the config says of the CPUs is not to be overruled.
 		ResetAffinity: x.p.ExecCPUAffinity == nil,
+		Deferred:      true,
 	}
 	// A user namespace that grants the rights over the pid namespace has to be joined
 	// before that one: then it is init that joins both, and forks.
@@ -83,35 +74,64 @@ func (x *execution) startIn(paths map[string]string) error {
 		// has before, so it does not matter which user namespace owns which.
 		o.Joins = []nsenter.Join{{Type: uint32(kinds), FD: x.target}}
 	}
-	x.init, err = x.clone(o)
-	return err
+	if dir, ok := paths[""]; ok {
+		f, err := os.OpenFile(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return fmt.Errorf("place in cgroup: %w", err)
+		}
+		defer f.Close()
+		o.CgroupDir = f
+	}
+	cloned := make(chan error)
+	go func() { cloned <- x.clone(o) }()
+	place, err := x.tasks(paths)
+	if err == nil && x.root == nil {
+		err = x.lookUp()
+	}
+	defer place.Close()
+	if cerr := <-cloned; cerr != nil {
+		return cerr
+	}
+	if err == nil {
+		o.CgroupTasks = place.Tasks
+		err = x.init.Bootstrap(o)
+	}
+	if err != nil {
+		return errors.Join(err, x.kill())
+	}
+	return nil
 }
 
-// clone starts init from a thread that dies afterwards, since that thread joins the pid
-// namespace and takes the CPUs that the process is to begin on.
-func (x *execution) clone(o *nsenter.Options) (*nsenter.Init, error) {
-	var initial configs.BitSet
-	if a := x.p.ExecCPUAffinity; a != nil {
-		initial = a.Initial
+// tasks opens the files by which init gets into v1 cgroups.
+func (x *execution) tasks(paths map[string]string) (*cgroups.Placement, error) {
+	legacy := maps.Clone(paths)
+	delete(legacy, "")
+	none := &cgroups.Placement{}
+	if len(legacy) == 0 {
+		return none, nil
 	}
-	type result struct {
-		init *nsenter.Init
-		err  error
+	m, err := cgroups.Load(legacy, &configs.Cgroup{Rootless: x.c.saved.CgroupRootless})
+	if err != nil {
+		return none, err
 	}
-	done := make(chan result)
-	go func() {
-		runtime.LockOSThread() // and never unlocked
-		if len(initial) > 0 {
-			if err := setAffinity(0, initial); err != nil {
-				done <- result{nil, fmt.Errorf("process.execCPUAffinity.initial: %w", err)}
-				return
-			}
+	place, err := m.Placement()
+	if err != nil {
+		return none, err
+	}
+	return place, nil
+}
+
+// clone starts init. Its thread dies afterwards, since it joins the pid namespace and
+// takes the CPUs that the process is to begin on.
+func (x *execution) clone(o *nsenter.Options) (err error) {
+	runtime.LockOSThread() // and never unlocked
+	if a := x.p.ExecCPUAffinity; a != nil && len(a.Initial) > 0 {
+		if err := setAffinity(0, a.Initial); err != nil {
+			return fmt.Errorf("process.execCPUAffinity.initial: %w", err)
 		}
-		init, err := nsenter.Start(o)
-		done <- result{init, err}
-	}()
-	r := <-done
-	return r.init, r.err
+	}
+	x.init, err = nsenter.Start(o)
+	return err
 }
 
 // setAffinity is sched_setaffinity(2), of the calling thread for pid 0.
