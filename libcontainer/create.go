@@ -56,12 +56,14 @@ type creation struct {
 	cgroup  cgroups.Manager
 	place   *cgroups.Placement
 	init    *nsenter.Init
-	built   *built
-	filter  *seccomp.Program
-	devices *network.Moved
-	resctrl *resctrl.Group // nil for none
-	hooked  bool           // hooks have begun to run, so poststop hooks must
-	reaped  unix.WaitStatus
+	// namespaces are init's, by CLONE_NEW* flag, when it was asked for them.
+	namespaces map[uint32]*os.File
+	built      *built
+	filter     *seccomp.Program
+	devices    *network.Moved
+	resctrl    *resctrl.Group // nil for none
+	hooked     bool           // hooks have begun to run, so poststop hooks must
+	reaped     unix.WaitStatus
 }
 
 // Create sets the container up until only `start` is missing. On error nothing of
@@ -74,6 +76,7 @@ func (s *Store) Create(id string, cfg *configs.Config, o *CreateOptions) (*Conta
 	defer cr.release()
 	steps := []func() error{
 		cr.refuseUnbuilt,
+		cr.leaveOwnUserNamespace,
 		cr.openCallerFiles,
 		cr.makeStateDir,
 		cr.planCgroup,
@@ -106,6 +109,9 @@ func (cr *creation) release() {
 	for _, f := range cr.extra {
 		_ = f.Close()
 	}
+	for _, f := range cr.namespaces {
+		_ = f.Close()
+	}
 	_ = cr.devices.Close()
 	if cr.built != nil {
 		cr.built.close()
@@ -121,6 +127,7 @@ func (cr *creation) release() {
 // fail undoes what was done and explains why init died if that is the cause.
 func (cr *creation) fail(err error) error {
 	err = cr.undo.run(err)
+	err = explainKernel(err)
 	if errors.Is(err, nsenter.ErrInitGone) && cr.reaped.Signaled() && cr.reaped.Signal() == unix.SIGKILL {
 		if m := cr.cfg.Cgroup.Resources.Memory; m != nil && m.Limit != nil && *m.Limit > 0 {
 			err = fmt.Errorf("%w: container init was OOM-killed (memory limit too low?): linux.resources.memory.limit is %d",
@@ -128,6 +135,17 @@ func (cr *creation) fail(err error) error {
 		}
 	}
 	return err
+}
+
+// explainKernel says what is wrong when the kernel lacks a system call: all that berth
+// cannot do without have been there since Linux 5.10. Memory policies are optional in
+// any kernel, and say so themselves.
+func explainKernel(err error) error {
+	var step *nsenter.StepError
+	if !errors.Is(err, unix.ENOSYS) || (errors.As(err, &step) && step.Step == nsenter.StepMemoryPolicy) {
+		return err
+	}
+	return fmt.Errorf("%w (berth needs Linux 5.10 or newer)", err)
 }
 
 // openCallerFiles meets first what the caller may have got wrong, before anything is
@@ -235,6 +253,7 @@ func (cr *creation) startInit() error {
 	if err != nil {
 		return err
 	}
+	cr.saved.CgroupPaths = cr.cgroup.Paths() // without those that were not allowed
 	o.CgroupTasks = cr.place.Tasks
 	if err := cr.init.Bootstrap(o); err != nil {
 		return err
@@ -266,7 +285,16 @@ func (cr *creation) killInit() error {
 	if cr.reaped, err = reap(cr.init.PID); err != nil {
 		return err
 	}
-	return cr.cgroup.Kill()
+	return ignoreNoCgroup(cr.cgroup.Kill())
+}
+
+// ignoreNoCgroup takes it that a rootless container has no cgroup, and so no processes
+// in one.
+func ignoreNoCgroup(err error) error {
+	if errors.Is(err, cgroups.ErrNoCgroup) {
+		return nil
+	}
+	return err
 }
 
 // buildAndPrepare lets the builder make the root file system while this goroutine
@@ -303,7 +331,8 @@ func (cr *creation) buildAndPrepare() error {
 func (cr *creation) prepareHost() error {
 	steps := []func() error{
 		func() error { return cr.cgroup.Set(cr.cfg.Cgroup.Resources) },
-		func() error { return cr.cgroup.SetDevices(cr.cfg.Cgroup.DeviceRules) },
+		cr.setDeviceRules,
+		cr.delegateCgroup,
 		cr.setOOMScore,
 		cr.joinResctrl,
 		func() error { return raiseRlimits(cr.init.PID, cr.cfg.Process.Rlimits) },
@@ -316,6 +345,16 @@ func (cr *creation) prepareHost() error {
 		}
 	}
 	return nil
+}
+
+// setDeviceRules limits the devices of the cgroup. The root of a user namespace has no
+// right to, and no container of its can have device nodes.
+func (cr *creation) setDeviceRules() error {
+	err := cr.cgroup.SetDevices(cr.cfg.Cgroup.DeviceRules)
+	if errors.Is(err, os.ErrPermission) && inUserNamespace() {
+		return nil
+	}
+	return err
 }
 
 // makeFifo makes the fifo on which init waits for `start`. Its mode lets any user

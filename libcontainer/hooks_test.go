@@ -9,7 +9,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/berth-run/berth/nsenter"
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 )
 
 func sh(script string) specs.Hook {
@@ -104,5 +106,21 @@ func TestUndoRunsBackwardsAndTellsAll(t *testing.T) {
 	}
 	if !errors.Is(err, cause) || !errors.Is(err, second) || strings.Contains(err.Error(), "\n") {
 		t.Errorf("error %q", err)
+	}
+}
+
+func TestExplainKernel(t *testing.T) {
+	for _, tt := range []struct {
+		err  error
+		want bool
+	}{
+		{&os.PathError{Op: "fsopen", Path: "proc", Err: unix.ENOSYS}, true},
+		{&nsenter.StepError{Step: nsenter.StepMemoryPolicy, Errno: unix.ENOSYS}, false},
+		{unix.EPERM, false},
+	} {
+		err := explainKernel(tt.err)
+		if got := strings.Contains(err.Error(), "Linux 5.10"); got != tt.want || !errors.Is(err, tt.err) {
+			t.Errorf("%v: got %v", tt.err, err)
+		}
 	}
 }

@@ -12,6 +12,7 @@ package integration
 import (
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -46,12 +47,25 @@ func TestMain(m *testing.M) {
 		fmt.Println("integration tests need RUNTIME and root: see tests/integration/run")
 		os.Exit(0)
 	}
+	heedSignals()
 	code, err := setUp(m)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "integration:", err)
 		code = 2
 	}
 	os.Exit(code)
+}
+
+// heedSignals gives the runtimes under test the default meaning of signals. A shell
+// starts jobs in the background with two of them ignored, which programs inherit from
+// program to program, and which a runtime rightly leaves so.
+func heedSignals() {
+	caught := make(chan os.Signal, 1)
+	signal.Notify(caught, unix.SIGINT, unix.SIGQUIT, unix.SIGHUP)
+	go func() {
+		fmt.Fprintln(os.Stderr, "integration:", <-caught)
+		os.Exit(1)
+	}()
 }
 
 // setUp fills in the suite, runs the tests, and cleans up.
