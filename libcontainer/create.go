@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"time"
 
@@ -204,13 +205,17 @@ func (cr *creation) planCgroup() error {
 	if err != nil {
 		return err
 	}
+	if err := cr.warnSubgroup(); err != nil {
+		return err
+	}
 	cr.cgroup = m
 	cr.saved = savedState{
 		Format: stateFormat, ID: cr.id, OCIVersion: cr.cfg.SpecVersion,
 		Bundle: cr.cfg.Bundle, Rootfs: cr.cfg.Rootfs.Path, Created: time.Now().UTC(),
 		Annotations: cr.cfg.Annotations, SharedPID: !cr.cfg.Namespaces.IsNew(configs.NewPID),
 		CgroupPaths: m.Paths(), CgroupRootless: cr.cfg.Cgroup.Rootless,
-		Poststart: cr.cfg.Hooks.Poststart, Poststop: cr.cfg.Hooks.Poststop,
+		CgroupSubgroup: path.Join(cr.cfg.Cgroup.Subgroup, cr.cfg.Cgroup.Delegated),
+		Poststart:      cr.cfg.Hooks.Poststart, Poststop: cr.cfg.Hooks.Poststop,
 		HookStdout: cr.cfg.HookStdout, HookStderr: cr.cfg.HookStderr,
 	}
 	if !cr.cfg.Namespaces.Contains(configs.NewMount) {
@@ -222,6 +227,19 @@ func (cr *creation) planCgroup() error {
 		return err
 	}
 	return cr.saved.write(cr.dir)
+}
+
+// warnSubgroup tells that a subgroup is only for cgroup v2. It is no error: who asks for
+// one need not know which of the two the host has.
+func (cr *creation) warnSubgroup() error {
+	if cr.cfg.Cgroup.Subgroup == "" {
+		return nil
+	}
+	mode, err := cgroups.DetectMode()
+	if err == nil && mode != cgroups.Unified {
+		cr.opts.Log.Warnf(`annotations["run.oci.systemd.subgroup"]: ignored, since it needs cgroup v2`)
+	}
+	return err
 }
 
 // startInit makes the cgroups and starts init in its namespaces, both at once, since
@@ -315,7 +333,10 @@ func (cr *creation) buildAndPrepare() error {
 		b.abort()
 		return err
 	}
-	if err = cr.moveNetDevices(); err == nil {
+	if err = cr.cgroup.EnterDelegated(cr.init.PID); err == nil {
+		err = cr.moveNetDevices()
+	}
+	if err == nil {
 		err = cr.runCreateHooks()
 	}
 	if err != nil {
