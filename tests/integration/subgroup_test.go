@@ -51,7 +51,7 @@ func TestSubgroup(t *testing.T) {
 			ready := c.fifo("ready")
 			c.sh("sed -n 's/^0:://p' /proc/self/cgroup >/ready; exec sleep 1000")
 			c.namespace(specs.CgroupNamespace, "")
-			c.spec.Linux.Resources.Unified = map[string]string{"cgroup.max.depth": "5"}
+			c.spec.Linux.Resources = &specs.LinuxResources{Unified: map[string]string{"cgroup.max.depth": "5"}}
 			c.create()
 			want(t, "cgroup", cgroupV2Of(t, c.pid), c.cgroup+test.host)
 			want(t, "limit", c.cgroupFile("", "cgroup.max.depth"), "5")
@@ -76,9 +76,11 @@ func TestDelegatedCgroupOwner(t *testing.T) {
 	c := newContainer(t).userns().annotate(subgroup, "sub").annotate(delegate, "del")
 	c.mount("/sys/fs/cgroup", "cgroup", "cgroup", "nosuid")
 	ready := c.fifo("ready")
-	c.sh(`cd /sys/fs/cgroup; mkdir del/own && echo $$ >del/own/cgroup.procs && { mkdir more || echo $$ >cgroup.procs; } 2>/dev/null || echo good >/ready; exec sleep 1000`)
-	c.running()
-	want(t, "root of the container", strings.TrimSpace(ready.line()), "good")
+	c.sh(`exec 2>/dev/null; cd /sys/fs/cgroup
+		mkdir more && echo more >/ready; sh -c 'echo 1 >cgroup.procs' && echo up >/ready
+		mkdir del/own && echo 1 >del/own/cgroup.procs && echo down >/ready; exec sleep 1000`)
+	c.create().start()
+	want(t, "what the container's root may", strings.TrimSpace(ready.line()), "down")
 	want(t, "cgroup", cgroupV2Of(t, c.pid), c.cgroup+"/sub/del/own")
 	for dir, owner := range map[string]uint32{"": 0, "sub": 0, "sub/del": firstID} {
 		info, err := os.Stat(filepath.Join(c.cgroupDir(""), dir))
