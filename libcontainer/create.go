@@ -229,19 +229,6 @@ func (cr *creation) planCgroup() error {
 	return cr.saved.write(cr.dir)
 }
 
-// warnSubgroup tells that a subgroup is only for cgroup v2. It is no error: who asks for
-// one need not know which of the two the host has.
-func (cr *creation) warnSubgroup() error {
-	if cr.cfg.Cgroup.Subgroup == "" {
-		return nil
-	}
-	mode, err := cgroups.DetectMode()
-	if err == nil && mode != cgroups.Unified {
-		cr.opts.Log.Warnf(`annotations["run.oci.systemd.subgroup"]: ignored, since it needs cgroup v2`)
-	}
-	return err
-}
-
 // startInit makes the cgroups and starts init in its namespaces, both at once, since
 // either takes about as long. Init exits by itself when this process dies, until it has
 // its plan.
