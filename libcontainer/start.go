@@ -66,8 +66,10 @@ func (c *Container) release() error {
 		return err
 	}
 	defer lock.unlock()
-	if err := c.reload(); err != nil {
-		return err
+	if c.saved.PID == 0 { // it was being created when c was loaded
+		if err := c.reload(); err != nil {
+			return err
+		}
 	}
 	status, err := c.status()
 	if err != nil {
