@@ -30,6 +30,7 @@ func (st *savedState) encode() ([]byte, error) {
 	e.flag("sharedPID", st.SharedPID)
 	e.texts("cgroupPaths", st.CgroupPaths)
 	e.flag("cgroupRootless", st.CgroupRootless)
+	e.optionalText("cgroupSubgroup", st.CgroupSubgroup)
 	e.optionalNumber("namespaces", uint64(st.Namespaces))
 	e.flag("noNewKeyring", st.NoNewKeyring)
 	if st.Personality != nil {
