@@ -60,14 +60,5 @@ func (c *Container) signalAll(sig unix.Signal) error {
 	if sig == unix.SIGKILL {
 		return m.Kill()
 	}
-	pids, err := m.Pids()
-	if err != nil {
-		return err
-	}
-	for _, pid := range pids {
-		if err := unix.Kill(pid, sig); err != nil && !errors.Is(err, unix.ESRCH) {
-			return fmt.Errorf("send signal %d to process %d: %w", sig, pid, err)
-		}
-	}
-	return nil
+	return m.Signal(sig)
 }

@@ -42,6 +42,9 @@ type savedState struct {
 	CgroupPaths map[string]string `json:"cgroupPaths,omitempty"`
 	// CgroupRootless is configs.Cgroup.Rootless.
 	CgroupRootless bool `json:"cgroupRootless,omitempty"`
+	// Resources is linux.resources without devices, what later updates have changed
+	// in it: the base of the next one. Nobody else has to pay for decoding it.
+	Resources json.RawMessage `json:"resources,omitempty"`
 	// ResctrlGroups are directories of the resctrl file system that exist for this
 	// container only, in the order to remove them in.
 	ResctrlGroups []string `json:"resctrlGroups,omitempty"`

@@ -30,6 +30,7 @@ func (st *savedState) encode() ([]byte, error) {
 	e.flag("sharedPID", st.SharedPID)
 	e.texts("cgroupPaths", st.CgroupPaths)
 	e.flag("cgroupRootless", st.CgroupRootless)
+	e.raw("resources", st.Resources)
 	e.list("resctrlGroups", st.ResctrlGroups)
 	if st.RootfsMountID != 0 {
 		e.number("rootfsMountID", st.RootfsMountID)

@@ -21,6 +21,7 @@ func fullState() savedState {
 		Annotations: map[string]string{"b": "2", "a\n": "1", "": "empty"},
 		PID:         42, StartTime: 1<<64 - 1, SharedPID: true,
 		CgroupPaths: map[string]string{"": "/c", "cpu": "/d"}, CgroupRootless: true,
+		Resources:     json.RawMessage(`{"pids":{"limit":7}}`),
 		ResctrlGroups: []string{"/g/mon_groups/\"i", "/g"},
 		RootfsMountID: 9, Poststart: []specs.Hook{hook}, Poststop: []specs.Hook{hook, hook},
 		HookStdout: "/o", HookStderr: "/e",

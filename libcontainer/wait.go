@@ -30,11 +30,8 @@ func (c *Container) Wait() (int, error) {
 		case err != nil:
 			return 0, fmt.Errorf("wait for init: %w", err)
 		case pid != c.saved.PID:
-		case ws.Signaled():
-			const shellSignalBase = 128
-			return shellSignalBase + int(ws.Signal()), nil
 		default:
-			return ws.ExitStatus(), nil
+			return exitCode(ws), nil
 		}
 	}
 }

@@ -14,21 +14,29 @@ import (
 // version of specs-go cannot add a field that is silently ignored.
 
 // Spec reads a config.json. An error says where: "line 3, column 17: …".
-func Spec(document string) (*specs.Spec, error) {
+func Spec(document string) (*specs.Spec, error) { return whole(document, specFields) }
+
+// Resources reads a document that is linux.resources alone.
+func Resources(document string) (*specs.LinuxResources, error) {
+	return whole(document, resourcesFields)
+}
+
+// whole reads a document that is one object.
+func whole[T any](document string, fields []field[T]) (*T, error) {
 	d := &decoder{text: document}
-	spec := new(specs.Spec)
+	v := new(T)
 	// Checked here, since null is a valid value of everything below.
 	if d.peek() == 'n' {
 		return nil, located(document, d.mismatch("an object"))
 	}
-	err := object(d, spec, specFields)
+	err := object(d, v, fields)
 	if err == nil {
 		err = d.end()
 	}
 	if err != nil {
 		return nil, located(document, err)
 	}
-	return spec, nil
+	return v, nil
 }
 
 // located puts line and column in front of a fault.
