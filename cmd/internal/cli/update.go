@@ -179,7 +179,10 @@ func parseSize(text string) (int64, error) {
 	bad := fmt.Errorf("invalid size: '%s'", text)
 	digits := strings.TrimRight(text, "bBiIkKmMgGtTpP ")
 	unit := strings.ToLower(strings.TrimSpace(text[len(digits):]))
-	unit = strings.TrimSuffix(strings.TrimSuffix(unit, "b"), "i")
+	if u, ok := strings.CutSuffix(unit, "ib"); ok && u != "" {
+		unit = u
+	}
+	unit = strings.TrimSuffix(unit, "b")
 	power := 0
 	if unit != "" {
 		power = 1 + strings.Index("kmgtp", unit)
