@@ -207,3 +207,31 @@ func replaceInState(c *container, from, to int) {
 		c.t.Fatal("no pid in the saved state")
 	}
 }
+
+// TestKillAllSharedPIDNamespace signals each process of a container that has no pid
+// namespace of its own, also when the first one is gone.
+func TestKillAllSharedPIDNamespace(t *testing.T) {
+	c := newContainer(t).without(specs.PIDNamespace)
+	out := c.fifo("out")
+	c.sh(`sh -c 'trap "echo one >/out" USR1; echo up >/out; while :; do sleep 10000 & wait $!; done' &
+		sh -c 'trap "echo two >/out" USR1; echo up >/out; while :; do sleep 10000 & wait $!; done' &
+		trap 'exit' USR2; while :; do wait; done`)
+	c.create().start()
+	out.line()
+	out.line()
+	c.command("kill", c.id, "USR2").must()
+	c.wait()
+	c.command("kill", c.id, "USR1").fails("container not running", "")
+	c.command("kill", "--all", c.id, "USR1").must().silent()
+	if got := []string{out.line(), out.line()}; got[0] == got[1] {
+		t.Errorf("signalled %q", got)
+	}
+	pids := cgroupPIDs(c)
+	c.command("kill", "--all", c.id, "9").must().silent()
+	for _, pid := range pids {
+		if !ends(pid) {
+			t.Errorf("process %d is left", pid)
+		}
+	}
+	c.command("kill", "--all", c.id, "9").must().silent()
+}
