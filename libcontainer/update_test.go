@@ -26,10 +26,12 @@ func TestUpdateMerges(t *testing.T) {
 		// change is what is written to the cgroup, merged what is stored.
 		change, merged string
 	}{
-		{"zeros", `{"memory":{"limit":7},"cpu":{"shares":3},"pids":{"limit":5}}`,
+		{
+			"zeros", `{"memory":{"limit":7},"cpu":{"shares":3},"pids":{"limit":5}}`,
 			`{"memory":{"limit":0,"swap":0},"cpu":{"shares":0,"quota":0},"pids":{"limit":0}}`,
 			`{"memory":{"limit":0,"swap":0},"cpu":{"shares":0,"quota":0}}`,
-			`{"memory":{"limit":7},"cpu":{"shares":3},"pids":{"limit":5}}`},
+			`{"memory":{"limit":7},"cpu":{"shares":3},"pids":{"limit":5}}`,
+		},
 		{"quota", `{"cpu":{"quota":1,"period":2}}`, `{"cpu":{"quota":9}}`, `{"cpu":{"quota":9,"period":2}}`, `{"cpu":{"quota":9,"period":2}}`},
 		{"period", `{"cpu":{"quota":1,"period":2}}`, `{"cpu":{"period":9}}`, `{"cpu":{"quota":1,"period":9}}`, `{"cpu":{"quota":1,"period":9}}`},
 		{"first quota", `{}`, `{"cpu":{"quota":9}}`, `{"cpu":{"quota":9}}`, `{"cpu":{"quota":9}}`},
@@ -40,12 +42,16 @@ func TestUpdateMerges(t *testing.T) {
 		{"idle", `{"cpu":{"shares":3}}`, `{"cpu":{"idle":1}}`, `{"cpu":{"idle":1}}`, `{"cpu":{"idle":1}}`},
 		{"idle and shares", `{"cpu":{"shares":3}}`, `{"cpu":{"idle":0,"shares":4}}`, `{"cpu":{"idle":0,"shares":4}}`, `{"cpu":{"idle":0,"shares":4}}`},
 		{"devices", `{}`, `{"devices":[{"allow":true,"access":"rwm"}],"pids":{"limit":-1}}`, `{"pids":{"limit":-1}}`, `{"pids":{"limit":-1}}`},
-		{"by device", `{"blockIO":{"throttleReadBpsDevice":[{"major":8,"minor":0,"rate":1},{"major":8,"minor":1,"rate":2}]}}`,
+		{
+			"by device", `{"blockIO":{"throttleReadBpsDevice":[{"major":8,"minor":0,"rate":1},{"major":8,"minor":1,"rate":2}]}}`,
 			`{"blockIO":{"throttleReadBpsDevice":[{"major":8,"minor":1,"rate":9},{"major":7,"minor":1,"rate":3}]}}`,
 			`{"blockIO":{"throttleReadBpsDevice":[{"major":8,"minor":1,"rate":9},{"major":7,"minor":1,"rate":3}]}}`,
-			`{"blockIO":{"throttleReadBpsDevice":[{"major":8,"minor":0,"rate":1},{"major":8,"minor":1,"rate":9},{"major":7,"minor":1,"rate":3}]}}`},
-		{"maps", `{"unified":{"a":"1","b":"2"}}`, `{"unified":{"b":"3"},"hugepageLimits":[{"pageSize":"2MB","limit":0}]}`,
-			`{"unified":{"b":"3"},"hugepageLimits":[{"pageSize":"2MB","limit":0}]}`, `{"unified":{"a":"1","b":"3"},"hugepageLimits":[{"pageSize":"2MB","limit":0}]}`},
+			`{"blockIO":{"throttleReadBpsDevice":[{"major":8,"minor":0,"rate":1},{"major":8,"minor":1,"rate":9},{"major":7,"minor":1,"rate":3}]}}`,
+		},
+		{
+			"maps", `{"unified":{"a":"1","b":"2"}}`, `{"unified":{"b":"3"},"hugepageLimits":[{"pageSize":"2MB","limit":0}]}`,
+			`{"unified":{"b":"3"},"hugepageLimits":[{"pageSize":"2MB","limit":0}]}`, `{"unified":{"a":"1","b":"3"},"hugepageLimits":[{"pageSize":"2MB","limit":0}]}`,
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			stored := resources(t, test.stored)

@@ -164,10 +164,23 @@ func TestDeleteForceLeftovers(t *testing.T) {
 // TestPIDReuse: a state whose process has another start time is a stopped container,
 // and nothing is signalled.
 func TestPIDReuse(t *testing.T) {
-	c := newContainer(t).create().start()
-	c.wait()
-	// The state of the dead container now names a process of the tests.
-	victim := anotherContainer(t, c).running()
+	c := newContainer(t).create()
+	dead, err := readStat(c.pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.start().wait()
+	// The state of the dead container now names a process of the tests. Two that are
+	// born in one tick of the kernel's clock have one start time.
+	var victim *container
+	for born := dead.startTime; born == dead.startTime; {
+		victim = anotherContainer(t, c).running()
+		st, err := readStat(victim.pid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		born = st.startTime
+	}
 	replaceInState(c, c.pid, victim.pid)
 	c.status(specs.StateStopped)
 	c.command("kill", c.id, "KILL").fails("container not running", "")

@@ -61,8 +61,8 @@ func TestPauseStopped(t *testing.T) {
 	c.wait()
 	c.command("pause", c.id).fails("container not running", "")
 	c.command("resume", c.id).fails("container not paused", "")
-	c.command("pause", "nobody").fails("container does not exist", "does not exist")
-	c.command("resume", "nobody").fails("container does not exist", "does not exist")
+	c.command("pause", "nobody").fails("container does not exist", "")
+	c.command("resume", "nobody").fails("container does not exist", "")
 }
 
 // TestPausedEnds: neither kill nor delete waits for a resume.
