@@ -140,6 +140,9 @@ func (b *threadBuilder) mount() error {
 	if err != nil {
 		return describeInitError(err)
 	}
+	if err := b.job.openTrees(b.cr.init.PID); err != nil {
+		return errors.Join(err, inside.Close())
+	}
 	if err := joinAsBuilder(b.cr.init, b.cr.cfg.Namespaces); err != nil {
 		return err
 	}

@@ -23,7 +23,8 @@ const BuilderCommand = "builder"
 //	runtime                              builder process
 //	init's program enters the namespaces, becomes root there,
 //	execs this binary                →   RunBuilder
-//	hello {job as a memfd, procfs}   →   job.mount
+//	hello {job as a memfd, procfs}   →
+//	{bind mount sources}*            →   job.mount
 //	                                 ←   {warnings}* {mounted, error}
 //	proceed                          →   job.enter
 //	                                 ←   {home, error, pty, chroot}
@@ -40,6 +41,9 @@ type processBuilder struct {
 // builderHello is the first message; its fds are the job, then the procfs contexts.
 type builderHello struct {
 	ProcContexts int
+	// Trees are the indices of the mounts whose sources follow, as file
+	// descriptors of messages of their own.
+	Trees []int `json:",omitempty"`
 }
 
 // builderReply is what the builder process says.
@@ -64,6 +68,15 @@ func (b *processBuilder) start() error {
 	if err != nil {
 		return describeInitError(err)
 	}
+	b.cr.namespaces, inside.Namespaces = inside.Namespaces, nil
+	defer inside.Close()
+	if err := b.cr.checkJoinedMaps(); err != nil {
+		return err
+	}
+	if err := b.job.openTrees(b.cr.init.PID); err != nil {
+		return err
+	}
+	defer b.job.close()
 	ours, theirs, err := msgPair()
 	if err != nil {
 		return err
@@ -82,12 +95,18 @@ func (b *processBuilder) start() error {
 		return err
 	}
 	defer job.Close()
-	files := append([]*os.File{job}, inside.ProcContexts...)
-	err = b.conn.send(&builderHello{ProcContexts: len(inside.ProcContexts)}, files...)
-	for _, f := range inside.ProcContexts {
-		_ = f.Close()
+	hello := &builderHello{ProcContexts: len(inside.ProcContexts)}
+	var trees []*os.File
+	for i, f := range b.job.trees {
+		if f != nil {
+			hello.Trees = append(hello.Trees, i)
+			trees = append(trees, f)
+		}
 	}
-	return err
+	if err := b.conn.send(hello, append([]*os.File{job}, inside.ProcContexts...)...); err != nil {
+		return err
+	}
+	return b.conn.sendFiles(trees)
 }
 
 // exec starts this binary inside the namespaces, as their root.
@@ -97,11 +116,12 @@ func (b *processBuilder) exec(sock *os.File) error {
 		return err
 	}
 	defer self.Close()
-	join := b.cr.cfg.Namespaces.Types() & (builderNamespaces | configs.NewUser)
+	uid, gid := owner(b.cr.cfg)
 	b.proc, err = nsenter.Start(&nsenter.Options{
 		Stdio:      [3]*os.File{nil, nil, os.Stderr},
 		ExtraFiles: []*os.File{sock},
-		Joins:      []nsenter.Join{{Type: uint32(join), FD: b.cr.init.PIDFD}},
+		Joins:      b.cr.initJoins(builderNamespaces | configs.NewUser),
+		OwnerUID:   uid, OwnerGID: gid,
 	})
 	if err != nil {
 		return err
@@ -109,7 +129,12 @@ func (b *processBuilder) exec(sock *os.File) error {
 	const all = ^uint64(0)
 	plan := &nsenter.Plan{
 		Program: self, Args: []string{"berth", BuilderCommand}, Cwd: "/",
+		UID: uid, GID: gid,
 		Bounding: all, Effective: all, Permitted: all,
+	}
+	if plan.UID != 0 {
+		// An exec gives capabilities to root alone, but leaves ambient ones.
+		plan.Inheritable, plan.Ambient = all, all
 	}
 	if _, err := b.proc.Namespaces(); err != nil {
 		return err
@@ -198,6 +223,9 @@ func RunBuilder() {
 	job, err := readJob(files[0])
 	if err == nil {
 		defer job.close()
+		err = job.receiveTrees(conn, hello.Trees)
+	}
+	if err == nil {
 		err = job.mount(files[1:], func(format string, args ...any) {
 			_ = conn.send(&builderReply{Warning: fmt.Sprintf(format, args...)})
 		})

@@ -17,7 +17,8 @@ type buildJob struct {
 	Config  *configs.Config
 	Cgroups []rootfs.CgroupHierarchy
 
-	rb *rootfs.Builder
+	trees []*os.File // sources of bind mounts that the runtime has opened
+	rb    *rootfs.Builder
 }
 
 func newBuildJob(cr *creation) *buildJob {
@@ -43,6 +44,7 @@ func (j *buildJob) mount(procContexts []*os.File, warn func(string, ...any)) err
 	rb, err := rootfs.New(&rootfs.Options{
 		Config:       j.Config,
 		ProcContexts: procContexts,
+		BindTrees:    j.trees,
 		Cgroups:      j.Cgroups,
 		Warn:         warn,
 	})
@@ -80,6 +82,11 @@ func (j *buildJob) enter() (*built, error) {
 func (j *buildJob) close() {
 	if j.rb != nil {
 		_ = j.rb.Close()
+	}
+	for _, f := range j.trees {
+		if f != nil {
+			_ = f.Close()
+		}
 	}
 }
 

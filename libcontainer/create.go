@@ -56,12 +56,14 @@ type creation struct {
 	cgroup  cgroups.Manager
 	place   *cgroups.Placement
 	init    *nsenter.Init
-	built   *built
-	filter  *seccomp.Program
-	devices *network.Moved
-	resctrl *resctrl.Group // nil for none
-	hooked  bool           // hooks have begun to run, so poststop hooks must
-	reaped  unix.WaitStatus
+	// namespaces are init's, by CLONE_NEW* flag, when it was asked for them.
+	namespaces map[uint32]*os.File
+	built      *built
+	filter     *seccomp.Program
+	devices    *network.Moved
+	resctrl    *resctrl.Group // nil for none
+	hooked     bool           // hooks have begun to run, so poststop hooks must
+	reaped     unix.WaitStatus
 }
 
 // Create sets the container up until only `start` is missing. On error nothing of
@@ -74,6 +76,7 @@ func (s *Store) Create(id string, cfg *configs.Config, o *CreateOptions) (*Conta
 	defer cr.release()
 	steps := []func() error{
 		cr.refuseUnbuilt,
+		cr.leaveOwnUserNamespace,
 		cr.openCallerFiles,
 		cr.makeStateDir,
 		cr.planCgroup,
@@ -104,6 +107,9 @@ func (cr *creation) release() {
 		_ = cr.place.Close()
 	}
 	for _, f := range cr.extra {
+		_ = f.Close()
+	}
+	for _, f := range cr.namespaces {
 		_ = f.Close()
 	}
 	_ = cr.devices.Close()
@@ -250,6 +256,7 @@ func (cr *creation) startInit() error {
 	if err != nil {
 		return err
 	}
+	cr.saved.CgroupPaths = cr.cgroup.Paths() // without those that were not allowed
 	o.CgroupTasks = cr.place.Tasks
 	if err := cr.init.Bootstrap(o); err != nil {
 		return err
@@ -281,7 +288,16 @@ func (cr *creation) killInit() error {
 	if cr.reaped, err = reap(cr.init.PID); err != nil {
 		return err
 	}
-	return cr.cgroup.Kill()
+	return ignoreNoCgroup(cr.cgroup.Kill())
+}
+
+// ignoreNoCgroup takes it that a rootless container has no cgroup, and so no processes
+// in one.
+func ignoreNoCgroup(err error) error {
+	if errors.Is(err, cgroups.ErrNoCgroup) {
+		return nil
+	}
+	return err
 }
 
 // buildAndPrepare lets the builder make the root file system while this goroutine
@@ -318,7 +334,8 @@ func (cr *creation) buildAndPrepare() error {
 func (cr *creation) prepareHost() error {
 	steps := []func() error{
 		func() error { return cr.cgroup.Set(cr.cfg.Cgroup.Resources) },
-		func() error { return cr.cgroup.SetDevices(cr.cfg.Cgroup.DeviceRules) },
+		cr.setDeviceRules,
+		cr.delegateCgroup,
 		cr.setOOMScore,
 		cr.joinResctrl,
 		func() error { return raiseRlimits(cr.init.PID, cr.cfg.Process.Rlimits) },
@@ -331,6 +348,16 @@ func (cr *creation) prepareHost() error {
 		}
 	}
 	return nil
+}
+
+// setDeviceRules limits the devices of the cgroup. The root of a user namespace has no
+// right to, and no container of its can have device nodes.
+func (cr *creation) setDeviceRules() error {
+	err := cr.cgroup.SetDevices(cr.cfg.Cgroup.DeviceRules)
+	if errors.Is(err, os.ErrPermission) && inUserNamespace() {
+		return nil
+	}
+	return err
 }
 
 // makeFifo makes the fifo on which init waits for `start`. Its mode lets any user

@@ -95,7 +95,7 @@ func (c *Container) destroy(log Logger) error {
 		return err
 	}
 	if c.saved.SharedPID || c.saved.PID == 0 {
-		if err := m.Kill(); err != nil {
+		if err := ignoreNoCgroup(m.Kill()); err != nil {
 			return err
 		}
 	}

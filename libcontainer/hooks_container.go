@@ -77,15 +77,17 @@ func (cr *creation) runContainerHook(h *specs.Hook, stdin []byte) error {
 // startContainerHook execs the hook in the container's namespaces.
 func (cr *creation) startContainerHook(h *specs.Hook, in, out *os.File) (*nsenter.Init, error) {
 	o := &nsenter.Options{Stdio: [3]*os.File{in, cmp.Or(cr.hookOut.stdout, out), cmp.Or(cr.hookOut.stderr, out)}}
-	join := cr.cfg.Namespaces.Types()
-	if join&configs.NewPID != 0 {
-		o.PIDNamespace = cr.init.PIDFD
-	}
-	// The user namespace would take the hook's rights over the host; time cannot be
-	// joined through a pidfd together with others on older kernels, and no hook cares.
-	join &= builderNamespaces
-	if join != 0 {
-		o.Joins = []nsenter.Join{{Type: uint32(join), FD: cr.init.PIDFD}}
+	// The user namespace would take the hook's rights over the host, if there are any;
+	// time cannot be joined through a pidfd together with others on older kernels, and
+	// no hook cares.
+	if unprivileged() {
+		o.Joins = cr.initJoins(builderNamespaces | configs.NewUser | configs.NewPID)
+		o.OwnerUID, o.OwnerGID = owner(cr.cfg)
+	} else {
+		o.Joins = cr.initJoins(builderNamespaces)
+		if cr.cfg.Namespaces.Contains(configs.NewPID) {
+			o.PIDNamespace = cr.init.PIDFD
+		}
 	}
 	proc, err := startOnLostThread(o)
 	if err != nil {

@@ -36,22 +36,45 @@ func initOptions(cr *creation) (o *nsenter.Options, release func(), err error) {
 		Deferred:      true,
 	}
 	for _, j := range joined {
-		if j.Type == unix.CLONE_NEWPID {
-			o.PIDNamespace = j.FD
-		} else {
-			o.Joins = append(o.Joins, j)
-		}
+		placeJoin(o, j, cr.cfg.Namespaces.Contains(configs.NewUser))
 	}
-	return o, func() {
+	release = func() {
 		for _, j := range joined {
 			_ = j.FD.Close()
 		}
-	}, nil
+	}
+	o.OwnerUID, o.OwnerGID = owner(cr.cfg)
+	o.NamespaceFDs = unprivileged()
+	if err := cr.planIDMaps(o); err != nil {
+		release()
+		return nil, nil, err
+	}
+	return o, release, nil
+}
+
+// threadJoins are the kinds that a thread of the runtime can join, and leave by ending.
+const threadJoins = configs.NewNet | configs.NewIPC | configs.NewUTS | configs.NewCgroup
+
+// placeJoin decides who joins a namespace. Who is not root may join one only from the
+// user namespace that owns it, and init does that. Root joins it before it has init
+// enter a user namespace: that one need not own it, as when an engine has made the
+// network namespace.
+func placeJoin(o *nsenter.Options, j nsenter.Join, userns bool) {
+	switch {
+	case unprivileged():
+		o.Joins = append(o.Joins, j)
+	case j.Type == unix.CLONE_NEWPID:
+		o.PIDNamespace = j.FD
+	case userns && threadJoins&configs.NamespaceType(j.Type) != 0:
+		o.ThreadJoins = append(o.ThreadJoins, j)
+	default:
+		o.Joins = append(o.Joins, j)
+	}
 }
 
 // startNamespaced starts init from this thread, or from one of its own.
 func startNamespaced(o *nsenter.Options) (*nsenter.Init, error) {
-	if o.PIDNamespace == nil {
+	if o.PIDNamespace == nil && len(o.ThreadJoins) == 0 {
 		return nsenter.Start(o)
 	}
 	return startOnLostThread(o)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -55,6 +56,33 @@ func (c *msgConn) send(v any, files ...*os.File) error {
 		return fmt.Errorf("sendmsg: %w", err)
 	}
 	return nil
+}
+
+// sendFiles passes copies of files, as many messages as that takes.
+func (c *msgConn) sendFiles(files []*os.File) error {
+	for chunk := range slices.Chunk(files, maxMessageFDs) {
+		if err := c.send(struct{}{}, chunk...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// receiveFiles takes n files of sendFiles; the caller owns those it returns, also with
+// an error.
+func (c *msgConn) receiveFiles(n int) ([]*os.File, error) {
+	var files []*os.File
+	for len(files) < n {
+		more, err := c.receive(&struct{}{})
+		files = append(files, more...)
+		if err == nil && len(more) == 0 {
+			err = io.ErrUnexpectedEOF
+		}
+		if err != nil {
+			return files, err
+		}
+	}
+	return files, nil
 }
 
 // receive unmarshals the next message into v; io.EOF when the other side is gone. The

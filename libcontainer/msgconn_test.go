@@ -41,7 +41,24 @@ func TestMsgConnCarriesValuesAndFiles(t *testing.T) {
 	if err := a.send(strings.Repeat("x", maxMessage+1)); err == nil {
 		t.Error("a message over the limit was sent")
 	}
+	many := make([]*os.File, maxMessageFDs+5)
+	for i := range many {
+		many[i] = r
+	}
+	if err := a.sendFiles(many); err != nil {
+		t.Fatal(err)
+	}
+	files, err = b.receiveFiles(len(many))
+	if err != nil || len(files) != len(many) {
+		t.Errorf("%d files of %d, %v", len(files), len(many), err)
+	}
+	for _, f := range files {
+		_ = f.Close()
+	}
 	a.close()
+	if _, err := b.receiveFiles(1); !errors.Is(err, io.EOF) {
+		t.Errorf("files after the other side has closed: %v", err)
+	}
 	if _, err := b.receive(&got); !errors.Is(err, io.EOF) {
 		t.Errorf("after the other side has closed: %v", err)
 	}

@@ -42,6 +42,9 @@ func (c *Container) change(do func(specs.ContainerState, cgroups.Manager) error)
 		return err
 	}
 	defer lock.unlock()
+	if err := c.reload(); err != nil {
+		return err
+	}
 	status, err := c.status()
 	if err != nil {
 		return err

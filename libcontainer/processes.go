@@ -2,6 +2,12 @@
 
 package libcontainer
 
+import (
+	"errors"
+
+	"github.com/berth-run/berth/libcontainer/cgroups"
+)
+
 // Processes lists the processes of the container by their pids on the host, those
 // that exec has added included. A container that has stopped may still have some, if
 // it shares a pid namespace.
@@ -10,5 +16,9 @@ func (c *Container) Processes() ([]int, error) {
 	if err != nil {
 		return nil, err
 	}
-	return m.Pids()
+	pids, err := m.Pids()
+	if errors.Is(err, cgroups.ErrNoCgroup) {
+		return c.pidsWithoutCgroup()
+	}
+	return pids, err
 }

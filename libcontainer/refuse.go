@@ -4,8 +4,6 @@ package libcontainer
 
 import (
 	"errors"
-	"fmt"
-	"os"
 
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/seccomp"
@@ -14,22 +12,11 @@ import (
 // refuseUnbuilt tells what a plan asks for that this engine does not do. Ignoring it
 // would give a container that is less confined than its config.json says.
 func (cr *creation) refuseUnbuilt() error {
-	if os.Geteuid() != 0 {
-		return errors.New("berth must run as root: rootless containers are not supported yet")
+	if unprivileged() && !cr.cfg.Namespaces.Contains(configs.NewUser) {
+		return errors.New("linux.namespaces: rootless container requires user namespaces")
 	}
 	if cr.cfg.Seccomp != nil && !seccomp.Enabled() {
 		return errors.New("linux.seccomp: this build of berth has no seccomp support")
-	}
-	userns, _ := cr.cfg.Namespaces.Get(configs.NewUser)
-	for _, f := range []struct {
-		asked bool
-		field string
-	}{
-		{userns.Path != "", "linux.namespaces: a user namespace to join by path"},
-	} {
-		if f.asked {
-			return fmt.Errorf("%s is not supported yet", f.field)
-		}
 	}
 	cr.cfg.MountLabel = mountLabel(cr.cfg)
 	return checkLabels(&cr.cfg.Process)

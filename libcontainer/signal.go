@@ -5,7 +5,10 @@ package libcontainer
 import (
 	"errors"
 	"fmt"
+	"os"
+	"strconv"
 
+	"github.com/berth-run/berth/libcontainer/cgroups"
 	"golang.org/x/sys/unix"
 )
 
@@ -58,7 +61,57 @@ func (c *Container) signalAll(sig unix.Signal) error {
 		return err
 	}
 	if sig == unix.SIGKILL {
-		return m.Kill()
+		if err := m.Kill(); !errors.Is(err, cgroups.ErrNoCgroup) {
+			return err
+		}
 	}
-	return m.Signal(sig)
+	if err := m.Signal(sig); !errors.Is(err, cgroups.ErrNoCgroup) {
+		return err
+	}
+	pids, err := c.pidsWithoutCgroup()
+	if err != nil {
+		return err
+	}
+	for _, pid := range pids {
+		if err := unix.Kill(pid, sig); err != nil && !errors.Is(err, unix.ESRCH) {
+			return fmt.Errorf("send signal %d to process %d: %w", sig, pid, err)
+		}
+	}
+	return nil
+}
+
+// pidsWithoutCgroup finds the processes of a rootless container that has no cgroup by
+// its pid namespace. Where that is shared, only init is known to be the container's.
+func (c *Container) pidsWithoutCgroup() ([]int, error) {
+	pidfd, err := c.openInit()
+	if errors.Is(err, ErrNotRunning) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer pidfd.Close()
+	if c.saved.SharedPID {
+		return []int{c.saved.PID}, nil
+	}
+	namespace, err := os.Readlink("/proc/" + strconv.Itoa(c.saved.PID) + "/ns/pid")
+	if err != nil {
+		return nil, err
+	}
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil, err
+	}
+	var pids []int
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		// Those that cannot be read are somebody else's, or gone.
+		if ns, err := os.Readlink("/proc/" + e.Name() + "/ns/pid"); err == nil && ns == namespace {
+			pids = append(pids, pid)
+		}
+	}
+	return pids, nil
 }

@@ -62,6 +62,11 @@ func (c *Container) release() error {
 		return err
 	}
 	defer lock.unlock()
+	if c.saved.PID == 0 { // it was being created when c was loaded
+		if err := c.reload(); err != nil {
+			return err
+		}
+	}
 	status, err := c.status()
 	if err != nil {
 		return err
@@ -102,21 +107,14 @@ func (c *Container) openFifo(path string) error {
 	return startErr
 }
 
-// lock keeps other commands off the container, and reads its state as they have left
-// it.
+// lock keeps other commands off the container. What they have changed in its state
+// until then is for reload to see.
 func (c *Container) lock() (*dirLock, error) {
 	lock, err := lockDir(c.store.dir(c.id))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, ErrNotExist
 	}
-	if err != nil {
-		return nil, err
-	}
-	if err := c.reload(); err != nil {
-		lock.unlock()
-		return nil, err
-	}
-	return lock, nil
+	return lock, err
 }
 
 // reload reads the state again, after a lock may have been waited for.

@@ -190,16 +190,23 @@ func TestNamespaceFiles(t *testing.T) {
 	}
 }
 
+// mapBoth is a MapIDs for both maps.
+func mapBoth(m string) func(int) error {
+	return func(pid int) error {
+		for _, file := range []string{"uid_map", "gid_map"} {
+			if err := os.WriteFile(fmt.Sprintf("/proc/%d/%s", pid, file), []byte(m), 0); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
 // A new user namespace whose ids the caller maps, and a process that joins it.
 func TestUserNamespace(t *testing.T) {
 	requireInit(t)
 	checkLeaks(t)
-	i := start(t, &Options{NewNamespaces: allNew | unix.CLONE_NEWUSER, ProcContexts: 1})
-	for _, file := range []string{"uid_map", "gid_map"} {
-		if err := os.WriteFile(fmt.Sprintf("/proc/%d/%s", i.PID, file), []byte("0 100000 65536"), 0); err != nil {
-			t.Fatal(err)
-		}
-	}
+	i := start(t, &Options{NewNamespaces: allNew | unix.CLONE_NEWUSER, ProcContexts: 1, MapIDs: mapBoth("0 100000 65536")})
 	inside, err := i.Namespaces()
 	if err != nil {
 		t.Fatal(err)

@@ -40,15 +40,21 @@ type Options struct {
 	// number of a nil one stays closed, or may be taken by init meanwhile, but
 	// is closed again at the exec.
 	ExtraFiles []*os.File
-	// NewNamespaces is the OR of the CLONE_NEW* flags to clone with. The cgroup
-	// and time namespaces are not cloned with but unshared by init, the first
-	// because it must come after the move into the cgroup, the second because
-	// its offsets must be written before anybody is in it.
+	// NewNamespaces is the OR of the CLONE_NEW* flags of what is new. Most are
+	// cloned with, but some are unshared by init: a cgroup namespace because it
+	// must come after the move into the cgroup, a time namespace because its
+	// offsets must be written before anybody is in it, an ipc namespace in a new
+	// user namespace because its mqueue file system is owned by who makes it, and
+	// all of them when Joins has a user namespace, which is to own them.
 	NewNamespaces uintptr
 	// PIDNamespace is joined by the calling thread just before the clone, so
 	// that init is born in it. The caller must run on a locked thread that it
 	// never unlocks when this is set.
 	PIDNamespace *os.File
+	// ThreadJoins are joined in the same way, network, ipc, uts and cgroup
+	// namespaces alone: for those that the user namespace that init is going to be in
+	// does not own, so that init could not join them any more.
+	ThreadJoins []Join
 	// CgroupDir is a cgroup v2 directory to be born in (CLONE_INTO_CGROUP); nil
 	// for none.
 	CgroupDir *os.File
@@ -58,7 +64,10 @@ type Options struct {
 	// ResetAffinity lets init run on every CPU of its cgroup, once it is there,
 	// instead of those of the caller.
 	ResetAffinity bool
-	// Joins are joined in order, after the cgroup moves.
+	// Joins are joined in order, after the cgroup moves. With a pid namespace
+	// among them init forks once, and it is the child that goes on: for a caller
+	// who may not join one itself (PIDNamespace), but whose init may, as it has
+	// joined the user namespace that owns it.
 	Joins []Join
 	// TimeOffsets is the text for /proc/self/timens_offsets (time_namespaces(7)),
 	// used when NewNamespaces has CLONE_NEWTIME.
@@ -72,9 +81,19 @@ type Options struct {
 	// use setns(2) with init's pidfd.
 	NamespaceFDs bool
 	// UIDMappings and GIDMappings are the id maps of a new user namespace,
-	// written before init runs. Init is then root in it, or, when root is not
-	// mapped, whoever it was, with all capabilities there.
+	// written before init runs, unless there is MapIDs.
 	UIDMappings, GIDMappings []syscall.SysProcIDMap
+	// DenySetgroups forbids setgroups(2) in the new user namespace, without
+	// which an unprivileged caller may not write GIDMappings.
+	DenySetgroups bool
+	// MapIDs writes the id maps of a new user namespace into the files of
+	// process pid, in a way of its own (newuidmap(1)). Init waits for it.
+	MapIDs func(pid int) error
+	// OwnerUID and OwnerGID are who init is in a user namespace, new or joined,
+	// until it has its plan, and so who owns what is made meanwhile. In a new one
+	// they must be mapped; in one that is joined, init stays who it is when they
+	// are not. It has all capabilities in either case.
+	OwnerUID, OwnerGID uint32
 }
 
 // Init is a started init process. The caller owns it and must Close it, and

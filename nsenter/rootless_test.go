@@ -26,17 +26,14 @@ func asUser(t *testing.T, uid uintptr, f func()) {
 	})
 }
 
-func writeMaps(t *testing.T, pid, uid int) bool {
-	t.Helper()
-	for _, m := range [][2]string{
-		{"setgroups", "deny"}, {"uid_map", fmt.Sprintf("0 %d 1", uid)}, {"gid_map", fmt.Sprintf("0 %d 1", uid)},
-	} {
+// mapSelf is a MapIDs of an ordinary user, who becomes root.
+func mapSelf(pid int) error {
+	for _, m := range [][2]string{{"setgroups", "deny"}, {"uid_map", "0 1000 1"}, {"gid_map", "0 1000 1"}} {
 		if err := os.WriteFile(fmt.Sprintf("/proc/%d/%s", pid, m[0]), []byte(m[1]), 0); err != nil {
-			t.Error(err)
-			return false
+			return err
 		}
 	}
-	return true
+	return nil
 }
 
 // An ordinary user's container: the maps are written by that user, while init
@@ -49,7 +46,7 @@ func TestRootless(t *testing.T) {
 	}
 	asUser(t, 1000, func() {
 		r, w := pipe(t)
-		o := &Options{NewNamespaces: allNew | unix.CLONE_NEWUSER, ProcContexts: 1, NamespaceFDs: true}
+		o := &Options{NewNamespaces: allNew | unix.CLONE_NEWUSER, ProcContexts: 1, NamespaceFDs: true, MapIDs: mapSelf}
 		o.Stdio[1] = w
 		i := start(t, o)
 		w.Close()
@@ -61,9 +58,6 @@ func TestRootless(t *testing.T) {
 		defer inside.Close()
 		if len(inside.Namespaces) != 6 || len(inside.ProcContexts) != 1 {
 			t.Errorf("%+v", inside)
-		}
-		if !writeMaps(t, i.PID, 1000) {
-			return
 		}
 		all := uint64(1)<<(unix.CAP_LAST_CAP+1) - 1
 		p := &Plan{

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"syscall"
 
@@ -15,7 +16,26 @@ import (
 
 // unshared are the namespaces that init makes itself instead of being cloned
 // into; see Options.NewNamespaces.
-const unshared = unix.CLONE_NEWCGROUP | unix.CLONE_NEWTIME
+func (o *Options) unshared() uintptr {
+	if o.joins(unix.CLONE_NEWUSER) {
+		return o.NewNamespaces
+	}
+	flags := uintptr(unix.CLONE_NEWCGROUP | unix.CLONE_NEWTIME)
+	if o.NewNamespaces&unix.CLONE_NEWUSER != 0 {
+		flags |= unix.CLONE_NEWIPC
+	}
+	return o.NewNamespaces & flags
+}
+
+// joins says whether a namespace of the kind is joined by init.
+func (o *Options) joins(kind uint32) bool {
+	for _, j := range o.Joins {
+		if j.Type&kind != 0 {
+			return true
+		}
+	}
+	return false
+}
 
 // Start starts init. On error nothing is left running.
 func Start(o *Options) (*Init, error) {
@@ -23,25 +43,39 @@ func Start(o *Options) (*Init, error) {
 	if err != nil {
 		return nil, fmt.Errorf("socketpair: %w", err)
 	}
-	defer unix.Close(pair[1])
 	sock := os.NewFile(uintptr(pair[0]), "init socket")
 	i := &Init{sock: sock}
 	// The message is there before init is, which so never waits for it.
 	if !o.Deferred {
-		err = i.Bootstrap(o)
+		err = i.sendBootstrap(o)
 	}
 	if err == nil {
 		err = o.clone(i, pair[1])
 	}
-	if err != nil {
+	// From here on only init holds that end: its death is the end of the connection.
+	if err = errors.Join(err, unix.Close(pair[1])); i.PIDFD == nil {
 		return nil, errors.Join(err, sock.Close())
+	}
+	if err == nil && !o.Deferred {
+		err = i.settle(o)
+	}
+	if err != nil {
+		return nil, errors.Join(err, i.Abort(), i.Close())
 	}
 	return i, nil
 }
 
 // Bootstrap sends the first message of an init that was started as Deferred, by the
-// same options with all files in them that it is to have.
+// same options with all files in them that it is to have. PID and PIDFD may be others
+// afterwards. Init is left as it is on error: still to be aborted and closed.
 func (i *Init) Bootstrap(o *Options) error {
+	if err := i.sendBootstrap(o); err != nil {
+		return err
+	}
+	return i.settle(o)
+}
+
+func (i *Init) sendBootstrap(o *Options) error {
 	boot, files, err := o.bootstrap()
 	if err != nil {
 		return err
@@ -53,6 +87,58 @@ func (i *Init) Bootstrap(o *Options) error {
 	}
 	i.names = o.fileNames()
 	i.inside = insideRequest{procContexts: o.ProcContexts, namespaces: boot.NamespaceFiles}
+	return nil
+}
+
+// settle does the caller's part of what the first message asks for: it has the id maps
+// written, and follows init into its child.
+func (i *Init) settle(o *Options) error {
+	flags := o.flags()
+	if flags&wireAwaitMaps != 0 {
+		if err := i.mapIDs(o.MapIDs); err != nil {
+			return err
+		}
+	}
+	if flags&wireFork != 0 {
+		return i.follow()
+	}
+	return nil
+}
+
+// mapIDs has the id maps written while init waits.
+func (i *Init) mapIDs(write func(pid int) error) error {
+	if _, _, err := i.receive(wireReady); err != nil {
+		return err
+	}
+	if err := write(i.PID); err != nil {
+		return err
+	}
+	if err := sendMessage(i.sock, []byte{wireGo}, nil); err != nil {
+		return fmt.Errorf("%w (send: %w)", ErrInitGone, err)
+	}
+	return nil
+}
+
+// follow waits until init goes on as its child, and reaps what it was.
+func (i *Init) follow() error {
+	_, files, err := i.receive(wireForked)
+	if err != nil {
+		return err
+	}
+	if len(files) != 1 {
+		closeAll(files)
+		return fmt.Errorf("%w: no pidfd", errBadReport)
+	}
+	first := Init{PIDFD: i.PIDFD}
+	i.PIDFD = os.NewFile(uintptr(files[0]), "pidfd of init")
+	i.PID = pidOf(i.PIDFD)
+	// It is on its way out, or there already.
+	if err := errors.Join(first.Abort(), first.PIDFD.Close()); err != nil {
+		return err
+	}
+	if i.PID <= 0 {
+		return ErrInitGone
+	}
 	return nil
 }
 
@@ -71,17 +157,14 @@ func (o *Options) bootstrap() (*wireBootstrap, []int, error) {
 	b := &wireBootstrap{
 		Magic:        wireMagic,
 		Version:      wireVersion,
-		Unshare:      uint32(o.NewNamespaces & unshared),
+		UID:          o.OwnerUID,
+		GID:          o.OwnerGID,
+		Unshare:      uint32(o.unshared()),
 		Tasks:        uint32(len(o.CgroupTasks)),
 		Joins:        uint32(len(o.Joins)),
 		ProcContexts: uint32(o.ProcContexts),
 	}
-	if o.awaitsMaps() {
-		b.Flags |= wireAwaitMaps
-	}
-	if o.ResetAffinity {
-		b.Flags |= wireResetAffinity
-	}
+	b.Flags = o.flags()
 	if o.NewNamespaces&unix.CLONE_NEWTIME != 0 {
 		b.OffsetsSize = uint32(copy(b.Offsets[:], o.TimeOffsets))
 	}
@@ -99,16 +182,29 @@ func (o *Options) bootstrap() (*wireBootstrap, []int, error) {
 	return b, files, nil
 }
 
-// awaitsMaps says whether init is the first process of a new user namespace and
-// in no other that existed before.
-func (o *Options) awaitsMaps() bool {
-	return o.NewNamespaces&unix.CLONE_NEWUSER != 0 && !o.mapsIDs() && o.PIDNamespace == nil && len(o.Joins) == 0
+// flags are those of the bootstrap message.
+func (o *Options) flags() uint32 {
+	var flags uint32
+	if o.ResetAffinity {
+		flags |= wireResetAffinity
+	}
+	joinsUser := o.joins(unix.CLONE_NEWUSER)
+	switch {
+	case o.NewNamespaces&unix.CLONE_NEWUSER != 0 && o.MapIDs != nil:
+		flags |= wireAwaitMaps | wireOwn
+	case joinsUser:
+		flags |= wireOwn
+	}
+	if o.joins(unix.CLONE_NEWPID) || joinsUser && o.NewNamespaces&unix.CLONE_NEWPID != 0 {
+		flags |= wireFork
+	}
+	return flags
 }
 
 // namespaces are the CLONE_NEW* flags of all namespaces that are new or joined.
 func (o *Options) namespaces() uint32 {
 	flags := uint32(o.NewNamespaces)
-	for _, j := range o.Joins {
+	for _, j := range slices.Concat(o.Joins, o.ThreadJoins) {
 		flags |= j.Type
 	}
 	if o.PIDNamespace != nil {
@@ -145,7 +241,7 @@ func (o *Options) clone(i *Init, sock int) error {
 		Dir:   "/",
 		Env:   []string{},
 		Files: files,
-		Sys:   &syscall.SysProcAttr{Cloneflags: o.NewNamespaces &^ unshared, PidFD: &pidfd},
+		Sys:   &syscall.SysProcAttr{Cloneflags: o.NewNamespaces &^ o.unshared(), PidFD: &pidfd},
 	}
 	if o.NewNamespaces&unix.CLONE_NEWUSER != 0 {
 		o.mapIDs(attr.Sys)
@@ -159,6 +255,11 @@ func (o *Options) clone(i *Init, sock int) error {
 			return fmt.Errorf("setns %s: %w", o.PIDNamespace.Name(), err)
 		}
 	}
+	for _, j := range o.ThreadJoins {
+		if err := unix.Setns(int(j.FD.Fd()), int(j.Type)); err != nil {
+			return fmt.Errorf("setns %s: %w", j.FD.Name(), err)
+		}
+	}
 	argv := []string{"berth-init", strconv.Itoa(len(files) - 1)}
 	pid, err := syscall.ForkExec("/proc/self/fd/"+strconv.Itoa(program), argv, attr)
 	runtime.KeepAlive(o)
@@ -169,31 +270,19 @@ func (o *Options) clone(i *Init, sock int) error {
 	return nil
 }
 
-// mapIDs has the id maps, if the caller knows them, written between the clone and
+// mapIDs has the id maps, unless there is MapIDs, written between the clone and
 // the exec of init. An exec takes the capabilities of its user namespace from
 // whoever is not root there, and nobody is as long as the ids are not mapped;
 // ambient ones stay.
 func (o *Options) mapIDs(attr *syscall.SysProcAttr) {
-	if o.mapsIDs() {
+	if o.MapIDs == nil {
 		attr.UidMappings, attr.GidMappings = o.UIDMappings, o.GIDMappings
-		attr.GidMappingsEnableSetgroups = true
+		attr.GidMappingsEnableSetgroups = !o.DenySetgroups
+		attr.Credential = &syscall.Credential{Uid: o.OwnerUID, Gid: o.OwnerGID, NoSetGroups: o.DenySetgroups}
 	}
-	if mapsRoot(o.UIDMappings) && mapsRoot(o.GIDMappings) {
-		attr.Credential = &syscall.Credential{}
-		return
+	if o.MapIDs != nil || o.OwnerUID != 0 {
+		attr.AmbientCaps = everyCapability()
 	}
-	attr.AmbientCaps = everyCapability()
-}
-
-func (o *Options) mapsIDs() bool { return len(o.UIDMappings)+len(o.GIDMappings) > 0 }
-
-func mapsRoot(m []syscall.SysProcIDMap) bool {
-	for _, row := range m {
-		if row.ContainerID == 0 && row.Size > 0 {
-			return true
-		}
-	}
-	return false
 }
 
 func everyCapability() []uintptr {

@@ -18,6 +18,8 @@ const (
 
 	wireAwaitMaps     = 1
 	wireResetAffinity = 2
+	wireOwn           = 4
+	wireFork          = 8
 
 	wireHasConsole    = 1
 	wireHasRoot       = 2
@@ -40,6 +42,7 @@ const (
 	wireExec       = 3
 	wireFailed     = 4
 	wireListener   = 5
+	wireForked     = 6
 
 	wireGo = 71
 )
@@ -47,6 +50,7 @@ const (
 type wireBootstrap struct {
 	Magic, Version uint32
 	Flags          uint32
+	UID, GID       uint32
 	Unshare        uint32
 	NamespaceFiles uint32
 	Tasks, Joins   uint32
@@ -124,6 +128,8 @@ const (
 	stepStat       = 28
 	stepExecutable = 29
 	stepRlimit     = 33
+	stepFork       = 40
+	stepOwner      = 41
 )
 
 // The steps that callers ask about: [StepError].Step is one of these when the
@@ -177,4 +183,6 @@ var steps = [...]string{
 	37:             StepAppArmor,
 	38:             StepSELinux,
 	39:             "find a number for the seccomp listener",
+	stepFork:       "fork",
+	stepOwner:      "become the owner in the user namespace",
 }

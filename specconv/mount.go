@@ -106,6 +106,7 @@ func (c *conversion) bind(m *configs.Mount, s *specs.Mount, firstData int) error
 // idMappedMount checks the mount's own id maps and the options that ask for some.
 func (c *conversion) idMappedMount(m *configs.Mount, s *specs.Mount) error {
 	own := len(s.UIDMappings) > 0 || len(s.GIDMappings) > 0
+	inline, inlined := inlineIDMap(s.Options)
 	if !own && m.IDMap == "" {
 		return nil
 	}
@@ -114,17 +115,23 @@ func (c *conversion) idMappedMount(m *configs.Mount, s *specs.Mount) error {
 		return fault("uidMappings", "id-mapped mounts are only supported for bind mounts, not %s", m.Type)
 	case c.unprivileged:
 		return fault("uidMappings", "id-mapped mounts are not supported for rootless containers")
+	case own && inlined:
+		return fault("options", "option %s=%s as well as uidMappings and gidMappings", m.IDMap, inline)
 	case own && len(s.UIDMappings) == 0:
 		return fault("uidMappings", "must be given together with gidMappings")
 	case own && len(s.GIDMappings) == 0:
 		return fault("gidMappings", "must be given together with uidMappings")
-	case !own && !c.plan.Namespaces.Contains(configs.NewUser):
+	case !own && !inlined && !c.plan.Namespaces.Contains(configs.NewUser):
 		return fault("options", "option %q needs uidMappings and gidMappings, or a user namespace to take them from", m.IDMap)
 	}
 	if m.IDMap == "" {
 		m.IDMap = "idmap"
 	}
 	var err error
+	if inlined {
+		m.UIDMappings, m.GIDMappings, err = parseInlineIDMap(inline, c.plan.UIDMappings, c.plan.GIDMappings)
+		return err
+	}
 	if m.UIDMappings, err = idMap("uidMappings", s.UIDMappings); err != nil {
 		return err
 	}

@@ -134,6 +134,10 @@ func applyMountOptions(m *configs.Mount, options []string) (firstData int) {
 			if name == "" {
 				continue
 			}
+			if o, _, ok := strings.Cut(name, "="); ok && isIDMapOption(o) {
+				m.IDMap = o // its value is for idMappedMount
+				continue
+			}
 			if m.Data = append(m.Data, name); firstData < 0 {
 				firstData = i
 			}

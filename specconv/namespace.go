@@ -122,9 +122,8 @@ func overlap(a, b, sizeA, sizeB uint32) bool { return a < b+sizeB && b < a+sizeA
 
 // mapped says whether the container's id stands for one of the host.
 func mapped(m []configs.IDMap, id uint32) bool {
-	return slices.ContainsFunc(m, func(r configs.IDMap) bool {
-		return id >= r.ContainerID && id-r.ContainerID < r.Size
-	})
+	_, ok := configs.HostID(m, id)
+	return ok
 }
 
 // timeOffsets needs a time namespace that is made here: that of others has its

@@ -46,6 +46,9 @@ type Manager interface {
 	// SetDevices applies the device rules of the container's plan. It does
 	// nothing for a rootless container.
 	SetDevices(rules []configs.DeviceRule) error
+	// Delegate gives the cgroup to user uid of the host, who may then make others
+	// below it. On v1, where that is not safe, it does nothing.
+	Delegate(uid int) error
 	// Placement opens what a new process needs to be placed. The caller closes it.
 	Placement() (*Placement, error)
 	// Paths are the directories on the host by controller or name ("cpu",

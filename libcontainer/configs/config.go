@@ -92,6 +92,17 @@ type IDMap struct {
 	ContainerID, HostID, Size uint32
 }
 
+// HostID is the id of the host that the container's id stands for, and whether there
+// is one.
+func HostID(m []IDMap, id uint32) (uint32, bool) {
+	for _, r := range m {
+		if id >= r.ContainerID && id-r.ContainerID < r.Size {
+			return r.HostID + (id - r.ContainerID), true
+		}
+	}
+	return 0, false
+}
+
 // Sysctl is one kernel parameter. Key uses slashes and is relative to
 // /proc/sys.
 type Sysctl struct {

@@ -23,10 +23,13 @@ func (b *Builder) mountCgroup(m *configs.Mount) error {
 	}
 	defer unix.Close(t.fd)
 	if len(b.o.Cgroups) == 0 {
-		return errors.New("no cgroup hierarchy is mounted on the host")
+		return b.bindHostCgroups(m, t)
 	}
 	if h := &b.o.Cgroups[0]; len(b.o.Cgroups) == 1 && h.V2 && h.Name == "" {
 		tree, err := b.cgroupTree(h, m)
+		if errors.Is(err, errNoCgroup) {
+			return b.bindHostCgroups(m, t)
+		}
 		if err != nil {
 			return err
 		}
@@ -34,6 +37,28 @@ func (b *Builder) mountCgroup(m *configs.Mount) error {
 		return b.attachMount(m, tree, t, cgroupAttr(m))
 	}
 	return b.mountCgroupTmpfs(m, t)
+}
+
+// errNoCgroup says that a rootless container has no cgroup to show.
+var errNoCgroup = errors.New("the container has no cgroup")
+
+// bindHostCgroups shows the cgroups of the host to a rootless container without one,
+// which could not be mounted anew for it. Read-only, whatever the options say: cgroups
+// that are the user's own on the host are not the container's (CVE-2023-25809).
+func (b *Builder) bindHostCgroups(m *configs.Mount, t *target) error {
+	tree, err := mountapi.OpenTree("/sys/fs/cgroup", true)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(tree)
+	return b.attach(tree, t.fd, func(fd int) error {
+		a := mountapi.AttrOf(m.Flags&hostFlags|unix.MS_RDONLY, 0)
+		a.Propagation = unix.MS_PRIVATE
+		if err := b.setAttr(fd, true, a); err != nil {
+			return err
+		}
+		return b.adjust(m, fd, mountapi.Attr{})
+	})
 }
 
 // cgroupAttr is what the options of m say, for a mount that may be a clone of the
@@ -115,6 +140,9 @@ func (b *Builder) cgroupTree(h *CgroupHierarchy, m *configs.Mount) (int, error) 
 	}
 	tree, err := newCgroupMount(h, m)
 	if h.V2 && (errors.Is(err, unix.EPERM) || errors.Is(err, unix.EBUSY)) {
+		if h.HostPath == "" {
+			return -1, errNoCgroup
+		}
 		bound, berr := mountapi.OpenTree(h.HostPath, false)
 		if berr != nil {
 			return -1, errors.Join(err, berr)

@@ -30,6 +30,9 @@ func (b *Builder) mountFilesystem(m *configs.Mount) error {
 		flags &^= unix.MS_RDONLY
 	}
 	tree, err := b.newFilesystem(m, flags, t)
+	if m.Type == "sysfs" && errors.Is(err, unix.EPERM) {
+		return b.bindSysfs(m, t)
+	}
 	if err != nil {
 		return err
 	}
@@ -47,6 +50,30 @@ func (b *Builder) mountFilesystem(m *configs.Mount) error {
 		return err
 	}
 	return unix.Close(tree)
+}
+
+// hostFlags are what can be set on a clone of the host's mounts: its other flags are
+// locked for a user namespace.
+const hostFlags = unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
+
+// bindSysfs binds the host's /sys in place of a sysfs that the kernel refuses. It shows
+// the network namespace, and only the root of that may mount a new one: a container
+// with a user namespace and the network of somebody else may not.
+//
+// What is mounted on it comes along, since the kernel does not let a user namespace
+// uncover it; so the options are for all of it.
+func (b *Builder) bindSysfs(m *configs.Mount, t *target) error {
+	tree, err := mountapi.OpenTree("/sys", true)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(tree)
+	return b.attach(tree, t.fd, func(fd int) error {
+		if err := b.setAttr(fd, true, mountapi.AttrOf(m.Flags&hostFlags, 0)); err != nil {
+			return err
+		}
+		return b.adjust(m, fd, mountapi.Attr{})
+	})
 }
 
 // staysWritable says that a read-only mount becomes so only at the end, because

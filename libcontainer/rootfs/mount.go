@@ -5,6 +5,7 @@ package rootfs
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
@@ -17,11 +18,8 @@ import (
 // fileMode is the mode of the empty files made to bind something on.
 const fileMode = 0o644
 
-// mount makes one mount of the plan.
-func (b *Builder) mount(m *configs.Mount) error {
-	if m.IDMap != "" || len(m.UIDMappings) > 0 || len(m.GIDMappings) > 0 {
-		return errors.New("id-mapped mounts are not supported yet")
-	}
+// mount makes one mount of the plan, the one with the given index.
+func (b *Builder) mount(index int, m *configs.Mount) error {
 	if m.Destination == "/" {
 		return errOntoRoot
 	}
@@ -29,7 +27,7 @@ func (b *Builder) mount(m *configs.Mount) error {
 	case m.Flags&unix.MS_REMOUNT != 0:
 		return b.remount(m)
 	case m.IsBind():
-		return b.mountBind(m)
+		return b.mountBind(index, m)
 	case m.Type == "cgroup":
 		return b.mountCgroup(m)
 	default:
@@ -157,9 +155,9 @@ func (b *Builder) adjust(m *configs.Mount, fd int, a mountapi.Attr) error {
 }
 
 // mountBind binds a file or directory of the host.
-func (b *Builder) mountBind(m *configs.Mount) error {
+func (b *Builder) mountBind(index int, m *configs.Mount) error {
 	// The source first: the destination may hide it.
-	tree, err := mountapi.OpenTree(m.Source, m.Flags&unix.MS_REC != 0)
+	tree, err := b.bindSource(index, m)
 	if err != nil {
 		return err
 	}
@@ -178,6 +176,18 @@ func (b *Builder) mountBind(m *configs.Mount) error {
 		return err
 	}
 	return b.attachMount(m, tree, t, a)
+}
+
+// bindSource is what a bind mount binds, as a detached tree.
+func (b *Builder) bindSource(index int, m *configs.Mount) (int, error) {
+	if index >= len(b.o.BindTrees) || b.o.BindTrees[index] == nil {
+		if m.IDMap != "" {
+			return -1, errors.New("id-mapped mounts are for the caller to open")
+		}
+		return mountapi.OpenTree(m.Source, m.Flags&unix.MS_REC != 0)
+	}
+	fd, err := unix.FcntlInt(b.o.BindTrees[index].Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	return fd, os.NewSyscallError("fcntl", err)
 }
 
 // openBindTarget opens the destination of a bind mount, which counts as a mount

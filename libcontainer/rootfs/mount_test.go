@@ -182,7 +182,7 @@ func TestMountErrors(t *testing.T) {
 		{
 			"idmap",
 			configs.Mount{Type: "bind", Source: "/tmp", Flags: unix.MS_BIND, IDMap: "idmap"},
-			"mounts[6]: mount bind on /m: id-mapped mounts are not supported yet",
+			"mounts[6]: mount bind on /m: id-mapped mounts are for the caller to open",
 		},
 		{
 			"no context",

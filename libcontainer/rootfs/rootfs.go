@@ -44,6 +44,11 @@ type Options struct {
 	// ProcContexts are procfs contexts of the container's pid namespace, one
 	// for each mount of type proc (configs order). The builder takes them over.
 	ProcContexts []*os.File
+	// BindTrees are the sources of bind mounts as detached mount trees, by the
+	// index of the mount; a nil one, or one beyond the end, is opened by the
+	// builder. They are for what the builder may not open, being root of a user
+	// namespace only, and for mounts with id maps, which it cannot give. They stay the caller's, open until Mount has returned.
+	BindTrees []*os.File
 	// Cgroups are the hierarchies for mounts of type cgroup.
 	Cgroups []CgroupHierarchy
 	// Warn reports what is not an error.
@@ -121,7 +126,7 @@ func (b *Builder) mountAll() error {
 	}
 	for i := range b.c.Mounts {
 		m := &b.c.Mounts[i]
-		if err := b.mount(m); err != nil {
+		if err := b.mount(i, m); err != nil {
 			return fmt.Errorf("%s: mount %s on %s: %w", m.Field, m.Type, m.Destination, err)
 		}
 	}

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Ids, capabilities and the system call filter of the user's process. */
 #include <errno.h>
+#include <fcntl.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -68,18 +70,40 @@ void drop_bounding_set(uint64_t keep)
 }
 
 /*
+ * A user namespace may forbid setgroups (user_namespaces(7)), for all times: then there are no
+ * groups that could be dropped, and an empty list asks for nothing more.
+ */
+static int groups_denied(int proc_self)
+{
+	char word[4] = "";
+	CLEANUP_CLOSE int file = openat(proc_self, "setgroups", O_RDONLY | O_CLOEXEC);
+
+	return file >= 0 && read(file, word, sizeof(word)) == (ssize_t)sizeof(word) &&
+	       memcmp(word, "deny", sizeof(word)) == 0;
+}
+
+static void set_groups(const struct plan *p, int proc_self)
+{
+	if (syscall(SYS_setgroups, p->wire->groups.count, p->groups) == 0)
+		return;
+	int error = errno;
+	if (error != EPERM || p->wire->groups.count > 0 || !groups_denied(proc_self))
+		die(STEP_SETGROUPS, error, 0, NULL);
+}
+
+/*
  * The system calls themselves and not the C library's functions, which stop all threads first and
  * are large for it. keep_caps lets the permitted set live through the change of ids, until
  * set_capabilities has made the final one.
  */
-void switch_user(const struct plan *p)
+void switch_user(const struct plan *p, int proc_self)
 {
 	const struct wire_plan *w = p->wire;
 
 	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
 		die(STEP_KEEP_CAPS, errno, 0, NULL);
-	if (w->flags & WIRE_SET_GROUPS && syscall(SYS_setgroups, w->groups.count, p->groups) < 0)
-		die(STEP_SETGROUPS, errno, 0, NULL);
+	if (w->flags & WIRE_SET_GROUPS)
+		set_groups(p, proc_self);
 	if (syscall(SYS_setresgid, w->gid, w->gid, w->gid) < 0)
 		die(STEP_SETGID, errno, 0, NULL);
 	if (syscall(SYS_setresuid, w->uid, w->uid, w->uid) < 0)

@@ -64,7 +64,7 @@ int check_plan_message(const struct wire_plan_message *m, size_t size, unsigned 
 int parse_plan(const void *data, size_t size, struct plan *p);
 
 /* namespaces.c */
-void enter_namespaces(const struct wire_bootstrap *b, const int *files, int proc_self);
+void enter_namespaces(const struct wire_bootstrap *b, const int *files, int *proc_self);
 void send_inside(const struct wire_bootstrap *b, int proc_self);
 
 /* session.c: keyring, session, terminal. */
@@ -85,7 +85,7 @@ void set_memory_policy(const struct plan *p);
 void set_rlimits(const struct plan *p);
 void load_filter(const struct plan *p, int sock);
 void drop_bounding_set(uint64_t keep);
-void switch_user(const struct plan *p);
+void switch_user(const struct plan *p, int proc_self);
 void limit_capabilities(const struct wire_plan *w);
 void set_capabilities(const struct wire_plan *w);
 

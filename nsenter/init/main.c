@@ -57,17 +57,21 @@ static void begin(const char *argument, struct held *h)
 
 /*
  * The files of a process that is not dumpable belong to root, so an unprivileged runtime could not
- * write uid_map and gid_map. Until the plan has come init is dumpable then, which gives it away to
+ * write uid_map and gid_map. Until they are written init is dumpable then, which gives it away to
  * nobody: it is alone in its user namespace, and has joined no other.
  *
  * Without maps init is nobody's root, and has kept its capabilities through its own exec only as
  * ambient ones; from here on it keeps them as they are.
  */
-static void allow_maps(void)
+static void await_maps(int sock)
 {
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
 		die(STEP_AMBIENT, errno, 0, NULL);
 	if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0)
+		die(STEP_BOOTSTRAP, errno, 0, NULL);
+	report(WIRE_READY, NULL, 0);
+	await_go(sock);
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		die(STEP_BOOTSTRAP, errno, 0, NULL);
 }
 
@@ -85,12 +89,12 @@ static void bootstrap(struct held *h)
 	if (error != 0)
 		die(STEP_BOOTSTRAP, error, 0, NULL);
 	if (b.flags & WIRE_AWAIT_MAPS)
-		allow_maps();
+		await_maps(h->sock);
 	/* Not open, to which musl adds a call for kernels that do not know O_CLOEXEC. */
 	h->proc_self = openat(AT_FDCWD, "/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (h->proc_self < 0)
 		die(STEP_PROC, errno, 0, "/proc/self");
-	enter_namespaces(&b, m.files, h->proc_self);
+	enter_namespaces(&b, m.files, &h->proc_self);
 	send_inside(&b, h->proc_self);
 	/* Here, where nobody waits for it: the runtime is at work on what it got. */
 	reset_signals();
@@ -141,7 +145,6 @@ static void receive_plan(struct held *h, struct plan *p)
 	struct message m;
 
 	receive(h->sock, &w, sizeof(w), &m, STEP_PLAN);
-	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	int error = check_plan_message(&w, m.size, m.files_count);
 	if (error != 0)
 		die(STEP_PLAN, error, 0, NULL);
@@ -182,7 +185,7 @@ static void set_up_session(const struct plan *p, const struct held *h)
 }
 
 /* Turns root into the user, in the user's directory; only CAP_SYS_ADMIN is left too much. */
-static void become_user(const struct plan *p)
+static void become_user(const struct plan *p, int proc_self)
 {
 	const struct wire_plan *w = p->wire;
 	int keep = (w->flags & WIRE_KEEP_CREDENTIALS) != 0;
@@ -190,7 +193,7 @@ static void become_user(const struct plan *p)
 
 	if (!keep) {
 		drop_bounding_set(w->bounding);
-		switch_user(p);
+		switch_user(p, proc_self);
 		limit_capabilities(w);
 	}
 	if (!entered)
@@ -225,7 +228,7 @@ static const char *apply(const struct plan *p, const struct held *h)
 		umask((mode_t)w->umask);
 		own_stdio(w->uid);
 	}
-	become_user(p);
+	become_user(p, h->proc_self);
 	const char *path = find_program(p, h);
 	/* Everything is CLOEXEC from birth; this holds should that ever be forgotten. */
 	if (syscall(SYS_close_range, h->sock, ~0u, CLOSE_RANGE_CLOEXEC) < 0 && errno != EINVAL &&

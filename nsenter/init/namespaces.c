@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -62,11 +63,55 @@ static void enter_time_namespace(const struct wire_bootstrap *b, int proc_self)
 }
 
 /*
- * The cgroup namespace takes the cgroups that init is in as its root, hence after the moves; and
- * the joins come before it, since a joined user namespace is to own it.
+ * Who makes something in the user namespace owns it, and the root of the host is nobody there. An
+ * id that a joined namespace does not map leaves init what it is; it has all capabilities anyway.
  */
-void enter_namespaces(const struct wire_bootstrap *b, const int *files, int proc_self)
+static void become_owner(const struct wire_bootstrap *b)
 {
+	if (!(b->flags & WIRE_OWN))
+		return;
+	if (syscall(SYS_setresgid, b->gid, b->gid, b->gid) < 0 && errno != EINVAL)
+		die(STEP_OWNER, errno, 0, NULL);
+	if (syscall(SYS_setresuid, b->uid, b->uid, b->uid) < 0 && errno != EINVAL)
+		die(STEP_OWNER, errno, 0, NULL);
+}
+
+/*
+ * Goes on as a child, which is in the pid namespace that is new or joined, and a sibling to its
+ * parent: the runtime's child as well. proc is the procfs of the host, where the child has another
+ * directory.
+ */
+static void go_on_as_child(int proc, int *proc_self)
+{
+	long pid = syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
+
+	if (pid < 0)
+		die(STEP_FORK, errno, 0, NULL);
+	if (pid > 0)
+		_exit(0);
+	close(*proc_self);
+	*proc_self = openat(proc, "self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (*proc_self < 0)
+		die(STEP_PROC, errno, 0, "/proc/self");
+	CLEANUP_CLOSE int child = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	if (child < 0)
+		die(STEP_FORK, errno, 0, NULL);
+	report(WIRE_FORKED, &child, 1);
+}
+
+/*
+ * The cgroup namespace takes the cgroups that init is in as its root, hence after the moves; and
+ * the joins come before what is new, since a joined user namespace is to own it.
+ */
+void enter_namespaces(const struct wire_bootstrap *b, const int *files, int *proc_self)
+{
+	CLEANUP_CLOSE int proc = -1;
+
+	if (b->flags & WIRE_FORK) {
+		proc = openat(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (proc < 0)
+			die(STEP_PROC, errno, 0, "/proc");
+	}
 	enter_cgroups(files, b->tasks);
 	if (b->flags & WIRE_RESET_AFFINITY)
 		reset_affinity();
@@ -76,10 +121,13 @@ void enter_namespaces(const struct wire_bootstrap *b, const int *files, int proc
 			die(STEP_JOIN, errno, i, NULL);
 		close(files[i]);
 	}
+	become_owner(b);
 	if (b->unshare != 0 && unshare((int)b->unshare) < 0)
 		die(STEP_UNSHARE, errno, 0, NULL);
 	if (b->unshare & CLONE_NEWTIME)
-		enter_time_namespace(b, proc_self);
+		enter_time_namespace(b, *proc_self);
+	if (b->flags & WIRE_FORK)
+		go_on_as_child(proc, proc_self);
 }
 
 /*

@@ -6,7 +6,10 @@
  *   runtime                                             init
  *   -------                                             ----
  *   BOOTSTRAP + tasks, joins  -- socket ------------->  (written before init exists)
- *   clone, exec  ------------------------------------>  moves into cgroups, joins, unshares
+ *   clone, exec  ------------------------------------>
+ *              <--------------- READY (with AWAIT_MAPS)
+ *   id maps, GO (ditto)  ----- socket --------------->  moves into cgroups, joins, unshares
+ *              <--------------- FORKED + pidfd (with FORK)
  *                                                       opens procfs contexts, namespace files
  *              <--------------- NAMESPACES + files, or FAILED
  *   PLAN + memfd, files  ----- socket --------------->  sheds privileges, finds the program
@@ -47,18 +50,25 @@
 #define WIRE_MAX_DETAIL	       4000
 
 /*
- * Flags of the bootstrap message. AWAIT_MAPS: init is the first process of a new user namespace,
- * whose id maps are written while it waits for the plan. RESET_AFFINITY: init may run on every CPU
- * of its cgroup, whatever the runtime was confined to.
+ * Flags of the bootstrap message.
+ *
+ * AWAIT_MAPS: init is the first process of a new user namespace, and waits for a GO, which says
+ * that the id maps are written. RESET_AFFINITY: init may run on every CPU of its cgroup, whatever
+ * the runtime was confined to. OWN: in the user namespace it becomes the user of the message, the
+ * owner of what is made there. FORK: the pid namespace that it joins or unshares is only for its
+ * children, so it goes on as a child, which tells of itself in a FORKED with its pidfd.
  */
 #define WIRE_AWAIT_MAPS	    1
 #define WIRE_RESET_AFFINITY 2
+#define WIRE_OWN	    4
+#define WIRE_FORK	    8
 
 /* The first message to init, with the tasks files and then the files to join. */
 struct wire_bootstrap {
 	uint32_t magic, version;
-	uint32_t flags;		  /* WIRE_AWAIT_MAPS, WIRE_RESET_AFFINITY */
-	uint32_t unshare;	  /* CLONE_NEWCGROUP, CLONE_NEWTIME */
+	uint32_t flags;		  /* WIRE_AWAIT_MAPS, WIRE_RESET_AFFINITY, WIRE_OWN, WIRE_FORK */
+	uint32_t uid, gid;	  /* with WIRE_OWN */
+	uint32_t unshare;	  /* CLONE_NEW* that were not cloned with */
 	uint32_t namespace_files; /* CLONE_NEW* whose files of /proc/self/ns init sends */
 	uint32_t tasks, joins;	  /* how many files of each kind come with the message */
 	uint32_t proc_contexts;	  /* how many procfs contexts init makes */
@@ -136,8 +146,9 @@ struct wire_hook {
 #define WIRE_EXEC	3
 #define WIRE_FAILED	4
 #define WIRE_LISTENER	5 /* the gate (listener.c) comes with it, if there is one */
+#define WIRE_FORKED	6
 
-/* What the runtime says last, one byte. */
+/* What the runtime says when init shall go on, one byte. */
 #define WIRE_GO 71
 
 /*
@@ -192,13 +203,15 @@ struct wire_report {
 	X(STEP_MEMORY_POLICY, 36, "set_mempolicy")                                                 \
 	X(STEP_APPARMOR, 37, "set AppArmor profile")                                               \
 	X(STEP_SELINUX, 38, "set SELinux label")                                                   \
-	X(STEP_LISTENER, 39, "find a number for the seccomp listener")
+	X(STEP_LISTENER, 39, "find a number for the seccomp listener")                             \
+	X(STEP_FORK, 40, "fork")                                                                   \
+	X(STEP_OWNER, 41, "become the owner in the user namespace")
 
 #define WIRE_STEP_NUMBER(name, number, word) name = number,
 enum step { WIRE_STEPS(WIRE_STEP_NUMBER) };
 #undef WIRE_STEP_NUMBER
 
-_Static_assert(sizeof(struct wire_bootstrap) == 356, "wire_bootstrap has padding");
+_Static_assert(sizeof(struct wire_bootstrap) == 364, "wire_bootstrap has padding");
 _Static_assert(sizeof(struct wire_plan_message) == 16, "wire_plan_message has padding");
 _Static_assert(sizeof(struct wire_plan) == 224, "wire_plan has padding");
 _Static_assert(sizeof(struct wire_rlimit) == 24, "wire_rlimit has padding");

@@ -11,20 +11,17 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/berth-run/berth/tests/internal/bundle"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
-
-// commandLimit ends a command of the runtime that hangs.
-const commandLimit = 30 * time.Second
 
 // container is one container of a test, with a bundle and a runtime root of its own.
 type container struct {
@@ -41,6 +38,8 @@ type container struct {
 	files []*os.File
 	// global are options before the command, after --root.
 	global []string
+	// credential is who calls the runtime; nil is root.
+	credential *syscall.Credential
 	// env is the environment of the runtime; nil means this process's.
 	env []string
 }
@@ -83,7 +82,7 @@ func anotherContainer(t *testing.T, first *container) *container {
 
 // remove deletes the container and its bundle, and checks what is left of them.
 func (c *container) remove() {
-	c.global, c.env, c.files = nil, nil, nil
+	c.global, c.env, c.files, c.credential = nil, nil, nil, nil
 	c.command("delete", "--force", c.id).code(0)
 	c.killLeftovers()
 	entries, err := os.ReadDir(c.state)
@@ -212,13 +211,17 @@ type running struct {
 // launch starts a command of the runtime.
 func (c *container) launch(stdin *os.File, args ...string) *running {
 	c.t.Helper()
-	return c.exec(stdin, suite.runtime, append(append([]string{"--root", c.state}, c.global...), args...)...)
+	args = append(slices.Clone(c.global), args...)
+	if c.state != "" {
+		args = append([]string{"--root", c.state}, args...)
+	}
+	return c.exec(stdin, suite.runtime, args...)
 }
 
 // exec starts a command in the bundle.
 func (c *container) exec(stdin *os.File, name string, args ...string) *running {
 	c.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), commandLimit)
+	ctx, cancel := context.WithTimeout(context.Background(), suite.limit)
 	cmd := exec.CommandContext(ctx, name, args...)
 	r := &running{cmd: cmd, cancel: cancel}
 	c.t.Cleanup(func() { _ = r.out.Close(); _ = r.stderr.Close() })
@@ -231,6 +234,9 @@ func (c *container) exec(stdin *os.File, name string, args ...string) *running {
 	}
 	cmd.Dir, cmd.ExtraFiles, cmd.Env = c.dir, c.files, c.env
 	cmd.Stdout, cmd.Stderr = r.out, r.stderr
+	if c.credential != nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: c.credential}
+	}
 	if stdin != nil {
 		cmd.Stdin = stdin
 	}
@@ -410,7 +416,7 @@ func (c *container) wait() unix.WaitStatus {
 func pollIn(fd int) error {
 	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
 	for {
-		n, err := unix.Poll(p, int(commandLimit.Milliseconds()))
+		n, err := unix.Poll(p, int(suite.limit.Milliseconds()))
 		switch {
 		case err == unix.EINTR:
 		case err != nil:

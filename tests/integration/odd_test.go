@@ -115,7 +115,7 @@ func (c *container) userNamespace() *container {
 	return c
 }
 
-func TestUserNamespace(t *testing.T) {
+func TestUserNamespaceMaps(t *testing.T) {
 	c := newContainer(t).userNamespace().sh("cat /proc/self/uid_map /proc/self/gid_map; id -u; cat /proc/self/setgroups; hostname; echo x >/dev/null && echo null")
 	got := squeeze(c.output())
 	want(t, "output", got, "0 100000 65536 0 100000 65536 0 allow testbox null")

@@ -42,7 +42,7 @@ func (c *container) receiver(name string) *fdReceiver {
 // receive takes one connection, and one fd with its message.
 func (r *fdReceiver) receive() (*os.File, string) {
 	r.c.t.Helper()
-	if err := r.listener.SetDeadline(time.Now().Add(commandLimit)); err != nil {
+	if err := r.listener.SetDeadline(time.Now().Add(suite.limit)); err != nil {
 		r.c.t.Fatal(err)
 	}
 	conn, err := r.listener.AcceptUnix()
@@ -118,10 +118,28 @@ func TestConsoleSocket(t *testing.T) {
 	}
 }
 
+// readUntil reads from a terminal up to what ends with text, or has it in it.
+func readUntil(t *testing.T, master *os.File, text string) string {
+	t.Helper()
+	var seen strings.Builder
+	buf := make([]byte, 1024)
+	for !strings.Contains(seen.String(), text) {
+		if err := pollIn(int(master.Fd())); err != nil {
+			t.Fatalf("waiting for %q after %q: %v", text, seen.String(), err)
+		}
+		n, err := unix.Read(int(master.Fd()), buf)
+		if err != nil {
+			t.Fatalf("waiting for %q after %q: %v", text, seen.String(), err)
+		}
+		seen.Write(buf[:n])
+	}
+	return seen.String()
+}
+
 // TestConsoleIsControlling: the shell has job control, and the terminal's signals
 // reach it.
 func TestConsoleIsControlling(t *testing.T) {
-	c := newContainer(t).terminal().sh("trap 'echo interrupted; exit 7' INT; echo ready; read x </dev/tty; while :; do sleep 10000 & wait $!; done")
+	c := newContainer(t).terminal().sh("trap 'echo interrupted; exit 7' INT; echo ready; read x </dev/tty; echo got $x; while :; do sleep 10000 & wait $!; done")
 	r := c.receiver("s")
 	c.write()
 	run := c.launch(nil, "run", "--detach", "--pid-file", c.path("pid"), "--console-socket", r.path, c.id)
@@ -133,19 +151,14 @@ func TestConsoleIsControlling(t *testing.T) {
 	}
 	c.pid = c.readPID()
 	var seen strings.Builder
-	buf := make([]byte, 1024)
-	for !strings.Contains(seen.String(), "ready") {
-		if err := pollIn(int(master.Fd())); err != nil {
-			t.Fatal(err)
-		}
-		n, err := unix.Read(int(master.Fd()), buf)
-		if err != nil {
-			t.Fatal(err)
-		}
-		seen.Write(buf[:n])
+	seen.WriteString(readUntil(t, master, "ready"))
+	if _, err := master.WriteString("line\n"); err != nil {
+		t.Fatal(err)
 	}
-	// A line for read, and ^C.
-	if _, err := master.WriteString("line\n\x03"); err != nil {
+	// Only when the line has been read: a terminal throws away what is still in its
+	// queue when an interrupt comes.
+	seen.WriteString(readUntil(t, master, "got line"))
+	if _, err := master.WriteString("\x03"); err != nil {
 		t.Fatal(err)
 	}
 	seen.WriteString(readAll(t, master))
@@ -224,7 +237,7 @@ func (c *container) onTerminal(size unix.Winsize, args ...string) *ptyCommand {
 		c.t.Fatal(err)
 	}
 	defer peer.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), commandLimit)
+	ctx, cancel := context.WithTimeout(context.Background(), suite.limit)
 	c.t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, suite.runtime, append([]string{"--root", c.state}, args...)...)
 	cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr = c.dir, peer, peer, peer

@@ -56,7 +56,7 @@ func newFeatures(commit string) *features.Features {
 				Modes: specconv.KnownMemoryPolicyModes(),
 				Flags: specconv.KnownMemoryPolicyFlags(),
 			},
-			MountExtensions: &features.MountExtensions{IDMap: &features.IDMap{Enabled: yes(false)}},
+			MountExtensions: &features.MountExtensions{IDMap: &features.IDMap{Enabled: yes(true)}},
 			NetDevices:      &features.NetDevices{Enabled: yes(true)},
 		},
 		Annotations: map[string]string{

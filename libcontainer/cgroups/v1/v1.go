@@ -251,6 +251,10 @@ func (m *Manager) Destroy() error {
 	return errors.Join(errs...)
 }
 
+// Delegate does nothing: with a directory of v1 come its limits and more of the
+// host's (runtime-spec, config-linux.md, "Cgroup ownership").
+func (m *Manager) Delegate(int) error { return nil }
+
 // Placement opens what a new process needs to be placed.
 func (m *Manager) Placement() (*cgroupfs.Placement, error) {
 	p := &cgroupfs.Placement{Tasks: make([]*os.File, 0, len(m.hierarchies))}

@@ -79,6 +79,19 @@ func SetAttr(fd int, recursive bool, a Attr) error {
 	return os.NewSyscallError("mount_setattr", unix.MountSetattr(fd, "", flags, &attr))
 }
 
+// SetIDMap gives the detached mount that fd refers to the root of, and with recursive
+// all below it, the id maps of a user namespace (mount_setattr(2), "ID-mapped mounts").
+// An id of the file system is one of the namespace, and seen as the host's that it
+// stands for.
+func SetIDMap(fd int, recursive bool, userns int) error {
+	flags := uint(unix.AT_EMPTY_PATH)
+	if recursive {
+		flags |= unix.AT_RECURSIVE
+	}
+	attr := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_IDMAP, Userns_fd: uint64(userns)}
+	return os.NewSyscallError("mount_setattr", unix.MountSetattr(fd, "", flags, &attr))
+}
+
 // HaveSetAttr probes for mount_setattr(2) (Linux 5.12).
 func HaveSetAttr() error {
 	// An impossible fd: a kernel that has the call gets as far as refusing it.

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package v2
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/berth-run/berth/libcontainer/cgroups/cgroupfs"
+	"golang.org/x/sys/unix"
+)
+
+// delegated lists the files that a delegatee needs (Linux 4.15).
+const delegated = "/sys/kernel/cgroup/delegate"
+
+// Delegate makes user uid of the host the owner of the cgroup and of the files that
+// the kernel names for that, so that it can make cgroups below it. The files of
+// limits stay the host's (cgroups(7), "Cgroups v2 delegation").
+func (m *Manager) Delegate(uid int) error {
+	if m.dir == "" {
+		return nil
+	}
+	names, err := cgroupfs.ReadProc(delegated)
+	if errors.Is(err, os.ErrNotExist) {
+		names, err = "cgroup.procs cgroup.subtree_control cgroup.threads", nil
+	}
+	if err != nil {
+		return fmt.Errorf("delegate the cgroup: %w", err)
+	}
+	if err := os.Chown(string(m.dir), uid, -1); err != nil {
+		return fmt.Errorf("delegate the cgroup: %w", err)
+	}
+	for name := range strings.FieldsSeq(names) {
+		// It may name files that this cgroup does not have (memory.reclaim
+		// without the controller).
+		err := os.Chown(string(m.dir)+"/"+name, uid, -1)
+		if err != nil && !errors.Is(err, unix.ENOENT) {
+			return fmt.Errorf("delegate the cgroup: %w", err)
+		}
+	}
+	return nil
+}

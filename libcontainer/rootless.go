@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/nsenter"
+	"golang.org/x/sys/unix"
+)
+
+// unprivileged says that the runtime has no rights but those over what it makes itself:
+// user namespaces, and what these own.
+func unprivileged() bool { return os.Geteuid() != 0 }
+
+// planIDMaps says how the maps of a new user namespace are written. An ordinary user may
+// map its own ids, if it gives up setgroups(2); newuidmap(1) and newgidmap(1) do the rest.
+func (cr *creation) planIDMaps(o *nsenter.Options) error {
+	if !cr.cfg.Namespaces.IsNew(configs.NewUser) {
+		return nil
+	}
+	// Denied once, it is so in all namespaces below.
+	o.DenySetgroups = setgroupsDenied()
+	if unprivileged() {
+		ownGID := isOwn(cr.cfg.GIDMappings, os.Getegid())
+		o.DenySetgroups = o.DenySetgroups || ownGID
+		if !ownGID || !isOwn(cr.cfg.UIDMappings, os.Geteuid()) {
+			o.MapIDs = cr.mapIDs
+		}
+	}
+	if o.DenySetgroups && len(cr.cfg.Process.AdditionalGIDs) > 0 {
+		return errors.New("process.user.additionalGids: cannot set any additional groups in a rootless container")
+	}
+	return nil
+}
+
+// inUserNamespace says whether the runtime is not in the first user namespace, whose
+// inode the kernel has given a fixed number (PROC_USER_INIT_INO).
+func inUserNamespace() bool {
+	var st unix.Stat_t
+	const initial = 0xEFFFFFFD
+	return unix.Stat("/proc/self/ns/user", &st) == nil && st.Ino != initial
+}
+
+func setgroupsDenied() bool {
+	data, err := os.ReadFile("/proc/self/setgroups")
+	return err == nil && bytes.HasPrefix(data, []byte("deny"))
+}
+
+// isOwn says whether the map has but the one id that an ordinary user may map.
+func isOwn(m []configs.IDMap, id int) bool {
+	return len(m) == 1 && m[0].Size == 1 && m[0].HostID == uint32(id)
+}
+
+// mapIDs writes the id maps of process pid as an ordinary user can.
+func (cr *creation) mapIDs(pid int) error {
+	dir := "/proc/" + strconv.Itoa(pid)
+	if isOwn(cr.cfg.GIDMappings, os.Getegid()) {
+		if err := writeProc(dir+"/setgroups", "deny"); err != nil {
+			return fmt.Errorf("linux.gidMappings: %w", err)
+		}
+	}
+	for _, m := range [...]struct {
+		field, helper, file string
+		rows                []configs.IDMap
+		own                 int
+	}{
+		{"linux.uidMappings", "newuidmap", dir + "/uid_map", cr.cfg.UIDMappings, os.Geteuid()},
+		{"linux.gidMappings", "newgidmap", dir + "/gid_map", cr.cfg.GIDMappings, os.Getegid()},
+	} {
+		var err error
+		if isOwn(m.rows, m.own) {
+			err = writeProc(m.file, fmt.Sprintf("%d %d 1", m.rows[0].ContainerID, m.own))
+		} else {
+			err = runMapHelper(m.helper, pid, m.rows)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", m.field, err)
+		}
+	}
+	return nil
+}
+
+// writeProc writes a file of /proc with the one write that it takes.
+func writeProc(path, text string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Close())
+}
+
+// runMapHelper lets newuidmap or newgidmap, which have the right to and know
+// /etc/subuid and /etc/subgid, write a map.
+func runMapHelper(helper string, pid int, rows []configs.IDMap) error {
+	path, err := exec.LookPath(helper)
+	if err != nil {
+		return fmt.Errorf("to map more than one's own id takes %s (package uidmap): %w", helper, err)
+	}
+	args := []string{strconv.Itoa(pid)}
+	for _, r := range rows {
+		for _, n := range [...]uint32{r.ContainerID, r.HostID, r.Size} {
+			args = append(args, strconv.FormatUint(uint64(n), 10))
+		}
+	}
+	out, err := exec.Command(path, args...).CombinedOutput()
+	if err == nil {
+		return nil
+	}
+	if text := bytes.TrimSpace(out); len(text) > 0 {
+		return fmt.Errorf("%s: %w: %s", helper, err, bytes.ReplaceAll(text, []byte("\n"), []byte("; ")))
+	}
+	return fmt.Errorf("%s: %w", helper, err)
+}
+
+// initJoins are namespaces of init to be joined by another process: at once by init's
+// pidfd, or, where that takes the right to trace init, by the files that init has sent.
+func (cr *creation) initJoins(kinds configs.NamespaceType) []nsenter.Join {
+	kinds &= cr.cfg.Namespaces.Types()
+	if cr.namespaces == nil {
+		if kinds == 0 {
+			return nil
+		}
+		return []nsenter.Join{{Type: uint32(kinds), FD: cr.init.PIDFD}}
+	}
+	var joins []nsenter.Join
+	for _, t := range configs.NamespaceTypes() {
+		if f := cr.namespaces[uint32(t)]; f != nil && kinds&t != 0 {
+			joins = append(joins, nsenter.Join{Type: uint32(t), FD: f})
+		}
+	}
+	return joins
+}

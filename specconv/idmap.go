@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package specconv
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// inlineIDMap finds the value of the last id-map option that has one, which is crun's
+// way to give a mount maps of its own: "idmap=uids=0-1000-10#10-5-1;gids=@0-0-10".
+func inlineIDMap(options []string) (value string, found bool) {
+	for _, o := range options {
+		name, v, ok := strings.Cut(o, "=")
+		switch {
+		case ok && isIDMapOption(name):
+			value, found = v, true
+		case isIDMapOption(o):
+			found = false
+		}
+	}
+	return value, found
+}
+
+func isIDMapOption(name string) bool { return name == "idmap" || name == "ridmap" }
+
+// parseInlineIDMap takes the value of the option apart. Maps with an "@" are relative
+// to uids and gids, those of the container's user namespace.
+func parseInlineIDMap(value string, uids, gids []configs.IDMap) (u, g []configs.IDMap, err error) {
+	for part := range strings.SplitSeq(value, ";") {
+		name, list, _ := strings.Cut(part, "=")
+		switch {
+		case name == "uids" && u == nil:
+			u, err = parseTriplets(list, uids)
+		case name == "gids" && g == nil:
+			g, err = parseTriplets(list, gids)
+		default:
+			err = fault("options", "id map %q: %q is neither uids= nor gids=, once each", value, part)
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+	}
+	if u == nil || g == nil {
+		return nil, nil, fault("options", "id map %q must have both uids= and gids=", value)
+	}
+	return u, g, nil
+}
+
+// parseTriplets reads "FIRST-SECOND-SIZE#…": ids of the file system, of the host, and
+// how many. An "@" before a triplet makes its second id one of the container, and
+// before the first one that of all.
+func parseTriplets(list string, container []configs.IDMap) ([]configs.IDMap, error) {
+	all := strings.HasPrefix(list, "@")
+	var rows []specs.LinuxIDMapping
+	for t := range strings.SplitSeq(list, "#") {
+		numbers, relative := strings.CutPrefix(t, "@")
+		row, ok := parseTriplet(numbers)
+		if !ok {
+			return nil, fault("options", "id map: %q is not FIRST-SECOND-SIZE", t)
+		}
+		if all || relative {
+			host, ok := hostRange(container, row.HostID, row.Size)
+			if !ok {
+				return nil, fault("options", "id map: %q is relative to ids that no one row of the container's user namespace maps", t)
+			}
+			row.HostID = host
+		}
+		rows = append(rows, row)
+	}
+	return idMap("options: id map", rows)
+}
+
+func parseTriplet(s string) (row specs.LinuxIDMapping, ok bool) {
+	var n [3]uint32
+	i := 0
+	for f := range strings.SplitSeq(s, "-") {
+		if i == len(n) {
+			return row, false
+		}
+		v, err := strconv.ParseUint(f, 10, 32)
+		if err != nil {
+			return row, false
+		}
+		n[i] = uint32(v)
+		i++
+	}
+	return specs.LinuxIDMapping{ContainerID: n[0], HostID: n[1], Size: n[2]}, i == len(n)
+}
+
+// hostRange is where size ids of the container from first on begin on the host. One
+// row must have them all: else they need not stand together there.
+func hostRange(m []configs.IDMap, first, size uint32) (uint32, bool) {
+	for _, r := range m {
+		if first >= r.ContainerID && uint64(first)+uint64(size) <= uint64(r.ContainerID)+uint64(r.Size) {
+			return r.HostID + (first - r.ContainerID), true
+		}
+	}
+	return 0, false
+}

@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	"bufio"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// userID is an ordinary user's id that no machine has given away.
+const userID = 54321
+
+// rootless makes the container one of an ordinary user, whose bundle and root directory
+// it is: in a user namespace with the given maps, or with the user alone as root.
+func (c *container) rootless(rows ...specs.LinuxIDMapping) *container {
+	c.t.Helper()
+	if len(rows) == 0 {
+		rows = []specs.LinuxIDMapping{mapRow(0, userID, 1)}
+	}
+	c.userns(rows...)
+	c.spec.Linux.CgroupsPath = ""
+	c.ordinary()
+	for i := range c.spec.Mounts {
+		m := &c.spec.Mounts[i]
+		m.Options = slices.DeleteFunc(m.Options, func(o string) bool { return o == "gid=5" })
+	}
+	for _, dir := range []string{c.dir, c.rootfs()} {
+		if err := os.Chown(dir, userID, userID); err != nil {
+			c.t.Fatal(err)
+		}
+	}
+	return c
+}
+
+// ordinary has the runtime called by an ordinary user.
+func (c *container) ordinary() *container {
+	c.credential = &syscall.Credential{Uid: userID, Gid: userID}
+	c.env = []string{"PATH=" + os.Getenv("PATH"), "USER=somebody"}
+	return c
+}
+
+// subordinate gives the user a name, and the ids from firstID on, as far as this mount
+// namespace sees: that is what newuidmap and newgidmap read.
+func subordinate(t *testing.T) []specs.LinuxIDMapping {
+	t.Helper()
+	_, err := exec.LookPath("newuidmap")
+	require(t, err == nil, "newuidmap (package uidmap)")
+	ranges := fmt.Sprintf("berthtest:%d:%d\n", firstID, idCount)
+	for file, line := range map[string]string{
+		"passwd": fmt.Sprintf("berthtest:x:%d:%d::/:/bin/sh\n", userID, userID), "subuid": ranges, "subgid": ranges,
+	} {
+		path := filepath.Join(t.TempDir(), file)
+		before, err := os.ReadFile("/etc/" + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, append(before, line...), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := unix.Mount(path, "/etc/"+file, "", unix.MS_BIND, ""); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := unix.Unmount("/etc/"+file, 0); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	return []specs.LinuxIDMapping{mapRow(0, userID, 1), mapRow(1, firstID, idCount)}
+}
+
+// onlyBerth skips what the Debian 12 versions of the others get wrong or do not have.
+func onlyBerth(t *testing.T) {
+	t.Helper()
+	only(t, suite.name == "berth", "berth")
+}
+
+func TestRootless(t *testing.T) {
+	c := newContainer(t).rootless().sh("id -u; cat /proc/self/uid_map /proc/self/setgroups; stat -c %u:%g /dev /dev/shm; cat /sys/class/net/lo/flags")
+	want(t, "printed", squeeze(c.output()), "0 0 54321 1 deny 0:0 0:0 0x9")
+}
+
+func TestRootlessSubordinate(t *testing.T) {
+	c := newContainer(t)
+	c.rootless(subordinate(t)...).sh("id -u; cat /proc/self/uid_map /proc/self/setgroups; grep Groups /proc/self/status; stat -c %u:%g /dev")
+	c.spec.Process.User = specs.User{UID: 5, GID: 6, AdditionalGids: []uint32{7, 8}}
+	want(t, "printed", squeeze(c.output()), "5 0 54321 1 1 100000 65536 allow Groups: 7 8 0:0")
+}
+
+// TestRootlessWithoutRoot maps the user to one that is not root.
+func TestRootlessWithoutRoot(t *testing.T) {
+	onlyBerth(t)
+	c := newContainer(t).rootless(mapRow(7, userID, 1)).sh("id -u; stat -c %u:%g /dev /dev/mqueue")
+	c.spec.Process.User = specs.User{UID: 7, GID: 7}
+	want(t, "printed", squeeze(c.output()), "7 7:7 7:7")
+}
+
+// TestRootlessLife goes through the life of a container.
+func TestRootlessLife(t *testing.T) {
+	for _, ids := range []string{"one id", "subordinate ids"} {
+		t.Run(ids, func(t *testing.T) {
+			c := newContainer(t)
+			if ids == "one id" {
+				c.rootless()
+			} else {
+				c.rootless(subordinate(t)...)
+			}
+			c.args("/bin/sleep", "1000").create()
+			c.status(specs.StateCreated)
+			c.start().status(specs.StateRunning)
+			c.command("delete", c.id).fails("that is not stopped", "is not in")
+			c.command("kill", c.id, "KILL").must()
+			c.wait()
+			c.status(specs.StateStopped)
+			c.command("delete", c.id).must()
+			c.nothingLeft()
+		})
+	}
+}
+
+// TestRootlessKillAll: without a cgroup its pid namespace tells a container's processes.
+func TestRootlessKillAll(t *testing.T) {
+	onlyBerth(t)
+	c := newContainer(t).rootless().sh("trap : USR1; sh -c 'trap \"echo child\" USR1; echo up; sleep 1000 & wait; wait' & wait; wait")
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	// The runtime's fd 3 is the container's.
+	c.files = []*os.File{w}
+	c.spec.Process.Args[2] = "exec >&3; " + c.spec.Process.Args[2]
+	c.create("--preserve-fds", "1").start()
+	c.files = nil
+	w.Close()
+	lines := bufio.NewScanner(r)
+	for _, line := range []string{"up", "child"} {
+		if !lines.Scan() || lines.Text() != line {
+			t.Fatalf("%q, want %q", lines.Text(), line)
+		}
+		if line == "up" {
+			c.command("kill", "--all", c.id, "USR1").must()
+		}
+	}
+	c.command("kill", "--all", c.id, "KILL").must()
+	c.wait()
+	c.command("kill", "--all", c.id, "KILL").must()
+	c.command("delete", c.id).must()
+	c.nothingLeft()
+}
+
+// TestRootlessSharedPID: without a pid namespace and a cgroup only init can be found.
+func TestRootlessSharedPID(t *testing.T) {
+	onlyBerth(t)
+	c := newContainer(t).rootless().without(specs.PIDNamespace)
+	c.spec.Mounts, c.spec.Linux.MaskedPaths, c.spec.Linux.ReadonlyPaths = c.spec.Mounts[1:], nil, nil
+	c.args("/bin/sleep", "1000").create().start()
+	c.command("delete", "--force", c.id).must()
+	c.nothingLeft()
+}
+
+// TestRootlessRoot: an ordinary user's containers are kept in $XDG_RUNTIME_DIR.
+func TestRootlessRoot(t *testing.T) {
+	onlyBerth(t)
+	c := newContainer(t).rootless().args("/bin/sleep", "1000")
+	c.env = append(c.env, "XDG_RUNTIME_DIR="+c.dir)
+	c.write()
+	c.state = "" // and no --root
+	c.command("create", c.id).must()
+	info, err := os.Stat(c.path("berth"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Mode() != fs.ModeDir|fs.ModeSticky|0o700 {
+		t.Errorf("mode %v", info.Mode())
+	}
+	if out := c.command("list", "-q").must().out; out != c.id+"\n" {
+		t.Errorf("list: %q", out)
+	}
+	c.command("delete", "--force", c.id).must()
+	c.state = c.path("berth")
+}
+
+// TestRootlessTemplate runs what `spec --rootless` writes as it is.
+func TestRootlessTemplate(t *testing.T) {
+	onlyBerth(t)
+	c := newContainer(t).rootless()
+	c.command("spec", "--rootless").must().silent()
+	in, err := os.Create(c.path("input"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	if _, err := in.WriteString("echo $((6*7)) $(id -u); exit 9\n"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := in.Seek(0, 0); err != nil {
+		t.Fatal(err)
+	}
+	r := c.with(in, "run", c.id).code(9)
+	if !strings.Contains(r.out, "42 0\r\n") {
+		t.Errorf("printed %q, %q", r.out, r.stderr)
+	}
+}
+
+// TestRootlessHooks: createContainer hooks see the container's namespaces, others the
+// user's.
+func TestRootlessHooks(t *testing.T) {
+	onlyBerth(t)
+	c := newContainer(t).rootless().sh("for n in user mnt net pid; do readlink /proc/self/ns/$n; done")
+	hook := func(file string) []specs.Hook {
+		return []specs.Hook{{
+			Path: "/bin/sh",
+			Args: []string{"sh", "-c", "for n in user mnt net pid; do readlink /proc/self/ns/$n; done >" + c.path(file)},
+		}}
+	}
+	c.spec.Hooks = &specs.Hooks{CreateRuntime: hook("runtime"), CreateContainer: hook("container")}
+	inside := strings.Split(c.output(), "\n")
+	for file, same := range map[string]bool{"runtime": false, "container": true} {
+		data, err := os.ReadFile(c.path(file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, line := range strings.Split(strings.TrimSpace(string(data)), "\n") {
+			if (line == inside[i]) != same {
+				t.Errorf("%s hook: %s, in the container %s", file, line, inside[i])
+			}
+		}
+	}
+}
+
+// TestRootlessJoined: a second container in the namespaces of the first.
+func TestRootlessJoined(t *testing.T) {
+	onlyBerth(t)
+	first := newContainer(t).rootless().args("/bin/sleep", "1000").create().start()
+	c := anotherContainer(t, first).rootless()
+	kinds := map[specs.LinuxNamespaceType]string{
+		specs.UserNamespace: "user", specs.NetworkNamespace: "net", specs.IPCNamespace: "ipc",
+		specs.UTSNamespace: "uts", specs.PIDNamespace: "pid",
+	}
+	for typ, file := range kinds {
+		c.namespace(typ, fmt.Sprintf("/proc/%d/ns/%s", first.pid, file))
+	}
+	c.args("/bin/sleep", "1000").create().start()
+	for _, file := range kinds {
+		if nsOf(t, c.pid, file) != nsOf(t, first.pid, file) {
+			t.Errorf("%s is not the namespace to be joined", file)
+		}
+	}
+	if ids := nsPIDs(t, c.pid); len(ids) != 2 || ids[1] == 1 {
+		t.Errorf("pids %v", ids)
+	}
+	c.command("kill", c.id, "KILL").must()
+	c.wait()
+}
+
+// TestRootlessCgroupMount has the host's cgroups, where it has none of its own.
+func TestRootlessCgroupMount(t *testing.T) {
+	onlyBerth(t)
+	c := newContainer(t).rootless().without(specs.CgroupNamespace)
+	c.mount("/sys/fs/cgroup", "cgroup", "cgroup", "nosuid")
+	c.sh("awk '$5 ~ /^.sys.fs.cgroup/ {print $6}' /proc/self/mountinfo | cut -d, -f1 | sort | uniq -c | wc -l; find /sys/fs/cgroup | head -n 20 | wc -l")
+	want(t, "kinds of mounts, files", squeeze(c.output()), "1 20")
+}
+
+func TestBadRootless(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		change func(c *container)
+		err    string
+	}{
+		{"limit", func(c *container) {
+			limit := int64(1 << 24)
+			c.spec.Linux.Resources = &specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: &limit}}
+		}, "linux.resources.memory."},
+		{"cgroup", func(c *container) { c.spec.Linux.CgroupsPath = c.cgroup }, "linux.cgroupsPath"},
+		{
+			"groups", func(c *container) { c.spec.Process.User.AdditionalGids = []uint32{0} },
+			"process.user.additionalGids: cannot set any additional groups in a rootless container",
+		},
+		{"no user namespace", func(c *container) {
+			c.without(specs.UserNamespace)
+			c.spec.Linux.UIDMappings, c.spec.Linux.GIDMappings = nil, nil
+		}, "linux.namespaces: rootless container requires user namespaces"},
+		{"somebody else's id", func(c *container) {
+			subordinate(c.t)
+			c.spec.Linux.UIDMappings = []specs.LinuxIDMapping{mapRow(0, 0, 1)}
+		}, "linux.uidMappings: newuidmap"},
+		{"more than the range", func(c *container) {
+			subordinate(c.t)
+			c.spec.Linux.GIDMappings = []specs.LinuxIDMapping{mapRow(0, firstID, idCount+1)}
+		}, "linux.gidMappings: newgidmap"},
+		{"no newuidmap", func(c *container) {
+			c.spec.Linux.UIDMappings = []specs.LinuxIDMapping{mapRow(0, firstID, 5)}
+			c.env = []string{"PATH=/nonexistent"}
+		}, "linux.uidMappings: to map more than one's own id takes newuidmap"},
+		{"unmapped owner of a file system", func(c *container) {
+			c.mount("/t", "tmpfs", "tmpfs", "uid=5")
+		}, "mounts[6].options"},
+		{"id-mapped mount", func(c *container) { c.mount("/t", "bind", "/tmp", "rbind", "idmap") }, "mounts[6].uidMappings"},
+		{"namespace of root", func(c *container) { c.namespace(specs.NetworkNamespace, "/proc/self/ns/net") }, "setns /proc/self/ns/net"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			onlyBerth(t)
+			c := newContainer(t).rootless()
+			test.change(c)
+			c.write()
+			c.refused(test.err, "")
+		})
+	}
+}
+
+// TestRootInUserNamespace: rootless Podman calls the runtime as the root of a user
+// namespace that it has made.
+func TestRootInUserNamespace(t *testing.T) {
+	onlyBerth(t)
+	for _, test := range []struct {
+		name   string
+		change func(c *container)
+		want   string
+	}{
+		{"in the same", func(c *container) {
+			c.without(specs.UserNamespace)
+			c.spec.Linux.UIDMappings, c.spec.Linux.GIDMappings = nil, nil
+		}, "0 0 54321 1 0:0"},
+		{"in one below", func(c *container) {
+			rows := []specs.LinuxIDMapping{mapRow(0, 0, 1)}
+			c.spec.Linux.UIDMappings, c.spec.Linux.GIDMappings = rows, rows
+		}, "0 0 0 1 0:0"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c := newContainer(t).rootless()
+			test.change(c)
+			c.sh("id -u; cat /proc/self/uid_map; stat -c %u:%g /dev")
+			c.write()
+			for _, flag := range []string{"--rootless=auto", "--rootless=true"} {
+				r := c.shell(`exec unshare -Ur "$@"`,
+					suite.runtime, "--root", c.state, flag, "run", c.id).must()
+				want(t, flag, squeeze(r.out), test.want)
+			}
+		})
+	}
+}
