@@ -9,12 +9,17 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
 const (
-	stateFile   = "state.json"
-	fifoFile    = "exec.fifo"
+	stateFile = "state.json"
+	fifoFile  = "exec.fifo"
+	// processFile is the process of config.json as it stands there, of which exec
+	// makes others; filterFile is the compiled seccomp filter.
+	processFile = "process.json"
+	filterFile  = "seccomp.bpf"
 	stateFormat = 1
 )
 
@@ -45,6 +50,22 @@ type savedState struct {
 	// Resources is linux.resources without devices, what later updates have changed
 	// in it: the base of the next one. Nobody else has to pay for decoding it.
 	Resources json.RawMessage `json:"resources,omitempty"`
+	// Namespaces are the kinds of namespace that the container has apart from its
+	// runtime's, as the OR of their CLONE_NEW* flags.
+	Namespaces uint32 `json:"namespaces,omitempty"`
+	// NoNewKeyring is configs.Config.NoNewKeyring.
+	NoNewKeyring bool `json:"noNewKeyring,omitempty"`
+	// Personality is the execution domain; nil keeps the caller's.
+	Personality *uint32 `json:"personality,omitempty"`
+	// MemoryPolicy is configs.Config.MemoryPolicy.
+	MemoryPolicy *configs.MemoryPolicy `json:"memoryPolicy,omitempty"`
+	// Filtered says that there is a filterFile; FilterFlags are seccomp(2)'s for it.
+	Filtered    bool   `json:"filtered,omitempty"`
+	FilterFlags uint32 `json:"filterFlags,omitempty"`
+	// ListenerPath and ListenerMetadata are those of the seccomp profile, when its
+	// filter notifies.
+	ListenerPath     string `json:"listenerPath,omitempty"`
+	ListenerMetadata string `json:"listenerMetadata,omitempty"`
 	// ResctrlGroups are directories of the resctrl file system that exist for this
 	// container only, in the order to remove them in.
 	ResctrlGroups []string `json:"resctrlGroups,omitempty"`
@@ -63,12 +84,12 @@ type savedState struct {
 // readState reads state.json in dir.
 func readState(dir string) (*savedState, error) {
 	path := filepath.Join(dir, stateFile)
-	data, err := os.ReadFile(path)
+	data, err := readFile(path)
 	if err != nil {
 		return nil, err
 	}
 	var st savedState
-	if err := json.Unmarshal(data, &st); err != nil {
+	if err := decodeState(data, &st); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if st.Format != stateFormat {

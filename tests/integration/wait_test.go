@@ -73,7 +73,7 @@ func TestWaitBeforeTheParent(t *testing.T) {
 func awaitPidfd(t *testing.T, pid int) {
 	t.Helper()
 	dir := fmt.Sprintf("/proc/%d/fd/", pid)
-	for deadline := time.Now().Add(commandLimit); time.Now().Before(deadline); _, _ = unix.Poll(nil, 1) {
+	for deadline := time.Now().Add(suite.limit); time.Now().Before(deadline); _, _ = unix.Poll(nil, 1) {
 		entries, err := os.ReadDir(dir)
 		if err != nil {
 			t.Fatal(err)

@@ -149,7 +149,20 @@ func (o *updateOptions) parse() (*specs.LinuxResources, error) {
 			return nil, fmt.Errorf("invalid value for %s: %w", option.name, err)
 		}
 	}
-	return &specs.LinuxResources{Memory: &m, CPU: &c, BlockIO: &b, Pids: &p}, nil
+	r := new(specs.LinuxResources)
+	if m != (specs.LinuxMemory{}) {
+		r.Memory = &m
+	}
+	if c != (specs.LinuxCPU{}) {
+		r.CPU = &c
+	}
+	if b.Weight != nil {
+		r.BlockIO = &b
+	}
+	if p.Limit != nil {
+		r.Pids = &p
+	}
+	return r, nil
 }
 
 // number is a reader of text into *to.
