@@ -15,6 +15,7 @@ import (
 	"os"
 
 	"github.com/berth-run/berth/libcontainer/cgroups/cgroupfs"
+	"github.com/berth-run/berth/libcontainer/cgroups/stats"
 	"github.com/berth-run/berth/libcontainer/cgroups/v1"
 	"github.com/berth-run/berth/libcontainer/cgroups/v2"
 	"github.com/berth-run/berth/libcontainer/configs"
@@ -39,6 +40,9 @@ type Manager interface {
 	// Set applies limits. It may be called before a process is placed, but for
 	// a pids.limit of 0, which on v2 lets nobody in.
 	Set(r *specs.LinuxResources) error
+	// Update applies limits to a container that has some, but for devices. When it
+	// fails it has taken back what it wrote; when it has succeeded undo does that.
+	Update(r *specs.LinuxResources) (undo func() error, err error)
 	// SetDevices applies the device rules of the container's plan. It does
 	// nothing for a rootless container.
 	SetDevices(rules []configs.DeviceRule) error
@@ -59,10 +63,18 @@ type Manager interface {
 	Hierarchies() []Hierarchy
 	// Pids lists the processes in the container's cgroup and below it.
 	Pids() ([]int, error)
+	// Stats tells what the processes use, and have used.
+	Stats() (*stats.Stats, error)
+	// WatchOOM tells of processes that there was no memory for, from now on. The
+	// caller closes it.
+	WatchOOM() (*stats.OOMWatch, error)
 	// Freeze stops or continues every process, and waits until that is done.
 	Freeze(frozen bool) error
 	// Frozen says whether the cgroup is frozen.
 	Frozen() (bool, error)
+	// Signal sends sig to every process, without a race against forks where there is
+	// a freezer.
+	Signal(sig unix.Signal) error
 	// Kill sends SIGKILL to every process, without a race against forks, also
 	// to frozen ones. Where the kernel does not do that at once (v2 and hybrid
 	// since Linux 5.14) it returns when they are gone. Before Create has succeeded
@@ -80,7 +92,7 @@ type Placement = cgroupfs.Placement
 // Hierarchy is one mounted hierarchy of the host.
 type Hierarchy = cgroupfs.Hierarchy
 
-// ErrNoCgroup is what Pids, Freeze and Kill return for a rootless container that
+// ErrNoCgroup is what Pids, Stats, Freeze, Signal and Kill return for a rootless container that
 // has no cgroup.
 var ErrNoCgroup = cgroupfs.ErrNoCgroup
 

@@ -47,9 +47,20 @@ func (m *Manager) Set(r *specs.LinuxResources) error {
 	return nil
 }
 
+// Update applies limits as Set does. When it fails it has taken back what it wrote,
+// and when it has succeeded undo does that.
+func (m *Manager) Update(r *specs.LinuxResources) (undo func() error, err error) {
+	u := *m
+	u.journal = new(cgroupfs.Journal)
+	if err := u.Set(r); err != nil {
+		return nil, u.journal.Undo(err)
+	}
+	return func() error { return u.journal.Undo(nil) }, nil
+}
+
 func (m *Manager) knobs(controller string) cgroupfs.Knobs {
 	if h := m.find(controller); h != nil {
-		return cgroupfs.Knobs{Dir: h.dir}
+		return cgroupfs.Knobs{Dir: h.dir, Journal: m.journal}
 	}
 	return cgroupfs.Knobs{Missing: m.missing(controller)}
 }

@@ -20,6 +20,7 @@ import (
 
 	"github.com/berth-run/berth/libcontainer/cgroups/cgroupfs"
 	"github.com/berth-run/berth/libcontainer/configs"
+	"golang.org/x/sys/unix"
 )
 
 // Manager controls the cgroups of one container.
@@ -31,6 +32,8 @@ type Manager struct {
 	planned bool
 	// dropped is why a rootless container has no cgroup of a controller.
 	dropped map[string]error
+	// journal notes what an update overwrites; nil for a new container.
+	journal *cgroupfs.Journal
 }
 
 // hierarchy is one mounted hierarchy with the container's place in it.
@@ -185,6 +188,18 @@ func (m *Manager) Pids() ([]int, error) {
 		return nil, err
 	}
 	return d.Pids()
+}
+
+// Signal sends sig to every process of the container.
+func (m *Manager) Signal(sig unix.Signal) error {
+	d, err := m.members()
+	if err != nil {
+		return err
+	}
+	if m.find("freezer") == nil && m.unified() == nil {
+		return d.SignalEach(sig, nil)
+	}
+	return d.SignalEach(sig, m)
 }
 
 // Kill kills every process of the container.

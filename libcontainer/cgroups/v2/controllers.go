@@ -107,7 +107,10 @@ func (m *Manager) knobs(controller string) cgroupfs.Knobs {
 		}
 		return cgroupfs.Knobs{Missing: err}
 	}
-	return cgroupfs.Knobs{Dir: m.dir, Absent: func(err error) error { return m.absent(controller, err) }}
+	return cgroupfs.Knobs{
+		Dir: m.dir, Journal: m.journal,
+		Absent: func(err error) error { return m.absent(controller, err) },
+	}
 }
 
 // absent explains why the file of a limit is not there.

@@ -47,6 +47,17 @@ func (m *Manager) Set(r *specs.LinuxResources) error {
 	return m.setUnified(r.Unified)
 }
 
+// Update applies limits as Set does. When it fails it has taken back what it wrote,
+// and when it has succeeded undo does that.
+func (m *Manager) Update(r *specs.LinuxResources) (undo func() error, err error) {
+	u := *m
+	u.journal = new(cgroupfs.Journal)
+	if err := u.Set(r); err != nil {
+		return nil, u.journal.Undo(err)
+	}
+	return func() error { return u.journal.Undo(nil) }, nil
+}
+
 func setPids(k *cgroupfs.Knobs, r *specs.LinuxResources) {
 	if p := r.Pids.Limit; p != nil {
 		k.Write("pids.limit", "pids.max", orMax(p)) // 0 is a limit like others
@@ -117,7 +128,7 @@ func setSwap(k *cgroupfs.Knobs, m *specs.LinuxMemory) {
 		if err != nil || value == "" {
 			return err
 		}
-		err := k.Dir.Write("memory.swap.max", value)
+		err := k.Put("memory.swap.max", value)
 		if errors.Is(err, unix.ENOENT) && (value == "max" || value == "0") {
 			// Without swap accounting there is nothing to set free. Nor to
 			// forbid: engines ask for no swap as a matter of course.

@@ -38,6 +38,8 @@ type Manager struct {
 	refused map[string]error
 	// denied is why a rootless container has no cgroup.
 	denied error
+	// journal notes what an update overwrites; nil for a new container.
+	journal *cgroupfs.Journal
 }
 
 // New plans the cgroup of container id.
@@ -208,6 +210,14 @@ func (m *Manager) Frozen() (bool, error) {
 		return false, nil
 	}
 	return m.dir.Frozen()
+}
+
+// Signal sends sig to every process of the container.
+func (m *Manager) Signal(sig unix.Signal) error {
+	if m.dir == "" {
+		return cgroupfs.ErrNoCgroup
+	}
+	return m.dir.SignalEach(sig, m)
 }
 
 // Kill kills every process of the container.
