@@ -110,7 +110,11 @@ func TestSubgroupUndone(t *testing.T) {
 func TestSubgroupOnLegacy(t *testing.T) {
 	onlyBerth(t)
 	only(t, !suite.unified, "cgroup v1")
-	c := newContainer(t).annotate(subgroup, "sub").create()
+	c := newContainer(t).annotate(subgroup, "sub")
+	if r := c.tryCreate().must(); !strings.Contains(r.stderr, "ignored, since it needs cgroup v2") {
+		t.Errorf("no warning: %q", r.stderr)
+	}
+	c.pid = c.readPID()
 	if pids := cgroupPIDs(c); !slices.Equal(pids, []int{c.pid}) {
 		t.Errorf("processes in the container's cgroup: %d, want %d", pids, c.pid)
 	}
