@@ -33,23 +33,28 @@ func dialAgent(profile *specs.LinuxSeccomp) (*receiver, error) {
 
 // sendListener hands the listener of init's filter over to the agent.
 func (cr *creation) sendListener(listener *os.File) error {
+	return sendListener(cr.agent, listener, cr.init.PID, cr.cfg.Seccomp.ListenerMetadata, cr.hookState(specs.StateCreating))
+}
+
+// sendListener hands the listener of process pid of a container over to the agent.
+func sendListener(agent *receiver, listener *os.File, pid int, metadata string, container *specs.State) error {
 	state, err := json.Marshal(&specs.ContainerProcessState{
-		Version:  cr.cfg.SpecVersion,
+		Version:  container.Version,
 		Fds:      []string{specs.SeccompFdName},
-		Pid:      cr.init.PID,
-		Metadata: cr.cfg.Seccomp.ListenerMetadata,
-		State:    *cr.hookState(specs.StateCreating),
+		Pid:      pid,
+		Metadata: metadata,
+		State:    *container,
 	})
 	if err != nil {
 		return err
 	}
-	return cr.agent.send(listener, string(state))
+	return agent.send(listener, string(state))
 }
 
 // configureWithAgent configures an init whose system calls wait for the agent. One
 // that never answers holds init up, and so this process: the signals that end a
 // command end the wait, also where the caller keeps them for the container.
-func (cr *creation) configureWithAgent(plan *nsenter.Plan) error {
+func configureWithAgent(init *nsenter.Init, agent *receiver, plan *nsenter.Plan) error {
 	signals := make(chan os.Signal, 1)
 	for _, s := range []os.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT} {
 		if !signal.Ignored(s) {
@@ -61,21 +66,21 @@ func (cr *creation) configureWithAgent(plan *nsenter.Plan) error {
 	configured := make(chan struct{})
 	go func() {
 		defer close(configured)
-		err = cr.init.Configure(plan)
+		err = init.Configure(plan)
 	}()
 	select {
 	case <-configured:
 		if errors.Is(err, nsenter.ErrInitGone) {
-			err = fmt.Errorf("%w (has the seccomp agent at %s refused a call that init needs?)", err, cr.agent.sock.Name())
+			err = fmt.Errorf("%w (has the seccomp agent at %s refused a call that init needs?)", err, agent.sock.Name())
 		}
 		return err
 	case s := <-signals:
 		// It is reaped with the rest of the undoing.
-		kerr := unix.PidfdSendSignal(int(cr.init.PIDFD.Fd()), unix.SIGKILL, nil, 0)
+		kerr := unix.PidfdSendSignal(int(init.PIDFD.Fd()), unix.SIGKILL, nil, 0)
 		if kerr != nil && !errors.Is(kerr, unix.ESRCH) {
 			return fmt.Errorf("kill init: %w", kerr)
 		}
 		<-configured
-		return fmt.Errorf("linux.seccomp.listenerPath: %v while init waited for the agent at %s", s, cr.agent.sock.Name())
+		return fmt.Errorf("linux.seccomp.listenerPath: %v while init waited for the agent at %s", s, agent.sock.Name())
 	}
 }

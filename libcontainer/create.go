@@ -35,7 +35,10 @@ type CreateOptions struct {
 	// Console receives the pty master in the foreground; used when the process
 	// has a terminal and there is no ConsoleSocket.
 	Console func(master *os.File) error
-	Log     Logger
+	// ProcessDocument is the JSON text that the plan's process was made of. It is
+	// kept for [Container.ProcessDocument].
+	ProcessDocument string
+	Log             Logger
 }
 
 // creation is a create in progress.
@@ -213,7 +216,8 @@ func (cr *creation) planCgroup() error {
 		Format: stateFormat, ID: cr.id, OCIVersion: cr.cfg.SpecVersion,
 		Bundle: cr.cfg.Bundle, Rootfs: cr.cfg.Rootfs.Path, Created: time.Now().UTC(),
 		Annotations: cr.cfg.Annotations, SharedPID: !cr.cfg.Namespaces.IsNew(configs.NewPID),
-		CgroupPaths: m.Paths(), CgroupRootless: cr.cfg.Cgroup.Rootless,
+		Namespaces: uint32(cr.cfg.Namespaces.Types()), NoNewKeyring: cr.cfg.NoNewKeyring,
+		MemoryPolicy: cr.cfg.MemoryPolicy, CgroupPaths: m.Paths(), CgroupRootless: cr.cfg.Cgroup.Rootless,
 		CgroupSubgroup: path.Join(cr.cfg.Cgroup.Subgroup, cr.cfg.Cgroup.Delegated),
 		Poststart:      cr.cfg.Hooks.Poststart, Poststop: cr.cfg.Hooks.Poststop,
 		HookStdout: cr.cfg.HookStdout, HookStderr: cr.cfg.HookStderr,
@@ -222,6 +226,10 @@ func (cr *creation) planCgroup() error {
 		if cr.saved.RootfsMountID, err = mountID(cr.cfg.Rootfs.Path); err != nil {
 			return fmt.Errorf("root.path: %w", err)
 		}
+	}
+	if d := cr.cfg.Personality; d != nil {
+		domain := uint32(d.Domain)
+		cr.saved.Personality = &domain
 	}
 	if err := cr.planResctrl(); err != nil {
 		return err
@@ -346,6 +354,7 @@ func (cr *creation) prepareHost() error {
 		func() error { return raiseRlimits(cr.init.PID, cr.cfg.Process.Rlimits) },
 		cr.makeFifo,
 		cr.compileSeccomp,
+		cr.keepForExec,
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {
@@ -393,7 +402,7 @@ func (cr *creation) configureInit() error {
 		return err
 	}
 	if plan.Listener != nil {
-		return describeInitError(cr.configureWithAgent(plan))
+		return describeInitError(configureWithAgent(cr.init, cr.agent, plan))
 	}
 	return describeInitError(cr.init.Configure(plan))
 }

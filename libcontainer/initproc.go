@@ -198,11 +198,14 @@ func raiseRlimits(pid int, limits []configs.Rlimit) error {
 // setOOMScore writes init's oom_score_adj. Without root rights over the host a
 // refusal is normal and not an error.
 func (cr *creation) setOOMScore() error {
-	adj := cr.cfg.Process.OOMScoreAdj
+	return setOOMScore(cr.init.PID, cr.cfg.Process.OOMScoreAdj, cr.cfg.Cgroup.Rootless)
+}
+
+func setOOMScore(pid int, adj *int, rootless bool) error {
 	if adj == nil {
 		return nil
 	}
-	path := filepath.Join("/proc", strconv.Itoa(cr.init.PID), "oom_score_adj")
+	path := filepath.Join("/proc", strconv.Itoa(pid), "oom_score_adj")
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err == nil {
 		_, err = f.WriteString(strconv.Itoa(*adj))
@@ -210,7 +213,7 @@ func (cr *creation) setOOMScore() error {
 			err = cerr
 		}
 	}
-	if err == nil || (cr.cfg.Cgroup.Rootless && errors.Is(err, os.ErrPermission)) {
+	if err == nil || (rootless && errors.Is(err, os.ErrPermission)) {
 		return nil
 	}
 	return fmt.Errorf("process.oomScoreAdj: %w", err)

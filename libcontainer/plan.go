@@ -23,13 +23,8 @@ func (cr *creation) plan(fifo *os.File) (*nsenter.Plan, error) {
 	if !cr.cfg.NoNewKeyring {
 		p.Keyring = "_ses." + cr.id
 	}
-	if d := cr.cfg.Personality; d != nil {
-		domain := uint32(d.Domain)
-		p.Personality = &domain
-	}
-	if m := cr.cfg.MemoryPolicy; m != nil {
-		p.MemoryPolicy = &nsenter.MemoryPolicy{Mode: uint32(m.Mode | m.Flags), Nodes: m.Nodes}
-	}
+	p.Personality = cr.saved.Personality
+	p.MemoryPolicy = memoryPolicy(cr.cfg.MemoryPolicy)
 	if cr.filter != nil {
 		p.Seccomp, p.SeccompFlags = cr.filter.BPF, cr.filter.Flags
 		if cr.filter.NewListener() {
@@ -69,6 +64,14 @@ func processPlan(p *configs.Process, home string) *nsenter.Plan {
 		plan.Rlimits = append(plan.Rlimits, nsenter.Rlimit{Resource: l.Resource, Soft: l.Soft, Hard: l.Hard})
 	}
 	return plan
+}
+
+// memoryPolicy is nil for none.
+func memoryPolicy(m *configs.MemoryPolicy) *nsenter.MemoryPolicy {
+	if m == nil {
+		return nil
+	}
+	return &nsenter.MemoryPolicy{Mode: uint32(m.Mode | m.Flags), Nodes: m.Nodes}
 }
 
 // initHook is a startContainer hook as init runs it. Without an env of its own it

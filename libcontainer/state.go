@@ -3,18 +3,22 @@
 package libcontainer
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
 	"time"
 
+	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
 const (
-	stateFile   = "state.json"
-	fifoFile    = "exec.fifo"
+	stateFile = "state.json"
+	fifoFile  = "exec.fifo"
+	// processFile is the process of config.json as it stands there, of which exec
+	// makes others; filterFile is the compiled seccomp filter.
+	processFile = "process.json"
+	filterFile  = "seccomp.bpf"
 	stateFormat = 1
 )
 
@@ -42,6 +46,22 @@ type savedState struct {
 	CgroupPaths map[string]string `json:"cgroupPaths,omitempty"`
 	// CgroupRootless is configs.Cgroup.Rootless.
 	CgroupRootless bool `json:"cgroupRootless,omitempty"`
+	// Namespaces are the kinds of namespace that the container has apart from its
+	// runtime's, as the OR of their CLONE_NEW* flags.
+	Namespaces uint32 `json:"namespaces,omitempty"`
+	// NoNewKeyring is configs.Config.NoNewKeyring.
+	NoNewKeyring bool `json:"noNewKeyring,omitempty"`
+	// Personality is the execution domain; nil keeps the caller's.
+	Personality *uint32 `json:"personality,omitempty"`
+	// MemoryPolicy is configs.Config.MemoryPolicy.
+	MemoryPolicy *configs.MemoryPolicy `json:"memoryPolicy,omitempty"`
+	// Filtered says that there is a filterFile; FilterFlags are seccomp(2)'s for it.
+	Filtered    bool   `json:"filtered,omitempty"`
+	FilterFlags uint32 `json:"filterFlags,omitempty"`
+	// ListenerPath and ListenerMetadata are those of the seccomp profile, when its
+	// filter notifies.
+	ListenerPath     string `json:"listenerPath,omitempty"`
+	ListenerMetadata string `json:"listenerMetadata,omitempty"`
 	// CgroupSubgroup is the path below the container's cgroup of the one that its
 	// processes began in, "" when that is itself.
 	CgroupSubgroup string `json:"cgroupSubgroup,omitempty"`
@@ -63,12 +83,12 @@ type savedState struct {
 // readState reads state.json in dir.
 func readState(dir string) (*savedState, error) {
 	path := filepath.Join(dir, stateFile)
-	data, err := os.ReadFile(path)
+	data, err := readFile(path)
 	if err != nil {
 		return nil, err
 	}
 	var st savedState
-	if err := json.Unmarshal(data, &st); err != nil {
+	if err := decodeState(data, &st); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if st.Format != stateFormat {

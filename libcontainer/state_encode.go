@@ -15,7 +15,7 @@ import (
 
 // encode is json.Marshal of st. It is written out because it stands in the way of
 // every create, twice, and the first use of encoding/json costs 0.2 ms of reflection;
-// hooks, which few containers have, are left to that. A test compares the two.
+// what few containers have is left to that. A test compares the two.
 func (st *savedState) encode() ([]byte, error) {
 	e := stateEncoder{buf: make([]byte, 0, 1024)}
 	e.number("format", uint64(st.Format))
@@ -31,10 +31,20 @@ func (st *savedState) encode() ([]byte, error) {
 	e.texts("cgroupPaths", st.CgroupPaths)
 	e.flag("cgroupRootless", st.CgroupRootless)
 	e.optionalText("cgroupSubgroup", st.CgroupSubgroup)
-	e.list("resctrlGroups", st.ResctrlGroups)
-	if st.RootfsMountID != 0 {
-		e.number("rootfsMountID", st.RootfsMountID)
+	e.optionalNumber("namespaces", uint64(st.Namespaces))
+	e.flag("noNewKeyring", st.NoNewKeyring)
+	if st.Personality != nil {
+		e.number("personality", uint64(*st.Personality))
 	}
+	if st.MemoryPolicy != nil {
+		e.any("memoryPolicy", st.MemoryPolicy)
+	}
+	e.flag("filtered", st.Filtered)
+	e.optionalNumber("filterFlags", uint64(st.FilterFlags))
+	e.optionalText("listenerPath", st.ListenerPath)
+	e.optionalText("listenerMetadata", st.ListenerMetadata)
+	e.list("resctrlGroups", st.ResctrlGroups)
+	e.optionalNumber("rootfsMountID", st.RootfsMountID)
 	e.hooks("poststart", st.Poststart)
 	e.hooks("poststop", st.Poststop)
 	e.optionalText("hookStdout", st.HookStdout)
@@ -75,6 +85,13 @@ func (e *stateEncoder) number(name string, value uint64) {
 	e.buf = strconv.AppendUint(e.buf, value, 10)
 }
 
+// optionalNumber leaves out 0.
+func (e *stateEncoder) optionalNumber(name string, value uint64) {
+	if value != 0 {
+		e.number(name, value)
+	}
+}
+
 // flag leaves out what is false.
 func (e *stateEncoder) flag(name string, value bool) {
 	if value {
@@ -110,10 +127,14 @@ func (e *stateEncoder) list(name string, values []string) {
 }
 
 func (e *stateEncoder) hooks(name string, hooks []specs.Hook) {
-	if len(hooks) == 0 {
-		return
+	if len(hooks) > 0 {
+		e.any(name, hooks)
 	}
-	data, err := json.Marshal(hooks)
+}
+
+// any is for what few containers have.
+func (e *stateEncoder) any(name string, value any) {
+	data, err := json.Marshal(value)
 	if err != nil && e.err == nil {
 		e.err = err
 	}

@@ -8,12 +8,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
 // Every field is set here: a new one that encode forgets makes the test fail.
 func fullState() savedState {
-	timeout := 7
+	timeout, domain := 7, uint32(8)
 	hook := specs.Hook{Path: "/h", Args: []string{"h", "<&>"}, Env: []string{"A=b"}, Timeout: &timeout}
 	return savedState{
 		Format: 1, ID: "i", OCIVersion: "1.3.0", Bundle: "/b \"\\\x01\t\n\x7f é\u2028", Rootfs: "/r",
@@ -21,6 +22,9 @@ func fullState() savedState {
 		Annotations: map[string]string{"b": "2", "a\n": "1", "": "empty"},
 		PID:         42, StartTime: 1<<64 - 1, SharedPID: true,
 		CgroupPaths: map[string]string{"": "/c", "cpu": "/d"}, CgroupRootless: true,
+		Namespaces: 1 << 29, NoNewKeyring: true, Personality: &domain,
+		MemoryPolicy: &configs.MemoryPolicy{Mode: 2, Flags: 1 << 14, Nodes: configs.BitSet{5, 1 << 63}},
+		Filtered:     true, FilterFlags: 8, ListenerPath: "/l", ListenerMetadata: "m\"",
 		CgroupSubgroup: "s/d",
 		ResctrlGroups:  []string{"/g/mon_groups/\"i", "/g"},
 		RootfsMountID:  9, Poststart: []specs.Hook{hook}, Poststop: []specs.Hook{hook, hook},

@@ -136,7 +136,7 @@ func (p procStat) dead() bool { return p.state == 'Z' || p.state == 'X' }
 // readProcStat reads state and start time of a process.
 func readProcStat(pid int) (procStat, error) {
 	path := "/proc/" + strconv.Itoa(pid) + "/stat"
-	data, err := os.ReadFile(path)
+	data, err := readFile(path)
 	if err != nil {
 		return procStat{}, err
 	}

@@ -21,15 +21,20 @@ func BecomeSubreaper() error {
 // Wait waits for the container's init, which must be a child of the caller, and reaps
 // every other child that ends meanwhile. The result is the exit code as a shell has
 // it: 128 + n for one killed by signal n.
-func (c *Container) Wait() (int, error) {
+func (c *Container) Wait() (int, error) { return waitFor(c.saved.PID) }
+
+// Wait waits for the process as [Container.Wait] does for init.
+func (p *Process) Wait() (int, error) { return waitFor(p.pid) }
+
+func waitFor(child int) (int, error) {
 	for {
 		var ws unix.WaitStatus
 		pid, err := unix.Wait4(-1, &ws, 0, nil)
 		switch {
 		case errors.Is(err, unix.EINTR):
 		case err != nil:
-			return 0, fmt.Errorf("wait for init: %w", err)
-		case pid != c.saved.PID:
+			return 0, fmt.Errorf("wait for process %d: %w", child, err)
+		case pid != child:
 		case ws.Signaled():
 			const shellSignalBase = 128
 			return shellSignalBase + int(ws.Signal()), nil
@@ -37,4 +42,16 @@ func (c *Container) Wait() (int, error) {
 			return ws.ExitStatus(), nil
 		}
 	}
+}
+
+// Signal sends sig to the process; ErrNotRunning when it has ended.
+func (p *Process) Signal(sig unix.Signal) error {
+	err := unix.PidfdSendSignal(int(p.pidfd.Fd()), sig, nil, 0)
+	if errors.Is(err, unix.ESRCH) {
+		return ErrNotRunning
+	}
+	if err != nil {
+		return fmt.Errorf("send signal %d to process %d: %w", sig, p.pid, err)
+	}
+	return nil
 }

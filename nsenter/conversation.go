@@ -58,7 +58,7 @@ func (r insideRequest) count() int {
 }
 
 // Configure sends the plan and waits until init has applied everything that can
-// fail and waits on the exec fifo or for Proceed. Its error is a *StepError
+// fail and waits on the exec fifo or for Proceed, or has exec'd. Its error is a *StepError
 // when init refused.
 func (i *Init) Configure(p *Plan) error {
 	err := i.sendPlan(p)
@@ -73,6 +73,9 @@ func (i *Init) Configure(p *Plan) error {
 		if err := i.passListener(p.Listener); err != nil {
 			return err
 		}
+	}
+	if p.AtOnce {
+		return i.awaitExec()
 	}
 	_, _, err = i.receive(wireReady)
 	return err
@@ -140,6 +143,11 @@ func (i *Init) Proceed() error {
 	if err := sendMessage(i.sock, []byte{wireGo}, nil); err != nil {
 		return fmt.Errorf("%w (send: %w)", ErrInitGone, err)
 	}
+	return i.awaitExec()
+}
+
+// awaitExec waits until init has exec'd the user's program (nil) or failed to.
+func (i *Init) awaitExec() error {
 	if _, _, err := i.receive(wireExec); err != nil {
 		return err
 	}
@@ -156,6 +164,10 @@ func (i *Init) Proceed() error {
 func (i *Init) Close() error {
 	return errors.Join(i.sock.Close(), i.PIDFD.Close())
 }
+
+// Detach gives up the connection alone: the pidfd is the caller's from now on, and the
+// process, which has been exec'd, too.
+func (i *Init) Detach() error { return i.sock.Close() }
 
 // Abort kills init and reaps it. It is no error when it was dead or reaped
 // already. Close is still to be called.

@@ -504,3 +504,37 @@ func TestHookOutputIsCut(t *testing.T) {
 		t.Errorf("%d lines of output", n)
 	}
 }
+
+// At once, init waits for nobody, and Configure tells how the exec went.
+func TestAtOnce(t *testing.T) {
+	requireInit(t)
+	checkLeaks(t)
+	r, w := pipe(t)
+	i := start(t, &Options{NewNamespaces: allNew, Stdio: [3]*os.File{nil, w, w}})
+	w.Close()
+	p := shell(t, "echo ran")
+	p.AtOnce = true
+	if err := i.Configure(p); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := io.ReadAll(r); string(out) != "ran\n" || err != nil {
+		t.Errorf("output %q, %v", out, err)
+	}
+	if status := wait(t, i); status.ExitStatus() != 0 {
+		t.Errorf("exit status %#x", status)
+	}
+
+	noProgram := filepath.Join(t.TempDir(), "noprogram")
+	if err := os.WriteFile(noProgram, []byte("\x01\x02"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	p = rootPlan(t, noProgram)
+	p.AtOnce = true
+	if step := configureError(t, nil, p); step.Step != steps[32] || !errors.Is(step, unix.ENOEXEC) {
+		t.Errorf("error %v", step)
+	}
+	p.ExecFifo = w
+	if err := start(t, &Options{}).Configure(p); err == nil {
+		t.Error("at once and with a fifo")
+	}
+}

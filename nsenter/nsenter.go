@@ -196,6 +196,9 @@ type Plan struct {
 	// ExecFifo is an O_PATH fd of the fifo that `start` opens; nil: init waits
 	// for Proceed instead.
 	ExecFifo *os.File
+	// AtOnce lets init exec without waiting for anything: Configure then returns
+	// when it has, as Proceed does. A filter need not allow the wait either.
+	AtOnce bool
 	// Hooks run just before the exec, HookState being their stdin.
 	Hooks     []Hook
 	HookState []byte

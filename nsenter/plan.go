@@ -84,6 +84,8 @@ func (p *Plan) check() error {
 		return fmt.Errorf("cwd %q is not absolute", p.Cwd)
 	case len(p.Seccomp)%instruction != 0 || len(p.Seccomp)/instruction > math.MaxUint16:
 		return fmt.Errorf("seccomp filter of %d bytes is not a BPF program", len(p.Seccomp))
+	case p.AtOnce && p.ExecFifo != nil:
+		return errors.New("to exec at once and to wait on a fifo exclude each other")
 	case p.notifies() != (p.Listener != nil):
 		return errors.New("a seccomp filter that notifies and a listener come together")
 	}
@@ -108,6 +110,7 @@ func (p *Plan) flags() uint32 {
 		{p.Keyring != "", wireKeyring},
 		{p.Personality != nil, wirePersonality},
 		{p.MemoryPolicy != nil, wireMemoryPolicy},
+		{p.AtOnce, wireAtOnce},
 	} {
 		if f.set {
 			flags |= f.flag

@@ -36,6 +36,7 @@ const (
 	wireKeyring         = 16
 	wirePersonality     = 32
 	wireMemoryPolicy    = 64
+	wireAtOnce          = 128
 
 	wireNamespaces = 1
 	wireReady      = 2

@@ -159,6 +159,7 @@ func TestConstantsAgree(t *testing.T) {
 		"WIRE_RESET_AFFINITY":    wireResetAffinity,
 		"WIRE_PERSONALITY":       wirePersonality,
 		"WIRE_MEMORY_POLICY":     wireMemoryPolicy,
+		"WIRE_AT_ONCE":           wireAtOnce,
 		"WIRE_NO_NEW_PRIVS":      wireNoNewPrivs,
 		"WIRE_NEW_SESSION":       wireNewSession,
 		"WIRE_SET_GROUPS":        wireSetGroups,

@@ -25,28 +25,60 @@ const (
 // (with line and column) and a wrong type (with the field) are told in one line.
 // Unknown keys are ignored.
 func Load(bundle string) (*specs.Spec, error) {
+	spec, _, err := LoadWithProcess(bundle)
+	return spec, err
+}
+
+// LoadWithProcess is Load, with the text of the document's process besides, for
+// DecodeProcess to read again.
+func LoadWithProcess(bundle string) (spec *specs.Spec, process string, err error) {
 	document, err := readConfig(filepath.Join(bundle, configFile))
+	if err != nil {
+		return nil, "", err
+	}
+	spec, process, err = decode.Spec(document)
+	if err != nil {
+		return nil, "", fmt.Errorf("%s: %w", configFile, err)
+	}
+	return spec, process, nil
+}
+
+// LoadProcess reads the document of one process, as engines give it to exec. Errors
+// are as Load's.
+func LoadProcess(path string) (*specs.Process, error) {
+	document, err := readDocument(path)
 	if err != nil {
 		return nil, err
 	}
-	spec, err := decode.Spec(document)
+	p, err := decode.Process(document)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", configFile, err)
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return spec, nil
+	return p, nil
 }
 
-// readConfig makes plain system calls: os.Open would first set the runtime's
-// poller up, and would wait for the writer of a FIFO.
+// DecodeProcess reads what LoadWithProcess has returned.
+func DecodeProcess(document string) (*specs.Process, error) {
+	return decode.Process(document)
+}
+
+// readConfig reads the config.json of a bundle.
 func readConfig(path string) (string, error) {
-	fd, err := retry(func() (int, error) {
-		return unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
-	})
+	document, err := readDocument(path)
 	if errors.Is(err, unix.ENOENT) {
 		// Engines match this text. The path comes after it, and ENOENT's own
 		// words not at all: Podman would take them for a missing program.
 		return "", fmt.Errorf("JSON specification file %s not found: %s", configFile, path)
 	}
+	return document, err
+}
+
+// readDocument makes plain system calls: os.Open would first set the runtime's
+// poller up, and would wait for the writer of a FIFO.
+func readDocument(path string) (string, error) {
+	fd, err := retry(func() (int, error) {
+		return unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	})
 	if err != nil {
 		return "", fmt.Errorf("open %s: %w", path, err)
 	}

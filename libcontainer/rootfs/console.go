@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 
+	"github.com/berth-run/berth/libcontainer/internal/inroot"
 	"github.com/berth-run/berth/libcontainer/internal/mountapi"
 	"golang.org/x/sys/unix"
 )
@@ -25,13 +26,27 @@ const (
 // mounted by its descriptor: a name could be swapped for a link to something that
 // would then be mounted writable, before anything is masked (CVE-2025-52565).
 func (b *Builder) Console() (master, peer *os.File, err error) {
-	m, p, err := b.openPty()
+	master, peer, err = openConsole(b.root)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := b.bindConsole(int(peer.Fd())); err != nil {
+		err = fmt.Errorf("process.terminal: /dev/console: %w", err)
+		return nil, nil, errors.Join(err, master.Close(), peer.Close())
+	}
+	return master, peer, nil
+}
+
+// Console opens a pty of the devpts that a container has mounted already; root is the
+// container's root directory. What Builder.Console says of the two ends holds here too.
+func Console(root *os.File) (master, peer *os.File, err error) {
+	return openConsole(inroot.FromFD(int(root.Fd())))
+}
+
+func openConsole(root *inroot.Root) (master, peer *os.File, err error) {
+	m, p, err := openPty(root)
 	if err != nil {
 		return nil, nil, fmt.Errorf("process.terminal: %w", err)
-	}
-	if err := b.bindConsole(p); err != nil {
-		err = fmt.Errorf("process.terminal: /dev/console: %w", err)
-		return nil, nil, errors.Join(err, unix.Close(m), unix.Close(p))
 	}
 	name, err := ptyName(m)
 	if err != nil {
@@ -49,8 +64,8 @@ func ptyName(master int) (string, error) {
 	return "/dev/pts/" + strconv.Itoa(n), nil
 }
 
-func (b *Builder) openPty() (master, peer int, err error) {
-	dir, err := b.root.Open("/dev/pts", unix.O_PATH|unix.O_DIRECTORY, 0)
+func openPty(root *inroot.Root) (master, peer int, err error) {
+	dir, err := root.Open("/dev/pts", unix.O_PATH|unix.O_DIRECTORY, 0)
 	if err != nil {
 		return -1, -1, err
 	}

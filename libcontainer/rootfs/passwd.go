@@ -8,6 +8,8 @@ import (
 	"os"
 	"strconv"
 
+	"github.com/berth-run/berth/libcontainer/internal/inroot"
+	"github.com/berth-run/berth/libcontainer/internal/procfs"
 	"golang.org/x/sys/unix"
 )
 
@@ -18,7 +20,22 @@ const maxPasswd = 1 << 20
 // Home is the home directory of uid by the container's /etc/passwd, "/" when it
 // has none.
 func (b *Builder) Home(uid uint32) (string, error) {
-	fd, err := b.root.Open("/etc/passwd", unix.O_PATH, 0)
+	return home(b.root, b.proc, uid)
+}
+
+// Home is Builder.Home in a container that is there already; root is its root
+// directory.
+func Home(root *os.File, uid uint32) (string, error) {
+	proc, err := procfs.Host()
+	if err != nil {
+		return "", err
+	}
+	defer proc.Close()
+	return home(inroot.FromFD(int(root.Fd())), proc, uid)
+}
+
+func home(root *inroot.Root, proc *procfs.Handle, uid uint32) (string, error) {
+	fd, err := root.Open("/etc/passwd", unix.O_PATH, 0)
 	if isMissing(err) {
 		return "/", nil
 	}
@@ -34,7 +51,7 @@ func (b *Builder) Home(uid uint32) (string, error) {
 		// To open a fifo would block, and a device might do anything.
 		return "/", nil
 	}
-	data, err := b.readFile(fd)
+	data, err := readFile(proc, fd)
 	if err != nil {
 		return "", &os.PathError{Op: "read", Path: "/etc/passwd", Err: err}
 	}
@@ -42,8 +59,8 @@ func (b *Builder) Home(uid uint32) (string, error) {
 }
 
 // readFile reads up to maxPasswd bytes of the very file that fd (O_PATH) is.
-func (b *Builder) readFile(fd int) ([]byte, error) {
-	in, err := b.proc.Reopen(fd, unix.O_RDONLY)
+func readFile(proc *procfs.Handle, fd int) ([]byte, error) {
+	in, err := proc.Reopen(fd, unix.O_RDONLY)
 	if err != nil {
 		return nil, err
 	}

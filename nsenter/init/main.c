@@ -263,6 +263,16 @@ static void await_reader(struct held *h)
 	report_to(fifo);
 }
 
+/* Nobody but the runtime, or later `start`, lets the program begin. */
+static void await_start(struct held *h)
+{
+	report(WIRE_READY, NULL, 0);
+	if (h->fifo >= 0)
+		await_reader(h);
+	else
+		await_go(h->sock);
+}
+
 /*
  * Lets go of what leads out of the container. A path of the user's ("/proc/self/fd/5/../..") can
  * then no longer pass through it, not even in the exec itself.
@@ -287,11 +297,8 @@ int main(int argc, char **argv)
 	receive_plan(&h, &p);
 	const char *path = apply(&p, &h);
 
-	report(WIRE_READY, NULL, 0);
-	if (h.fifo >= 0)
-		await_reader(&h);
-	else
-		await_go(h.sock);
+	if (!(p.wire->flags & WIRE_AT_ONCE))
+		await_start(&h);
 	let_go(&h);
 	run_hooks(&p, &h.hooks);
 	report(WIRE_EXEC, NULL, 0);

@@ -26,7 +26,11 @@
  *   (`create` ends, `start` opens the fifo)  -------->  runs the startContainer hooks
  *              <------- fifo -- EXEC, then end of file; or FAILED
  *
- *   without one
+ *   at once (exec): no READY, and nothing is waited for
+ *                                                       runs the hooks
+ *              <------ socket - EXEC, then end of file; or FAILED
+ *
+ *   without either
  *   GO  ---------------------- socket --------------->  runs the hooks
  *              <------ socket - EXEC, then end of file; or FAILED
  *
@@ -111,6 +115,7 @@ struct wire_span {
 #define WIRE_KEYRING	      16
 #define WIRE_PERSONALITY      32
 #define WIRE_MEMORY_POLICY    64
+#define WIRE_AT_ONCE	      128
 
 /* The plan. A string ends with a NUL, which counts into the size of its span. */
 struct wire_plan {

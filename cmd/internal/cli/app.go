@@ -33,6 +33,8 @@ type app struct {
 	log                   *logger
 	// exitStatus is berth's exit status when the command does not fail.
 	exitStatus int
+	// failure is the one when it does.
+	failure int
 	// text is what cobra prints. It is kept until the command is done, because
 	// cobra would lose the error of writing it.
 	text bytes.Buffer
@@ -48,7 +50,7 @@ func Main(argv []string, commit string) int {
 }
 
 func newApp(argv0 string, stdin, stdout, stderr *os.File) *app {
-	a := &app{name: "berth", stdin: stdin, stdout: stdout, stderr: stderr}
+	a := &app{name: "berth", stdin: stdin, stdout: stdout, stderr: stderr, failure: exitFailure}
 	if filepath.Base(argv0) == "runc" {
 		a.name = "runc"
 	}
@@ -94,8 +96,13 @@ func (a *app) run(root *cobra.Command, args []string) error {
 	c := row.command(a)
 	root.AddCommand(c)
 	err := execute(c, normalise(c.Flags(), args[1:], row.stopAtFirstArgument))
-	if err != nil && row.lifecycle {
-		return fmt.Errorf("%s %s failed: %w", a.name, row.name, err)
+	switch {
+	case err == nil:
+	case row.lifecycle:
+		err = fmt.Errorf("%s %s failed: %w", a.name, row.name, err)
+	case row.failure != 0:
+		a.failure = row.failure
+		err = fmt.Errorf("%s failed: %w", row.name, err)
 	}
 	return err
 }
@@ -135,7 +142,7 @@ func (a *app) finish(err error) int {
 // fail reports the one error of this invocation and returns the exit status.
 func (a *app) fail(err error) int {
 	a.log.fatal(err)
-	return exitFailure
+	return a.failure
 }
 
 // print writes text to stdout.

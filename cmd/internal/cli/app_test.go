@@ -112,12 +112,12 @@ func TestNamedRunc(t *testing.T) {
 // that they got wrong.
 func TestLogOfUsageError(t *testing.T) {
 	log := filepath.Join(t.TempDir(), "log")
-	got := invoke(t, "berth", "--log", log, "--log-format=json", "exec", "id", "true")
+	got := invoke(t, "berth", "--log", log, "--log-format=json", "nonesuch", "id", "true")
 	text, err := os.ReadFile(log)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.status != 1 || !strings.HasPrefix(got.stderr, `unknown command "exec"`) || !strings.Contains(string(text), `unknown command \"exec\"`) {
+	if got.status != 1 || !strings.HasPrefix(got.stderr, `unknown command "nonesuch"`) || !strings.Contains(string(text), `unknown command \"nonesuch\"`) {
 		t.Errorf("status %d, stderr %q, log %q", got.status, got.stderr, text)
 	}
 }

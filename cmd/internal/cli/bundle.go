@@ -70,7 +70,7 @@ func (a *app) prepare(o *bundleOptions, detached bool) (*preparation, error) {
 			return nil, fmt.Errorf("--pid-file: %w", err)
 		}
 	}
-	config, err := a.loadBundle(o, rootless)
+	config, process, err := a.loadBundle(o, rootless)
 	if err != nil {
 		return nil, err
 	}
@@ -84,31 +84,34 @@ func (a *app) prepare(o *bundleOptions, detached bool) (*preparation, error) {
 		PIDFDSocket:   o.pidfdSocket,
 		PIDFile:       o.pidFile,
 		Log:           a.log,
+
+		ProcessDocument: process,
 	}}
 	return p, p.addListenFDs(os.Getenv("LISTEN_FDS"))
 }
 
 // loadBundle changes into the bundle, where hooks expect to be run, and makes
-// the plan of its config.json.
-func (a *app) loadBundle(o *bundleOptions, rootless bool) (*configs.Config, error) {
+// the plan of its config.json. process is the text of its process.
+func (a *app) loadBundle(o *bundleOptions, rootless bool) (config *configs.Config, process string, err error) {
 	bundle, err := filepath.Abs(o.bundle)
 	if err != nil {
-		return nil, fmt.Errorf("--bundle: %w", err)
+		return nil, "", fmt.Errorf("--bundle: %w", err)
 	}
 	if err := os.Chdir(bundle); err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	spec, err := specconv.Load(bundle)
+	spec, process, err := specconv.LoadWithProcess(bundle)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	return specconv.Convert(spec, &specconv.Options{
+	config, err = specconv.Convert(spec, &specconv.Options{
 		Bundle:       bundle,
 		NoPivotRoot:  o.noPivot,
 		NoNewKeyring: o.noNewKeyring,
 		Rootless:     rootless,
 		Warn:         a.log.Warnf,
 	})
+	return config, process, err
 }
 
 // checkTerminal holds the rules for who gets the terminal. The texts are

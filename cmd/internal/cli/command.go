@@ -20,6 +20,9 @@ type command struct {
 	// lifecycle commands name themselves in their errors ("berth create
 	// failed: …"), since engines show these to people without any context.
 	lifecycle bool
+	// failure is the exit status of the command when it fails, 0 for the usual one;
+	// its errors then begin with "NAME failed: " alone.
+	failure int
 	// stopAtFirstArgument ends option parsing at the first positional
 	// argument, for commands whose arguments are somebody else's command line.
 	stopAtFirstArgument bool
@@ -33,6 +36,7 @@ func commands() []command {
 		{name: "create", build: (*app).createCommand, lifecycle: true},
 		{name: "start", build: (*app).startCommand},
 		{name: "run", build: (*app).runCommand, lifecycle: true},
+		{name: "exec", build: (*app).execCommand, failure: exitExecFailure, stopAtFirstArgument: true},
 		{name: "state", build: (*app).stateCommand},
 		{name: "kill", build: (*app).killCommand},
 		{name: "delete", build: (*app).deleteCommand},

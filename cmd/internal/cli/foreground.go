@@ -75,9 +75,9 @@ func forwardable(sig unix.Signal, terminal bool) bool {
 	return true
 }
 
-// forward hands the signals on. It is a goroutine that ends with the process: to
+// forward hands the signals on, by send. It is a goroutine that ends with the process: to
 // give the signals back would cost as much again as to catch them.
-func (s *caughtSignals) forward(c *libcontainer.Container, t *terminal, log *logger) {
+func (s *caughtSignals) forward(send func(unix.Signal) error, t *terminal, log *logger) {
 	// Here and not before the start: the program already runs meanwhile.
 	s.catchAll(t.master != nil)
 	if err := t.resize(); err != nil { // the size may have changed before
@@ -92,11 +92,16 @@ func (s *caughtSignals) forward(c *libcontainer.Container, t *terminal, log *log
 		if sig == unix.SIGWINCH {
 			err = t.resize()
 		} else {
-			err = c.Signal(sig, false)
+			err = send(sig)
 		}
-		// A container that has just exited needs no signal any more.
+		// What has just exited needs no signal any more.
 		if err != nil && !errors.Is(err, libcontainer.ErrNotRunning) {
 			log.Warnf("forward signal %d: %v", int(sig), err)
 		}
 	}
+}
+
+// signalContainer is how signals reach the container's own process.
+func signalContainer(c *libcontainer.Container) func(unix.Signal) error {
+	return func(sig unix.Signal) error { return c.Signal(sig, false) }
 }

@@ -91,7 +91,7 @@ func (a *app) runForeground(id string, o *runOptions) (int, error) {
 	debug.SetGCPercent(100)
 
 	t.run()
-	go signals.forward(c, t, a.log)
+	go signals.forward(signalContainer(c), t, a.log)
 	status, err := c.Wait()
 	err = errors.Join(err, t.drain())
 	if !o.keep {

@@ -34,7 +34,7 @@ func reference(document []byte) (*specs.Spec, error) {
 func compare(t *testing.T, document string) {
 	t.Helper()
 	want, wantErr := reference([]byte(document))
-	got, err := Spec(document)
+	got, _, err := Spec(document)
 	if strings.TrimSpace(document) == "null" {
 		if err == nil {
 			t.Error("null taken as a config")
@@ -118,7 +118,7 @@ func TestEveryField(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := Spec(string(document))
+	got, _, err := Spec(string(document))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,7 +180,7 @@ func TestErrors(t *testing.T) {
 		{`{"process": [`, `line 1, column 13: process: expected an object, found an array`},
 		{`{"a": [1, 2`, `line 1, column 12: unexpected end of the file, expected ',' or ']'`},
 	} {
-		_, err := Spec(tt.document)
+		_, _, err := Spec(tt.document)
 		if err == nil || err.Error() != tt.want {
 			t.Errorf("%q:\n got %v\nwant %s", tt.document, err, tt.want)
 		}
@@ -193,7 +193,7 @@ func BenchmarkSpec(b *testing.B) {
 	document := samples(b)[0]
 	b.Run("tables", func(b *testing.B) {
 		for b.Loop() {
-			if _, err := Spec(document); err != nil {
+			if _, _, err := Spec(document); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -31,6 +31,8 @@ type decoder struct {
 	text  string
 	pos   int
 	depth int
+	// process is the text of the document's process, once it has been read.
+	process string
 }
 
 // fault is an error at a place of the document. The path is put together while

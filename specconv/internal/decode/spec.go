@@ -14,21 +14,49 @@ import (
 // version of specs-go cannot add a field that is silently ignored.
 
 // Spec reads a config.json. An error says where: "line 3, column 17: …".
-func Spec(document string) (*specs.Spec, error) {
+// process is the text of its process, which Process reads.
+func Spec(document string) (spec *specs.Spec, process string, err error) {
 	d := &decoder{text: document}
-	spec := new(specs.Spec)
+	spec = new(specs.Spec)
+	if err := d.whole(func() error { return object(d, spec, specFields) }); err != nil {
+		return nil, "", err
+	}
+	return spec, d.process, nil
+}
+
+// Process reads a document that is one process. Errors are as Spec's.
+func Process(document string) (*specs.Process, error) {
+	d := &decoder{text: document}
+	p := new(specs.Process)
+	if err := d.whole(func() error { return object(d, p, processFields) }); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// whole reads the document, which is an object, and makes sure that it ends there.
+func (d *decoder) whole(read func() error) error {
 	// Checked here, since null is a valid value of everything below.
 	if d.peek() == 'n' {
-		return nil, located(document, d.mismatch("an object"))
+		return located(d.text, d.mismatch("an object"))
 	}
-	err := object(d, spec, specFields)
+	err := read()
 	if err == nil {
 		err = d.end()
 	}
 	if err != nil {
-		return nil, located(document, err)
+		return located(d.text, err)
 	}
-	return spec, nil
+	return nil
+}
+
+// processText is record for the process, whose text it keeps.
+func processText(d *decoder, v **specs.Process) error {
+	d.peek()
+	begin := d.pos
+	err := record(d, v, processFields)
+	d.process = d.text[begin:d.pos]
+	return err
 }
 
 // located puts line and column in front of a fault.
@@ -45,7 +73,7 @@ func located(document string, err error) error {
 
 var specFields = []field[specs.Spec]{
 	{"ociVersion", func(d *decoder, v *specs.Spec) error { return text(d, &v.Version) }},
-	{"process", func(d *decoder, v *specs.Spec) error { return record(d, &v.Process, processFields) }},
+	{"process", func(d *decoder, v *specs.Spec) error { return processText(d, &v.Process) }},
 	{"root", func(d *decoder, v *specs.Spec) error { return record(d, &v.Root, rootFields) }},
 	{"hostname", func(d *decoder, v *specs.Spec) error { return text(d, &v.Hostname) }},
 	{"domainname", func(d *decoder, v *specs.Spec) error { return text(d, &v.Domainname) }},

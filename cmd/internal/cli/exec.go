@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime/debug"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/berth-run/berth/libcontainer"
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/specconv"
+)
+
+// exitExecFailure is the exit status of an exec that failed, as opposed to that of the
+// program.
+const exitExecFailure = 255
+
+// execOptions are the options of exec.
+type execOptions struct {
+	process       string
+	detach        bool
+	consoleSocket string
+	pidfdSocket   string
+	pidFile       string
+	preserveFDs   int
+	cgroups       []string
+	ignorePaused  bool
+
+	// Those below change the process.
+	tty            bool
+	cwd            string
+	env            []string
+	user           string
+	additionalGIDs []uint
+	caps           []string
+	noNewPrivs     bool
+	processLabel   string
+	apparmor       string
+}
+
+func (a *app) execCommand() *cobra.Command {
+	var o execOptions
+	c := &cobra.Command{
+		Use:   "exec [flags] CONTAINER [COMMAND [ARG...]]",
+		Short: "run a further program in a container",
+		Long: `Runs a program in a container, and waits for it. Its environment, user, working
+directory and rights are those of the container's own process, or those that the
+document of --process has; options and a command line change either. The exit status
+is that of the program, 128+n when signal n killed it, and 255 when there was an error
+before it ran.`,
+		Args:              a.arguments(1, 1<<30),
+		ValidArgsFunction: a.completeContainer,
+		RunE: func(c *cobra.Command, args []string) (err error) {
+			a.exitStatus, err = a.exec(args[0], args[1:], &o, c.Flags())
+			return err
+		},
+	}
+	o.declare(c.Flags())
+	return c
+}
+
+// declare adds the options to f.
+func (o *execOptions) declare(f *pflag.FlagSet) {
+	f.StringVarP(&o.process, "process", "p", "", "take the process from the JSON document `FILE`")
+	f.BoolVarP(&o.detach, "detach", "d", false, "return as soon as the program has started")
+	f.BoolVarP(&o.tty, "tty", "t", false, "give the program a terminal")
+	f.StringVar(&o.consoleSocket, "console-socket", "", "send the terminal's master to the unix socket `PATH`")
+	f.StringVar(&o.pidfdSocket, "pidfd-socket", "", "send a pidfd of the process to the unix socket `PATH`")
+	f.StringVar(&o.pidFile, "pid-file", "", "write the pid of the process to `FILE`")
+	f.StringVar(&o.cwd, "cwd", "", "run the program in `DIR` of the container")
+	f.StringArrayVarP(&o.env, "env", "e", nil, "set `NAME=VALUE` in the environment (may be repeated)")
+	f.StringVarP(&o.user, "user", "u", "", "run the program as `UID[:GID]`, numbers of the container")
+	f.UintSliceVarP(&o.additionalGIDs, "additional-gids", "g", nil, "add `GID` to the supplementary groups (may be repeated)")
+	f.StringArrayVarP(&o.caps, "cap", "c", nil, "add `CAPABILITY` to the bounding, effective and permitted sets (may be repeated)")
+	f.BoolVar(&o.noNewPrivs, "no-new-privs", false, "deny the program more privileges than it has")
+	f.StringVar(&o.processLabel, "process-label", "", "run the program with the SELinux label `LABEL`")
+	f.StringVar(&o.apparmor, "apparmor", "", "run the program under the AppArmor profile `PROFILE`")
+	f.IntVar(&o.preserveFDs, "preserve-fds", 0, "pass `N` file descriptors on, from 3 upwards")
+	f.StringArrayVar(&o.cgroups, "cgroup", nil, "run the program in the cgroup `[CONTROLLER[,CONTROLLER]:]PATH` below the container's (may be repeated on cgroup v1)")
+	f.BoolVar(&o.ignorePaused, "ignore-paused", false, "take a paused container: the program starts when it is resumed")
+}
+
+// exec runs the program and returns the exit status.
+func (a *app) exec(id string, command []string, o *execOptions, flags *pflag.FlagSet) (int, error) {
+	// The start of a paused one waits until somebody resumes the container. Until then
+	// signals are berth's own.
+	var signals *caughtSignals
+	if !o.detach && !o.ignorePaused {
+		signals = catchUsual()
+	}
+	c, err := a.load(id)
+	if err != nil {
+		return 0, err
+	}
+	process, err := a.execProcess(c, command, o, flags)
+	if err != nil {
+		return 0, err
+	}
+	if err := checkTerminal(process.Terminal, o.detach, o.consoleSocket); err != nil {
+		return 0, err
+	}
+	if o.preserveFDs < 0 {
+		return 0, fmt.Errorf("--preserve-fds: %d is negative", o.preserveFDs)
+	}
+	options := &libcontainer.ExecOptions{
+		Stdio:         [3]*os.File{a.stdin, a.stdout, a.stderr},
+		PreserveFDs:   o.preserveFDs,
+		ConsoleSocket: o.consoleSocket,
+		PIDFDSocket:   o.pidfdSocket,
+		PIDFile:       o.pidFile,
+		Cgroups:       o.cgroups,
+		IgnorePaused:  o.ignorePaused,
+	}
+	if o.detach {
+		p, err := c.Exec(process, options)
+		if err != nil {
+			return 0, err
+		}
+		return 0, p.Close()
+	}
+	return a.execForeground(c, process, options, signals)
+}
+
+// execForeground stays with the program until it has exited. Signals may be nil: then
+// they are caught once the program runs.
+func (a *app) execForeground(c *libcontainer.Container, process *configs.Process, o *libcontainer.ExecOptions, signals *caughtSignals) (int, error) {
+	t := &terminal{stdin: a.stdin, stdout: a.stdout}
+	defer t.restore()
+	if process.Terminal {
+		o.Console = t.attach
+	}
+	if signals != nil {
+		o.Prepare = signals.await
+	}
+	p, err := c.Exec(process, o)
+	if err != nil {
+		return 0, err
+	}
+	if signals == nil {
+		signals = catchUsual()
+		signals.await()
+	}
+	a.log.flush()
+	// This process may live for months now.
+	debug.SetGCPercent(100)
+
+	t.run()
+	go signals.forward(p.Signal, t, a.log)
+	status, err := p.Wait()
+	return status, errors.Join(err, t.drain())
+}
+
+// execProcess makes the plan of the program: the container's process or a document, and
+// what the command line changes of it.
+func (a *app) execProcess(c *libcontainer.Container, command []string, o *execOptions, flags *pflag.FlagSet) (*configs.Process, error) {
+	text, err := c.ProcessDocument()
+	if err != nil {
+		return nil, err
+	}
+	p, err := specconv.DecodeProcess(text)
+	if err != nil {
+		return nil, fmt.Errorf("the container's process: %w", err)
+	}
+	if o.process != "" {
+		document, err := specconv.LoadProcess(o.process)
+		if err != nil {
+			return nil, fmt.Errorf("--process: %w", err)
+		}
+		specconv.InheritProcess(document, p)
+		p = document
+	} else {
+		p.Args, p.Terminal = nil, false
+	}
+	if len(command) > 0 {
+		p.Args = command
+	}
+	if err := o.apply(p, flags.Changed); err != nil {
+		return nil, err
+	}
+	// Create has warned of what is odd in the container's process; here it would get
+	// into the program's own stderr, each time.
+	return specconv.ConvertExec(p, c.Annotations(), &specconv.Options{Warn: a.log.Debugf})
+}
+
+// apply changes the process by the options that were given.
+func (o *execOptions) apply(p *specs.Process, given func(option string) bool) error {
+	if given("tty") {
+		p.Terminal = o.tty
+	}
+	if given("no-new-privs") {
+		p.NoNewPrivileges = o.noNewPrivs
+	}
+	if o.cwd != "" {
+		p.Cwd = o.cwd
+	}
+	if o.processLabel != "" {
+		p.SelinuxLabel = o.processLabel
+	}
+	if o.apparmor != "" {
+		p.ApparmorProfile = o.apparmor
+	}
+	p.Env = append(p.Env, o.env...)
+	if given("user") {
+		uid, gid, hasGID, err := specconv.ParseUser(o.user)
+		if err != nil {
+			return fmt.Errorf("--user: %w", err)
+		}
+		p.User.UID = uid
+		if hasGID {
+			p.User.GID = gid
+		}
+	}
+	for _, gid := range o.additionalGIDs {
+		if uint64(gid) >= 1<<32-1 {
+			return fmt.Errorf("--additional-gids: %d is not a group id", gid)
+		}
+		p.User.AdditionalGids = append(p.User.AdditionalGids, uint32(gid))
+	}
+	if len(o.caps) > 0 {
+		if err := specconv.AddCapabilities(p, o.caps); err != nil {
+			return fmt.Errorf("--cap: %w", err)
+		}
+	}
+	return nil
+}

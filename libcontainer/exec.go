@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/rootfs"
+	"github.com/berth-run/berth/nsenter"
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// ExecOptions are what an exec adds to the process.
+type ExecOptions struct {
+	// Stdio are the process's standard streams; a nil one is /dev/null.
+	Stdio [3]*os.File
+	// PreserveFDs passes the caller's fds 3 to 3+n-1 on to the process.
+	PreserveFDs int
+	// ConsoleSocket gets the pty master (SCM_RIGHTS); "" for none.
+	ConsoleSocket string
+	// PIDFDSocket gets a pidfd of the process (SCM_RIGHTS); "" for none.
+	PIDFDSocket string
+	// PIDFile gets the process's pid, atomically; "" for none.
+	PIDFile string
+	// Console receives the pty master in the foreground; used when the process
+	// has a terminal and there is no ConsoleSocket.
+	Console func(master *os.File) error
+	// Cgroups put the process into cgroups below the container's, as
+	// "PATH" or, on cgroup v1, "CONTROLLER[,CONTROLLER]...:PATH".
+	Cgroups []string
+	// IgnorePaused takes a paused container; the process begins when it is resumed.
+	IgnorePaused bool
+	// Prepare, if not nil, is called when all is ready but the program cannot have
+	// begun: what has to wait for anything else waits here.
+	Prepare func()
+}
+
+// Process is a process that Exec has added to a container. It is a child of the caller.
+type Process struct {
+	pid   int
+	pidfd *os.File
+}
+
+// PID is the process's id in the caller's pid namespace.
+func (p *Process) PID() int { return p.pid }
+
+// Close gives up the handle; the process runs on.
+func (p *Process) Close() error { return p.pidfd.Close() }
+
+// execution is an exec in progress:
+//
+//	runtime                                    init
+//	pidfd of the container's init, cgroups
+//	clone in its pid namespace and cgroup  ─▶  joins the other namespaces
+//	(meanwhile: root directory, HOME)
+//	pty, pid file
+//	plan                                   ─▶  sheds privileges, execs
+//	                                       ◀─  end of file: the exec; or the error
+type execution struct {
+	c    *Container
+	p    *configs.Process
+	opts *ExecOptions
+	undo undoStack
+
+	target  *os.File // pidfd of the container's init
+	root    *os.File // the container's root directory
+	console *receiver
+	pidfdTo *receiver
+	agent   *receiver
+	extra   []*os.File
+	init    *nsenter.Init
+	master  *os.File // of the pty
+	peer    *os.File
+	filter  []byte
+	home    string // the user's, "" when HOME is set already
+	reaped  unix.WaitStatus
+}
+
+// Exec runs a further process in the container, and returns when its program has been
+// exec'd. On error nothing of it is left.
+func (c *Container) Exec(p *configs.Process, o *ExecOptions) (*Process, error) {
+	x := &execution{c: c, p: p, opts: o}
+	defer x.release()
+	steps := []func() error{
+		x.check,
+		x.openCallerFiles,
+		x.startInit,
+		x.adjust,
+		x.openTerminal,
+		x.handOver,
+		x.configure,
+	}
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return nil, x.explain(x.undo.run(err))
+		}
+	}
+	out := &Process{pid: x.init.PID, pidfd: x.init.PIDFD}
+	return out, x.init.Detach()
+}
+
+// release closes what the process itself no longer needs, in success and failure.
+func (x *execution) release() {
+	for _, r := range []*receiver{x.console, x.pidfdTo, x.agent} {
+		r.close()
+	}
+	for _, f := range append(x.extra, x.target, x.root, x.master, x.peer) {
+		if f != nil {
+			_ = f.Close()
+		}
+	}
+}
+
+// check finds out whether there is somebody to join.
+func (x *execution) check() error {
+	if x.c.saved.PID == 0 {
+		return errors.New("cannot exec in a container that is still being created")
+	}
+	var err error
+	x.target, err = x.c.openInit()
+	if errors.Is(err, ErrNotRunning) {
+		return errStopped
+	}
+	if err != nil {
+		return err
+	}
+	if !x.opts.IgnorePaused {
+		m, err := x.c.cgroup()
+		if err != nil {
+			return err
+		}
+		if frozen, err := m.Frozen(); err == nil && frozen {
+			return errors.New("cannot exec in a paused container (use --ignore-paused to override)")
+		}
+	}
+	return checkLabels(x.p)
+}
+
+// errStopped has runc's text.
+var errStopped = errors.New("cannot exec in a stopped container")
+
+// openCallerFiles meets first what the caller may have got wrong, before anything is
+// started.
+func (x *execution) openCallerFiles() (err error) {
+	if x.console, err = dialReceiver("console socket", x.opts.ConsoleSocket); err != nil {
+		return err
+	}
+	if x.pidfdTo, err = dialReceiver("pidfd socket", x.opts.PIDFDSocket); err != nil {
+		return err
+	}
+	if x.agent, err = dialReceiver("linux.seccomp.listenerPath", x.c.saved.ListenerPath); err != nil {
+		return err
+	}
+	if x.c.saved.Filtered {
+		// Without its filter no process of the container may run.
+		if x.filter, err = readFile(filepath.Join(x.c.store.dir(x.c.id), filterFile)); err != nil {
+			return err
+		}
+	}
+	x.extra, err = preservedFiles(x.opts.PreserveFDs)
+	return err
+}
+
+// lookUp finds out what the plan needs of the container.
+func (x *execution) lookUp() error {
+	if err := x.openRoot(); err != nil {
+		return err
+	}
+	if hasEnv(x.p.Env, "HOME") {
+		return nil
+	}
+	var err error
+	x.home, err = rootfs.Home(x.root, x.p.UID)
+	return err
+}
+
+// openRoot opens the container's root directory, when the plan needs it. That of a
+// number that has become another process's meanwhile is told by the pidfd.
+func (x *execution) openRoot() error {
+	if !x.p.Terminal && hasEnv(x.p.Env, "HOME") && x.ownRoot() {
+		return nil
+	}
+	path := "/proc/" + strconv.Itoa(x.c.saved.PID) + "/root"
+	fd, err := unix.Open(path, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if unix.PidfdSendSignal(int(x.target.Fd()), 0, nil, 0) != nil {
+		if err == nil {
+			_ = unix.Close(fd)
+		}
+		return errStopped
+	}
+	if err != nil {
+		return &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	x.root = os.NewFile(uintptr(fd), path)
+	return nil
+}
+
+// ownRoot says whether joining the container's namespaces leads to its root directory.
+func (x *execution) ownRoot() bool {
+	return configs.NamespaceType(x.c.saved.Namespaces)&configs.NewMount != 0
+}
+
+// adjust sets what only this process has the right to, while init is still nobody else.
+func (x *execution) adjust() error {
+	pid := x.init.PID
+	if err := raiseRlimits(pid, x.p.Rlimits); err != nil {
+		return err
+	}
+	if err := setOOMScore(pid, x.p.OOMScoreAdj, x.c.saved.CgroupRootless); err != nil {
+		return err
+	}
+	affinity := x.p.ExecCPUAffinity
+	if x.p.Scheduler == nil && x.p.IOPriority == nil && (affinity == nil || len(affinity.Final) == 0) {
+		return nil
+	}
+	// The cgroup decides what is allowed: init has to be in it.
+	inside, err := x.init.Namespaces()
+	if err != nil {
+		return describeInitError(err)
+	}
+	if err := inside.Close(); err != nil {
+		return err
+	}
+	if affinity != nil && len(affinity.Final) > 0 {
+		if err := setAffinity(pid, affinity.Final); err != nil {
+			return fmt.Errorf("process.execCPUAffinity.final: %w", err)
+		}
+	}
+	return setPriorities(pid, x.p)
+}
+
+// openTerminal makes the pty, from the container's devpts.
+func (x *execution) openTerminal() (err error) {
+	if !x.p.Terminal {
+		return nil
+	}
+	if x.master, x.peer, err = rootfs.Console(x.root); err != nil {
+		return err
+	}
+	if err := setConsoleSize(x.master, x.p.ConsoleSize); err != nil {
+		return fmt.Errorf("process.consoleSize: %w", err)
+	}
+	return x.ownTerminal()
+}
+
+// ownTerminal gives the pty to the user of the process, whom only the host can name: the
+// container's root may not give away what belongs to the host's.
+func (x *execution) ownTerminal() error {
+	if configs.NamespaceType(x.c.saved.Namespaces)&configs.NewUser == 0 || unprivileged() {
+		return nil // init does it
+	}
+	path := "/proc/" + strconv.Itoa(x.c.saved.PID) + "/uid_map"
+	data, err := readFile(path)
+	if err != nil {
+		return err
+	}
+	rows, err := parseIDMap(data)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	uid, ok := configs.HostID(rows, x.p.UID)
+	if !ok {
+		return fmt.Errorf("process.user.uid: cannot set uid to unmapped user in user namespace: %d", x.p.UID)
+	}
+	if err := x.peer.Chown(int(uid), -1); err != nil {
+		return fmt.Errorf("process.terminal: %w", err)
+	}
+	return nil
+}
+
+// handOver gives the caller what it asked for, before the program runs: whatever fails
+// here, nothing of the program has been seen by anybody. Meanwhile init starts up.
+func (x *execution) handOver() error {
+	if err := x.handOverConsole(); err != nil {
+		return err
+	}
+	if err := x.pidfdTo.send(x.init.PIDFD, "pidfd"); err != nil {
+		return err
+	}
+	if x.opts.PIDFile == "" {
+		return nil
+	}
+	if err := writePIDFile(x.opts.PIDFile, x.init.PID); err != nil {
+		return fmt.Errorf("pid file: %w", err)
+	}
+	x.undo.push("remove the pid file", func() error { return os.Remove(x.opts.PIDFile) })
+	return nil
+}
+
+func (x *execution) handOverConsole() error {
+	switch {
+	case x.master == nil:
+		return nil
+	case x.console != nil:
+		return x.console.send(x.master, x.peer.Name())
+	case x.opts.Console != nil:
+		master := x.master
+		x.master = nil // it is the callee's now
+		return x.opts.Console(master)
+	}
+	return errors.New("process.terminal: cannot allocate tty if berth will detach without setting console socket")
+}
+
+// configure gives init its plan, and waits for the exec.
+func (x *execution) configure() error {
+	plan := x.plan()
+	if x.opts.Prepare != nil {
+		x.opts.Prepare()
+	}
+	if plan.Listener != nil {
+		return describeInitError(configureWithAgent(x.init, x.agent, plan))
+	}
+	return describeInitError(x.init.Configure(plan))
+}
+
+// plan is the message that makes init the user's process.
+func (x *execution) plan() *nsenter.Plan {
+	saved := &x.c.saved
+	p := processPlan(x.p, x.home)
+	p.AtOnce = true
+	p.Console = x.peer
+	p.NewSession = true
+	if !x.ownRoot() {
+		p.Root = x.root
+	}
+	if !saved.NoNewKeyring {
+		p.Keyring = "_ses." + x.c.id
+	}
+	p.Personality, p.MemoryPolicy = saved.Personality, memoryPolicy(saved.MemoryPolicy)
+	p.Seccomp, p.SeccompFlags = x.filter, saved.FilterFlags
+	if x.agent != nil {
+		p.Listener = func(listener *os.File) error {
+			return sendListener(x.agent, listener, x.init.PID, saved.ListenerMetadata, x.c.hookState(specs.StateRunning))
+		}
+	}
+	return p
+}

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"runtime"
+	"strings"
+	"unsafe"
+
+	"github.com/berth-run/berth/libcontainer/cgroups"
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/nsenter"
+	"golang.org/x/sys/unix"
+)
+
+// startInit starts init in the container's cgroups and pid namespace, on its way into
+// the other namespaces.
+func (x *execution) startInit() error {
+	paths := x.c.saved.CgroupPaths
+	if len(x.opts.Cgroups) > 0 {
+		var err error
+		if paths, err = subCgroups(paths, x.opts.Cgroups); err != nil {
+			return fmt.Errorf("--cgroup: %w", err)
+		}
+	}
+	err := x.startIn(paths)
+	// A container whose init moved itself (systemd does, to make cgroups of its own
+	// below the container's) may have no room for processes where it began.
+	if len(x.opts.Cgroups) == 0 && isCgroupClosed(err) {
+		if now, found := x.c.presentCgroups(); found {
+			err = x.startIn(now)
+		}
+	}
+	if err == nil {
+		x.undo.push("kill the process", x.kill)
+	}
+	return err
+}
+
+// isCgroupClosed says whether a cgroup takes no process: it has controllers for those
+// below it, or is gone.
+func isCgroupClosed(err error) bool {
+	for _, errno := range []unix.Errno{unix.EBUSY, unix.ENOENT, unix.ENODEV, unix.EOPNOTSUPP} {
+		if errors.Is(err, errno) {
+			return true
+		}
+	}
+	return false
+}
+
+// startIn starts init in the cgroups at paths. The clone and what has to be looked up for
+// later go on at once: init gets its v1 cgroups with the first message.
+func (x *execution) startIn(paths map[string]string) error {
+	kinds := configs.NamespaceType(x.c.saved.Namespaces)
+	o := &nsenter.Options{
+		Stdio:      x.opts.Stdio,
+		ExtraFiles: x.extra,
+		// What the config says of the CPUs is not to be overruled.
+		ResetAffinity: x.p.ExecCPUAffinity == nil,
+		Deferred:      true,
+	}
+	// A user namespace that grants the rights over the pid namespace has to be joined
+	// before that one: then it is init that joins both, and forks.
+	if kinds&configs.NewPID != 0 && !unprivileged() {
+		o.PIDNamespace = x.target
+		kinds &^= configs.NewPID
+	}
+	if kinds != 0 {
+		// All at once: the kernel checks the rights over each with those that init
+		// has before, so it does not matter which user namespace owns which.
+		o.Joins = []nsenter.Join{{Type: uint32(kinds), FD: x.target}}
+	}
+	if dir, ok := paths[""]; ok {
+		f, err := os.OpenFile(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return fmt.Errorf("place in cgroup: %w", err)
+		}
+		defer f.Close()
+		o.CgroupDir = f
+	}
+	cloned := make(chan error)
+	go func() { cloned <- x.clone(o) }()
+	place, err := x.tasks(paths)
+	if err == nil && x.root == nil {
+		err = x.lookUp()
+	}
+	defer place.Close()
+	if cerr := <-cloned; cerr != nil {
+		return cerr
+	}
+	if err == nil {
+		o.CgroupTasks = place.Tasks
+		err = x.init.Bootstrap(o)
+	}
+	if err != nil {
+		return errors.Join(err, x.kill())
+	}
+	return nil
+}
+
+// tasks opens the files by which init gets into v1 cgroups.
+func (x *execution) tasks(paths map[string]string) (*cgroups.Placement, error) {
+	legacy := maps.Clone(paths)
+	delete(legacy, "")
+	none := &cgroups.Placement{}
+	if len(legacy) == 0 {
+		return none, nil
+	}
+	m, err := cgroups.Load(legacy, &configs.Cgroup{Rootless: x.c.saved.CgroupRootless})
+	if err != nil {
+		return none, err
+	}
+	place, err := m.Placement()
+	if err != nil {
+		return none, err
+	}
+	return place, nil
+}
+
+// clone starts init. Its thread dies afterwards, since it joins the pid namespace and
+// takes the CPUs that the process is to begin on.
+func (x *execution) clone(o *nsenter.Options) (err error) {
+	runtime.LockOSThread() // and never unlocked
+	if a := x.p.ExecCPUAffinity; a != nil && len(a.Initial) > 0 {
+		if err := setAffinity(0, a.Initial); err != nil {
+			return fmt.Errorf("process.execCPUAffinity.initial: %w", err)
+		}
+	}
+	x.init, err = nsenter.Start(o)
+	return err
+}
+
+// setAffinity is sched_setaffinity(2), of the calling thread for pid 0.
+func setAffinity(pid int, cpus configs.BitSet) error {
+	_, _, errno := unix.Syscall(unix.SYS_SCHED_SETAFFINITY, uintptr(pid),
+		uintptr(8*len(cpus)), uintptr(unsafe.Pointer(unsafe.SliceData(cpus))))
+	if errno != 0 {
+		return fmt.Errorf("sched_setaffinity: %w", errno)
+	}
+	return nil
+}
+
+// kill ends a process that has not become the user's, and reaps it.
+func (x *execution) kill() error {
+	err := unix.PidfdSendSignal(int(x.init.PIDFD.Fd()), unix.SIGKILL, nil, 0)
+	if err != nil && !errors.Is(err, unix.ESRCH) {
+		return err
+	}
+	x.reaped, err = reap(x.init.PID)
+	return errors.Join(err, x.init.Close())
+}
+
+// explain adds what the caller cannot see: that a limit of the container is the cause.
+func (x *execution) explain(err error) error {
+	if x.target == nil || errors.Is(err, errStopped) {
+		return err
+	}
+	// The kernel kills what is in a pid namespace whose first process has ended, and
+	// lets nobody in any more (ENOMEM).
+	if x.targetEnded() {
+		return fmt.Errorf("%w (it has just ended: %w)", errStopped, err)
+	}
+	switch {
+	case errors.Is(err, unix.EAGAIN):
+		if limit := x.c.pidsLimit(); limit != "" {
+			return fmt.Errorf("%w (the container has as many processes as its pids limit allows: %s)", err, limit)
+		}
+	case errors.Is(err, unix.ENOMEM):
+		return fmt.Errorf("%w (the container may have used up its memory limit)", err)
+	case errors.Is(err, nsenter.ErrInitGone) && x.reaped.Signaled() && x.reaped.Signal() == unix.SIGKILL:
+		return fmt.Errorf("%w: it was killed before it could exec (possibly OOM-killed: the container may have used up its memory limit)", err)
+	}
+	return err
+}
+
+func (x *execution) targetEnded() bool {
+	fds := []unix.PollFd{{Fd: int32(x.target.Fd()), Events: unix.POLLIN}}
+	n, err := unix.Poll(fds, 0)
+	return err == nil && n == 1
+}
+
+// pidsLimit is the limit of processes when it has been reached, "" otherwise.
+func (c *Container) pidsLimit() string {
+	dir, ok := c.saved.CgroupPaths["pids"]
+	if !ok {
+		dir = c.saved.CgroupPaths[""]
+	}
+	limit, err := os.ReadFile(dir + "/pids.max")
+	if err != nil {
+		return ""
+	}
+	used, err := os.ReadFile(dir + "/pids.current")
+	if err != nil {
+		return ""
+	}
+	l, u := strings.TrimSpace(string(limit)), strings.TrimSpace(string(used))
+	// Numbers without leading zeros: the longer one is the greater one.
+	if l == "max" || len(u) < len(l) || len(u) == len(l) && u < l {
+		return ""
+	}
+	return l
+}

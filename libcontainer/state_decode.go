@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"encoding/json"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// decodeState is json.Unmarshal. Every command begins with it, and the first use of
+// encoding/json costs as much as an exec may take: so what encode usually writes is read
+// by hand. For all else, a field that only few containers have, a key that another
+// version has added, text with an escape, encoding/json takes over and has the last word.
+func decodeState(data []byte, st *savedState) error {
+	r := stateReader{text: stringOf(data)}
+	if r.state(st) {
+		return nil
+	}
+	*st = savedState{}
+	return json.Unmarshal(data, st)
+}
+
+// stateReader reads JSON without white space. Its methods say false for what they do
+// not know; the position then means nothing any more.
+type stateReader struct{ text string }
+
+func (r *stateReader) state(st *savedState) bool {
+	return r.object(func(key string) bool { return r.member(st, key) }) && r.text == ""
+}
+
+func (r *stateReader) member(st *savedState, key string) bool {
+	switch key {
+	case "format":
+		return readNumber(r, &st.Format)
+	case "id":
+		return r.string(&st.ID)
+	case "ociVersion":
+		return r.string(&st.OCIVersion)
+	case "bundle":
+		return r.string(&st.Bundle)
+	case "rootfs":
+		return r.string(&st.Rootfs)
+	case "created":
+		return r.time(&st.Created)
+	case "annotations":
+		return r.strings(&st.Annotations)
+	case "pid":
+		return readNumber(r, &st.PID)
+	case "startTime":
+		return readNumber(r, &st.StartTime)
+	case "sharedPID":
+		return r.flag(&st.SharedPID)
+	case "cgroupPaths":
+		return r.strings(&st.CgroupPaths)
+	case "cgroupRootless":
+		return r.flag(&st.CgroupRootless)
+	case "namespaces":
+		return readNumber(r, &st.Namespaces)
+	case "noNewKeyring":
+		return r.flag(&st.NoNewKeyring)
+	case "filtered":
+		return r.flag(&st.Filtered)
+	case "filterFlags":
+		return readNumber(r, &st.FilterFlags)
+	}
+	return false
+}
+
+// take takes a piece of punctuation.
+func (r *stateReader) take(c byte) bool {
+	if r.text == "" || r.text[0] != c {
+		return false
+	}
+	r.text = r.text[1:]
+	return true
+}
+
+func (r *stateReader) object(member func(key string) bool) bool {
+	if !r.take('{') {
+		return false
+	}
+	for {
+		var key string
+		if !r.string(&key) || !r.take(':') || !member(key) {
+			return false
+		}
+		if !r.take(',') {
+			return r.take('}')
+		}
+	}
+}
+
+// string takes a string without escapes. What is not UTF-8, or a control character, is
+// encode's never.
+func (r *stateReader) string(to *string) bool {
+	if !r.take('"') {
+		return false
+	}
+	end := strings.IndexByte(r.text, '"')
+	if end < 0 || strings.IndexByte(r.text[:end], '\\') >= 0 {
+		return false
+	}
+	*to, r.text = r.text[:end], r.text[end+1:]
+	return true
+}
+
+func (r *stateReader) strings(to *map[string]string) bool {
+	if *to == nil {
+		*to = make(map[string]string)
+	}
+	return r.object(func(key string) bool {
+		var value string
+		ok := r.string(&value)
+		(*to)[key] = value
+		return ok
+	})
+}
+
+func (r *stateReader) flag(to *bool) bool {
+	rest, ok := strings.CutPrefix(r.text, "true")
+	*to, r.text = true, rest
+	return ok
+}
+
+func (r *stateReader) time(to *time.Time) bool {
+	var text string
+	if !r.string(&text) {
+		return false
+	}
+	t, err := time.Parse(time.RFC3339Nano, text)
+	*to = t
+	return err == nil
+}
+
+// readNumber takes a number of digits alone.
+func readNumber[T int | uint32 | uint64](r *stateReader, to *T) bool {
+	end := 0
+	for end < len(r.text) && r.text[end] >= '0' && r.text[end] <= '9' {
+		end++
+	}
+	n, err := strconv.ParseUint(r.text[:end], 10, 64)
+	if err != nil || uint64(T(n)) != n || T(n) < 0 || (end > 1 && r.text[0] == '0') {
+		return false
+	}
+	*to, r.text = T(n), r.text[end:]
+	return true
+}
