@@ -37,7 +37,7 @@ func cgroupV2Of(t *testing.T, pid int) string {
 	return ""
 }
 
-// TestSubgroup: the process is below the container's cgroup, which has the limits, and
+// TestSubgroup: the processes are below the container's cgroup, which has the limits, and
 // with a delegated cgroup yet one further down.
 func TestSubgroup(t *testing.T) {
 	onlyBerth(t)
@@ -57,6 +57,8 @@ func TestSubgroup(t *testing.T) {
 			want(t, "limit", c.cgroupFile("", "cgroup.max.depth"), "5")
 			c.start()
 			want(t, "cgroup as seen inside", strings.TrimSpace(ready.line()), test.inside)
+			joined := c.command("exec", c.id, "sed", "-n", "s/^0:://p", "/proc/self/cgroup").must()
+			want(t, "cgroup of exec as seen inside", strings.TrimSpace(joined.out), test.inside)
 			if pids := cgroupPIDs(c); len(pids) > 0 {
 				t.Errorf("processes in the container's own cgroup: %d", pids)
 			}
