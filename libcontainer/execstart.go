@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path"
 	"runtime"
 	"strings"
 	"unsafe"
@@ -26,6 +27,8 @@ func (x *execution) startInit() error {
 		if paths, err = subCgroups(paths, x.opts.Cgroups); err != nil {
 			return fmt.Errorf("--cgroup: %w", err)
 		}
+	} else if dir, ok := paths[""]; ok && x.c.saved.CgroupSubgroup != "" {
+		paths = map[string]string{"": path.Join(dir, x.c.saved.CgroupSubgroup)}
 	}
 	err := x.startIn(paths)
 	// A container whose init moved itself (systemd does, to make cgroups of its own
