@@ -31,6 +31,7 @@ func (st *savedState) encode() ([]byte, error) {
 	e.texts("cgroupPaths", st.CgroupPaths)
 	e.flag("cgroupRootless", st.CgroupRootless)
 	e.raw("resources", st.Resources)
+	e.optionalText("cgroupSubgroup", st.CgroupSubgroup)
 	e.optionalNumber("namespaces", uint64(st.Namespaces))
 	e.flag("noNewKeyring", st.NoNewKeyring)
 	if st.Personality != nil {

@@ -26,8 +26,9 @@ func fullState() savedState {
 		Namespaces: 1 << 29, NoNewKeyring: true, Personality: &domain,
 		MemoryPolicy: &configs.MemoryPolicy{Mode: 2, Flags: 1 << 14, Nodes: configs.BitSet{5, 1 << 63}},
 		Filtered:     true, FilterFlags: 8, ListenerPath: "/l", ListenerMetadata: "m\"",
-		ResctrlGroups: []string{"/g/mon_groups/\"i", "/g"},
-		RootfsMountID: 9, Poststart: []specs.Hook{hook}, Poststop: []specs.Hook{hook, hook},
+		CgroupSubgroup: "s/d",
+		ResctrlGroups:  []string{"/g/mon_groups/\"i", "/g"},
+		RootfsMountID:  9, Poststart: []specs.Hook{hook}, Poststop: []specs.Hook{hook, hook},
 		HookStdout: "/o", HookStderr: "/e",
 	}
 }

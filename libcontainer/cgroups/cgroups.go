@@ -47,8 +47,13 @@ type Manager interface {
 	// nothing for a rootless container.
 	SetDevices(rules []configs.DeviceRule) error
 	// Delegate gives the cgroup to user uid of the host, who may then make others
-	// below it. On v1, where that is not safe, it does nothing.
+	// below it; where there are some below for the processes, the last of those. On
+	// v1, where that is not safe, it does nothing.
 	Delegate(uid int) error
+	// EnterDelegated moves process pid, which was placed in the subgroup, on to the
+	// cgroup that is delegated to it, if there is one. It comes when the process has
+	// its cgroup namespace.
+	EnterDelegated(pid int) error
 	// Placement opens what a new process needs to be placed. The caller closes it.
 	Placement() (*Placement, error)
 	// Paths are the directories on the host by controller or name ("cpu",
@@ -136,6 +141,9 @@ func New(c *configs.Cgroup, id string) (Manager, error) {
 	}
 	if mode == Unified {
 		return managed(v2.New(c, id))
+	}
+	if c.Delegated != "" {
+		return nil, errors.New(`annotations["run.oci.delegate-cgroup"]: not supported on cgroup v1`)
 	}
 	return managed(v1.New(c, id, mode == Hybrid))
 }

@@ -255,6 +255,9 @@ func (m *Manager) Destroy() error {
 // host's (runtime-spec, config-linux.md, "Cgroup ownership").
 func (m *Manager) Delegate(int) error { return nil }
 
+// EnterDelegated does nothing, since there is no delegated cgroup.
+func (m *Manager) EnterDelegated(int) error { return nil }
+
 // Placement opens what a new process needs to be placed.
 func (m *Manager) Placement() (*cgroupfs.Placement, error) {
 	p := &cgroupfs.Placement{Tasks: make([]*os.File, 0, len(m.hierarchies))}

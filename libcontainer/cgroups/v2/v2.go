@@ -126,6 +126,9 @@ func (m *Manager) Create() (err error) {
 	if err := m.enable(); err != nil {
 		return err
 	}
+	if err := m.makeBelow(&made); err != nil {
+		return err
+	}
 	m.planned = false
 	return nil
 }
@@ -148,7 +151,7 @@ func (m *Manager) Placement() (*cgroupfs.Placement, error) {
 	if m.dir == "" || m.born {
 		return &cgroupfs.Placement{}, nil
 	}
-	dir, err := m.dir.Open()
+	dir, err := m.subgroup().Open()
 	if err != nil {
 		return nil, fmt.Errorf("place in cgroup: %w", err)
 	}
