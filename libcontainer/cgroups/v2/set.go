@@ -22,27 +22,17 @@ import (
 // useHierarchy, cpu.realtimeRuntime and realtimePeriod, blockIO.leafWeight,
 // network.
 func (m *Manager) Set(r *specs.LinuxResources) error {
-	steps := [...]struct {
-		controller string
-		asked      bool
-		apply      func(*cgroupfs.Knobs, *specs.LinuxResources)
-	}{
-		{"memory", r.Memory != nil, setMemory},
-		{"cpu", r.CPU != nil, setCPU},
-		{"cpuset", r.CPU != nil, setCpuset},
-		{"pids", r.Pids != nil, setPids},
-		{"hugetlb", len(r.HugepageLimits) > 0, setHugetlb},
-		{"io", r.BlockIO != nil, setIO},
-		{"rdma", len(r.Rdma) > 0, setRdma},
-	}
-	for _, s := range steps {
-		if !s.asked {
-			continue
-		}
-		k := m.knobs(s.controller)
-		if s.apply(&k, r); k.Err != nil {
-			return k.Err
-		}
+	err := cgroupfs.Apply(r, m.knobs, []cgroupfs.Part{
+		{Controller: "memory", Asked: r.Memory != nil, Apply: setMemory},
+		{Controller: "cpu", Asked: r.CPU != nil, Apply: setCPU},
+		{Controller: "cpuset", Asked: r.CPU != nil, Apply: setCpuset},
+		{Controller: "pids", Asked: r.Pids != nil, Apply: setPids},
+		{Controller: "hugetlb", Asked: len(r.HugepageLimits) > 0, Apply: setHugetlb},
+		{Controller: "io", Asked: r.BlockIO != nil, Apply: setIO},
+		{Controller: "rdma", Asked: len(r.Rdma) > 0, Apply: setRdma},
+	})
+	if err != nil {
+		return err
 	}
 	return m.setUnified(r.Unified)
 }
