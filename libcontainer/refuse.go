@@ -23,7 +23,7 @@ func (cr *creation) refuseUnbuilt() error {
 	return checkLabels(&cr.cfg.Process)
 }
 
-// warnSubgroup tells that a subgroup is only for cgroup v2. It is no error: who asks for
+// warnSubgroup drops a subgroup where there is no cgroup v2 to have it, with a warning. It is no error: who asks for
 // one need not know which of the two the host has.
 func (cr *creation) warnSubgroup() error {
 	if cr.cfg.Cgroup.Subgroup == "" {
@@ -31,6 +31,7 @@ func (cr *creation) warnSubgroup() error {
 	}
 	mode, err := cgroups.DetectMode()
 	if err == nil && mode != cgroups.Unified {
+		cr.cfg.Cgroup.Subgroup = ""
 		cr.opts.Log.Warnf(`annotations["run.oci.systemd.subgroup"]: ignored, since it needs cgroup v2`)
 	}
 	return err

@@ -66,8 +66,8 @@ type savedState struct {
 	// filter notifies.
 	ListenerPath     string `json:"listenerPath,omitempty"`
 	ListenerMetadata string `json:"listenerMetadata,omitempty"`
-	// CgroupSubgroup is the path below the container's cgroup of the one that its
-	// processes began in, "" when that is itself.
+	// CgroupSubgroup is the path below the container's cgroup (v2) of the one that its
+	// processes begin in, "" when that is itself.
 	CgroupSubgroup string `json:"cgroupSubgroup,omitempty"`
 	// ResctrlGroups are directories of the resctrl file system that exist for this
 	// container only, in the order to remove them in.

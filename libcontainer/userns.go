@@ -93,8 +93,8 @@ func (cr *creation) delegateCgroup() error {
 	if !ok || !cr.cfg.Namespaces.Contains(configs.NewUser) {
 		return nil
 	}
-	if cr.cfg.Cgroup.Delegated == "" &&
-		!(cr.cfg.Namespaces.IsNew(configs.NewCgroup) && slices.ContainsFunc(cr.cfg.Mounts, isWritableCgroup)) {
+	reachable := cr.cfg.Namespaces.IsNew(configs.NewCgroup) && slices.ContainsFunc(cr.cfg.Mounts, isWritableCgroup)
+	if !reachable && cr.cfg.Cgroup.Delegated == "" {
 		return nil
 	}
 	return cr.cgroup.Delegate(int(uid))

@@ -37,7 +37,7 @@ func cgroupV2Of(t *testing.T, pid int) string {
 	return ""
 }
 
-// TestSubgroup: the process is below the container's cgroup, which has the limits, and
+// TestSubgroup: the processes are below the container's cgroup, which has the limits, and
 // with a delegated cgroup yet one further down.
 func TestSubgroup(t *testing.T) {
 	onlyBerth(t)
@@ -57,6 +57,8 @@ func TestSubgroup(t *testing.T) {
 			want(t, "limit", c.cgroupFile("", "cgroup.max.depth"), "5")
 			c.start()
 			want(t, "cgroup as seen inside", strings.TrimSpace(ready.line()), test.inside)
+			joined := c.command("exec", c.id, "sed", "-n", "s/^0:://p", "/proc/self/cgroup").must()
+			want(t, "cgroup of exec as seen inside", strings.TrimSpace(joined.out), test.inside)
 			if pids := cgroupPIDs(c); len(pids) > 0 {
 				t.Errorf("processes in the container's own cgroup: %d", pids)
 			}
@@ -110,7 +112,11 @@ func TestSubgroupUndone(t *testing.T) {
 func TestSubgroupOnLegacy(t *testing.T) {
 	onlyBerth(t)
 	only(t, !suite.unified, "cgroup v1")
-	c := newContainer(t).annotate(subgroup, "sub").create()
+	c := newContainer(t).annotate(subgroup, "sub")
+	if r := c.tryCreate().must(); !strings.Contains(r.stderr, "ignored, since it needs cgroup v2") {
+		t.Errorf("no warning: %q", r.stderr)
+	}
+	c.pid = c.readPID()
 	if pids := cgroupPIDs(c); !slices.Equal(pids, []int{c.pid}) {
 		t.Errorf("processes in the container's cgroup: %d, want %d", pids, c.pid)
 	}
