@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// freeze pauses or resumes the container from outside, and waits for it.
+func freeze(c *container, on bool) {
+	c.t.Helper()
+	file, value := "freezer.state", map[bool]string{true: "FROZEN", false: "THAWED"}[on]
+	reached := value
+	if suite.unified {
+		file, value = "cgroup.freeze", map[bool]string{true: "1", false: "0"}[on]
+		reached = value
+	}
+	if err := os.WriteFile(filepath.Join(c.cgroupDir("freezer"), file), []byte(value), 0o644); err != nil {
+		c.t.Fatal(err)
+	}
+	want(c.t, file, c.cgroupFile("freezer", file), reached)
+}
+
+// subCgroup makes a cgroup below the container's in each of the hierarchies.
+func subCgroup(c *container, name string) {
+	c.t.Helper()
+	dirs := []string{filepath.Join(c.cgroupDir(""), name)}
+	if !suite.unified {
+		var err error
+		if dirs, err = filepath.Glob("/sys/fs/cgroup/*" + c.cgroup); err != nil {
+			c.t.Fatal(err)
+		}
+		for i := range dirs {
+			dirs[i] = filepath.Join(dirs[i], name)
+		}
+	}
+	for _, dir := range dirs {
+		if err := os.Mkdir(dir, 0o755); err != nil && !os.IsExist(err) {
+			c.t.Fatal(err)
+		}
+		if !strings.Contains(dir, "/cpuset/") {
+			continue
+		}
+		for _, file := range []string{"cpuset.cpus", "cpuset.mems"} {
+			data := readFile(c.t, filepath.Join(filepath.Dir(dir), file))
+			if err := os.WriteFile(filepath.Join(dir, file), []byte(data), 0o644); err != nil {
+				c.t.Fatal(err)
+			}
+		}
+	}
+}
+
+// execCgroup runs a process with options in the container, and tells its cgroup of the
+// controller from the container's on.
+func (c *container) execCgroup(controller string, options ...string) string {
+	c.t.Helper()
+	pidFile := c.path("exec.pid")
+	c.command(append(append([]string{"exec", "-d", "--pid-file", pidFile}, options...), c.id, "sleep", "1000")...).must().silent()
+	pid, err := strconv.Atoi(readFile(c.t, pidFile))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	var found string
+	for line := range strings.Lines(readFile(c.t, "/proc/"+strconv.Itoa(pid)+"/cgroup")) {
+		f := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		if suite.unified && f[0] == "0" || !suite.unified && f[1] == controller {
+			_, found, _ = strings.Cut(f[2], c.cgroup)
+			found = "in" + found
+		}
+	}
+	if err := unix.Kill(pid, unix.SIGKILL); err != nil {
+		c.t.Fatal(err)
+	}
+	reapExec(c)
+	return found
+}
+
+// awaitFrozen waits until the frozen cgroup has n processes. Nothing tells of that.
+func (c *container) awaitFrozen(n int) {
+	c.t.Helper()
+	deadline := time.Now().Add(commandLimit)
+	for len(strings.Fields(c.cgroupFile("freezer", "cgroup.procs"))) < n {
+		if time.Now().After(deadline) {
+			c.t.Fatalf("no %d processes have come", n)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func TestExecPaused(t *testing.T) {
+	c := newContainer(t).running()
+	freeze(c, true)
+	defer freeze(c, false)
+	c.command("exec", c.id, "true").fails("cannot exec in a paused container (use --ignore-paused to override)", "")
+}
+
+// TestExecIgnorePaused: the process begins when the container goes on.
+func TestExecIgnorePaused(t *testing.T) {
+	c := newContainer(t).running()
+	freeze(c, true)
+	r := c.launch(nil, "exec", "--ignore-paused", c.id, "echo", "resumed")
+	c.awaitFrozen(2)
+	freeze(c, false)
+	res, err := c.finish(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want(t, "output", res.must().out, "resumed\n")
+}
+
+// TestExecIgnorePausedInterrupted: nobody has to wait for a resumption.
+func TestExecIgnorePausedInterrupted(t *testing.T) {
+	c := newContainer(t).running()
+	freeze(c, true)
+	r := c.launch(nil, "exec", "--ignore-paused", c.id, "echo", "resumed")
+	c.awaitFrozen(2)
+	pids := strings.Fields(c.cgroupFile("freezer", "cgroup.procs"))
+	if err := r.cmd.Process.Signal(unix.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	res, err := c.finish(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.code(-int(unix.SIGTERM))
+	want(t, "output", res.out, "")
+	freeze(c, false)
+	// What is left ends by itself, as a child of an engine.
+	for _, p := range pids {
+		if pid, err := strconv.Atoi(p); err == nil && pid != c.pid {
+			if _, err := unix.Wait4(pid, nil, 0, nil); err != nil {
+				t.Errorf("wait for %d: %v", pid, err)
+			}
+		}
+	}
+}
+
+func TestExecCgroup(t *testing.T) {
+	c := newContainer(t).running()
+	subCgroup(c, "sub")
+	subCgroup(c, "sub/deeper")
+	want(t, "cgroup", c.execCgroup("memory"), "in")
+	want(t, "cgroup", c.execCgroup("memory", "--cgroup", "sub"), "in/sub")
+	want(t, "cgroup", c.execCgroup("memory", "--cgroup", "/sub/deeper"), "in/sub/deeper")
+	want(t, "cgroup", c.execCgroup("memory", "--cgroup", "/"), "in")
+	for arg, text := range map[string]string{
+		"nope": "no such file or directory", "../" + c.id: "is not below the container's cgroup", "sub/../..": "is not below the container's cgroup",
+	} {
+		c.command("exec", "--cgroup", arg, c.id, "true").fails(text, "").code(255)
+	}
+}
+
+func TestExecLegacyCgroup(t *testing.T) {
+	c := newContainer(t)
+	only(t, !suite.unified, "cgroup v1")
+	c.running()
+	subCgroup(c, "sub")
+	for _, tc := range []struct {
+		options      []string
+		memory, pids string
+	}{
+		{[]string{"--cgroup", "memory:sub"}, "in/sub", "in"},
+		{[]string{"--cgroup", "memory:sub", "--cgroup", "pids:/sub"}, "in/sub", "in/sub"},
+		{[]string{"--cgroup", "memory,pids:sub"}, "in/sub", "in/sub"},
+	} {
+		want(t, "memory cgroup", c.execCgroup("memory", tc.options...), tc.memory)
+		want(t, "pids cgroup", c.execCgroup("pids", tc.options...), tc.pids)
+	}
+	c.command("exec", "--cgroup", "nope:sub", c.id, "true").fails(`no cgroup of controller "nope"`, "")
+}
+
+// TestExecInitMoved: a container whose init made a cgroup for itself, to give
+// controllers to others beside it, as systemd does.
+func TestExecInitMoved(t *testing.T) {
+	c := newContainer(t)
+	only(t, suite.unified, "cgroup v2")
+	needController(t, "memory")
+	c.running()
+	dir := c.cgroupDir("")
+	if err := os.Mkdir(filepath.Join(dir, "init"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range [][2]string{{"init/cgroup.procs", strconv.Itoa(c.pid)}, {"cgroup.subtree_control", "+memory"}} {
+		if err := os.WriteFile(filepath.Join(dir, w[0]), []byte(w[1]), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want(t, "cgroup", c.execCgroup(""), "in/init")
+	c.command("exec", "--cgroup", "/", c.id, "true").fails("device or resource busy", "")
+}
+
+// TestExecInitElsewhere: somebody has moved the container as a whole.
+func TestExecInitElsewhere(t *testing.T) {
+	c := newContainer(t)
+	only(t, suite.unified, "cgroup v2")
+	c.running()
+	dir := c.cgroupDir("")
+	moved := dir + "-moved"
+	if err := os.Mkdir(moved, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(moved, "cgroup.procs"), []byte(strconv.Itoa(c.pid)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(dir); err != nil {
+		t.Fatal(err)
+	}
+	want(t, "cgroup", c.execCgroup(""), "in-moved")
+	c.command("exec", "--cgroup", "/", c.id, "true").fails("no such file or directory", "")
+	c.command("kill", c.id, "KILL").must()
+	c.wait()
+	if err := os.Remove(moved); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestExecPidsLimit: v2 takes nobody beyond the limit, and the error says so.
+func TestExecPidsLimit(t *testing.T) {
+	limit := int64(1)
+	c := newContainer(t)
+	needController(t, "pids")
+	c.spec.Linux.Resources = &specs.LinuxResources{Pids: &specs.LinuxPids{Limit: &limit}}
+	c.running()
+	r := c.command("exec", c.id, "true")
+	if !suite.unified {
+		r.code(0) // v1 counts it, but refuses only forks
+		return
+	}
+	r.fails("as many processes as its pids limit allows: 1", "")
+	c.status(specs.StateRunning)
+}
+
+// TestExecMemoryFull: a process that finds no memory is told of, and leaves nothing.
+func TestExecMemoryFull(t *testing.T) {
+	limit := int64(4 << 20)
+	c := newContainer(t)
+	needController(t, "memory")
+	c.spec.Linux.Resources = &specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: &limit, Swap: &limit}}
+	c.mount("/fill", "tmpfs", "tmpfs")
+	ready := c.fifo("ready")
+	c.sh("echo up >/ready; exec sleep 10000")
+	c.create().start()
+	want(t, "output", ready.line(), "up")
+	// Into the tmpfs, until the writer is killed for it.
+	c.command("exec", c.id, "dd", "if=/dev/zero", "of=/fill/x", "bs=4096")
+	r := c.command("exec", c.id, "true")
+	if r.status == 0 || r.status == 128+9 {
+		return // what was killed before left enough, to start a program at least
+	}
+	if !strings.Contains(r.stderr, "memory limit") && !strings.Contains(r.stderr, "stopped container") {
+		t.Errorf("status %d, stderr %q", r.status, r.stderr)
+	}
+}
