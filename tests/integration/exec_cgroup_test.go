@@ -86,7 +86,7 @@ func (c *container) execCgroup(controller string, options ...string) string {
 // awaitFrozen waits until the frozen cgroup has n processes. Nothing tells of that.
 func (c *container) awaitFrozen(n int) {
 	c.t.Helper()
-	deadline := time.Now().Add(commandLimit)
+	deadline := time.Now().Add(suite.limit)
 	for len(strings.Fields(c.cgroupFile("freezer", "cgroup.procs"))) < n {
 		if time.Now().After(deadline) {
 			c.t.Fatalf("no %d processes have come", n)
