@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"time"
 
@@ -207,6 +208,9 @@ func (cr *creation) planCgroup() error {
 	if err != nil {
 		return err
 	}
+	if err := cr.warnSubgroup(); err != nil {
+		return err
+	}
 	cr.cgroup = m
 	cr.saved = savedState{
 		Format: stateFormat, ID: cr.id, OCIVersion: cr.cfg.SpecVersion,
@@ -214,8 +218,12 @@ func (cr *creation) planCgroup() error {
 		Annotations: cr.cfg.Annotations, SharedPID: !cr.cfg.Namespaces.IsNew(configs.NewPID),
 		Namespaces: uint32(cr.cfg.Namespaces.Types()), NoNewKeyring: cr.cfg.NoNewKeyring,
 		MemoryPolicy: cr.cfg.MemoryPolicy, CgroupPaths: m.Paths(), CgroupRootless: cr.cfg.Cgroup.Rootless,
-		Poststart: cr.cfg.Hooks.Poststart, Poststop: cr.cfg.Hooks.Poststop,
+		CgroupSubgroup: path.Join(cr.cfg.Cgroup.Subgroup, cr.cfg.Cgroup.Delegated),
+		Poststart:      cr.cfg.Hooks.Poststart, Poststop: cr.cfg.Hooks.Poststop,
 		HookStdout: cr.cfg.HookStdout, HookStderr: cr.cfg.HookStderr,
+	}
+	if cr.saved.Resources, err = encodeResources(cr.cfg.Cgroup.Resources); err != nil {
+		return err
 	}
 	if !cr.cfg.Namespaces.Contains(configs.NewMount) {
 		if cr.saved.RootfsMountID, err = mountID(cr.cfg.Rootfs.Path); err != nil {
@@ -323,7 +331,10 @@ func (cr *creation) buildAndPrepare() error {
 		b.abort()
 		return err
 	}
-	if err = cr.moveNetDevices(); err == nil {
+	if err = cr.cgroup.EnterDelegated(cr.init.PID); err == nil {
+		err = cr.moveNetDevices()
+	}
+	if err == nil {
 		err = cr.runCreateHooks()
 	}
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path"
 	"runtime"
 	"strings"
 	"unsafe"
@@ -26,13 +27,15 @@ func (x *execution) startInit() error {
 		if paths, err = subCgroups(paths, x.opts.Cgroups); err != nil {
 			return fmt.Errorf("--cgroup: %w", err)
 		}
+	} else if dir, ok := paths[""]; ok && x.c.saved.CgroupSubgroup != "" {
+		paths = map[string]string{"": path.Join(dir, x.c.saved.CgroupSubgroup)}
 	}
-	err := x.startIn(paths)
+	err := x.startInside(paths)
 	// A container whose init moved itself (systemd does, to make cgroups of its own
 	// below the container's) may have no room for processes where it began.
 	if len(x.opts.Cgroups) == 0 && isCgroupClosed(err) {
 		if now, found := x.c.presentCgroups(); found {
-			err = x.startIn(now)
+			err = x.startInside(now)
 		}
 	}
 	if err == nil {
@@ -52,9 +55,9 @@ func isCgroupClosed(err error) bool {
 	return false
 }
 
-// startIn starts init in the cgroups at paths. The clone and what has to be looked up for
+// startInside starts init in the cgroups at paths. The clone and what has to be looked up for
 // later go on at once: init gets its v1 cgroups with the first message.
-func (x *execution) startIn(paths map[string]string) error {
+func (x *execution) startInside(paths map[string]string) error {
 	kinds := configs.NamespaceType(x.c.saved.Namespaces)
 	o := &nsenter.Options{
 		Stdio:      x.opts.Stdio,

@@ -5,6 +5,7 @@ package libcontainer
 import (
 	"errors"
 
+	"github.com/berth-run/berth/libcontainer/cgroups"
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/seccomp"
 )
@@ -20,6 +21,20 @@ func (cr *creation) refuseUnbuilt() error {
 	}
 	cr.cfg.MountLabel = mountLabel(cr.cfg)
 	return checkLabels(&cr.cfg.Process)
+}
+
+// warnSubgroup drops a subgroup where there is no cgroup v2 to have it, with a warning. It is no error: who asks for
+// one need not know which of the two the host has.
+func (cr *creation) warnSubgroup() error {
+	if cr.cfg.Cgroup.Subgroup == "" {
+		return nil
+	}
+	mode, err := cgroups.DetectMode()
+	if err == nil && mode != cgroups.Unified {
+		cr.cfg.Cgroup.Subgroup = ""
+		cr.opts.Log.Warnf(`annotations["run.oci.systemd.subgroup"]: ignored, since it needs cgroup v2`)
+	}
+	return err
 }
 
 // compileSeccomp turns the profile into the program that init loads.

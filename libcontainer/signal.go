@@ -65,10 +65,10 @@ func (c *Container) signalAll(sig unix.Signal) error {
 			return err
 		}
 	}
-	pids, err := m.Pids()
-	if errors.Is(err, cgroups.ErrNoCgroup) {
-		pids, err = c.pidsWithoutCgroup()
+	if err := m.Signal(sig); !errors.Is(err, cgroups.ErrNoCgroup) {
+		return err
 	}
+	pids, err := c.pidsWithoutCgroup()
 	if err != nil {
 		return err
 	}

@@ -57,17 +57,15 @@ func poststartIsFatal(ociVersion string) bool {
 // release opens the exec fifo, under the container's lock, so that of two starts one
 // wins and the other one learns that the container runs.
 func (c *Container) release() error {
-	dir := c.store.dir(c.id)
-	lock, err := lockDir(dir)
-	if errors.Is(err, os.ErrNotExist) {
-		return ErrNotExist
-	}
+	lock, err := c.lock()
 	if err != nil {
 		return err
 	}
 	defer lock.unlock()
-	if err := c.reload(); err != nil {
-		return err
+	if c.saved.PID == 0 { // it was being created when c was loaded
+		if err := c.reload(); err != nil {
+			return err
+		}
 	}
 	status, err := c.status()
 	if err != nil {
@@ -82,7 +80,7 @@ func (c *Container) release() error {
 	default:
 		return fmt.Errorf("cannot start a container in the %s state", status)
 	}
-	return c.openFifo(filepath.Join(dir, fifoFile))
+	return c.openFifo(filepath.Join(c.store.dir(c.id), fifoFile))
 }
 
 // openFifo is the moment of start. Opening never blocks, so an init that died in
@@ -107,6 +105,16 @@ func (c *Container) openFifo(path string) error {
 		return err
 	}
 	return startErr
+}
+
+// lock keeps other commands off the container. What they have changed in its state
+// until then is for reload to see.
+func (c *Container) lock() (*dirLock, error) {
+	lock, err := lockDir(c.store.dir(c.id))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, ErrNotExist
+	}
+	return lock, err
 }
 
 // reload reads the state again, after a lock may have been waited for.

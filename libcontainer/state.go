@@ -3,6 +3,7 @@
 package libcontainer
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -46,6 +47,9 @@ type savedState struct {
 	CgroupPaths map[string]string `json:"cgroupPaths,omitempty"`
 	// CgroupRootless is configs.Cgroup.Rootless.
 	CgroupRootless bool `json:"cgroupRootless,omitempty"`
+	// Resources is linux.resources without devices, what later updates have changed
+	// in it: the base of the next one. Nobody else has to pay for decoding it.
+	Resources json.RawMessage `json:"resources,omitempty"`
 	// Namespaces are the kinds of namespace that the container has apart from its
 	// runtime's, as the OR of their CLONE_NEW* flags.
 	Namespaces uint32 `json:"namespaces,omitempty"`
@@ -62,6 +66,9 @@ type savedState struct {
 	// filter notifies.
 	ListenerPath     string `json:"listenerPath,omitempty"`
 	ListenerMetadata string `json:"listenerMetadata,omitempty"`
+	// CgroupSubgroup is the path below the container's cgroup (v2) of the one that its
+	// processes begin in, "" when that is itself.
+	CgroupSubgroup string `json:"cgroupSubgroup,omitempty"`
 	// ResctrlGroups are directories of the resctrl file system that exist for this
 	// container only, in the order to remove them in.
 	ResctrlGroups []string `json:"resctrlGroups,omitempty"`

@@ -56,6 +56,8 @@ func (r *stateReader) member(st *savedState, key string) bool {
 		return r.strings(&st.CgroupPaths)
 	case "cgroupRootless":
 		return r.flag(&st.CgroupRootless)
+	case "resources":
+		return r.raw(&st.Resources)
 	case "namespaces":
 		return readNumber(r, &st.Namespaces)
 	case "noNewKeyring":
@@ -116,6 +118,41 @@ func (r *stateReader) strings(to *map[string]string) bool {
 		(*to)[key] = value
 		return ok
 	})
+}
+
+// raw takes an object as it stands.
+func (r *stateReader) raw(to *json.RawMessage) bool {
+	before := r.text
+	if !r.object(func(string) bool { return r.skip() }) {
+		return false
+	}
+	*to = json.RawMessage(before[:len(before)-len(r.text)])
+	return true
+}
+
+// skip takes a value of those that encodeResources writes by hand.
+func (r *stateReader) skip() bool {
+	if r.text == "" {
+		return false
+	}
+	var text string
+	var n uint64
+	switch r.text[0] {
+	case '{':
+		return r.object(func(string) bool { return r.skip() })
+	case '"':
+		return r.string(&text)
+	case '-':
+		r.text = r.text[1:]
+	case 't', 'f':
+		rest, ok := strings.CutPrefix(r.text, "true")
+		if !ok {
+			rest, ok = strings.CutPrefix(r.text, "false")
+		}
+		r.text = rest
+		return ok
+	}
+	return readNumber(r, &n)
 }
 
 func (r *stateReader) flag(to *bool) bool {

@@ -96,7 +96,9 @@ func (c *Container) hasFifo() bool {
 
 // cgroup is the manager of the container's cgroups.
 func (c *Container) cgroup() (cgroups.Manager, error) {
-	return cgroups.Load(c.saved.CgroupPaths, &configs.Cgroup{Rootless: c.saved.CgroupRootless})
+	return cgroups.Load(c.saved.CgroupPaths, &configs.Cgroup{
+		Rootless: c.saved.CgroupRootless, Subgroup: c.saved.CgroupSubgroup,
+	})
 }
 
 // openInit gives a pidfd of the container's init process; ErrNotRunning when it is

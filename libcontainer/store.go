@@ -94,26 +94,40 @@ func (s *Store) Load(id string) (*Container, error) {
 // that cannot be read are reported to log and skipped. A root that does not exist
 // is an error that matches os.ErrNotExist.
 func (s *Store) List(log Logger) ([]*State, error) {
-	entries, err := os.ReadDir(s.root)
+	ids, err := s.IDs()
 	if err != nil {
 		return nil, err
 	}
 	var states []*State
-	for _, e := range entries {
-		if !e.IsDir() || strings.HasPrefix(e.Name(), ".") {
-			continue
-		}
-		st, err := s.describe(e.Name())
+	for _, id := range ids {
+		st, err := s.describe(id)
 		if errors.Is(err, ErrNotExist) {
 			continue // being created or deleted at this moment
 		}
 		if err != nil {
-			log.Warnf("container %q: %v", e.Name(), err)
+			log.Warnf("container %q: %v", id, err)
 			continue
 		}
 		states = append(states, st)
 	}
 	return states, nil
+}
+
+// IDs lists the containers in the order of their names, also those of which nothing
+// else can be told. A root that does not exist is an error that matches
+// os.ErrNotExist.
+func (s *Store) IDs() ([]string, error) {
+	entries, err := os.ReadDir(s.root)
+	if err != nil {
+		return nil, err
+	}
+	var ids []string
+	for _, e := range entries {
+		if e.IsDir() && !strings.HasPrefix(e.Name(), ".") {
+			ids = append(ids, e.Name())
+		}
+	}
+	return ids, nil
 }
 
 // describe is the state of one container with the name of its owner.

@@ -86,13 +86,15 @@ func (cr *creation) checkJoinedMaps() error {
 
 // delegateCgroup makes the container's root the owner of its cgroup when it can get at
 // it: it sees no more than that one, and that one mounted writable (runtime-spec,
-// config-linux.md, "Cgroup ownership").
+// config-linux.md, "Cgroup ownership"). One that was asked for by name is for the
+// container however it gets there.
 func (cr *creation) delegateCgroup() error {
-	if !cr.cfg.Namespaces.Contains(configs.NewUser) || !cr.cfg.Namespaces.IsNew(configs.NewCgroup) {
+	uid, ok := configs.HostID(cr.cfg.UIDMappings, 0)
+	if !ok || !cr.cfg.Namespaces.Contains(configs.NewUser) {
 		return nil
 	}
-	uid, ok := configs.HostID(cr.cfg.UIDMappings, 0)
-	if !ok || !slices.ContainsFunc(cr.cfg.Mounts, isWritableCgroup) {
+	reachable := cr.cfg.Namespaces.IsNew(configs.NewCgroup) && slices.ContainsFunc(cr.cfg.Mounts, isWritableCgroup)
+	if !reachable && cr.cfg.Cgroup.Delegated == "" {
 		return nil
 	}
 	return cr.cgroup.Delegate(int(uid))

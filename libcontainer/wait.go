@@ -35,11 +35,8 @@ func waitFor(child int) (int, error) {
 		case err != nil:
 			return 0, fmt.Errorf("wait for process %d: %w", child, err)
 		case pid != child:
-		case ws.Signaled():
-			const shellSignalBase = 128
-			return shellSignalBase + int(ws.Signal()), nil
 		default:
-			return ws.ExitStatus(), nil
+			return exitCode(ws), nil
 		}
 	}
 }

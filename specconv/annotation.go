@@ -5,6 +5,7 @@ package specconv
 import (
 	"path"
 	"strconv"
+	"strings"
 )
 
 // The annotations that change what berth does. They are crun's, and engines
@@ -14,7 +15,18 @@ const (
 	annotationHookStdout    = "run.oci.hooks.stdout"
 	annotationHookStderr    = "run.oci.hooks.stderr"
 	annotationPIDFDReceiver = "run.oci.pidfd_receiver"
+	annotationSubgroup      = "run.oci.systemd.subgroup"
+	annotationDelegate      = "run.oci.delegate-cgroup"
 )
+
+// KnownAnnotations are the annotations that change what berth does, sorted. Who lets
+// others write them gives away what they do: a path of the host's that berth opens.
+func KnownAnnotations() []string {
+	return []string{
+		annotationDelegate, annotationHookStderr, annotationHookStdout, annotationKeepGroups, annotationPIDFDReceiver,
+		annotationSeccompReceiver, annotationSubgroup,
+	}
+}
 
 // annotations takes over those that are about the plan. It comes after process.
 func (c *conversion) annotations() error {
@@ -32,7 +44,7 @@ func (c *conversion) annotations() error {
 		if !ok {
 			continue
 		}
-		field := "annotations[" + strconv.Quote(a.key) + "]"
+		field := annotationField(a.key)
 		// A relative one would mean another file to each command: create and
 		// delete run in different directories.
 		if !path.IsAbs(value) {
@@ -43,5 +55,33 @@ func (c *conversion) annotations() error {
 		}
 		*a.to = value
 	}
+	return c.subgroups()
+}
+
+// annotationField is the name of an annotation for errors.
+func annotationField(key string) string { return "annotations[" + strconv.Quote(key) + "]" }
+
+// subgroups are the cgroups below the container's own. An empty name means none, with
+// which a caller of crun's switches its default off.
+func (c *conversion) subgroups() error {
+	g := &c.plan.Cgroup
+	for _, a := range [...]struct {
+		key string
+		to  *string
+	}{{annotationSubgroup, &g.Subgroup}, {annotationDelegate, &g.Delegated}} {
+		name := c.spec.Annotations[a.key]
+		// "cgroup." begins the names of the kernel's own files in each cgroup.
+		if name == "." || name == ".." || strings.ContainsFunc(name, notInCgroupName) || strings.HasPrefix(name, "cgroup.") {
+			return fault(annotationField(a.key), "not the name of a cgroup: %q", name)
+		}
+		*a.to = name
+	}
+	if g.Delegated != "" && g.Subgroup == "" && !g.Systemd {
+		return fault(annotationField(annotationDelegate), "needs %s, which names the cgroup to put it in", annotationSubgroup)
+	}
 	return nil
 }
+
+// notInCgroupName says which characters would lead elsewhere, or break who reads
+// /proc/PID/cgroup.
+func notInCgroupName(r rune) bool { return r == '/' || r < ' ' || r == 0x7f }

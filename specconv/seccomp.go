@@ -2,10 +2,7 @@
 
 package specconv
 
-import (
-	"path"
-	"strconv"
-)
+import "path"
 
 // annotationSeccompReceiver is crun's, from before the spec had listenerPath.
 const annotationSeccompReceiver = "run.oci.seccomp.receiver"
@@ -18,7 +15,7 @@ func (c *conversion) seccomp() error {
 	if !ok || c.plan.Seccomp == nil {
 		return nil
 	}
-	field := "annotations[" + strconv.Quote(annotationSeccompReceiver) + "]"
+	field := annotationField(annotationSeccompReceiver)
 	if !path.IsAbs(receiver) {
 		return fault(field, "not an absolute path: %q", receiver)
 	}

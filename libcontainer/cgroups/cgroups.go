@@ -15,6 +15,7 @@ import (
 	"os"
 
 	"github.com/berth-run/berth/libcontainer/cgroups/cgroupfs"
+	"github.com/berth-run/berth/libcontainer/cgroups/stats"
 	"github.com/berth-run/berth/libcontainer/cgroups/v1"
 	"github.com/berth-run/berth/libcontainer/cgroups/v2"
 	"github.com/berth-run/berth/libcontainer/configs"
@@ -39,12 +40,20 @@ type Manager interface {
 	// Set applies limits. It may be called before a process is placed, but for
 	// a pids.limit of 0, which on v2 lets nobody in.
 	Set(r *specs.LinuxResources) error
+	// Update applies limits to a container that has some, but for devices. When it
+	// fails it has taken back what it wrote; when it has succeeded undo does that.
+	Update(r *specs.LinuxResources) (undo func() error, err error)
 	// SetDevices applies the device rules of the container's plan. It does
 	// nothing for a rootless container.
 	SetDevices(rules []configs.DeviceRule) error
 	// Delegate gives the cgroup to user uid of the host, who may then make others
-	// below it. On v1, where that is not safe, it does nothing.
+	// below it; where there are some below for the processes, the last of those. On
+	// v1, where that is not safe, it does nothing.
 	Delegate(uid int) error
+	// EnterDelegated moves process pid, which was placed in the subgroup, on to the
+	// cgroup that is delegated to it, if there is one. It comes when the process has
+	// its cgroup namespace.
+	EnterDelegated(pid int) error
 	// Placement opens what a new process needs to be placed. The caller closes it.
 	Placement() (*Placement, error)
 	// Paths are the directories on the host by controller or name ("cpu",
@@ -54,10 +63,18 @@ type Manager interface {
 	Hierarchies() []Hierarchy
 	// Pids lists the processes in the container's cgroup and below it.
 	Pids() ([]int, error)
+	// Stats tells what the processes use, and have used.
+	Stats() (*stats.Stats, error)
+	// WatchOOM tells of processes that there was no memory for, from now on. The
+	// caller closes it.
+	WatchOOM() (*stats.OOMWatch, error)
 	// Freeze stops or continues every process, and waits until that is done.
 	Freeze(frozen bool) error
 	// Frozen says whether the cgroup is frozen.
 	Frozen() (bool, error)
+	// Signal sends sig to every process, without a race against forks where there is
+	// a freezer.
+	Signal(sig unix.Signal) error
 	// Kill sends SIGKILL to every process, without a race against forks, also
 	// to frozen ones. Where the kernel does not do that at once (v2 and hybrid
 	// since Linux 5.14) it returns when they are gone. Before Create has succeeded
@@ -75,7 +92,7 @@ type Placement = cgroupfs.Placement
 // Hierarchy is one mounted hierarchy of the host.
 type Hierarchy = cgroupfs.Hierarchy
 
-// ErrNoCgroup is what Pids, Freeze and Kill return for a rootless container that
+// ErrNoCgroup is what Pids, Stats, Freeze, Signal and Kill return for a rootless container that
 // has no cgroup.
 var ErrNoCgroup = cgroupfs.ErrNoCgroup
 
@@ -124,6 +141,9 @@ func New(c *configs.Cgroup, id string) (Manager, error) {
 	}
 	if mode == Unified {
 		return managed(v2.New(c, id))
+	}
+	if c.Delegated != "" {
+		return nil, errors.New(`annotations["run.oci.delegate-cgroup"]: not supported on cgroup v1`)
 	}
 	return managed(v1.New(c, id, mode == Hybrid))
 }

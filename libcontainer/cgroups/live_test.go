@@ -210,6 +210,7 @@ func live(t *testing.T, mode Mode) {
 	t.Run("devices", testDevices)
 	t.Run("limits", func(t *testing.T) { testLimits(t, mode) })
 	t.Run("paths", testPaths)
+	t.Run("subgroup", func(t *testing.T) { testSubgroup(t, mode) })
 }
 
 var counter atomic.Int32

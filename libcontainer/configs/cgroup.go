@@ -21,6 +21,12 @@ type Cgroup struct {
 	// Rootless says that cgroup errors of missing permission are tolerated
 	// when no limit is asked for.
 	Rootless bool
+	// Subgroup is a cgroup below the container's, for its processes to be in, and
+	// Delegated one below that, which is theirs to manage: init moves there when its
+	// cgroup namespace has been made, so that this has Subgroup as its root. Each is
+	// one name, or "" for none. The limits stay on the container's cgroup. They are
+	// for cgroup v2.
+	Subgroup, Delegated string
 	// Annotations of the container, some of which steer the driver.
 	Annotations map[string]string
 }

@@ -69,8 +69,8 @@ func TestCgroupV1(t *testing.T) {
 				if _, err := os.Stat("/sys/fs/cgroup/cpu/tasks"); err != nil {
 					t.Error(err)
 				}
-				wantErr(t, os.Mkdir("/sys/fs/cgroup/cpu/x", 0o755), unix.EROFS)
-				wantErr(t, os.Mkdir("/sys/fs/cgroup/x", 0o755), unix.EROFS)
+				wantErr(t, os.Mkdir("/sys/fs/cgroup/cpu/berth-rootfs-test", 0o755), unix.EROFS)
+				wantErr(t, os.Mkdir("/sys/fs/cgroup/berth-rootfs-test", 0o755), unix.EROFS)
 			})
 		})
 	}

@@ -17,15 +17,11 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/berth-run/berth/tests/internal/bundle"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
-
-// commandLimit ends a command of the runtime that hangs.
-const commandLimit = 30 * time.Second
 
 // container is one container of a test, with a bundle and a runtime root of its own.
 type container struct {
@@ -225,7 +221,7 @@ func (c *container) launch(stdin *os.File, args ...string) *running {
 // exec starts a command in the bundle.
 func (c *container) exec(stdin *os.File, name string, args ...string) *running {
 	c.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), commandLimit)
+	ctx, cancel := context.WithTimeout(context.Background(), suite.limit)
 	cmd := exec.CommandContext(ctx, name, args...)
 	r := &running{cmd: cmd, cancel: cancel}
 	c.t.Cleanup(func() { _ = r.out.Close(); _ = r.stderr.Close() })
@@ -420,7 +416,7 @@ func (c *container) wait() unix.WaitStatus {
 func pollIn(fd int) error {
 	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
 	for {
-		n, err := unix.Poll(p, int(commandLimit.Milliseconds()))
+		n, err := unix.Poll(p, int(suite.limit.Milliseconds()))
 		switch {
 		case err == unix.EINTR:
 		case err != nil:

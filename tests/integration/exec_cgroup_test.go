@@ -32,7 +32,7 @@ func freeze(c *container, on bool) {
 // awaitCgroup waits for what nothing tells of.
 func (c *container) awaitCgroup(what string, is func() bool) {
 	c.t.Helper()
-	deadline := time.Now().Add(commandLimit)
+	deadline := time.Now().Add(suite.limit)
 	for !is() {
 		if time.Now().After(deadline) {
 			c.t.Fatalf("not reached: %s", what)

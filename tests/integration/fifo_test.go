@@ -40,7 +40,7 @@ func (c *container) fifo(name string) *fifo {
 // line waits for a line.
 func (f *fifo) line() string {
 	f.c.t.Helper()
-	if err := f.file.SetReadDeadline(time.Now().Add(commandLimit)); err != nil {
+	if err := f.file.SetReadDeadline(time.Now().Add(suite.limit)); err != nil {
 		f.c.t.Fatal(err)
 	}
 	s, err := f.r.ReadString('\n')

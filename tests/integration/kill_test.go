@@ -164,10 +164,23 @@ func TestDeleteForceLeftovers(t *testing.T) {
 // TestPIDReuse: a state whose process has another start time is a stopped container,
 // and nothing is signalled.
 func TestPIDReuse(t *testing.T) {
-	c := newContainer(t).create().start()
-	c.wait()
-	// The state of the dead container now names a process of the tests.
-	victim := anotherContainer(t, c).running()
+	c := newContainer(t).create()
+	dead, err := readStat(c.pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.start().wait()
+	// The state of the dead container now names a process of the tests. Two that are
+	// born in one tick of the kernel's clock have one start time.
+	var victim *container
+	for born := dead.startTime; born == dead.startTime; {
+		victim = anotherContainer(t, c).running()
+		st, err := readStat(victim.pid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		born = st.startTime
+	}
 	replaceInState(c, c.pid, victim.pid)
 	c.status(specs.StateStopped)
 	c.command("kill", c.id, "KILL").fails("container not running", "")
@@ -206,4 +219,32 @@ func replaceInState(c *container, from, to int) {
 	if replaced == 0 {
 		c.t.Fatal("no pid in the saved state")
 	}
+}
+
+// TestKillAllSharedPIDNamespace signals each process of a container that has no pid
+// namespace of its own, also when the first one is gone.
+func TestKillAllSharedPIDNamespace(t *testing.T) {
+	c := newContainer(t).without(specs.PIDNamespace)
+	out := c.fifo("out")
+	c.sh(`sh -c 'trap "echo one >/out" USR1; echo up >/out; while :; do sleep 10000 & wait $!; done' &
+		sh -c 'trap "echo two >/out" USR1; echo up >/out; while :; do sleep 10000 & wait $!; done' &
+		trap 'exit' USR2; while :; do wait; done`)
+	c.create().start()
+	out.line()
+	out.line()
+	c.command("kill", c.id, "USR2").must()
+	c.wait()
+	c.command("kill", c.id, "USR1").fails("container not running", "")
+	c.command("kill", "--all", c.id, "USR1").must().silent()
+	if got := []string{out.line(), out.line()}; got[0] == got[1] {
+		t.Errorf("signalled %q", got)
+	}
+	pids := cgroupPIDs(c)
+	c.command("kill", "--all", c.id, "9").must().silent()
+	for _, pid := range pids {
+		if !ends(pid) {
+			t.Errorf("process %d is left", pid)
+		}
+	}
+	c.command("kill", "--all", c.id, "9").must().silent()
 }

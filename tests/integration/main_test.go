@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -33,6 +34,8 @@ var suite struct {
 	// work is the directory of all bundles.
 	work string
 	gaps []gap
+	// limit ends what hangs: a command of the runtime, or the wait for an event.
+	limit time.Duration
 	// checkGaps runs only the tests that known-gaps says fail.
 	checkGaps bool
 	// closed are the gaps whose tests pass.
@@ -83,7 +86,10 @@ func setUp(m *testing.M) (code int, err error) {
 	}
 	suite.kind, _, _ = strings.Cut(filepath.Base(suite.rootfs), "-")
 	suite.token = fmt.Sprintf("bt%dx", os.Getpid())
-	suite.checkGaps = os.Getenv("GAPS") == "check"
+	suite.limit = 30 * time.Second
+	if suite.checkGaps = os.Getenv("GAPS") == "check"; suite.checkGaps {
+		suite.limit = 3 * time.Second // several gaps are that a runtime hangs
+	}
 	var st unix.Statfs_t
 	if err := unix.Statfs("/sys/fs/cgroup", &st); err != nil {
 		return 0, fmt.Errorf("statfs /sys/fs/cgroup: %w", err)

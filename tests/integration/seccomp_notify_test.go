@@ -17,7 +17,7 @@ func (a *seccompAgent) state() specs.ContainerProcessState {
 	select {
 	case s := <-a.connected:
 		return s
-	case <-time.After(commandLimit):
+	case <-time.After(suite.limit):
 		a.t.Fatal("the agent was told nothing")
 	}
 	return specs.ContainerProcessState{}

@@ -94,7 +94,7 @@ func buildProbe(c *container) {
 // underOther runs the bundle with another runtime, in the foreground.
 func underOther(c *container, runtime string) string {
 	c.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), commandLimit)
+	ctx, cancel := context.WithTimeout(context.Background(), suite.limit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, runtime, "--root", c.path("other-state"), "run", "--bundle", c.dir, c.id+"-other")
 	cmd.Stderr = os.Stderr

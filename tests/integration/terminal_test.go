@@ -42,7 +42,7 @@ func (c *container) receiver(name string) *fdReceiver {
 // receive takes one connection, and one fd with its message.
 func (r *fdReceiver) receive() (*os.File, string) {
 	r.c.t.Helper()
-	if err := r.listener.SetDeadline(time.Now().Add(commandLimit)); err != nil {
+	if err := r.listener.SetDeadline(time.Now().Add(suite.limit)); err != nil {
 		r.c.t.Fatal(err)
 	}
 	conn, err := r.listener.AcceptUnix()
@@ -237,7 +237,7 @@ func (c *container) onTerminal(size unix.Winsize, args ...string) *ptyCommand {
 		c.t.Fatal(err)
 	}
 	defer peer.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), commandLimit)
+	ctx, cancel := context.WithTimeout(context.Background(), suite.limit)
 	c.t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, suite.runtime, append([]string{"--root", c.state}, args...)...)
 	cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr = c.dir, peer, peer, peer

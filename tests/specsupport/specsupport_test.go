@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/berth-run/berth/specconv"
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
@@ -125,8 +126,8 @@ func TestEveryFieldHasARow(t *testing.T) {
 		t.Fatalf("only %d fields found", len(missing))
 	}
 	for _, r := range readRows(t) {
-		if strings.HasPrefix(r.paths[0], "run.oci.") {
-			continue // the table of annotations
+		if slices.Contains(specconv.KnownAnnotations(), r.paths[0]) {
+			continue
 		}
 		for _, p := range r.paths {
 			if !missing[p] {
@@ -137,6 +138,18 @@ func TestEveryFieldHasARow(t *testing.T) {
 	}
 	for f := range missing {
 		t.Errorf("%s has no row", f)
+	}
+}
+
+func TestEveryAnnotationHasARow(t *testing.T) {
+	var listed []string
+	for _, r := range readRows(t) {
+		listed = append(listed, r.paths...)
+	}
+	for _, a := range specconv.KnownAnnotations() {
+		if !slices.Contains(listed, a) {
+			t.Errorf("%s has no row", a)
+		}
 	}
 }
 

@@ -5,7 +5,7 @@ package cli
 import "github.com/spf13/cobra"
 
 func (a *app) deleteCommand() *cobra.Command {
-	force := false
+	force, regex := false, false
 	c := &cobra.Command{
 		Use:               "delete [flags] CONTAINER",
 		Short:             "delete a container",
@@ -17,9 +17,16 @@ func (a *app) deleteCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return store.Delete(args[0], force, a.log)
+			ids := args
+			if regex {
+				if ids, err = a.matching(store, args[0]); err != nil {
+					return err
+				}
+			}
+			return eachContainer(ids, func(id string) error { return store.Delete(id, force, a.log) })
 		},
 	}
 	c.Flags().BoolVarP(&force, "force", "f", false, "kill a running container first; a missing container is no error")
+	c.Flags().BoolVarP(&regex, "regex", "r", false, "CONTAINER is a regular expression: delete all containers with such ids")
 	return c
 }

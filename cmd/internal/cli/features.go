@@ -61,9 +61,8 @@ func newFeatures(commit string) *features.Features {
 		},
 		Annotations: map[string]string{
 			"run.berth.version": version,
-			// Consumers look for runc's key, whatever the runtime.
-			"org.opencontainers.runc.checkpoint.enabled": "false",
 		},
+		PotentiallyUnsafeConfigAnnotations: specconv.KnownAnnotations(),
 	}
 	if commit != "" {
 		f.Annotations["run.berth.commit"] = commit

@@ -2,10 +2,17 @@
 
 package cli
 
-import "github.com/spf13/cobra"
+import (
+	"errors"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"github.com/berth-run/berth/libcontainer"
+)
 
 func (a *app) killCommand() *cobra.Command {
-	all := false
+	all, regex := false, false
 	c := &cobra.Command{
 		Use:   "kill [flags] CONTAINER [SIGNAL]",
 		Short: "send a signal to a container's init process",
@@ -23,6 +30,9 @@ is TERM.`,
 			if err != nil {
 				return err
 			}
+			if regex {
+				return a.killMatching(args[0], sig, all)
+			}
 			c, err := a.load(args[0])
 			if err != nil {
 				return err
@@ -31,5 +41,29 @@ is TERM.`,
 		},
 	}
 	c.Flags().BoolVarP(&all, "all", "a", false, "signal every process of the container; a stopped container is no error then")
+	c.Flags().BoolVarP(&regex, "regex", "r", false, "CONTAINER is a regular expression: signal all containers with such ids that run")
 	return c
+}
+
+// killMatching signals the containers that match pattern. Those that are over already
+// are what was wanted.
+func (a *app) killMatching(pattern string, sig unix.Signal, all bool) error {
+	store, err := a.openStore()
+	if err != nil {
+		return err
+	}
+	ids, err := a.matching(store, pattern)
+	if err != nil {
+		return err
+	}
+	return eachContainer(ids, func(id string) error {
+		c, err := store.Load(id)
+		if err == nil {
+			err = c.Signal(sig, all)
+		}
+		if errors.Is(err, libcontainer.ErrNotRunning) || errors.Is(err, libcontainer.ErrNotExist) {
+			return nil
+		}
+		return err
+	})
 }

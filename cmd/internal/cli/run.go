@@ -37,7 +37,7 @@ exit status is that of the container's program, 128+n when signal n killed it.`,
 			if err != nil {
 				return err
 			}
-			_, err = a.createAndStart(args[0], p)
+			_, err = a.createAndStart(args[0], p, func() {})
 			return err
 		},
 	}
@@ -49,12 +49,14 @@ exit status is that of the container's program, 128+n when signal n killed it.`,
 	return c
 }
 
-// createAndStart leaves nothing behind when it fails.
-func (a *app) createAndStart(id string, p *preparation) (*libcontainer.Container, error) {
+// createAndStart calls created between the two. It leaves nothing behind when it
+// fails.
+func (a *app) createAndStart(id string, p *preparation, created func()) (*libcontainer.Container, error) {
 	c, err := a.createContainer(id, p)
 	if err != nil {
 		return nil, err
 	}
+	created()
 	if err := c.Start(a.log); err != nil {
 		return nil, errors.Join(err, p.store.Delete(id, true, a.log))
 	}
@@ -63,8 +65,8 @@ func (a *app) createAndStart(id string, p *preparation) (*libcontainer.Container
 
 // runForeground stays with the container until its program has exited.
 func (a *app) runForeground(id string, o *runOptions) (int, error) {
-	// Signals are kept for the container from before it is made, so that one that
-	// comes early does not kill berth between create and start.
+	// Signals are kept for the container from before it runs, so that one that comes
+	// early does not kill berth and leave it alone.
 	signals := catchUsual()
 	p, err := a.prepare(&o.bundleOptions, false)
 	if err != nil {
@@ -80,8 +82,7 @@ func (a *app) runForeground(id string, o *runOptions) (int, error) {
 	if p.config.Process.Terminal {
 		p.create.Console = t.attach
 	}
-	signals.await()
-	c, err := a.createAndStart(id, p)
+	c, err := a.createAndStart(id, p, signals.await)
 	if err != nil {
 		return exitFailure, err
 	}

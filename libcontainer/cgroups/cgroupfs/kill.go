@@ -71,6 +71,34 @@ func (d Dir) killRound(freeze func(bool) error) (pids []int, err error) {
 	return pids, d.signal(pids, unix.SIGKILL)
 }
 
+// Freezer stops and continues the processes of a cgroup.
+type Freezer interface {
+	Freeze(on bool) error
+	Frozen() (bool, error)
+}
+
+// SignalEach sends sig to every process in d and below. Meanwhile they stand still,
+// so that none of them forks one that is not in the list; those that stood still
+// before are left so. f may be nil where there is no freezer.
+func (d Dir) SignalEach(sig unix.Signal, f Freezer) (err error) {
+	frozen := true
+	if f != nil {
+		if frozen, err = f.Frozen(); err != nil {
+			return err
+		}
+	}
+	if !frozen {
+		// As with killRound: a signal is worth sending without, too.
+		_ = f.Freeze(true)
+		defer func() { err = errors.Join(err, f.Freeze(false)) }()
+	}
+	pids, err := d.Pids()
+	if err != nil || len(pids) == 0 {
+		return err
+	}
+	return d.signal(pids, sig)
+}
+
 // signal sends sig to those of pids that are in d. Each is pinned by a pidfd and
 // then looked up again: between the first list and the pidfd, a process may have
 // ended and its id gone to a stranger, but what is in the cgroup while the pidfd

@@ -20,18 +20,29 @@ type Knobs struct {
 	// Absent explains that the controller's file is not there; nil for the
 	// plain explanation.
 	Absent func(err error) error
-	Err    error
+	// Journal, when not nil, notes what is overwritten.
+	Journal *Journal
+	Err     error
+}
+
+// Put writes to file, each value with a call of its own: for a function given to
+// Do, which returns the error.
+func (k *Knobs) Put(file string, values ...string) error {
+	if k.Journal != nil {
+		k.Journal.note(k.Dir, file, values)
+	}
+	return k.Dir.WriteEach(file, values...)
 }
 
 // Write writes value to file for field, named as below linux.resources.
 func (k *Knobs) Write(field, file, value string) {
-	k.Do(field, func() error { return k.Dir.Write(file, value) })
+	k.Do(field, func() error { return k.Put(file, value) })
 }
 
 // Each writes every value with a call of its own.
 func (k *Knobs) Each(field, file string, values ...string) {
 	if len(values) > 0 {
-		k.Do(field, func() error { return k.Dir.WriteEach(file, values...) })
+		k.Do(field, func() error { return k.Put(file, values...) })
 	}
 }
 
@@ -63,7 +74,7 @@ func (k *Knobs) First(field, value string, files ...string) {
 	k.Do(field, func() error {
 		var err error
 		for _, file := range files {
-			if err = k.Dir.Write(file, value); !errors.Is(err, unix.ENOENT) {
+			if err = k.Put(file, value); !errors.Is(err, unix.ENOENT) {
 				return err
 			}
 		}
@@ -90,7 +101,7 @@ func (k *Knobs) Settle(settings ...Setting) {
 		var first error
 		for _, s := range settings {
 			k.Do(s.Field, func() error {
-				err := k.Dir.Write(s.File, s.Value)
+				err := k.Put(s.File, s.Value)
 				switch {
 				case s.Optional && errors.Is(err, unix.ENOENT):
 					return nil

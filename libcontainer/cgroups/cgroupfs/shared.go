@@ -29,7 +29,7 @@ func (k *Knobs) SetHugetlb(limits []specs.LinuxHugepageLimit, suffix string) {
 		k.Write(field, "hugetlb."+l.Pagesize+"."+suffix, value)
 		k.Do(field, func() error {
 			// The reservation's limit needs Linux 5.7, without it: usage only.
-			err := k.Dir.Write("hugetlb."+l.Pagesize+".rsvd."+suffix, value)
+			err := k.Put("hugetlb."+l.Pagesize+".rsvd."+suffix, value)
 			if errors.Is(err, unix.ENOENT) {
 				return nil
 			}

@@ -35,8 +35,12 @@ func setMemory(k *cgroupfs.Knobs, r *specs.LinuxResources) {
 	if s := m.Swappiness; s != nil && *s != math.MaxUint64 {
 		k.Write("memory.swappiness", "memory.swappiness", cgroupfs.Itoa(s))
 	}
-	if m.DisableOOMKiller != nil && *m.DisableOOMKiller {
+	switch off := m.DisableOOMKiller; {
+	case off == nil:
+	case *off:
 		k.Write("memory.disableOOMKiller", "memory.oom_control", "1")
+	case k.Journal != nil: // a new cgroup has it on already
+		k.Write("memory.disableOOMKiller", "memory.oom_control", "0")
 	}
 }
 

@@ -17,29 +17,19 @@ import (
 // memory.kernel and memory.useHierarchy are not applied: current kernels refuse
 // the first and know only one value of the second.
 func (m *Manager) Set(r *specs.LinuxResources) error {
-	steps := [...]struct {
-		controller string
-		asked      bool
-		apply      func(*cgroupfs.Knobs, *specs.LinuxResources)
-	}{
-		{"memory", r.Memory != nil, setMemory},
-		{"cpu", r.CPU != nil, setCPU},
-		{"cpuset", r.CPU != nil, setCpuset},
-		{"pids", r.Pids != nil, setPids},
-		{"hugetlb", len(r.HugepageLimits) > 0, setHugetlb},
-		{"blkio", r.BlockIO != nil, setBlkio},
-		{"net_cls", r.Network != nil, setClassID},
-		{"net_prio", r.Network != nil, setPriorities},
-		{"rdma", len(r.Rdma) > 0, setRdma},
-	}
-	for _, s := range steps {
-		if !s.asked {
-			continue
-		}
-		k := m.knobs(s.controller)
-		if s.apply(&k, r); k.Err != nil {
-			return k.Err
-		}
+	err := cgroupfs.Apply(r, m.knobs, []cgroupfs.Part{
+		{Controller: "memory", Asked: r.Memory != nil, Apply: setMemory},
+		{Controller: "cpu", Asked: r.CPU != nil, Apply: setCPU},
+		{Controller: "cpuset", Asked: r.CPU != nil, Apply: setCpuset},
+		{Controller: "pids", Asked: r.Pids != nil, Apply: setPids},
+		{Controller: "hugetlb", Asked: len(r.HugepageLimits) > 0, Apply: setHugetlb},
+		{Controller: "blkio", Asked: r.BlockIO != nil, Apply: setBlkio},
+		{Controller: "net_cls", Asked: r.Network != nil, Apply: setClassID},
+		{Controller: "net_prio", Asked: r.Network != nil, Apply: setPriorities},
+		{Controller: "rdma", Asked: len(r.Rdma) > 0, Apply: setRdma},
+	})
+	if err != nil {
+		return err
 	}
 	if len(r.Unified) > 0 {
 		return fmt.Errorf("linux.resources.unified: needs cgroup v2, the controllers of this host are on v1: %w", unix.ENOTSUP)
@@ -47,9 +37,20 @@ func (m *Manager) Set(r *specs.LinuxResources) error {
 	return nil
 }
 
+// Update applies limits as Set does. When it fails it has taken back what it wrote,
+// and when it has succeeded undo does that.
+func (m *Manager) Update(r *specs.LinuxResources) (undo func() error, err error) {
+	u := *m
+	u.journal = new(cgroupfs.Journal)
+	if err := u.Set(r); err != nil {
+		return nil, u.journal.Undo(err)
+	}
+	return func() error { return u.journal.Undo(nil) }, nil
+}
+
 func (m *Manager) knobs(controller string) cgroupfs.Knobs {
 	if h := m.find(controller); h != nil {
-		return cgroupfs.Knobs{Dir: h.dir}
+		return cgroupfs.Knobs{Dir: h.dir, Journal: m.journal}
 	}
 	return cgroupfs.Knobs{Missing: m.missing(controller)}
 }

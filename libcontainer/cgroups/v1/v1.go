@@ -20,6 +20,7 @@ import (
 
 	"github.com/berth-run/berth/libcontainer/cgroups/cgroupfs"
 	"github.com/berth-run/berth/libcontainer/configs"
+	"golang.org/x/sys/unix"
 )
 
 // Manager controls the cgroups of one container.
@@ -31,6 +32,8 @@ type Manager struct {
 	planned bool
 	// dropped is why a rootless container has no cgroup of a controller.
 	dropped map[string]error
+	// journal notes what an update overwrites; nil for a new container.
+	journal *cgroupfs.Journal
 }
 
 // hierarchy is one mounted hierarchy with the container's place in it.
@@ -187,6 +190,18 @@ func (m *Manager) Pids() ([]int, error) {
 	return d.Pids()
 }
 
+// Signal sends sig to every process of the container.
+func (m *Manager) Signal(sig unix.Signal) error {
+	d, err := m.members()
+	if err != nil {
+		return err
+	}
+	if m.find("freezer") == nil && m.unified() == nil {
+		return d.SignalEach(sig, nil)
+	}
+	return d.SignalEach(sig, m)
+}
+
 // Kill kills every process of the container.
 func (m *Manager) Kill() error {
 	if m.planned {
@@ -239,6 +254,9 @@ func (m *Manager) Destroy() error {
 // Delegate does nothing: with a directory of v1 come its limits and more of the
 // host's (runtime-spec, config-linux.md, "Cgroup ownership").
 func (m *Manager) Delegate(int) error { return nil }
+
+// EnterDelegated does nothing, since there is no delegated cgroup.
+func (m *Manager) EnterDelegated(int) error { return nil }
 
 // Placement opens what a new process needs to be placed.
 func (m *Manager) Placement() (*cgroupfs.Placement, error) {

@@ -36,7 +36,7 @@ func (m *Manager) enable() error {
 			return cgroupfs.PathError(fmt.Errorf("cgroup %s: %w", m.dir[:i], err))
 		}
 	}
-	return m.checkType()
+	return checkType(m.dir)
 }
 
 // passOn enables in d, for the cgroups below it, what d has and does not pass on.
@@ -87,13 +87,13 @@ func (m *Manager) refuse(controller string, err error) {
 
 // checkType makes the cgroup usable where one above it is threaded: below such
 // a one a new cgroup is invalid and nobody can enter it, until it is threaded too.
-func (m *Manager) checkType() error {
-	kind, err := m.dir.Read("cgroup.type")
+func checkType(d cgroupfs.Dir) error {
+	kind, err := d.Read("cgroup.type")
 	if err != nil || kind != "domain invalid" {
 		return nil //nolint:nilerr // The placement will tell what is wrong with it.
 	}
-	if err := m.dir.Write("cgroup.type", "threaded"); err != nil {
-		return cgroupfs.PathError(fmt.Errorf("cgroup %s is below a threaded cgroup: %w", m.dir, err))
+	if err := d.Write("cgroup.type", "threaded"); err != nil {
+		return cgroupfs.PathError(fmt.Errorf("cgroup %s is below a threaded cgroup: %w", d, err))
 	}
 	return nil
 }
@@ -107,7 +107,10 @@ func (m *Manager) knobs(controller string) cgroupfs.Knobs {
 		}
 		return cgroupfs.Knobs{Missing: err}
 	}
-	return cgroupfs.Knobs{Dir: m.dir, Absent: func(err error) error { return m.absent(controller, err) }}
+	return cgroupfs.Knobs{
+		Dir: m.dir, Journal: m.journal,
+		Absent: func(err error) error { return m.absent(controller, err) },
+	}
 }
 
 // absent explains why the file of a limit is not there.

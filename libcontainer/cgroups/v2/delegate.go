@@ -15,7 +15,8 @@ import (
 // delegated lists the files that a delegatee needs (Linux 4.15).
 const delegated = "/sys/kernel/cgroup/delegate"
 
-// Delegate makes user uid of the host the owner of the cgroup and of the files that
+// Delegate makes user uid of the host the owner of the cgroup, or of the last one below
+// it if there are some for the container's processes, and of the files that
 // the kernel names for that, so that it can make cgroups below it. The files of
 // limits stay the host's (cgroups(7), "Cgroups v2 delegation").
 func (m *Manager) Delegate(uid int) error {
@@ -29,13 +30,14 @@ func (m *Manager) Delegate(uid int) error {
 	if err != nil {
 		return fmt.Errorf("delegate the cgroup: %w", err)
 	}
-	if err := os.Chown(string(m.dir), uid, -1); err != nil {
+	dir := string(m.delegatee())
+	if err := os.Chown(dir, uid, -1); err != nil {
 		return fmt.Errorf("delegate the cgroup: %w", err)
 	}
 	for name := range strings.FieldsSeq(names) {
 		// It may name files that this cgroup does not have (memory.reclaim
 		// without the controller).
-		err := os.Chown(string(m.dir)+"/"+name, uid, -1)
+		err := os.Chown(dir+"/"+name, uid, -1)
 		if err != nil && !errors.Is(err, unix.ENOENT) {
 			return fmt.Errorf("delegate the cgroup: %w", err)
 		}

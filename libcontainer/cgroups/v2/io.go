@@ -32,11 +32,11 @@ func setIO(k *cgroupfs.Knobs, r *specs.LinuxResources) {
 // controller, on its scale of 1 to 10000.
 func writeWeight(k *cgroupfs.Knobs, field, device string, weight uint16) {
 	k.Do(field, func() error {
-		err := k.Dir.Write("io.bfq.weight", device+cgroupfs.Itoa(&weight))
+		err := k.Put("io.bfq.weight", device+cgroupfs.Itoa(&weight))
 		if !errors.Is(err, unix.ENOENT) {
 			return err
 		}
-		return k.Dir.Write("io.weight", device+strconv.FormatUint(ioWeight(weight), 10))
+		return k.Put("io.weight", device+strconv.FormatUint(ioWeight(weight), 10))
 	})
 }
 

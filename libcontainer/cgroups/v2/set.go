@@ -22,29 +22,30 @@ import (
 // useHierarchy, cpu.realtimeRuntime and realtimePeriod, blockIO.leafWeight,
 // network.
 func (m *Manager) Set(r *specs.LinuxResources) error {
-	steps := [...]struct {
-		controller string
-		asked      bool
-		apply      func(*cgroupfs.Knobs, *specs.LinuxResources)
-	}{
-		{"memory", r.Memory != nil, setMemory},
-		{"cpu", r.CPU != nil, setCPU},
-		{"cpuset", r.CPU != nil, setCpuset},
-		{"pids", r.Pids != nil, setPids},
-		{"hugetlb", len(r.HugepageLimits) > 0, setHugetlb},
-		{"io", r.BlockIO != nil, setIO},
-		{"rdma", len(r.Rdma) > 0, setRdma},
-	}
-	for _, s := range steps {
-		if !s.asked {
-			continue
-		}
-		k := m.knobs(s.controller)
-		if s.apply(&k, r); k.Err != nil {
-			return k.Err
-		}
+	err := cgroupfs.Apply(r, m.knobs, []cgroupfs.Part{
+		{Controller: "memory", Asked: r.Memory != nil, Apply: setMemory},
+		{Controller: "cpu", Asked: r.CPU != nil, Apply: setCPU},
+		{Controller: "cpuset", Asked: r.CPU != nil, Apply: setCpuset},
+		{Controller: "pids", Asked: r.Pids != nil, Apply: setPids},
+		{Controller: "hugetlb", Asked: len(r.HugepageLimits) > 0, Apply: setHugetlb},
+		{Controller: "io", Asked: r.BlockIO != nil, Apply: setIO},
+		{Controller: "rdma", Asked: len(r.Rdma) > 0, Apply: setRdma},
+	})
+	if err != nil {
+		return err
 	}
 	return m.setUnified(r.Unified)
+}
+
+// Update applies limits as Set does. When it fails it has taken back what it wrote,
+// and when it has succeeded undo does that.
+func (m *Manager) Update(r *specs.LinuxResources) (undo func() error, err error) {
+	u := *m
+	u.journal = new(cgroupfs.Journal)
+	if err := u.Set(r); err != nil {
+		return nil, u.journal.Undo(err)
+	}
+	return func() error { return u.journal.Undo(nil) }, nil
 }
 
 func setPids(k *cgroupfs.Knobs, r *specs.LinuxResources) {
@@ -117,7 +118,7 @@ func setSwap(k *cgroupfs.Knobs, m *specs.LinuxMemory) {
 		if err != nil || value == "" {
 			return err
 		}
-		err := k.Dir.Write("memory.swap.max", value)
+		err := k.Put("memory.swap.max", value)
 		if errors.Is(err, unix.ENOENT) && (value == "max" || value == "0") {
 			// Without swap accounting there is nothing to set free. Nor to
 			// forbid: engines ask for no swap as a matter of course.

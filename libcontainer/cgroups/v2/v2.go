@@ -38,6 +38,8 @@ type Manager struct {
 	refused map[string]error
 	// denied is why a rootless container has no cgroup.
 	denied error
+	// journal notes what an update overwrites; nil for a new container.
+	journal *cgroupfs.Journal
 }
 
 // New plans the cgroup of container id.
@@ -124,6 +126,9 @@ func (m *Manager) Create() (err error) {
 	if err := m.enable(); err != nil {
 		return err
 	}
+	if err := m.makeBelow(&made); err != nil {
+		return err
+	}
 	m.planned = false
 	return nil
 }
@@ -146,7 +151,7 @@ func (m *Manager) Placement() (*cgroupfs.Placement, error) {
 	if m.dir == "" || m.born {
 		return &cgroupfs.Placement{}, nil
 	}
-	dir, err := m.dir.Open()
+	dir, err := m.subgroup().Open()
 	if err != nil {
 		return nil, fmt.Errorf("place in cgroup: %w", err)
 	}
@@ -205,6 +210,14 @@ func (m *Manager) Frozen() (bool, error) {
 		return false, nil
 	}
 	return m.dir.Frozen()
+}
+
+// Signal sends sig to every process of the container.
+func (m *Manager) Signal(sig unix.Signal) error {
+	if m.dir == "" {
+		return cgroupfs.ErrNoCgroup
+	}
+	return m.dir.SignalEach(sig, m)
 }
 
 // Kill kills every process of the container.

@@ -34,6 +34,16 @@ func Process(document string) (*specs.Process, error) {
 	return p, nil
 }
 
+// Resources reads a document that is linux.resources alone. Errors are as Spec's.
+func Resources(document string) (*specs.LinuxResources, error) {
+	d := &decoder{text: document}
+	r := new(specs.LinuxResources)
+	if err := d.whole(func() error { return object(d, r, resourcesFields) }); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
 // whole reads the document, which is an object, and makes sure that it ends there.
 func (d *decoder) whole(read func() error) error {
 	// Checked here, since null is a valid value of everything below.

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"runtime/debug"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/berth-run/berth/libcontainer"
+)
+
+func (a *app) eventsCommand() *cobra.Command {
+	stats, all := false, false
+	interval := 5 * time.Second
+	c := &cobra.Command{
+		Use:   "events [flags] CONTAINER...",
+		Short: "print statistics of containers, and tell when they run out of memory",
+		Long: `Prints a line of JSON for each event: the statistics of each container at each
+interval, and "oom" when the kernel had no memory for one of its processes. Ends when
+the containers have stopped.`,
+		Args: func(c *cobra.Command, args []string) error {
+			if all {
+				return a.arguments(0, 0)(c, args)
+			}
+			return a.arguments(1, math.MaxInt)(c, args)
+		},
+		ValidArgsFunction: a.completeContainer,
+		RunE: func(_ *cobra.Command, ids []string) error {
+			if interval <= 0 {
+				return errors.New("duration interval must be greater than 0")
+			}
+			store, err := a.openStore()
+			if err != nil {
+				return err
+			}
+			if stats {
+				return a.printStats(store, ids, all)
+			}
+			debug.SetGCPercent(100) // This process may live for months now.
+			return store.Watch(&libcontainer.WatchOptions{
+				IDs: ids, All: all, Interval: interval, Emit: a.printEvent, Log: a.log,
+			})
+		},
+	}
+	c.Flags().BoolVar(&stats, "stats", false, "print the statistics once")
+	c.Flags().BoolVar(&all, "all", false, "watch all containers, also those that are made later")
+	c.Flags().DurationVar(&interval, "interval", interval, "print the statistics each `DURATION`")
+	return c
+}
+
+// printEvent prints one line.
+func (a *app) printEvent(e *libcontainer.Event) error {
+	text, err := json.Marshal(e)
+	if err != nil {
+		return fmt.Errorf("encode JSON: %w", err)
+	}
+	return a.print(string(text) + "\n")
+}
+
+// printStats prints the statistics of each container once. With all, those that have
+// stopped are left out.
+func (a *app) printStats(store *libcontainer.Store, ids []string, all bool) error {
+	if all {
+		var err error
+		if ids, err = store.IDs(); err != nil {
+			if a.global.root == "" && errors.Is(err, fs.ErrNotExist) {
+				return nil
+			}
+			return err
+		}
+	}
+	return eachContainer(ids, func(id string) error {
+		c, err := store.Load(id)
+		if err != nil {
+			return err
+		}
+		s, err := c.Stats()
+		if err != nil {
+			if all && (errors.Is(err, libcontainer.ErrNotRunning) || errors.Is(err, libcontainer.ErrNotExist)) {
+				return nil
+			}
+			return err
+		}
+		return a.printEvent(&libcontainer.Event{Type: libcontainer.EventStats, ID: id, Data: s})
+	})
+}

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/seccomp"
+	"github.com/berth-run/berth/specconv"
+)
+
+// converter converts the example after a change, with a bundle for it to be in.
+type converter struct {
+	t      *testing.T
+	bundle string
+}
+
+func newConverter(t *testing.T) *converter {
+	t.Helper()
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(dir, "rootfs"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return &converter{t, dir}
+}
+
+// convert gives the plan, and what there was to complain about: the error, or else
+// the warnings.
+func (c *converter) convert(change func(*specs.Spec)) (*configs.Config, string) {
+	s := specconv.Example()
+	change(s)
+	var warnings []string
+	plan, err := specconv.Convert(s, &specconv.Options{
+		Bundle: c.bundle,
+		Warn:   func(format string, args ...any) { warnings = append(warnings, fmt.Sprintf(format, args...)) },
+	})
+	if err != nil {
+		return nil, err.Error()
+	}
+	return plan, strings.Join(warnings, "; ")
+}
+
+// exactly checks that each listed name is taken without a complaint and none of the
+// others is. A name that is taken but not listed would be a feature nobody can find;
+// engines send a name that is listed and not taken, and trust that it is.
+func exactly(t *testing.T, kind string, listed, others []string, complaint func(string) string) {
+	t.Helper()
+	if len(listed) == 0 {
+		t.Errorf("no %s listed", kind)
+	}
+	for _, name := range listed {
+		if c := complaint(name); c != "" {
+			t.Errorf("%s %q is listed: %s", kind, name, c)
+		}
+	}
+	for _, name := range slices.Concat(others, variants(listed)) {
+		if !slices.Contains(listed, name) && complaint(name) == "" {
+			t.Errorf("%s %q is taken and not listed", kind, name)
+		}
+	}
+}
+
+// variants are names that are like those listed, and so may be taken for them.
+func variants(listed []string) []string {
+	var all []string
+	for _, n := range listed {
+		all = append(all, strings.ToLower(n), strings.ToUpper(n), strings.ToUpper(n[:1])+n[1:], n+"X", n[:len(n)-1], " "+n)
+		if _, tail, ok := strings.Cut(n, "_"); ok {
+			all = append(all, tail)
+		}
+	}
+	return all
+}
+
+func TestFeaturesNamesAreExact(t *testing.T) {
+	c := newConverter(t)
+	f := newFeatures("")
+	exactly(t, "namespace", f.Linux.Namespaces, []string{"net", "mnt", "cgroup2", ""}, func(name string) string {
+		_, complaint := c.convert(func(s *specs.Spec) {
+			s.Linux = &specs.Linux{Namespaces: []specs.LinuxNamespace{{Type: specs.LinuxNamespaceType(name), Path: "/proc/self/ns/none"}}}
+			s.Hostname = ""
+		})
+		return complaint
+	})
+	exactly(t, "capability", f.Linux.Capabilities, []string{"CAP_ALL", ""}, func(name string) string {
+		_, complaint := c.convert(func(s *specs.Spec) { s.Process.Capabilities.Bounding = []string{name} })
+		return complaint
+	})
+	if n := len(f.Linux.Capabilities); n != unix.CAP_LAST_CAP+1 {
+		t.Errorf("%d capabilities listed, the kernel has %d", n, unix.CAP_LAST_CAP+1)
+	}
+	exactly(t, "memory policy", f.Linux.MemoryPolicy.Modes, []string{"MPOL_MAX", ""}, func(name string) string {
+		plan, complaint := c.convert(func(s *specs.Spec) {
+			s.Linux.MemoryPolicy = &specs.LinuxMemoryPolicy{Mode: specs.MemoryPolicyModeType(name), Nodes: "0"}
+			if name == "MPOL_DEFAULT" || name == "MPOL_LOCAL" {
+				s.Linux.MemoryPolicy.Nodes = ""
+			}
+		})
+		if complaint == "" && plan.MemoryPolicy == nil {
+			return "has no effect"
+		}
+		return complaint
+	})
+	exactly(t, "memory policy flag", f.Linux.MemoryPolicy.Flags, []string{"MPOL_F_NODE", "MPOL_F_ADDR", ""}, func(name string) string {
+		plan, complaint := c.convert(func(s *specs.Spec) {
+			s.Linux.MemoryPolicy = &specs.LinuxMemoryPolicy{
+				Mode: specs.MpolBind, Nodes: "0", Flags: []specs.MemoryPolicyFlagType{specs.MemoryPolicyFlagType(name)},
+			}
+		})
+		if complaint == "" && plan.MemoryPolicy.Flags == 0 {
+			return "has no effect"
+		}
+		return complaint
+	})
+}
+
+// TestFeaturesHooksAreExact: what is listed is checked, and so looked at; and it is
+// all that the specification has.
+func TestFeaturesHooksAreExact(t *testing.T) {
+	c := newConverter(t)
+	var known []string
+	kinds := reflect.TypeFor[specs.Hooks]()
+	for i := range kinds.NumField() {
+		name, _, _ := strings.Cut(kinds.Field(i).Tag.Get("json"), ",")
+		known = append(known, name)
+		_, complaint := c.convert(func(s *specs.Spec) {
+			s.Hooks = new(specs.Hooks)
+			reflect.ValueOf(s.Hooks).Elem().Field(i).Set(reflect.ValueOf([]specs.Hook{{Path: "relative"}}))
+		})
+		if !strings.HasPrefix(complaint, "hooks."+name+"[0].path: ") {
+			t.Errorf("a bad %s hook: %q", name, complaint)
+		}
+	}
+	listed := newFeatures("").Hooks
+	slices.Sort(known)
+	if got := slices.Sorted(slices.Values(listed)); !slices.Equal(got, known) {
+		t.Errorf("listed %q, the specification has %q", got, known)
+	}
+}
+
+// TestFeaturesAnnotationsAreExact: those that are listed as unsafe change the plan, or
+// are refused for their value, and no other one does.
+func TestFeaturesAnnotationsAreExact(t *testing.T) {
+	c := newConverter(t)
+	// All that runc and crun read, so that one of ours that is not listed shows.
+	others := []string{
+		"run.oci.systemd.subgroup", "run.oci.delegate-cgroup", "run.oci.hooks.stdout", "run.oci.hooks.stderr",
+		"run.oci.keep_original_groups", "run.oci.pidfd_receiver", "run.oci.seccomp.receiver",
+		"bundle", "org.systemd.property.MemoryMax", "org.criu.config", "io.kubernetes.cri.container-type", "module.wasm.image/variant",
+		"run.oci.handler", "run.oci.mount_context_type", "run.oci.seccomp.plugins", "run.oci.seccomp_bpf_data",
+		"run.oci.seccomp_fail_unknown_syscall", "run.oci.systemd.force_cgroup_v1", "run.oci.timens_offset", "krun.cpus",
+	}
+	plan := func(key, value string) (*configs.Config, string) {
+		return c.convert(func(s *specs.Spec) {
+			s.Annotations = map[string]string{key: value}
+			s.Linux.Seccomp = &specs.LinuxSeccomp{}
+		})
+	}
+	listed := newFeatures("").PotentiallyUnsafeConfigAnnotations
+	if !slices.IsSorted(listed) {
+		t.Errorf("not sorted: %q", listed)
+	}
+	exactly(t, "annotation", listed, others, func(key string) string {
+		for _, value := range []string{"/path", "name"} {
+			with, complaint := plan(key, value)
+			if complaint != "" {
+				return ""
+			}
+			without, _ := plan("org.example.other", value)
+			with.Annotations, without.Annotations = nil, nil
+			with.Cgroup.Annotations, without.Cgroup.Annotations = nil, nil
+			if !reflect.DeepEqual(with, without) {
+				return ""
+			}
+		}
+		return "has no effect"
+	})
+	for key := range newFeatures("commit").Annotations {
+		known := []string{"run.berth.version", "run.berth.commit", "io.github.seccomp.libseccomp.version"}
+		if !slices.Contains(known, key) {
+			t.Errorf("annotation %s of berth itself", key)
+		}
+	}
+}
+
+func TestFeaturesSeccompIsExact(t *testing.T) {
+	f := newFeatures("").Linux.Seccomp
+	compile := func(change func(*specs.LinuxSeccomp)) string {
+		p := &specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Syscalls: []specs.LinuxSyscall{{
+			Names: []string{"getcwd"}, Action: specs.ActErrno, Args: []specs.LinuxSeccompArg{{Op: specs.OpEqualTo}},
+		}}}
+		change(p)
+		if _, err := seccomp.Compile(p, t.TempDir()); err != nil {
+			return err.Error()
+		}
+		return ""
+	}
+	if *f.Enabled != (compile(func(*specs.LinuxSeccomp) {}) == "") {
+		t.Fatalf("seccomp is listed as %t", *f.Enabled)
+	}
+	if !*f.Enabled {
+		if len(f.Actions)+len(f.Operators)+len(f.Archs)+len(f.KnownFlags)+len(f.SupportedFlags) > 0 {
+			t.Errorf("no seccomp, but %+v", f)
+		}
+		return
+	}
+	exactly(t, "action", f.Actions, []string{"SCMP_ACT_DENY", ""}, func(name string) string {
+		return compile(func(p *specs.LinuxSeccomp) {
+			p.Syscalls[0].Action = specs.LinuxSeccompAction(name)
+			p.ListenerPath = "/run/agent"
+		})
+	})
+	exactly(t, "operator", f.Operators, []string{"SCMP_CMP_ANY", ""}, func(name string) string {
+		return compile(func(p *specs.LinuxSeccomp) {
+			p.Syscalls[0].Args[0].Op = specs.LinuxSeccompOperator(name)
+		})
+	})
+	others := []string{
+		"", "SCMP_ARCH_NATIVE", "SCMP_ARCH_ALPHA", "SCMP_ARCH_LOONGARCH64", "SCMP_ARCH_M68K", "SCMP_ARCH_SH", "SCMP_ARCH_SHEB",
+		"SCMP_ARCH_PARISC", "SCMP_ARCH_PARISC64", "SCMP_ARCH_RISCV64",
+	}
+	exactly(t, "architecture", f.Archs, others, func(name string) string {
+		complaint := compile(func(p *specs.LinuxSeccomp) { p.Architectures = []specs.Arch{specs.Arch(name)} })
+		// Known, but of another byte order than this machine, where no process can be of it.
+		if strings.HasSuffix(complaint, unix.EDOM.Error()) {
+			return ""
+		}
+		return complaint
+	})
+	flag := func(name string) string {
+		return compile(func(p *specs.LinuxSeccomp) { p.Flags = []specs.LinuxSeccompFlag{specs.LinuxSeccompFlag(name)} })
+	}
+	exactly(t, "flag", f.SupportedFlags, []string{"SECCOMP_FILTER_FLAG_NEW_LISTENER", "SECCOMP_FILTER_FLAG_TSYNC_ESRCH", ""}, flag)
+	for _, name := range f.KnownFlags {
+		if strings.Contains(flag(name), "unknown flag") {
+			t.Errorf("flag %s is listed as known", name)
+		}
+	}
+	for _, name := range f.SupportedFlags {
+		if !slices.Contains(f.KnownFlags, name) {
+			t.Errorf("flag %s is supported and not known", name)
+		}
+	}
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/berth-run/berth/libcontainer/configs"
+)
+
+// mountOption converts a mount with one option, or none.
+func (c *converter) mountOption(options ...string) *configs.Mount {
+	plan, complaint := c.convert(func(s *specs.Spec) {
+		s.Mounts = []specs.Mount{{Destination: "/mnt", Type: "tmpfs", Source: "/source", Options: options}}
+	})
+	if complaint != "" {
+		c.t.Errorf("mount option %q: %s", options, complaint)
+		return &configs.Mount{}
+	}
+	return &plan.Mounts[0]
+}
+
+// changes says what the options make of a mount: "set", "clear", "propagation",
+// "recursive set", "recursive clear", "copy up", "data", "".
+func changes(m *configs.Mount) string {
+	var all []string
+	for _, c := range []struct {
+		name string
+		made bool
+	}{
+		{"set", m.Flags != 0},
+		{"clear", m.Cleared != 0},
+		{"propagation", len(m.Propagation) != 0},
+		{"recursive", m.RecAttrSet|m.RecAttrClear != 0},
+		{"copy up", m.CopyUp},
+		{"id map", m.IDMap != ""},
+		{"data", len(m.Data) != 0},
+	} {
+		if c.made {
+			all = append(all, c.name)
+		}
+	}
+	return strings.Join(all, " and ")
+}
+
+// mountOptionKinds are all options of mount(8) and the runtime-spec that are not for
+// the file system, by what they change.
+var mountOptionKinds = map[string]string{
+	"": "defaults",
+	"set": `bind dirsync iversion lazytime mand noatime nodev nodiratime noexec nosuid nosymfollow rbind relatime remount
+		ro silent strictatime sync`,
+	"clear":       `async atime dev diratime exec loud noiversion nolazytime nomand norelatime nostrictatime rw suid symfollow`,
+	"propagation": `private rprivate shared rshared slave rslave unbindable runbindable`,
+	"recursive": `ratime rdev rdiratime rexec rnoatime rnodev rnodiratime rnoexec rnorelatime rnostrictatime rnosuid
+		rnosymfollow rrelatime rro rrw rstrictatime rsuid rsymfollow`,
+	"copy up": "tmpcopyup",
+	// What is the file system's, or what one of the peers alone knows.
+	"data": `acl noacl rsync rasync rdirsync rmand rnomand copy-symlink src-nofollow dest-nofollow size=1m mode=755 rdefaults
+		rremount rbindable nobind nodefaults noro noprivate rtmpcopyup user nouser auto noauto nofail Ro`,
+}
+
+func TestFeaturesMountOptionsAreExact(t *testing.T) {
+	c := newConverter(t)
+	listed := newFeatures("").MountOptions
+	known := map[string]string{}
+	for kind, names := range mountOptionKinds {
+		for name := range strings.FieldsSeq(names) {
+			known[name] = kind
+			if got := changes(c.mountOption(name)); got != kind {
+				t.Errorf("mount option %s changes %q, want %q", name, got, kind)
+			}
+			if slices.Contains(listed, name) != (kind != "data") {
+				t.Errorf("mount option %s (%s) is listed: %t", name, kind, kind == "data")
+			}
+		}
+	}
+	for _, name := range listed {
+		if _, ok := known[name]; !ok {
+			t.Errorf("mount option %s is listed, and not tested", name)
+		}
+	}
+	for _, name := range variants(listed) {
+		if _, ok := known[name]; !ok && changes(c.mountOption(name)) != "data" {
+			t.Errorf("mount option %q is taken and not listed", name)
+		}
+	}
+}
+
+// TestFeaturesMountOptionsOppose: of two options that are each other's opposite one
+// clears the flag that the other sets.
+func TestFeaturesMountOptionsOppose(t *testing.T) {
+	c := newConverter(t)
+	listed := newFeatures("").MountOptions
+	pairs := map[string]string{"ro": "rw", "rro": "rrw", "sync": "async", "silent": "loud"}
+	for _, name := range listed {
+		for _, prefix := range []string{"", "r"} {
+			positive, ok := strings.CutPrefix(name, prefix+"no")
+			if ok && slices.Contains(listed, prefix+positive) {
+				pairs[name] = prefix + positive
+			}
+		}
+	}
+	if len(pairs) < 20 {
+		t.Errorf("only %d pairs: %q", len(pairs), pairs)
+	}
+	for a, b := range pairs {
+		ma, mb := c.mountOption(a), c.mountOption(b)
+		switch {
+		case ma.Flags != 0 || mb.Flags != 0:
+			if ma.Flags != mb.Cleared || ma.Cleared != mb.Flags {
+				t.Errorf("%s sets %#x and clears %#x, %s %#x and %#x", a, ma.Flags, ma.Cleared, b, mb.Flags, mb.Cleared)
+			}
+		case strings.HasSuffix(a, "atime") && !strings.HasSuffix(a, "diratime"):
+			// One field of three values: only that it is the same one.
+			if ma.RecAttrClear != mb.RecAttrClear || ma.RecAttrSet == mb.RecAttrSet && a == "rnoatime" {
+				t.Errorf("%s: %#x of %#x, %s: %#x of %#x", a, ma.RecAttrSet, ma.RecAttrClear, b, mb.RecAttrSet, mb.RecAttrClear)
+			}
+		default:
+			if ma.RecAttrSet == 0 || ma.RecAttrSet != mb.RecAttrClear {
+				t.Errorf("%s sets %#x, %s clears %#x", a, ma.RecAttrSet, b, mb.RecAttrClear)
+			}
+		}
+	}
+}
+
+// TestFeaturesIDMapIsTaken: the options of id maps stand under mountExtensions, as
+// runc has them, and not in the list.
+func TestFeaturesIDMapIsTaken(t *testing.T) {
+	c := newConverter(t)
+	f := newFeatures("")
+	for _, name := range []string{"idmap", "ridmap"} {
+		plan, complaint := c.convert(func(s *specs.Spec) {
+			ids := []specs.LinuxIDMapping{{ContainerID: 0, HostID: 1000, Size: 10}}
+			s.Mounts = []specs.Mount{{
+				Destination: "/mnt", Type: "bind", Source: "/source", Options: []string{"bind", name}, UIDMappings: ids, GIDMappings: ids,
+			}}
+		})
+		taken := complaint == "" && plan.Mounts[0].IDMap == name && reflect.DeepEqual(plan.Mounts[0].Data, []string(nil))
+		if taken != *f.Linux.MountExtensions.IDMap.Enabled {
+			t.Errorf("%s: listed as %t, but: %s", name, *f.Linux.MountExtensions.IDMap.Enabled, complaint)
+		}
+		if slices.Contains(f.MountOptions, name) {
+			t.Errorf("%s is among the mount options", name)
+		}
+	}
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+func (a *app) psCommand() *cobra.Command {
+	var format string
+	c := &cobra.Command{
+		Use:   "ps [flags] CONTAINER [PS-OPTION...]",
+		Short: "list the processes of a container",
+		Long: `Lists the processes of a container as ps(1) of the host does, which gets the
+options after the container's id (default: -ef) and has to print a column PID.`,
+		Args:              a.arguments(1, math.MaxInt),
+		ValidArgsFunction: a.completeContainer,
+		RunE: func(_ *cobra.Command, args []string) error {
+			if format != "table" && format != "json" {
+				return errors.New("invalid format option")
+			}
+			c, err := a.load(args[0])
+			if err != nil {
+				return err
+			}
+			pids, err := c.Processes()
+			if err != nil {
+				return err
+			}
+			if format == "table" {
+				return a.printProcesses(pids, args[1:])
+			}
+			text, err := json.Marshal(pids) // "null" when there are none, as runc has it
+			if err != nil {
+				return fmt.Errorf("encode JSON: %w", err)
+			}
+			return a.print(string(text) + "\n")
+		},
+	}
+	c.Flags().StringVarP(&format, "format", "f", "table", "print the list as `FORMAT`: table or json (an array of pids)")
+	return c
+}
+
+// printProcesses runs ps and prints its lines about pids.
+func (a *app) printProcesses(pids []int, options []string) error {
+	if len(options) == 0 {
+		options = []string{"-ef"}
+	}
+	var stderr bytes.Buffer
+	ps := exec.Command("ps", options...)
+	ps.Stderr = &stderr
+	out, err := ps.Output()
+	if err != nil {
+		return fmt.Errorf("ps: %w: %s", err, strings.TrimSpace(stderr.String()))
+	}
+	table, err := filterProcesses(string(out), pids)
+	if err != nil {
+		return err
+	}
+	return a.print(table)
+}
+
+// filterProcesses keeps the heading and the lines about pids of what ps printed.
+func filterProcesses(table string, pids []int) (string, error) {
+	heading, rows, _ := strings.Cut(table, "\n")
+	column := slices.Index(strings.Fields(heading), "PID")
+	if column < 0 {
+		return "", errors.New("couldn't find PID field in ps output")
+	}
+	end := strings.Index(" "+heading+" ", " PID ") + len("PID")
+	var b strings.Builder
+	b.WriteString(heading + "\n")
+	for row := range strings.Lines(rows) {
+		row = strings.TrimSuffix(row, "\n")
+		if pid, ok := pidOf(row, column, end); ok && slices.Contains(pids, pid) {
+			b.WriteString(row + "\n")
+		}
+	}
+	return b.String(), nil
+}
+
+// pidOf finds the process id in a line of ps: below the heading, whose end it is
+// aligned with, or where a field before it is too long for its column, by counting.
+func pidOf(row string, column, end int) (int, bool) {
+	if end <= len(row) && (end == len(row) || row[end] == ' ') {
+		word := row[strings.LastIndexByte(row[:end], ' ')+1 : end]
+		if pid, err := strconv.Atoi(word); err == nil {
+			return pid, true
+		}
+	}
+	words := strings.Fields(row)
+	if column >= len(words) {
+		return 0, false
+	}
+	pid, err := strconv.Atoi(words[column])
+	return pid, err == nil
+}

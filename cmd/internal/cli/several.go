@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"regexp"
+	"slices"
+
+	"github.com/berth-run/berth/libcontainer"
+)
+
+// eachContainer does something with containers, with all of them even when it fails
+// for some.
+func eachContainer(ids []string, do func(id string) error) error {
+	if len(ids) == 1 {
+		return do(ids[0])
+	}
+	var errs []error
+	for _, id := range ids {
+		if err := do(id); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", id, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// matching finds the containers whose id has a match of a POSIX extended regular
+// expression, as in crun.
+func (a *app) matching(store *libcontainer.Store, pattern string) ([]string, error) {
+	re, err := regexp.CompilePOSIX(pattern)
+	if err != nil {
+		return nil, fmt.Errorf("--regex: %w", err)
+	}
+	ids, err := store.IDs()
+	if err != nil && (a.global.root != "" || !errors.Is(err, fs.ErrNotExist)) {
+		return nil, err
+	}
+	return slices.DeleteFunc(ids, func(id string) bool { return !re.MatchString(id) }), nil
+}

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/berth-run/berth/specconv"
+)
+
+// updateOptions are the options of update. Numbers are text until it is known that
+// no document takes their place.
+type updateOptions struct {
+	resources                               string
+	memory, reservation, swap               string
+	kernel, kernelTCP                       string
+	period, quota, burst, idle              string
+	shares, realtimePeriod, realtimeRuntime string
+	cpus, mems                              string
+	blkioWeight, pids                       string
+	l3CacheSchema, memoryBandwidthSchema    string
+}
+
+func (a *app) updateCommand() *cobra.Command {
+	var o updateOptions
+	c := &cobra.Command{
+		Use:   "update [flags] CONTAINER",
+		Short: "change the limits of a container",
+		Long: `Changes the limits of a container that has not stopped. What is not given, or is
+zero, stays as it is. When one limit is refused, none is changed.
+
+The document of --resources is the object linux.resources of a config.json, without
+devices; all other options but the schemas are then ignored. Sizes may have a unit:
+k, m, g or t, of 1024.`,
+		Args:              a.arguments(1, 1),
+		ValidArgsFunction: a.completeContainer,
+		RunE: func(_ *cobra.Command, args []string) error {
+			c, err := a.load(args[0])
+			if err != nil {
+				return err
+			}
+			r, err := a.newResources(&o)
+			if err != nil {
+				return err
+			}
+			return c.Update(r, o.schemata())
+		},
+	}
+	o.declare(c.Flags())
+	return c
+}
+
+func (o *updateOptions) declare(f *pflag.FlagSet) {
+	f.StringVarP(&o.resources, "resources", "r", "", "read the new limits from `FILE`, - for the standard input")
+	f.StringVar(&o.memory, "memory", "", "limit memory to `SIZE`, -1 for no limit")
+	f.StringVar(&o.reservation, "memory-reservation", "", "protect `SIZE` of memory (the soft limit of cgroup v1)")
+	f.StringVar(&o.swap, "memory-swap", "", "limit memory and swap together to `SIZE`, -1 for no limit")
+	f.StringVar(&o.kernel, "kernel-memory", "", "accepted for old callers: `SIZE` is ignored, as by kernels")
+	f.StringVar(&o.kernelTCP, "kernel-memory-tcp", "", "limit buffers of TCP to `SIZE` (cgroup v1)")
+	f.StringVar(&o.period, "cpu-period", "", "length `USECS` of the period of the CPU quota")
+	f.StringVar(&o.quota, "cpu-quota", "", "CPU time in `USECS` for each period, -1 for no limit")
+	f.StringVar(&o.burst, "cpu-burst", "", "unused CPU time in `USECS` that may be saved for later")
+	f.StringVar(&o.idle, "cpu-idle", "", "`1` runs the container only when nothing else wants to, 0 ends that")
+	f.StringVar(&o.shares, "cpu-share", "", "CPU `SHARES` compared to other containers")
+	f.StringVar(&o.realtimePeriod, "cpu-rt-period", "", "length `USECS` of the period of real-time scheduling (cgroup v1)")
+	f.StringVar(&o.realtimeRuntime, "cpu-rt-runtime", "", "real-time CPU time in `USECS` for each period (cgroup v1)")
+	f.StringVar(&o.cpus, "cpuset-cpus", "", "`LIST` of CPUs to use")
+	f.StringVar(&o.mems, "cpuset-mems", "", "`LIST` of memory nodes to use")
+	f.StringVar(&o.blkioWeight, "blkio-weight", "", "`WEIGHT` of block I/O, 10 to 1000")
+	f.StringVar(&o.pids, "pids-limit", "", "`NUMBER` of tasks the container may have, -1 for no limit")
+	f.StringVar(&o.l3CacheSchema, "l3-cache-schema", "", "`SCHEMA` of the L3 cache for the container's resctrl group")
+	f.StringVar(&o.memoryBandwidthSchema, "mem-bw-schema", "", "`SCHEMA` of memory bandwidth for the container's resctrl group")
+}
+
+// schemata are the lines for the container's resctrl group.
+func (o *updateOptions) schemata() []string {
+	var lines []string
+	for _, s := range []string{o.l3CacheSchema, o.memoryBandwidthSchema} {
+		if s != "" {
+			lines = append(lines, s)
+		}
+	}
+	return lines
+}
+
+// newResources are the limits that the options or the document ask for.
+func (a *app) newResources(o *updateOptions) (*specs.LinuxResources, error) {
+	if o.resources == "" {
+		return o.parse()
+	}
+	in, name := a.stdin, "standard input"
+	if o.resources != "-" {
+		name = o.resources
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, fmt.Errorf("--resources: %w", err)
+		}
+		defer f.Close()
+		in = f
+	}
+	const most = 1 << 20
+	document, err := io.ReadAll(io.LimitReader(in, most))
+	if err != nil {
+		return nil, fmt.Errorf("--resources: %w", err)
+	}
+	r, err := specconv.Resources(string(document))
+	if err != nil {
+		return nil, fmt.Errorf("--resources: %s: %w", name, err)
+	}
+	return r, nil
+}
+
+// parse reads the options as one document of resources.
+func (o *updateOptions) parse() (*specs.LinuxResources, error) {
+	m, c, b, p := specs.LinuxMemory{}, specs.LinuxCPU{Cpus: o.cpus, Mems: o.mems}, specs.LinuxBlockIO{}, specs.LinuxPids{}
+	kernel := new(int64)
+	for _, option := range []struct {
+		name, value string
+		read        func(string) error
+	}{
+		{"memory", o.memory, number(&m.Limit, parseSize)},
+		{"memory-reservation", o.reservation, number(&m.Reservation, parseSize)},
+		{"memory-swap", o.swap, number(&m.Swap, parseSize)},
+		{"kernel-memory", o.kernel, number(&kernel, parseSize)},
+		{"kernel-memory-tcp", o.kernelTCP, number(&m.KernelTCP, parseSize)},
+		{"cpu-period", o.period, number(&c.Period, parseUnsigned)},
+		{"cpu-quota", o.quota, number(&c.Quota, parseSigned)},
+		{"cpu-burst", o.burst, number(&c.Burst, parseUnsigned)},
+		{"cpu-idle", o.idle, number(&c.Idle, parseSigned)},
+		{"cpu-share", o.shares, number(&c.Shares, parseUnsigned)},
+		{"cpu-rt-period", o.realtimePeriod, number(&c.RealtimePeriod, parseUnsigned)},
+		{"cpu-rt-runtime", o.realtimeRuntime, number(&c.RealtimeRuntime, parseSigned)},
+		{"blkio-weight", o.blkioWeight, number(&b.Weight, parseWeight)},
+		{"pids-limit", o.pids, number(&p.Limit, parseSigned)},
+	} {
+		if option.value == "" {
+			continue
+		}
+		if err := option.read(option.value); err != nil {
+			return nil, fmt.Errorf("invalid value for %s: %w", option.name, err)
+		}
+	}
+	r := new(specs.LinuxResources)
+	if m != (specs.LinuxMemory{}) {
+		r.Memory = &m
+	}
+	if c != (specs.LinuxCPU{}) {
+		r.CPU = &c
+	}
+	if b.Weight != nil {
+		r.BlockIO = &b
+	}
+	if p.Limit != nil {
+		r.Pids = &p
+	}
+	return r, nil
+}
+
+// number is a reader of text into *to.
+func number[T any](to **T, parse func(string) (T, error)) func(string) error {
+	return func(text string) error {
+		n, err := parse(text)
+		*to = &n
+		return err
+	}
+}
+
+func parseSigned(text string) (int64, error) { return strconv.ParseInt(text, 10, 64) }
+
+func parseUnsigned(text string) (uint64, error) { return strconv.ParseUint(text, 10, 64) }
+
+func parseWeight(text string) (uint16, error) {
+	n, err := strconv.ParseUint(text, 10, 16)
+	return uint16(n), err
+}
+
+// parseSize reads a size in bytes, with a unit of 1024 or not: "512m", "1.5g",
+// "64KiB". -1 is no limit.
+func parseSize(text string) (int64, error) {
+	if text == "-1" {
+		return -1, nil
+	}
+	bad := fmt.Errorf("invalid size: '%s'", text)
+	digits := strings.TrimRight(text, "bBiIkKmMgGtTpP ")
+	unit := strings.ToLower(strings.TrimSpace(text[len(digits):]))
+	if u, ok := strings.CutSuffix(unit, "ib"); ok && u != "" {
+		unit = u
+	}
+	unit = strings.TrimSuffix(unit, "b")
+	power := 0
+	if unit != "" {
+		power = 1 + strings.Index("kmgtp", unit)
+	}
+	if len(unit) > 1 || power == 0 && unit != "" || digits == "" || strings.Trim(digits, "0123456789.") != "" {
+		return 0, bad
+	}
+	if n, err := strconv.ParseInt(digits, 10, 64); err == nil {
+		if n > math.MaxInt64>>(10*power) {
+			return 0, bad
+		}
+		return n << (10 * power), nil
+	}
+	f, err := strconv.ParseFloat(digits, 64)
+	if f *= float64(int64(1) << (10 * power)); err != nil || f >= math.MaxInt64 {
+		return 0, bad
+	}
+	return int64(f), nil
+}

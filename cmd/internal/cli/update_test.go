@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestParseSize(t *testing.T) {
+	for text, want := range map[string]int64{
+		"0": 0, "-1": -1, "1024": 1024, "7b": 7, "64k": 64 << 10, "64K": 64 << 10, "64kb": 64 << 10, "64KiB": 64 << 10,
+		"512m": 512 << 20, "1.5g": 3 << 29, "2 t": 2 << 40, "9223372036854775807": 1<<63 - 1,
+	} {
+		if got, err := parseSize(text); got != want || err != nil {
+			t.Errorf("%q: %d, %v, want %d", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "k", "1xx", "1kk", "1mg", "-2", "-1k", "1.2.3", "9223372036854775808", "8388608t", "9p9", "1i", "0x10", "1e3"} {
+		if got, err := parseSize(text); err == nil {
+			t.Errorf("%q: %d, want an error", text, got)
+		}
+	}
+}
+
+func FuzzParseSize(f *testing.F) {
+	f.Add("1.5g")
+	f.Fuzz(func(t *testing.T, text string) {
+		if n, err := parseSize(text); err == nil && n < -1 {
+			t.Errorf("%q: %d", text, n)
+		}
+	})
+}
+
+func TestUpdateOptions(t *testing.T) {
+	o := updateOptions{
+		memory: "64m", swap: "-1", reservation: "1k", period: "100000", quota: "-1", burst: "0", idle: "0", shares: "512",
+		realtimePeriod: "5", realtimeRuntime: "4", cpus: "0-1", mems: "0", blkioWeight: "300", pids: "-1", kernelTCP: "2k",
+	}
+	r, err := o.parse()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := json.Marshal(r)
+	const want = `{"memory":{"limit":67108864,"reservation":1024,"swap":-1,"kernelTCP":2048},` +
+		`"cpu":{"shares":512,"quota":-1,"burst":0,"period":100000,"realtimeRuntime":4,"realtimePeriod":5,"cpus":"0-1","mems":"0","idle":0},` +
+		`"pids":{"limit":-1},"blockIO":{"weight":300}}`
+	if string(got) != want || err != nil {
+		t.Errorf("%s, %v\nwant %s", got, err, want)
+	}
+	for _, bad := range []updateOptions{{memory: "1xx"}, {quota: "1.5"}, {shares: "-1"}, {blkioWeight: "70000"}, {pids: "x"}, {kernel: "y"}} {
+		if _, err := bad.parse(); err == nil || !strings.HasPrefix(err.Error(), "invalid value for ") {
+			t.Errorf("%+v: %v", bad, err)
+		}
+	}
+}
+
+// TestResourcesDocument: the document decides, whatever else is given.
+func TestResourcesDocument(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "r.json")
+	if err := os.WriteFile(file, []byte(`{"pids":{"limit":7}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	stdin, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stdin.Close()
+	a := newApp("berth", stdin, nil, nil)
+	for _, from := range []string{file, "-"} {
+		r, err := a.newResources(&updateOptions{resources: from, memory: "nonsense"})
+		if err != nil || r.Memory != nil || *r.Pids.Limit != 7 {
+			t.Errorf("%s: %+v, %v", from, r, err)
+		}
+	}
+	if _, err := a.newResources(&updateOptions{resources: "-"}); err == nil || !strings.Contains(err.Error(), "standard input: line 1") {
+		t.Errorf("an empty document: %v", err)
+	}
+}

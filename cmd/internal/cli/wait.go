@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"runtime/debug"
+	"strconv"
+
+	"github.com/spf13/cobra"
+)
+
+func (a *app) waitCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "wait [flags] CONTAINER",
+		Short: "wait for the end of a container and print its exit status",
+		Long: `Waits until the first process of a container has ended, whoever its parent is, and
+prints its exit status, 128+n when signal n killed it. A parent that collects the
+status first hides it before Linux 6.15, and from a wait that begins later always.`,
+		Args:              a.arguments(1, 1),
+		ValidArgsFunction: a.completeContainer,
+		RunE: func(_ *cobra.Command, args []string) error {
+			c, err := a.load(args[0])
+			if err != nil {
+				return err
+			}
+			debug.SetGCPercent(100) // This process may live for months now.
+			status, err := c.ExitStatus()
+			if err != nil {
+				return err
+			}
+			return a.print(strconv.Itoa(status) + "\n")
+		},
+	}
+}

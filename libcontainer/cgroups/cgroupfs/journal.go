@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cgroupfs
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Journal remembers what files held before they were written, so that an update
+// that fails half-way leaves no trace.
+type Journal struct{ entries []journalEntry }
+
+type journalEntry struct {
+	dir    Dir
+	file   string
+	values []string // that bring the old content back
+}
+
+// note reads file before values are written to it. What cannot be read cannot be
+// brought back: most likely it cannot be written either, which will be told.
+func (j *Journal) note(d Dir, file string, values []string) {
+	old, err := d.Read(file)
+	if err != nil {
+		return
+	}
+	j.entries = append(j.entries, journalEntry{d, file, restoring(file, old, values)})
+}
+
+// restoring is what to write to bring a file back from written to old.
+func restoring(file, old string, written []string) []string {
+	switch {
+	case file == "memory.oom_control":
+		value, _ := Event(old, "oom_kill_disable")
+		return []string{value}
+	case old == "" && fallback(file) == "":
+		return []string{"\n"} // cpuset.cpus: a write of nothing is no write
+	}
+	var values []string
+	for line := range strings.Lines(old) {
+		values = append(values, strings.TrimSuffix(line, "\n"))
+	}
+	none := fallback(file)
+	if none == "" {
+		return values
+	}
+	// A file with a line for each device: one that was not listed had no limit.
+	for _, w := range written {
+		device, _, _ := strings.Cut(w, " ")
+		listed := false
+		for _, v := range values {
+			listed = listed || strings.HasPrefix(v, device+" ")
+		}
+		if !listed {
+			values = append(values, device+" "+none)
+		}
+	}
+	return values
+}
+
+// fallback is the value that means no limit in a file with a line for each
+// device; "" for other files.
+func fallback(file string) string {
+	switch {
+	case strings.HasPrefix(file, "blkio.throttle."):
+		return "0"
+	case file == "io.max":
+		return "rbps=max wbps=max riops=max wiops=max"
+	case file == "io.weight", file == "io.bfq.weight":
+		return "default"
+	case file == "rdma.max":
+		return "hca_handle=max hca_object=max"
+	}
+	return ""
+}
+
+// Undo brings everything back, the last one first: each state between was one that
+// the kernel has accepted before. What cannot be brought back is added to cause.
+func (j *Journal) Undo(cause error) error {
+	errs := []error{cause}
+	for i := len(j.entries) - 1; i >= 0; i-- {
+		e := &j.entries[i]
+		if err := e.dir.WriteEach(e.file, e.values...); err != nil {
+			errs = append(errs, fmt.Errorf("bring back the previous value: %w", err))
+		}
+	}
+	if len(errs) == 1 {
+		return cause
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package v2
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/berth-run/berth/libcontainer/cgroups/cgroupfs"
+)
+
+// subgroup is the cgroup that processes are placed in: the container's own, unless the
+// plan has one below that.
+func (m *Manager) subgroup() cgroupfs.Dir {
+	if m.cgroup.Subgroup == "" {
+		return m.dir
+	}
+	return m.dir + "/" + cgroupfs.Dir(m.cgroup.Subgroup)
+}
+
+// delegatee is the cgroup that the container's root may be made the owner of.
+func (m *Manager) delegatee() cgroupfs.Dir {
+	if m.cgroup.Delegated == "" {
+		return m.subgroup()
+	}
+	return m.subgroup() + "/" + cgroupfs.Dir(m.cgroup.Delegated)
+}
+
+// makeBelow makes the cgroups below the container's. All controllers are passed on to
+// them, so that the container, which may not do that from inside, has them to pass on
+// itself; it cannot come later, since a cgroup with processes passes nothing on.
+func (m *Manager) makeBelow(made *cgroupfs.Made) error {
+	above := m.dir
+	for _, d := range [...]cgroupfs.Dir{m.subgroup(), m.delegatee()} {
+		if d == above {
+			continue
+		}
+		if err := m.passOn(above); err != nil {
+			return cgroupfs.PathError(fmt.Errorf("cgroup %s: %w", above, err))
+		}
+		if _, err := cgroupfs.Make(above, d, made); err != nil {
+			return cgroupfs.PathError(err)
+		}
+		if err := checkType(d); err != nil {
+			return err
+		}
+		above = d
+	}
+	return nil
+}
+
+// EnterDelegated moves process pid on to the delegated cgroup. From outside, by its
+// number, although that makes the kernel wait for a grace period: init itself, as the
+// root of a user namespace, may not leave a cgroup that it does not own where the kernel
+// asks for the rights of who writes and not of who has opened the file (before 5.16).
+func (m *Manager) EnterDelegated(pid int) error {
+	if m.dir == "" || m.cgroup.Delegated == "" {
+		return nil
+	}
+	d := m.delegatee()
+	if err := d.Write("cgroup.procs", strconv.Itoa(pid)); err != nil {
+		return fmt.Errorf("place in cgroup %s: %w", d, err)
+	}
+	return nil
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"errors"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// startChild starts a shell as the init of a container, and tells how to end it.
+func startChild(t *testing.T, script string) (*Container, func()) {
+	t.Helper()
+	cmd := exec.Command("sh", "-c", script)
+	stdin, err := cmd.StdinPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = stdin.Close(); _ = cmd.Wait() })
+	p, err := readProcStat(cmd.Process.Pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &Container{saved: savedState{PID: cmd.Process.Pid, StartTime: p.startTime}}
+	return c, func() { _ = stdin.Close() }
+}
+
+// TestExitStatusOfZombie: nobody has collected the process.
+func TestExitStatusOfZombie(t *testing.T) {
+	for script, want := range map[string]int{
+		"read x; exit 0": 0, "read x; exit 7": 7, "read x; exit 255": 255, "read x; kill -TERM $$": 128 + 15, "read x; kill -KILL $$": 128 + 9,
+	} {
+		c, end := startChild(t, script)
+		end()
+		for range 2 {
+			if got, err := c.ExitStatus(); got != want || err != nil {
+				t.Errorf("%q: %d, %v, want %d", script, got, err, want)
+			}
+		}
+	}
+}
+
+// TestExitStatusOfReaped: the parent was faster, but the pidfd is older than that.
+func TestExitStatusOfReaped(t *testing.T) {
+	c, end := startChild(t, "read x; exit 7")
+	pidfd, err := c.openInitOrZombie()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pidfd.Close()
+	if _, err := reapedStatus(pidfd); err == nil {
+		t.Error("a living process has an exit status")
+	}
+	end()
+	if _, err := unix.Wait4(c.saved.PID, nil, 0, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.zombieStatus(); !errors.Is(err, ErrNotRunning) {
+		t.Errorf("the process has been collected: %v", err)
+	}
+	if _, err := c.openInitOrZombie(); !errors.Is(err, ErrNotRunning) {
+		t.Errorf("the process is gone: %v", err)
+	}
+	ws, err := reapedStatus(pidfd)
+	if err != nil && strings.Contains(err.Error(), "Linux 6.15") {
+		t.Skip(err)
+	}
+	if err != nil || exitCode(ws) != 7 {
+		t.Errorf("%d, %v, want 7", exitCode(ws), err)
+	}
+}
+
+func TestParseExitStatus(t *testing.T) {
+	line := "7 (a) b) S" + strings.Repeat(" 1", 48)
+	if ws, err := parseExitStatus([]byte(line + " 1792\n")); err != nil || exitCode(ws) != 7 {
+		t.Errorf("%d, %v", ws, err)
+	}
+	for _, bad := range []string{line, line + " x", line + " -1", "", "7 (a"} {
+		if ws, err := parseExitStatus([]byte(bad)); err == nil {
+			t.Errorf("%q: %d", bad, ws)
+		}
+	}
+}
+
+func FuzzParseExitStatus(f *testing.F) {
+	f.Add([]byte("7 (a) S" + strings.Repeat(" 1", 49)))
+	f.Fuzz(func(_ *testing.T, data []byte) { _, _ = parseExitStatus(data) })
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"errors"
+
+	"github.com/berth-run/berth/libcontainer/cgroups"
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// ErrNotPaused is the error of Resume. Its text is matched literally.
+var ErrNotPaused = errors.New("container not paused")
+
+// Pause stops every process of a container that runs or waits for its start, and
+// returns when they stand still; ErrNotRunning for any other one.
+func (c *Container) Pause() error {
+	return c.change(func(status specs.ContainerState, m cgroups.Manager) error {
+		if status != specs.StateRunning && status != specs.StateCreated {
+			return ErrNotRunning
+		}
+		return m.Freeze(true)
+	})
+}
+
+// Resume lets the processes of a paused container go on; ErrNotPaused for any other
+// one.
+func (c *Container) Resume() error {
+	return c.change(func(status specs.ContainerState, m cgroups.Manager) error {
+		if status != Paused {
+			return ErrNotPaused
+		}
+		return m.Freeze(false)
+	})
+}
+
+// change does something with the container's cgroups under its lock, which keeps it
+// apart from a start or a delete.
+func (c *Container) change(do func(specs.ContainerState, cgroups.Manager) error) error {
+	lock, err := c.lock()
+	if err != nil {
+		return err
+	}
+	defer lock.unlock()
+	if err := c.reload(); err != nil {
+		return err
+	}
+	status, err := c.status()
+	if err != nil {
+		return err
+	}
+	m, err := c.cgroup()
+	if err != nil {
+		return err
+	}
+	return do(status, m)
+}

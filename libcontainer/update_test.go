@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"encoding/json"
+	"reflect"
+	"testing"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// resources reads a document as a test's readers do.
+func resources(t testing.TB, document string) *specs.LinuxResources {
+	t.Helper()
+	r := new(specs.LinuxResources)
+	if err := json.Unmarshal([]byte(document), r); err != nil {
+		t.Fatalf("%s: %v", document, err)
+	}
+	return r
+}
+
+func TestUpdateMerges(t *testing.T) {
+	for _, test := range []struct {
+		name, stored, update string
+		// change is what is written to the cgroup, merged what is stored.
+		change, merged string
+	}{
+		{
+			"zeros", `{"memory":{"limit":7},"cpu":{"shares":3},"pids":{"limit":5}}`,
+			`{"memory":{"limit":0,"swap":0},"cpu":{"shares":0,"quota":0},"pids":{"limit":0}}`,
+			`{"memory":{"limit":0,"swap":0},"cpu":{"shares":0,"quota":0}}`,
+			`{"memory":{"limit":7},"cpu":{"shares":3},"pids":{"limit":5}}`,
+		},
+		{"quota", `{"cpu":{"quota":1,"period":2}}`, `{"cpu":{"quota":9}}`, `{"cpu":{"quota":9,"period":2}}`, `{"cpu":{"quota":9,"period":2}}`},
+		{"period", `{"cpu":{"quota":1,"period":2}}`, `{"cpu":{"period":9}}`, `{"cpu":{"quota":1,"period":9}}`, `{"cpu":{"quota":1,"period":9}}`},
+		{"first quota", `{}`, `{"cpu":{"quota":9}}`, `{"cpu":{"quota":9}}`, `{"cpu":{"quota":9}}`},
+		{"no limit", `{"memory":{"limit":1,"swap":2}}`, `{"memory":{"limit":-1}}`, `{"memory":{"limit":-1,"swap":-1}}`, `{"memory":{"limit":-1,"swap":-1}}`},
+		{"swap of no limit", `{}`, `{"memory":{"limit":-1,"swap":8}}`, `{"memory":{"limit":-1,"swap":8}}`, `{"memory":{"limit":-1,"swap":8}}`},
+		{"limit", `{"memory":{"limit":1,"swap":2}}`, `{"memory":{"limit":2}}`, `{"memory":{"limit":2,"swap":2}}`, `{"memory":{"limit":2,"swap":2}}`},
+		{"swap", `{"memory":{"limit":1,"swap":2}}`, `{"memory":{"swap":9}}`, `{"memory":{"limit":1,"swap":9}}`, `{"memory":{"limit":1,"swap":9}}`},
+		{"idle", `{"cpu":{"shares":3}}`, `{"cpu":{"idle":1}}`, `{"cpu":{"idle":1}}`, `{"cpu":{"idle":1}}`},
+		{"idle and shares", `{"cpu":{"shares":3}}`, `{"cpu":{"idle":0,"shares":4}}`, `{"cpu":{"idle":0,"shares":4}}`, `{"cpu":{"idle":0,"shares":4}}`},
+		{"devices", `{}`, `{"devices":[{"allow":true,"access":"rwm"}],"pids":{"limit":-1}}`, `{"pids":{"limit":-1}}`, `{"pids":{"limit":-1}}`},
+		{
+			"by device", `{"blockIO":{"throttleReadBpsDevice":[{"major":8,"minor":0,"rate":1},{"major":8,"minor":1,"rate":2}]}}`,
+			`{"blockIO":{"throttleReadBpsDevice":[{"major":8,"minor":1,"rate":9},{"major":7,"minor":1,"rate":3}]}}`,
+			`{"blockIO":{"throttleReadBpsDevice":[{"major":8,"minor":1,"rate":9},{"major":7,"minor":1,"rate":3}]}}`,
+			`{"blockIO":{"throttleReadBpsDevice":[{"major":8,"minor":0,"rate":1},{"major":8,"minor":1,"rate":9},{"major":7,"minor":1,"rate":3}]}}`,
+		},
+		{
+			"maps", `{"unified":{"a":"1","b":"2"}}`, `{"unified":{"b":"3"},"hugepageLimits":[{"pageSize":"2MB","limit":0}]}`,
+			`{"unified":{"b":"3"},"hugepageLimits":[{"pageSize":"2MB","limit":0}]}`, `{"unified":{"a":"1","b":"3"},"hugepageLimits":[{"pageSize":"2MB","limit":0}]}`,
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			stored := resources(t, test.stored)
+			change := completeUpdate(stored, resources(t, test.update))
+			if want := resources(t, test.change); !reflect.DeepEqual(change, want) {
+				t.Errorf("writes %s, want %s", marshal(t, change), test.change)
+			}
+			mergeResources(stored, change)
+			if want := resources(t, test.merged); !reflect.DeepEqual(stored, want) {
+				t.Errorf("stores %s, want %s", marshal(t, stored), test.merged)
+			}
+		})
+	}
+}
+
+func marshal(t testing.TB, v any) string {
+	t.Helper()
+	data, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+// fill sets every field below v to something that is not zero, devices apart.
+func fill(v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fill(v.Elem())
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if v.Type().Field(i).Name != "Devices" {
+				fill(v.Field(i))
+			}
+		}
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
+		fill(v.Index(0))
+	case reflect.Map:
+		e := reflect.New(v.Type().Elem()).Elem()
+		fill(e)
+		v.Set(reflect.MakeMap(v.Type()))
+		v.SetMapIndex(reflect.ValueOf("key"), e)
+	case reflect.String:
+		v.SetString("text")
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Int64:
+		v.SetInt(-7)
+	case reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		v.SetUint(9)
+	default:
+		panic(v.Kind())
+	}
+}
+
+// TestEncodeResources: a field that specs-go gets and encodeResources forgets makes
+// this fail.
+func TestEncodeResources(t *testing.T) {
+	full := new(specs.LinuxResources)
+	fill(reflect.ValueOf(full).Elem())
+	for _, want := range []*specs.LinuxResources{
+		full, {Memory: &specs.LinuxMemory{}}, {CPU: &specs.LinuxCPU{}, Pids: &specs.LinuxPids{}},
+	} {
+		data, err := encodeResources(want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := resources(t, string(data)); !reflect.DeepEqual(got, want) {
+			t.Errorf("got  %s\nwant %s", data, marshal(t, want))
+		}
+	}
+	if data, err := encodeResources(&specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{{}}}); data != nil || err != nil {
+		t.Errorf("nothing is %s, %v", data, err)
+	}
+}
+
+func BenchmarkEncodeResources(b *testing.B) {
+	r := resources(b, `{"memory":{"limit":67108864,"swap":67108864},"cpu":{"shares":512,"quota":50000,"period":100000},"pids":{"limit":77}}`)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := encodeResources(r); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

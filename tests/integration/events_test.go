@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// event is one line of events.
+type event struct {
+	Type string         `json:"type"`
+	ID   string         `json:"id"`
+	Data map[string]any `json:"data"`
+}
+
+func parseEvents(t *testing.T, text string) []event {
+	t.Helper()
+	var events []event
+	for line := range strings.Lines(text) {
+		var e event
+		decode(t, line, &e)
+		events = append(events, e)
+	}
+	return events
+}
+
+// number finds a number by its path of keys.
+func (e *event) number(keys ...string) float64 {
+	var v any = e.Data
+	for _, k := range keys {
+		m, _ := v.(map[string]any)
+		v = m[k]
+	}
+	n, _ := v.(float64)
+	return n
+}
+
+func TestEventsStats(t *testing.T) {
+	c := newContainer(t)
+	if !suite.unified {
+		c.spec.Linux.Resources = base()
+	}
+	c.running()
+	r := c.command("events", "--stats", c.id).must()
+	events := parseEvents(t, r.out)
+	if len(events) != 1 || r.stderr != "" {
+		t.Fatalf("printed %q and %q, want one line", r.out, r.stderr)
+	}
+	e := &events[0]
+	want(t, "type", e.Type, "stats")
+	want(t, "id", e.ID, c.id)
+	if e.number("cpu", "usage", "total") <= 0 || e.number("pids", "current") != 1 {
+		t.Errorf("no use of the CPU, or not one process: %s", r.out)
+	}
+	if suite.unified {
+		return
+	}
+	for path, w := range map[string]float64{
+		"memory usage limit": 64 << 20, "memory swap limit": 128 << 20, "pids limit": 42, "cpuset sched_relax_domain_level": -1,
+	} {
+		if got := e.number(strings.Fields(path)...); got != w {
+			t.Errorf("%s: %v, want %v", path, got, w)
+		}
+	}
+	if usage := e.number("memory", "usage", "usage"); usage <= 0 || usage > 64<<20 {
+		t.Errorf("memory in use: %v", usage)
+	}
+}
+
+// kernelHasPressure says whether the kernel has PSI, and does it.
+func kernelHasPressure() bool {
+	_, err := os.ReadFile("/proc/pressure/cpu")
+	return err == nil
+}
+
+func TestEventsPressure(t *testing.T) {
+	c := newContainer(t)
+	if !kernelHasPressure() {
+		t.Skip("requires a kernel with PSI")
+	}
+	e := parseEvents(t, c.running().command("events", "--stats", c.id).must().out)[0]
+	for _, kind := range []string{"cpu", "memory", "blkio"} {
+		of, _ := e.Data[kind].(map[string]any)
+		psi, _ := of["psi"].(map[string]any)
+		some, _ := psi["some"].(map[string]any)
+		for _, key := range []string{"avg10", "avg60", "avg300", "total"} {
+			if _, ok := some[key].(float64); !ok {
+				t.Errorf("%s: no some.%s in %v", kind, key, of)
+			}
+		}
+	}
+}
+
+// TestEventsLikeRunc compares the shape with that of runc on the same bundle.
+func TestEventsLikeRunc(t *testing.T) {
+	c := newContainer(t)
+	runc, err := exec.LookPath("runc")
+	require(t, err == nil, "runc")
+	stats := func() event {
+		c.running()
+		e := parseEvents(t, c.command("events", "--stats", c.id).must().out)[0]
+		c.command("delete", "--force", c.id).must()
+		c.killLeftovers()
+		if err := os.Remove(c.rootfs("ready")); err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
+	ours := stats()
+	ourRuntime, ourState := suite.runtime, c.state
+	suite.runtime, c.state = runc, filepath.Join(c.dir, "runc-state")
+	theirs := stats()
+	suite.runtime, c.state = ourRuntime, ourState
+	missing := compareShape("data", theirs.Data, ours.Data)
+	// What is zero is left out, and runc 1.1 does not know the last two.
+	extra := slices.DeleteFunc(compareShape("data", ours.Data, theirs.Data), func(s string) bool {
+		key := s[strings.LastIndexByte(s, '.')+1:]
+		return slices.Contains([]string{"cache", "usage", "kernel", "user", "ioServiceBytesRecursive", "ioServicedRecursive", "max", "psi"}, key)
+	})
+	missing = slices.DeleteFunc(missing, func(s string) bool { return strings.HasSuffix(s, ".cache") })
+	if len(missing) > 0 || len(extra) > 0 {
+		t.Errorf("missing %q, more %q", missing, extra)
+	}
+}
+
+// compareShape lists what a has and b has not, or has as another type.
+func compareShape(path string, a, b any) []string {
+	x, ok := a.(map[string]any)
+	if !ok {
+		if kindOf(a) != kindOf(b) {
+			return []string{path}
+		}
+		return nil
+	}
+	y, ok := b.(map[string]any)
+	if !ok {
+		return []string{path}
+	}
+	var missing []string
+	for k, v := range x {
+		w, ok := y[k]
+		if !ok {
+			missing = append(missing, path+"."+k)
+			continue
+		}
+		missing = append(missing, compareShape(path+"."+k, v, w)...)
+	}
+	return missing
+}
+
+func kindOf(v any) string {
+	switch v.(type) {
+	case nil:
+		return "null"
+	case float64:
+		return "number"
+	case string:
+		return "string"
+	case []any:
+		return "array"
+	}
+	return "object"
+}
+
+func TestEventsSeveral(t *testing.T) {
+	c := newContainer(t).running()
+	d := anotherContainer(t, c).running()
+	gone := anotherContainer(t, c).create().start()
+	gone.wait()
+	for _, args := range [][]string{{c.id, d.id}, {"--all"}} {
+		var ids []string
+		for _, e := range parseEvents(t, c.command(append([]string{"events", "--stats"}, args...)...).must().out) {
+			ids = append(ids, e.ID)
+		}
+		if slices.Sort(ids); !slices.Equal(ids, []string{c.id, d.id}) {
+			t.Errorf("%q: statistics of %q", args, ids)
+		}
+	}
+	r := c.command("events", "--stats", c.id, gone.id).fails("container with id "+gone.id+" is not running", "")
+	if len(parseEvents(t, r.out)) != 1 {
+		t.Errorf("printed %q, want the statistics of the other one", r.out)
+	}
+}
+
+func TestEventsErrors(t *testing.T) {
+	c := newContainer(t).create().start()
+	c.wait()
+	c.command("events", "--stats", c.id).fails("container with id "+c.id+" is not running", "")
+	c.command("events", c.id).fails("container with id "+c.id+" is not running", "")
+	c.command("events", "--interval", "0s", c.id).fails("duration interval must be greater than 0", "")
+	c.command("events", "nobody").fails("container does not exist", "")
+	c.command("events").fails("", "")
+}
+
+// follow starts events and gives its lines as they come.
+func (c *container) follow(args ...string) (next func() event, r *running) {
+	c.t.Helper()
+	out := c.fifo("events")
+	r = c.exec(nil, "/bin/sh", append([]string{"-c", `exec "$@" >` + c.rootfs("events"), "sh", suite.runtime, "--root", c.state, "events"}, args...)...)
+	if r.err != nil {
+		c.t.Fatal(r.err)
+	}
+	return func() (e event) {
+		c.t.Helper()
+		decode(c.t, out.line(), &e)
+		return e
+	}, r
+}
+
+// TestEventsInterval: lines come until the container stops.
+func TestEventsInterval(t *testing.T) {
+	c := newContainer(t).running()
+	next, r := c.follow("--interval=20ms", c.id)
+	for range 3 {
+		want(t, "type", next().Type, "stats")
+	}
+	c.command("kill", c.id, "KILL").must()
+	c.wait()
+	res, err := c.finish(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.code(0)
+}
+
+// TestEventsOfAll: containers that are made later are watched too.
+func TestEventsOfAll(t *testing.T) {
+	c := newContainer(t).running()
+	next, r := c.follow("--interval", "20ms", "--all")
+	want(t, "id", next().ID, c.id)
+	d := anotherContainer(t, c).running()
+	for next().ID != d.id {
+	}
+	c.command("kill", c.id, "KILL").must()
+	c.wait()
+	for range 5 {
+		next()
+	}
+	if err := r.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.finish(r); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestEventsOOM: the kernel kills a child of the container, and events tells.
+func TestEventsOOM(t *testing.T) {
+	c := newContainer(t)
+	needController(t, "memory")
+	in, done := c.fifo("in"), c.fifo("done")
+	c.sh("read x </in; tail /dev/zero; echo over >/done; exec sleep 10000")
+	c.spec.Linux.Resources = &specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: ptr(int64(16 << 20)), Swap: ptr(int64(16 << 20))}}
+	c.create().start()
+	next, r := c.follow("--interval", "100ms", c.id)
+	next() // it is watching
+	in.send("go")
+	done.line()
+	e := next()
+	for e.Type != "oom" {
+		e = next()
+	}
+	want(t, "id", e.ID, c.id)
+	if e.Data != nil {
+		t.Errorf("data %v", e.Data)
+	}
+	c.command("kill", c.id, "KILL").must()
+	c.wait()
+	if _, err := c.finish(r); err != nil {
+		t.Fatal(err)
+	}
+}
