@@ -32,8 +32,8 @@ func subCgroups(paths map[string]string, args []string) (map[string]string, erro
 		controllers, sub, hasControllers := strings.Cut(arg, ":")
 		if !hasControllers {
 			controllers, sub = "", arg
-		} else if unified {
-			return nil, fmt.Errorf("%q: controllers are for cgroup v1", arg)
+		} else if unified || controllers == "" {
+			return nil, fmt.Errorf("%q: controllers are for cgroup v1, and have names", arg)
 		}
 		clean, err := belowCgroup(sub)
 		if err != nil {

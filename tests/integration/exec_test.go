@@ -233,8 +233,14 @@ func TestExecProcess(t *testing.T) {
 			t.Errorf("%q has no %q", out, w)
 		}
 	}
-	p.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_NOFILE", Soft: 100, Hard: 200}}
-	p.Args = []string{"sh", "-c", "ulimit -Sn; ulimit -Hn"}
+}
+
+func TestExecProcessRlimits(t *testing.T) {
+	c := newContainer(t).running()
+	p := &specs.Process{
+		Args: []string{"sh", "-c", "ulimit -Sn; ulimit -Hn"}, Cwd: "/", Env: []string{"PATH=/bin:/usr/bin"},
+		Rlimits: []specs.POSIXRlimit{{Type: "RLIMIT_NOFILE", Soft: 100, Hard: 200}},
+	}
 	want(t, "limits", squeeze(c.execOut("-p", c.process(p), c.id)), "100 200")
 }
 
