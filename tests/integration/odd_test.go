@@ -109,6 +109,7 @@ func TestLockedFlags(t *testing.T) {
 
 // userNamespace gives the container one, with the ids from 100000.
 func (c *container) userNamespace() *container {
+	only(c.t, suite.users.name == "root", "the mode in which containers have the user namespace of their test")
 	c.namespace(specs.UserNamespace, "")
 	ids := []specs.LinuxIDMapping{{ContainerID: 0, HostID: 100000, Size: 65536}}
 	c.spec.Linux.UIDMappings, c.spec.Linux.GIDMappings = ids, ids

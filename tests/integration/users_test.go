@@ -221,25 +221,56 @@ func (u *users) spec(c *container) *specs.Spec {
 		return c.spec
 	}
 	spec, linux := *c.spec, *c.spec.Linux
-	spec.Linux = &linux
+	spec.Linux, spec.Mounts = &linux, slices.Clone(spec.Mounts)
 	if u.ordinary() && linux.CgroupsPath == c.cgroup {
 		linux.CgroupsPath = ""
 	}
-	if u.name == "inside" {
-		spec.Mounts = slices.Clone(spec.Mounts)
-		for i, m := range spec.Mounts {
-			if m.Type == "devpts" {
-				spec.Mounts[i].Options = slices.DeleteFunc(slices.Clone(m.Options), func(o string) bool { return o == "gid=5" })
-			}
+	for i, m := range spec.Mounts {
+		if u.name == "inside" && m.Type == "devpts" {
+			spec.Mounts[i].Options = slices.DeleteFunc(slices.Clone(m.Options), func(o string) bool { return o == "gid=5" })
 		}
-		return &spec
 	}
+	// A user namespace may mount what shows a namespace only if it owns that. Engines have
+	// the container see the host's then, or go without.
+	for i, m := range spec.Mounts {
+		if m.Type == "proc" && m.Destination == "/proc" && !ownsNew(&linux, specs.PIDNamespace) {
+			spec.Mounts[i] = specs.Mount{Destination: "/proc", Type: "bind", Source: "/proc", Options: append([]string{"rbind"}, m.Options...)}
+		}
+	}
+	spec.Mounts = slices.DeleteFunc(spec.Mounts, func(m specs.Mount) bool {
+		return m.Type == "mqueue" && !ownsNew(&linux, specs.IPCNamespace)
+	})
 	has := func(ns specs.LinuxNamespace) bool { return ns.Type == specs.UserNamespace }
-	if !slices.ContainsFunc(linux.Namespaces, has) {
-		linux.Namespaces = append(slices.Clone(linux.Namespaces), specs.LinuxNamespace{Type: specs.UserNamespace})
+	if u.name != "inside" && !slices.ContainsFunc(linux.Namespaces, has) {
+		ns := specs.LinuxNamespace{Type: specs.UserNamespace, Path: podsNamespace(c.t, linux.Namespaces)}
+		linux.Namespaces = append(slices.Clone(linux.Namespaces), ns)
 		linux.UIDMappings, linux.GIDMappings = u.rows, u.rows
 	}
 	return &spec
+}
+
+// ownsNew says that a namespace of the kind is made for the container.
+func ownsNew(linux *specs.Linux, typ specs.LinuxNamespaceType) bool {
+	return slices.ContainsFunc(linux.Namespaces, func(ns specs.LinuxNamespace) bool {
+		return ns.Type == typ && ns.Path == ""
+	})
+}
+
+// podsNamespace is the user namespace of the container whose namespaces are joined, which
+// engines have all containers of a pod join; "" when there is none but the tests' own.
+func podsNamespace(t *testing.T, namespaces []specs.LinuxNamespace) string {
+	t.Helper()
+	for _, ns := range namespaces {
+		process, isProc := strings.CutSuffix(filepath.Dir(ns.Path), "/ns")
+		if !isProc || !strings.HasPrefix(process, "/proc/") {
+			continue
+		}
+		path := process + "/ns/user"
+		if _, err := os.Stat(path); err == nil && inode(t, path) != inode(t, "/proc/self/ns/user") {
+			return path
+		}
+	}
+	return ""
 }
 
 // bundle gives a new bundle to who runs it, and the root file system to its root.
