@@ -52,7 +52,10 @@ func (j *buildJob) openTrees(initPID int) error {
 // openTree opens what m binds; nil leaves it to the builder.
 func openTree(m *configs.Mount, propagation uintptr, idMaps *idMapper, setattr error) (*os.File, error) {
 	if setattr != nil {
-		if m.IDMap != "" {
+		switch {
+		case m.IDMap != "" && errors.Is(setattr, unix.EPERM):
+			return nil, fmt.Errorf("id-mapped mount: %w", setattr)
+		case m.IDMap != "":
 			return nil, fmt.Errorf("id-mapped mounts need Linux 5.12: %w", setattr)
 		}
 		// Needs Linux 5.12, without it: a detached tree cannot be kept from

@@ -25,6 +25,7 @@ func (cr *creation) planIDMaps(o *nsenter.Options) error {
 	if !cr.cfg.Namespaces.IsNew(configs.NewUser) {
 		return nil
 	}
+	o.KeepGroups = cr.cfg.Process.KeepGroups
 	// Denied once, it is so in all namespaces below.
 	o.DenySetgroups = setgroupsDenied()
 	if unprivileged() {

@@ -86,6 +86,9 @@ type Options struct {
 	// DenySetgroups forbids setgroups(2) in the new user namespace, without
 	// which an unprivileged caller may not write GIDMappings.
 	DenySetgroups bool
+	// KeepGroups leaves init the caller's supplementary groups, which it would give up
+	// when it becomes the owner of a new user namespace.
+	KeepGroups bool
 	// MapIDs writes the id maps of a new user namespace into the files of
 	// process pid, in a way of its own (newuidmap(1)). Init waits for it.
 	MapIDs func(pid int) error

@@ -278,7 +278,7 @@ func (o *Options) mapIDs(attr *syscall.SysProcAttr) {
 	if o.MapIDs == nil {
 		attr.UidMappings, attr.GidMappings = o.UIDMappings, o.GIDMappings
 		attr.GidMappingsEnableSetgroups = !o.DenySetgroups
-		attr.Credential = &syscall.Credential{Uid: o.OwnerUID, Gid: o.OwnerGID, NoSetGroups: o.DenySetgroups}
+		attr.Credential = &syscall.Credential{Uid: o.OwnerUID, Gid: o.OwnerGID, NoSetGroups: o.DenySetgroups || o.KeepGroups}
 	}
 	if o.MapIDs != nil || o.OwnerUID != 0 {
 		attr.AmbientCaps = everyCapability()

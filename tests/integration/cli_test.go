@@ -150,6 +150,7 @@ func TestSpecBundle(t *testing.T) {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
+	suite.users.own(c)
 	c.command("spec", "--bundle", dir).must().silent()
 	var s specs.Spec
 	readJSON(t, filepath.Join(dir, "config.json"), &s)
@@ -239,7 +240,8 @@ func TestListOwner(t *testing.T) {
 	r := c.command("list", "-f", "json").must()
 	var entries []struct{ Owner, ID string }
 	decode(t, r.out, &entries)
-	if len(entries) != 1 || entries[0].Owner != "root" {
+	owner := map[bool]string{false: "root", true: "berthtest"}[suite.users.name == "rootless"]
+	if len(entries) != 1 || entries[0].Owner != owner {
 		t.Errorf("entries %+v", entries)
 	}
 }

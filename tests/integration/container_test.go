@@ -38,7 +38,7 @@ type container struct {
 	files []*os.File
 	// global are options before the command, after --root.
 	global []string
-	// credential is who calls the runtime; nil is root.
+	// credential is who calls the runtime; nil is root, or as the mode has it.
 	credential *syscall.Credential
 	// env is the environment of the runtime; nil means this process's.
 	env []string
@@ -77,6 +77,7 @@ func anotherContainer(t *testing.T, first *container) *container {
 	if err := unix.Mount("overlay", c.path("rootfs"), "overlay", 0, opts); err != nil {
 		t.Fatalf("overlay mount: %v", err)
 	}
+	suite.users.bundle(c)
 	return c
 }
 
@@ -141,9 +142,10 @@ func (c *container) sh(script string) *container { return c.args("/bin/sh", "-c"
 // write writes config.json.
 func (c *container) write() {
 	c.t.Helper()
-	if err := bundle.Write(c.dir, c.spec); err != nil {
+	if err := bundle.Write(c.dir, suite.users.spec(c)); err != nil {
 		c.t.Fatal(err)
 	}
+	suite.users.own(c)
 }
 
 // mount adds a mount to the config.
@@ -237,6 +239,7 @@ func (c *container) exec(stdin *os.File, name string, args ...string) *running {
 	if c.credential != nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: c.credential}
 	}
+	suite.users.command(cmd)
 	if stdin != nil {
 		cmd.Stdin = stdin
 	}

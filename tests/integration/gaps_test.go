@@ -49,8 +49,12 @@ func readGaps(path string) ([]gap, error) {
 	return gaps, sc.Err()
 }
 
-// findGap says why the runtime is known to fail this test, "" when it is not.
+// findGap says why the runtime is known to fail this test, or why nobody could pass it in
+// this mode, "" when neither is so.
 func findGap(test string) string {
+	if reason := suite.users.exceptionFor(test); reason != "" {
+		return reason
+	}
 	for _, g := range suite.gaps {
 		if g.test != test || !slices.Contains(g.runtimes, suite.name) {
 			continue
@@ -82,7 +86,7 @@ func begin(t *testing.T) {
 			}
 		})
 	case reason != "":
-		t.Skipf("known gap of %s: %s", suite.name, reason)
+		t.Skipf("known gap of %s, users: %s: %s", suite.name, suite.users.name, reason)
 	}
 	if os.Geteuid() != 0 {
 		t.Fatal("needs root")

@@ -36,6 +36,8 @@ var suite struct {
 	gaps []gap
 	// limit ends what hangs: a command of the runtime, or the wait for an event.
 	limit time.Duration
+	// users says who runs the containers.
+	users users
 	// checkGaps runs only the tests that known-gaps says fail.
 	checkGaps bool
 	// closed are the gaps whose tests pass.
@@ -105,17 +107,25 @@ func setUp(m *testing.M) (code int, err error) {
 	if err := os.Chmod(suite.work, 0o755); err != nil {
 		return 0, err
 	}
+	users, undo, err := setUpUsers(os.Getenv("USERS"), suite.work)
+	suite.users = users
 	defer func() {
 		removeCgroupParents()
+		if undoErr := undo(); undoErr != nil && err == nil {
+			err = undoErr
+		}
 		if rmErr := os.Remove(suite.work); rmErr != nil && err == nil {
 			err = rmErr
 		}
 	}()
+	if err != nil {
+		return 0, err
+	}
 	code = m.Run()
 	if suite.checkGaps {
 		code = 0
 		for _, name := range suite.closed {
-			fmt.Printf("known-gaps: %s passes with %s\n", name, suite.name)
+			fmt.Printf("known-gaps, known-modes: %s passes with %s, users: %s\n", name, suite.name, suite.users.name)
 			code = 1
 		}
 	}

@@ -37,6 +37,7 @@ func TestRunDoesNotWaitForOrphans(t *testing.T) {
 
 // TestRunReapsOrphans: a process that ends before the first one is no exit status.
 func TestRunReapsOrphans(t *testing.T) {
+	only(t, !suite.users.ordinary(), "root: without a cgroup and a pid namespace nothing tells orphans")
 	c := newContainer(t).without(specs.PIDNamespace)
 	c.sh("(sh -c 'exit 77' &) ; (sh -c 'exit 78' &); cat /proc/self/stat >/dev/null; exit 4").run().code(4)
 }
@@ -109,6 +110,7 @@ func TestLockedFlags(t *testing.T) {
 
 // userNamespace gives the container one, with the ids from 100000.
 func (c *container) userNamespace() *container {
+	only(c.t, suite.users.name == "root", "the mode in which containers have the user namespace of their test")
 	c.namespace(specs.UserNamespace, "")
 	ids := []specs.LinuxIDMapping{{ContainerID: 0, HostID: 100000, Size: 65536}}
 	c.spec.Linux.UIDMappings, c.spec.Linux.GIDMappings = ids, ids

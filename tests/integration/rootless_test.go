@@ -8,14 +8,12 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
-	"golang.org/x/sys/unix"
 )
 
 // userID is an ordinary user's id that no machine has given away.
@@ -50,32 +48,19 @@ func (c *container) ordinary() *container {
 	return c
 }
 
-// subordinate gives the user a name, and the ids from firstID on, as far as this mount
-// namespace sees: that is what newuidmap and newgidmap read.
+// subordinate gives the user a name and more ids, and is the map of all of them.
 func subordinate(t *testing.T) []specs.LinuxIDMapping {
 	t.Helper()
 	_, err := exec.LookPath("newuidmap")
 	require(t, err == nil, "newuidmap (package uidmap)")
-	ranges := fmt.Sprintf("berthtest:%d:%d\n", firstID, idCount)
-	for file, line := range map[string]string{
-		"passwd": fmt.Sprintf("berthtest:x:%d:%d::/:/bin/sh\n", userID, userID), "subuid": ranges, "subgid": ranges,
-	} {
-		path := filepath.Join(t.TempDir(), file)
-		before, err := os.ReadFile("/etc/" + file)
-		if err != nil {
-			t.Fatal(err)
+	undo, err := nameUser(t.TempDir())
+	t.Cleanup(func() {
+		if err := undo(); err != nil {
+			t.Error(err)
 		}
-		if err := os.WriteFile(path, append(before, line...), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		if err := unix.Mount(path, "/etc/"+file, "", unix.MS_BIND, ""); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			if err := unix.Unmount("/etc/"+file, 0); err != nil {
-				t.Error(err)
-			}
-		})
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 	return []specs.LinuxIDMapping{mapRow(0, userID, 1), mapRow(1, firstID, idCount)}
 }

@@ -48,6 +48,7 @@ func otherAnswer(call string) *difference {
 // profile, and compares what becomes of each with runc.
 func TestSeccompSameAsRunc(t *testing.T) {
 	only(t, suite.name != "runc", "another runtime than runc")
+	only(t, suite.users.name == "root", "root, as which runc is called")
 	require(t, runtime.GOARCH == "amd64", "x86-64")
 	runc, err := exec.LookPath("runc")
 	require(t, err == nil, "runc")

@@ -43,7 +43,8 @@ func TestRuntimeIsNotInside(t *testing.T) {
 	}
 }
 
-// TestNotDumpable: the waiting process belongs to nobody inside.
+// TestNotDumpable: the waiting process belongs to no user inside, at most to the root of
+// its user namespace.
 func TestNotDumpable(t *testing.T) {
 	c := newContainer(t)
 	c.spec.Process.User = specs.User{UID: 1000, GID: 1000}
@@ -52,7 +53,7 @@ func TestNotDumpable(t *testing.T) {
 	if err := unix.Stat(fmt.Sprintf("/proc/%d/environ", c.pid), &st); err != nil {
 		t.Fatal(err)
 	}
-	if st.Uid != 0 {
+	if int(st.Uid) != suite.users.hostID(0) {
 		t.Errorf("uid %d may look into the waiting process", st.Uid)
 	}
 	c.start().wait()

@@ -242,6 +242,7 @@ func (c *container) onTerminal(size unix.Winsize, args ...string) *ptyCommand {
 	cmd := exec.CommandContext(ctx, suite.runtime, append([]string{"--root", c.state}, args...)...)
 	cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr = c.dir, peer, peer, peer
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	suite.users.command(cmd)
 	if err := cmd.Start(); err != nil {
 		c.t.Fatal(err)
 	}

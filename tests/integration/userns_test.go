@@ -30,6 +30,7 @@ func mapRow(container, host, size uint32) specs.LinuxIDMapping {
 // one, and its root the root file system.
 func (c *container) userns(rows ...specs.LinuxIDMapping) *container {
 	c.t.Helper()
+	only(c.t, suite.users.name == "root", "the mode in which containers have the user namespace of their test")
 	if len(rows) == 0 {
 		rows = []specs.LinuxIDMapping{mapRow(0, firstID, idCount)}
 	}
