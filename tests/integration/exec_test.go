@@ -102,7 +102,7 @@ func TestExecErrors(t *testing.T) {
 		{"user beyond the last", []string{"-u", "4294967295", id, "true"}, "exec failed: ", ""},
 		{"bad capability", []string{"--cap", "CAP_NOPE", id, "true"}, "", ""},
 		{"no command", []string{id}, "args", ""},
-		{"no container", []string{"nobody", "true"}, "container does not exist", "does not exist"},
+		{"no container", []string{"nobody", "true"}, "container does not exist", ""},
 		{"no process document", []string{"--process", "/nope", id}, "no such file or directory", ""},
 		{"process document is no JSON", []string{"--process", "/etc/passwd", id}, "exec failed: ", ""},
 		{"terminal without a socket", []string{"-t", "-d", id, "true"}, "cannot allocate tty if runc will detach without setting console socket", ""},
