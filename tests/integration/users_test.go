@@ -81,12 +81,19 @@ func ownCgroup(dir string) (session *os.File, err error) {
 	if err := os.MkdirAll(dir+"/session", 0o755); err != nil {
 		return nil, err
 	}
-	for _, file := range []string{"", "cgroup.procs", "cgroup.threads", "cgroup.subtree_control"} {
-		if err := os.Chown(filepath.Join(dir, file), userID, userID); err != nil {
-			return nil, err
-		}
+	if err := giveCgroup(dir); err != nil {
+		return nil, err
 	}
 	return os.Open(dir + "/session")
+}
+
+func giveCgroup(dir string) error {
+	for _, file := range []string{"", "cgroup.procs", "cgroup.threads", "cgroup.subtree_control"} {
+		if err := os.Chown(filepath.Join(dir, file), userID, userID); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // nameUser gives the ordinary user a name, and the ids from firstID on, as far as this
@@ -198,6 +205,21 @@ func (e exception) covers(test string) bool {
 // ordinary says that the runtime is not called by the host's root.
 func (u *users) ordinary() bool { return u.name == "rootless" || u.name == "inside" }
 
+// mkdirCgroup makes a cgroup as who calls the runtime does it.
+func (u *users) mkdirCgroup(t *testing.T, dir string) {
+	t.Helper()
+	err := os.Mkdir(dir, 0o755)
+	if err == nil && u.session != nil {
+		err = giveCgroup(dir)
+	}
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		t.Fatal(err)
+	}
+}
+
+// haveCgroups says that the containers get the cgroups they ask for.
+func (u *users) haveCgroups() bool { return !u.ordinary() || u.session != nil }
+
 // isSession says that a cgroup is that of the ordinary user's commands.
 func (u *users) isSession(dir string) bool { return u.session != nil && dir == u.session.Name() }
 
@@ -249,7 +271,7 @@ func (u *users) spec(c *container) *specs.Spec {
 	}
 	spec, linux := *c.spec, *c.spec.Linux
 	spec.Linux, spec.Mounts = &linux, slices.Clone(spec.Mounts)
-	if u.ordinary() && u.session == nil && linux.CgroupsPath == c.cgroup {
+	if !u.haveCgroups() && linux.CgroupsPath == c.cgroup {
 		linux.CgroupsPath = ""
 	}
 	for i, m := range spec.Mounts {
