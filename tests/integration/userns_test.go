@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -194,6 +195,32 @@ func TestUserNamespaceWithOthers(t *testing.T) {
 					t.Errorf("%s is not a new namespace", file)
 				}
 			}
+		})
+	}
+}
+
+// TestUserNamespaceWithTime: a time namespace can be joined only by who has rights over
+// it, and by no thread of many.
+func TestUserNamespaceWithTime(t *testing.T) {
+	needTime(t)
+	for name, joined := range map[string]bool{"new": false, "joined": true} {
+		t.Run(name, func(t *testing.T) {
+			onlyBerth(t) // crun 1.8 cannot set the offsets
+			first := newContainer(t).namespace(specs.TimeNamespace, "")
+			first.spec.Linux.TimeOffsets = map[string]specs.LinuxTimeOffset{"boottime": {Secs: 1 << 20}}
+			first.running()
+			c := anotherContainer(t, first).userns()
+			if joined {
+				c.namespace(specs.UserNamespace, pinned(t))
+			}
+			c.namespace(specs.TimeNamespace, fmt.Sprintf("/proc/%d/ns/time", first.pid))
+			c.sh("cat /proc/self/uid_map; id -u; cut -d. -f1 /proc/uptime; stat -c %u:%g /dev /dev/mqueue; cat /proc/self/setgroups; echo $$")
+			lines := strings.Split(squeeze(c.output()), " ")
+			want(t, "map and root", strings.Join(lines[:4], " "), "0 100000 65536 0")
+			if uptime, err := strconv.Atoi(lines[4]); err != nil || uptime < 1<<20 {
+				t.Errorf("uptime %q, want more than the offset", lines[4])
+			}
+			want(t, "owners, setgroups, pid", strings.Join(lines[5:], " "), "0:0 0:0 allow 1")
 		})
 	}
 }
