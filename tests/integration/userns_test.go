@@ -293,6 +293,35 @@ func TestSysfsWithHostNetwork(t *testing.T) {
 	}
 }
 
+// TestSysfsWithForeignNetwork: it shows the network namespace that is joined, and nothing of
+// the host's that is mounted below /sys.
+func TestSysfsWithForeignNetwork(t *testing.T) {
+	onlyBerth(t) // crun binds the host's
+	for _, network := range []string{"joined", "host's"} {
+		t.Run(network, func(t *testing.T) {
+			first := newContainer(t)
+			const admin = "CAP_NET_ADMIN"
+			p := first.spec.Process
+			p.Capabilities = &specs.LinuxCapabilities{Bounding: []string{admin}, Permitted: []string{admin}, Effective: []string{admin}}
+			first.sh("ip link set lo mtu 4321 && echo up >/ready; exec sleep 1000")
+			ready := first.fifo("ready")
+			first.create().start()
+			ready.line()
+			c := anotherContainer(t, first).userns()
+			mtu := "4321"
+			if network == "joined" {
+				c.namespace(specs.NetworkNamespace, fmt.Sprintf("/proc/%d/ns/net", first.pid))
+			} else {
+				c.without(specs.NetworkNamespace)
+				mtu = strings.TrimSpace(readFile(t, "/sys/class/net/lo/mtu"))
+			}
+			c.spec.Linux.MaskedPaths = nil
+			c.sh("cat /sys/class/net/lo/mtu; ls /sys/fs/cgroup | wc -l; awk '$5 ~ \"^/sys\" {print $5, $6}' /proc/self/mountinfo")
+			want(t, "printed", squeeze(c.output()), mtu+" 0 /sys ro,nosuid,nodev,noexec,relatime")
+		})
+	}
+}
+
 // TestUserNamespaceWithoutRoot: what is made belongs to the user then.
 func TestUserNamespaceWithoutRoot(t *testing.T) {
 	c := newContainer(t).userns(mapRow(1000, firstID+1000, 10)).sh("id -u; for f in /dev /dev/mqueue /made; do stat -c '%n %u:%g' $f; done")
