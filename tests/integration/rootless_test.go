@@ -4,10 +4,12 @@ package integration
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -187,16 +189,35 @@ func TestRootlessTemplate(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer in.Close()
-	if _, err := in.WriteString("echo $((6*7)) $(id -u); exit 9\n"); err != nil {
+	const script = "d=$(find /sys/fs/cgroup -name %s); echo $d; mkdir $d/new 2>/dev/null && echo mine; echo $((6*7)) $(id -u); exit 9\n"
+	if _, err := fmt.Fprintf(in, script, filepath.Base(c.delegated())); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := in.Seek(0, 0); err != nil {
 		t.Fatal(err)
 	}
 	r := c.with(in, "run", c.id).code(9)
-	if !strings.Contains(r.out, "42 0\r\n") {
+	if !strings.Contains(r.out, "42 0\r\n") || strings.Contains(r.out, "\nmine") {
 		t.Errorf("printed %q, %q", r.out, r.stderr)
 	}
+}
+
+// delegated makes a cgroup that belongs to the ordinary user, as a session has one.
+func (c *container) delegated() string {
+	c.t.Helper()
+	dir := filepath.Join("/sys/fs/cgroup", suite.token, c.id+"-user")
+	if !suite.unified {
+		dir = filepath.Join("/sys/fs/cgroup/memory", suite.token, c.id+"-user")
+	}
+	if err := errors.Join(os.MkdirAll(dir, 0o755), os.Chown(dir, userID, userID)); err != nil {
+		c.t.Fatal(err)
+	}
+	c.t.Cleanup(func() {
+		if err := os.Remove(dir); err != nil {
+			c.t.Error(err)
+		}
+	})
+	return dir
 }
 
 // TestRootlessHooks: createContainer hooks see the container's namespaces, others the
