@@ -311,11 +311,29 @@ func TestBadRootless(t *testing.T) {
 			c.spec.Linux.UIDMappings = []specs.LinuxIDMapping{mapRow(0, firstID, 5)}
 			c.env = []string{"PATH=/nonexistent"}
 		}, "linux.uidMappings: to map more than one's own id takes newuidmap"},
+		{"newuidmap without rights", func(c *container) {
+			c.spec.Linux.UIDMappings = []specs.LinuxIDMapping{mapRow(0, firstID, 5)}
+			path, err := exec.LookPath("newuidmap")
+			require(c.t, err == nil, "newuidmap (package uidmap)")
+			data, err := os.ReadFile(path)
+			if err := errors.Join(err, os.WriteFile(c.path("newuidmap"), data, 0o755)); err != nil {
+				c.t.Fatal(err)
+			}
+			c.env = []string{"PATH=" + c.dir}
+		}, "linux.uidMappings: newuidmap: exit status 1: newuidmap: "},
+		{"no maps", func(c *container) { c.spec.Linux.UIDMappings = nil }, "linux.uidMappings: a new user namespace requires at least one UID mapping"},
+		{"size 0", func(c *container) { c.spec.Linux.GIDMappings = []specs.LinuxIDMapping{mapRow(0, userID, 0)} }, "linux.gidMappings[0].size"},
+		{"overlap", func(c *container) {
+			c.spec.Linux.UIDMappings = []specs.LinuxIDMapping{mapRow(0, userID, 1), mapRow(0, firstID, 5)}
+		}, "linux.uidMappings[1]: overlaps"},
+		{"uid", func(c *container) { c.spec.Process.User.UID = 5 }, "process.user.uid: "},
+		{"gid", func(c *container) { c.spec.Process.User.GID = 5 }, "process.user.gid: "},
+		{"group", func(c *container) { c.spec.Process.User.AdditionalGids = []uint32{5} }, "process.user.additionalGids"},
 		{"unmapped owner of a file system", func(c *container) {
 			c.mount("/t", "tmpfs", "tmpfs", "uid=5")
 		}, "mounts[6].options"},
 		{"id-mapped mount", func(c *container) { c.mount("/t", "bind", "/tmp", "rbind", "idmap") }, "mounts[6].uidMappings"},
-		{"namespace of root", func(c *container) { c.namespace(specs.NetworkNamespace, "/proc/self/ns/net") }, "setns /proc/self/ns/net"},
+		{"namespace of root", func(c *container) { c.namespace(specs.NetworkNamespace, "/proc/self/ns/net") }, "linux.namespaces[6].path: setns /proc/self/ns/net: operation not permitted"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			onlyBerth(t)
