@@ -27,8 +27,8 @@ func fullState() savedState {
 		MemoryPolicy: &configs.MemoryPolicy{Mode: 2, Flags: 1 << 14, Nodes: configs.BitSet{5, 1 << 63}},
 		Filtered:     true, FilterFlags: 8, ListenerPath: "/l", ListenerMetadata: "m\"",
 		CgroupSubgroup: "s/d",
-		ResctrlGroups:  []string{"/g/mon_groups/\"i", "/g"},
-		RootfsMountID:  9, Poststart: []specs.Hook{hook}, Poststop: []specs.Hook{hook, hook},
+		ResctrlGroups:  []string{"/g/mon_groups/\"i", "/g"}, ResctrlDir: "/g",
+		RootfsMountID: 9, Poststart: []specs.Hook{hook}, Poststop: []specs.Hook{hook, hook},
 		HookStdout: "/o", HookStderr: "/e",
 	}
 }
