@@ -73,7 +73,7 @@ func (b *processBuilder) start() error {
 	if err := b.cr.checkJoinedMaps(); err != nil {
 		return err
 	}
-	if err := b.job.openTrees(b.cr.init.PID); err != nil {
+	if err := b.job.openTrees(b.cr.init); err != nil {
 		return err
 	}
 	defer b.job.close()

@@ -36,6 +36,9 @@ func initOptions(cr *creation) (o *nsenter.Options, release func(), err error) {
 	for _, j := range joined {
 		placeJoin(o, j, cr.cfg.Namespaces.Contains(configs.NewUser))
 	}
+	if !unprivileged() && len(o.Joins) > 0 && o.Joins[0].Type == unix.CLONE_NEWUSER {
+		o.Joins = append(o.Joins[1:], o.Joins[0])
+	}
 	release = func() {
 		for _, j := range joined {
 			_ = j.FD.Close()
@@ -47,7 +50,34 @@ func initOptions(cr *creation) (o *nsenter.Options, release func(), err error) {
 		release()
 		return nil, nil, err
 	}
+	userns, err := makeUserNamespaceFirst(o)
+	if err != nil {
+		release()
+		return nil, nil, err
+	}
+	if userns != nil {
+		joined = append(joined, *userns)
+	}
 	return o, release, nil
+}
+
+// makeUserNamespaceFirst makes the new user namespace beforehand when init has to join
+// others before it, which it could not if it were born there. nil when it need not.
+func makeUserNamespaceFirst(o *nsenter.Options) (*nsenter.Join, error) {
+	if unprivileged() || o.NewNamespaces&unix.CLONE_NEWUSER == 0 || len(o.Joins) == 0 {
+		return nil, nil
+	}
+	f, err := newUserNamespace(&nsenter.Options{
+		UIDMappings: o.UIDMappings, GIDMappings: o.GIDMappings, DenySetgroups: o.DenySetgroups,
+		OwnerUID: o.OwnerUID, OwnerGID: o.OwnerGID,
+	})
+	if err != nil {
+		return nil, err
+	}
+	j := nsenter.Join{Type: unix.CLONE_NEWUSER, FD: f}
+	o.NewNamespaces &^= unix.CLONE_NEWUSER
+	o.Joins = append(o.Joins, j)
+	return &j, nil
 }
 
 // threadJoins are the kinds that a thread of the runtime can join, and leave by ending.
@@ -55,8 +85,8 @@ const threadJoins = configs.NewNet | configs.NewIPC | configs.NewUTS | configs.N
 
 // placeJoin decides who joins a namespace. Who is not root may join one only from the
 // user namespace that owns it, and init does that. Root joins it before it has init
-// enter a user namespace: that one need not own it, as when an engine has made the
-// network namespace.
+// enter a user namespace, which is the last one then: that one need not own it, as when
+// an engine has made the network namespace.
 func placeJoin(o *nsenter.Options, j nsenter.Join, userns bool) {
 	switch {
 	case unprivileged():

@@ -4,6 +4,7 @@ package integration
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -156,4 +157,18 @@ func replaceNumber(text *string, from, to int) int {
 	n := len(value.FindAllString(*text, -1))
 	*text = value.ReplaceAllString(*text, "${1}"+strconv.Itoa(to))
 	return n
+}
+
+// kernelAtLeast says whether the kernel is of that version, or a later one.
+func kernelAtLeast(t *testing.T, major, minor int) bool {
+	t.Helper()
+	var name unix.Utsname
+	if err := unix.Uname(&name); err != nil {
+		t.Fatal(err)
+	}
+	var is [2]int
+	if _, err := fmt.Sscanf(unix.ByteSliceToString(name.Release[:]), "%d.%d", &is[0], &is[1]); err != nil {
+		t.Fatal(err)
+	}
+	return is[0] > major || is[0] == major && is[1] >= minor
 }
