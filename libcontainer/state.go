@@ -53,6 +53,8 @@ type savedState struct {
 	// Namespaces are the kinds of namespace that the container has apart from its
 	// runtime's, as the OR of their CLONE_NEW* flags.
 	Namespaces uint32 `json:"namespaces,omitempty"`
+	// JoinedNamespaces are those of them that the container has joined by path.
+	JoinedNamespaces uint32 `json:"joinedNamespaces,omitempty"`
 	// NoNewKeyring is configs.Config.NoNewKeyring.
 	NoNewKeyring bool `json:"noNewKeyring,omitempty"`
 	// Personality is the execution domain; nil keeps the caller's.
