@@ -217,7 +217,8 @@ func (cr *creation) planCgroup() error {
 		Bundle: cr.cfg.Bundle, Rootfs: cr.cfg.Rootfs.Path, Created: time.Now().UTC(),
 		Annotations: cr.cfg.Annotations, SharedPID: !cr.cfg.Namespaces.IsNew(configs.NewPID),
 		Namespaces: uint32(cr.cfg.Namespaces.Types()), NoNewKeyring: cr.cfg.NoNewKeyring,
-		MemoryPolicy: cr.cfg.MemoryPolicy, CgroupPaths: m.Paths(), CgroupRootless: cr.cfg.Cgroup.Rootless,
+		JoinedNamespaces: uint32(cr.cfg.Namespaces.Types() &^ cr.cfg.Namespaces.NewFlags()),
+		MemoryPolicy:     cr.cfg.MemoryPolicy, CgroupPaths: m.Paths(), CgroupRootless: cr.cfg.Cgroup.Rootless,
 		CgroupSubgroup: path.Join(cr.cfg.Cgroup.Subgroup, cr.cfg.Cgroup.Delegated),
 		Poststart:      cr.cfg.Hooks.Poststart, Poststop: cr.cfg.Hooks.Poststop,
 		HookStdout: cr.cfg.HookStdout, HookStderr: cr.cfg.HookStderr,
@@ -301,7 +302,8 @@ func (cr *creation) killInit() error {
 	if err != nil && !errors.Is(err, unix.ESRCH) {
 		return err
 	}
-	if cr.reaped, err = reap(cr.init.PID); err != nil {
+	// A restored one may have been reaped by criu.
+	if cr.reaped, err = reap(cr.init.PID); err != nil && !errors.Is(err, unix.ECHILD) {
 		return err
 	}
 	return ignoreNoCgroup(cr.cgroup.Kill())

@@ -10,6 +10,7 @@ import (
 
 	"github.com/berth-run/berth/libcontainer/cgroups"
 	"github.com/berth-run/berth/libcontainer/cgroups/stats"
+	"github.com/berth-run/berth/libcontainer/internal/resctrl"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
@@ -31,8 +32,8 @@ type Event struct {
 // Stats are the statistics of a container.
 type Stats struct {
 	stats.Stats
-	// IntelRdt and NetworkInterfaces are empty: their readers want the keys.
-	IntelRdt          struct{}   `json:"intel_rdt"`
+	IntelRdt *resctrl.Stats `json:"intel_rdt"` // never nil: readers want the key
+	// NetworkInterfaces is empty: readers want the key.
 	NetworkInterfaces []struct{} `json:"network_interfaces"`
 }
 
@@ -54,7 +55,11 @@ func (c *Container) Stats() (*Stats, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Stats{Stats: *s}, nil
+	rdt, err := c.resctrlStats()
+	if err != nil {
+		return nil, err
+	}
+	return &Stats{Stats: *s, IntelRdt: rdt}, nil
 }
 
 // notRunningError is ErrNotRunning in the words of `runc events`.

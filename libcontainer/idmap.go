@@ -19,7 +19,8 @@ import (
 // container's own where it has the same, or else one that is made for nothing but that,
 // and kept for the next mount with these maps.
 type idMapper struct {
-	cfg     *configs.Config
+	cfg *configs.Config
+	// initPID is a process in the container's user namespace, 0 when there is none yet.
 	initPID int
 	made    []madeUserns
 }
@@ -61,7 +62,7 @@ func (x *idMapper) userns(m *configs.Mount) (*os.File, error) {
 	}
 	var f *os.File
 	var err error
-	if x.cfg.Namespaces.Contains(configs.NewUser) && slices.Equal(uids, x.cfg.UIDMappings) && slices.Equal(gids, x.cfg.GIDMappings) {
+	if x.initPID != 0 && x.cfg.Namespaces.Contains(configs.NewUser) && slices.Equal(uids, x.cfg.UIDMappings) && slices.Equal(gids, x.cfg.GIDMappings) {
 		f, err = os.Open("/proc/" + strconv.Itoa(x.initPID) + "/ns/user")
 	} else {
 		f, err = newUserNamespace(&nsenter.Options{
