@@ -289,7 +289,7 @@ func TestBadRootless(t *testing.T) {
 		{"limit", func(c *container) {
 			limit := int64(1 << 24)
 			c.spec.Linux.Resources = &specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: &limit}}
-		}, "linux.resources.memory."},
+		}, "linux.resources.memory.limit: "},
 		{"cgroup", func(c *container) { c.spec.Linux.CgroupsPath = c.cgroup }, "linux.cgroupsPath"},
 		{
 			"groups", func(c *container) { c.spec.Process.User.AdditionalGids = []uint32{0} },
@@ -448,6 +448,7 @@ func TestRootlessOOMScore(t *testing.T) {
 func TestWithoutCgroup(t *testing.T) {
 	onlyBerth(t)
 	c := newContainer(t).rootless().running()
+	field := map[string]string{"--memory": "memory.limit", "--pids-limit": "pids.limit"}
 	for _, args := range [][]string{
 		{"pause", c.id},
 		{"update", "--memory", "1g", c.id},
@@ -456,7 +457,11 @@ func TestWithoutCgroup(t *testing.T) {
 		{"events", "--interval", "1s", c.id},
 		{"exec", "--cgroup", "/sub", c.id, "true"},
 	} {
-		r := c.command(args...).fails("the container has no cgroup", "")
+		text := "the container has no cgroup"
+		if args[0] == "update" {
+			text = "linux.resources." + field[args[1]] + ": " + text
+		}
+		r := c.command(args...).fails(text, "")
 		if strings.Count(r.stderr, "\n") != 1 || r.out != "" {
 			t.Errorf("%s: printed %q and %q, want one line", r.what, r.out, r.stderr)
 		}
