@@ -5,6 +5,7 @@ package integration
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -78,6 +79,9 @@ func TestIDMappedMount(t *testing.T) {
 			// crun 1.8 agrees, but for what is mounted below; runc 1.1 has none.
 			only(t, suite.name == "berth", "berth")
 			c := newContainer(t)
+			if slices.ContainsFunc(test.options, func(o string) bool { return strings.HasPrefix(o, "ridmap") }) {
+				needLinux(t, 6, 3) // for tmpfs, which is what sub is
+			}
 			if test.userns {
 				c.userns()
 			}
