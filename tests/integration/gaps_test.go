@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"golang.org/x/sys/unix"
 )
 
 // gap is one line of known-gaps: a test that a runtime is known to fail.
@@ -107,22 +105,6 @@ func require(t *testing.T, have bool, what string) {
 		t.Fatalf("requires %s, and CI must have it", what)
 	}
 	t.Skipf("requires %s", what)
-}
-
-// needLinux skips a test of what older kernels lack; no machine has to be newer.
-func needLinux(t *testing.T, major, minor int) {
-	t.Helper()
-	var name unix.Utsname
-	if err := unix.Uname(&name); err != nil {
-		t.Fatal(err)
-	}
-	var x, y int
-	if _, err := fmt.Sscanf(unix.ByteSliceToString(name.Release[:]), "%d.%d", &x, &y); err != nil {
-		t.Fatal(err)
-	}
-	if x < major || x == major && y < minor {
-		t.Skipf("requires Linux %d.%d", major, minor)
-	}
 }
 
 // only skips a test that is about another mode than this run's.

@@ -42,7 +42,9 @@ func TestWait(t *testing.T) {
 // TestWaitBeforeTheParent: whoever collects the process first, the status is told.
 func TestWaitBeforeTheParent(t *testing.T) {
 	c := newContainer(t)
-	needLinux(t, 6, 15)
+	if !kernelAtLeast(t, 6, 15) {
+		t.Skip("requires Linux 6.15")
+	}
 	in := c.fifo("in")
 	c.sh("read x </in; exit 9").create().start()
 	r := c.launch(nil, "wait", c.id)
