@@ -73,6 +73,11 @@ integration: build ## run real containers (root)
 conformance: build ## run the OCI runtime-tools validation suite (root)
 	RUNTIME=$(abspath $(BIN)) tests/conformance/run
 
+.PHONY: vm
+vm: build ## run the batches of tests/vm in virtual machines (root); BATCHES="name..." chooses
+	@.ci/deps vm
+	RUNTIME=$(abspath $(BIN)) tests/vm/run $(BATCHES)
+
 .PHONY: bench
 bench: build ## compare the speed with crun and runc (root)
 	RUNTIME=$(abspath $(BIN)) tests/bench/run

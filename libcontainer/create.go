@@ -336,7 +336,7 @@ func (cr *creation) buildAndPrepare() error {
 		b.abort()
 		return err
 	}
-	if err = cr.cgroup.EnterDelegated(cr.init.PID); err == nil {
+	if err = cr.enterDelegated(); err == nil {
 		err = cr.moveNetDevices()
 	}
 	if err == nil {
