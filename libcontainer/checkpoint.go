@@ -64,6 +64,8 @@ func (c *Container) refuseCheckpoint() error {
 		// What the agent holds is not the container's to save, and a filter whose
 		// notifications nobody gets makes errors of system calls.
 		return errors.New("linux.seccomp.listenerPath: a container with a seccomp agent cannot be checkpointed")
+	case c.saved.Annotations[configs.LandlockAnnotation] != "":
+		return errors.New(configs.LandlockField + ": a process that Landlock confines cannot be checkpointed")
 	case configs.NamespaceType(c.saved.Namespaces)&configs.NewMount == 0:
 		return errors.New("linux.namespaces: a container without a mount namespace cannot be checkpointed")
 	}

@@ -103,6 +103,9 @@ func (r *restoration) prepareCriu() error {
 	if r.saved.RootfsMountID != 0 || !r.cfg.Namespaces.Contains(configs.NewMount) {
 		return errors.New("linux.namespaces: a container without a mount namespace cannot be restored")
 	}
+	if r.cfg.Process.Landlock != nil {
+		return errors.New(configs.LandlockField + ": a restored process cannot be confined by Landlock")
+	}
 	if err := r.o.makeWork(); err != nil {
 		return err
 	}

@@ -6,10 +6,12 @@ import (
 	"path"
 	"strconv"
 	"strings"
+
+	"github.com/berth-run/berth/libcontainer/configs"
 )
 
-// The annotations that change what berth does. They are crun's, and engines
-// (Podman) set them; all others are only handed on.
+// The annotations that change what berth does, besides Landlock's. They are crun's, and
+// engines (Podman) set them; all others are only handed on.
 const (
 	annotationKeepGroups    = "run.oci.keep_original_groups"
 	annotationHookStdout    = "run.oci.hooks.stdout"
@@ -23,7 +25,7 @@ const (
 // others write them gives away what they do: a path of the host's that berth opens.
 func KnownAnnotations() []string {
 	return []string{
-		annotationDelegate, annotationHookStderr, annotationHookStdout, annotationKeepGroups, annotationPIDFDReceiver,
+		configs.LandlockAnnotation, annotationDelegate, annotationHookStderr, annotationHookStdout, annotationKeepGroups, annotationPIDFDReceiver,
 		annotationSeccompReceiver, annotationSubgroup,
 	}
 }
@@ -54,6 +56,10 @@ func (c *conversion) annotations() error {
 			return err
 		}
 		*a.to = value
+	}
+	var err error
+	if c.plan.Process.Landlock, err = landlockRules(c.spec.Annotations); err != nil {
+		return err
 	}
 	return c.subgroups()
 }
