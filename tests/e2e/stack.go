@@ -120,7 +120,7 @@ func (s *stack) create(svc *service) error {
 	defer log.Close()
 	args := []string{
 		"--root", s.state, "create", "--bundle", s.bundle(svc), "--pid-file", s.pidFile(svc),
-		svc.name,
+		"--network", network(svc), svc.name,
 	}
 	cmd := exec.Command(s.config.berth, args...)
 	cmd.Stdout, cmd.Stderr = log, log
@@ -129,7 +129,7 @@ func (s *stack) create(svc *service) error {
 		return fmt.Errorf("berth %s: %w: %s", strings.Join(args[2:], " "), err, bytes.TrimSpace(said))
 	}
 	s.running = append(s.running, svc)
-	return s.hack(svc)
+	return nil
 }
 
 // start creates a container and starts it. In between it compares what the container
