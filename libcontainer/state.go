@@ -72,6 +72,8 @@ type savedState struct {
 	// ResctrlGroups are directories of the resctrl file system that exist for this
 	// container only, in the order to remove them in.
 	ResctrlGroups []string `json:"resctrlGroups,omitempty"`
+	// Network are the interfaces that berth makes, written down before it does.
+	Network []savedInterface `json:"network,omitempty"`
 	// RootfsMountID is the id of the mount that Rootfs was on before the create, when
 	// the container shares the host's mount namespace: what has come on top of it since
 	// is the container's. 0 otherwise.

@@ -45,6 +45,7 @@ func (st *savedState) encode() ([]byte, error) {
 	e.optionalText("listenerPath", st.ListenerPath)
 	e.optionalText("listenerMetadata", st.ListenerMetadata)
 	e.list("resctrlGroups", st.ResctrlGroups)
+	e.interfaces("network", st.Network)
 	e.optionalNumber("rootfsMountID", st.RootfsMountID)
 	e.hooks("poststart", st.Poststart)
 	e.hooks("poststop", st.Poststop)
