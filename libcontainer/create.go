@@ -238,6 +238,9 @@ func (cr *creation) planCgroup() error {
 	if err := cr.planResctrl(); err != nil {
 		return err
 	}
+	if err := cr.planNetwork(); err != nil {
+		return err
+	}
 	return cr.saved.write(cr.dir)
 }
 
@@ -363,6 +366,7 @@ func (cr *creation) prepareHost() error {
 		cr.makeFifo,
 		cr.compileSeccomp,
 		cr.keepForExec,
+		cr.connectNetwork,
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {
@@ -454,6 +458,6 @@ func (cr *creation) handOverConsole() error {
 func (cr *creation) hookState(status specs.ContainerState) *specs.State {
 	return &specs.State{
 		Version: cr.cfg.SpecVersion, ID: cr.id, Status: status, Pid: cr.init.PID,
-		Bundle: cr.cfg.Bundle, Annotations: cr.cfg.Annotations,
+		Bundle: cr.cfg.Bundle, Annotations: withNetworkStatus(cr.cfg.Annotations, cr.saved.Network),
 	}
 }

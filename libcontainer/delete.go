@@ -90,6 +90,9 @@ func (c *Container) destroy(log Logger) error {
 	if err := c.killInit(); err != nil {
 		return err
 	}
+	if err := c.disconnectNetwork(); err != nil {
+		return err
+	}
 	m, err := c.cgroup()
 	if err != nil {
 		return err
