@@ -112,7 +112,9 @@ func (r *restoration) prepareCriu() error {
 	}
 	r.run = run
 	run.task.Type = rpc.CriuReqType_RESTORE
-	run.task.Stdio = r.opts.Stdio
+	if r.o.ShellJob {
+		run.task.Stdin = r.opts.Stdio[0] // criu takes the job's terminal from there
+	}
 	run.task.Launch, run.task.Notify = r.launch, r.notified
 	opts := run.task.Opts
 	opts.Root = &r.cfg.Rootfs.Path
@@ -126,7 +128,7 @@ func (r *restoration) prepareCriu() error {
 	if err != nil {
 		return fmt.Errorf("image-path: %w", err)
 	}
-	opened, err := inheritStdio(&run.task, names, r.opts.Stdio)
+	opened, err := inheritFiles(&run.task, names, r.opts.Stdio)
 	run.files = append(run.files, opened...)
 	return err
 }

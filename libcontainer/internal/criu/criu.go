@@ -48,8 +48,9 @@ type Task struct {
 	// Type is what to do.
 	Type rpc.CriuReqType
 	Opts *rpc.CriuOpts
-	// Stdio are criu's standard streams; a nil one is /dev/null.
-	Stdio [3]*os.File
+	// Stdin is criu's standard input; nil is /dev/null. What criu, or a tool that it
+	// uses, writes to its standard output is dropped: it has a log.
+	Stdin *os.File
 	// OwnGroup gives criu a process group of its own, so that what somebody types at
 	// the caller's terminal does not interrupt it half-way.
 	OwnGroup bool
@@ -121,14 +122,8 @@ func (t *Task) start() (*exec.Cmd, error) {
 	defer theirs.Close()
 	number := t.Pass(theirs)
 	cmd := exec.Command(t.Path, "swrk", fmt.Sprint(number))
-	for i, to := range []func(*os.File){
-		func(f *os.File) { cmd.Stdin = f },
-		func(f *os.File) { cmd.Stdout = f },
-		func(f *os.File) { cmd.Stderr = f },
-	} {
-		if f := t.Stdio[i]; f != nil {
-			to(f)
-		}
+	if t.Stdin != nil {
+		cmd.Stdin = t.Stdin
 	}
 	cmd.ExtraFiles = t.files
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: t.OwnGroup}
