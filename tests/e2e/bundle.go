@@ -37,13 +37,13 @@ type service struct {
 
 // The network. The bridge is the gateway, and the way in for visitors.
 const (
-	bridgeName    = "stack0"
-	bridgeAddress = "10.89.0.1"
-	webAddress    = "10.89.0.2"
-	webAddress6   = "fd00:89::2"
-	dbAddress     = "10.89.0.10"
-	dataDirectory = "/var/lib/postgresql/data"
-	password      = "correct horse battery staple"
+	bridgeName     = "stack0"
+	bridgeAddress  = "10.89.0.1"
+	bridgeAddress6 = "fd00:89::1"
+	webAddress     = "10.89.0.2"
+	dbAddress      = "10.89.0.10"
+	dataDirectory  = "/var/lib/postgresql/data"
+	password       = "correct horse battery staple"
 )
 
 func (s *stack) web() *service {
@@ -140,10 +140,17 @@ func (s *stack) webConfig() string           { return s.path("web") }
 func (s *stack) log(svc *service) string     { return s.path(svc.name + ".log") }
 func (s *stack) pidFile(svc *service) string { return s.path(svc.name + ".pid") }
 
+// address6 ends in the same number as the other address.
+func (svc *service) address6() string {
+	return "fd00:89::" + svc.address[strings.LastIndexByte(svc.address, '.')+1:]
+}
+
 // network is the service's interface, in the words of `create --network`.
 func network(svc *service) string {
 	options := []string{
-		"bridge=" + bridgeName, "create=true", "gateway=" + bridgeAddress, "address=" + svc.address + "/24",
+		"bridge=" + bridgeName, "create=true",
+		"gateway=" + bridgeAddress, "gateway=" + bridgeAddress6,
+		"address=" + svc.address + "/24", "address=" + svc.address6() + "/64",
 	}
 	return strings.Join(options, ",")
 }

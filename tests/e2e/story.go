@@ -87,7 +87,7 @@ func firstStart(ctx context.Context, s *stack) error {
 	if answers["app1"] == 0 || answers["app2"] == 0 {
 		return errors.New("nginx did not balance")
 	}
-	if err := get("http://[" + webAddress6 + "]/health"); err != nil {
+	if err := get("http://[" + s.web().address6() + "]/health"); err != nil {
 		return err
 	}
 	return s.expectRows(kept)
