@@ -60,6 +60,8 @@ func (r *stateReader) member(st *savedState, key string) bool {
 		return r.raw(&st.Resources)
 	case "namespaces":
 		return readNumber(r, &st.Namespaces)
+	case "joinedNamespaces":
+		return readNumber(r, &st.JoinedNamespaces)
 	case "noNewKeyring":
 		return r.flag(&st.NoNewKeyring)
 	case "network":

@@ -162,8 +162,15 @@ func (i *Init) awaitExec() error {
 // Close gives up the connection and the pidfd. An init that has not been
 // configured yet exits; one that waits on the exec fifo goes on waiting.
 func (i *Init) Close() error {
+	if i.sock == nil {
+		return i.PIDFD.Close()
+	}
 	return errors.Join(i.sock.Close(), i.PIDFD.Close())
 }
+
+// Adopt makes an Init of a child that somebody else has started for the caller, such as
+// criu, and takes its pidfd over. It can be waited for and killed, but not talked to.
+func Adopt(pid int, pidfd *os.File) *Init { return &Init{PID: pid, PIDFD: pidfd} }
 
 // Detach gives up the connection alone: the pidfd is the caller's from now on, and the
 // process, which has been exec'd, too.

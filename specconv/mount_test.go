@@ -32,7 +32,10 @@ func TestMountErrors(t *testing.T) {
 		{`mounts[0].options: tmpcopyup is only for tmpfs, not for a bind mount`, func(s *specs.Spec) { addMount(s, "bind", "tmpcopyup") }},
 		{`mounts[0].options: tmpcopyup is only for tmpfs, not proc`, func(s *specs.Spec) { addMount(s, "proc", "tmpcopyup") }},
 		{`mounts[0].options: option "ridmap" needs uidMappings and gidMappings, or a user namespace to take them from`, func(s *specs.Spec) { addMount(s, "bind", "ridmap") }},
-		{`mounts[0].uidMappings: id-mapped mounts are only supported for bind mounts, not tmpfs`, func(s *specs.Spec) { addMount(s, "tmpfs", "idmap") }},
+		{`mounts[0].options: option "idmap" needs uidMappings and gidMappings, or a user namespace to take them from`, func(s *specs.Spec) { addMount(s, "tmpfs", "idmap") }},
+		{`mounts[0].uidMappings: a mount of type proc cannot be id-mapped`, func(s *specs.Spec) { addMount(s, "proc", "idmap") }},
+		{`mounts[0].uidMappings: a mount of type cgroup cannot be id-mapped`, func(s *specs.Spec) { addMount(s, "cgroup", "idmap") }},
+		{`mounts[0].uidMappings: a remount cannot change the id maps`, func(s *specs.Spec) { addMount(s, "bind", "remount", "idmap") }},
 		{`mounts[0].uidMappings: must be given together with gidMappings`, func(s *specs.Spec) { addMount(s, "bind"); s.Mounts[0].GIDMappings = make([]specs.LinuxIDMapping, 1) }},
 		{`mounts[0].gidMappings: must be given together with uidMappings`, func(s *specs.Spec) { addMount(s, "bind"); s.Mounts[0].UIDMappings = make([]specs.LinuxIDMapping, 1) }},
 		{`mounts[0].gidMappings[0].size: must be at least 1`, func(s *specs.Spec) {
