@@ -330,10 +330,15 @@ func (cr *creation) buildAndPrepare() error {
 		})
 	}
 	b := startBuilder(cr)
+	connected := cr.startNetwork()
 	herr := cr.prepareHost()
+	nerr := connected()
 	err := b.waitMounted()
 	if err == nil {
 		err = herr
+	}
+	if err == nil {
+		err = nerr
 	}
 	if err != nil {
 		b.abort()
@@ -366,7 +371,6 @@ func (cr *creation) prepareHost() error {
 		cr.makeFifo,
 		cr.compileSeccomp,
 		cr.keepForExec,
-		cr.connectNetwork,
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {

@@ -90,9 +90,6 @@ func (c *Container) destroy(log Logger) error {
 	if err := c.killInit(); err != nil {
 		return err
 	}
-	if err := c.disconnectNetwork(); err != nil {
-		return err
-	}
 	m, err := c.cgroup()
 	if err != nil {
 		return err
@@ -109,6 +106,9 @@ func (c *Container) destroy(log Logger) error {
 		return err
 	}
 	if err := m.Destroy(); err != nil {
+		return err
+	}
+	if err := c.disconnectNetwork(); err != nil {
 		return err
 	}
 	if len(c.saved.Poststop) > 0 {

@@ -7,7 +7,9 @@ import (
 	"hash/fnv"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/network"
@@ -99,23 +101,40 @@ func (cr *creation) planNameFiles(n *configs.Network) error {
 	return nil
 }
 
+// startNetwork makes the interfaces, at the same time as what else there is to do: it is
+// mostly waiting for the lock that the kernel has for all of its interfaces. The result
+// waits for it.
+func (cr *creation) startNetwork() (wait func() error) {
+	if cr.cfg.Network == nil {
+		return func() error { return nil }
+	}
+	done := make(chan error, 1)
+	go func() { done <- cr.connectNetwork() }()
+	return func() error {
+		err := <-done
+		if err == nil {
+			// The kernel does it, too, when the namespace ends, but some time later.
+			list := cr.cfg.Network.Interfaces
+			cr.undo.push("remove the network interfaces", func() error { return network.Disconnect(list) })
+		}
+		return err
+	}
+}
+
 // connectNetwork makes the interfaces. Init is in its network namespace by then.
 func (cr *creation) connectNetwork() error {
 	n := cr.cfg.Network
-	if n == nil {
-		return nil
-	}
 	netns, err := os.Open(filepath.Join("/proc", strconv.Itoa(cr.init.PID), "ns/net"))
 	if err != nil {
 		return fmt.Errorf("%s: %w", n.Field, err)
 	}
 	defer netns.Close()
-	if err := network.Connect(netns, n.Interfaces, cr.id); err != nil {
-		return err
-	}
-	// The kernel does it, too, when the namespace ends, but some time later.
-	cr.undo.push("remove the network interfaces", func() error { return network.Disconnect(n.Interfaces) })
-	return nil
+	return network.Connect(netns, n.Interfaces, cr.id)
+}
+
+// setsNetwork says whether sysctls may be about interfaces, which must exist by then.
+func setsNetwork(sysctls []configs.Sysctl) bool {
+	return slices.ContainsFunc(sysctls, func(s configs.Sysctl) bool { return strings.HasPrefix(s.Key, "net/") })
 }
 
 // disconnectNetwork removes what a container has of interfaces.

@@ -58,19 +58,27 @@ func connect(host, inside *conn, netns *os.File, ports []*port, owner string) er
 	if err := findBridges(host, ports); err != nil {
 		return err
 	}
-	var pairs, claims, ends, addresses []*request
-	for _, p := range ports {
-		pairs = append(pairs, p.create(host, netns)...)
-	}
-	if err := host.do(pairs...); err != nil {
+	err := host.doAfter(func(host *conn) (all []*request) {
+		for _, p := range ports {
+			all = append(all, p.create(host, netns)...)
+		}
+		return all
+	})
+	if err != nil {
 		return err
 	}
+	err = host.doAfter(func(host *conn) (all []*request) {
+		for _, p := range ports {
+			all = append(all, p.claim(host, owner)...)
+		}
+		return all
+	})
+	if err != nil {
+		return err
+	}
+	var ends, addresses []*request
 	for _, p := range ports {
-		claims = append(claims, p.claim(host, owner)...)
 		ends = append(ends, getLink(unix.IFLA_IFNAME, p.Name, &p.inner, extSkipStats))
-	}
-	if err := host.do(claims...); err != nil {
-		return err
 	}
 	if err := inside.do(ends...); err != nil {
 		return err
@@ -81,8 +89,38 @@ func connect(host, inside *conn, netns *os.File, ports []*port, owner string) er
 	return inside.do(addresses...)
 }
 
+// dyingError is that a name belongs to an interface which is about to go: that of a
+// container that has been deleted a moment ago.
+type dyingError struct{ index int32 }
+
+func (dyingError) Error() string { return "the interface is being removed" }
+
+// doAfter carries a batch out, after what stands in its way and is dying anyway.
+func (c *conn) doAfter(batch func(*conn) []*request) error {
+	for {
+		err := c.do(batch(c)...)
+		var dying dyingError
+		if !errors.As(err, &dying) {
+			return err
+		}
+		// This waits for the kernel to be done, whoever began.
+		if err := c.do(deleteLink(dying.index)); err != nil && !errors.Is(err, unix.ENODEV) {
+			return fmt.Errorf("remove an interface that is left: %w", err)
+		}
+	}
+}
+
+func deleteLink(index int32) *request {
+	msg := nl.NewIfInfomsg(unix.AF_UNSPEC)
+	msg.Index = index
+	return newRequest(unix.RTM_DELLINK, 0, msg)
+}
+
 // create makes the pair, each end in its namespace and with all that it can be born with.
 func (p *port) create(host *conn, netns *os.File) []*request {
+	if p.outer.mac == p.HostMAC && !p.outer.dying {
+		return nil // a batch before has made it, and failed behind it
+	}
 	mtu := p.MTU
 	if mtu == 0 {
 		mtu = p.bridge.mtu
@@ -118,6 +156,9 @@ func (p *port) explainCreate(host *conn, err error) error {
 	case errors.Is(err, unix.EEXIST):
 		var l linkInfo
 		if host.do(getLink(unix.IFLA_IFNAME, p.HostName, &l, extSkipStats)) == nil {
+			if l.dying {
+				return dyingError{l.index}
+			}
 			return fmt.Errorf("%s.hostName: the host has an interface %q already%s: %w", p.Field, p.HostName, ofOwner(&l), unix.EEXIST)
 		}
 		return fmt.Errorf("%s.name: the container has an interface %q already: %w", p.Field, p.Name, unix.EEXIST)
@@ -208,7 +249,12 @@ func (p *port) explainClaim(host *conn, i int, name string, err error) error {
 	}
 	who := "another interface"
 	var l linkInfo
-	if host.do(getLink(unix.IFLA_ALT_IFNAME, name, &l, extSkipStats)) == nil {
+	switch err := host.do(getLink(unix.IFLA_ALT_IFNAME, name, &l, extSkipStats)); {
+	case err == nil && l.index == p.outer.index:
+		return nil // a batch before has claimed it
+	case err == nil && l.dying:
+		return dyingError{l.index}
+	case err == nil:
 		who = l.name + ofOwner(&l)
 	}
 	return fmt.Errorf("%s: %s is in use on bridge %s by %s: %w", field, p.Addresses[i].Addr(), p.Bridge, who, unix.EADDRINUSE)
@@ -217,6 +263,10 @@ func (p *port) explainClaim(host *conn, i int, name string, err error) error {
 // Disconnect removes the host's ends of interfaces that Connect made, and the container's
 // with them. What is gone already is no error, and an interface of the same name that is
 // somebody else's is left alone.
+//
+// Those whose namespace is on its way out are left to the kernel, which is at it: it takes
+// some 20 ms, for its grace periods, that nobody needs to wait for. Who wants their names
+// or addresses meanwhile does, see doAfter.
 func Disconnect(list []configs.Veth) error {
 	host, err := openConn()
 	if err != nil {
@@ -236,13 +286,10 @@ func remove(host *conn, list []configs.Veth) error {
 			}
 			return fmt.Errorf("look for interface %s: %w", list[i].HostName, err)
 		}
-		if found[i].kind != "veth" || found[i].mac != list[i].HostMAC {
+		if found[i].kind != "veth" || found[i].mac != list[i].HostMAC || found[i].dying {
 			continue
 		}
-		msg := nl.NewIfInfomsg(unix.AF_UNSPEC)
-		msg.Index = found[i].index
-		r := newRequest(unix.RTM_DELLINK, 0, msg)
-		r.answer = nil
+		r := deleteLink(found[i].index)
 		all = append(all, r)
 		r.explain = func(err error) error {
 			if errors.Is(err, unix.ENODEV) {
