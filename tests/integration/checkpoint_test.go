@@ -50,15 +50,13 @@ func (c *container) counter() *counter {
 	return k
 }
 
-// first lets the program begin with script.
-func (k *counter) first(script string) *counter {
-	k.sh(script + "; " + counts)
+// holding makes a counter of a program that holds something (testdata/holder.c), and
+// says with each answer whether it still does.
+func (k *counter) holding(kind, argument string) *counter {
+	k.t.Helper()
+	k.compile("holder")
+	k.args("/holder", kind, argument)
 	return k
-}
-
-// locked lets the container hold a lock on a file.
-func (k *counter) locked() *counter {
-	return k.first("exec 9>/lock; flock 9 2>/dev/null || busybox flock 9")
 }
 
 // ask checks that the container counts on from where it was.
@@ -269,8 +267,7 @@ func TestCheckpointPaused(t *testing.T) {
 
 // TestCheckpointFails has a container that criu does not save without being asked to.
 func TestCheckpointFails(t *testing.T) {
-	k := newCounter(t).locked()
-	k.up()
+	k := newCounter(t).holding("lock", "/lock").up()
 	r := k.tryCheckpoint().fails("criu failed", "")
 	if log := filepath.Join(k.logs(), "dump.log"); !strings.Contains(r.stderr, log) {
 		t.Errorf("stderr %q does not tell of %s", r.stderr, log)

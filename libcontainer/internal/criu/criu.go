@@ -51,6 +51,8 @@ type Task struct {
 	// Stdin is criu's standard input; nil is /dev/null. What criu, or a tool that it
 	// uses, writes to its standard output is dropped: it has a log.
 	Stdin *os.File
+	// Cgroup is a v2 cgroup for criu to be born in; nil for that of the caller.
+	Cgroup *os.File
 	// OwnGroup gives criu a process group of its own, so that what somebody types at
 	// the caller's terminal does not interrupt it half-way.
 	OwnGroup bool
@@ -131,7 +133,13 @@ func (t *Task) start() (*exec.Cmd, error) {
 	if launch == nil {
 		launch = func(start func() error) error { return start() }
 	}
-	if err := launch(cmd.Start); err != nil {
+	err = launch(func() error {
+		if t.Cgroup != nil {
+			cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, int(t.Cgroup.Fd())
+		}
+		return cmd.Start()
+	})
+	if err != nil {
 		_ = t.sock.Close()
 		return nil, err
 	}
