@@ -25,7 +25,7 @@ func snapshot(pid int, volume string, skip ...string) ([]string, error) {
 		return nil, fmt.Errorf("stat %s: %w", root, err)
 	}
 	var lines []string
-	err := filepath.WalkDir(root+"/", func(path string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(root+"/", func(path string, _ fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}

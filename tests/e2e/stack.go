@@ -233,10 +233,12 @@ func (s *stack) remove(svc *service, flags ...string) error {
 			break
 		}
 	}
-	if log, err := os.ReadFile(s.log(svc)); err == nil {
-		fmt.Fprintf(s.logs, "-- %s:\n%s", svc.name, log)
+	log, err := os.ReadFile(s.log(svc))
+	if err != nil {
+		return err
 	}
-	return nil
+	_, err = fmt.Fprintf(s.logs, "-- %s:\n%s", svc.name, log)
+	return err
 }
 
 // takeDown removes what is left, the last first, by force.

@@ -124,7 +124,7 @@ func confined(_ context.Context, s *stack) error {
 		for line := range strings.Lines(status) {
 			key, value, _ := strings.Cut(strings.TrimSpace(line), ":")
 			value = strings.TrimSpace(value)
-			wrong := false
+			var wrong bool
 			switch key {
 			case "Uid":
 				wrong = strings.HasPrefix(value, "0\t")
