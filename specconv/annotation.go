@@ -10,8 +10,8 @@ import (
 	"github.com/berth-run/berth/libcontainer/configs"
 )
 
-// The annotations that change what berth does, besides Landlock's. They are crun's, and
-// engines (Podman) set them; all others are only handed on.
+// The annotations that change what berth does. But for the network's and Landlock's, which
+// are ours, they are crun's, and engines (Podman) set them; all others are only handed on.
 const (
 	annotationKeepGroups    = "run.oci.keep_original_groups"
 	annotationHookStdout    = "run.oci.hooks.stdout"
@@ -25,8 +25,8 @@ const (
 // others write them gives away what they do: a path of the host's that berth opens.
 func KnownAnnotations() []string {
 	return []string{
-		configs.LandlockAnnotation, annotationDelegate, annotationHookStderr, annotationHookStdout, annotationKeepGroups, annotationPIDFDReceiver,
-		annotationSeccompReceiver, annotationSubgroup,
+		configs.LandlockAnnotation, annotationNetwork, annotationDelegate, annotationHookStderr, annotationHookStdout,
+		annotationKeepGroups, annotationPIDFDReceiver, annotationSeccompReceiver, annotationSubgroup,
 	}
 }
 

@@ -40,9 +40,22 @@ type landlockRight struct {
 
 var (
 	landlockFS = [...]landlockRight{
-		{"execute", 1}, {"write_file", 1}, {"read_file", 1}, {"read_dir", 1}, {"remove_dir", 1}, {"remove_file", 1},
-		{"make_char", 1}, {"make_dir", 1}, {"make_reg", 1}, {"make_sock", 1}, {"make_fifo", 1}, {"make_block", 1},
-		{"make_sym", 1}, {"refer", 2}, {"truncate", 3}, {"ioctl_dev", 5},
+		{"execute", 1},
+		{"write_file", 1},
+		{"read_file", 1},
+		{"read_dir", 1},
+		{"remove_dir", 1},
+		{"remove_file", 1},
+		{"make_char", 1},
+		{"make_dir", 1},
+		{"make_reg", 1},
+		{"make_sock", 1},
+		{"make_fifo", 1},
+		{"make_block", 1},
+		{"make_sym", 1},
+		{"refer", 2},
+		{"truncate", 3},
+		{"ioctl_dev", 5},
 	}
 	landlockNet    = [...]landlockRight{{"bind_tcp", 4}, {"connect_tcp", 4}}
 	landlockScoped = [...]landlockRight{{"abstract_unix_socket", 6}, {"signal", 6}}

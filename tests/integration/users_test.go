@@ -75,9 +75,18 @@ func setUpUsers(name, dir string) (u users, undo func() error, err error) {
 }
 
 // ownCgroup makes a cgroup that is the ordinary user's, as a service manager does for a
-// session (Documentation/admin-guide/cgroup-v2.rst, "Delegation"), and opens one below it
-// for the session's own processes.
+// session (Documentation/admin-guide/cgroup-v2.rst, "Delegation"), with all controllers, and
+// opens one below it for the session's own processes.
 func ownCgroup(dir string) (session *os.File, err error) {
+	controllers, err := os.ReadFile(filepath.Join(filepath.Dir(dir), "cgroup.controllers"))
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range strings.Fields(string(controllers)) {
+		if err := os.WriteFile(filepath.Join(filepath.Dir(dir), "cgroup.subtree_control"), []byte("+"+name), 0o644); err != nil {
+			return nil, err
+		}
+	}
 	if err := os.MkdirAll(dir+"/session", 0o755); err != nil {
 		return nil, err
 	}
