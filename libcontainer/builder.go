@@ -90,7 +90,7 @@ func startThreadBuilder(cr *creation, job *buildJob) *threadBuilder {
 		proceed: make(chan bool, 1),
 		done:    make(chan buildResult, 1),
 	}
-	if !hasCreateHooks(cr.cfg) && len(cr.cfg.NetDevices) == 0 {
+	if !hasCreateHooks(cr.cfg) && len(cr.cfg.NetDevices) == 0 && (cr.cfg.Network == nil || !setsNetwork(cr.cfg.Sysctls)) {
 		b.proceed <- true // nothing to wait for between the mounts and the pivot
 	}
 	go b.run()

@@ -47,7 +47,7 @@ func (c *Container) Checkpoint(o *CheckpointOptions) error {
 		if err := o.makeDirectories(); err != nil {
 			return err
 		}
-		if err := c.dump(o, m); err != nil {
+		if err := c.standingStill(status, m, func() error { return c.dump(o, m) }); err != nil {
 			return err
 		}
 		if o.LeaveRunning || o.PreDump {
@@ -55,6 +55,27 @@ func (c *Container) Checkpoint(o *CheckpointOptions) error {
 		}
 		return c.destroy(o.Log)
 	})
+}
+
+// standingStill pauses the container, unless it is, while do runs: what criu is told of it
+// must not change before criu looks. It thaws the container itself, and leaves it as it
+// was in the end.
+func (c *Container) standingStill(status specs.ContainerState, m cgroups.Manager, do func() error) error {
+	if status == Paused {
+		return do()
+	}
+	err := m.Freeze(true)
+	if errors.Is(err, cgroups.ErrNoCgroup) {
+		return do()
+	}
+	if err != nil {
+		return err
+	}
+	err = do()
+	if terr := m.Freeze(false); terr != nil {
+		err = errors.Join(err, terr)
+	}
+	return err
 }
 
 // refuseCheckpoint tells what criu would save and nobody could restore.
@@ -121,7 +142,7 @@ func (c *Container) dump(o *CheckpointOptions, m cgroups.Manager) error {
 	if opts.CgRoot, err = cgroupRoots(m); err != nil {
 		return err
 	}
-	names, err := c.describeOutside(opts)
+	names, err := c.describeOutside(opts, m)
 	if err != nil {
 		return err
 	}
@@ -138,26 +159,32 @@ func (c *Container) dump(o *CheckpointOptions, m cgroups.Manager) error {
 }
 
 // describeOutside tells criu what of the container is not its own, and gives the names of
-// its standard streams.
-func (c *Container) describeOutside(opts *rpc.CriuOpts) (names [3]string, err error) {
+// its files from outside.
+func (c *Container) describeOutside(opts *rpc.CriuOpts, m cgroups.Manager) ([]string, error) {
 	inside, err := readMounts(strconv.Itoa(c.saved.PID))
 	if err != nil {
-		return names, err
+		return nil, err
 	}
 	outside, err := readMounts("self")
 	if err != nil {
-		return names, err
+		return nil, err
 	}
 	for _, path := range externalMounts(inside, outside, configs.NamespaceType(c.saved.Namespaces)) {
 		addMount(opts, path, path)
 	}
-	names, external, err := stdioNames(c.saved.PID, inside)
-	if err != nil {
-		return names, err
+	pids, err := m.Pids()
+	if errors.Is(err, cgroups.ErrNoCgroup) {
+		pids, err = []int{c.saved.PID}, nil
 	}
-	opts.External = append(opts.External, external...)
+	if err != nil {
+		return nil, err
+	}
+	names, keys, err := describeFiles(c.saved.PID, pids, outside)
+	if err != nil {
+		return nil, err
+	}
 	joined, err := c.joinedNamespaces()
-	opts.External = append(opts.External, joined...)
+	opts.External = append(append(opts.External, keys...), joined...)
 	return names, err
 }
 

@@ -238,6 +238,9 @@ func (cr *creation) planCgroup() error {
 	if err := cr.planResctrl(); err != nil {
 		return err
 	}
+	if err := cr.planNetwork(); err != nil {
+		return err
+	}
 	return cr.saved.write(cr.dir)
 }
 
@@ -327,16 +330,21 @@ func (cr *creation) buildAndPrepare() error {
 		})
 	}
 	b := startBuilder(cr)
+	connected := cr.startNetwork()
 	herr := cr.prepareHost()
+	nerr := connected()
 	err := b.waitMounted()
 	if err == nil {
 		err = herr
+	}
+	if err == nil {
+		err = nerr
 	}
 	if err != nil {
 		b.abort()
 		return err
 	}
-	if err = cr.cgroup.EnterDelegated(cr.init.PID); err == nil {
+	if err = cr.enterDelegated(); err == nil {
 		err = cr.moveNetDevices()
 	}
 	if err == nil {
@@ -454,6 +462,6 @@ func (cr *creation) handOverConsole() error {
 func (cr *creation) hookState(status specs.ContainerState) *specs.State {
 	return &specs.State{
 		Version: cr.cfg.SpecVersion, ID: cr.id, Status: status, Pid: cr.init.PID,
-		Bundle: cr.cfg.Bundle, Annotations: cr.cfg.Annotations,
+		Bundle: cr.cfg.Bundle, Annotations: withNetworkStatus(cr.cfg.Annotations, cr.saved.Network),
 	}
 }

@@ -108,6 +108,9 @@ func (c *Container) destroy(log Logger) error {
 	if err := m.Destroy(); err != nil {
 		return err
 	}
+	if err := c.disconnectNetwork(); err != nil {
+		return err
+	}
 	if len(c.saved.Poststop) > 0 {
 		c.warnHooks("poststop", c.saved.Poststop, c.hookState(specs.StateStopped), log)
 	}

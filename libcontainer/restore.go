@@ -49,9 +49,13 @@ type restoration struct {
 	o         *RestoreOptions
 	run       *criuRun
 	terminals []*os.File
-	// strict says that criu makes the cgroups.
-	strict bool
 }
+
+// strictCgroups says that criu makes the cgroups.
+func (r *restoration) strictCgroups() bool { return r.o.ManageCgroupsMode == "strict" }
+
+// ignoreCgroups says that criu leaves the processes in its own cgroups.
+func (r *restoration) ignoreCgroups() bool { return r.o.ManageCgroupsMode == "ignore" }
 
 // Restore makes a container of a checkpoint. On error nothing of it is left.
 func (s *Store) Restore(id string, cfg *configs.Config, o *RestoreOptions) (*Container, error) {
@@ -60,7 +64,7 @@ func (s *Store) Restore(id string, cfg *configs.Config, o *RestoreOptions) (*Con
 	}
 	r := &restoration{
 		creation: creation{store: s, id: id, dir: s.dir(id), cfg: cfg, opts: &o.CreateOptions},
-		o:        o, strict: o.ManageCgroupsMode == "strict",
+		o:        o,
 	}
 	defer r.release()
 	steps := []func() error{
@@ -76,7 +80,7 @@ func (s *Store) Restore(id string, cfg *configs.Config, o *RestoreOptions) (*Con
 		r.externalSources,
 		r.compileSeccomp,
 		r.keepForExec,
-		func() error { return r.run.run() },
+		r.restoreProcesses,
 		r.takeTerminal,
 		r.handOver,
 	}
@@ -112,7 +116,9 @@ func (r *restoration) prepareCriu() error {
 	}
 	r.run = run
 	run.task.Type = rpc.CriuReqType_RESTORE
-	run.task.Stdio = r.opts.Stdio
+	if r.o.ShellJob {
+		run.task.Stdin = r.opts.Stdio[0] // criu takes the job's terminal from there
+	}
 	run.task.Launch, run.task.Notify = r.launch, r.notified
 	opts := run.task.Opts
 	opts.Root = &r.cfg.Rootfs.Path
@@ -126,7 +132,7 @@ func (r *restoration) prepareCriu() error {
 	if err != nil {
 		return fmt.Errorf("image-path: %w", err)
 	}
-	opened, err := inheritStdio(&run.task, names, r.opts.Stdio)
+	opened, err := inheritFiles(&run.task, names, r.opts.Stdio)
 	run.files = append(run.files, opened...)
 	return err
 }
@@ -150,7 +156,7 @@ func (r *restoration) makeCgroups() error {
 		return err
 	}
 	r.run.task.Opts.CgRoot = roots
-	if r.strict {
+	if r.strictCgroups() {
 		return r.expectNoCgroup()
 	}
 	r.undo.push("remove the cgroup", r.cgroup.Destroy)
@@ -180,6 +186,15 @@ func (r *restoration) expectNoCgroup() error {
 	r.cgroup = m
 	r.undo.push("remove the cgroup", m.Destroy)
 	return err
+}
+
+// restoreProcesses lets criu do its work. It may restore the freezer as well: an engine has
+// paused the container for the checkpoint, or we have.
+func (r *restoration) restoreProcesses() error {
+	if err := r.run.run(); err != nil {
+		return err
+	}
+	return ignoreNoCgroup(r.cgroup.Freeze(false))
 }
 
 // notified follows criu's work.
@@ -216,7 +231,7 @@ func (r *restoration) namespacesReady(pid int) error {
 // restored comes when the processes are complete and stand still. From now on they
 // outlive this process, so the state has to be complete.
 func (r *restoration) restored(pid int) error {
-	if r.strict {
+	if r.strictCgroups() {
 		if err := r.setDeviceRules(); err != nil {
 			return err
 		}

@@ -94,12 +94,31 @@ func (r *restoration) launch(start func() error) error {
 		if err == nil {
 			err = r.run.openDirectories()
 		}
+		if err == nil && r.ignoreCgroups() {
+			err = r.placeCriu()
+		}
 		if err == nil {
 			err = start()
 		}
 		done <- err
 	}()
 	return <-done
+}
+
+// placeCriu puts criu, and so the processes that it does not move, into the container's
+// cgroups: those of v1 by way of the calling thread, from which criu inherits them.
+func (r *restoration) placeCriu() error {
+	var err error
+	if r.place, err = r.cgroup.Placement(); err != nil {
+		return err
+	}
+	for _, tasks := range r.place.Tasks {
+		if _, err := tasks.WriteString("0"); err != nil {
+			return fmt.Errorf("place in cgroup: %w", err)
+		}
+	}
+	r.run.task.Cgroup = r.place.Dir
+	return nil
 }
 
 // prepareMounts makes the calling thread's mount namespace and the mounts in it. Mounts

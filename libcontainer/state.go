@@ -77,6 +77,8 @@ type savedState struct {
 	// ResctrlDir is the container's resctrl group, which may be others' as well; "" when
 	// its config asks for none.
 	ResctrlDir string `json:"resctrlDir,omitempty"`
+	// Network are the interfaces that berth makes, written down before it does.
+	Network []savedInterface `json:"network,omitempty"`
 	// RootfsMountID is the id of the mount that Rootfs was on before the create, when
 	// the container shares the host's mount namespace: what has come on top of it since
 	// is the container's. 0 otherwise.

@@ -64,6 +64,8 @@ func (r *stateReader) member(st *savedState, key string) bool {
 		return readNumber(r, &st.JoinedNamespaces)
 	case "noNewKeyring":
 		return r.flag(&st.NoNewKeyring)
+	case "network":
+		return r.interfaces(&st.Network)
 	case "filtered":
 		return r.flag(&st.Filtered)
 	case "filterFlags":

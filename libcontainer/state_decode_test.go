@@ -18,6 +18,7 @@ func usualState() savedState {
 		SharedPID: true, CgroupPaths: map[string]string{"": "/c", "cpu,cpuacct": "/d"}, CgroupRootless: true,
 		Resources:  json.RawMessage(`{"memory":{"limit":-1,"disableOOMKiller":false,"useHierarchy":true},"cpu":{"cpus":"0-1"},"unified":{"a":"1"}}`),
 		Namespaces: 1 << 31, JoinedNamespaces: 1 << 30, NoNewKeyring: true, Filtered: true, FilterFlags: 8,
+		Network: fullState().Network,
 	}
 }
 

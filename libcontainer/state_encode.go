@@ -47,6 +47,7 @@ func (st *savedState) encode() ([]byte, error) {
 	e.optionalText("listenerMetadata", st.ListenerMetadata)
 	e.list("resctrlGroups", st.ResctrlGroups)
 	e.optionalText("resctrlDir", st.ResctrlDir)
+	e.interfaces("network", st.Network)
 	e.optionalNumber("rootfsMountID", st.RootfsMountID)
 	e.hooks("poststart", st.Poststart)
 	e.hooks("poststop", st.Poststop)

@@ -28,6 +28,10 @@ func fullState() savedState {
 		Filtered:     true, FilterFlags: 8, ListenerPath: "/l", ListenerMetadata: "m\"",
 		CgroupSubgroup: "s/d",
 		ResctrlGroups:  []string{"/g/mon_groups/\"i", "/g"}, ResctrlDir: "/g",
+		Network: []savedInterface{
+			{Name: "eth0", MAC: "02:00:00:00:00:01", Addresses: []string{"10.0.0.2/24", "fd00::2/64"}, Bridge: "br0", HostName: "bt0", HostMAC: "fe:00:00:00:00:01"},
+			{Name: "eth1", MAC: "02:00:00:00:00:02", Bridge: "br1", HostName: "bt1", HostMAC: "fe:00:00:00:00:02"},
+		},
 		RootfsMountID: 9, Poststart: []specs.Hook{hook}, Poststop: []specs.Hook{hook, hook},
 		HookStdout: "/o", HookStderr: "/e",
 	}

@@ -52,7 +52,7 @@ func (c *Container) State() (*State, error) {
 	st := &State{
 		Version: c.saved.OCIVersion, ID: c.id, PID: c.saved.PID, Status: status,
 		Bundle: c.saved.Bundle, Rootfs: c.saved.Rootfs, Created: c.saved.Created,
-		Annotations: c.saved.Annotations,
+		Annotations: withNetworkStatus(c.saved.Annotations, c.saved.Network),
 	}
 	if status == specs.StateStopped {
 		st.PID = 0

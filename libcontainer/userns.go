@@ -123,15 +123,31 @@ func inOneRow(m []configs.IDMap, first, size uint32) bool {
 
 // delegateCgroup makes the container's root the owner of its cgroup when it can get at
 // it: it sees no more than that one, and that one mounted writable (runtime-spec,
-// config-linux.md, "Cgroup ownership"). One that was asked for by name is for the
-// container however it gets there.
+// config-linux.md, "Cgroup ownership"). One that was asked for by name is enterDelegated's.
 func (cr *creation) delegateCgroup() error {
-	uid, ok := configs.HostID(cr.cfg.UIDMappings, 0)
-	if !ok || !cr.cfg.Namespaces.Contains(configs.NewUser) {
+	if cr.cfg.Cgroup.Delegated != "" ||
+		!cr.cfg.Namespaces.IsNew(configs.NewCgroup) || !slices.ContainsFunc(cr.cfg.Mounts, isWritableCgroup) {
 		return nil
 	}
-	reachable := cr.cfg.Namespaces.IsNew(configs.NewCgroup) && slices.ContainsFunc(cr.cfg.Mounts, isWritableCgroup)
-	if !reachable && cr.cfg.Cgroup.Delegated == "" {
+	return cr.giveCgroup()
+}
+
+// enterDelegated moves init on to the delegated cgroup, if there is one. That is for the
+// container however it gets there. It has all its files only when init is in it.
+func (cr *creation) enterDelegated() error {
+	if cr.cfg.Cgroup.Delegated == "" {
+		return nil
+	}
+	if err := cr.cgroup.EnterDelegated(cr.init.PID); err != nil {
+		return err
+	}
+	return cr.giveCgroup()
+}
+
+// giveCgroup makes the root of the container's user namespace, if it has one, the owner.
+func (cr *creation) giveCgroup() error {
+	uid, ok := configs.HostID(cr.cfg.UIDMappings, 0)
+	if !ok || !cr.cfg.Namespaces.Contains(configs.NewUser) {
 		return nil
 	}
 	return cr.cgroup.Delegate(int(uid))

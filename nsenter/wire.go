@@ -28,6 +28,7 @@ const (
 	wireHasProgram    = 16
 	wireHasHookStdout = 32
 	wireHasHookStderr = 64
+	wireHasChannel    = 128
 
 	wireNoNewPrivs      = 1
 	wireNewSession      = 2
@@ -190,4 +191,5 @@ var steps = [...]string{
 	39:             "find a number for the seccomp listener",
 	stepFork:       "fork",
 	stepOwner:      "become the owner in the user namespace",
+	42:             "start a helper for the seccomp listener",
 }

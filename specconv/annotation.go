@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// The annotations that change what berth does. They are crun's, and engines
-// (Podman) set them; all others are only handed on.
+// The annotations that change what berth does. But for the network's, which is ours,
+// they are crun's, and engines (Podman) set them; all others are only handed on.
 const (
 	annotationKeepGroups    = "run.oci.keep_original_groups"
 	annotationHookStdout    = "run.oci.hooks.stdout"
@@ -23,8 +23,8 @@ const (
 // others write them gives away what they do: a path of the host's that berth opens.
 func KnownAnnotations() []string {
 	return []string{
-		annotationDelegate, annotationHookStderr, annotationHookStdout, annotationKeepGroups, annotationPIDFDReceiver,
-		annotationSeccompReceiver, annotationSubgroup,
+		annotationNetwork, annotationDelegate, annotationHookStderr, annotationHookStdout, annotationKeepGroups,
+		annotationPIDFDReceiver, annotationSeccompReceiver, annotationSubgroup,
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -79,6 +80,9 @@ func TestIDMappedMount(t *testing.T) {
 			// crun 1.8 agrees, but for what is mounted below; runc 1.1 has none.
 			only(t, suite.name == "berth", "berth")
 			c := newContainer(t)
+			if slices.ContainsFunc(test.options, func(o string) bool { return strings.HasPrefix(o, "ridmap") }) && !kernelAtLeast(t, 6, 3) {
+				t.Skip("requires Linux 6.3, for the tmpfs that sub is")
+			}
 			if test.userns {
 				c.userns()
 			}

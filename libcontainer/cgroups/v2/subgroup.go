@@ -26,17 +26,20 @@ func (m *Manager) delegatee() cgroupfs.Dir {
 	return m.subgroup() + "/" + cgroupfs.Dir(m.cgroup.Delegated)
 }
 
-// makeBelow makes the cgroups below the container's. All controllers are passed on to
-// them, so that the container, which may not do that from inside, has them to pass on
-// itself; it cannot come later, since a cgroup with processes passes nothing on.
+// makeBelow makes the cgroups below the container's. All controllers are passed on to the
+// first one, since a cgroup with processes passes nothing on, and could not later. For the
+// same reason the first one passes them on only when init has left it: one that does takes
+// no processes.
 func (m *Manager) makeBelow(made *cgroupfs.Made) error {
 	above := m.dir
 	for _, d := range [...]cgroupfs.Dir{m.subgroup(), m.delegatee()} {
 		if d == above {
 			continue
 		}
-		if err := m.passOn(above); err != nil {
-			return cgroupfs.PathError(fmt.Errorf("cgroup %s: %w", above, err))
+		if above == m.dir {
+			if err := m.passOn(above); err != nil {
+				return cgroupfs.PathError(fmt.Errorf("cgroup %s: %w", above, err))
+			}
 		}
 		if _, err := cgroupfs.Make(above, d, made); err != nil {
 			return cgroupfs.PathError(err)
@@ -49,7 +52,9 @@ func (m *Manager) makeBelow(made *cgroupfs.Made) error {
 	return nil
 }
 
-// EnterDelegated moves process pid on to the delegated cgroup. From outside, by its
+// EnterDelegated moves process pid on to the delegated cgroup, and has that get all
+// controllers, so that the container, which may not do that from inside, has them to pass
+// on itself. The process is moved from outside, by its
 // number, although that makes the kernel wait for a grace period: init itself, as the
 // root of a user namespace, may not leave a cgroup that it does not own where the kernel
 // asks for the rights of who writes and not of who has opened the file (before 5.16).
@@ -60,6 +65,11 @@ func (m *Manager) EnterDelegated(pid int) error {
 	d := m.delegatee()
 	if err := d.Write("cgroup.procs", strconv.Itoa(pid)); err != nil {
 		return fmt.Errorf("place in cgroup %s: %w", d, err)
+	}
+	if above := m.subgroup(); above != d {
+		if err := m.passOn(above); err != nil {
+			return cgroupfs.PathError(fmt.Errorf("cgroup %s: %w", above, err))
+		}
 	}
 	return nil
 }
