@@ -144,6 +144,11 @@ func (c *Container) dump(o *CheckpointOptions, m cgroups.Manager) error {
 	if opts.CgRoot, err = cgroupRoots(m); err != nil {
 		return err
 	}
+	// In hierarchies that are not the container's its processes are wherever their
+	// parent was.
+	for _, root := range opts.CgRoot {
+		opts.CgroupDumpController = append(opts.CgroupDumpController, root.GetCtrl())
+	}
 	names, err := c.describeOutside(opts, m)
 	if err != nil {
 		return err
