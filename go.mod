@@ -10,6 +10,7 @@ require (
 require github.com/sirupsen/logrus v1.10.2
 
 require (
+	github.com/godbus/dbus/v5 v5.2.4
 	github.com/seccomp/libseccomp-golang v0.11.1
 	github.com/spf13/cobra v1.10.2
 	github.com/spf13/pflag v1.1.0

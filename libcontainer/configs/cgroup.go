@@ -12,6 +12,8 @@ type Cgroup struct {
 	// Systemd selects the systemd driver (`--systemd-cgroup`); Path is then
 	// "slice:prefix:name".
 	Systemd bool
+	// Unit is the systemd unit that a container that exists has; "" for none.
+	Unit string
 	// Resources is linux.resources, never nil, with Devices emptied: they are
 	// in DeviceRules.
 	Resources *specs.LinuxResources

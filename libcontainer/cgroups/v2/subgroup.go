@@ -4,7 +4,6 @@ package v2
 
 import (
 	"fmt"
-	"strconv"
 
 	"github.com/berth-run/berth/libcontainer/cgroups/cgroupfs"
 )
@@ -29,17 +28,25 @@ func (m *Manager) delegatee() cgroupfs.Dir {
 // makeBelow makes the cgroups below the container's. All controllers are passed on to
 // them, so that the container, which may not do that from inside, has them to pass on
 // itself; it cannot come later, since a cgroup with processes passes nothing on.
-func (m *Manager) makeBelow(made *cgroupfs.Made) error {
+//
+// Process pid, if it is not 0, is in the container's cgroup, and moved down to the one
+// for processes.
+func (m *Manager) makeBelow(made *cgroupfs.Made, pid int) error {
 	above := m.dir
 	for _, d := range [...]cgroupfs.Dir{m.subgroup(), m.delegatee()} {
 		if d == above {
 			continue
 		}
-		if err := m.passOn(above); err != nil {
-			return cgroupfs.PathError(fmt.Errorf("cgroup %s: %w", above, err))
-		}
 		if _, err := cgroupfs.Make(above, d, made); err != nil {
 			return cgroupfs.PathError(err)
+		}
+		if above == m.dir && pid != 0 {
+			if err := d.Enter(pid); err != nil {
+				return err
+			}
+		}
+		if err := m.passOn(above); err != nil {
+			return cgroupfs.PathError(fmt.Errorf("cgroup %s: %w", above, err))
 		}
 		if err := checkType(d); err != nil {
 			return err
@@ -57,9 +64,5 @@ func (m *Manager) EnterDelegated(pid int) error {
 	if m.dir == "" || m.cgroup.Delegated == "" {
 		return nil
 	}
-	d := m.delegatee()
-	if err := d.Write("cgroup.procs", strconv.Itoa(pid)); err != nil {
-		return fmt.Errorf("place in cgroup %s: %w", d, err)
-	}
-	return nil
+	return m.delegatee().Enter(pid)
 }
