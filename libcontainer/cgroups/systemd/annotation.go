@@ -28,12 +28,15 @@ func annotated(annotations map[string]string) ([]property, error) {
 		}
 		p, err := parseProperty(name, annotations[key])
 		if err != nil {
-			return nil, fmt.Errorf("annotations[%s]: %w", strconv.Quote(key), err)
+			return nil, fmt.Errorf("%s: %w", annotationField(key), err)
 		}
+		p.field = annotationField(key)
 		all = append(all, p)
 	}
 	return all, nil
 }
+
+func annotationField(key string) string { return "annotations[" + strconv.Quote(key) + "]" }
 
 // parseProperty reads one property. Names as in unit files, TimeoutStopSec, are
 // TimeoutStopUSec here, in microseconds.

@@ -22,6 +22,8 @@ type property struct {
 	value any
 	// optional says that a systemd that does not know it is good enough.
 	optional bool
+	// field is what of the config.json asks for it, "" where nobody could be blamed.
+	field string
 }
 
 // infinity is systemd's number for no limit.

@@ -74,6 +74,20 @@ func (u *Unit) start(c *conn, pid int) error {
 	})
 	// A job that fails, or whose outcome nobody knows, may leave something.
 	u.started = u.started || !isAnswer(err)
+	return blame(err, properties)
+}
+
+// blame adds to systemd's refusal of a property who has asked for it.
+func blame(err error, properties []property) error {
+	var e *callError
+	if !errors.As(err, &e) {
+		return err
+	}
+	for _, p := range properties {
+		if p.field != "" && slices.Contains(strings.FieldsFunc(e.text, notInPropertyName), p.name) {
+			return fmt.Errorf("%s: %w", p.field, err)
+		}
+	}
 	return err
 }
 
@@ -90,10 +104,21 @@ func (u *Unit) clear(c *conn) error {
 	if err := dbus.Store(body, &state); err != nil {
 		return fmt.Errorf("ActiveState: %w", err)
 	}
-	if state == "active" || state == "activating" {
+	if state == "activating" || state == "active" && u.inUse() {
 		return fmt.Errorf("%s: the unit exists already, and is in use", cgroupfs.PathField)
 	}
 	return stop(c, u.name.unit)
+}
+
+// inUse says whether there are processes in the unit's cgroup, in case of doubt yes. A
+// scope whose first process ended before systemd had seen it there is left without any.
+func (u *Unit) inUse() bool {
+	root := cgroupfs.Dir(cgroupfs.Root)
+	if !u.unified {
+		root += "/systemd"
+	}
+	pids, err := (root + cgroupfs.Dir(u.cgroup)).Pids()
+	return err != nil || len(pids) > 0
 }
 
 // Stop stops the unit and forgets it, whereupon systemd removes its cgroup. A missing
