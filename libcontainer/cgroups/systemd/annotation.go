@@ -11,32 +11,25 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/godbus/dbus/v5"
 )
 
-// AnnotationPrefix begins the annotations that are properties of the unit.
-const AnnotationPrefix = "org.systemd.property."
-
-// annotated are the properties that annotations ask for, in GVariant text. They come
-// after all others.
-func annotated(annotations map[string]string) ([]property, error) {
-	var all []property
-	for _, key := range slices.Sorted(maps.Keys(annotations)) {
-		name, ok := strings.CutPrefix(key, AnnotationPrefix)
-		if !ok {
-			continue
-		}
-		p, err := parseProperty(name, annotations[key])
+// annotated are the properties that annotations ask for, by their names, in GVariant
+// text. They come after all others.
+func annotated(asked map[string]string) ([]property, error) {
+	all := make([]property, 0, len(asked))
+	for _, name := range slices.Sorted(maps.Keys(asked)) {
+		field := "annotations[" + strconv.Quote(configs.UnitPropertyAnnotation+name) + "]"
+		p, err := parseProperty(name, asked[name])
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", annotationField(key), err)
+			return nil, fmt.Errorf("%s: %w", field, err)
 		}
-		p.field = annotationField(key)
+		p.field = field
 		all = append(all, p)
 	}
 	return all, nil
 }
-
-func annotationField(key string) string { return "annotations[" + strconv.Quote(key) + "]" }
 
 // parseProperty reads one property. Names as in unit files, TimeoutStopSec, are
 // TimeoutStopUSec here, in microseconds.

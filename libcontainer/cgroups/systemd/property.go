@@ -43,7 +43,11 @@ type wireUnit struct {
 func wire(properties []property) []wireProperty {
 	out := make([]wireProperty, len(properties))
 	for i, p := range properties {
-		out[i] = wireProperty{p.name, dbus.MakeVariant(p.value)}
+		v, ok := p.value.(dbus.Variant)
+		if !ok {
+			v = dbus.MakeVariant(p.value)
+		}
+		out[i] = wireProperty{p.name, v}
 	}
 	return out
 }
@@ -101,7 +105,7 @@ func (u *Unit) plan(c *configs.Cgroup, id string) error {
 			l.set("DeviceAllow", allowed)
 		}
 	}
-	annotated, err := annotated(c.Annotations)
+	annotated, err := annotated(c.UnitProperties)
 	if err != nil {
 		return err
 	}

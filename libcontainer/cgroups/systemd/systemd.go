@@ -42,14 +42,18 @@ type Unit struct {
 }
 
 // Plan decides on the unit for container id, unified where all controllers are on
-// cgroup v2. It speaks to nobody but the manager of a user, who alone knows where its
-// cgroups are.
+// cgroup v2. It fails where there is no systemd, but speaks to nobody except the manager
+// of a user, who alone knows where its cgroups are.
 func Plan(c *configs.Cgroup, id string, unified bool) (*Unit, error) {
 	name, err := parseName(c.Path, id, c.Rootless)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", cgroupfs.PathField, err)
 	}
-	u := &Unit{name: name, unified: unified, manager: manager{user: c.Rootless}, patience: Patience}
+	m := manager{user: c.Rootless}
+	if _, err := m.find(); err != nil {
+		return nil, err
+	}
+	u := &Unit{name: name, unified: unified, manager: m, patience: Patience}
 	if err := u.plan(c, id); err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ package systemd
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -220,9 +221,16 @@ func get(c *conn, unit string, properties []property) ([]property, error) {
 	}
 	var now []property
 	for _, p := range properties {
-		if v, ok := all[p.name]; ok {
-			now = append(now, property{name: p.name, value: v.Value(), optional: true})
+		v, ok := all[p.name]
+		if !ok {
+			continue
 		}
+		// Of the type that it has to go back in: the library reads structures as lists.
+		value := reflect.New(reflect.TypeOf(p.value))
+		if err := dbus.Store([]any{v.Value()}, value.Interface()); err != nil {
+			return nil, fmt.Errorf("GetAll: %s: %w", p.name, err)
+		}
+		now = append(now, property{name: p.name, value: value.Elem().Interface(), optional: true})
 	}
 	return now, nil
 }
