@@ -3,7 +3,6 @@
 package systemd
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 )
@@ -58,10 +57,7 @@ func parseName(path, id string, user bool) (unitName, error) {
 	if err != nil {
 		return unitName{}, err
 	}
-	unit := name + scopeSuffix
-	if prefix != "" {
-		unit = prefix + "-" + unit
-	}
+	unit := prefix + "-" + name + scopeSuffix // also without a prefix, for others do so
 	return unitName{unit: unit, slice: slice, parents: parents}, checkUnitName(unit)
 }
 
@@ -116,9 +112,6 @@ func checkUnitName(unit string) error {
 	}
 	if i := strings.IndexFunc(unit, notInUnitName); i >= 0 {
 		return fmt.Errorf("not a name for a unit: %q", unit)
-	}
-	if unit == scopeSuffix {
-		return errors.New("a unit must have a name")
 	}
 	return nil
 }

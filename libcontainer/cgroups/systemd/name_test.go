@@ -21,7 +21,7 @@ func TestParseName(t *testing.T) {
 		{path: "", id: "c1", user: true, unit: "berth-c1.scope", slice: "user.slice", want: "user.slice/berth-c1.scope"},
 		{path: "", id: `a+b\c`, unit: `berth-a\x2bb\x5cc.scope`, slice: "system.slice", want: `system.slice/berth-a\x2bb\x5cc.scope`},
 		{path: ":p:n", user: true, unit: "p-n.scope", slice: "user.slice", want: "user.slice/p-n.scope"},
-		{path: "::", id: "c1", unit: "c1.scope", slice: "system.slice", want: "system.slice/c1.scope"},
+		{path: "::", id: "c1", unit: "-c1.scope", slice: "system.slice", want: "system.slice/-c1.scope"},
 		{path: "a-b-c.slice:p:n", unit: "p-n.scope", slice: "a-b-c.slice", want: "a.slice/a-b.slice/a-b-c.slice/p-n.scope"},
 		{path: "-.slice:p:n", unit: "p-n.scope", slice: "-.slice", want: "p-n.scope"},
 		{path: "machine.slice:libpod:n.1", unit: "libpod-n.1.scope", slice: "machine.slice", want: "machine.slice/libpod-n.1.scope"},
