@@ -66,14 +66,14 @@ func startProcessBuilder(cr *creation, job *buildJob) *processBuilder {
 func (b *processBuilder) start() error {
 	inside, err := b.cr.init.Namespaces()
 	if err != nil {
-		return describeInitError(err)
+		return b.cr.describe(err)
 	}
 	b.cr.namespaces, inside.Namespaces = inside.Namespaces, nil
 	defer inside.Close()
 	if err := b.cr.checkJoinedMaps(); err != nil {
 		return err
 	}
-	if err := b.job.openTrees(b.cr.init.PID); err != nil {
+	if err := b.job.openTrees(b.cr.init); err != nil {
 		return err
 	}
 	defer b.job.close()

@@ -17,7 +17,7 @@ type buildJob struct {
 	Config  *configs.Config
 	Cgroups []rootfs.CgroupHierarchy
 
-	trees []*os.File // sources of bind mounts that the runtime has opened
+	trees []*os.File // of mounts, as far as the runtime has opened them
 	rb    *rootfs.Builder
 }
 
@@ -44,7 +44,7 @@ func (j *buildJob) mount(procContexts []*os.File, warn func(string, ...any)) err
 	rb, err := rootfs.New(&rootfs.Options{
 		Config:       j.Config,
 		ProcContexts: procContexts,
-		BindTrees:    j.trees,
+		Trees:        j.trees,
 		Cgroups:      j.Cgroups,
 		Warn:         warn,
 	})

@@ -217,7 +217,8 @@ func (cr *creation) planCgroup() error {
 		Bundle: cr.cfg.Bundle, Rootfs: cr.cfg.Rootfs.Path, Created: time.Now().UTC(),
 		Annotations: cr.cfg.Annotations, SharedPID: !cr.cfg.Namespaces.IsNew(configs.NewPID),
 		Namespaces: uint32(cr.cfg.Namespaces.Types()), NoNewKeyring: cr.cfg.NoNewKeyring,
-		MemoryPolicy: cr.cfg.MemoryPolicy, CgroupPaths: m.Paths(), CgroupRootless: cr.cfg.Cgroup.Rootless,
+		JoinedNamespaces: uint32(cr.cfg.Namespaces.Types() &^ cr.cfg.Namespaces.NewFlags()),
+		MemoryPolicy:     cr.cfg.MemoryPolicy, CgroupPaths: m.Paths(), CgroupRootless: cr.cfg.Cgroup.Rootless,
 		SystemdUnit:    m.Unit(),
 		CgroupSubgroup: path.Join(cr.cfg.Cgroup.Subgroup, cr.cfg.Cgroup.Delegated),
 		Poststart:      cr.cfg.Hooks.Poststart, Poststop: cr.cfg.Hooks.Poststop,
@@ -236,6 +237,9 @@ func (cr *creation) planCgroup() error {
 		cr.saved.Personality = &domain
 	}
 	if err := cr.planResctrl(); err != nil {
+		return err
+	}
+	if err := cr.planNetwork(); err != nil {
 		return err
 	}
 	return cr.saved.write(cr.dir)
@@ -259,8 +263,11 @@ func (cr *creation) startInit() error {
 	}
 	made, born := make(chan error, 1), make(chan int, 1)
 	go func() { made <- cr.makeCgroup(born) }()
-	cr.init, err = startNamespaced(o)
-	if err == nil {
+	err = withOOMScore(cr.cfg.Process.OOMScoreAdj, func() (err error) {
+		cr.init, err = startNamespaced(o)
+		return err
+	})
+	if cr.init != nil {
 		cr.undo.push("kill init", cr.killInit)
 		born <- cr.init.PID
 	}
@@ -270,12 +277,12 @@ func (cr *creation) startInit() error {
 		err = cerr
 	}
 	if err != nil {
-		return err
+		return cr.describe(explainMaps(err, cr.cfg))
 	}
 	cr.saved.CgroupPaths = cr.cgroup.Paths() // without those that were not allowed
 	o.CgroupTasks = cr.place.Tasks
 	if err := cr.init.Bootstrap(o); err != nil {
-		return err
+		return cr.describe(err)
 	}
 	p, err := readProcStat(cr.init.PID)
 	if err != nil {
@@ -309,7 +316,8 @@ func (cr *creation) killInit() error {
 	if err != nil && !errors.Is(err, unix.ESRCH) {
 		return err
 	}
-	if cr.reaped, err = reap(cr.init.PID); err != nil {
+	// A restored one may have been reaped by criu.
+	if cr.reaped, err = reap(cr.init.PID); err != nil && !errors.Is(err, unix.ECHILD) {
 		return err
 	}
 	return ignoreNoCgroup(cr.cgroup.Kill())
@@ -333,16 +341,21 @@ func (cr *creation) buildAndPrepare() error {
 		})
 	}
 	b := startBuilder(cr)
+	connected := cr.startNetwork()
 	herr := cr.prepareHost()
+	nerr := connected()
 	err := b.waitMounted()
 	if err == nil {
 		err = herr
+	}
+	if err == nil {
+		err = nerr
 	}
 	if err != nil {
 		b.abort()
 		return err
 	}
-	if err = cr.cgroup.EnterDelegated(cr.init.PID); err == nil {
+	if err = cr.enterDelegated(); err == nil {
 		err = cr.moveNetDevices()
 	}
 	if err == nil {
@@ -363,7 +376,7 @@ func (cr *creation) prepareHost() error {
 		func() error { return cr.cgroup.Set(cr.cfg.Cgroup.Resources) },
 		cr.setDeviceRules,
 		cr.delegateCgroup,
-		cr.setOOMScore,
+		func() error { return setOOMScore(cr.init.PID, cr.cfg.Process.OOMScoreAdj, cr.cfg.Cgroup.Rootless) },
 		cr.joinResctrl,
 		func() error { return raiseRlimits(cr.init.PID, cr.cfg.Process.Rlimits) },
 		cr.makeFifo,
@@ -416,9 +429,9 @@ func (cr *creation) configureInit() error {
 		return err
 	}
 	if plan.Listener != nil {
-		return describeInitError(configureWithAgent(cr.init, cr.agent, plan))
+		return cr.describe(configureWithAgent(cr.init, cr.agent, plan))
 	}
-	return describeInitError(cr.init.Configure(plan))
+	return cr.describe(cr.init.Configure(plan))
 }
 
 // handOver gives the caller what it asked for: pty, pidfd, pid file. The pid file comes
@@ -460,6 +473,6 @@ func (cr *creation) handOverConsole() error {
 func (cr *creation) hookState(status specs.ContainerState) *specs.State {
 	return &specs.State{
 		Version: cr.cfg.SpecVersion, ID: cr.id, Status: status, Pid: cr.init.PID,
-		Bundle: cr.cfg.Bundle, Annotations: cr.cfg.Annotations,
+		Bundle: cr.cfg.Bundle, Annotations: withNetworkStatus(cr.cfg.Annotations, cr.saved.Network),
 	}
 }

@@ -8,7 +8,9 @@ import (
 	"os"
 	"time"
 
+	"github.com/berth-run/berth/libcontainer/cgroups"
 	"github.com/berth-run/berth/libcontainer/cgroups/stats"
+	"github.com/berth-run/berth/libcontainer/internal/resctrl"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
@@ -30,8 +32,8 @@ type Event struct {
 // Stats are the statistics of a container.
 type Stats struct {
 	stats.Stats
-	// IntelRdt and NetworkInterfaces are empty: their readers want the keys.
-	IntelRdt          struct{}   `json:"intel_rdt"`
+	IntelRdt *resctrl.Stats `json:"intel_rdt"` // never nil: readers want the key
+	// NetworkInterfaces is empty: readers want the key.
 	NetworkInterfaces []struct{} `json:"network_interfaces"`
 }
 
@@ -53,7 +55,11 @@ func (c *Container) Stats() (*Stats, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Stats{Stats: *s}, nil
+	rdt, err := c.resctrlStats()
+	if err != nil {
+		return nil, err
+	}
+	return &Stats{Stats: *s, IntelRdt: rdt}, nil
 }
 
 // notRunningError is ErrNotRunning in the words of `runc events`.
@@ -161,6 +167,10 @@ func (w *watch) add(id string) error {
 	if err == nil {
 		wc.oom, err = m.WatchOOM()
 	}
+	if errors.Is(err, cgroups.ErrNoCgroup) {
+		wc.close()
+		return err // there never will be anything to tell
+	}
 	if err != nil {
 		w.opts.Log.Debugf("container %s: no news of memory: %v", id, err)
 	}
@@ -180,6 +190,9 @@ func (w *watch) addNew() error {
 	}
 	for _, id := range ids {
 		err := w.add(id)
+		if errors.Is(err, cgroups.ErrNoCgroup) {
+			continue
+		}
 		if err != nil && !errors.Is(err, ErrNotRunning) && !errors.Is(err, ErrNotExist) {
 			w.opts.Log.Warnf("container %s: %v", id, err)
 		}

@@ -27,6 +27,18 @@ const hookOutputGrace = 100 * time.Millisecond
 // order of the runtime-spec: prestart and createRuntime in the runtime's namespaces,
 // createContainer in the container's.
 func (cr *creation) runCreateHooks() error {
+	if !hasCreateHooks(cr.cfg) {
+		return nil
+	}
+	if err := cr.runRuntimeHooks(); err != nil {
+		return err
+	}
+	return cr.runContainerHooks(cr.cfg.Hooks.CreateContainer, cr.hookState(specs.StateCreating))
+}
+
+// runRuntimeHooks runs those of the runtime's namespaces. From then on a failure runs the
+// poststop hooks.
+func (cr *creation) runRuntimeHooks() error {
 	h := &cr.cfg.Hooks
 	if !hasCreateHooks(cr.cfg) {
 		return nil
@@ -42,10 +54,7 @@ func (cr *creation) runCreateHooks() error {
 	if err := runHooks("prestart", h.Prestart, state, cr.hookOut); err != nil {
 		return err
 	}
-	if err := runHooks("createRuntime", h.CreateRuntime, state, cr.hookOut); err != nil {
-		return err
-	}
-	return cr.runContainerHooks(h.CreateContainer, state)
+	return runHooks("createRuntime", h.CreateRuntime, state, cr.hookOut)
 }
 
 // runHooks runs hooks of one kind in the runtime's namespaces and stops at the first

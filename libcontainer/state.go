@@ -53,6 +53,8 @@ type savedState struct {
 	// Namespaces are the kinds of namespace that the container has apart from its
 	// runtime's, as the OR of their CLONE_NEW* flags.
 	Namespaces uint32 `json:"namespaces,omitempty"`
+	// JoinedNamespaces are those of them that the container has joined by path.
+	JoinedNamespaces uint32 `json:"joinedNamespaces,omitempty"`
 	// NoNewKeyring is configs.Config.NoNewKeyring.
 	NoNewKeyring bool `json:"noNewKeyring,omitempty"`
 	// Personality is the execution domain; nil keeps the caller's.
@@ -74,6 +76,11 @@ type savedState struct {
 	// ResctrlGroups are directories of the resctrl file system that exist for this
 	// container only, in the order to remove them in.
 	ResctrlGroups []string `json:"resctrlGroups,omitempty"`
+	// ResctrlDir is the container's resctrl group, which may be others' as well; "" when
+	// its config asks for none.
+	ResctrlDir string `json:"resctrlDir,omitempty"`
+	// Network are the interfaces that berth makes, written down before it does.
+	Network []savedInterface `json:"network,omitempty"`
 	// RootfsMountID is the id of the mount that Rootfs was on before the create, when
 	// the container shares the host's mount namespace: what has come on top of it since
 	// is the container's. 0 otherwise.

@@ -64,8 +64,12 @@ func (r *stateReader) member(st *savedState, key string) bool {
 		return r.raw(&st.Resources)
 	case "namespaces":
 		return readNumber(r, &st.Namespaces)
+	case "joinedNamespaces":
+		return readNumber(r, &st.JoinedNamespaces)
 	case "noNewKeyring":
 		return r.flag(&st.NoNewKeyring)
+	case "network":
+		return r.interfaces(&st.Network)
 	case "filtered":
 		return r.flag(&st.Filtered)
 	case "filterFlags":

@@ -17,7 +17,8 @@ func usualState() savedState {
 		Annotations: map[string]string{"a": "", "b": "2"}, PID: 42, StartTime: 1<<64 - 1,
 		SharedPID: true, CgroupPaths: map[string]string{"": "/c", "cpu,cpuacct": "/d"}, CgroupRootless: true,
 		Resources:  json.RawMessage(`{"memory":{"limit":-1,"disableOOMKiller":false,"useHierarchy":true},"cpu":{"cpus":"0-1"},"unified":{"a":"1"}}`),
-		Namespaces: 1 << 31, NoNewKeyring: true, Filtered: true, FilterFlags: 8,
+		Namespaces: 1 << 31, JoinedNamespaces: 1 << 30, NoNewKeyring: true, Filtered: true, FilterFlags: 8,
+		Network: fullState().Network,
 	}
 }
 

@@ -34,6 +34,7 @@ func (st *savedState) encode() ([]byte, error) {
 	e.optionalText("cgroupSubgroup", st.CgroupSubgroup)
 	e.raw("resources", st.Resources)
 	e.optionalNumber("namespaces", uint64(st.Namespaces))
+	e.optionalNumber("joinedNamespaces", uint64(st.JoinedNamespaces))
 	e.flag("noNewKeyring", st.NoNewKeyring)
 	if st.Personality != nil {
 		e.number("personality", uint64(*st.Personality))
@@ -46,6 +47,8 @@ func (st *savedState) encode() ([]byte, error) {
 	e.optionalText("listenerPath", st.ListenerPath)
 	e.optionalText("listenerMetadata", st.ListenerMetadata)
 	e.list("resctrlGroups", st.ResctrlGroups)
+	e.optionalText("resctrlDir", st.ResctrlDir)
+	e.interfaces("network", st.Network)
 	e.optionalNumber("rootfsMountID", st.RootfsMountID)
 	e.hooks("poststart", st.Poststart)
 	e.hooks("poststop", st.Poststop)

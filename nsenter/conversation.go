@@ -61,7 +61,12 @@ func (r insideRequest) count() int {
 // fail and waits on the exec fifo or for Proceed, or has exec'd. Its error is a *StepError
 // when init refused.
 func (i *Init) Configure(p *Plan) error {
-	err := i.sendPlan(p)
+	channel, err := i.listenerChannel(p)
+	if err != nil {
+		return err
+	}
+	defer channel.close()
+	err = i.sendPlan(p, channel)
 	// Nobody to send to: what init has said last tells why.
 	if err != nil && !errors.Is(err, unix.EPIPE) && !errors.Is(err, unix.ECONNRESET) {
 		return err
@@ -70,7 +75,7 @@ func (i *Init) Configure(p *Plan) error {
 		return err
 	}
 	if p.Listener != nil {
-		if err := i.passListener(p.Listener); err != nil {
+		if err := i.passListener(p.Listener, channel); err != nil {
 			return err
 		}
 	}
@@ -95,7 +100,7 @@ func (i *Init) skipInside() error {
 
 // sendPlan puts the plan into a sealed memfd, since an environment may be larger
 // than a message, and sends that with the files of the plan.
-func (i *Init) sendPlan(p *Plan) error {
+func (i *Init) sendPlan(p *Plan, channel *listenerChannel) error {
 	data, err := p.encode()
 	if err != nil {
 		return err
@@ -129,6 +134,9 @@ func (i *Init) sendPlan(p *Plan) error {
 	add(wireHasProgram, p.Program)
 	add(wireHasHookStdout, p.HookStdout)
 	add(wireHasHookStderr, p.HookStderr)
+	if channel != nil {
+		add(wireHasChannel, channel.helpers)
+	}
 	err = sendMessage(i.sock, bytesOf(&m), files)
 	runtime.KeepAlive(p)
 	if err != nil {
@@ -162,8 +170,15 @@ func (i *Init) awaitExec() error {
 // Close gives up the connection and the pidfd. An init that has not been
 // configured yet exits; one that waits on the exec fifo goes on waiting.
 func (i *Init) Close() error {
+	if i.sock == nil {
+		return i.PIDFD.Close()
+	}
 	return errors.Join(i.sock.Close(), i.PIDFD.Close())
 }
+
+// Adopt makes an Init of a child that somebody else has started for the caller, such as
+// criu, and takes its pidfd over. It can be waited for and killed, but not talked to.
+func Adopt(pid int, pidfd *os.File) *Init { return &Init{PID: pid, PIDFD: pidfd} }
 
 // Detach gives up the connection alone: the pidfd is the caller's from now on, and the
 // process, which has been exec'd, too.
@@ -191,8 +206,13 @@ func (i *Init) Abort() error {
 // receive waits for one record of init, which must be of kind want. Failures are
 // errors, and so is the end of the connection: ErrInitGone.
 func (i *Init) receive(want uint32) (*wireReport, []int, error) {
+	return i.receiveFrom(i.sock, want)
+}
+
+// receiveFrom is receive, from a socket of the helper's or of init's.
+func (i *Init) receiveFrom(sock *os.File, want uint32) (*wireReport, []int, error) {
 	var buf [reportMax]byte
-	n, files, err := receiveMessage(i.sock, buf[:])
+	n, files, err := receiveMessage(sock, buf[:])
 	if err != nil {
 		return nil, nil, fmt.Errorf("receive from init: %w", err)
 	}

@@ -99,28 +99,29 @@ func notifying(p *Plan, filter []byte, hand func(*os.File) error) *Plan {
 }
 
 // onListenerWays runs f for each order of filter and capabilities, with a gate and
-// without.
+// without, and for who may take init's descriptors and who needs a helper.
 func onListenerWays(t *testing.T, f func(t *testing.T, nnp bool)) {
 	requireInit(t)
-	for _, way := range []struct {
-		name string
-		gate bool
-		nnp  bool
-	}{{"gate", true, false}, {"gate, no_new_privs", true, true}, {"no gate", false, false}, {"no gate, no_new_privs", false, true}} {
-		t.Run(way.name, func(t *testing.T) {
-			checkLeaks(t)
-			if way.gate {
-				f(t, way.nnp)
-				return
-			}
-			onThread(func() {
-				if err := loadOnThread(filter(unix.SYS_USERFAULTFD, refuse(unix.EPERM))); err != nil {
-					t.Error(err)
-					return
-				}
-				f(t, way.nnp)
+	for way, forbidden := range map[string][]uint32{
+		"gate":            nil,
+		"no gate":         {unix.SYS_USERFAULTFD},
+		"helper":          {unix.SYS_PIDFD_GETFD},
+		"helper, no gate": {unix.SYS_USERFAULTFD, unix.SYS_PIDFD_GETFD},
+	} {
+		for order, nnp := range map[string]bool{"capabilities": false, "no_new_privs": true} {
+			t.Run(way+", "+order, func(t *testing.T) {
+				checkLeaks(t)
+				onThread(func() {
+					for _, nr := range forbidden {
+						if err := loadOnThread(filter(nr, refuse(unix.EPERM))); err != nil {
+							t.Error(err)
+							return
+						}
+					}
+					f(t, nnp)
+				})
 			})
-		})
+		}
 	}
 }
 

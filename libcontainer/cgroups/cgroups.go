@@ -159,8 +159,9 @@ func New(c *configs.Cgroup, id string) (Manager, error) {
 
 // Load is the manager of a container that exists, from Paths as saved.
 func Load(paths map[string]string, c *configs.Cgroup) (Manager, error) {
+	// Without any path there is no cgroup, of either version.
 	_, unified := paths[""]
-	unified = unified && len(paths) == 1
+	unified = unified && len(paths) == 1 || len(paths) == 0
 	if c.Unit != "" {
 		return loadUnit(paths, c, unified), nil
 	}

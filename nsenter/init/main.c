@@ -18,7 +18,7 @@
 /* The descriptors that init holds, -1 for those that it does not. */
 struct held {
 	int sock, proc_self;
-	int console, root, fifo, program;
+	int console, root, fifo, program, channel;
 	struct hook_files hooks;
 };
 
@@ -132,6 +132,7 @@ static void take_plan_files(struct held *h, uint32_t which, const int *next)
 	    {WIRE_HAS_PROGRAM, &h->program},
 	    {WIRE_HAS_HOOK_STDOUT, &h->hooks.output},
 	    {WIRE_HAS_HOOK_STDERR, &h->hooks.error},
+	    {WIRE_HAS_CHANNEL, &h->channel},
 	};
 
 	for (unsigned i = 0; i < sizeof(places) / sizeof(places[0]); i++)
@@ -234,13 +235,15 @@ static const char *apply(const struct plan *p, const struct held *h)
 	if (syscall(SYS_close_range, h->sock, ~0u, CLOSE_RANGE_CLOEXEC) < 0 && errno != EINVAL &&
 	    errno != ENOSYS && errno != EPERM)
 		die(STEP_CLOSE, errno, 0, NULL);
+	/* Before the limits, which are the program's and may be as low as it likes. */
+	int listener = announce_listener(p, h->sock, h->channel);
 	set_rlimits(p);
 	if (!late_filter)
-		load_filter(p, h->sock);
+		load_filter(p, listener);
 	if (!(w->flags & WIRE_KEEP_CREDENTIALS))
 		set_capabilities(w);
 	if (late_filter)
-		load_filter(p, h->sock);
+		load_filter(p, listener);
 	return path;
 }
 
@@ -289,7 +292,7 @@ static void let_go(const struct held *h)
 
 int main(int argc, char **argv)
 {
-	struct held h = {-1, -1, -1, -1, -1, -1, {-1, -1, -1}};
+	struct held h = {-1, -1, -1, -1, -1, -1, -1, {-1, -1, -1}};
 	struct plan p;
 
 	begin(argc == 2 ? argv[1] : NULL, &h);

@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -95,6 +96,13 @@ func setUp(m *testing.M) (code int, err error) {
 	suite.limit = 30 * time.Second
 	if suite.checkGaps = os.Getenv("GAPS") == "check"; suite.checkGaps {
 		suite.limit = 3 * time.Second // several gaps are that a runtime hangs
+	}
+	if slow := os.Getenv("SLOW"); slow != "" {
+		factor, err := strconv.Atoi(slow)
+		if err != nil || factor < 1 {
+			return 0, fmt.Errorf("SLOW: %q is not a factor", slow)
+		}
+		suite.limit *= time.Duration(factor)
 	}
 	var st unix.Statfs_t
 	if err := unix.Statfs("/sys/fs/cgroup", &st); err != nil {

@@ -45,6 +45,8 @@ func commands() []command {
 		{name: "update", build: (*app).updateCommand},
 		{name: "ps", build: (*app).psCommand, stopAtFirstArgument: true},
 		{name: "events", build: (*app).eventsCommand},
+		{name: "checkpoint", build: (*app).checkpointCommand},
+		{name: "restore", build: (*app).restoreCommand},
 		{name: "wait", build: (*app).waitCommand},
 		{name: "list", build: (*app).listCommand},
 		{name: "spec", build: (*app).specCommand},

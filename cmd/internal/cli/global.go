@@ -15,6 +15,7 @@ type globalOptions struct {
 	logFormat string
 	logLevel  string
 	rootless  string
+	criu      string
 
 	debug         bool
 	systemdCgroup bool
@@ -50,6 +51,7 @@ Docker, Podman and CRI-O call it; by hand, "berth run" in a bundle is all it tak
 	f.BoolVar(&g.debug, "debug", false, "log everything, as --log-level debug")
 	f.BoolVar(&g.systemdCgroup, "systemd-cgroup", false, "let systemd manage cgroups: linux.cgroupsPath is then slice:prefix:name (create, run)")
 	f.StringVar(&g.rootless, "rootless", "auto", "tolerate cgroup permission errors: `BOOL` or auto")
+	f.StringVar(&g.criu, "criu", "", "let the program `PATH` checkpoint and restore instead of criu from $PATH")
 	f.BoolVarP(&g.help, "help", "h", false, "show help")
 	f.BoolVarP(&g.version, "version", "v", false, "print the version")
 	return c

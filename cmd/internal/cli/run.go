@@ -86,6 +86,12 @@ func (a *app) runForeground(id string, o *runOptions) (int, error) {
 	if err != nil {
 		return exitFailure, err
 	}
+	return a.stay(c, t, signals, o.keep)
+}
+
+// stay serves a container that runs in the foreground until its first process has exited,
+// and deletes it, unless it is to be kept. The result is the exit status.
+func (a *app) stay(c *libcontainer.Container, t *terminal, signals *caughtSignals, keep bool) (int, error) {
 	a.log.flush()
 	// This process may live for months now.
 	debug.SetGCPercent(100)
@@ -94,7 +100,7 @@ func (a *app) runForeground(id string, o *runOptions) (int, error) {
 	go signals.forward(signalContainer(c), t, a.log)
 	status, err := c.Wait()
 	err = errors.Join(err, t.drain())
-	if !o.keep {
+	if !keep {
 		// Forced, as processes may outlive their init when the container
 		// shares the host's pid namespace.
 		err = errors.Join(err, c.Delete(a.log))

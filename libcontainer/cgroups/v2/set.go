@@ -114,8 +114,11 @@ func memoryMax(p *int64) string {
 // swap together.
 func setSwap(k *cgroupfs.Knobs, m *specs.LinuxMemory) {
 	value, err := SwapMax(m)
+	if err == nil && value == "" {
+		return
+	}
 	k.Do("memory.swap", func() error {
-		if err != nil || value == "" {
+		if err != nil {
 			return err
 		}
 		err := k.Put("memory.swap.max", value)

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"github.com/berth-run/berth/libcontainer"
+)
+
+// checkpointOptions are the options of checkpoint.
+type checkpointOptions struct {
+	criu       criuOptions
+	engine     libcontainer.CheckpointOptions
+	pageServer string
+	statusFD   int
+}
+
+func (a *app) checkpointCommand() *cobra.Command {
+	var o checkpointOptions
+	c := &cobra.Command{
+		Use:   "checkpoint [flags] CONTAINER",
+		Short: "save a running container",
+		Long: `Saves the processes of a container in image files with criu, for "restore" to make
+a container of them again, and deletes the container, unless it is to be left running.
+When anything fails the container runs on.`,
+		Args:              a.arguments(1, 1),
+		ValidArgsFunction: a.completeContainer,
+		RunE: func(_ *cobra.Command, args []string) error {
+			if err := o.complete(a); err != nil {
+				return err
+			}
+			c, err := a.load(args[0])
+			if err != nil {
+				return err
+			}
+			return c.Checkpoint(&o.engine)
+		},
+	}
+	f := c.Flags()
+	o.criu.declare(f, "saved")
+	f.StringVar(&o.engine.ParentPath, "parent-path", "", "save what has changed since the pre-dump in `DIR`, relative to the images")
+	f.BoolVar(&o.engine.PreDump, "pre-dump", false, "save memory only, and leave the container running")
+	f.BoolVar(&o.engine.LeaveRunning, "leave-running", false, "leave the container running")
+	f.BoolVar(&o.engine.TCPSkipInFlight, "tcp-skip-in-flight", false, "leave out TCP connections that are not established yet")
+	f.StringVar(&o.pageServer, "page-server", "", "send memory to the criu page-server at `ADDRESS:PORT`, or with --lazy-pages be one there")
+	f.IntVar(&o.statusFD, "status-fd", -1, "write a zero byte to file descriptor `N` once --lazy-pages can serve")
+	return c
+}
+
+// complete fills in what the options ask for.
+func (o *checkpointOptions) complete(a *app) (err error) {
+	if err := o.criu.complete(a); err != nil {
+		return err
+	}
+	e := &o.engine
+	e.CriuOptions, e.Log = o.criu.CriuOptions, a.log
+	if o.pageServer != "" {
+		if e.PageServer, err = parsePageServer(o.pageServer); err != nil {
+			return err
+		}
+	}
+	if e.LazyPages && e.PageServer == nil {
+		return errors.New("--lazy-pages: needs --page-server, the address to serve pages at")
+	}
+	if o.statusFD < 0 {
+		return nil
+	}
+	// What is closed on exec is berth's own.
+	flags, err := unix.FcntlInt(uintptr(o.statusFD), unix.F_GETFD, 0)
+	if err != nil || flags&unix.FD_CLOEXEC != 0 {
+		return fmt.Errorf("--status-fd: fd %d is not open", o.statusFD)
+	}
+	e.StatusFD = os.NewFile(uintptr(o.statusFD), "status-fd")
+	return nil
+}

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/berth-run/berth/libcontainer/cgroups"
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/checkpoint-restore/go-criu/v8/rpc"
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// CheckpointOptions say what a checkpoint is to be like.
+type CheckpointOptions struct {
+	CriuOptions
+	// ParentPath is the directory of the images of the pre-dump before this one,
+	// relative to ImagePath; "" for none.
+	ParentPath string
+	// PreDump saves memory only and lets the container run, for another checkpoint to
+	// save what has changed since.
+	PreDump bool
+	// LeaveRunning lets the container run. Otherwise it is deleted.
+	LeaveRunning bool
+	// TCPSkipInFlight leaves out connections that are not established yet.
+	TCPSkipInFlight bool
+	// StatusFD gets a zero byte when LazyPages can be asked for pages; nil for none.
+	StatusFD *os.File
+	Log      Logger
+}
+
+// Checkpoint saves a running or paused container with criu. When it fails the container
+// runs on.
+func (c *Container) Checkpoint(o *CheckpointOptions) error {
+	return c.change(func(status specs.ContainerState, m cgroups.Manager) error {
+		if status != specs.StateRunning && status != Paused {
+			return fmt.Errorf("container cannot be checkpointed in %s state", status)
+		}
+		if err := c.refuseCheckpoint(); err != nil {
+			return err
+		}
+		if err := o.makeDirectories(); err != nil {
+			return err
+		}
+		if err := c.standingStill(status, m, func() error { return c.dump(o, m) }); err != nil {
+			return err
+		}
+		if o.LeaveRunning || o.PreDump {
+			return nil
+		}
+		return c.destroy(o.Log)
+	})
+}
+
+// standingStill pauses the container, unless it is, while do runs: what criu is told of it
+// must not change before criu looks. It thaws the container itself, and leaves it as it
+// was in the end.
+func (c *Container) standingStill(status specs.ContainerState, m cgroups.Manager, do func() error) error {
+	if status == Paused {
+		return do()
+	}
+	err := m.Freeze(true)
+	if errors.Is(err, cgroups.ErrNoCgroup) {
+		return do()
+	}
+	if err != nil {
+		return err
+	}
+	err = do()
+	if terr := m.Freeze(false); terr != nil {
+		err = errors.Join(err, terr)
+	}
+	return err
+}
+
+// refuseCheckpoint tells what criu would save and nobody could restore.
+func (c *Container) refuseCheckpoint() error {
+	switch {
+	case c.saved.ListenerPath != "":
+		// What the agent holds is not the container's to save, and a filter whose
+		// notifications nobody gets makes errors of system calls.
+		return errors.New("linux.seccomp.listenerPath: a container with a seccomp agent cannot be checkpointed")
+	case configs.NamespaceType(c.saved.Namespaces)&configs.NewMount == 0:
+		return errors.New("linux.namespaces: a container without a mount namespace cannot be checkpointed")
+	}
+	return nil
+}
+
+// makeDirectories checks and makes the directories of the images.
+func (o *CheckpointOptions) makeDirectories() error {
+	if filepath.IsAbs(o.ParentPath) {
+		return errors.New("--parent-path must be relative")
+	}
+	if o.ParentPath != "" {
+		if _, err := os.Stat(filepath.Join(o.ImagePath, o.ParentPath)); err != nil {
+			return fmt.Errorf("invalid --parent-path: %w", err)
+		}
+	}
+	if err := os.MkdirAll(o.ImagePath, criuDirMode); err != nil {
+		return fmt.Errorf("image-path: %w", err)
+	}
+	return o.makeWork()
+}
+
+// dump lets criu save the container.
+func (c *Container) dump(o *CheckpointOptions, m cgroups.Manager) error {
+	r, err := newCriuRun(&o.CriuOptions, dumpLog, c.saved.Annotations)
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	r.task.Type = rpc.CriuReqType_DUMP
+	if o.PreDump {
+		r.task.Type = rpc.CriuReqType_PRE_DUMP
+	}
+	if o.NetworkLock != "" {
+		if err := r.need(31700, "network-lock"); err != nil {
+			return err
+		}
+	}
+	opts := r.task.Opts
+	opts.Pid = ptr(int32(c.saved.PID))
+	opts.LeaveRunning = ptr(o.LeaveRunning)
+	opts.TcpSkipInFlight = ptr(o.TCPSkipInFlight)
+	if o.ParentPath != "" {
+		opts.ParentImg = &o.ParentPath
+	}
+	if o.PreDump || o.ParentPath != "" {
+		opts.TrackMem = ptr(true)
+	}
+	if o.StatusFD != nil {
+		opts.StatusFd = ptr(r.task.Pass(o.StatusFD))
+	}
+	if dir := freezer(m.Paths()); dir != "" {
+		opts.FreezeCgroup = &dir
+	}
+	if opts.CgRoot, err = cgroupRoots(m); err != nil {
+		return err
+	}
+	names, err := c.describeOutside(opts, m)
+	if err != nil {
+		return err
+	}
+	if !o.PreDump {
+		// Before criu ends the container: then nobody could find them out any more.
+		if err := writeDescriptors(o.ImagePath, names); err != nil {
+			return fmt.Errorf("image-path: %w", err)
+		}
+	}
+	if err := r.openDirectories(); err != nil {
+		return err
+	}
+	return r.run()
+}
+
+// describeOutside tells criu what of the container is not its own, and gives the names of
+// its files from outside.
+func (c *Container) describeOutside(opts *rpc.CriuOpts, m cgroups.Manager) ([]string, error) {
+	inside, err := readMounts(strconv.Itoa(c.saved.PID))
+	if err != nil {
+		return nil, err
+	}
+	outside, err := readMounts("self")
+	if err != nil {
+		return nil, err
+	}
+	for _, path := range externalMounts(inside, outside, configs.NamespaceType(c.saved.Namespaces)) {
+		addMount(opts, path, path)
+	}
+	pids, err := m.Pids()
+	if errors.Is(err, cgroups.ErrNoCgroup) {
+		pids, err = []int{c.saved.PID}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	names, keys, err := describeFiles(c.saved.PID, pids, outside)
+	if err != nil {
+		return nil, err
+	}
+	joined, err := c.joinedNamespaces()
+	opts.External = append(append(opts.External, keys...), joined...)
+	return names, err
+}
+
+// externalNamespaces are the kinds of joined namespace that criu can leave out of the
+// images, with their names there, which are runc's. It saves the others as if they were
+// the container's own.
+var externalNamespaces = [...]struct {
+	kind configs.NamespaceType
+	key  string
+}{
+	{configs.NewNet, "extRootNetNS"},
+	{configs.NewPID, "extRootPidNS"},
+}
+
+// joinedNamespaces are criu's names of the namespaces that somebody else has made.
+func (c *Container) joinedNamespaces() ([]string, error) {
+	var external []string
+	for _, ns := range externalNamespaces {
+		if configs.NamespaceType(c.saved.JoinedNamespaces)&ns.kind == 0 {
+			continue
+		}
+		var st unix.Stat_t
+		path := filepath.Join("/proc", strconv.Itoa(c.saved.PID), "ns", ns.kind.ProcName())
+		if err := unix.Stat(path, &st); err != nil {
+			return nil, &os.PathError{Op: "stat", Path: path, Err: err}
+		}
+		external = append(external, fmt.Sprintf("%s[%d]:%s", ns.kind.ProcName(), st.Ino, ns.key))
+	}
+	return external, nil
+}

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/berth-run/berth/libcontainer/internal/criu"
+	"github.com/checkpoint-restore/go-criu/v8/rpc"
+	"github.com/moby/sys/mountinfo"
+	"golang.org/x/sys/unix"
+)
+
+// descriptorsFile is where a checkpoint keeps what a restore has to give the processes from
+// outside: a list that begins with init's three standard streams. A pipe, a socket or a
+// terminal, by criu's name for it ("pipe:[INODE]", "socket:[INODE]", "tty[RDEV:DEV]"), gets
+// the stream of the restore in its place. A file of the host's, "file[MOUNT:INODE] PATH",
+// is opened anew: criu puts nothing of another kind or size in its place. What else of the
+// host's any process has open follows. All else is a path. The form is runc's, but for
+// files and terminals.
+const descriptorsFile = "descriptors.json"
+
+// standardStreams is how many of the descriptors are init's streams.
+const standardStreams = 3
+
+// describeFiles finds the descriptors of a container that stands still. Keys are what criu
+// has to be told is external. A file is the host's when its mount is: outside are the
+// mounts of the runtime.
+func describeFiles(init int, pids []int, outside []*mountinfo.Info) (names, keys []string, err error) {
+	hosts := make(map[int]bool, len(outside))
+	for _, m := range outside {
+		hosts[m.ID] = true
+	}
+	for fd := range standardStreams {
+		name, key, err := describeFile(init, strconv.Itoa(fd), hosts)
+		if err != nil {
+			return nil, nil, err
+		}
+		names = append(names, name)
+		if key != "" && !slices.Contains(keys, key) {
+			keys = append(keys, key)
+		}
+	}
+	for _, pid := range pids {
+		entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return nil, nil, err
+		}
+		for _, e := range entries {
+			name, key, err := describeFile(pid, e.Name(), hosts)
+			if err != nil {
+				return nil, nil, err
+			}
+			if key != "" && !slices.Contains(keys, key) {
+				names, keys = append(names, name), append(keys, key)
+			}
+		}
+	}
+	return names, keys, nil
+}
+
+// describeFile finds the name of an open file, "" when it is closed, and criu's name of
+// one of the host's.
+func describeFile(pid int, fd string, hosts map[int]bool) (name, key string, err error) {
+	path := fmt.Sprintf("/proc/%d/fd/%s", pid, fd)
+	name, err = os.Readlink(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return "", "", nil
+	}
+	if err != nil || !strings.HasPrefix(name, "/") {
+		return name, "", err
+	}
+	mount, err := mountOfFD(fmt.Sprintf("/proc/%d/fdinfo/%s", pid, fd))
+	if err != nil || !hosts[mount] {
+		return name, "", err
+	}
+	var st unix.Stat_t
+	if err := unix.Stat(path, &st); err != nil {
+		return "", "", &os.PathError{Op: "stat", Path: path, Err: err}
+	}
+	if isTTY(&st) {
+		key = fmt.Sprintf("tty[%x:%x]", st.Rdev, st.Dev)
+		return key, key, nil
+	}
+	key = fmt.Sprintf("file[%x:%x]", mount, st.Ino)
+	return key + " " + name, key, nil
+}
+
+// isTTY says whether a file is a terminal by its number (devices.txt of the kernel): ttys,
+// serial lines and ptys.
+func isTTY(st *unix.Stat_t) bool {
+	if st.Mode&unix.S_IFMT != unix.S_IFCHR {
+		return false
+	}
+	const tty, alternate, firstPty, lastPty = 4, 5, 136, 143
+	major := unix.Major(st.Rdev)
+	return major == tty || major == alternate || major >= firstPty && major <= lastPty
+}
+
+// mountOfFD reads mnt_id of /proc/PID/fdinfo/FD (proc_pid_fdinfo(5)).
+func mountOfFD(path string) (int, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(data)) {
+		if value, ok := strings.CutPrefix(line, "mnt_id:"); ok {
+			id, err := strconv.Atoi(strings.TrimSpace(value))
+			if err != nil {
+				return 0, fmt.Errorf("%s: mnt_id: %w", path, err)
+			}
+			return id, nil
+		}
+	}
+	return 0, fmt.Errorf("%s: no mnt_id in it", path)
+}
+
+// writeDescriptors saves the names beside the images.
+func writeDescriptors(images string, names []string) error {
+	data, err := json.Marshal(names)
+	if err != nil {
+		return err
+	}
+	return writeFileAtomically(filepath.Join(images, descriptorsFile), data, 0o600)
+}
+
+// readDescriptors reads what writeDescriptors has written, or runc.
+func readDescriptors(images string) ([]string, error) {
+	path := filepath.Join(images, descriptorsFile)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	if err := json.Unmarshal(data, &names); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if len(names) < standardStreams {
+		return nil, fmt.Errorf("%s: %d descriptors, want at least %d", path, len(names), standardStreams)
+	}
+	return names, nil
+}
+
+// inheritFiles gives criu what the processes have from outside: the caller's streams, or
+// the host's files. Several streams may have one name, when they were one open file: then
+// it is the last that counts, opened anew to read and write when it has to serve as input
+// too. The returned files are open for criu.
+func inheritFiles(t *criu.Task, names []string, stdio [standardStreams]*os.File) ([]*os.File, error) {
+	var opened []*os.File
+	for fd := len(names) - 1; fd >= 0; fd-- {
+		key, path, external := strings.Cut(names[fd], "] ")
+		if slices.Contains(names[fd+1:], names[fd]) {
+			continue
+		}
+		var f *os.File
+		switch {
+		case external:
+			key += "]"
+		case fd >= standardStreams || !replaceable(key):
+			continue
+		case stdio[fd] == nil:
+			path = os.DevNull
+		case fd > 0 && names[fd] == names[0]:
+			path = fmt.Sprintf("/proc/self/fd/%d", stdio[fd].Fd())
+		default:
+			f = stdio[fd]
+		}
+		if f == nil {
+			var err error
+			if f, err = openAny(path); err != nil {
+				return opened, err
+			}
+			opened = append(opened, f)
+		}
+		t.Opts.InheritFd = append(t.Opts.InheritFd, &rpc.InheritFd{Key: &key, Fd: ptr(t.Pass(f))})
+	}
+	return opened, nil
+}
+
+// openAny opens a file to read and write, or as it may be opened.
+func openAny(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|unix.O_NOCTTY, 0)
+	if errors.Is(err, os.ErrPermission) || errors.Is(err, unix.EROFS) {
+		f, err = os.OpenFile(path, os.O_RDONLY|unix.O_NOCTTY, 0)
+	}
+	return f, err
+}
+
+// replaceable says whether name is criu's name of something that can be replaced.
+func replaceable(name string) bool {
+	for _, prefix := range [...]string{"pipe:[", "socket:[", "tty["} {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package criu runs criu(8), which checkpoints and restores process trees, and holds
+// the conversation with it. The messages are go-criu's.
+//
+//	caller                         criu swrk
+//	start                    ──▶
+//	request, options         ──▶
+//	            ◀── notification: which step, a pid, a descriptor
+//	done, or not             ──▶   (as many as there are steps)
+//	            ◀── answer
+//
+// The conversation itself is not go-criu's: that has no way to receive the descriptor
+// of a restored terminal, nor to give criu standard streams.
+//
+// The package knows nothing of containers. Its one invariant: when [Task.Run] returns,
+// criu has ended and been reaped.
+package criu
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"syscall"
+
+	"github.com/checkpoint-restore/go-criu/v8/rpc"
+	"golang.org/x/sys/unix"
+)
+
+// Find is the path of the program: named, or "criu" of $PATH when that is "".
+func Find(named string) (string, error) {
+	name := named
+	if name == "" {
+		name = "criu"
+	}
+	path, err := exec.LookPath(name)
+	if err != nil {
+		return "", fmt.Errorf("%w (checkpoint and restore are the work of criu, which must be installed)", err)
+	}
+	return path, nil
+}
+
+// Task is one run of criu.
+type Task struct {
+	// Path is the program.
+	Path string
+	// Type is what to do.
+	Type rpc.CriuReqType
+	Opts *rpc.CriuOpts
+	// Stdin is criu's standard input; nil is /dev/null. What criu, or a tool that it
+	// uses, writes to its standard output is dropped: it has a log.
+	Stdin *os.File
+	// Cgroup is a v2 cgroup for criu to be born in; nil for that of the caller.
+	Cgroup *os.File
+	// OwnGroup gives criu a process group of its own, so that what somebody types at
+	// the caller's terminal does not interrupt it half-way.
+	OwnGroup bool
+	// Launch calls start, which starts criu, on the thread whose mount namespace criu
+	// shall have; nil starts it on the caller's.
+	Launch func(start func() error) error
+	// Notify is told of criu's steps by their names ("post-restore"); pid is that of
+	// the restored process where the step has one. The file, which is nil but for
+	// "orphan-pts-master", is the callee's. An error ends criu's work, which undoes
+	// it, and is the error of Run. Nil: criu does not tell.
+	Notify func(step string, pid int, file *os.File) error
+
+	files []*os.File
+	sock  *os.File
+}
+
+// firstFile is the descriptor that os/exec gives the first of ExtraFiles.
+const firstFile = 3
+
+// Pass hands f, which stays the caller's, to criu and returns its number there.
+func (t *Task) Pass(f *os.File) int32 {
+	t.files = append(t.files, f)
+	return int32(firstFile + len(t.files) - 1)
+}
+
+// Version is criu's version: 31700 is 3.17, 40101 is 4.1.1.
+func Version(path string) (int, error) {
+	t := Task{Path: path, Type: rpc.CriuReqType_VERSION, OwnGroup: true}
+	answer, err := t.run()
+	if err != nil {
+		return 0, fmt.Errorf("criu --version: %w", err)
+	}
+	v := answer.GetVersion()
+	return int(v.GetMajorNumber())*10000 + int(v.GetMinorNumber())*100 + int(v.GetSublevel()), nil
+}
+
+// Run does the task.
+func (t *Task) Run() error {
+	if t.Notify != nil {
+		yes := true
+		t.Opts.NotifyScripts = &yes
+	}
+	_, err := t.run()
+	return err
+}
+
+func (t *Task) run() (*rpc.CriuResp, error) {
+	process, err := t.start()
+	if err != nil {
+		return nil, err
+	}
+	answer, err := t.converse()
+	// What criu's exit says, its answer has said better.
+	_ = t.sock.Close()
+	if werr := process.Wait(); err == nil && werr != nil && !errors.As(werr, new(*exec.ExitError)) {
+		err = werr
+	}
+	return answer, err
+}
+
+// start starts criu with one end of a socket.
+func (t *Task) start() (*exec.Cmd, error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("socketpair", err)
+	}
+	t.sock = os.NewFile(uintptr(fds[0]), "criu")
+	theirs := os.NewFile(uintptr(fds[1]), "criu")
+	defer theirs.Close()
+	number := t.Pass(theirs)
+	cmd := exec.Command(t.Path, "swrk", fmt.Sprint(number))
+	if t.Stdin != nil {
+		cmd.Stdin = t.Stdin
+	}
+	cmd.ExtraFiles = t.files
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: t.OwnGroup}
+	launch := t.Launch
+	if launch == nil {
+		launch = func(start func() error) error { return start() }
+	}
+	err = launch(func() error {
+		if t.Cgroup != nil {
+			cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, int(t.Cgroup.Fd())
+		}
+		return cmd.Start()
+	})
+	if err != nil {
+		_ = t.sock.Close()
+		return nil, err
+	}
+	return cmd, nil
+}

@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/berth-run/berth/libcontainer/cgroups"
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/nsenter"
+	"github.com/checkpoint-restore/go-criu/v8/rpc"
+	"golang.org/x/sys/unix"
+)
+
+// RestoreOptions say how a container is made of a checkpoint.
+type RestoreOptions struct {
+	CreateOptions
+	CriuOptions
+	// TCPClose restores connections as closed ones.
+	TCPClose bool
+	// LSMProfile is "TYPE:LABEL", apparmor or selinux; "" is that of the checkpoint.
+	LSMProfile string
+	// LSMMountContext takes the place of the SELinux label of mounts that had one.
+	LSMMountContext string
+}
+
+// restoration is a restore in progress: a creation whose first process comes out of
+// images. Criu makes the processes, with the namespaces and mounts that are theirs alone;
+// all else is a creation's.
+//
+//	runtime                          criu
+//	state directory, cgroup,
+//	mount points, process.json
+//	request                     ──▶  forks the first process, its namespaces
+//	             ◀── setup-namespaces
+//	hooks, devices of the host
+//	                            ──▶  mounts, files, memory, connections
+//	             ◀── orphan-pts-master: the terminal
+//	             ◀── post-restore
+//	state: from here on it is a
+//	  container that runs
+//	                            ──▶  lets the processes go
+//	console, pid file
+type restoration struct {
+	creation
+	o         *RestoreOptions
+	run       *criuRun
+	terminals []*os.File
+}
+
+// strictCgroups says that criu makes the cgroups.
+func (r *restoration) strictCgroups() bool { return r.o.ManageCgroupsMode == "strict" }
+
+// ignoreCgroups says that criu leaves the processes in its own cgroups.
+func (r *restoration) ignoreCgroups() bool { return r.o.ManageCgroupsMode == "ignore" }
+
+// Restore makes a container of a checkpoint. On error nothing of it is left.
+func (s *Store) Restore(id string, cfg *configs.Config, o *RestoreOptions) (*Container, error) {
+	if err := checkID(id); err != nil {
+		return nil, err
+	}
+	r := &restoration{
+		creation: creation{store: s, id: id, dir: s.dir(id), cfg: cfg, opts: &o.CreateOptions},
+		o:        o,
+	}
+	defer r.release()
+	steps := []func() error{
+		r.refuseUnbuilt,
+		r.leaveOwnUserNamespace,
+		r.openCallerFiles,
+		r.prepareCriu,
+		r.makeStateDir,
+		r.planCgroup,
+		r.makeResctrl,
+		r.makeCgroups,
+		r.joinNamespaces,
+		r.externalSources,
+		r.compileSeccomp,
+		r.keepForExec,
+		r.restoreProcesses,
+		r.takeTerminal,
+		r.handOver,
+	}
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return nil, r.fail(err)
+		}
+	}
+	return &Container{store: s, id: id, saved: r.saved}, nil
+}
+
+func (r *restoration) release() {
+	for _, f := range r.terminals {
+		_ = f.Close()
+	}
+	if r.run != nil {
+		_ = r.run.close()
+	}
+	r.creation.release()
+}
+
+// prepareCriu meets what is wrong with the options before anything is made.
+func (r *restoration) prepareCriu() error {
+	if r.saved.RootfsMountID != 0 || !r.cfg.Namespaces.Contains(configs.NewMount) {
+		return errors.New("linux.namespaces: a container without a mount namespace cannot be restored")
+	}
+	if err := r.o.makeWork(); err != nil {
+		return err
+	}
+	run, err := newCriuRun(&r.o.CriuOptions, restoreLog, r.cfg.Annotations)
+	if err != nil {
+		return err
+	}
+	r.run = run
+	run.task.Type = rpc.CriuReqType_RESTORE
+	if r.o.ShellJob {
+		run.task.Stdin = r.opts.Stdio[0] // criu takes the job's terminal from there
+	}
+	run.task.Launch, run.task.Notify = r.launch, r.notified
+	opts := run.task.Opts
+	opts.Root = &r.cfg.Rootfs.Path
+	// The first process shall be our child, not criu's, which ends.
+	opts.RstSibling = ptr(true)
+	opts.TcpClose = ptr(r.o.TCPClose)
+	if err := r.labels(opts); err != nil {
+		return err
+	}
+	names, err := readDescriptors(r.o.ImagePath)
+	if err != nil {
+		return fmt.Errorf("image-path: %w", err)
+	}
+	opened, err := inheritFiles(&run.task, names, r.opts.Stdio)
+	run.files = append(run.files, opened...)
+	return err
+}
+
+// labels are the options for security modules.
+func (r *restoration) labels(opts *rpc.CriuOpts) error {
+	if r.o.LSMProfile != "" {
+		opts.LsmProfile = &r.o.LSMProfile
+	}
+	if r.o.LSMMountContext == "" {
+		return nil
+	}
+	opts.LsmMountContext = &r.o.LSMMountContext
+	return r.run.need(31600, "lsm-mount-context")
+}
+
+// makeCgroups makes the cgroups, unless that is criu's to do.
+func (r *restoration) makeCgroups() error {
+	roots, err := cgroupRoots(r.cgroup)
+	if err != nil {
+		return err
+	}
+	r.run.task.Opts.CgRoot = roots
+	if r.strictCgroups() {
+		return r.expectNoCgroup()
+	}
+	r.undo.push("remove the cgroup", r.cgroup.Destroy)
+	if err := r.cgroup.Create(); err != nil {
+		return err
+	}
+	r.saved.CgroupPaths = r.cgroup.Paths()
+	if err := r.cgroup.Set(r.cfg.Cgroup.Resources); err != nil {
+		return err
+	}
+	if err := r.setDeviceRules(); err != nil {
+		return err
+	}
+	return r.delegateCgroup()
+}
+
+// expectNoCgroup makes sure that the cgroups which criu is going to make are nobody's, and
+// so ours to remove.
+func (r *restoration) expectNoCgroup() error {
+	paths := r.cgroup.Paths()
+	for _, dir := range paths {
+		if _, err := os.Lstat(dir); !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("manage-cgroups-mode strict: cgroup %s: %w", dir, cmp.Or(err, os.ErrExist))
+		}
+	}
+	m, err := cgroups.Load(paths, &r.cfg.Cgroup)
+	r.cgroup = m
+	r.undo.push("remove the cgroup", m.Destroy)
+	return err
+}
+
+// restoreProcesses lets criu do its work. It may restore the freezer as well: an engine has
+// paused the container for the checkpoint, or we have.
+func (r *restoration) restoreProcesses() error {
+	if err := r.run.run(); err != nil {
+		return err
+	}
+	return ignoreNoCgroup(r.cgroup.Freeze(false))
+}
+
+// notified follows criu's work.
+func (r *restoration) notified(step string, pid int, file *os.File) error {
+	if file != nil {
+		r.terminals = append(r.terminals, file)
+	}
+	switch step {
+	case "setup-namespaces":
+		return r.namespacesReady(pid)
+	case "post-restore":
+		return r.restored(pid)
+	}
+	return nil
+}
+
+// namespacesReady comes when the first process is in its namespaces, and nothing in them
+// is set up.
+func (r *restoration) namespacesReady(pid int) error {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return fmt.Errorf("pidfd_open %d: %w", pid, err)
+	}
+	r.init = nsenter.Adopt(pid, os.NewFile(uintptr(fd), "pidfd"))
+	r.undo.push("kill init", r.killInit)
+	if r.o.EmptyNetwork {
+		if err := r.moveNetDevices(); err != nil {
+			return err
+		}
+	}
+	return r.runRuntimeHooks()
+}
+
+// restored comes when the processes are complete and stand still. From now on they
+// outlive this process, so the state has to be complete.
+func (r *restoration) restored(pid int) error {
+	if r.strictCgroups() {
+		if err := r.setDeviceRules(); err != nil {
+			return err
+		}
+	}
+	if err := r.joinResctrl(); err != nil {
+		return err
+	}
+	p, err := readProcStat(pid)
+	if err != nil {
+		return err
+	}
+	r.saved.PID, r.saved.StartTime = pid, p.startTime
+	return r.saved.write(r.dir)
+}
+
+// takeTerminal finds the terminal of the first process among those that criu has restored:
+// others were those of programs that exec had added, and of engines that are gone.
+func (r *restoration) takeTerminal() error {
+	if r.built = new(built); !r.cfg.Process.Terminal {
+		return nil
+	}
+	name, err := os.Readlink(fmt.Sprintf("/proc/%d/fd/0", r.init.PID))
+	if err != nil {
+		return err
+	}
+	for i, f := range r.terminals {
+		n, err := unix.IoctlGetInt(int(f.Fd()), unix.TIOCGPTN)
+		if err != nil {
+			return fmt.Errorf("console: TIOCGPTN: %w", err)
+		}
+		if pty := fmt.Sprintf("/dev/pts/%d", n); pty == name || name == "/dev/console" || len(r.terminals) == 1 {
+			r.terminals = append(r.terminals[:i:i], r.terminals[i+1:]...)
+			r.built = &built{master: f, ptyName: pty}
+			return nil
+		}
+	}
+	return errors.New("process.terminal: is true, but the checkpoint is of a process without a terminal")
+}

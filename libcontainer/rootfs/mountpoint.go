@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rootfs
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"strings"
+
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/inroot"
+	"golang.org/x/sys/unix"
+)
+
+// MountPoints makes sure that there is something to mount each of c's mounts on, for who
+// mounts by path and makes nothing (a restore), and tells where it is: the destinations
+// in their order, with all symbolic links in the root file system followed. What is below
+// another mount is left alone, since it comes with that.
+func MountPoints(c *configs.Config) ([]string, error) {
+	root, err := inroot.Open(c.Rootfs.Path)
+	if err != nil {
+		return nil, fmt.Errorf("root.path: %w", err)
+	}
+	defer root.Close()
+	points := make([]string, len(c.Mounts))
+	for i := range c.Mounts {
+		m := &c.Mounts[i]
+		points[i], err = mountPoint(root, c.Rootfs.Path, m, points[:i])
+		if err != nil {
+			return nil, fmt.Errorf("%s: %s: %w", m.Field, m.Destination, err)
+		}
+	}
+	return points, nil
+}
+
+// mountPoint does so for one mount.
+func mountPoint(root *inroot.Root, rootfs string, m *configs.Mount, above []string) (string, error) {
+	for _, p := range above {
+		if rest, ok := strings.CutPrefix(m.Destination, p); ok && (rest == "" || rest[0] == '/') {
+			return m.Destination, nil
+		}
+	}
+	fd, err := root.Open(m.Destination, unix.O_PATH, 0)
+	if errors.Is(err, unix.ENOENT) {
+		fd, err = makeMountPoint(root, m)
+	}
+	if err != nil {
+		return "", err
+	}
+	defer unix.Close(fd)
+	// The kernel tells the path that it has followed.
+	found, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd))
+	if err != nil {
+		return "", err
+	}
+	inside, ok := strings.CutPrefix(found, strings.TrimSuffix(rootfs, "/"))
+	if !ok {
+		return "", fmt.Errorf("is at %s, outside of the root file system", found)
+	}
+	return path.Clean("/" + inside), nil
+}
+
+// makeMountPoint makes a directory, or an empty file for a bind mount of a file.
+func makeMountPoint(root *inroot.Root, m *configs.Mount) (int, error) {
+	if m.IsBind() {
+		var st unix.Stat_t
+		if err := unix.Stat(m.Source, &st); err != nil {
+			return -1, &os.PathError{Op: "stat", Path: m.Source, Err: err}
+		}
+		if st.Mode&unix.S_IFMT != unix.S_IFDIR {
+			return root.OpenOrCreate(m.Destination, fileMode, dirMode, 0)
+		}
+	}
+	return root.MkdirAll(m.Destination, dirMode, 0)
+}
