@@ -56,6 +56,10 @@ func (r *stateReader) member(st *savedState, key string) bool {
 		return r.strings(&st.CgroupPaths)
 	case "cgroupRootless":
 		return r.flag(&st.CgroupRootless)
+	case "systemdUnit":
+		return r.string(&st.SystemdUnit)
+	case "cgroupSubgroup":
+		return r.string(&st.CgroupSubgroup)
 	case "resources":
 		return r.raw(&st.Resources)
 	case "namespaces":

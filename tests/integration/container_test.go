@@ -66,6 +66,9 @@ func anotherContainer(t *testing.T, first *container) *container {
 	}
 	c.cgroup = "/" + suite.token + "/" + c.id
 	c.spec.Linux.CgroupsPath = c.cgroup
+	if suite.systemd {
+		c.scope("system.slice")
+	}
 	for _, d := range []string{c.dir, c.path("rootfs"), c.path("upper"), c.path("work")} {
 		if err := os.Mkdir(d, 0o755); err != nil {
 			t.Fatal(err)
@@ -253,6 +256,9 @@ type running struct {
 func (c *container) launch(stdin *os.File, args ...string) *running {
 	c.t.Helper()
 	args = append(slices.Clone(c.global), args...)
+	if suite.systemd && strings.Count(c.spec.Linux.CgroupsPath, ":") == 2 {
+		args = append([]string{"--systemd-cgroup"}, args...)
+	}
 	if c.state != "" {
 		args = append([]string{"--root", c.state}, args...)
 	}

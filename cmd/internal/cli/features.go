@@ -47,8 +47,8 @@ func newFeatures(commit string) *features.Features {
 			Cgroup: &features.Cgroup{
 				V1:          yes(true),
 				V2:          yes(true),
-				Systemd:     yes(false),
-				SystemdUser: yes(false),
+				Systemd:     yes(true),
+				SystemdUser: yes(true),
 				Rdma:        yes(true),
 			},
 			Seccomp:  seccompFeatures(),
