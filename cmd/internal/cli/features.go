@@ -3,6 +3,8 @@
 package cli
 
 import (
+	"strconv"
+
 	"github.com/opencontainers/runtime-spec/specs-go/features"
 	"github.com/spf13/cobra"
 
@@ -60,7 +62,8 @@ func newFeatures(commit string) *features.Features {
 			NetDevices:      &features.NetDevices{Enabled: yes(true)},
 		},
 		Annotations: map[string]string{
-			"run.berth.version": version,
+			"run.berth.version":         version,
+			"run.berth.network.version": strconv.Itoa(specconv.NetworkVersion),
 		},
 		PotentiallyUnsafeConfigAnnotations: specconv.KnownAnnotations(),
 	}
