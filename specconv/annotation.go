@@ -27,7 +27,7 @@ const (
 // others write them gives away what they do: a path of the host's that berth opens.
 func KnownAnnotations() []string {
 	return []string{
-		configs.LandlockAnnotation, configs.UnitPropertyAnnotation, annotationNetwork, annotationDelegate,
+		configs.UnitPropertyAnnotation, configs.LandlockAnnotation, annotationNetwork, annotationDelegate,
 		annotationHookStderr, annotationHookStdout,
 		annotationKeepGroups, annotationPIDFDReceiver, annotationSeccompReceiver, annotationSubgroup,
 	}
