@@ -221,6 +221,7 @@ func (cr *creation) planCgroup() error {
 		Namespaces: uint32(cr.cfg.Namespaces.Types()), NoNewKeyring: cr.cfg.NoNewKeyring,
 		JoinedNamespaces: uint32(cr.cfg.Namespaces.Types() &^ cr.cfg.Namespaces.NewFlags()),
 		MemoryPolicy:     cr.cfg.MemoryPolicy, CgroupPaths: m.Paths(), CgroupRootless: cr.cfg.Cgroup.Rootless,
+		SystemdUnit:    m.Unit(),
 		CgroupSubgroup: path.Join(cr.cfg.Cgroup.Subgroup, cr.cfg.Cgroup.Delegated),
 		Poststart:      cr.cfg.Hooks.Poststart, Poststop: cr.cfg.Hooks.Poststop,
 		HookStdout: cr.cfg.HookStdout, HookStderr: cr.cfg.HookStderr,
@@ -262,15 +263,17 @@ func (cr *creation) startInit() error {
 	if o.CgroupDir != nil {
 		defer o.CgroupDir.Close()
 	}
-	made := make(chan error, 1)
-	go func() { made <- cr.makeCgroup() }()
+	made, born := make(chan error, 1), make(chan int, 1)
+	go func() { made <- cr.makeCgroup(born) }()
 	err = withOOMScore(cr.cfg.Process.OOMScoreAdj, func() (err error) {
 		cr.init, err = startNamespaced(o)
 		return err
 	})
 	if cr.init != nil {
 		cr.undo.push("kill init", cr.killInit)
+		born <- cr.init.PID
 	}
+	close(born)
 	// A cgroup that cannot be had says more than an init that could not enter it.
 	if cerr := <-made; cerr != nil {
 		err = cerr
@@ -291,9 +294,17 @@ func (cr *creation) startInit() error {
 	return nil
 }
 
-// makeCgroup makes the cgroups and opens what init needs to get into them.
-func (cr *creation) makeCgroup() error {
+// makeCgroup makes the cgroups and opens what init needs to get into them. born is where
+// init's pid comes from, if it comes.
+func (cr *creation) makeCgroup(born <-chan int) error {
 	if err := cr.cgroup.Create(); err != nil {
+		return err
+	}
+	pid, ok := <-born
+	if !ok {
+		return nil // startNamespaced has an error.
+	}
+	if err := cr.cgroup.Adopt(pid); err != nil {
 		return err
 	}
 	var err error

@@ -110,6 +110,9 @@ func (r *restoration) prepareCriu() error {
 	if r.cfg.Process.Landlock != nil {
 		return errors.New(configs.LandlockField + ": a restored process cannot be confined by Landlock")
 	}
+	if r.cfg.Network != nil && !r.o.EmptyNetwork {
+		return fmt.Errorf("%s: can only be restored with --empty-ns network", r.cfg.Network.Field)
+	}
 	if err := r.o.makeWork(); err != nil {
 		return err
 	}
@@ -224,6 +227,9 @@ func (r *restoration) namespacesReady(pid int) error {
 	r.init = nsenter.Adopt(pid, os.NewFile(uintptr(fd), "pidfd"))
 	r.undo.push("kill init", r.killInit)
 	if r.o.EmptyNetwork {
+		if err := r.startNetwork()(); err != nil {
+			return err
+		}
 		if err := r.moveNetDevices(); err != nil {
 			return err
 		}

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/berth-run/berth/libcontainer/cgroups/cgroupfs"
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/mountapi"
 	"github.com/berth-run/berth/libcontainer/rootfs"
@@ -75,6 +76,11 @@ func (r *restoration) cgroupSources(add func(point, source string), point string
 		return // criu mounts the root of the namespace
 	}
 	for _, h := range r.cgroup.Hierarchies() {
+		if h.Name == "" && !r.cfg.Namespaces.Contains(configs.NewUser) {
+			// As the builder does: who owns the namespace sees all of cgroup v2.
+			add(point, cgroupfs.Root)
+			continue
+		}
 		add(path.Join(point, h.Name), h.Path)
 	}
 }

@@ -287,7 +287,7 @@ func FuzzNetwork(f *testing.F) {
 			c.spec.Annotations = map[string]string{annotationNetwork: document}
 		}
 		if err := c.network(); err != nil {
-			if !strings.HasPrefix(err.Error(), `annotations["run.berth.network"]`) && !strings.HasPrefix(err.Error(), "--network[0]") {
+			if !strings.HasPrefix(err.Error(), `annotations["run.berth.network"]`) && !strings.HasPrefix(err.Error(), "--network") {
 				t.Errorf("the error names no field: %v", err)
 			}
 			return

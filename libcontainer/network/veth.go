@@ -52,6 +52,8 @@ func Connect(netns *os.File, list []configs.Veth, owner string) error {
 type port struct {
 	*configs.Veth
 	bridge, outer, inner linkInfo
+	// made says that outer is ours.
+	made bool
 }
 
 func connect(host, inside *conn, netns *os.File, ports []*port, owner string) error {
@@ -110,6 +112,22 @@ func (c *conn) doAfter(batch func(*conn) []*request) error {
 	}
 }
 
+// isDying says whether the other end of a veth is in a namespace that nothing refers to any
+// more, so that the kernel is about to remove both ends. What it has of such a namespace
+// is a number, at most, and no request by that number finds it.
+func isDying(host *conn, l *linkInfo) bool {
+	if l.kind != "veth" {
+		return false
+	}
+	if l.peer < 0 {
+		return true
+	}
+	err := host.do(newRequest(unix.RTM_GETLINK, 0, nl.NewIfInfomsg(unix.AF_UNSPEC),
+		numberAttr(unix.IFLA_TARGET_NETNSID, uint32(l.peer)), stringAttr(unix.IFLA_IFNAME, "lo"),
+		numberAttr(unix.IFLA_EXT_MASK, extSkipStats)))
+	return errors.Is(err, unix.EINVAL)
+}
+
 func deleteLink(index int32) *request {
 	msg := nl.NewIfInfomsg(unix.AF_UNSPEC)
 	msg.Index = index
@@ -118,8 +136,8 @@ func deleteLink(index int32) *request {
 
 // create makes the pair, each end in its namespace and with all that it can be born with.
 func (p *port) create(host *conn, netns *os.File) []*request {
-	if p.outer.mac == p.HostMAC && !p.outer.dying {
-		return nil // a batch before has made it, and failed behind it
+	if p.made {
+		return nil // by a batch before, which failed behind it
 	}
 	mtu := p.MTU
 	if mtu == 0 {
@@ -147,6 +165,7 @@ func (p *port) create(host *conn, netns *os.File) []*request {
 			stringAttr(unix.IFLA_INFO_KIND, "veth"),
 			nested(unix.IFLA_INFO_DATA, peer)))
 	r.explain = func(err error) error { return p.explainCreate(host, err) }
+	r.done = func() { p.made = true }
 	return []*request{r, getLink(unix.IFLA_IFNAME, p.HostName, &p.outer, extSkipStats)}
 }
 
@@ -156,7 +175,7 @@ func (p *port) explainCreate(host *conn, err error) error {
 	case errors.Is(err, unix.EEXIST):
 		var l linkInfo
 		if host.do(getLink(unix.IFLA_IFNAME, p.HostName, &l, extSkipStats)) == nil {
-			if l.dying {
+			if isDying(host, &l) {
 				return dyingError{l.index}
 			}
 			return fmt.Errorf("%s.hostName: the host has an interface %q already%s: %w", p.Field, p.HostName, ofOwner(&l), unix.EEXIST)
@@ -252,7 +271,7 @@ func (p *port) explainClaim(host *conn, i int, name string, err error) error {
 	switch err := host.do(getLink(unix.IFLA_ALT_IFNAME, name, &l, extSkipStats)); {
 	case err == nil && l.index == p.outer.index:
 		return nil // a batch before has claimed it
-	case err == nil && l.dying:
+	case err == nil && isDying(host, &l):
 		return dyingError{l.index}
 	case err == nil:
 		who = l.name + ofOwner(&l)
@@ -286,7 +305,7 @@ func remove(host *conn, list []configs.Veth) error {
 			}
 			return fmt.Errorf("look for interface %s: %w", list[i].HostName, err)
 		}
-		if found[i].kind != "veth" || found[i].mac != list[i].HostMAC || found[i].dying {
+		if found[i].kind != "veth" || found[i].mac != list[i].HostMAC || isDying(host, &found[i]) {
 			continue
 		}
 		r := deleteLink(found[i].index)

@@ -47,8 +47,8 @@ func newFeatures(commit string) *features.Features {
 			Cgroup: &features.Cgroup{
 				V1:          yes(true),
 				V2:          yes(true),
-				Systemd:     yes(false),
-				SystemdUser: yes(false),
+				Systemd:     yes(true),
+				SystemdUser: yes(true),
 				Rdma:        yes(true),
 			},
 			Seccomp:  seccompFeatures(),
@@ -63,8 +63,9 @@ func newFeatures(commit string) *features.Features {
 			NetDevices:      &features.NetDevices{Enabled: yes(true)},
 		},
 		Annotations: map[string]string{
-			"run.berth.version":      version,
-			"run.berth.landlock.abi": strconv.Itoa(configs.LandlockABI),
+			"run.berth.version":         version,
+			"run.berth.landlock.abi":    strconv.Itoa(configs.LandlockABI),
+			"run.berth.network.version": strconv.Itoa(specconv.NetworkVersion),
 		},
 		PotentiallyUnsafeConfigAnnotations: specconv.KnownAnnotations(),
 	}
