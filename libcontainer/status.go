@@ -128,6 +128,7 @@ func (c *Container) openInit() (*os.File, error) {
 // procStat is what berth needs of /proc/PID/stat (proc_pid_stat(5)).
 type procStat struct {
 	state     byte
+	parent    int
 	startTime uint64
 }
 
@@ -155,13 +156,19 @@ func parseProcStat(data []byte) (procStat, error) {
 	if end < 0 {
 		return procStat{}, errors.New("no command name in it")
 	}
-	const stateField, startTimeField = 0, 19 // fields 3 and 22, counted from after ")"
+	const stateField, parentField, startTimeField = 0, 1, 19 // fields 3, 4 and 22, counted from after ")"
 	var p procStat
 	i := 0
 	for field := range bytes.FieldsSeq(data[end+1:]) {
 		switch i {
 		case stateField:
 			p.state = field[0]
+		case parentField:
+			parent, err := strconv.Atoi(string(field))
+			if err != nil {
+				return procStat{}, fmt.Errorf("parent: %w", err)
+			}
+			p.parent = parent
 		case startTimeField:
 			t, err := strconv.ParseUint(string(field), 10, 64)
 			if err != nil {
