@@ -66,11 +66,17 @@ unit: $(EMBEDDED) $(if $(C_TEST),c-test) ## run the tests beside the code
 .PHONY: integration
 integration: build ## run real containers (root)
 	RUNTIME=$(abspath $(BIN)) tests/integration/run
-	RUNTIME=$(abspath $(BIN)) USERS=userns ROOTS=busybox MODES=v2 tests/integration/run
+	RUNTIME=$(abspath $(BIN)) USERS="userns rootless inside" ROOTS=busybox MODES=v2 tests/integration/run
+	RUNTIME=$(abspath $(BIN)) USERS=rootless ROOTS=busybox MODES=v1 tests/integration/run
 
 .PHONY: conformance
 conformance: build ## run the OCI runtime-tools validation suite (root)
 	RUNTIME=$(abspath $(BIN)) tests/conformance/run
+
+.PHONY: vm
+vm: build ## run the batches of tests/vm in virtual machines (root); BATCHES="name..." chooses
+	@.ci/deps vm
+	RUNTIME=$(abspath $(BIN)) tests/vm/run $(BATCHES)
 
 .PHONY: bench
 bench: build ## compare the speed with crun and runc (root)
@@ -80,6 +86,11 @@ bench: build ## compare the speed with crun and runc (root)
 demo: all ## run a real container and show what happens (root)
 	@.ci/deps demo
 	@BERTH=$(abspath $(BIN)) tests/demo/run
+
+.PHONY: demo-stack
+demo-stack: all ## run nginx, applications and PostgreSQL on a bridge, and test them (root)
+	@.ci/deps stack
+	@BERTH=$(abspath $(BIN)) tests/e2e/run
 
 .PHONY: lint
 lint: $(EMBEDDED) ## check style and common mistakes

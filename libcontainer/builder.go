@@ -53,6 +53,8 @@ type built struct {
 	master, peer *os.File
 	// ptyName is the pty's path in the container, for the receiver of master.
 	ptyName string
+	// ruleset is of Landlock; nil for none.
+	ruleset *os.File
 	// home is the user's home directory, "" when HOME is set already.
 	home string
 }
@@ -61,7 +63,7 @@ func (b *built) close() {
 	if b == nil {
 		return
 	}
-	for _, f := range []*os.File{b.chroot, b.master, b.peer} {
+	for _, f := range []*os.File{b.chroot, b.master, b.peer, b.ruleset} {
 		if f != nil {
 			_ = f.Close()
 		}
@@ -90,7 +92,7 @@ func startThreadBuilder(cr *creation, job *buildJob) *threadBuilder {
 		proceed: make(chan bool, 1),
 		done:    make(chan buildResult, 1),
 	}
-	if !hasCreateHooks(cr.cfg) && len(cr.cfg.NetDevices) == 0 {
+	if !hasCreateHooks(cr.cfg) && len(cr.cfg.NetDevices) == 0 && (cr.cfg.Network == nil || !setsNetwork(cr.cfg.Sysctls)) {
 		b.proceed <- true // nothing to wait for between the mounts and the pivot
 	}
 	go b.run()
@@ -138,9 +140,9 @@ func (b *threadBuilder) run() {
 func (b *threadBuilder) mount() error {
 	inside, err := b.cr.init.Namespaces()
 	if err != nil {
-		return describeInitError(err)
+		return b.cr.describe(err)
 	}
-	if err := b.job.openTrees(b.cr.init.PID); err != nil {
+	if err := b.job.openTrees(b.cr.init); err != nil {
 		return errors.Join(err, inside.Close())
 	}
 	if err := joinAsBuilder(b.cr.init, b.cr.cfg.Namespaces); err != nil {
@@ -173,35 +175,4 @@ func joinAsBuilder(init *nsenter.Init, list configs.Namespaces) error {
 func hasCreateHooks(cfg *configs.Config) bool {
 	h := &cfg.Hooks
 	return len(h.Prestart)+len(h.CreateRuntime)+len(h.CreateContainer) > 0
-}
-
-// describeInitError adds what a failure of init means to the one who reads it.
-func describeInitError(err error) error {
-	var step *nsenter.StepError
-	if !errors.As(err, &step) {
-		return err
-	}
-	if field := initField(step.Step); field != "" {
-		err = fmt.Errorf("%s: %w", field, err)
-	}
-	if step.Step == nsenter.StepMemoryPolicy && step.Errno == unix.ENOSYS {
-		err = fmt.Errorf("%w (the kernel has no NUMA support)", err)
-	}
-	return fmt.Errorf("unable to start container process: %w", err)
-}
-
-// initField is the field of the config that a step of init carries out; "" when the
-// error of the step tells enough.
-func initField(step string) string {
-	switch step {
-	case nsenter.StepPersonality:
-		return "linux.personality"
-	case nsenter.StepMemoryPolicy:
-		return "linux.memoryPolicy"
-	case nsenter.StepAppArmor:
-		return "process.apparmorProfile"
-	case nsenter.StepSELinux:
-		return "process.selinuxLabel"
-	}
-	return ""
 }

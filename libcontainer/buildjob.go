@@ -17,7 +17,7 @@ type buildJob struct {
 	Config  *configs.Config
 	Cgroups []rootfs.CgroupHierarchy
 
-	trees []*os.File // sources of bind mounts that the runtime has opened
+	trees []*os.File // of mounts, as far as the runtime has opened them
 	rb    *rootfs.Builder
 }
 
@@ -44,7 +44,7 @@ func (j *buildJob) mount(procContexts []*os.File, warn func(string, ...any)) err
 	rb, err := rootfs.New(&rootfs.Options{
 		Config:       j.Config,
 		ProcContexts: procContexts,
-		BindTrees:    j.trees,
+		Trees:        j.trees,
 		Cgroups:      j.Cgroups,
 		Warn:         warn,
 	})
@@ -55,7 +55,8 @@ func (j *buildJob) mount(procContexts []*os.File, warn func(string, ...any)) err
 	return rb.Mount()
 }
 
-// enter is the second phase: the terminal, and the new tree made the root and sealed.
+// enter is the second phase: the terminal, the new tree made the root and sealed, and
+// what of its files is allowed.
 func (j *buildJob) enter() (*built, error) {
 	out := &built{}
 	p := &j.Config.Process
@@ -70,6 +71,9 @@ func (j *buildJob) enter() (*built, error) {
 		}
 	}
 	if out.chroot, err = j.rb.Enter(); err != nil {
+		return out, err
+	}
+	if out.ruleset, err = j.rb.Landlock(); err != nil {
 		return out, err
 	}
 	if !hasEnv(p.Env, "HOME") {

@@ -41,7 +41,7 @@ func (c *Container) Checkpoint(o *CheckpointOptions) error {
 		if status != specs.StateRunning && status != Paused {
 			return fmt.Errorf("container cannot be checkpointed in %s state", status)
 		}
-		if err := c.refuseCheckpoint(); err != nil {
+		if err := c.refuseCheckpoint(o); err != nil {
 			return err
 		}
 		if err := o.makeDirectories(); err != nil {
@@ -79,14 +79,19 @@ func (c *Container) standingStill(status specs.ContainerState, m cgroups.Manager
 }
 
 // refuseCheckpoint tells what criu would save and nobody could restore.
-func (c *Container) refuseCheckpoint() error {
+func (c *Container) refuseCheckpoint(o *CheckpointOptions) error {
 	switch {
 	case c.saved.ListenerPath != "":
 		// What the agent holds is not the container's to save, and a filter whose
 		// notifications nobody gets makes errors of system calls.
 		return errors.New("linux.seccomp.listenerPath: a container with a seccomp agent cannot be checkpointed")
+	case c.saved.Annotations[configs.LandlockAnnotation] != "":
+		return errors.New(configs.LandlockField + ": a process that Landlock confines cannot be checkpointed")
 	case configs.NamespaceType(c.saved.Namespaces)&configs.NewMount == 0:
 		return errors.New("linux.namespaces: a container without a mount namespace cannot be checkpointed")
+	case len(c.saved.Network) > 0 && !o.EmptyNetwork:
+		// In images one end would be of a bridge that criu knows nothing of.
+		return errors.New("a container that berth has connected with a bridge can only be checkpointed with --empty-ns network")
 	}
 	return nil
 }

@@ -94,7 +94,7 @@ func (c *Container) destroy(log Logger) error {
 	if err != nil {
 		return err
 	}
-	if c.saved.SharedPID || c.saved.PID == 0 {
+	if c.saved.SharedPID || c.saved.PID == 0 || c.initLingers() {
 		if err := ignoreNoCgroup(m.Kill()); err != nil {
 			return err
 		}
@@ -106,6 +106,9 @@ func (c *Container) destroy(log Logger) error {
 		return err
 	}
 	if err := m.Destroy(); err != nil {
+		return err
+	}
+	if err := c.disconnectNetwork(); err != nil {
 		return err
 	}
 	if len(c.saved.Poststop) > 0 {
@@ -130,9 +133,27 @@ func (c *Container) killInit() error {
 	if err := c.Signal(unix.SIGKILL, false); err != nil && !errors.Is(err, ErrNotRunning) {
 		return err
 	}
-	timedOut, err := pollExit(pidfd, time.Now().Add(killPatience))
-	if err == nil && timedOut {
-		err = errors.New("container init still running")
+	deadline := time.Now().Add(killPatience)
+	for pause := time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
+		timedOut, err := pollExit(pidfd, time.Now().Add(pause))
+		if err != nil || !timedOut {
+			return err
+		}
+		// Nothing tells that it lingers: that has to be looked at now and then.
+		if c.initLingers() {
+			return nil
+		}
+		if !time.Now().Before(deadline) {
+			return errors.New("container init still running")
+		}
 	}
-	return err
+}
+
+// initLingers says whether init waits to be a zombie, see lingers.
+func (c *Container) initLingers() bool {
+	if c.saved.PID == 0 {
+		return false
+	}
+	p, err := readProcStat(c.saved.PID)
+	return err == nil && p.startTime == c.saved.StartTime && lingers(c.saved.PID, p)
 }

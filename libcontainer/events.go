@@ -8,7 +8,9 @@ import (
 	"os"
 	"time"
 
+	"github.com/berth-run/berth/libcontainer/cgroups"
 	"github.com/berth-run/berth/libcontainer/cgroups/stats"
+	"github.com/berth-run/berth/libcontainer/internal/resctrl"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
@@ -30,9 +32,9 @@ type Event struct {
 // Stats are the statistics of a container.
 type Stats struct {
 	stats.Stats
-	// IntelRdt and NetworkInterfaces are empty: their readers want the keys.
-	IntelRdt          struct{}   `json:"intel_rdt"`
-	NetworkInterfaces []struct{} `json:"network_interfaces"`
+	IntelRdt *resctrl.Stats `json:"intel_rdt"` // never nil: readers want the key
+	// NetworkInterfaces are those that berth has made, null for none: readers want the key.
+	NetworkInterfaces []InterfaceStats `json:"network_interfaces"`
 }
 
 // Stats gives the statistics of a container that has not stopped. ErrNotRunning
@@ -53,7 +55,15 @@ func (c *Container) Stats() (*Stats, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Stats{Stats: *s}, nil
+	rdt, err := c.resctrlStats()
+	if err != nil {
+		return nil, err
+	}
+	interfaces, err := c.interfaceStats()
+	if err != nil {
+		return nil, err
+	}
+	return &Stats{Stats: *s, IntelRdt: rdt, NetworkInterfaces: interfaces}, nil
 }
 
 // notRunningError is ErrNotRunning in the words of `runc events`.
@@ -161,6 +171,10 @@ func (w *watch) add(id string) error {
 	if err == nil {
 		wc.oom, err = m.WatchOOM()
 	}
+	if errors.Is(err, cgroups.ErrNoCgroup) {
+		wc.close()
+		return err // there never will be anything to tell
+	}
 	if err != nil {
 		w.opts.Log.Debugf("container %s: no news of memory: %v", id, err)
 	}
@@ -180,6 +194,9 @@ func (w *watch) addNew() error {
 	}
 	for _, id := range ids {
 		err := w.add(id)
+		if errors.Is(err, cgroups.ErrNoCgroup) {
+			continue
+		}
 		if err != nil && !errors.Is(err, ErrNotRunning) && !errors.Is(err, ErrNotExist) {
 			w.opts.Log.Warnf("container %s: %v", id, err)
 		}

@@ -65,7 +65,10 @@ func (x *idMapper) userns(m *configs.Mount) (*os.File, error) {
 	if x.initPID != 0 && x.cfg.Namespaces.Contains(configs.NewUser) && slices.Equal(uids, x.cfg.UIDMappings) && slices.Equal(gids, x.cfg.GIDMappings) {
 		f, err = os.Open("/proc/" + strconv.Itoa(x.initPID) + "/ns/user")
 	} else {
-		f, err = newUserNamespace(uids, gids)
+		f, err = newUserNamespace(&nsenter.Options{
+			UIDMappings: idMap(uids), GIDMappings: idMap(gids),
+			OwnerUID: uids[0].ContainerID, OwnerGID: gids[0].ContainerID,
+		})
 	}
 	if err != nil {
 		return nil, err
@@ -80,14 +83,11 @@ func (x *idMapper) close() {
 	}
 }
 
-// newUserNamespace makes a user namespace with the maps. It takes a process to make
-// one, which ends here.
-func newUserNamespace(uids, gids []configs.IDMap) (*os.File, error) {
-	init, err := nsenter.Start(&nsenter.Options{
-		NewNamespaces: unix.CLONE_NEWUSER,
-		UIDMappings:   idMap(uids), GIDMappings: idMap(gids),
-		OwnerUID: uids[0].ContainerID, OwnerGID: gids[0].ContainerID,
-	})
+// newUserNamespace makes a user namespace with the maps of the options. It takes a
+// process to make one, which ends here.
+func newUserNamespace(o *nsenter.Options) (*os.File, error) {
+	o.NewNamespaces = unix.CLONE_NEWUSER
+	init, err := nsenter.Start(o)
 	if err != nil {
 		return nil, fmt.Errorf("make a user namespace with the maps: %w", err)
 	}

@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"runtime"
-	"strconv"
 	"strings"
 	"syscall"
 
@@ -38,6 +36,9 @@ func initOptions(cr *creation) (o *nsenter.Options, release func(), err error) {
 	for _, j := range joined {
 		placeJoin(o, j, cr.cfg.Namespaces.Contains(configs.NewUser))
 	}
+	if !unprivileged() && len(o.Joins) > 0 && o.Joins[0].Type == unix.CLONE_NEWUSER {
+		o.Joins = append(o.Joins[1:], o.Joins[0])
+	}
 	release = func() {
 		for _, j := range joined {
 			_ = j.FD.Close()
@@ -49,7 +50,34 @@ func initOptions(cr *creation) (o *nsenter.Options, release func(), err error) {
 		release()
 		return nil, nil, err
 	}
+	userns, err := makeUserNamespaceFirst(o)
+	if err != nil {
+		release()
+		return nil, nil, err
+	}
+	if userns != nil {
+		joined = append(joined, *userns)
+	}
 	return o, release, nil
+}
+
+// makeUserNamespaceFirst makes the new user namespace beforehand when init has to join
+// others before it, which it could not if it were born there. nil when it need not.
+func makeUserNamespaceFirst(o *nsenter.Options) (*nsenter.Join, error) {
+	if unprivileged() || o.NewNamespaces&unix.CLONE_NEWUSER == 0 || len(o.Joins) == 0 {
+		return nil, nil
+	}
+	f, err := newUserNamespace(&nsenter.Options{
+		UIDMappings: o.UIDMappings, GIDMappings: o.GIDMappings, DenySetgroups: o.DenySetgroups,
+		OwnerUID: o.OwnerUID, OwnerGID: o.OwnerGID,
+	})
+	if err != nil {
+		return nil, err
+	}
+	j := nsenter.Join{Type: unix.CLONE_NEWUSER, FD: f}
+	o.NewNamespaces &^= unix.CLONE_NEWUSER
+	o.Joins = append(o.Joins, j)
+	return &j, nil
 }
 
 // threadJoins are the kinds that a thread of the runtime can join, and leave by ending.
@@ -57,8 +85,8 @@ const threadJoins = configs.NewNet | configs.NewIPC | configs.NewUTS | configs.N
 
 // placeJoin decides who joins a namespace. Who is not root may join one only from the
 // user namespace that owns it, and init does that. Root joins it before it has init
-// enter a user namespace: that one need not own it, as when an engine has made the
-// network namespace.
+// enter a user namespace, which is the last one then: that one need not own it, as when
+// an engine has made the network namespace.
 func placeJoin(o *nsenter.Options, j nsenter.Join, userns bool) {
 	switch {
 	case unprivileged():
@@ -124,12 +152,12 @@ func openNamespaces(list configs.Namespaces) (joins []nsenter.Join, err error) {
 		}
 		f, err := os.OpenFile(ns.Path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 		if err != nil {
-			return joins, fmt.Errorf("linux.namespaces: %s: %w", t, err)
+			return joins, fmt.Errorf("%s: %w", ns.Field, err)
 		}
 		joins = append(joins, nsenter.Join{Type: uint32(t), FD: f})
 		kind, err := unix.IoctlRetInt(int(f.Fd()), unix.NS_GET_NSTYPE)
 		if err != nil || uint32(kind) != uint32(t) {
-			return joins, fmt.Errorf("linux.namespaces: %s: %q is not a %s namespace", t, ns.Path, t)
+			return joins, fmt.Errorf("%s: %q is not a %s namespace", ns.Field, ns.Path, t)
 		}
 	}
 	return joins, nil
@@ -193,30 +221,6 @@ func raiseRlimits(pid int, limits []configs.Rlimit) error {
 		}
 	}
 	return nil
-}
-
-// setOOMScore writes init's oom_score_adj. Without root rights over the host a
-// refusal is normal and not an error.
-func (cr *creation) setOOMScore() error {
-	return setOOMScore(cr.init.PID, cr.cfg.Process.OOMScoreAdj, cr.cfg.Cgroup.Rootless)
-}
-
-func setOOMScore(pid int, adj *int, rootless bool) error {
-	if adj == nil {
-		return nil
-	}
-	path := filepath.Join("/proc", strconv.Itoa(pid), "oom_score_adj")
-	f, err := os.OpenFile(path, os.O_WRONLY, 0)
-	if err == nil {
-		_, err = f.WriteString(strconv.Itoa(*adj))
-		if cerr := f.Close(); err == nil {
-			err = cerr
-		}
-	}
-	if err == nil || (rootless && errors.Is(err, os.ErrPermission)) {
-		return nil
-	}
-	return fmt.Errorf("process.oomScoreAdj: %w", err)
 }
 
 // reap waits for a child that is dying and gives its status.

@@ -2,7 +2,11 @@
 
 package libcontainer
 
-import "github.com/berth-run/berth/libcontainer/internal/resctrl"
+import (
+	"path/filepath"
+
+	"github.com/berth-run/berth/libcontainer/internal/resctrl"
+)
 
 // planResctrl decides on the container's resctrl group and puts into the state what a
 // delete has to remove.
@@ -21,7 +25,7 @@ func (cr *creation) planResctrl() error {
 	if err != nil {
 		return err
 	}
-	cr.saved.ResctrlGroups = cr.resctrl.Owned()
+	cr.saved.ResctrlGroups, cr.saved.ResctrlDir = cr.resctrl.Owned(), cr.resctrl.Dir()
 	return nil
 }
 
@@ -43,4 +47,27 @@ func (cr *creation) joinResctrl() error {
 		return nil
 	}
 	return cr.resctrl.Join(cr.init.PID)
+}
+
+// resctrlStats are the statistics of the container's group; none when it has not asked for
+// one.
+func (c *Container) resctrlStats() (*resctrl.Stats, error) {
+	if c.saved.ResctrlDir == "" {
+		return &resctrl.Stats{}, nil
+	}
+	fs, err := resctrl.Open(resctrl.MountPoint)
+	if err != nil {
+		return nil, err
+	}
+	return fs.Stats(c.saved.ResctrlDir, c.resctrlMonitor())
+}
+
+// resctrlMonitor is the container's own monitoring group, "" when it has none.
+func (c *Container) resctrlMonitor() string {
+	for _, dir := range c.saved.ResctrlGroups {
+		if filepath.Base(filepath.Dir(dir)) == "mon_groups" {
+			return dir
+		}
+	}
+	return ""
 }

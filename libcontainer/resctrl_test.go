@@ -3,9 +3,11 @@
 package libcontainer
 
 import (
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -33,6 +35,40 @@ func TestDeleteRemovesResctrlGroups(t *testing.T) {
 			if _, err := os.Stat(d); !errors.Is(err, os.ErrNotExist) {
 				t.Errorf("force %v: %s is still there: %v", force, d, err)
 			}
+		}
+	}
+}
+
+// TestResctrlStats: the key is there without a group, and a group that the machine has
+// lost is told.
+func TestResctrlStats(t *testing.T) {
+	c := &Container{}
+	s, err := c.resctrlStats()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, err := json.Marshal(&Stats{IntelRdt: s}); err != nil || !strings.Contains(string(text), `"intel_rdt":{}`) {
+		t.Errorf("%s, %v", text, err)
+	}
+	c.saved.ResctrlDir = "/sys/fs/resctrl/nobody's"
+	if _, err := c.resctrlStats(); err == nil {
+		t.Error("statistics of a group that is not there")
+	}
+}
+
+func TestResctrlMonitor(t *testing.T) {
+	for _, test := range []struct {
+		owned []string
+		want  string
+	}{
+		{nil, ""},
+		{[]string{"/r/c"}, ""},
+		{[]string{"/r/gold/mon_groups/c"}, "/r/gold/mon_groups/c"},
+		{[]string{"/r/c/mon_groups/c", "/r/c"}, "/r/c/mon_groups/c"},
+	} {
+		c := &Container{saved: savedState{ResctrlGroups: test.owned}}
+		if got := c.resctrlMonitor(); got != test.want {
+			t.Errorf("%q: %q, want %q", test.owned, got, test.want)
 		}
 	}
 }

@@ -108,6 +108,12 @@ func (r *restoration) prepareCriu() error {
 	if r.saved.RootfsMountID != 0 || !r.cfg.Namespaces.Contains(configs.NewMount) {
 		return errors.New("linux.namespaces: a container without a mount namespace cannot be restored")
 	}
+	if r.cfg.Process.Landlock != nil {
+		return errors.New(configs.LandlockField + ": a restored process cannot be confined by Landlock")
+	}
+	if r.cfg.Network != nil && !r.o.EmptyNetwork {
+		return fmt.Errorf("%s: can only be restored with --empty-ns network", r.cfg.Network.Field)
+	}
 	if err := r.o.makeWork(); err != nil {
 		return err
 	}
@@ -221,6 +227,9 @@ func (r *restoration) namespacesReady(pid int) error {
 	r.init = nsenter.Adopt(pid, os.NewFile(uintptr(fd), "pidfd"))
 	r.undo.push("kill init", r.killInit)
 	if r.o.EmptyNetwork {
+		if err := r.startNetwork()(); err != nil {
+			return err
+		}
 		if err := r.moveNetDevices(); err != nil {
 			return err
 		}

@@ -68,12 +68,19 @@ type savedState struct {
 	// filter notifies.
 	ListenerPath     string `json:"listenerPath,omitempty"`
 	ListenerMetadata string `json:"listenerMetadata,omitempty"`
+	// SystemdUnit is cgroups.Manager.Unit.
+	SystemdUnit string `json:"systemdUnit,omitempty"`
 	// CgroupSubgroup is the path below the container's cgroup (v2) of the one that its
 	// processes begin in, "" when that is itself.
 	CgroupSubgroup string `json:"cgroupSubgroup,omitempty"`
 	// ResctrlGroups are directories of the resctrl file system that exist for this
 	// container only, in the order to remove them in.
 	ResctrlGroups []string `json:"resctrlGroups,omitempty"`
+	// ResctrlDir is the container's resctrl group, which may be others' as well; "" when
+	// its config asks for none.
+	ResctrlDir string `json:"resctrlDir,omitempty"`
+	// Network are the interfaces that berth makes, written down before it does.
+	Network []savedInterface `json:"network,omitempty"`
 	// RootfsMountID is the id of the mount that Rootfs was on before the create, when
 	// the container shares the host's mount namespace: what has come on top of it since
 	// is the container's. 0 otherwise.

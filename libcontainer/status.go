@@ -52,7 +52,7 @@ func (c *Container) State() (*State, error) {
 	st := &State{
 		Version: c.saved.OCIVersion, ID: c.id, PID: c.saved.PID, Status: status,
 		Bundle: c.saved.Bundle, Rootfs: c.saved.Rootfs, Created: c.saved.Created,
-		Annotations: c.saved.Annotations,
+		Annotations: withNetworkStatus(c.saved.Annotations, c.saved.Network),
 	}
 	if status == specs.StateStopped {
 		st.PID = 0
@@ -97,7 +97,7 @@ func (c *Container) hasFifo() bool {
 // cgroup is the manager of the container's cgroups.
 func (c *Container) cgroup() (cgroups.Manager, error) {
 	return cgroups.Load(c.saved.CgroupPaths, &configs.Cgroup{
-		Rootless: c.saved.CgroupRootless, Subgroup: c.saved.CgroupSubgroup,
+		Unit: c.saved.SystemdUnit, Rootless: c.saved.CgroupRootless, Subgroup: c.saved.CgroupSubgroup,
 	})
 }
 
@@ -115,7 +115,7 @@ func (c *Container) openInit() (*os.File, error) {
 	}
 	pidfd := os.NewFile(uintptr(fd), "pidfd")
 	p, err := readProcStat(c.saved.PID)
-	if err != nil || p.startTime != c.saved.StartTime || p.dead() {
+	if err != nil || p.startTime != c.saved.StartTime || p.dead() || lingers(c.saved.PID, p) {
 		_ = pidfd.Close()
 		if err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, unix.ESRCH) {
 			return nil, err
@@ -125,16 +125,36 @@ func (c *Container) openInit() (*os.File, error) {
 	return pidfd, nil
 }
 
+// lingers says that process pid is as good as dead: it has released all it had, but is
+// no zombie yet. The first process of a pid namespace stays so until every other one in
+// it has been collected, and one that somebody has put there from outside (exec) may
+// have a parent that never does that:
+//
+//	runtime's caller ──┬─ init of the container: exiting, waits for …
+//	                   └─ process of an exec: a zombie, waits for the caller
+//
+// The namespaces go after the files and the memory (do_exit() of the kernel), so that
+// whoever has none left has nothing.
+func lingers(pid int, p procStat) bool {
+	const exiting = 0x4 // PF_EXITING
+	if p.dead() || p.flags&exiting == 0 {
+		return false
+	}
+	_, err := os.Readlink("/proc/" + strconv.Itoa(pid) + "/ns/mnt")
+	return errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ESRCH)
+}
+
 // procStat is what berth needs of /proc/PID/stat (proc_pid_stat(5)).
 type procStat struct {
 	state     byte
 	parent    int
+	flags     uint64
 	startTime uint64
 }
 
 func (p procStat) dead() bool { return p.state == 'Z' || p.state == 'X' }
 
-// readProcStat reads state and start time of a process.
+// readProcStat reads state, flags and start time of a process.
 func readProcStat(pid int) (procStat, error) {
 	path := "/proc/" + strconv.Itoa(pid) + "/stat"
 	data, err := readFile(path)
@@ -156,7 +176,7 @@ func parseProcStat(data []byte) (procStat, error) {
 	if end < 0 {
 		return procStat{}, errors.New("no command name in it")
 	}
-	const stateField, parentField, startTimeField = 0, 1, 19 // fields 3, 4 and 22, counted from after ")"
+	const stateField, parentField, flagsField, startTimeField = 0, 1, 6, 19 // 3, 4, 9 and 22, counted from after ")"
 	var p procStat
 	i := 0
 	for field := range bytes.FieldsSeq(data[end+1:]) {
@@ -169,6 +189,12 @@ func parseProcStat(data []byte) (procStat, error) {
 				return procStat{}, fmt.Errorf("parent: %w", err)
 			}
 			p.parent = parent
+		case flagsField:
+			f, err := strconv.ParseUint(string(field), 10, 64)
+			if err != nil {
+				return procStat{}, fmt.Errorf("flags: %w", err)
+			}
+			p.flags = f
 		case startTimeField:
 			t, err := strconv.ParseUint(string(field), 10, 64)
 			if err != nil {

@@ -4,6 +4,7 @@ package libcontainer
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -84,17 +85,69 @@ func (cr *creation) checkJoinedMaps() error {
 	return nil
 }
 
+// explainMaps says whether the id maps are why init could not be started: a runtime that
+// is in a user namespace itself can map those ids on only that it has there.
+func explainMaps(err error, cfg *configs.Config) error {
+	if !errors.Is(err, unix.EPERM) || !cfg.Namespaces.IsNew(configs.NewUser) {
+		return err
+	}
+	for _, m := range [...]struct {
+		field, file string
+		rows        []configs.IDMap
+	}{
+		{"linux.uidMappings", "/proc/self/uid_map", cfg.UIDMappings},
+		{"linux.gidMappings", "/proc/self/gid_map", cfg.GIDMappings},
+	} {
+		data, rerr := os.ReadFile(m.file)
+		own, perr := parseIDMap(data)
+		if rerr != nil || perr != nil {
+			return err
+		}
+		for i, r := range m.rows {
+			if !inOneRow(own, r.HostID, r.Size) {
+				return fmt.Errorf("%s[%d]: %w (the user namespace that berth runs in does not have all of the %d host ids from %d on)",
+					m.field, i, err, r.Size, r.HostID)
+			}
+		}
+	}
+	return err
+}
+
+// inOneRow says whether a row of the map, which is all that the kernel looks for, has
+// size ids from first on.
+func inOneRow(m []configs.IDMap, first, size uint32) bool {
+	return slices.ContainsFunc(m, func(r configs.IDMap) bool {
+		return first >= r.ContainerID && uint64(first)+uint64(size) <= uint64(r.ContainerID)+uint64(r.Size)
+	})
+}
+
 // delegateCgroup makes the container's root the owner of its cgroup when it can get at
 // it: it sees no more than that one, and that one mounted writable (runtime-spec,
-// config-linux.md, "Cgroup ownership"). One that was asked for by name is for the
-// container however it gets there.
+// config-linux.md, "Cgroup ownership"). One that was asked for by name is enterDelegated's.
 func (cr *creation) delegateCgroup() error {
-	uid, ok := configs.HostID(cr.cfg.UIDMappings, 0)
-	if !ok || !cr.cfg.Namespaces.Contains(configs.NewUser) {
+	if cr.cfg.Cgroup.Delegated != "" ||
+		!cr.cfg.Namespaces.IsNew(configs.NewCgroup) || !slices.ContainsFunc(cr.cfg.Mounts, isWritableCgroup) {
 		return nil
 	}
-	reachable := cr.cfg.Namespaces.IsNew(configs.NewCgroup) && slices.ContainsFunc(cr.cfg.Mounts, isWritableCgroup)
-	if !reachable && cr.cfg.Cgroup.Delegated == "" {
+	return cr.giveCgroup()
+}
+
+// enterDelegated moves init on to the delegated cgroup, if there is one. That is for the
+// container however it gets there. It has all its files only when init is in it.
+func (cr *creation) enterDelegated() error {
+	if cr.cfg.Cgroup.Delegated == "" {
+		return nil
+	}
+	if err := cr.cgroup.EnterDelegated(cr.init.PID); err != nil {
+		return err
+	}
+	return cr.giveCgroup()
+}
+
+// giveCgroup makes the root of the container's user namespace, if it has one, the owner.
+func (cr *creation) giveCgroup() error {
+	uid, ok := configs.HostID(cr.cfg.UIDMappings, 0)
+	if !ok || !cr.cfg.Namespaces.Contains(configs.NewUser) {
 		return nil
 	}
 	return cr.cgroup.Delegate(int(uid))

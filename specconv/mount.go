@@ -111,8 +111,10 @@ func (c *conversion) idMappedMount(m *configs.Mount, s *specs.Mount) error {
 		return nil
 	}
 	switch {
-	case !m.IsBind():
-		return fault("uidMappings", "id-mapped mounts are only supported for bind mounts, not %s", m.Type)
+	case m.Flags&unix.MS_REMOUNT != 0:
+		return fault("uidMappings", "a remount cannot change the id maps")
+	case m.Type == "proc" || m.Type == "cgroup":
+		return fault("uidMappings", "a mount of type %s cannot be id-mapped", m.Type)
 	case c.unprivileged:
 		return fault("uidMappings", "id-mapped mounts are not supported for rootless containers")
 	case own && inlined:

@@ -32,7 +32,10 @@ func TestMountErrors(t *testing.T) {
 		{`mounts[0].options: tmpcopyup is only for tmpfs, not for a bind mount`, func(s *specs.Spec) { addMount(s, "bind", "tmpcopyup") }},
 		{`mounts[0].options: tmpcopyup is only for tmpfs, not proc`, func(s *specs.Spec) { addMount(s, "proc", "tmpcopyup") }},
 		{`mounts[0].options: option "ridmap" needs uidMappings and gidMappings, or a user namespace to take them from`, func(s *specs.Spec) { addMount(s, "bind", "ridmap") }},
-		{`mounts[0].uidMappings: id-mapped mounts are only supported for bind mounts, not tmpfs`, func(s *specs.Spec) { addMount(s, "tmpfs", "idmap") }},
+		{`mounts[0].options: option "idmap" needs uidMappings and gidMappings, or a user namespace to take them from`, func(s *specs.Spec) { addMount(s, "tmpfs", "idmap") }},
+		{`mounts[0].uidMappings: a mount of type proc cannot be id-mapped`, func(s *specs.Spec) { addMount(s, "proc", "idmap") }},
+		{`mounts[0].uidMappings: a mount of type cgroup cannot be id-mapped`, func(s *specs.Spec) { addMount(s, "cgroup", "idmap") }},
+		{`mounts[0].uidMappings: a remount cannot change the id maps`, func(s *specs.Spec) { addMount(s, "bind", "remount", "idmap") }},
 		{`mounts[0].uidMappings: must be given together with gidMappings`, func(s *specs.Spec) { addMount(s, "bind"); s.Mounts[0].GIDMappings = make([]specs.LinuxIDMapping, 1) }},
 		{`mounts[0].gidMappings: must be given together with uidMappings`, func(s *specs.Spec) { addMount(s, "bind"); s.Mounts[0].UIDMappings = make([]specs.LinuxIDMapping, 1) }},
 		{`mounts[0].gidMappings[0].size: must be at least 1`, func(s *specs.Spec) {
@@ -221,5 +224,25 @@ func TestBindMountIgnoresData(t *testing.T) {
 	}
 	if m := cfg.Mounts[0]; len(m.Data) != 0 || m.Flags&unix.MS_RDONLY == 0 {
 		t.Errorf("plan %+v", m)
+	}
+}
+
+// TestMountData shows which words of the options become which options of the file system.
+func TestMountData(t *testing.T) {
+	for _, tt := range []struct {
+		options, want []string
+	}{
+		{[]string{"mode=755", "size=1m"}, []string{"mode=755", "size=1m"}},
+		{[]string{"uid=1,gid=2", "ro"}, []string{"uid=1", "gid=2"}},
+		{[]string{",,size=1m,"}, []string{"size=1m"}},
+		{[]string{`context="a:s0:c1,c2"`, `x="y,z",size=1m`}, []string{`context="a:s0:c1,c2"`, `x="y,z"`, "size=1m"}},
+		{[]string{`lowerdir=/a\,b:/c,upperdir=/d`}, []string{`lowerdir=/a\,b:/c`, "upperdir=/d"}},
+		{[]string{`x=\`}, []string{`x=\`}},
+	} {
+		var m configs.Mount
+		applyMountOptions(&m, tt.options)
+		if !slices.Equal(m.Data, tt.want) {
+			t.Errorf("%q: %q, want %q", tt.options, m.Data, tt.want)
+		}
 	}
 }

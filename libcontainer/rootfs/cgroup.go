@@ -73,8 +73,7 @@ func cgroupAttr(m *configs.Mount) mountapi.Attr {
 func (b *Builder) mountCgroupTmpfs(m *configs.Mount, t *target) error {
 	tmpfs := *m
 	tmpfs.Type, tmpfs.Source, tmpfs.Data = "tmpfs", "tmpfs", []string{"mode=755"}
-	// Read-only comes last, when the directories are made.
-	tree, err := b.newFilesystem(&tmpfs, m.Flags&^unix.MS_RDONLY, t)
+	tree, err := b.newFilesystem(&tmpfs, t)
 	if err != nil {
 		return err
 	}
@@ -87,6 +86,7 @@ func (b *Builder) mountCgroupTmpfs(m *configs.Mount, t *target) error {
 			return fmt.Errorf("%s: %w", b.o.Cgroups[i].Name, err)
 		}
 	}
+	// Read-only comes last, when the directories are made.
 	return b.adjust(m, tree, mountapi.AttrOf(m.Flags, m.Cleared))
 }
 

@@ -15,21 +15,22 @@ import (
 )
 
 // mountFilesystem makes a mount that is not a bind mount, of whatever type.
-func (b *Builder) mountFilesystem(m *configs.Mount) error {
+func (b *Builder) mountFilesystem(index int, m *configs.Mount) error {
 	t, err := b.openTarget(m, true)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(t.fd)
-	if needsOldCall(m) {
+	given := b.given(index)
+	if given == nil && needsOldCall(m) {
 		return b.mountOldWay(m, t)
 	}
-	late := m.Flags&unix.MS_RDONLY != 0 && staysWritable(m)
-	flags := m.Flags
-	if late {
-		flags &^= unix.MS_RDONLY
+	var tree int
+	if given != nil {
+		tree, err = takeFilesystem(given, m, t)
+	} else {
+		tree, err = b.newFilesystem(m, t)
 	}
-	tree, err := b.newFilesystem(m, flags, t)
 	if m.Type == "sysfs" && errors.Is(err, unix.EPERM) {
 		return b.bindSysfs(m, t)
 	}
@@ -39,7 +40,7 @@ func (b *Builder) mountFilesystem(m *configs.Mount) error {
 	if err := b.fillAndAttach(m, tree, t); err != nil {
 		return errors.Join(err, unix.Close(tree))
 	}
-	if late {
+	if m.Flags&unix.MS_RDONLY != 0 && staysWritable(m) {
 		b.late = append(b.late, lateReadonly{fd: tree, field: m.Field})
 		return nil
 	}
@@ -57,11 +58,12 @@ func (b *Builder) mountFilesystem(m *configs.Mount) error {
 const hostFlags = unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
 
 // bindSysfs binds the host's /sys in place of a sysfs that the kernel refuses. It shows
-// the network namespace, and only the root of that may mount a new one: a container
-// with a user namespace and the network of somebody else may not.
+// the network namespace, and only the root of that may mount a new one: neither a container
+// with a user namespace and the network of somebody else may, nor an ordinary user for it.
 //
 // What is mounted on it comes along, since the kernel does not let a user namespace
-// uncover it; so the options are for all of it.
+// uncover it; so the options are for all of it. It is read-only in any case: the host's
+// cgroups are below, and the user's own would be the container's to change (CVE-2023-25809).
 func (b *Builder) bindSysfs(m *configs.Mount, t *target) error {
 	tree, err := mountapi.OpenTree("/sys", true)
 	if err != nil {
@@ -69,7 +71,7 @@ func (b *Builder) bindSysfs(m *configs.Mount, t *target) error {
 	}
 	defer unix.Close(tree)
 	return b.attach(tree, t.fd, func(fd int) error {
-		if err := b.setAttr(fd, true, mountapi.AttrOf(m.Flags&hostFlags, 0)); err != nil {
+		if err := b.setAttr(fd, true, mountapi.AttrOf(m.Flags&hostFlags|unix.MS_RDONLY, 0)); err != nil {
 			return err
 		}
 		return b.adjust(m, fd, mountapi.Attr{})
@@ -97,142 +99,6 @@ func (b *Builder) fillAndAttach(m *configs.Mount, tree int, t *target) error {
 	}
 	return b.attachMount(m, tree, t, mountapi.Attr{})
 }
-
-// newFilesystem makes a detached mount of the type of m.
-func (b *Builder) newFilesystem(m *configs.Mount, flags uintptr, t *target) (int, error) {
-	c, err := b.context(m)
-	if err != nil {
-		return -1, err
-	}
-	defer c.Close()
-	if m.Source != "" {
-		if err := c.SetString("source", m.Source); err != nil {
-			return -1, err
-		}
-	}
-	super := flags
-	if isPseudo(m.Type) {
-		// Their superblocks are shared: a read-only one would be so for the
-		// next mount as well. The mount's own flag does.
-		super &^= unix.MS_RDONLY
-	}
-	if err := setSuperFlags(c, super, 0); err != nil {
-		return -1, err
-	}
-	if m.Type == "tmpfs" && t.existed && !hasOption(m.Data, "mode") {
-		if err := c.SetString("mode", fmt.Sprintf("%o", t.mode&0o7777)); err != nil {
-			return -1, err
-		}
-	}
-	for _, o := range m.Data {
-		if err := c.SetOption(o); err != nil {
-			return -1, err
-		}
-	}
-	if b.c.MountLabel != "" && takesContext(m.Type) {
-		if err := c.SetString("context", b.c.MountLabel); err != nil {
-			return -1, err
-		}
-	}
-	if err := c.Create(); err != nil {
-		return -1, err
-	}
-	return c.Mount(mountapi.AttrOf(flags, 0).Set)
-}
-
-// context opens a context of the type of m. A procfs belongs to the pid namespace
-// of whoever opened its context, which is why init did that.
-func (b *Builder) context(m *configs.Mount) (*mountapi.Context, error) {
-	if m.Type != "proc" {
-		return mountapi.NewContext(m.Type)
-	}
-	if len(b.procContexts) == 0 {
-		return nil, errors.New("no procfs context of the container is left")
-	}
-	f := b.procContexts[0]
-	b.procContexts = b.procContexts[1:]
-	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
-	if err != nil {
-		return nil, errors.Join(os.NewSyscallError("fcntl", err), f.Close())
-	}
-	if err := f.Close(); err != nil {
-		return nil, errors.Join(err, unix.Close(fd))
-	}
-	return mountapi.ContextFromFD(fd, m.Type), nil
-}
-
-// superFlags are the MS_* that belong to the superblock, with fsconfig(2)'s names
-// to set and to clear them. MS_SILENT is left out: it is about the kernel's log.
-var superFlags = [...]struct {
-	ms         uintptr
-	set, clear string
-}{
-	{unix.MS_RDONLY, "ro", "rw"},
-	{unix.MS_SYNCHRONOUS, "sync", "async"},
-	{unix.MS_DIRSYNC, "dirsync", ""},
-	{unix.MS_LAZYTIME, "lazytime", "nolazytime"},
-	{unix.MS_MANDLOCK, "mand", "nomand"},
-}
-
-func setSuperFlags(c *mountapi.Context, set, cleared uintptr) error {
-	for _, f := range superFlags {
-		name := ""
-		switch {
-		case set&f.ms != 0:
-			name = f.set
-		case cleared&f.ms != 0:
-			name = f.clear
-		}
-		if name == "" {
-			continue
-		}
-		if err := c.SetFlag(name); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// isPseudo says that a file system has no device that would have to be opened
-// read-only.
-func isPseudo(fstype string) bool {
-	switch fstype {
-	case "proc", "sysfs", "tmpfs", "devpts", "mqueue", "cgroup", "cgroup2":
-		return true
-	}
-	return false
-}
-
-// takesContext says that a file system can be labelled by the SELinux option
-// context=.
-func takesContext(fstype string) bool {
-	switch fstype {
-	case "proc", "sysfs", "mqueue", "cgroup", "cgroup2":
-		return false
-	}
-	return true
-}
-
-// labelRoot sets the SELinux label of the root directory of a mount.
-func (b *Builder) labelRoot(tree int) error {
-	fd, err := unix.Openat(tree, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return os.NewSyscallError("openat", err)
-	}
-	err = unix.Fsetxattr(fd, "security.selinux", []byte(b.c.MountLabel), 0)
-	return errors.Join(os.NewSyscallError("fsetxattr", err), unix.Close(fd))
-}
-
-func hasOption(data []string, key string) bool {
-	for _, o := range data {
-		if k, _, _ := strings.Cut(o, "="); k == key {
-			return true
-		}
-	}
-	return false
-}
-
-func ownerGiven(data []string) bool { return hasOption(data, "uid") || hasOption(data, "gid") }
 
 // needsOldCall says that only mount(2) can express m: fsconfig(2) limits a value
 // to 255 bytes, which the directories of an overlay may well exceed, and has no

@@ -31,7 +31,7 @@ func (b *Builder) mount(index int, m *configs.Mount) error {
 	case m.Type == "cgroup":
 		return b.mountCgroup(m)
 	default:
-		return b.mountFilesystem(m)
+		return b.mountFilesystem(index, m)
 	}
 }
 
@@ -180,14 +180,23 @@ func (b *Builder) mountBind(index int, m *configs.Mount) error {
 
 // bindSource is what a bind mount binds, as a detached tree.
 func (b *Builder) bindSource(index int, m *configs.Mount) (int, error) {
-	if index >= len(b.o.BindTrees) || b.o.BindTrees[index] == nil {
+	given := b.given(index)
+	if given == nil {
 		if m.IDMap != "" {
 			return -1, errors.New("id-mapped mounts are for the caller to open")
 		}
 		return mountapi.OpenTree(m.Source, m.Flags&unix.MS_REC != 0)
 	}
-	fd, err := unix.FcntlInt(b.o.BindTrees[index].Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	fd, err := unix.FcntlInt(given.Fd(), unix.F_DUPFD_CLOEXEC, 0)
 	return fd, os.NewSyscallError("fcntl", err)
+}
+
+// given is the detached tree that came with the plan for a mount, nil for none.
+func (b *Builder) given(index int) *os.File {
+	if index >= len(b.o.Trees) {
+		return nil
+	}
+	return b.o.Trees[index]
 }
 
 // openBindTarget opens the destination of a bind mount, which counts as a mount

@@ -44,11 +44,12 @@ type Options struct {
 	// ProcContexts are procfs contexts of the container's pid namespace, one
 	// for each mount of type proc (configs order). The builder takes them over.
 	ProcContexts []*os.File
-	// BindTrees are the sources of bind mounts as detached mount trees, by the
-	// index of the mount; a nil one, or one beyond the end, is opened by the
-	// builder. They are for what the builder may not open, being root of a user
-	// namespace only, and for mounts with id maps, which it cannot give. They stay the caller's, open until Mount has returned.
-	BindTrees []*os.File
+	// Trees are the sources of bind mounts and what NewFilesystem has made, as detached
+	// mount trees by the index of the mount; a nil one, or one beyond the end, is opened
+	// or made by the builder. They are for what the builder may not have, being root of
+	// a user namespace only, and for mounts with id maps, which it cannot give. They stay
+	// the caller's, open until Mount has returned.
+	Trees []*os.File
 	// Cgroups are the hierarchies for mounts of type cgroup.
 	Cgroups []CgroupHierarchy
 	// Warn reports what is not an error.

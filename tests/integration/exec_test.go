@@ -3,6 +3,7 @@
 package integration
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -44,6 +45,7 @@ func (c *container) process(p *specs.Process) string {
 	if err := os.WriteFile(path, marshal(c.t, p), 0o600); err != nil {
 		c.t.Fatal(err)
 	}
+	suite.users.give(c.t, path)
 	return path
 }
 
@@ -506,4 +508,57 @@ func TestExecRootless(t *testing.T) {
 	want(t, "pid namespace", c.execOut(c.id, "readlink", "/proc/self/ns/pid"), c.execOut(c.id, "readlink", "/proc/1/ns/pid"))
 	c.command("exec", c.id, "sh", "-c", "exit 7").code(7)
 	c.command("exec", c.id, "nope").code(255)
+}
+
+// TestDeleteWithUncollectedExec: the kernel keeps the container's first process from
+// ending, for all others to see, until the one that exec has added is collected. Its
+// parent may never do that.
+func TestDeleteWithUncollectedExec(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		args []string
+		kill bool
+	}{
+		{"force", []string{"delete", "--force"}, false},
+		{"killed before", []string{"delete"}, true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			c := newContainer(t).running()
+			c.command("exec", "-d", "--pid-file", c.path("exec.pid"), c.id, "true").must()
+			pid, err := strconv.Atoi(readFile(t, c.path("exec.pid")))
+			if err != nil {
+				t.Fatal(err)
+			}
+			waitZombie(t, pid)
+			if tc.kill {
+				c.command("kill", c.id, "KILL").must()
+				for err := error(nil); err == nil; { // a few instructions of the kernel away
+					_, err = os.Readlink(fmt.Sprintf("/proc/%d/ns/mnt", c.pid))
+				}
+				c.status(specs.StateStopped)
+			}
+			c.command(append(tc.args, c.id)...).must().silent()
+			if _, err := os.Stat(c.cgroupDir("memory")); !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("cgroup: %v", err)
+			}
+			for _, pid := range []int{pid, c.pid} {
+				if _, err := unix.Wait4(pid, nil, 0, nil); err != nil {
+					t.Errorf("process %d: %v", pid, err)
+				}
+			}
+		})
+	}
+}
+
+// waitZombie waits for the end of a process without reaping it.
+func waitZombie(t *testing.T, pid int) {
+	t.Helper()
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	if err := pollIn(fd); err != nil {
+		t.Fatal(err)
+	}
 }

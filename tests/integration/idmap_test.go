@@ -3,8 +3,10 @@
 package integration
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -78,6 +80,9 @@ func TestIDMappedMount(t *testing.T) {
 			// crun 1.8 agrees, but for what is mounted below; runc 1.1 has none.
 			only(t, suite.name == "berth", "berth")
 			c := newContainer(t)
+			if slices.ContainsFunc(test.options, func(o string) bool { return strings.HasPrefix(o, "ridmap") }) && !kernelAtLeast(t, 6, 3) {
+				t.Skip("requires Linux 6.3, for the tmpfs that sub is")
+			}
 			if test.userns {
 				c.userns()
 			}
@@ -87,6 +92,53 @@ func TestIDMappedMount(t *testing.T) {
 			c.idmap(test.uids, test.gids, test.options...)
 			got := strings.ReplaceAll(c.run().out, "\n", " ")
 			want(t, "owners", strings.TrimSpace(got), test.want)
+		})
+	}
+}
+
+// TestIDMappedFilesystem: a file system that is mounted for the container has id maps.
+func TestIDMappedFilesystem(t *testing.T) {
+	if !kernelAtLeast(t, 6, 3) {
+		t.Skip("requires Linux 6.3, whose tmpfs can be id-mapped")
+	}
+	all := []specs.LinuxIDMapping{mapRow(0, firstID, idCount)}
+	swap := []specs.LinuxIDMapping{mapRow(0, 1000, 1), mapRow(1000, 0, 1)}
+	shift := []specs.LinuxIDMapping{mapRow(0, firstID+7, 6)}
+	for _, test := range []struct {
+		name    string
+		userns  bool
+		rows    []specs.LinuxIDMapping
+		dest    string
+		options []string
+		want    string
+	}{
+		{"without a user namespace", false, swap, "/t", nil, "1000:1000 1777 new=0:0"},
+		{"mode", false, swap, "/t", []string{"mode=751"}, "1000:1000 751 new=0:0"},
+		{"mode of what it covers", false, swap, "/srv/closed", nil, "1000:1000 750 new=0:0"},
+		{"inline", false, nil, "/t", []string{"idmap=uids=0-1000-1#1000-0-1;gids=0-5-1#7-0-1"}, "1000:5 1777 new=0:0"},
+		{"read-only", false, swap, "/t", []string{"ro"}, "1000:1000 1777"},
+		{"copied up", false, swap, "/srv/closed", []string{"tmpcopyup"}, "0:0 750 file=0:0 new=0:0"},
+		{"container's maps", true, all, "/t", nil, "0:0 1777 new=0:0"},
+		{"container's maps by option", true, nil, "/t", []string{"idmap"}, "0:0 1777 new=0:0"},
+		{"container's maps, mode of what it covers", true, nil, "/srv/closed", []string{"idmap"}, "0:0 750 new=0:0"},
+		{"other maps", true, shift, "/t", nil, "7:7 1777"},
+		{"other maps, mode of what it covers", true, shift, "/srv/closed", nil, "7:7 750"},
+		{"ids of nobody there", true, swap, "/srv/closed", nil, "65534:65534 1777"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			onlyBerth(t)
+			c := newContainer(t)
+			if test.userns {
+				c.userns()
+			}
+			if err := errors.Join(os.MkdirAll(c.rootfs("srv/closed"), 0o755), os.WriteFile(c.rootfs("srv/closed/file"), nil, 0o644), os.Chmod(c.rootfs("srv/closed"), 0o750)); err != nil {
+				t.Fatal(err)
+			}
+			c.mount(test.dest, "tmpfs", "tmpfs", test.options...)
+			m := &c.spec.Mounts[len(c.spec.Mounts)-1]
+			m.UIDMappings, m.GIDMappings = test.rows, test.rows
+			c.sh("cd " + test.dest + "; stat -c '%u:%g %a' .; touch new 2>/dev/null; for f in *; do test -e $f && stat -c %n=%u:%g $f; done; true")
+			want(t, "printed", squeeze(c.output()), test.want)
 		})
 	}
 }
@@ -112,6 +164,25 @@ func TestIDMappedMountsShare(t *testing.T) {
 	c.spec.Mounts = append(c.spec.Mounts, second)
 	c.args("stat", "-c", "%u", "/v/0", "/w/0")
 	want(t, "owners", c.output(), "3\n3")
+}
+
+// TestBadIDMappedFilesystem: each type that the kernel cannot map.
+func TestBadIDMappedFilesystem(t *testing.T) {
+	for fstype, text := range map[string]string{
+		"proc":   "mounts[6].uidMappings: a mount of type proc cannot be id-mapped",
+		"cgroup": "mounts[6].uidMappings: a mount of type cgroup cannot be id-mapped",
+		"mqueue": "mounts[6]: mount mqueue on /v: id-mapped mount: mount_setattr: invalid argument (its file system",
+		"nofs":   "mounts[6]: mount nofs on /v: id-mapped mount: fsopen nofs: no such device",
+	} {
+		t.Run(fstype, func(t *testing.T) {
+			onlyBerth(t)
+			c := newContainer(t).mount("/v", fstype, "none")
+			rows := []specs.LinuxIDMapping{mapRow(0, 3, 1)}
+			c.spec.Mounts[6].UIDMappings, c.spec.Mounts[6].GIDMappings = rows, rows
+			c.write()
+			c.refused(text, "")
+		})
+	}
 }
 
 func TestBadIDMappedMount(t *testing.T) {

@@ -4,10 +4,12 @@ package integration
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -187,16 +189,35 @@ func TestRootlessTemplate(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer in.Close()
-	if _, err := in.WriteString("echo $((6*7)) $(id -u); exit 9\n"); err != nil {
+	const script = "d=$(find /sys/fs/cgroup -name %s); echo $d; mkdir $d/new 2>/dev/null && echo mine; echo $((6*7)) $(id -u); exit 9\n"
+	if _, err := fmt.Fprintf(in, script, filepath.Base(c.delegated())); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := in.Seek(0, 0); err != nil {
 		t.Fatal(err)
 	}
 	r := c.with(in, "run", c.id).code(9)
-	if !strings.Contains(r.out, "42 0\r\n") {
+	if !strings.Contains(r.out, "42 0\r\n") || strings.Contains(r.out, "\nmine") {
 		t.Errorf("printed %q, %q", r.out, r.stderr)
 	}
+}
+
+// delegated makes a cgroup that belongs to the ordinary user, as a session has one.
+func (c *container) delegated() string {
+	c.t.Helper()
+	dir := filepath.Join("/sys/fs/cgroup", suite.token, c.id+"-user")
+	if !suite.unified {
+		dir = filepath.Join("/sys/fs/cgroup/memory", suite.token, c.id+"-user")
+	}
+	if err := errors.Join(os.MkdirAll(dir, 0o755), os.Chown(dir, userID, userID)); err != nil {
+		c.t.Fatal(err)
+	}
+	c.t.Cleanup(func() {
+		if err := os.Remove(dir); err != nil {
+			c.t.Error(err)
+		}
+	})
+	return dir
 }
 
 // TestRootlessHooks: createContainer hooks see the container's namespaces, others the
@@ -268,7 +289,7 @@ func TestBadRootless(t *testing.T) {
 		{"limit", func(c *container) {
 			limit := int64(1 << 24)
 			c.spec.Linux.Resources = &specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: &limit}}
-		}, "linux.resources.memory."},
+		}, "linux.resources.memory.limit: "},
 		{"cgroup", func(c *container) { c.spec.Linux.CgroupsPath = c.cgroup }, "linux.cgroupsPath"},
 		{
 			"groups", func(c *container) { c.spec.Process.User.AdditionalGids = []uint32{0} },
@@ -290,11 +311,29 @@ func TestBadRootless(t *testing.T) {
 			c.spec.Linux.UIDMappings = []specs.LinuxIDMapping{mapRow(0, firstID, 5)}
 			c.env = []string{"PATH=/nonexistent"}
 		}, "linux.uidMappings: to map more than one's own id takes newuidmap"},
+		{"newuidmap without rights", func(c *container) {
+			c.spec.Linux.UIDMappings = []specs.LinuxIDMapping{mapRow(0, firstID, 5)}
+			path, err := exec.LookPath("newuidmap")
+			require(c.t, err == nil, "newuidmap (package uidmap)")
+			data, err := os.ReadFile(path)
+			if err := errors.Join(err, os.WriteFile(c.path("newuidmap"), data, 0o755)); err != nil {
+				c.t.Fatal(err)
+			}
+			c.env = []string{"PATH=" + c.dir}
+		}, "linux.uidMappings: newuidmap: exit status 1: newuidmap: "},
+		{"no maps", func(c *container) { c.spec.Linux.UIDMappings = nil }, "linux.uidMappings: a new user namespace requires at least one UID mapping"},
+		{"size 0", func(c *container) { c.spec.Linux.GIDMappings = []specs.LinuxIDMapping{mapRow(0, userID, 0)} }, "linux.gidMappings[0].size"},
+		{"overlap", func(c *container) {
+			c.spec.Linux.UIDMappings = []specs.LinuxIDMapping{mapRow(0, userID, 1), mapRow(0, firstID, 5)}
+		}, "linux.uidMappings[1]: overlaps"},
+		{"uid", func(c *container) { c.spec.Process.User.UID = 5 }, "process.user.uid: "},
+		{"gid", func(c *container) { c.spec.Process.User.GID = 5 }, "process.user.gid: "},
+		{"group", func(c *container) { c.spec.Process.User.AdditionalGids = []uint32{5} }, "process.user.additionalGids"},
 		{"unmapped owner of a file system", func(c *container) {
 			c.mount("/t", "tmpfs", "tmpfs", "uid=5")
 		}, "mounts[6].options"},
 		{"id-mapped mount", func(c *container) { c.mount("/t", "bind", "/tmp", "rbind", "idmap") }, "mounts[6].uidMappings"},
-		{"namespace of root", func(c *container) { c.namespace(specs.NetworkNamespace, "/proc/self/ns/net") }, "setns /proc/self/ns/net"},
+		{"namespace of root", func(c *container) { c.namespace(specs.NetworkNamespace, "/proc/self/ns/net") }, "linux.namespaces[6].path: setns /proc/self/ns/net: operation not permitted"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			onlyBerth(t)
@@ -335,5 +374,103 @@ func TestRootInUserNamespace(t *testing.T) {
 				want(t, flag, squeeze(r.out), test.want)
 			}
 		})
+	}
+}
+
+// TestBadRootInUserNamespace: what the user namespace that the runtime is in has not got.
+func TestBadRootInUserNamespace(t *testing.T) {
+	onlyBerth(t)
+	for _, test := range []struct {
+		name   string
+		userns bool
+		change func(l *specs.Linux, u *specs.User)
+		err    string
+	}{
+		{"uid map", true, func(l *specs.Linux, _ *specs.User) {
+			l.UIDMappings = append(l.UIDMappings, mapRow(1, firstID, 5))
+		}, "linux.uidMappings[1]: start init: operation not permitted (the user namespace that berth runs in does not have all of the 5 host ids from 100000 on)"},
+		{"gid map", true, func(l *specs.Linux, _ *specs.User) {
+			l.GIDMappings = []specs.LinuxIDMapping{mapRow(0, 0, 2)}
+		}, "linux.gidMappings[0]: start init: operation not permitted (the user namespace that berth runs in does not have all of the 2 host ids from 0 on)"},
+		{"group", true, func(_ *specs.Linux, u *specs.User) { u.AdditionalGids = []uint32{0} }, "process.user.additionalGids: "},
+		{"no user namespace, uid", false, func(_ *specs.Linux, u *specs.User) { u.UID = 1000 }, "process.user.uid: setuid: invalid argument (1000 is not mapped"},
+		{"no user namespace, gid", false, func(_ *specs.Linux, u *specs.User) { u.GID = 1000 }, "process.user.gid: setgid: invalid argument (1000 is not mapped"},
+		{"no user namespace, group", false, func(_ *specs.Linux, u *specs.User) { u.AdditionalGids = []uint32{0} }, "process.user.additionalGids: "},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c := newContainer(t).rootless()
+			l := c.spec.Linux
+			l.UIDMappings, l.GIDMappings = []specs.LinuxIDMapping{mapRow(0, 0, 1)}, []specs.LinuxIDMapping{mapRow(0, 0, 1)}
+			if !test.userns {
+				c.without(specs.UserNamespace)
+				l.UIDMappings, l.GIDMappings = nil, nil
+			}
+			test.change(l, &c.spec.Process.User)
+			c.write()
+			r := c.shell(`exec unshare -Ur "$@"`, suite.runtime, "--root", c.state, "create", c.id)
+			r.fails(test.err, "")
+			if strings.Count(r.stderr, "\n") != 1 {
+				t.Errorf("stderr %q, want one line", r.stderr)
+			}
+			c.nothingLeft()
+		})
+	}
+}
+
+// TestExecUnmapped: exec finds out about ids only when it tries.
+func TestExecUnmapped(t *testing.T) {
+	onlyBerth(t)
+	c := newContainer(t).rootless().running()
+	c.command("exec", "--user", "5", c.id, "true").fails("process.user.uid: setuid: invalid argument (5 is not mapped", "")
+	c.command("exec", "--user", "0:6", c.id, "true").fails("process.user.gid: setgid: invalid argument (6 is not mapped", "")
+	c.command("exec", "--additional-gids", "0", c.id, "true").fails("process.user.additionalGids: ", "")
+	c.command("exec", c.id, "true").must()
+}
+
+// TestRootlessOOMScore: to be killed rather than others is a wish that anybody may have.
+func TestRootlessOOMScore(t *testing.T) {
+	onlyBerth(t)
+	const show = "cat /proc/self/oom_score_adj"
+	adj := 321
+	first := newContainer(t).rootless()
+	first.spec.Process.OOMScoreAdj = &adj
+	first.running()
+	want(t, "exec", first.execOut(first.id, "sh", "-c", show), "321")
+	for name, namespace := range map[string]string{"new": "", "joined": fmt.Sprintf("/proc/%d/ns/user", first.pid)} {
+		c := anotherContainer(t, first).rootless().sh(show)
+		c.spec.Process.OOMScoreAdj = &adj
+		c.namespace(specs.UserNamespace, namespace)
+		want(t, name+" user namespace", c.output(), "321")
+	}
+}
+
+// TestWithoutCgroup: what takes a cgroup says so at once.
+func TestWithoutCgroup(t *testing.T) {
+	onlyBerth(t)
+	c := newContainer(t).rootless().running()
+	field := map[string]string{"--memory": "memory.limit", "--pids-limit": "pids.limit"}
+	for _, args := range [][]string{
+		{"pause", c.id},
+		{"update", "--memory", "1g", c.id},
+		{"update", "--pids-limit", "5", c.id},
+		{"events", "--stats", c.id},
+		{"events", "--interval", "1s", c.id},
+		{"exec", "--cgroup", "/sub", c.id, "true"},
+	} {
+		text := "the container has no cgroup"
+		if args[0] == "update" {
+			text = "linux.resources." + field[args[1]] + ": " + text
+		}
+		r := c.command(args...).fails(text, "")
+		if strings.Count(r.stderr, "\n") != 1 || r.out != "" {
+			t.Errorf("%s: printed %q and %q, want one line", r.what, r.out, r.stderr)
+		}
+	}
+	c.command("resume", c.id).fails("container not paused", "")
+	c.status(specs.StateRunning)
+	var pids []int
+	decode(t, c.command("ps", "--format", "json", c.id).must().out, &pids)
+	if !slices.Equal(pids, []int{c.pid}) {
+		t.Errorf("pids %v, want %d", pids, c.pid)
 	}
 }

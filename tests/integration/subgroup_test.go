@@ -55,6 +55,8 @@ func TestSubgroup(t *testing.T) {
 			c.create()
 			want(t, "cgroup", cgroupV2Of(t, c.pid), c.cgroup+test.host)
 			want(t, "limit", c.cgroupFile("", "cgroup.max.depth"), "5")
+			want(t, "controllers", c.cgroupFile("", strings.TrimPrefix(test.host, "/")+"/cgroup.controllers"),
+				c.cgroupFile("", "cgroup.controllers"))
 			c.start()
 			want(t, "cgroup as seen inside", strings.TrimSpace(ready.line()), test.inside)
 			joined := c.command("exec", c.id, "sed", "-n", "s/^0:://p", "/proc/self/cgroup").must()

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -198,6 +199,32 @@ func TestUserNamespaceWithOthers(t *testing.T) {
 	}
 }
 
+// TestUserNamespaceWithTime: a time namespace can be joined only by who has rights over
+// it, and by no thread of many.
+func TestUserNamespaceWithTime(t *testing.T) {
+	needTime(t)
+	for name, joined := range map[string]bool{"new": false, "joined": true} {
+		t.Run(name, func(t *testing.T) {
+			onlyBerth(t) // crun 1.8 cannot set the offsets
+			first := newContainer(t).namespace(specs.TimeNamespace, "")
+			first.spec.Linux.TimeOffsets = map[string]specs.LinuxTimeOffset{"boottime": {Secs: 1 << 20}}
+			first.running()
+			c := anotherContainer(t, first).userns()
+			if joined {
+				c.namespace(specs.UserNamespace, pinned(t))
+			}
+			c.namespace(specs.TimeNamespace, fmt.Sprintf("/proc/%d/ns/time", first.pid))
+			c.sh("cat /proc/self/uid_map; id -u; cut -d. -f1 /proc/uptime; stat -c %u:%g /dev /dev/mqueue; cat /proc/self/setgroups; echo $$")
+			lines := strings.Split(squeeze(c.output()), " ")
+			want(t, "map and root", strings.Join(lines[:4], " "), "0 100000 65536 0")
+			if uptime, err := strconv.Atoi(lines[4]); err != nil || uptime < 1<<20 {
+				t.Errorf("uptime %q, want more than the offset", lines[4])
+			}
+			want(t, "owners, setgroups, pid", strings.Join(lines[5:], " "), "0:0 0:0 allow 1")
+		})
+	}
+}
+
 // TestRuntimeIsNotInPIDNamespace: every process in a pid namespace takes the next number
 // of it, so a gap in the numbers would be a process of the runtime, however short-lived.
 func TestRuntimeIsNotInPIDNamespace(t *testing.T) {
@@ -263,6 +290,35 @@ func TestSysfsWithHostNetwork(t *testing.T) {
 	lines := strings.Split(c.output(), "\n")
 	if lines[0] != "/sys/class/net/lo" || !strings.HasPrefix(lines[1], "ro,nosuid,nodev,noexec") {
 		t.Errorf("printed %q", lines)
+	}
+}
+
+// TestSysfsWithForeignNetwork: it shows the network namespace that is joined, and nothing of
+// the host's that is mounted below /sys.
+func TestSysfsWithForeignNetwork(t *testing.T) {
+	onlyBerth(t) // crun binds the host's
+	for _, network := range []string{"joined", "host's"} {
+		t.Run(network, func(t *testing.T) {
+			first := newContainer(t)
+			const admin = "CAP_NET_ADMIN"
+			p := first.spec.Process
+			p.Capabilities = &specs.LinuxCapabilities{Bounding: []string{admin}, Permitted: []string{admin}, Effective: []string{admin}}
+			first.sh("ip link set lo mtu 4321 && echo up >/ready; exec sleep 1000")
+			ready := first.fifo("ready")
+			first.create().start()
+			ready.line()
+			c := anotherContainer(t, first).userns()
+			mtu := "4321"
+			if network == "joined" {
+				c.namespace(specs.NetworkNamespace, fmt.Sprintf("/proc/%d/ns/net", first.pid))
+			} else {
+				c.without(specs.NetworkNamespace)
+				mtu = strings.TrimSpace(readFile(t, "/sys/class/net/lo/mtu"))
+			}
+			c.spec.Linux.MaskedPaths = nil
+			c.sh("cat /sys/class/net/lo/mtu; ls /sys/fs/cgroup | wc -l; awk '$5 ~ \"^/sys\" {print $5, $6}' /proc/self/mountinfo")
+			want(t, "printed", squeeze(c.output()), mtu+" 0 /sys ro,nosuid,nodev,noexec,relatime")
+		})
 	}
 }
 

@@ -41,16 +41,8 @@ func TestWait(t *testing.T) {
 
 // TestWaitBeforeTheParent: whoever collects the process first, the status is told.
 func TestWaitBeforeTheParent(t *testing.T) {
-	var name unix.Utsname
-	if err := unix.Uname(&name); err != nil {
-		t.Fatal(err)
-	}
 	c := newContainer(t)
-	var major, minor int
-	if _, err := fmt.Sscanf(unix.ByteSliceToString(name.Release[:]), "%d.%d", &major, &minor); err != nil {
-		t.Fatal(err)
-	}
-	if major < 6 || major == 6 && minor < 15 {
+	if !kernelAtLeast(t, 6, 15) {
 		t.Skip("requires Linux 6.15")
 	}
 	in := c.fifo("in")

@@ -25,11 +25,12 @@ more_hierarchies() {
 	root=$(mktemp -d)
 	mount -t tmpfs -o mode=755 cgroup "$root"
 	for path in /sys/fs/cgroup/*; do
-		if mountpoint -q "$path"; then
+		# Links first: systemd has them from each of two controllers to their hierarchy.
+		if [[ -L $path ]]; then
+			cp -P "$path" "$root/"
+		elif mountpoint -q "$path"; then
 			mkdir "$root/${path##*/}"
 			mount --move "$path" "$root/${path##*/}"
-		elif [[ -L $path ]]; then
-			cp -P "$path" "$root/"
 		fi
 	done
 	for controller in net_cls net_prio rdma; do
@@ -66,4 +67,14 @@ native_mode() {
 	else
 		echo v1
 	fi
+}
+
+# drop_cgroup NAME removes a parent of containers' cgroups, which runtimes leave.
+drop_cgroup() {
+	local dir
+	for dir in "/sys/fs/cgroup/$1" /sys/fs/cgroup/*/"$1"; do
+		if [[ -d $dir ]]; then
+			rmdir "$dir"
+		fi
+	done
 }

@@ -109,6 +109,9 @@ func (g *Group) Owned() []string {
 	return dirs
 }
 
+// Dir is the directory of the group, whoever has made it; it may be the root group.
+func (g *Group) Dir() string { return g.dir }
+
 // Create makes the groups, or checks the one that exists. On error nothing is left.
 func (g *Group) Create() error {
 	err := g.create()

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command vm runs batches of tests in test machines, by one boot for each kind of
+// machine, and judges what they print.
+//
+// It knows nothing of how a machine is made (boot does) nor of what the tests do. Its
+// one invariant: what fails, what skips without being listed, what is listed without
+// skipping, and what does not run at all make it fail.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+type options struct {
+	boot, payload, batches, skips, name string
+	timeout                             time.Duration
+	slow                                int
+	verbose                             bool
+	names                               []string
+}
+
+func main() {
+	var o options
+	flag.StringVar(&o.boot, "boot", "", "`path` of the script that boots a machine")
+	flag.StringVar(&o.payload, "payload", "", "`directory` to give to the machines")
+	flag.StringVar(&o.batches, "batches", "", "`file` with the table of batches")
+	flag.StringVar(&o.skips, "skips", "", "`file` with the table of accepted skips")
+	flag.StringVar(&o.name, "name", "berth", "`name` of the runtime for the tests")
+	flag.DurationVar(&o.timeout, "timeout", 20*time.Minute, "time limit of one boot and its batches")
+	flag.IntVar(&o.slow, "slow", 4, "`factor` of the tests' own time limits")
+	flag.BoolVar(&o.verbose, "v", false, "print what passes and skips, too")
+	flag.Parse()
+	o.names = flag.Args()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	status, err := run(ctx, &o, os.Stdout)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "vm:", err)
+		status = max(status, 2)
+	}
+	os.Exit(status)
+}
+
+// run boots the machines one after another, and tells the exit status: the worst of the
+// boots', or 1 when the batches are not as they should be.
+func run(ctx context.Context, o *options, out io.Writer) (int, error) {
+	batches, err := readTable(o.batches, parseBatches)
+	if err != nil {
+		return 0, err
+	}
+	accepted, err := readTable(o.skips, parseSkips)
+	if err != nil {
+		return 0, err
+	}
+	chosen, err := choose(batches, o.names)
+	if err != nil {
+		return 0, err
+	}
+	status := 0
+	var reports []*report
+	for _, machine := range machines {
+		mine := slices.DeleteFunc(slices.Clone(chosen), func(b batch) bool { return b.machine != machine })
+		if len(mine) == 0 {
+			continue
+		}
+		p := newParser(out, machine, o.verbose)
+		code, err := bootMachine(ctx, o, machine, script(o, machine, mine), p)
+		if err != nil {
+			return status, err
+		}
+		status = max(status, code)
+		reports = append(reports, p.finish(mine)...)
+	}
+	complaints := judge(reports, accepted, len(o.names) == 0)
+	if status == 0 && len(complaints) > 0 {
+		status = 1
+	}
+	fmt.Fprintln(out, "== summary")
+	for _, r := range reports {
+		fmt.Fprintln(out, r.summary())
+	}
+	for _, c := range complaints {
+		fmt.Fprintln(out, c)
+	}
+	if status == 0 {
+		fmt.Fprintln(out, "ok")
+	}
+	return status, nil
+}
+
+// bootMachine runs a script in a machine, whose stdout goes to w. It tells the script's
+// status, 124 when it took too long, or 125 when the machine failed.
+func bootMachine(ctx context.Context, o *options, machine, script string, w io.Writer) (int, error) {
+	seconds := strconv.Itoa(int(o.timeout.Seconds()))
+	cmd := exec.CommandContext(ctx, o.boot, "--timeout", seconds, machine, o.payload, script)
+	cmd.Stdout, cmd.Stderr = w, os.Stderr
+	// It has a machine to end, and files to remove.
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	err := cmd.Run()
+	if ctx.Err() != nil {
+		return 0, errors.New("interrupted")
+	}
+	if exit := new(exec.ExitError); errors.As(err, &exit) {
+		return exit.ExitCode(), nil
+	}
+	return 0, err
+}
+
+// script is what a machine runs: the batches, with the lines around them that the parser
+// looks for. Its status is 0, since the parser judges the batches.
+func script(o *options, machine string, batches []batch) string {
+	var s strings.Builder
+	// CI: what a test requires of the machine has to be there.
+	fmt.Fprintf(&s, "export NAME=%s MODES=%s SLOW=%d ROOTS=busybox PREBUILT=1 VERBOSE=1 CI=true\n", o.name, machine, o.slow)
+	for _, b := range batches {
+		fmt.Fprintf(&s, "echo; echo '%s%s'; start=$SECONDS\n", beginMark, b.name)
+		// A shell of its own: it may change directories and variables, and exit.
+		fmt.Fprintf(&s, "(\n%s\n) 2>&1\n", b.command)
+		fmt.Fprintf(&s, "status=$?; echo; echo '%s%s' $status $((SECONDS - start))\n", endMark, b.name)
+	}
+	return s.String() + "exit 0\n"
+}

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+)
+
+// What the script in the machine prints around a batch.
+const (
+	beginMark = "== batch "
+	endMark   = "== end of batch "
+)
+
+// report is what one batch printed.
+type report struct {
+	batch, machine string
+	// status is the batch's; -1 until it has ended.
+	status, seconds int
+	passed, failed  []string
+	skipped         []skipped
+}
+
+// skipped is a test that did not run.
+type skipped struct{ test, reason string }
+
+// parser reads the output of `go test -v`, and prints what is worth it at once: all that
+// belongs to no test, and to those that fail.
+type parser struct {
+	out     io.Writer
+	machine string
+	verbose bool
+	partial []byte
+	// test is the one that lines belong to, said what the tests have printed.
+	test    string
+	said    map[string][]string
+	reports []*report
+}
+
+func newParser(out io.Writer, machine string, verbose bool) *parser {
+	return &parser{out: out, machine: machine, verbose: verbose, said: make(map[string][]string)}
+}
+
+// Write takes a part of the output. It never fails.
+func (p *parser) Write(b []byte) (int, error) {
+	n := len(b)
+	for {
+		before, after, found := bytes.Cut(b, []byte{'\n'})
+		p.partial = append(p.partial, before...)
+		if !found {
+			return n, nil
+		}
+		p.line(strings.TrimSuffix(string(p.partial), "\r"))
+		p.partial, b = p.partial[:0], after
+	}
+}
+
+// line takes one line.
+func (p *parser) line(s string) {
+	if p.verbose {
+		fmt.Fprintln(p.out, s)
+	}
+	if name, ok := strings.CutPrefix(s, beginMark); ok {
+		p.end()
+		p.reports = append(p.reports, &report{batch: name, machine: p.machine, status: -1})
+		p.print(s + " on " + p.machine)
+		return
+	}
+	if len(p.reports) == 0 {
+		p.print(s)
+		return
+	}
+	r := p.reports[len(p.reports)-1]
+	if rest, ok := strings.CutPrefix(s, endMark+r.batch+" "); ok {
+		p.end()
+		if f := strings.Fields(rest); len(f) == 2 {
+			r.status, r.seconds = number(f[0]), number(f[1])
+		}
+		return
+	}
+	if name, ok := running(s); ok {
+		p.test = name
+		return
+	}
+	if kind, name, ok := outcome(s); ok {
+		p.ended(r, kind, name, s)
+		return
+	}
+	switch {
+	case p.test != "":
+		p.said[p.test] = append(p.said[p.test], s)
+	case s != "":
+		p.print(s)
+	}
+}
+
+// ended notes how a test ended.
+func (p *parser) ended(r *report, kind, name, line string) {
+	said := p.said[name]
+	delete(p.said, name)
+	// A subtest's line comes after its parent's, when nothing is running any more.
+	if p.test == name || strings.HasPrefix(p.test, name+"/") {
+		p.test = ""
+	}
+	switch kind {
+	case "PASS":
+		r.passed = append(r.passed, name)
+	case "SKIP":
+		r.skipped = append(r.skipped, skipped{name, reason(said)})
+	case "FAIL":
+		r.failed = append(r.failed, name)
+		for _, l := range said {
+			p.print(l)
+		}
+		p.print(line)
+	}
+}
+
+// end prints what tests have said that have not ended, as after a panic.
+func (p *parser) end() {
+	for name, said := range p.said {
+		p.print(name + " did not end; it said:")
+		for _, l := range said {
+			p.print(l)
+		}
+	}
+	clear(p.said)
+	p.test = ""
+}
+
+// finish ends the parsing, and tells of all the batches that there should be.
+func (p *parser) finish(batches []batch) []*report {
+	p.end()
+	if len(p.partial) > 0 {
+		p.print(string(p.partial))
+	}
+	var all []*report
+	for _, b := range batches {
+		found := &report{batch: b.name, machine: p.machine, status: -1}
+		for _, r := range p.reports {
+			if r.batch == b.name {
+				found = r
+			}
+		}
+		all = append(all, found)
+	}
+	return all
+}
+
+// print prints a line, unless all are.
+func (p *parser) print(s string) {
+	if !p.verbose {
+		fmt.Fprintln(p.out, s)
+	}
+}
+
+// running finds the test that a line like "=== RUN   TestX" says the next lines belong to.
+func running(s string) (test string, ok bool) {
+	rest, ok := strings.CutPrefix(s, "=== ")
+	if !ok {
+		return "", false
+	}
+	word, test, _ := strings.Cut(rest, " ")
+	switch word {
+	case "RUN", "CONT", "NAME":
+		return strings.TrimSpace(test), true
+	case "PAUSE":
+		return "", true
+	}
+	return "", false
+}
+
+// outcome takes a line like "    --- PASS: TestX/y (0.10s)" apart.
+func outcome(s string) (kind, test string, ok bool) {
+	rest, ok := strings.CutPrefix(strings.TrimLeft(s, " "), "--- ")
+	if !ok {
+		return "", "", false
+	}
+	kind, rest, _ = strings.Cut(rest, ": ")
+	test, _, ok = strings.Cut(rest, " (")
+	if kind != "PASS" && kind != "FAIL" && kind != "SKIP" || !ok || test == "" {
+		return "", "", false
+	}
+	return kind, test, true
+}
+
+// reason is the text of a skip: its last line without the place in the code.
+func reason(said []string) string {
+	if len(said) == 0 {
+		return ""
+	}
+	last := strings.TrimSpace(said[len(said)-1])
+	if place, text, ok := strings.Cut(last, ": "); ok && strings.Contains(place, ".go:") {
+		return text
+	}
+	return last
+}
+
+// number is -1 for what is none.
+func number(s string) int {
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		return -1
+	}
+	return n
+}
+
+// summary tells of the batch in a line.
+func (r *report) summary() string {
+	return fmt.Sprintf("%-16s %s: %d passed, %d skipped, %d failed, in %d s",
+		r.batch, r.machine, len(r.passed), len(r.skipped), len(r.failed), r.seconds)
+}
