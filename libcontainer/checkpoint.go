@@ -152,7 +152,22 @@ func (c *Container) dump(o *CheckpointOptions, m cgroups.Manager) error {
 	for _, root := range opts.CgRoot {
 		opts.CgroupDumpController = append(opts.CgroupDumpController, root.GetCtrl())
 	}
-	names, err := c.describeOutside(opts, m)
+	pids, others, err := c.processTree(m)
+	if err != nil {
+		return err
+	}
+	for _, pid := range others {
+		o.Log.Warnf("process %d is not saved: criu saves what descends from the container's first process", pid)
+	}
+	if len(others) > 0 && !o.LeaveRunning && !o.PreDump {
+		r.task.Notify = func(step string, _ int, _ *os.File) error {
+			if step != "post-dump" {
+				return nil
+			}
+			return endOthers(others, m)
+		}
+	}
+	names, err := c.describeOutside(opts, pids)
 	if err != nil {
 		return err
 	}
@@ -170,7 +185,7 @@ func (c *Container) dump(o *CheckpointOptions, m cgroups.Manager) error {
 
 // describeOutside tells criu what of the container is not its own, and gives the names of
 // its files from outside.
-func (c *Container) describeOutside(opts *rpc.CriuOpts, m cgroups.Manager) ([]string, error) {
+func (c *Container) describeOutside(opts *rpc.CriuOpts, pids []int) ([]string, error) {
 	inside, err := readMounts(strconv.Itoa(c.saved.PID))
 	if err != nil {
 		return nil, err
@@ -179,19 +194,16 @@ func (c *Container) describeOutside(opts *rpc.CriuOpts, m cgroups.Manager) ([]st
 	if err != nil {
 		return nil, err
 	}
-	for _, path := range externalMounts(inside, outside, configs.NamespaceType(c.saved.Namespaces)) {
+	external := externalMounts(inside, outside, configs.NamespaceType(c.saved.Namespaces))
+	for _, path := range external {
 		addMount(opts, path, path)
-	}
-	pids, err := m.Pids()
-	if errors.Is(err, cgroups.ErrNoCgroup) {
-		pids, err = []int{c.saved.PID}, nil
-	}
-	if err != nil {
-		return nil, err
 	}
 	names, keys, err := describeFiles(c.saved.PID, pids, outside)
 	if err != nil {
 		return nil, err
+	}
+	for _, path := range external {
+		names = append(names, mountName(path))
 	}
 	joined, err := c.joinedNamespaces()
 	opts.External = append(append(opts.External, keys...), joined...)

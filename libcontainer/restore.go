@@ -48,6 +48,7 @@ type restoration struct {
 	creation
 	o         *RestoreOptions
 	run       *criuRun
+	names     []string // of descriptorsFile
 	terminals []*os.File
 }
 
@@ -134,11 +135,10 @@ func (r *restoration) prepareCriu() error {
 	if err := r.labels(opts); err != nil {
 		return err
 	}
-	names, err := readDescriptors(r.o.ImagePath)
-	if err != nil {
+	if r.names, err = readDescriptors(r.o.ImagePath); err != nil {
 		return fmt.Errorf("image-path: %w", err)
 	}
-	opened, err := inheritFiles(&run.task, names, r.opts.Stdio)
+	opened, err := inheritFiles(&run.task, r.names, r.opts.Stdio)
 	run.files = append(run.files, opened...)
 	return err
 }

@@ -58,6 +58,22 @@ func (r *restoration) externalSources() error {
 	for _, masked := range r.cfg.MaskedPaths {
 		add(masked, os.DevNull)
 	}
+	return r.checkSources()
+}
+
+// checkSources tells which mount of the checkpoint the plan has not: criu would tell its
+// number.
+func (r *restoration) checkSources() error {
+	known := make(map[string]bool)
+	for _, m := range r.run.task.Opts.ExtMnt {
+		known[mountName(m.GetKey())] = true
+	}
+	for _, name := range r.names {
+		if strings.HasPrefix(name, "mnt[") && !known[name] {
+			return fmt.Errorf("mounts: the checkpoint has a mount of the host's on %s, and the config has none there",
+				strings.TrimSuffix(strings.TrimPrefix(name, "mnt["), "]"))
+		}
+	}
 	return nil
 }
 
