@@ -66,6 +66,7 @@ func (l *list) put(p property) {
 
 // set is for what every systemd knows, may for what need not be known.
 func (l *list) set(name string, value any) { l.put(property{name: name, value: value}) }
+
 func (l *list) may(name string, value any) { l.put(property{name: name, value: value, optional: true}) }
 
 // plan collects the properties of a new unit.
