@@ -50,6 +50,9 @@ type restoration struct {
 	run       *criuRun
 	names     []string // of descriptorsFile
 	terminals []*os.File
+	// keeper is in a scope of systemd's, which ends with its last process, until the
+	// container's processes are.
+	keeper *nsenter.Init
 }
 
 // strictCgroups says that criu makes the cgroups.
@@ -100,6 +103,7 @@ func (r *restoration) release() {
 	if r.run != nil {
 		_ = r.run.close()
 	}
+	_ = r.dismissKeeper()
 	r.creation.release()
 }
 
@@ -169,6 +173,9 @@ func (r *restoration) makeCgroups() error {
 	if err := r.cgroup.Create(); err != nil {
 		return err
 	}
+	if err := r.startKeeper(); err != nil {
+		return err
+	}
 	r.saved.CgroupPaths = r.cgroup.Paths()
 	if err := r.cgroup.Set(r.cfg.Cgroup.Resources); err != nil {
 		return err
@@ -177,6 +184,28 @@ func (r *restoration) makeCgroups() error {
 		return err
 	}
 	return r.delegateCgroup()
+}
+
+// startKeeper puts a process into the cgroup that systemd does not make without one: an
+// init that is never told anything.
+func (r *restoration) startKeeper() (err error) {
+	if r.cgroup.Unit() == "" {
+		return nil
+	}
+	if r.keeper, err = nsenter.Start(&nsenter.Options{Deferred: true}); err != nil {
+		return err
+	}
+	r.undo.push("end the process that keeps the scope", r.dismissKeeper)
+	return r.cgroup.Adopt(r.keeper.PID)
+}
+
+func (r *restoration) dismissKeeper() error {
+	if r.keeper == nil {
+		return nil
+	}
+	err := errors.Join(r.keeper.Abort(), r.keeper.Close())
+	r.keeper = nil
+	return err
 }
 
 // expectNoCgroup makes sure that the cgroups which criu is going to make are nobody's, and
@@ -190,6 +219,7 @@ func (r *restoration) expectNoCgroup() error {
 	}
 	m, err := cgroups.Load(paths, &r.cfg.Cgroup)
 	r.cgroup = m
+	r.saved.SystemdUnit = "" // criu asks nobody
 	r.undo.push("remove the cgroup", m.Destroy)
 	return err
 }

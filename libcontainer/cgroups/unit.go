@@ -115,7 +115,7 @@ func (m *unit) Adopt(pid int) error {
 		return err
 	}
 	m.running = true
-	return m.files.Take(pid)
+	return m.Take(pid)
 }
 
 // Set writes the limits that the unit was started with.

@@ -64,7 +64,7 @@ type linkInfo struct {
 	mac   [6]byte
 	mtu   uint32
 	// peer is the number of the namespace of a veth's other end, -1 for none.
-	peer int32
+	peer  int32
 	stats *Counters
 }
 

@@ -73,7 +73,7 @@ func (k *counter) ask() {
 func (c *container) detached(args ...string) *result {
 	c.t.Helper()
 	c.write()
-	command := append([]string{suite.runtime, "--root", c.state}, args...)
+	command := slices.Concat([]string{suite.runtime}, c.globals(), args)
 	return c.shell(`exec "$@" </dev/null >/dev/null 2>stderr`, command...).withStderr(c.path("stderr"))
 }
 

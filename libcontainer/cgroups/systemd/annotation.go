@@ -56,7 +56,7 @@ func parseProperty(name, text string) (property, error) {
 }
 
 func notInPropertyName(r rune) bool {
-	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z')
+	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
 }
 
 // microseconds converts a number of seconds.
