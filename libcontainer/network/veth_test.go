@@ -158,7 +158,8 @@ func TestConnectFails(t *testing.T) {
 		},
 		{
 			"address taken, IPv6", bridge + "link add h7 type bridge\nlink property add dev h7 altname berth-br0-fd00__3\n", "",
-			list{veth(1, "fd00::3/64")}, `f[1].addresses[0]: fd00::3 is in use on bridge br0 by h7: address already in use`,
+			list{veth(1, "fd00::3/64")},
+			`f[1].addresses[0]: fd00::3 is in use on bridge br0 by h7: address already in use`,
 		},
 		{
 			"route the kernel refuses", bridge, "",

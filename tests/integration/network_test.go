@@ -298,7 +298,7 @@ func TestNetworkFails(t *testing.T) {
 	const field = `annotations["run.berth.network"]`
 	for name, tc := range map[string]struct{ network, err string }{
 		"syntax":              {`[}`, field + `: line 1, column 31: invalid character '}'`},
-		"unknown key":         {`[{"bridge": "br0", "adress": []}]`, field + `.interfaces[0].adress: unknown key`},
+		"unknown key":         {`[{"bridge": "br0", "colour": []}]`, field + `.interfaces[0].colour: unknown key`},
 		"no bridge":           {`[{"bridge": "none"}]`, field + `.interfaces[0].bridge: no such network interface: "none"`},
 		"not a bridge":        {`[{"bridge": "br0"}, {"bridge": "lo"}]`, field + `.interfaces[1].bridge: "lo" is not a bridge`},
 		"bridge is down":      {`[{"bridge": "down0"}]`, field + `.interfaces[0].bridge: "down0" is down`},
