@@ -119,16 +119,16 @@ func keepLocked(m *configs.Mount, tree *os.File) error {
 }
 
 // receiveTrees takes what openTrees has opened in the runtime; indices are those of the
-// mounts.
-func (j *buildJob) receiveTrees(conn *msgConn, indices []int) error {
+// mounts, of which there are n.
+func receiveTrees(conn *msgConn, indices []int, n int) ([]*os.File, error) {
 	files, err := conn.receiveFiles(len(indices))
-	j.trees = make([]*os.File, len(j.Config.Mounts))
-	for n, f := range files {
-		if n < len(indices) && indices[n] >= 0 && indices[n] < len(j.trees) {
-			j.trees[indices[n]] = f
+	trees := make([]*os.File, n)
+	for i, f := range files {
+		if i < len(indices) && indices[i] >= 0 && indices[i] < n {
+			trees[indices[i]] = f
 		} else {
 			_ = f.Close()
 		}
 	}
-	return err
+	return trees, err
 }

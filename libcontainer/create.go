@@ -217,6 +217,7 @@ func (cr *creation) planCgroup() error {
 		Bundle: cr.cfg.Bundle, Rootfs: cr.cfg.Rootfs.Path, Created: time.Now().UTC(),
 		Annotations: cr.cfg.Annotations, SharedPID: !cr.cfg.Namespaces.IsNew(configs.NewPID),
 		Namespaces: uint32(cr.cfg.Namespaces.Types()), NoNewKeyring: cr.cfg.NoNewKeyring,
+		RootfsPropagation: uint64(cr.cfg.Rootfs.Propagation), MountLabel: cr.cfg.MountLabel,
 		MemoryPolicy: cr.cfg.MemoryPolicy, CgroupPaths: m.Paths(), CgroupRootless: cr.cfg.Cgroup.Rootless,
 		CgroupSubgroup: path.Join(cr.cfg.Cgroup.Subgroup, cr.cfg.Cgroup.Delegated),
 		Poststart:      cr.cfg.Hooks.Poststart, Poststop: cr.cfg.Hooks.Poststop,

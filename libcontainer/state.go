@@ -53,6 +53,9 @@ type savedState struct {
 	// Namespaces are the kinds of namespace that the container has apart from its
 	// runtime's, as the OR of their CLONE_NEW* flags.
 	Namespaces uint32 `json:"namespaces,omitempty"`
+	// RootfsPropagation and MountLabel are configs.Config's.
+	RootfsPropagation uint64 `json:"rootfsPropagation,omitempty"`
+	MountLabel        string `json:"mountLabel,omitempty"`
 	// NoNewKeyring is configs.Config.NoNewKeyring.
 	NoNewKeyring bool `json:"noNewKeyring,omitempty"`
 	// Personality is the execution domain; nil keeps the caller's.

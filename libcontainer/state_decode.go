@@ -60,6 +60,10 @@ func (r *stateReader) member(st *savedState, key string) bool {
 		return r.raw(&st.Resources)
 	case "namespaces":
 		return readNumber(r, &st.Namespaces)
+	case "rootfsPropagation":
+		return readNumber(r, &st.RootfsPropagation)
+	case "mountLabel":
+		return r.string(&st.MountLabel)
 	case "noNewKeyring":
 		return r.flag(&st.NoNewKeyring)
 	case "filtered":

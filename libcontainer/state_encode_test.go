@@ -23,7 +23,7 @@ func fullState() savedState {
 		PID:         42, StartTime: 1<<64 - 1, SharedPID: true,
 		CgroupPaths: map[string]string{"": "/c", "cpu": "/d"}, CgroupRootless: true,
 		Resources:  json.RawMessage(`{"pids":{"limit":7}}`),
-		Namespaces: 1 << 29, NoNewKeyring: true, Personality: &domain,
+		Namespaces: 1 << 29, RootfsPropagation: 1 << 18, MountLabel: "l:s0", NoNewKeyring: true, Personality: &domain,
 		MemoryPolicy: &configs.MemoryPolicy{Mode: 2, Flags: 1 << 14, Nodes: configs.BitSet{5, 1 << 63}},
 		Filtered:     true, FilterFlags: 8, ListenerPath: "/l", ListenerMetadata: "m\"",
 		CgroupSubgroup: "s/d",

@@ -44,7 +44,29 @@ func Resources(document string) (*specs.LinuxResources, error) {
 	return r, nil
 }
 
-// whole reads the document, which is an object, and makes sure that it ends there.
+// Mounts reads a document that is an array of mounts, or an object with one as "mounts",
+// as a config.json is. Errors are as Spec's.
+func Mounts(document string) ([]specs.Mount, error) {
+	d := &decoder{text: document}
+	spec := new(specs.Spec)
+	err := d.whole(func() error {
+		if d.peek() != '{' {
+			return inField(records(d, &spec.Mounts, mountFields), "mounts")
+		}
+		begin := d.pos
+		err := object(d, spec, mountsField)
+		if err == nil && spec.Mounts == nil {
+			err = inField(d.fail(begin, "is missing"), "mounts")
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return spec.Mounts, nil
+}
+
+// whole reads the document, which is no scalar, and makes sure that it ends there.
 func (d *decoder) whole(read func() error) error {
 	// Checked here, since null is a valid value of everything below.
 	if d.peek() == 'n' {
@@ -91,6 +113,10 @@ var specFields = []field[specs.Spec]{
 	{"hooks", func(d *decoder, v *specs.Spec) error { return record(d, &v.Hooks, hooksFields) }},
 	{"annotations", func(d *decoder, v *specs.Spec) error { return table(d, &v.Annotations, text[string]) }},
 	{"linux", func(d *decoder, v *specs.Spec) error { return record(d, &v.Linux, linuxFields) }},
+}
+
+var mountsField = []field[specs.Spec]{
+	{"mounts", func(d *decoder, v *specs.Spec) error { return records(d, &v.Mounts, mountFields) }},
 }
 
 var rootFields = []field[specs.Root]{
