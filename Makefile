@@ -66,7 +66,8 @@ unit: $(EMBEDDED) $(if $(C_TEST),c-test) ## run the tests beside the code
 .PHONY: integration
 integration: build ## run real containers (root)
 	RUNTIME=$(abspath $(BIN)) tests/integration/run
-	RUNTIME=$(abspath $(BIN)) USERS=userns ROOTS=busybox MODES=v2 tests/integration/run
+	RUNTIME=$(abspath $(BIN)) USERS="userns rootless inside" ROOTS=busybox MODES=v2 tests/integration/run
+	RUNTIME=$(abspath $(BIN)) USERS=rootless ROOTS=busybox MODES=v1 tests/integration/run
 
 .PHONY: conformance
 conformance: build ## run the OCI runtime-tools validation suite (root)

@@ -138,7 +138,7 @@ func (b *threadBuilder) run() {
 func (b *threadBuilder) mount() error {
 	inside, err := b.cr.init.Namespaces()
 	if err != nil {
-		return describeInitError(err)
+		return b.cr.describe(err)
 	}
 	if err := b.job.openTrees(b.cr.init.PID); err != nil {
 		return errors.Join(err, inside.Close())
@@ -173,35 +173,4 @@ func joinAsBuilder(init *nsenter.Init, list configs.Namespaces) error {
 func hasCreateHooks(cfg *configs.Config) bool {
 	h := &cfg.Hooks
 	return len(h.Prestart)+len(h.CreateRuntime)+len(h.CreateContainer) > 0
-}
-
-// describeInitError adds what a failure of init means to the one who reads it.
-func describeInitError(err error) error {
-	var step *nsenter.StepError
-	if !errors.As(err, &step) {
-		return err
-	}
-	if field := initField(step.Step); field != "" {
-		err = fmt.Errorf("%s: %w", field, err)
-	}
-	if step.Step == nsenter.StepMemoryPolicy && step.Errno == unix.ENOSYS {
-		err = fmt.Errorf("%w (the kernel has no NUMA support)", err)
-	}
-	return fmt.Errorf("unable to start container process: %w", err)
-}
-
-// initField is the field of the config that a step of init carries out; "" when the
-// error of the step tells enough.
-func initField(step string) string {
-	switch step {
-	case nsenter.StepPersonality:
-		return "linux.personality"
-	case nsenter.StepMemoryPolicy:
-		return "linux.memoryPolicy"
-	case nsenter.StepAppArmor:
-		return "process.apparmorProfile"
-	case nsenter.StepSELinux:
-		return "process.selinuxLabel"
-	}
-	return ""
 }

@@ -37,7 +37,7 @@ func startProcessBuilder(cr *creation, job *buildJob) *processBuilder {
 func (b *processBuilder) start() error {
 	inside, err := b.cr.init.Namespaces()
 	if err != nil {
-		return describeInitError(err)
+		return b.cr.describe(err)
 	}
 	b.cr.namespaces, inside.Namespaces = inside.Namespaces, nil
 	defer inside.Close()

@@ -259,8 +259,11 @@ func (cr *creation) startInit() error {
 	}
 	made := make(chan error, 1)
 	go func() { made <- cr.makeCgroup() }()
-	cr.init, err = startNamespaced(o)
-	if err == nil {
+	err = withOOMScore(cr.cfg.Process.OOMScoreAdj, func() (err error) {
+		cr.init, err = startNamespaced(o)
+		return err
+	})
+	if cr.init != nil {
 		cr.undo.push("kill init", cr.killInit)
 	}
 	// A cgroup that cannot be had says more than an init that could not enter it.
@@ -268,12 +271,12 @@ func (cr *creation) startInit() error {
 		err = cerr
 	}
 	if err != nil {
-		return err
+		return cr.describe(explainMaps(err, cr.cfg))
 	}
 	cr.saved.CgroupPaths = cr.cgroup.Paths() // without those that were not allowed
 	o.CgroupTasks = cr.place.Tasks
 	if err := cr.init.Bootstrap(o); err != nil {
-		return err
+		return cr.describe(err)
 	}
 	p, err := readProcStat(cr.init.PID)
 	if err != nil {
@@ -353,7 +356,7 @@ func (cr *creation) prepareHost() error {
 		func() error { return cr.cgroup.Set(cr.cfg.Cgroup.Resources) },
 		cr.setDeviceRules,
 		cr.delegateCgroup,
-		cr.setOOMScore,
+		func() error { return setOOMScore(cr.init.PID, cr.cfg.Process.OOMScoreAdj, cr.cfg.Cgroup.Rootless) },
 		cr.joinResctrl,
 		func() error { return raiseRlimits(cr.init.PID, cr.cfg.Process.Rlimits) },
 		cr.makeFifo,
@@ -406,9 +409,9 @@ func (cr *creation) configureInit() error {
 		return err
 	}
 	if plan.Listener != nil {
-		return describeInitError(configureWithAgent(cr.init, cr.agent, plan))
+		return cr.describe(configureWithAgent(cr.init, cr.agent, plan))
 	}
-	return describeInitError(cr.init.Configure(plan))
+	return cr.describe(cr.init.Configure(plan))
 }
 
 // handOver gives the caller what it asked for: pty, pidfd, pid file. The pid file comes

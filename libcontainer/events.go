@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/berth-run/berth/libcontainer/cgroups"
 	"github.com/berth-run/berth/libcontainer/cgroups/stats"
 	"github.com/berth-run/berth/libcontainer/internal/resctrl"
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -166,6 +167,10 @@ func (w *watch) add(id string) error {
 	if err == nil {
 		wc.oom, err = m.WatchOOM()
 	}
+	if errors.Is(err, cgroups.ErrNoCgroup) {
+		wc.close()
+		return err // there never will be anything to tell
+	}
 	if err != nil {
 		w.opts.Log.Debugf("container %s: no news of memory: %v", id, err)
 	}
@@ -185,6 +190,9 @@ func (w *watch) addNew() error {
 	}
 	for _, id := range ids {
 		err := w.add(id)
+		if errors.Is(err, cgroups.ErrNoCgroup) {
+			continue
+		}
 		if err != nil && !errors.Is(err, ErrNotRunning) && !errors.Is(err, ErrNotExist) {
 			w.opts.Log.Warnf("container %s: %v", id, err)
 		}

@@ -222,7 +222,7 @@ func (x *execution) adjust() error {
 	// The cgroup decides what is allowed: init has to be in it.
 	inside, err := x.init.Namespaces()
 	if err != nil {
-		return describeInitError(err)
+		return describeInitError(err, nil, x.p)
 	}
 	if err := inside.Close(); err != nil {
 		return err
@@ -314,9 +314,9 @@ func (x *execution) configure() error {
 		x.opts.Prepare()
 	}
 	if plan.Listener != nil {
-		return describeInitError(configureWithAgent(x.init, x.agent, plan))
+		return describeInitError(configureWithAgent(x.init, x.agent, plan), nil, x.p)
 	}
-	return describeInitError(x.init.Configure(plan))
+	return describeInitError(x.init.Configure(plan), nil, x.p)
 }
 
 // plan is the message that makes init the user's process.

@@ -82,6 +82,9 @@ func (x *execution) startInside(paths map[string]string) error {
 	}
 	defer place.Close()
 	if cerr := <-cloned; cerr != nil {
+		if x.init != nil {
+			cerr = errors.Join(cerr, x.kill())
+		}
 		return cerr
 	}
 	if err == nil {
@@ -122,8 +125,10 @@ func (x *execution) clone(o *nsenter.Options) (err error) {
 			return fmt.Errorf("process.execCPUAffinity.initial: %w", err)
 		}
 	}
-	x.init, err = nsenter.Start(o)
-	return err
+	return withOOMScore(x.p.OOMScoreAdj, func() (err error) {
+		x.init, err = nsenter.Start(o)
+		return err
+	})
 }
 
 // setAffinity is sched_setaffinity(2), of the calling thread for pid 0.

@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"runtime"
-	"strconv"
 	"strings"
 	"syscall"
 
@@ -124,12 +122,12 @@ func openNamespaces(list configs.Namespaces) (joins []nsenter.Join, err error) {
 		}
 		f, err := os.OpenFile(ns.Path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 		if err != nil {
-			return joins, fmt.Errorf("linux.namespaces: %s: %w", t, err)
+			return joins, fmt.Errorf("%s: %w", ns.Field, err)
 		}
 		joins = append(joins, nsenter.Join{Type: uint32(t), FD: f})
 		kind, err := unix.IoctlRetInt(int(f.Fd()), unix.NS_GET_NSTYPE)
 		if err != nil || uint32(kind) != uint32(t) {
-			return joins, fmt.Errorf("linux.namespaces: %s: %q is not a %s namespace", t, ns.Path, t)
+			return joins, fmt.Errorf("%s: %q is not a %s namespace", ns.Field, ns.Path, t)
 		}
 	}
 	return joins, nil
@@ -193,30 +191,6 @@ func raiseRlimits(pid int, limits []configs.Rlimit) error {
 		}
 	}
 	return nil
-}
-
-// setOOMScore writes init's oom_score_adj. Without root rights over the host a
-// refusal is normal and not an error.
-func (cr *creation) setOOMScore() error {
-	return setOOMScore(cr.init.PID, cr.cfg.Process.OOMScoreAdj, cr.cfg.Cgroup.Rootless)
-}
-
-func setOOMScore(pid int, adj *int, rootless bool) error {
-	if adj == nil {
-		return nil
-	}
-	path := filepath.Join("/proc", strconv.Itoa(pid), "oom_score_adj")
-	f, err := os.OpenFile(path, os.O_WRONLY, 0)
-	if err == nil {
-		_, err = f.WriteString(strconv.Itoa(*adj))
-		if cerr := f.Close(); err == nil {
-			err = cerr
-		}
-	}
-	if err == nil || (rootless && errors.Is(err, os.ErrPermission)) {
-		return nil
-	}
-	return fmt.Errorf("process.oomScoreAdj: %w", err)
 }
 
 // reap waits for a child that is dying and gives its status.

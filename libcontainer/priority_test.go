@@ -3,13 +3,11 @@
 package libcontainer
 
 import (
-	"errors"
 	"os/exec"
 	"strings"
 	"testing"
 
 	"github.com/berth-run/berth/libcontainer/configs"
-	"github.com/berth-run/berth/nsenter"
 	"golang.org/x/sys/unix"
 )
 
@@ -86,27 +84,5 @@ func TestMountLabel(t *testing.T) {
 	}
 	if got := mountLabel(&configs.Config{}); got != "" {
 		t.Errorf("label %q of none", got)
-	}
-}
-
-func TestDescribeInitError(t *testing.T) {
-	for _, tc := range []struct {
-		err  error
-		want string
-	}{
-		{
-			&nsenter.StepError{Step: nsenter.StepMemoryPolicy, Errno: unix.ENOSYS},
-			"unable to start container process: linux.memoryPolicy: set_mempolicy: function not implemented (the kernel has no NUMA support)",
-		},
-		{
-			&nsenter.StepError{Step: nsenter.StepPersonality, Errno: unix.EPERM},
-			"unable to start container process: linux.personality: personality: operation not permitted",
-		},
-		{&nsenter.StepError{Step: "chdir", Detail: "/x", Errno: unix.ENOENT}, "unable to start container process: chdir /x: no such file or directory"},
-		{nsenter.ErrInitGone, "init process is gone"},
-	} {
-		if got := describeInitError(tc.err); got.Error() != tc.want || !errors.Is(got, tc.err) {
-			t.Errorf("got  %v\nwant %s", got, tc.want)
-		}
 	}
 }

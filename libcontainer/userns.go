@@ -4,6 +4,7 @@ package libcontainer
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -82,6 +83,42 @@ func (cr *creation) checkJoinedMaps() error {
 		return fmt.Errorf("%s: cannot set gid to unmapped user in user namespace: %d", field, gid)
 	}
 	return nil
+}
+
+// explainMaps says whether the id maps are why init could not be started: a runtime that
+// is in a user namespace itself can map those ids on only that it has there.
+func explainMaps(err error, cfg *configs.Config) error {
+	if !errors.Is(err, unix.EPERM) || !cfg.Namespaces.IsNew(configs.NewUser) {
+		return err
+	}
+	for _, m := range [...]struct {
+		field, file string
+		rows        []configs.IDMap
+	}{
+		{"linux.uidMappings", "/proc/self/uid_map", cfg.UIDMappings},
+		{"linux.gidMappings", "/proc/self/gid_map", cfg.GIDMappings},
+	} {
+		data, rerr := os.ReadFile(m.file)
+		own, perr := parseIDMap(data)
+		if rerr != nil || perr != nil {
+			return err
+		}
+		for i, r := range m.rows {
+			if !inOneRow(own, r.HostID, r.Size) {
+				return fmt.Errorf("%s[%d]: %w (the user namespace that berth runs in does not have all of the %d host ids from %d on)",
+					m.field, i, err, r.Size, r.HostID)
+			}
+		}
+	}
+	return err
+}
+
+// inOneRow says whether a row of the map, which is all that the kernel looks for, has
+// size ids from first on.
+func inOneRow(m []configs.IDMap, first, size uint32) bool {
+	return slices.ContainsFunc(m, func(r configs.IDMap) bool {
+		return first >= r.ContainerID && uint64(first)+uint64(size) <= uint64(r.ContainerID)+uint64(r.Size)
+	})
 }
 
 // delegateCgroup makes the container's root the owner of its cgroup when it can get at

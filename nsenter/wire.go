@@ -136,6 +136,10 @@ const (
 // The steps that callers ask about: [StepError].Step is one of these when the
 // plan's field of that name could not be applied.
 const (
+	StepJoin         = "setns"
+	StepSetgroups    = "setgroups"
+	StepSetgid       = "setgid"
+	StepSetuid       = "setuid"
 	StepAffinity     = "sched_setaffinity"
 	StepPersonality  = "personality"
 	StepMemoryPolicy = "set_mempolicy"
@@ -149,7 +153,7 @@ var steps = [...]string{
 	2:              "close_range",
 	3:              "open",
 	stepCgroup:     "join cgroup",
-	stepJoin:       "setns",
+	stepJoin:       StepJoin,
 	6:              "unshare",
 	7:              "write",
 	8:              "fsopen",
@@ -164,9 +168,9 @@ var steps = [...]string{
 	17:             "load seccomp filter",
 	stepBounding:   "drop bounding capability",
 	19:             "set keep_caps",
-	20:             "setgroups",
-	21:             "setgid",
-	22:             "setuid",
+	20:             StepSetgroups,
+	21:             StepSetgid,
+	22:             StepSetuid,
 	23:             "capset",
 	stepAmbient:    "raise ambient capability",
 	25:             "chdir",

@@ -30,7 +30,11 @@ func (c *conversion) namespaces() error {
 		if err != nil {
 			return at(err, "namespaces", i)
 		}
-		c.plan.Namespaces = append(c.plan.Namespaces, configs.Namespace{Type: t, Path: ns.Path})
+		entry := configs.Namespace{Type: t, Path: ns.Path}
+		if ns.Path != "" {
+			entry.Field = element("linux.namespaces", i) + ".path"
+		}
+		c.plan.Namespaces = append(c.plan.Namespaces, entry)
 	}
 	return nil
 }

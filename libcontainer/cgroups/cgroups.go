@@ -153,7 +153,8 @@ func Load(paths map[string]string, c *configs.Cgroup) (Manager, error) {
 	if err := refuseSystemd(c); err != nil {
 		return nil, err
 	}
-	if _, ok := paths[""]; ok && len(paths) == 1 {
+	// Without any path there is no cgroup, of either version.
+	if _, ok := paths[""]; ok && len(paths) == 1 || len(paths) == 0 {
 		return v2.Load(paths, c), nil
 	}
 	return v1.Load(paths, c), nil

@@ -80,6 +80,8 @@ type Namespace struct {
 	Type NamespaceType
 	// Path is the namespace file to join; "" means a new namespace.
 	Path string
+	// Field is the config's name for the path, for errors: "linux.namespaces[2].path".
+	Field string
 }
 
 // Namespaces is the list of a container's namespaces.

@@ -69,9 +69,7 @@ func TestCgroupOfChildren(t *testing.T) {
 func TestCgroupWithSubgroups(t *testing.T) {
 	c := newContainer(t).running()
 	for _, sub := range []string{"a", "a/b", "c"} {
-		if err := os.Mkdir(filepath.Join(c.cgroupDir("memory"), sub), 0o755); err != nil {
-			t.Fatal(err)
-		}
+		suite.users.mkdirCgroup(t, filepath.Join(c.cgroupDir("memory"), sub))
 	}
 	c.command("delete", "--force", c.id).must()
 	if left := cgroupsOf(c.id); len(left) > 0 {

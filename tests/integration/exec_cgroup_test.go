@@ -55,9 +55,7 @@ func subCgroup(c *container, name string) {
 		}
 	}
 	for _, dir := range dirs {
-		if err := os.Mkdir(dir, 0o755); err != nil && !os.IsExist(err) {
-			c.t.Fatal(err)
-		}
+		suite.users.mkdirCgroup(c.t, dir)
 		if !strings.Contains(dir, "/cpuset/") {
 			continue
 		}
@@ -191,9 +189,7 @@ func TestExecInitMoved(t *testing.T) {
 	needController(t, "memory")
 	c.running()
 	dir := c.cgroupDir("")
-	if err := os.Mkdir(filepath.Join(dir, "init"), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	suite.users.mkdirCgroup(t, filepath.Join(dir, "init"))
 	for _, w := range [][2]string{{"init/cgroup.procs", strconv.Itoa(c.pid)}, {"cgroup.subtree_control", "+memory"}} {
 		if err := os.WriteFile(filepath.Join(dir, w[0]), []byte(w[1]), 0o644); err != nil {
 			t.Fatal(err)
@@ -210,9 +206,7 @@ func TestExecInitElsewhere(t *testing.T) {
 	c.running()
 	dir := c.cgroupDir("")
 	moved := dir + "-moved"
-	if err := os.Mkdir(moved, 0o755); err != nil {
-		t.Fatal(err)
-	}
+	suite.users.mkdirCgroup(t, moved)
 	if err := os.WriteFile(filepath.Join(moved, "cgroup.procs"), []byte(strconv.Itoa(c.pid)), 0o644); err != nil {
 		t.Fatal(err)
 	}

@@ -45,6 +45,7 @@ func (c *container) process(p *specs.Process) string {
 	if err := os.WriteFile(path, marshal(c.t, p), 0o600); err != nil {
 		c.t.Fatal(err)
 	}
+	suite.users.give(c.t, path)
 	return path
 }
 

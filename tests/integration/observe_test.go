@@ -90,12 +90,39 @@ func (c *container) cgroupFile(controller, file string) string {
 	return strings.TrimSpace(string(data))
 }
 
-// cgroupPIDs lists the processes in the container's cgroup.
+// cgroupPIDs lists the processes in the container's cgroup, or in its pid namespace when
+// it has none.
 func cgroupPIDs(c *container) []int {
 	c.t.Helper()
+	if !suite.users.haveCgroups() {
+		return namespacePIDs(c)
+	}
 	var pids []int
 	for _, f := range strings.Fields(c.cgroupFile("memory", "cgroup.procs")) {
 		pid, err := strconv.Atoi(f)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		pids = append(pids, pid)
+	}
+	slices.Sort(pids)
+	return pids
+}
+
+// namespacePIDs lists the processes in the container's pid namespace.
+func namespacePIDs(c *container) []int {
+	c.t.Helper()
+	all, err := filepath.Glob("/proc/[0-9]*/ns/pid")
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	namespace := nsOf(c.t, c.pid, "pid")
+	var pids []int
+	for _, file := range all {
+		if ns, err := os.Readlink(file); err != nil || ns != namespace {
+			continue
+		}
+		pid, err := strconv.Atoi(strings.Split(file, "/")[2])
 		if err != nil {
 			c.t.Fatal(err)
 		}

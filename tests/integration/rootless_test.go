@@ -337,3 +337,96 @@ func TestRootInUserNamespace(t *testing.T) {
 		})
 	}
 }
+
+// TestBadRootInUserNamespace: what the user namespace that the runtime is in has not got.
+func TestBadRootInUserNamespace(t *testing.T) {
+	onlyBerth(t)
+	for _, test := range []struct {
+		name   string
+		userns bool
+		change func(l *specs.Linux, u *specs.User)
+		err    string
+	}{
+		{"uid map", true, func(l *specs.Linux, _ *specs.User) {
+			l.UIDMappings = append(l.UIDMappings, mapRow(1, firstID, 5))
+		}, "linux.uidMappings[1]: start init: operation not permitted (the user namespace that berth runs in does not have all of the 5 host ids from 100000 on)"},
+		{"gid map", true, func(l *specs.Linux, _ *specs.User) {
+			l.GIDMappings = []specs.LinuxIDMapping{mapRow(0, 0, 2)}
+		}, "linux.gidMappings[0]: start init: operation not permitted (the user namespace that berth runs in does not have all of the 2 host ids from 0 on)"},
+		{"group", true, func(_ *specs.Linux, u *specs.User) { u.AdditionalGids = []uint32{0} }, "process.user.additionalGids: "},
+		{"no user namespace, uid", false, func(_ *specs.Linux, u *specs.User) { u.UID = 1000 }, "process.user.uid: setuid: invalid argument (1000 is not mapped"},
+		{"no user namespace, gid", false, func(_ *specs.Linux, u *specs.User) { u.GID = 1000 }, "process.user.gid: setgid: invalid argument (1000 is not mapped"},
+		{"no user namespace, group", false, func(_ *specs.Linux, u *specs.User) { u.AdditionalGids = []uint32{0} }, "process.user.additionalGids: "},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c := newContainer(t).rootless()
+			l := c.spec.Linux
+			l.UIDMappings, l.GIDMappings = []specs.LinuxIDMapping{mapRow(0, 0, 1)}, []specs.LinuxIDMapping{mapRow(0, 0, 1)}
+			if !test.userns {
+				c.without(specs.UserNamespace)
+				l.UIDMappings, l.GIDMappings = nil, nil
+			}
+			test.change(l, &c.spec.Process.User)
+			c.write()
+			r := c.shell(`exec unshare -Ur "$@"`, suite.runtime, "--root", c.state, "create", c.id)
+			r.fails(test.err, "")
+			if strings.Count(r.stderr, "\n") != 1 {
+				t.Errorf("stderr %q, want one line", r.stderr)
+			}
+			c.nothingLeft()
+		})
+	}
+}
+
+// TestExecUnmapped: exec finds out about ids only when it tries.
+func TestExecUnmapped(t *testing.T) {
+	onlyBerth(t)
+	c := newContainer(t).rootless().running()
+	c.command("exec", "--user", "5", c.id, "true").fails("process.user.uid: setuid: invalid argument (5 is not mapped", "")
+	c.command("exec", "--user", "0:6", c.id, "true").fails("process.user.gid: setgid: invalid argument (6 is not mapped", "")
+	c.command("exec", "--additional-gids", "0", c.id, "true").fails("process.user.additionalGids: ", "")
+	c.command("exec", c.id, "true").must()
+}
+
+// TestRootlessOOMScore: to be killed rather than others is a wish that anybody may have.
+func TestRootlessOOMScore(t *testing.T) {
+	onlyBerth(t)
+	const show = "cat /proc/self/oom_score_adj"
+	adj := 321
+	first := newContainer(t).rootless()
+	first.spec.Process.OOMScoreAdj = &adj
+	first.running()
+	want(t, "exec", first.execOut(first.id, "sh", "-c", show), "321")
+	for name, namespace := range map[string]string{"new": "", "joined": fmt.Sprintf("/proc/%d/ns/user", first.pid)} {
+		c := anotherContainer(t, first).rootless().sh(show)
+		c.spec.Process.OOMScoreAdj = &adj
+		c.namespace(specs.UserNamespace, namespace)
+		want(t, name+" user namespace", c.output(), "321")
+	}
+}
+
+// TestWithoutCgroup: what takes a cgroup says so at once.
+func TestWithoutCgroup(t *testing.T) {
+	onlyBerth(t)
+	c := newContainer(t).rootless().running()
+	for _, args := range [][]string{
+		{"pause", c.id},
+		{"update", "--memory", "1g", c.id},
+		{"update", "--pids-limit", "5", c.id},
+		{"events", "--stats", c.id},
+		{"events", "--interval", "1s", c.id},
+		{"exec", "--cgroup", "/sub", c.id, "true"},
+	} {
+		r := c.command(args...).fails("the container has no cgroup", "")
+		if strings.Count(r.stderr, "\n") != 1 || r.out != "" {
+			t.Errorf("%s: printed %q and %q, want one line", r.what, r.out, r.stderr)
+		}
+	}
+	c.command("resume", c.id).fails("container not paused", "")
+	c.status(specs.StateRunning)
+	var pids []int
+	decode(t, c.command("ps", "--format", "json", c.id).must().out, &pids)
+	if !slices.Equal(pids, []int{c.pid}) {
+		t.Errorf("pids %v, want %d", pids, c.pid)
+	}
+}

@@ -36,6 +36,7 @@ func (c *container) receiver(name string) *fdReceiver {
 		c.t.Fatal(err)
 	}
 	c.t.Cleanup(func() { l.Close() })
+	suite.users.give(c.t, path)
 	return &fdReceiver{c, path, l}
 }
 

@@ -104,7 +104,7 @@ func TestUpdateDocument(t *testing.T) {
 			c.spec.Linux.Resources = base()
 			c.running()
 			file := c.path("limits.json")
-			if err := os.WriteFile(file, []byte(document), 0o600); err != nil {
+			if err := os.WriteFile(file, []byte(document), 0o644); err != nil {
 				t.Fatal(err)
 			}
 			stdin, err := os.Open(file)
@@ -181,7 +181,7 @@ func TestUpdateLeavesDevices(t *testing.T) {
 	c.create().start()
 	ready.line()
 	file := c.path("limits.json")
-	if err := os.WriteFile(file, []byte(`{"devices":[{"allow":true,"access":"rwm"}]}`), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(`{"devices":[{"allow":true,"access":"rwm"}]}`), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	c.command("update", "-r", file, c.id).must().silent()
@@ -199,7 +199,7 @@ func TestUpdateBadInput(t *testing.T) {
 		"{": "line 1", `{"memory":{"limit":"x"}}`: "memory.limit", `{"unified":{"../x":"1"}}`: "unified", "": "line 1",
 	} {
 		file := c.path("limits.json")
-		if err := os.WriteFile(file, []byte(document), 0o600); err != nil {
+		if err := os.WriteFile(file, []byte(document), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		r := c.command("update", "-r", file, c.id).fails("", "")

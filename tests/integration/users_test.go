@@ -30,6 +30,9 @@ type users struct {
 	rows []specs.LinuxIDMapping
 	// namespace is the file of the user namespace to be inside of.
 	namespace string
+	// session is the cgroup that an ordinary user's commands run in, below one that is
+	// delegated to it; nil where it has none: cgroup v1 is delegated to nobody.
+	session *os.File
 	// exceptions are known-modes.
 	exceptions []exception
 }
@@ -61,11 +64,36 @@ func setUpUsers(name, dir string) (u users, undo func() error, err error) {
 	default:
 		err = fmt.Errorf("USERS: unknown mode %q", name)
 	}
+	if err == nil && u.ordinary() && suite.unified {
+		u.session, err = ownCgroup("/sys/fs/cgroup/" + suite.token)
+	}
 	if err != nil {
 		return u, undo, err
 	}
 	u.exceptions, err = readExceptions("known-modes")
 	return u, undo, err
+}
+
+// ownCgroup makes a cgroup that is the ordinary user's, as a service manager does for a
+// session (Documentation/admin-guide/cgroup-v2.rst, "Delegation"), and opens one below it
+// for the session's own processes.
+func ownCgroup(dir string) (session *os.File, err error) {
+	if err := os.MkdirAll(dir+"/session", 0o755); err != nil {
+		return nil, err
+	}
+	if err := giveCgroup(dir); err != nil {
+		return nil, err
+	}
+	return os.Open(dir + "/session")
+}
+
+func giveCgroup(dir string) error {
+	for _, file := range []string{"", "cgroup.procs", "cgroup.threads", "cgroup.subtree_control"} {
+		if err := os.Chown(filepath.Join(dir, file), userID, userID); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // nameUser gives the ordinary user a name, and the ids from firstID on, as far as this
@@ -158,24 +186,42 @@ func readExceptions(path string) ([]exception, error) {
 func (u *users) exceptionFor(test string) string {
 	mode := u.name + map[bool]string{true: "/v2", false: "/v1"}[suite.unified]
 	for _, e := range u.exceptions {
-		if e.covers(test) && (slices.Contains(e.modes, u.name) || slices.Contains(e.modes, mode)) {
+		if covers(e.test, test) && (slices.Contains(e.modes, u.name) || slices.Contains(e.modes, mode)) {
 			return e.reason
 		}
 	}
 	return ""
 }
 
-// covers says whether the line is about this test: a name that ends with "/*" is about
-// all that is below.
-func (e exception) covers(test string) bool {
-	if above, all := strings.CutSuffix(e.test, "*"); all {
+// covers says whether a line of a table is about a test: a name that ends with "/*" is
+// about all that is below.
+func covers(line, test string) bool {
+	if above, all := strings.CutSuffix(line, "*"); all {
 		return strings.HasPrefix(test, above)
 	}
-	return test == e.test
+	return test == line
 }
 
 // ordinary says that the runtime is not called by the host's root.
 func (u *users) ordinary() bool { return u.name == "rootless" || u.name == "inside" }
+
+// mkdirCgroup makes a cgroup as who calls the runtime does it.
+func (u *users) mkdirCgroup(t *testing.T, dir string) {
+	t.Helper()
+	err := os.Mkdir(dir, 0o755)
+	if err == nil && u.session != nil {
+		err = giveCgroup(dir)
+	}
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		t.Fatal(err)
+	}
+}
+
+// haveCgroups says that the containers get the cgroups they ask for.
+func (u *users) haveCgroups() bool { return !u.ordinary() || u.session != nil }
+
+// isSession says that a cgroup is that of the ordinary user's commands.
+func (u *users) isSession(dir string) bool { return u.session != nil && dir == u.session.Name() }
 
 // hostID is the host's id of a container's id.
 func (u *users) hostID(id int) int {
@@ -199,6 +245,9 @@ func (u *users) command(cmd *exec.Cmd) {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}
 	cmd.SysProcAttr.Credential = &syscall.Credential{Uid: userID, Gid: userID}
+	if u.session != nil {
+		cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, int(u.session.Fd())
+	}
 	if cmd.Env == nil {
 		cmd.Env = append(os.Environ(), "USER=berthtest", "HOME=/")
 	}
@@ -222,7 +271,7 @@ func (u *users) spec(c *container) *specs.Spec {
 	}
 	spec, linux := *c.spec, *c.spec.Linux
 	spec.Linux, spec.Mounts = &linux, slices.Clone(spec.Mounts)
-	if u.ordinary() && linux.CgroupsPath == c.cgroup {
+	if !u.haveCgroups() && linux.CgroupsPath == c.cgroup {
 		linux.CgroupsPath = ""
 	}
 	for i, m := range spec.Mounts {
@@ -286,6 +335,17 @@ func (u *users) bundle(c *container) {
 	}
 	if err != nil {
 		c.t.Fatal(err)
+	}
+}
+
+// give gives a file to who calls the runtime.
+func (u *users) give(t *testing.T, path string) {
+	t.Helper()
+	if !u.ordinary() {
+		return
+	}
+	if err := os.Chown(path, userID, userID); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+)
+
+// setOOMScore writes the oom_score_adj of a process, if it is to have a certain one.
+// Without root rights over the host a refusal is normal and not an error; an ordinary
+// user has withOOMScore instead.
+func setOOMScore(pid int, adj *int, rootless bool) error {
+	if adj == nil || unprivileged() {
+		return nil
+	}
+	err := writeOOMScore(strconv.Itoa(pid), strconv.Itoa(*adj))
+	if err == nil || (rootless && errors.Is(err, os.ErrPermission)) {
+		return nil
+	}
+	return fmt.Errorf("process.oomScoreAdj: %w", err)
+}
+
+// withOOMScore calls start, which starts a process, such that it is born with the
+// oom_score_adj. The files of init in /proc are root's until its exec, so that an
+// ordinary user can give it one only by having that itself for a moment.
+func withOOMScore(adj *int, start func() error) error {
+	if adj == nil || !unprivileged() {
+		return start()
+	}
+	own, err := os.ReadFile("/proc/self/oom_score_adj")
+	if err == nil {
+		err = writeOOMScore("self", strconv.Itoa(*adj))
+	}
+	if errors.Is(err, os.ErrPermission) {
+		return start() // less than its own is for root to give
+	}
+	if err != nil {
+		return fmt.Errorf("process.oomScoreAdj: %w", err)
+	}
+	err = start()
+	return errors.Join(err, writeOOMScore("self", string(bytes.TrimSpace(own))))
+}
+
+func writeOOMScore(process, adj string) error {
+	return writeProc("/proc/"+process+"/oom_score_adj", adj)
+}
