@@ -123,7 +123,8 @@ func (c *Container) killInit() error {
 	if c.saved.PID == 0 {
 		return nil
 	}
-	pidfd, err := c.openInit()
+	// One that is dying already is waited for as well.
+	pidfd, err := c.openInitOrZombie()
 	if errors.Is(err, ErrNotRunning) {
 		return nil
 	}

@@ -80,9 +80,10 @@ func (c *Container) changeMounts(cfg *configs.Config, remove bool, log Logger) e
 			return err
 		}
 		defer target.Close()
-		ch := &mountChange{
-			buildJob: buildJob{Config: cfg, Cgroups: jobCgroups(cfg, m)},
-			Remove:   remove, c: c, target: target, log: log,
+		ch := &mountChange{buildJob: buildJob{Config: cfg}, Remove: remove, c: c, target: target, log: log}
+		// A container without cgroups has been given the host's, or what v2 shows of them.
+		if mode, err := cgroups.DetectMode(); err == nil && (mode == cgroups.Unified || len(c.saved.CgroupPaths) > 0) {
+			ch.Cgroups = jobCgroups(cfg, m)
 		}
 		if err := ch.run(); err != nil {
 			if unix.PidfdSendSignal(int(target.Fd()), 0, nil, 0) != nil {
@@ -137,11 +138,11 @@ func (ch *mountChange) openProcContexts(n int) ([]*os.File, error) {
 		return nil, err
 	}
 	inside, err := init.Namespaces()
-	if err := errors.Join(describeInitError(err), init.Abort(), init.Close()); err != nil {
+	if err := errors.Join(err, init.Abort(), init.Close()); err != nil {
 		if inside != nil {
 			_ = inside.Close()
 		}
-		return nil, err
+		return nil, fmt.Errorf("procfs of the container: %w", err)
 	}
 	return inside.ProcContexts, nil
 }
@@ -173,7 +174,7 @@ func (ch *mountChange) inProcess() error {
 		OwnerUID:      uid, OwnerGID: gid,
 	})
 	if err != nil {
-		return describeInitError(err)
+		return err
 	}
 	defer b.end()
 	if err := b.send(ch, ch.procContexts, ch.trees, ch.target); err != nil {
