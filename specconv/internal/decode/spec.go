@@ -49,6 +49,9 @@ func Resources(document string) (*specs.LinuxResources, error) {
 func Mounts(document string) ([]specs.Mount, error) {
 	d := &decoder{text: document}
 	spec := new(specs.Spec)
+	if d.peek() == 'n' {
+		return nil, located(d.text, d.mismatch("an array of objects"))
+	}
 	err := d.whole(func() error {
 		if d.peek() != '{' {
 			return inField(records(d, &spec.Mounts, mountFields), "mounts")
