@@ -372,3 +372,19 @@ func TestMountsAttack(t *testing.T) {
 		t.Error("nothing was ever mounted: the test proves nothing")
 	}
 }
+
+// TestMountsNoMountNamespace: they are the host's then, and the container's while it is
+// there.
+func TestMountsNoMountNamespace(t *testing.T) {
+	c := newContainer(t).without(specs.MountNamespace)
+	c.spec.Linux.MaskedPaths, c.spec.Linux.ReadonlyPaths = nil, nil
+	vol := c.volume("vol")
+	c.running()
+	before := strings.Join(mountPoints(t), " ")
+	c.change("add", []specs.Mount{
+		{Destination: "/t", Type: "tmpfs"}, {Destination: "/vol", Type: "bind", Source: vol, Options: []string{"bind"}},
+	}).must()
+	want(t, "file", c.execOut(c.id, "cat", "/vol/file"), "from the host")
+	c.change("remove", `[{"destination":"/t"}]`).must()
+	want(t, "mounts of the host", strings.Join(mountPoints(t), " "), before+" "+c.rootfs("vol"))
+}
