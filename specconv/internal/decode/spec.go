@@ -49,8 +49,8 @@ func Resources(document string) (*specs.LinuxResources, error) {
 func Mounts(document string) ([]specs.Mount, error) {
 	d := &decoder{text: document}
 	spec := new(specs.Spec)
-	if d.peek() == 'n' {
-		return nil, located(d.text, d.mismatch("an array of objects"))
+	if err := d.notNull("an array of objects"); err != nil {
+		return nil, err
 	}
 	err := d.whole(func() error {
 		if d.peek() != '{' {
@@ -71,9 +71,8 @@ func Mounts(document string) ([]specs.Mount, error) {
 
 // whole reads the document, which is no scalar, and makes sure that it ends there.
 func (d *decoder) whole(read func() error) error {
-	// Checked here, since null is a valid value of everything below.
-	if d.peek() == 'n' {
-		return located(d.text, d.mismatch("an object"))
+	if err := d.notNull("an object"); err != nil {
+		return err
 	}
 	err := read()
 	if err == nil {
@@ -83,6 +82,20 @@ func (d *decoder) whole(read func() error) error {
 		return located(d.text, err)
 	}
 	return nil
+}
+
+// notNull refuses a document that is null, which is a valid value of everything below.
+func (d *decoder) notNull(wanted string) error {
+	if d.peek() != 'n' {
+		return nil
+	}
+	begin := d.pos
+	err := d.word("null")
+	if err == nil {
+		d.pos = begin
+		err = d.mismatch(wanted)
+	}
+	return located(d.text, err)
 }
 
 // processText is record for the process, whose text it keeps.
