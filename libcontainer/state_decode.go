@@ -66,6 +66,10 @@ func (r *stateReader) member(st *savedState, key string) bool {
 		return readNumber(r, &st.Namespaces)
 	case "joinedNamespaces":
 		return readNumber(r, &st.JoinedNamespaces)
+	case "rootfsPropagation":
+		return readNumber(r, &st.RootfsPropagation)
+	case "mountLabel":
+		return r.string(&st.MountLabel)
 	case "noNewKeyring":
 		return r.flag(&st.NoNewKeyring)
 	case "network":
