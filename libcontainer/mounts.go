@@ -15,9 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Plan is what is still known of the plan of a container that has not stopped, as far as
-// further mounts depend on it: all its namespaces are joined ones now, and the id maps
-// those that the kernel has. ErrNotRunning when it has stopped.
+// Plan is what is still known of the plan of a container, as far as further mounts depend
+// on it; the id maps are those that the kernel has. ErrNotRunning when it has stopped.
 func (c *Container) Plan() (*configs.Config, error) {
 	cfg := &configs.Config{
 		SpecVersion: c.saved.OCIVersion, Bundle: c.saved.Bundle, MountLabel: c.saved.MountLabel,
@@ -31,8 +30,12 @@ func (c *Container) Plan() (*configs.Config, error) {
 	defer pidfd.Close()
 	dir := "/proc/" + strconv.Itoa(c.saved.PID)
 	for _, t := range configs.NamespaceTypes() {
+		ns := configs.Namespace{Type: t}
+		if configs.NamespaceType(c.saved.JoinedNamespaces)&t != 0 {
+			ns.Path = dir + "/ns/" + t.ProcName()
+		}
 		if configs.NamespaceType(c.saved.Namespaces)&t != 0 {
-			cfg.Namespaces = append(cfg.Namespaces, configs.Namespace{Type: t, Path: dir + "/ns/" + t.ProcName()})
+			cfg.Namespaces = append(cfg.Namespaces, ns)
 		}
 	}
 	if !cfg.Namespaces.Contains(configs.NewUser) {
