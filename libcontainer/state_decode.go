@@ -53,6 +53,13 @@ func (r *stateReader) member(st *savedState, key string) bool {
 		return r.flag(&st.CgroupRootless)
 	case "resources":
 		return r.raw(&st.Resources)
+	}
+	return r.setting(st, key)
+}
+
+// setting is a member that is about how the container has been set up.
+func (r *stateReader) setting(st *savedState, key string) bool {
+	switch key {
 	case "namespaces":
 		return readNumber(r, &st.Namespaces)
 	case "joinedNamespaces":
