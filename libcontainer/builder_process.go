@@ -27,7 +27,7 @@ const BuilderCommand = "builder"
 //	{bind mount sources}*            →   job.mount
 //	                                 ←   {warnings}* {mounted, error}
 //	proceed                          →   job.enter
-//	                                 ←   {home, error, pty, chroot}
+//	                                 ←   {home, error, pty, chroot, ruleset}
 //
 // It never joins the pid namespace, so that no process of the container can see it.
 type processBuilder struct {
@@ -199,6 +199,8 @@ func (b *processBuilder) receive() (*built, error) {
 				out.master = files[i]
 			case "peer":
 				out.peer = files[i]
+			case "ruleset":
+				out.ruleset = files[i]
 			}
 		}
 		if r.Error != "" {
@@ -265,7 +267,7 @@ func sendBuilt(conn *msgConn, res *built, err error) {
 		for _, f := range []struct {
 			name string
 			file *os.File
-		}{{"chroot", res.chroot}, {"master", res.master}, {"peer", res.peer}} {
+		}{{"chroot", res.chroot}, {"master", res.master}, {"peer", res.peer}, {"ruleset", res.ruleset}} {
 			if f.file != nil {
 				r.FDs = append(r.FDs, f.name)
 				files = append(files, f.file)

@@ -55,7 +55,8 @@ func (j *buildJob) mount(procContexts []*os.File, warn func(string, ...any)) err
 	return rb.Mount()
 }
 
-// enter is the second phase: the terminal, and the new tree made the root and sealed.
+// enter is the second phase: the terminal, the new tree made the root and sealed, and
+// what of its files is allowed.
 func (j *buildJob) enter() (*built, error) {
 	out := &built{}
 	p := &j.Config.Process
@@ -70,6 +71,9 @@ func (j *buildJob) enter() (*built, error) {
 		}
 	}
 	if out.chroot, err = j.rb.Enter(); err != nil {
+		return out, err
+	}
+	if out.ruleset, err = j.rb.Landlock(); err != nil {
 		return out, err
 	}
 	if !hasEnv(p.Env, "HOME") {

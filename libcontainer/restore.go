@@ -48,7 +48,11 @@ type restoration struct {
 	creation
 	o         *RestoreOptions
 	run       *criuRun
+	names     []string // of descriptorsFile
 	terminals []*os.File
+	// keeper is in a scope of systemd's, which ends with its last process, until the
+	// container's processes are.
+	keeper *nsenter.Init
 }
 
 // strictCgroups says that criu makes the cgroups.
@@ -99,6 +103,7 @@ func (r *restoration) release() {
 	if r.run != nil {
 		_ = r.run.close()
 	}
+	_ = r.dismissKeeper()
 	r.creation.release()
 }
 
@@ -106,6 +111,12 @@ func (r *restoration) release() {
 func (r *restoration) prepareCriu() error {
 	if r.saved.RootfsMountID != 0 || !r.cfg.Namespaces.Contains(configs.NewMount) {
 		return errors.New("linux.namespaces: a container without a mount namespace cannot be restored")
+	}
+	if r.cfg.Process.Landlock != nil {
+		return errors.New(configs.LandlockField + ": a restored process cannot be confined by Landlock")
+	}
+	if r.cfg.Network != nil && !r.o.EmptyNetwork {
+		return fmt.Errorf("%s: can only be restored with --empty-ns network", r.cfg.Network.Field)
 	}
 	if err := r.o.makeWork(); err != nil {
 		return err
@@ -128,11 +139,10 @@ func (r *restoration) prepareCriu() error {
 	if err := r.labels(opts); err != nil {
 		return err
 	}
-	names, err := readDescriptors(r.o.ImagePath)
-	if err != nil {
+	if r.names, err = readDescriptors(r.o.ImagePath); err != nil {
 		return fmt.Errorf("image-path: %w", err)
 	}
-	opened, err := inheritFiles(&run.task, names, r.opts.Stdio)
+	opened, err := inheritFiles(&run.task, r.names, r.opts.Stdio)
 	run.files = append(run.files, opened...)
 	return err
 }
@@ -163,6 +173,9 @@ func (r *restoration) makeCgroups() error {
 	if err := r.cgroup.Create(); err != nil {
 		return err
 	}
+	if err := r.startKeeper(); err != nil {
+		return err
+	}
 	r.saved.CgroupPaths = r.cgroup.Paths()
 	if err := r.cgroup.Set(r.cfg.Cgroup.Resources); err != nil {
 		return err
@@ -171,6 +184,28 @@ func (r *restoration) makeCgroups() error {
 		return err
 	}
 	return r.delegateCgroup()
+}
+
+// startKeeper puts a process into the cgroup that systemd does not make without one: an
+// init that is never told anything.
+func (r *restoration) startKeeper() (err error) {
+	if r.cgroup.Unit() == "" {
+		return nil
+	}
+	if r.keeper, err = nsenter.Start(&nsenter.Options{Deferred: true}); err != nil {
+		return err
+	}
+	r.undo.push("end the process that keeps the scope", r.dismissKeeper)
+	return r.cgroup.Adopt(r.keeper.PID)
+}
+
+func (r *restoration) dismissKeeper() error {
+	if r.keeper == nil {
+		return nil
+	}
+	err := errors.Join(r.keeper.Abort(), r.keeper.Close())
+	r.keeper = nil
+	return err
 }
 
 // expectNoCgroup makes sure that the cgroups which criu is going to make are nobody's, and
@@ -184,6 +219,7 @@ func (r *restoration) expectNoCgroup() error {
 	}
 	m, err := cgroups.Load(paths, &r.cfg.Cgroup)
 	r.cgroup = m
+	r.saved.SystemdUnit = "" // criu asks nobody
 	r.undo.push("remove the cgroup", m.Destroy)
 	return err
 }
@@ -221,6 +257,9 @@ func (r *restoration) namespacesReady(pid int) error {
 	r.init = nsenter.Adopt(pid, os.NewFile(uintptr(fd), "pidfd"))
 	r.undo.push("kill init", r.killInit)
 	if r.o.EmptyNetwork {
+		if err := r.startNetwork()(); err != nil {
+			return err
+		}
 		if err := r.moveNetDevices(); err != nil {
 			return err
 		}

@@ -68,6 +68,8 @@ type savedState struct {
 	// filter notifies.
 	ListenerPath     string `json:"listenerPath,omitempty"`
 	ListenerMetadata string `json:"listenerMetadata,omitempty"`
+	// SystemdUnit is cgroups.Manager.Unit.
+	SystemdUnit string `json:"systemdUnit,omitempty"`
 	// CgroupSubgroup is the path below the container's cgroup (v2) of the one that its
 	// processes begin in, "" when that is itself.
 	CgroupSubgroup string `json:"cgroupSubgroup,omitempty"`

@@ -56,6 +56,10 @@ func (r *stateReader) member(st *savedState, key string) bool {
 		return r.strings(&st.CgroupPaths)
 	case "cgroupRootless":
 		return r.flag(&st.CgroupRootless)
+	case "systemdUnit":
+		return r.string(&st.SystemdUnit)
+	case "cgroupSubgroup":
+		return r.string(&st.CgroupSubgroup)
 	case "resources":
 		return r.raw(&st.Resources)
 	case "namespaces":
@@ -98,18 +102,34 @@ func (r *stateReader) object(member func(key string) bool) bool {
 	}
 }
 
-// string takes a string without escapes. What is not UTF-8, or a control character, is
-// encode's never.
+// string takes a string without escapes, but for those of quotes and backslashes: JSON
+// in an annotation is full of them. What is not UTF-8, or a control character, is encode's
+// never.
 func (r *stateReader) string(to *string) bool {
 	if !r.take('"') {
 		return false
 	}
-	end := strings.IndexByte(r.text, '"')
-	if end < 0 || strings.IndexByte(r.text[:end], '\\') >= 0 {
-		return false
+	var unescaped []byte
+	for {
+		end := strings.IndexAny(r.text, `"\\`)
+		if end < 0 {
+			return false
+		}
+		piece, c := r.text[:end], r.text[end]
+		r.text = r.text[end+1:]
+		switch {
+		case c == '"' && unescaped == nil:
+			*to = piece
+			return true
+		case c == '"':
+			*to = string(append(unescaped, piece...))
+			return true
+		case r.text == "" || (r.text[0] != '"' && r.text[0] != '\\'):
+			return false
+		}
+		unescaped = append(append(unescaped, piece...), r.text[0])
+		r.text = r.text[1:]
 	}
-	*to, r.text = r.text[:end], r.text[end+1:]
-	return true
 }
 
 func (r *stateReader) strings(to *map[string]string) bool {

@@ -30,6 +30,7 @@ func (st *savedState) encode() ([]byte, error) {
 	e.flag("sharedPID", st.SharedPID)
 	e.texts("cgroupPaths", st.CgroupPaths)
 	e.flag("cgroupRootless", st.CgroupRootless)
+	e.optionalText("systemdUnit", st.SystemdUnit)
 	e.optionalText("cgroupSubgroup", st.CgroupSubgroup)
 	e.raw("resources", st.Resources)
 	e.optionalNumber("namespaces", uint64(st.Namespaces))

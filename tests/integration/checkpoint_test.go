@@ -73,7 +73,7 @@ func (k *counter) ask() {
 func (c *container) detached(args ...string) *result {
 	c.t.Helper()
 	c.write()
-	command := append([]string{suite.runtime, "--root", c.state}, args...)
+	command := slices.Concat([]string{suite.runtime}, c.globals(), args)
 	return c.shell(`exec "$@" </dev/null >/dev/null 2>stderr`, command...).withStderr(c.path("stderr"))
 }
 
@@ -117,7 +117,9 @@ func (c *container) checkpoint(options ...string) {
 		c.t.Errorf("process %d is left", c.pid)
 	}
 	c.command("state", c.id).fails("does not exist", "")
-	c.nothingLeft()
+	if left := cgroupsOf(c.id); len(left) > 0 {
+		c.t.Errorf("cgroups are left: %q", left)
+	}
 }
 
 // tryRestore restores the container in the background.

@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -66,6 +65,9 @@ func anotherContainer(t *testing.T, first *container) *container {
 	}
 	c.cgroup = "/" + suite.token + "/" + c.id
 	c.spec.Linux.CgroupsPath = c.cgroup
+	if suite.systemd {
+		c.scope("system.slice")
+	}
 	for _, d := range []string{c.dir, c.path("rootfs"), c.path("upper"), c.path("work")} {
 		if err := os.Mkdir(d, 0o755); err != nil {
 			t.Fatal(err)
@@ -252,11 +254,19 @@ type running struct {
 // launch starts a command of the runtime.
 func (c *container) launch(stdin *os.File, args ...string) *running {
 	c.t.Helper()
-	args = append(slices.Clone(c.global), args...)
+	return c.exec(stdin, suite.runtime, append(c.globals(), args...)...)
+}
+
+// globals are the options before a command.
+func (c *container) globals() []string {
+	var args []string
 	if c.state != "" {
-		args = append([]string{"--root", c.state}, args...)
+		args = append(args, "--root", c.state)
 	}
-	return c.exec(stdin, suite.runtime, args...)
+	if suite.systemd && strings.Count(c.spec.Linux.CgroupsPath, ":") == 2 {
+		args = append(args, "--systemd-cgroup")
+	}
+	return append(args, c.global...)
 }
 
 // exec starts a command in the bundle.

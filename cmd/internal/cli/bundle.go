@@ -50,9 +50,6 @@ type preparation struct {
 // prepare reads the bundle and checks the options. detached says that berth
 // will not stay with the container.
 func (a *app) prepare(o *bundleOptions, detached bool) (*preparation, error) {
-	if a.global.systemdCgroup {
-		return nil, errors.New("--systemd-cgroup: the systemd cgroup driver is not available yet")
-	}
 	if o.preserveFDs < 0 {
 		return nil, fmt.Errorf("--preserve-fds: %d is negative", o.preserveFDs)
 	}
@@ -107,12 +104,13 @@ func (a *app) loadBundle(o *bundleOptions, rootless bool) (config *configs.Confi
 		return nil, "", err
 	}
 	config, err = specconv.Convert(spec, &specconv.Options{
-		Bundle:       bundle,
-		NoPivotRoot:  o.noPivot,
-		NoNewKeyring: o.noNewKeyring,
-		Rootless:     rootless,
-		Networks:     o.networks,
-		Warn:         a.log.Warnf,
+		Bundle:        bundle,
+		NoPivotRoot:   o.noPivot,
+		NoNewKeyring:  o.noNewKeyring,
+		SystemdCgroup: a.global.systemdCgroup,
+		Rootless:      rootless,
+		Networks:      o.networks,
+		Warn:          a.log.Warnf,
 	})
 	return config, process, err
 }
