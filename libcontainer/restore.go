@@ -55,8 +55,11 @@ type restoration struct {
 // strictCgroups says that criu makes the cgroups.
 func (r *restoration) strictCgroups() bool { return r.o.ManageCgroupsMode == "strict" }
 
-// ignoreCgroups says that criu leaves the processes in its own cgroups.
-func (r *restoration) ignoreCgroups() bool { return r.o.ManageCgroupsMode == "ignore" }
+// ignoreCgroups says that criu leaves the processes in its own cgroups, which have to be
+// made the container's then. Systemd does that with any.
+func (r *restoration) ignoreCgroups() bool {
+	return r.o.ManageCgroupsMode == "ignore" && r.cgroup.Unit() == ""
+}
 
 // Restore makes a container of a checkpoint. On error nothing of it is left.
 func (s *Store) Restore(id string, cfg *configs.Config, o *RestoreOptions) (*Container, error) {
@@ -126,7 +129,7 @@ func (r *restoration) prepareCriu() error {
 	if r.o.ShellJob {
 		run.task.Stdin = r.opts.Stdio[0] // criu takes the job's terminal from there
 	}
-	run.task.Launch, run.task.Notify = r.launch, r.notified
+	run.task.Launch, run.task.Started, run.task.Notify = r.launch, r.criuStarted, r.notified
 	opts := run.task.Opts
 	opts.Root = &r.cfg.Rootfs.Path
 	// The first process shall be our child, not criu's, which ends.
@@ -157,19 +160,37 @@ func (r *restoration) labels(opts *rpc.CriuOpts) error {
 
 // makeCgroups makes the cgroups, unless that is criu's to do.
 func (r *restoration) makeCgroups() error {
-	roots, err := cgroupRoots(r.cgroup)
-	if err != nil {
-		return err
-	}
-	r.run.task.Opts.CgRoot = roots
 	if r.strictCgroups() {
 		return r.expectNoCgroup()
 	}
 	r.undo.push("remove the cgroup", r.cgroup.Destroy)
-	if err := r.cgroup.Create(); err != nil {
+	return r.cgroup.Create()
+}
+
+// criuStarted completes the cgroups. Systemd makes those of a scope around a process, and
+// criu, which waits, is as good a one as any.
+func (r *restoration) criuStarted(pid int) error {
+	if !r.strictCgroups() {
+		if err := r.limitCgroups(pid); err != nil {
+			return err
+		}
+	}
+	if r.resctrl != nil {
+		// All that criu makes is born there.
+		if err := r.resctrl.Join(pid); err != nil {
+			return err
+		}
+	}
+	roots, err := cgroupRoots(r.cgroup)
+	r.run.task.Opts.CgRoot = roots
+	return err
+}
+
+func (r *restoration) limitCgroups(pid int) error {
+	if err := r.cgroup.Adopt(pid); err != nil {
 		return err
 	}
-	r.saved.CgroupPaths = r.cgroup.Paths()
+	r.saved.CgroupPaths = r.cgroup.Paths() // without those that were not allowed
 	if err := r.cgroup.Set(r.cfg.Cgroup.Resources); err != nil {
 		return err
 	}
@@ -182,6 +203,9 @@ func (r *restoration) makeCgroups() error {
 // expectNoCgroup makes sure that the cgroups which criu is going to make are nobody's, and
 // so ours to remove.
 func (r *restoration) expectNoCgroup() error {
+	if r.cgroup.Unit() != "" {
+		return errors.New("manage-cgroups-mode strict: the cgroup is for systemd to make")
+	}
 	paths := r.cgroup.Paths()
 	for _, dir := range paths {
 		if _, err := os.Lstat(dir); !errors.Is(err, os.ErrNotExist) {
@@ -245,7 +269,7 @@ func (r *restoration) restored(pid int) error {
 			return err
 		}
 	}
-	if err := r.joinResctrl(); err != nil {
+	if err := r.enterDelegated(); err != nil {
 		return err
 	}
 	p, err := readProcStat(pid)
