@@ -245,7 +245,7 @@ func mountList(text string) string {
 func TestCheckpointStates(t *testing.T) {
 	c := newContainer(t).create()
 	needCriu(t)
-	c.tryCheckpoint().fails("ontainer cannot be checkpointed in created state", "")
+	c.tryCheckpoint().fails("cannot be checkpointed in created state", "")
 	c.status(specs.StateCreated)
 	c.start().wait()
 	c.tryCheckpoint().fails("", "")
