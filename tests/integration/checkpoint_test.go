@@ -75,7 +75,9 @@ func (c *container) detached(args ...string) *result {
 	c.t.Helper()
 	c.write()
 	command := slices.Concat([]string{suite.runtime}, c.globals(), args)
-	return c.shell(`exec "$@" </dev/null >/dev/null 2>stderr`, command...).withStderr(c.path("stderr"))
+	// It is the container's, too: criu wants to find it as it was.
+	file := c.path(fmt.Sprintf("stderr-%d", containerCount.Add(1)))
+	return c.shell(`exec "$@" </dev/null >/dev/null 2>`+file, command...).withStderr(file)
 }
 
 // withStderr takes the text of stderr from a file.

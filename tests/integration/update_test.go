@@ -49,12 +49,12 @@ func base() *specs.LinuxResources {
 // baseLimits are their texts, of those that a test changes.
 func baseLimits() (v1, v2 limits) {
 	return limits{
-		"memory/memory.limit_in_bytes": "67108864", "memory/memory.memsw.limit_in_bytes": "134217728",
-		"memory/memory.soft_limit_in_bytes": "16777216", "cpu/cpu.shares": "333", "cpu/cpu.cfs_quota_us": "40000",
-		"cpu/cpu.cfs_period_us": "80000", "pids/pids.max": "42",
-	}, limits{
-		"memory.max": "67108864", "memory.swap.max": "67108864", "memory.low": "16777216", "cpu.max": "40000 80000", "pids.max": "42",
-	}
+			"memory/memory.limit_in_bytes": "67108864", "memory/memory.memsw.limit_in_bytes": "134217728",
+			"memory/memory.soft_limit_in_bytes": "16777216", "cpu/cpu.shares": "333", "cpu/cpu.cfs_quota_us": "40000",
+			"cpu/cpu.cfs_period_us": "80000", "pids/pids.max": "42",
+		}, limits{
+			"memory.max": "67108864", "memory.swap.max": "67108864", "memory.low": "16777216", "cpu.max": "40000 80000", "pids.max": "42",
+		}
 }
 
 func TestUpdateFlags(t *testing.T) {
@@ -138,6 +138,26 @@ func TestUpdateFailsWhole(t *testing.T) {
 	c.command("update", "--cpu-period", "50000", c.id).must()
 	v1["cpu/cpu.cfs_period_us"], v2["cpu.max"] = "50000", "40000 50000"
 	c.hold(v1, v2)
+}
+
+// TestUpdateOfIdle: the kernel has no shares for an idle cgroup; the error is one line, and
+// the same update with an end to the idleness is taken.
+func TestUpdateOfIdle(t *testing.T) {
+	c := newContainer(t)
+	needLimits(t)
+	c.spec.Linux.Resources = base()
+	c.running()
+	c.command("update", "--cpu-idle", "1", c.id).must()
+	r := c.command("update", "--pids-limit", "7", "--cpu-share", "100", c.id)
+	if !suite.unified {
+		r.fails("linux.resources.cpu.shares: write cpu.shares: invalid argument", "")
+		if strings.Contains(r.stderr, "previous") {
+			t.Errorf("stderr %q", r.stderr)
+		}
+		c.hold(limits{"pids/pids.max": "42", "cpu/cpu.idle": "1"}, nil)
+	}
+	c.command("update", "--cpu-idle", "0", "--cpu-share", "100", c.id).must()
+	c.hold(limits{"cpu/cpu.idle": "0", "cpu/cpu.shares": "100"}, limits{"cpu.idle": "0"})
 }
 
 // TestUpdateRemembers: one update builds on those before it.
