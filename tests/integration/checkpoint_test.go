@@ -26,6 +26,7 @@ func newCounter(t *testing.T) *counter {
 // needCriu states that a test needs criu 4, for the vdso of Linux 6.16 and newer.
 func needCriu(t *testing.T) {
 	t.Helper()
+	only(t, !suite.users.ordinary(), "root, as criu is")
 	out, err := exec.Command("criu", "--version").Output()
 	version := strings.TrimPrefix(strings.TrimSpace(string(out)), "Version: ")
 	major, _, _ := strings.Cut(version, ".")
