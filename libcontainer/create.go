@@ -8,10 +8,12 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"runtime"
 	"time"
 
 	"github.com/berth-run/berth/libcontainer/cgroups"
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/landlock"
 	"github.com/berth-run/berth/libcontainer/internal/resctrl"
 	"github.com/berth-run/berth/libcontainer/network"
 	"github.com/berth-run/berth/nsenter"
@@ -219,7 +221,8 @@ func (cr *creation) planCgroup() error {
 		Namespaces: uint32(cr.cfg.Namespaces.Types()), NoNewKeyring: cr.cfg.NoNewKeyring,
 		JoinedNamespaces: uint32(cr.cfg.Namespaces.Types() &^ cr.cfg.Namespaces.NewFlags()),
 		MemoryPolicy:     cr.cfg.MemoryPolicy, CgroupPaths: m.Paths(), CgroupRootless: cr.cfg.Cgroup.Rootless,
-		SystemdUnit:    m.Unit(),
+		SystemdUnit:       m.Unit(),
+		RootfsPropagation: uint64(cr.cfg.Rootfs.Propagation), MountLabel: cr.cfg.MountLabel,
 		CgroupSubgroup: path.Join(cr.cfg.Cgroup.Subgroup, cr.cfg.Cgroup.Delegated),
 		Poststart:      cr.cfg.Hooks.Poststart, Poststop: cr.cfg.Hooks.Poststop,
 		HookStdout: cr.cfg.HookStdout, HookStderr: cr.cfg.HookStderr,
@@ -428,10 +431,24 @@ func (cr *creation) configureInit() error {
 	if err != nil {
 		return err
 	}
+	if err := cr.allowFifo(fifo); err != nil {
+		return err
+	}
 	if plan.Listener != nil {
 		return cr.describe(configureWithAgent(cr.init, cr.agent, plan))
 	}
 	return cr.describe(cr.init.Configure(plan))
+}
+
+// allowFifo lets init open the fifo when Landlock confines it already. Nobody else of
+// the container ever comes to see it.
+func (cr *creation) allowFifo(fifo *os.File) error {
+	if cr.built.ruleset == nil {
+		return nil
+	}
+	defer runtime.KeepAlive(fifo)
+	write := cr.cfg.Process.Landlock.FS & unix.LANDLOCK_ACCESS_FS_WRITE_FILE
+	return landlock.FromFile(cr.built.ruleset).AllowPath(int(fifo.Fd()), write)
 }
 
 // handOver gives the caller what it asked for: pty, pidfd, pid file. The pid file comes

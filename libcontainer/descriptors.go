@@ -23,9 +23,12 @@ import (
 // terminal, by criu's name for it ("pipe:[INODE]", "socket:[INODE]", "tty[RDEV:DEV]"), gets
 // the stream of the restore in its place. A file of the host's, "file[MOUNT:INODE] PATH",
 // is opened anew: criu puts nothing of another kind or size in its place. What else of the
-// host's any process has open follows. All else is a path. The form is runc's, but for
-// files and terminals.
+// host's any process has open follows, and what of the host's is mounted, "mnt[PATH]". All
+// else is a path. The form is runc's, which looks at pipes only.
 const descriptorsFile = "descriptors.json"
+
+// mountName is the name of what is mounted on path.
+func mountName(path string) string { return "mnt[" + path + "]" }
 
 // standardStreams is how many of the descriptors are init's streams.
 const standardStreams = 3

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/network"
 )
 
 // networkStatus is the annotation that tells what a container has been given
@@ -48,6 +49,42 @@ func parseHardwareAddr(text string) (mac configs.HardwareAddr, err error) {
 		return mac, fmt.Errorf("not a MAC address: %q", text)
 	}
 	return configs.HardwareAddr(b), nil
+}
+
+// InterfaceStats are the counters of one interface, as the container sees them. The JSON
+// is runc's: Name is the name on the host.
+type InterfaceStats struct {
+	Name string
+
+	RxBytes, RxPackets, RxErrors, RxDropped uint64
+	TxBytes, TxPackets, TxErrors, TxDropped uint64
+}
+
+// interfaceStats reads the counters of the host's ends, which are in reach: what these
+// have sent, the container has received.
+func (c *Container) interfaceStats() ([]InterfaceStats, error) {
+	if len(c.saved.Network) == 0 {
+		return nil, nil
+	}
+	names := make([]string, len(c.saved.Network))
+	for i := range c.saved.Network {
+		names[i] = c.saved.Network[i].HostName
+	}
+	counters, err := network.CountersOf(names)
+	if err != nil {
+		return nil, err
+	}
+	var all []InterfaceStats
+	for i, n := range counters {
+		if n == nil {
+			continue // removed by somebody else
+		}
+		all = append(all, InterfaceStats{
+			Name: names[i], RxBytes: n.TxBytes, RxPackets: n.TxPackets, RxErrors: n.TxErrors, RxDropped: n.TxDropped,
+			TxBytes: n.RxBytes, TxPackets: n.RxPackets, TxErrors: n.RxErrors, TxDropped: n.RxDropped,
+		})
+	}
+	return all, nil
 }
 
 // withNetworkStatus adds networkStatus to a container's annotations.

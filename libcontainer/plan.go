@@ -18,6 +18,7 @@ func (cr *creation) plan(fifo *os.File) (*nsenter.Plan, error) {
 	p := processPlan(&cr.cfg.Process, cr.built.home)
 	p.Root = cr.built.chroot
 	p.Console = cr.built.peer
+	p.Landlock = cr.built.ruleset
 	p.ExecFifo = fifo
 	p.NewSession = true
 	if !cr.cfg.NoNewKeyring {

@@ -48,17 +48,18 @@ type restoration struct {
 	creation
 	o         *RestoreOptions
 	run       *criuRun
+	names     []string // of descriptorsFile
 	terminals []*os.File
-	// keeper is in a scope of systemd's, which ends with its last process, until the
-	// container's processes are.
-	keeper *nsenter.Init
 }
 
 // strictCgroups says that criu makes the cgroups.
 func (r *restoration) strictCgroups() bool { return r.o.ManageCgroupsMode == "strict" }
 
-// ignoreCgroups says that criu leaves the processes in its own cgroups.
-func (r *restoration) ignoreCgroups() bool { return r.o.ManageCgroupsMode == "ignore" }
+// ignoreCgroups says that criu leaves the processes in its own cgroups, which have to be
+// made the container's then. Systemd does that with any.
+func (r *restoration) ignoreCgroups() bool {
+	return r.o.ManageCgroupsMode == "ignore" && r.cgroup.Unit() == ""
+}
 
 // Restore makes a container of a checkpoint. On error nothing of it is left.
 func (s *Store) Restore(id string, cfg *configs.Config, o *RestoreOptions) (*Container, error) {
@@ -102,7 +103,6 @@ func (r *restoration) release() {
 	if r.run != nil {
 		_ = r.run.close()
 	}
-	_ = r.dismissKeeper()
 	r.creation.release()
 }
 
@@ -110,6 +110,12 @@ func (r *restoration) release() {
 func (r *restoration) prepareCriu() error {
 	if r.saved.RootfsMountID != 0 || !r.cfg.Namespaces.Contains(configs.NewMount) {
 		return errors.New("linux.namespaces: a container without a mount namespace cannot be restored")
+	}
+	if r.cfg.Process.Landlock != nil {
+		return errors.New(configs.LandlockField + ": a restored process cannot be confined by Landlock")
+	}
+	if r.cfg.Network != nil && !r.o.EmptyNetwork {
+		return fmt.Errorf("%s: can only be restored with --empty-ns network", r.cfg.Network.Field)
 	}
 	if err := r.o.makeWork(); err != nil {
 		return err
@@ -123,7 +129,7 @@ func (r *restoration) prepareCriu() error {
 	if r.o.ShellJob {
 		run.task.Stdin = r.opts.Stdio[0] // criu takes the job's terminal from there
 	}
-	run.task.Launch, run.task.Notify = r.launch, r.notified
+	run.task.Launch, run.task.Started, run.task.Notify = r.launch, r.criuStarted, r.notified
 	opts := run.task.Opts
 	opts.Root = &r.cfg.Rootfs.Path
 	// The first process shall be our child, not criu's, which ends.
@@ -132,11 +138,10 @@ func (r *restoration) prepareCriu() error {
 	if err := r.labels(opts); err != nil {
 		return err
 	}
-	names, err := readDescriptors(r.o.ImagePath)
-	if err != nil {
+	if r.names, err = readDescriptors(r.o.ImagePath); err != nil {
 		return fmt.Errorf("image-path: %w", err)
 	}
-	opened, err := inheritFiles(&run.task, names, r.opts.Stdio)
+	opened, err := inheritFiles(&run.task, r.names, r.opts.Stdio)
 	run.files = append(run.files, opened...)
 	return err
 }
@@ -155,22 +160,37 @@ func (r *restoration) labels(opts *rpc.CriuOpts) error {
 
 // makeCgroups makes the cgroups, unless that is criu's to do.
 func (r *restoration) makeCgroups() error {
-	roots, err := cgroupRoots(r.cgroup)
-	if err != nil {
-		return err
-	}
-	r.run.task.Opts.CgRoot = roots
 	if r.strictCgroups() {
 		return r.expectNoCgroup()
 	}
 	r.undo.push("remove the cgroup", r.cgroup.Destroy)
-	if err := r.cgroup.Create(); err != nil {
+	return r.cgroup.Create()
+}
+
+// criuStarted completes the cgroups. Systemd makes those of a scope around a process, and
+// criu, which waits, is as good a one as any.
+func (r *restoration) criuStarted(pid int) error {
+	if !r.strictCgroups() {
+		if err := r.limitCgroups(pid); err != nil {
+			return err
+		}
+	}
+	if r.resctrl != nil {
+		// All that criu makes is born there.
+		if err := r.resctrl.Join(pid); err != nil {
+			return err
+		}
+	}
+	roots, err := cgroupRoots(r.cgroup)
+	r.run.task.Opts.CgRoot = roots
+	return err
+}
+
+func (r *restoration) limitCgroups(pid int) error {
+	if err := r.cgroup.Adopt(pid); err != nil {
 		return err
 	}
-	if err := r.startKeeper(); err != nil {
-		return err
-	}
-	r.saved.CgroupPaths = r.cgroup.Paths()
+	r.saved.CgroupPaths = r.cgroup.Paths() // without those that were not allowed
 	if err := r.cgroup.Set(r.cfg.Cgroup.Resources); err != nil {
 		return err
 	}
@@ -180,31 +200,12 @@ func (r *restoration) makeCgroups() error {
 	return r.delegateCgroup()
 }
 
-// startKeeper puts a process into the cgroup that systemd does not make without one: an
-// init that is never told anything.
-func (r *restoration) startKeeper() (err error) {
-	if r.cgroup.Unit() == "" {
-		return nil
-	}
-	if r.keeper, err = nsenter.Start(&nsenter.Options{Deferred: true}); err != nil {
-		return err
-	}
-	r.undo.push("end the process that keeps the scope", r.dismissKeeper)
-	return r.cgroup.Adopt(r.keeper.PID)
-}
-
-func (r *restoration) dismissKeeper() error {
-	if r.keeper == nil {
-		return nil
-	}
-	err := errors.Join(r.keeper.Abort(), r.keeper.Close())
-	r.keeper = nil
-	return err
-}
-
 // expectNoCgroup makes sure that the cgroups which criu is going to make are nobody's, and
 // so ours to remove.
 func (r *restoration) expectNoCgroup() error {
+	if r.cgroup.Unit() != "" {
+		return errors.New("manage-cgroups-mode strict: the cgroup is for systemd to make")
+	}
 	paths := r.cgroup.Paths()
 	for _, dir := range paths {
 		if _, err := os.Lstat(dir); !errors.Is(err, os.ErrNotExist) {
@@ -251,6 +252,9 @@ func (r *restoration) namespacesReady(pid int) error {
 	r.init = nsenter.Adopt(pid, os.NewFile(uintptr(fd), "pidfd"))
 	r.undo.push("kill init", r.killInit)
 	if r.o.EmptyNetwork {
+		if err := r.startNetwork()(); err != nil {
+			return err
+		}
 		if err := r.moveNetDevices(); err != nil {
 			return err
 		}
@@ -266,7 +270,7 @@ func (r *restoration) restored(pid int) error {
 			return err
 		}
 	}
-	if err := r.joinResctrl(); err != nil {
+	if err := r.enterDelegated(); err != nil {
 		return err
 	}
 	p, err := readProcStat(pid)

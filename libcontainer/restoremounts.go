@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/berth-run/berth/libcontainer/cgroups"
+	"github.com/berth-run/berth/libcontainer/cgroups/cgroupfs"
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/mountapi"
 	"github.com/berth-run/berth/libcontainer/rootfs"
@@ -58,6 +59,22 @@ func (r *restoration) externalSources() error {
 	for _, masked := range r.cfg.MaskedPaths {
 		add(masked, os.DevNull)
 	}
+	return r.checkSources()
+}
+
+// checkSources tells which mount of the checkpoint the plan has not: criu would tell its
+// number.
+func (r *restoration) checkSources() error {
+	known := make(map[string]bool)
+	for _, m := range r.run.task.Opts.ExtMnt {
+		known[mountName(m.GetKey())] = true
+	}
+	for _, name := range r.names {
+		if strings.HasPrefix(name, "mnt[") && !known[name] {
+			return fmt.Errorf("mounts: the checkpoint has a mount of the host's on %s, and the config has none there",
+				strings.TrimSuffix(strings.TrimPrefix(name, "mnt["), "]"))
+		}
+	}
 	return nil
 }
 
@@ -76,6 +93,11 @@ func (r *restoration) cgroupSources(add func(point, source string), point string
 		return // criu mounts the root of the namespace
 	}
 	for _, h := range r.cgroup.Hierarchies() {
+		if h.Name == "" && !r.cfg.Namespaces.Contains(configs.NewUser) {
+			// As the builder does: who owns the namespace sees all of cgroup v2.
+			add(point, cgroupfs.Root)
+			continue
+		}
 		add(path.Join(point, h.Name), h.Path)
 	}
 }

@@ -137,6 +137,7 @@ func (i *Init) sendPlan(p *Plan, channel *listenerChannel) error {
 	if channel != nil {
 		add(wireHasChannel, channel.helpers)
 	}
+	add(wireHasRuleset, p.Landlock)
 	err = sendMessage(i.sock, bytesOf(&m), files)
 	runtime.KeepAlive(p)
 	if err != nil {

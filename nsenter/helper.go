@@ -113,14 +113,17 @@ func (c *listenerChannel) lastWord(i *Init) (*os.File, error) {
 	if said {
 		return c.receive(i)
 	}
-	// Init has, and took it along; else a process of the container has ended it.
-	gone, err := isReadable(i.PIDFD)
-	if err != nil {
+	// The first process of a pid namespace takes it along, and is itself not dead
+	// before that; but its socket, which the helper had too, is closed by now.
+	if said, err = isReadable(i.sock); err != nil {
 		return nil, err
 	}
-	if gone {
-		return nil, i.noListener()
+	if said {
+		if err := i.noListener(); !errors.Is(err, errBadReport) {
+			return nil, err
+		}
 	}
+	// Init is well: a process of the container has ended the helper.
 	return nil, errors.New("the helper for the seccomp listener was killed")
 }
 

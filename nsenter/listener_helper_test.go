@@ -41,7 +41,7 @@ func onHelperWays(t *testing.T, f func(t *testing.T, o *Options)) {
 // descriptor, and SIGCHLD as it is.
 func TestHelperLeavesNothing(t *testing.T) {
 	onHelperWays(t, func(t *testing.T, o *Options) {
-		a := &agent{t: t, answer: func(uint32) unix.Errno { return proceed }}
+		a := newAgent(t, func(uint32) unix.Errno { return proceed })
 		p := notifying(shell(t, `
 			read children </proc/thread-self/children
 			echo "children:$children."
@@ -70,7 +70,7 @@ func TestHelperLeavesNothing(t *testing.T) {
 // A hook's status is not lost where the kernel has reaped the helper.
 func TestHelperBeforeHooks(t *testing.T) {
 	onHelperWays(t, func(t *testing.T, o *Options) {
-		a := &agent{t: t, answer: func(uint32) unix.Errno { return proceed }}
+		a := newAgent(t, func(uint32) unix.Errno { return proceed })
 		p := notifying(shell(t, "true"), notifyAll(), a.listen)
 		p.Hooks = []Hook{{Path: "/bin/true"}, {Path: "/bin/sh", Args: []string{"sh", "-c", "exit 7"}}}
 		i := start(t, o)
@@ -86,7 +86,7 @@ func TestHelperBeforeHooks(t *testing.T) {
 // Limits are the program's, and leave room for the helper.
 func TestHelperBeforeLimits(t *testing.T) {
 	onHelperWays(t, func(t *testing.T, o *Options) {
-		a := &agent{t: t, answer: func(uint32) unix.Errno { return proceed }}
+		a := newAgent(t, func(uint32) unix.Errno { return proceed })
 		p := notifying(shell(t, "echo started"), filter(unix.SYS_UNAME, unix.SECCOMP_RET_USER_NOTIF), a.listen)
 		p.UID, p.Effective, p.Permitted, p.Bounding = 54321, 0, 0, 0
 		p.NoNewPrivileges = true

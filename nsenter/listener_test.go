@@ -35,6 +35,14 @@ type agent struct {
 	asked  []uint32
 }
 
+// newAgent makes an agent for processes that the test starts afterwards, and so ends
+// before it ends itself.
+func newAgent(t testing.TB, answer func(nr uint32) unix.Errno) *agent {
+	a := &agent{t: t, answer: answer}
+	t.Cleanup(a.served.Wait)
+	return a
+}
+
 // listen is a Plan.Listener: it serves a copy of the listener until all that the
 // filter is for have ended.
 func (a *agent) listen(listener *os.File) error {
@@ -137,7 +145,7 @@ func loadOnThread(bpf []byte) error {
 
 func TestListener(t *testing.T) {
 	onListenerWays(t, func(t *testing.T, nnp bool) {
-		a := &agent{t: t, answer: func(uint32) unix.Errno { return unix.EXDEV }}
+		a := newAgent(t, func(uint32) unix.Errno { return unix.EXDEV })
 		p := notifying(shell(t, "uname 2>&1; readlink /proc/self/fd/*; true"), filter(unix.SYS_UNAME, unix.SECCOMP_RET_USER_NOTIF), a.listen)
 		p.NoNewPrivileges = nnp
 		out := run(t, nil, p)
@@ -153,7 +161,7 @@ func TestListener(t *testing.T) {
 // An agent is asked about all that init does after the load, to the exec.
 func TestListenerOfEveryCall(t *testing.T) {
 	onListenerWays(t, func(t *testing.T, nnp bool) {
-		a := &agent{t: t, answer: func(uint32) unix.Errno { return proceed }}
+		a := newAgent(t, func(uint32) unix.Errno { return proceed })
 		p := notifying(shell(t, "echo done"), notifyAll(), a.listen)
 		p.NoNewPrivileges = nnp
 		if out := run(t, nil, p); out != "done" {
@@ -207,7 +215,7 @@ func TestListenerRefusesInit(t *testing.T) {
 		"all": func(uint32) unix.Errno { return unix.EPERM },
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := &agent{t: t, answer: answer}
+			a := newAgent(t, answer)
 			p := notifying(rootPlan(t, "true"), notifyAll(), a.listen)
 			p.NoNewPrivileges = true
 			i := start(t, &Options{NewNamespaces: allNew})

@@ -29,6 +29,7 @@ const (
 	wireHasHookStdout = 32
 	wireHasHookStderr = 64
 	wireHasChannel    = 128
+	wireHasRuleset    = 256
 
 	wireNoNewPrivs      = 1
 	wireNewSession      = 2
@@ -192,4 +193,5 @@ var steps = [...]string{
 	stepFork:       "fork",
 	stepOwner:      "become the owner in the user namespace",
 	42:             "start a helper for the seccomp listener",
+	43:             "landlock_restrict_self",
 }

@@ -11,8 +11,8 @@ import (
 )
 
 // The annotations that change what berth does, besides those for properties of a
-// systemd unit, which are runc's too. But for the network's, which is ours, they are
-// crun's, and engines (Podman) set them; all others are only handed on.
+// systemd unit, which are runc's too. But for the network's and Landlock's, which are
+// ours, they are crun's, and engines (Podman) set them; all others are only handed on.
 const (
 	annotationKeepGroups    = "run.oci.keep_original_groups"
 	annotationHookStdout    = "run.oci.hooks.stdout"
@@ -27,7 +27,8 @@ const (
 // others write them gives away what they do: a path of the host's that berth opens.
 func KnownAnnotations() []string {
 	return []string{
-		configs.UnitPropertyAnnotation, annotationNetwork, annotationDelegate, annotationHookStderr, annotationHookStdout,
+		configs.UnitPropertyAnnotation, configs.LandlockAnnotation, annotationNetwork, annotationDelegate,
+		annotationHookStderr, annotationHookStdout,
 		annotationKeepGroups, annotationPIDFDReceiver, annotationSeccompReceiver, annotationSubgroup,
 	}
 }
@@ -66,6 +67,10 @@ func (c *conversion) annotations() error {
 			}
 			c.plan.Cgroup.UnitProperties[name] = value
 		}
+	}
+	var err error
+	if c.plan.Process.Landlock, err = landlockRules(c.spec.Annotations); err != nil {
+		return err
 	}
 	return c.subgroups()
 }

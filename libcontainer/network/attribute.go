@@ -63,9 +63,10 @@ type linkInfo struct {
 	kind  string
 	mac   [6]byte
 	mtu   uint32
-	// dying says that the other end of a veth is in a namespace that nobody is in any
-	// more, so that the kernel is about to remove both.
-	dying bool
+	// master is the index of the bridge that it is a port of, 0 for none.
+	master uint32
+	// peer is the number of the namespace of a veth's other end, -1 for none.
+	peer  int32
 	stats *Counters
 }
 
@@ -88,9 +89,14 @@ func (l *linkInfo) parse(body []byte) error {
 			if len(a.value) >= 4 {
 				l.mtu = binary.NativeEndian.Uint32(a.value)
 			}
+		case unix.IFLA_MASTER:
+			if len(a.value) >= 4 {
+				l.master = binary.NativeEndian.Uint32(a.value)
+			}
 		case unix.IFLA_LINK_NETNSID:
-			// The id is taken away when the kernel begins to take the namespace down.
-			l.dying = len(a.value) >= 4 && int32(binary.NativeEndian.Uint32(a.value)) < 0
+			if len(a.value) >= 4 {
+				l.peer = int32(binary.NativeEndian.Uint32(a.value))
+			}
 		case unix.IFLA_STATS64:
 			l.stats = parseCounters(a.value)
 		case unix.IFLA_LINKINFO:

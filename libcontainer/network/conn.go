@@ -29,6 +29,8 @@ type request struct {
 	// explain makes the error of what the kernel has refused, nil when that is none;
 	// without an explain it is the kernel's own.
 	explain func(error) error
+	// done is called when the kernel has carried it out.
+	done func()
 	// answer takes what the kernel says besides its acknowledgement: the message after
 	// its header.
 	answer func(body []byte) error
@@ -102,10 +104,15 @@ func (c *conn) exchange(batch []*request) error {
 			if int(i) >= len(batch) {
 				return nil
 			}
-			if h.Type == unix.NLMSG_ERROR {
+			if h.Type == unix.NLMSG_DONE {
+				missing-- // the end of a list
+			} else if h.Type == unix.NLMSG_ERROR {
 				missing--
-				if err := ackError(h, body); err != nil && results[i] == nil {
+				switch err := ackError(h, body); {
+				case err != nil && results[i] == nil:
 					results[i] = err
+				case err == nil && batch[i].done != nil:
+					batch[i].done()
 				}
 			} else if batch[i].answer != nil && results[i] == nil {
 				results[i] = batch[i].answer(body)

@@ -17,21 +17,22 @@ import (
 // Connect makes the pairs of interfaces of a container, whose network namespace netns is
 // a file of (it stays the caller's), on bridges of the calling thread's namespace. Every
 // HostName and HostMAC is filled in. owner is who to name when another container wants
-// the same. On error no interface is left.
+// the same. On error no interface is left, but for the bridges: made are those that it has
+// made, for RemoveBridges when the container comes to nothing.
 //
 // Three things decide the order. What a name refers to is only known once the kernel has
 // said that it was us who made it, so requests that change an interface go by its index.
 // The addresses are claimed before any packet can carry them. And the container's end
 // goes up last, with its addresses behind it, so that there is a carrier for them.
-func Connect(netns *os.File, list []configs.Veth, owner string) error {
+func Connect(netns *os.File, list []configs.Veth, owner string) (made []string, err error) {
 	inside, err := enterConn(netns, list)
 	if err != nil {
-		return fmt.Errorf("netlink socket in the container: %w", err)
+		return nil, fmt.Errorf("netlink socket in the container: %w", err)
 	}
 	defer inside.close()
 	host, err := openConn()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer host.close()
 	ports := make([]*port, len(list))
@@ -39,19 +40,25 @@ func Connect(netns *os.File, list []configs.Veth, owner string) error {
 		ports[i] = &port{Veth: &list[i]}
 	}
 	err = connect(host, inside, netns, ports, owner)
-	if err == nil {
-		return nil
+	if err != nil {
+		if rerr := remove(host, list); rerr != nil {
+			err = fmt.Errorf("%w (then, remove interfaces: %w)", err, rerr)
+		}
 	}
-	if rerr := remove(host, list); rerr != nil {
-		err = fmt.Errorf("%w (then, remove interfaces: %w)", err, rerr)
+	for _, p := range ports {
+		if p.madeBridge {
+			made = append(made, p.Bridge)
+		}
 	}
-	return err
+	return made, err
 }
 
 // port is a Veth in the making: what the kernel has said of its bridge and its two ends.
 type port struct {
 	*configs.Veth
 	bridge, outer, inner linkInfo
+	// made says that outer is ours, madeBridge that the bridge is.
+	made, madeBridge bool
 }
 
 func connect(host, inside *conn, netns *os.File, ports []*port, owner string) error {
@@ -110,6 +117,22 @@ func (c *conn) doAfter(batch func(*conn) []*request) error {
 	}
 }
 
+// isDying says whether the other end of a veth is in a namespace that nothing refers to any
+// more, so that the kernel is about to remove both ends. What it has of such a namespace
+// is a number, at most, and no request by that number finds it.
+func isDying(host *conn, l *linkInfo) bool {
+	if l.kind != "veth" {
+		return false
+	}
+	if l.peer < 0 {
+		return true
+	}
+	err := host.do(newRequest(unix.RTM_GETLINK, 0, nl.NewIfInfomsg(unix.AF_UNSPEC),
+		numberAttr(unix.IFLA_TARGET_NETNSID, uint32(l.peer)), stringAttr(unix.IFLA_IFNAME, "lo"),
+		numberAttr(unix.IFLA_EXT_MASK, extSkipStats)))
+	return errors.Is(err, unix.EINVAL)
+}
+
 func deleteLink(index int32) *request {
 	msg := nl.NewIfInfomsg(unix.AF_UNSPEC)
 	msg.Index = index
@@ -118,8 +141,8 @@ func deleteLink(index int32) *request {
 
 // create makes the pair, each end in its namespace and with all that it can be born with.
 func (p *port) create(host *conn, netns *os.File) []*request {
-	if p.outer.mac == p.HostMAC && !p.outer.dying {
-		return nil // a batch before has made it, and failed behind it
+	if p.made {
+		return nil // by a batch before, which failed behind it
 	}
 	mtu := p.MTU
 	if mtu == 0 {
@@ -147,6 +170,7 @@ func (p *port) create(host *conn, netns *os.File) []*request {
 			stringAttr(unix.IFLA_INFO_KIND, "veth"),
 			nested(unix.IFLA_INFO_DATA, peer)))
 	r.explain = func(err error) error { return p.explainCreate(host, err) }
+	r.done = func() { p.made = true }
 	return []*request{r, getLink(unix.IFLA_IFNAME, p.HostName, &p.outer, extSkipStats)}
 }
 
@@ -156,7 +180,7 @@ func (p *port) explainCreate(host *conn, err error) error {
 	case errors.Is(err, unix.EEXIST):
 		var l linkInfo
 		if host.do(getLink(unix.IFLA_IFNAME, p.HostName, &l, extSkipStats)) == nil {
-			if l.dying {
+			if isDying(host, &l) {
 				return dyingError{l.index}
 			}
 			return fmt.Errorf("%s.hostName: the host has an interface %q already%s: %w", p.Field, p.HostName, ofOwner(&l), unix.EEXIST)
@@ -211,9 +235,8 @@ func (p *port) claim(host *conn, owner string) []*request {
 	msg.Index, msg.Flags, msg.Change = p.outer.index, unix.IFF_UP, unix.IFF_UP
 	attrs := []nl.NetlinkRequestData{msg, nl.NewRtAttr(unix.IFLA_IFALIAS, []byte(alias[:min(len(alias), maxAlias)]))}
 	if haveIPv6() {
-		// A port of a bridge talks to nobody itself: no link-local address.
-		attrs = append(attrs, nested(unix.IFLA_AF_SPEC, nested(unix.AF_INET6,
-			nl.NewRtAttr(unix.IFLA_INET6_ADDR_GEN_MODE, []byte{addrGenNone}))))
+		// A port of a bridge talks to nobody itself.
+		attrs = append(attrs, noLinkLocal())
 	}
 	up := newRequest(unix.RTM_SETLINK, 0, attrs...)
 	up.explain = func(err error) error { return fmt.Errorf("%s: set %s up: %w", p.Field, p.HostName, err) }
@@ -223,9 +246,6 @@ func (p *port) claim(host *conn, owner string) []*request {
 	}
 	return all
 }
-
-// addrGenNone is IN6_ADDR_GEN_MODE_NONE of linux/if_link.h.
-const addrGenNone = 1
 
 func (p *port) hairpin() *request {
 	msg := nl.NewIfInfomsg(unix.AF_BRIDGE)
@@ -252,7 +272,7 @@ func (p *port) explainClaim(host *conn, i int, name string, err error) error {
 	switch err := host.do(getLink(unix.IFLA_ALT_IFNAME, name, &l, extSkipStats)); {
 	case err == nil && l.index == p.outer.index:
 		return nil // a batch before has claimed it
-	case err == nil && l.dying:
+	case err == nil && isDying(host, &l):
 		return dyingError{l.index}
 	case err == nil:
 		who = l.name + ofOwner(&l)
@@ -286,7 +306,7 @@ func remove(host *conn, list []configs.Veth) error {
 			}
 			return fmt.Errorf("look for interface %s: %w", list[i].HostName, err)
 		}
-		if found[i].kind != "veth" || found[i].mac != list[i].HostMAC || found[i].dying {
+		if found[i].kind != "veth" || found[i].mac != list[i].HostMAC || isDying(host, &found[i]) {
 			continue
 		}
 		r := deleteLink(found[i].index)

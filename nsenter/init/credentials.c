@@ -29,6 +29,16 @@ void set_rlimits(const struct plan *p)
 	}
 }
 
+/*
+ * From here on init opens nothing but the exec fifo, for which the runtime has made a rule: what
+ * is open already is not asked about.
+ */
+void confine(int ruleset)
+{
+	if (syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)
+		die(STEP_LANDLOCK, errno, 0, NULL);
+}
+
 void load_filter(const struct plan *p, int number)
 {
 	struct bpf_program program = {.len = p->filter_length, .filter = p->filter};
@@ -142,12 +152,12 @@ static int set_sets(const struct wire_plan *w, uint64_t more)
 }
 
 /*
- * What the user has, and CAP_SYS_ADMIN while there is a filter to load that needs it: enough for
- * the look-up of the program to see what the user will see.
+ * What the user has, and CAP_SYS_ADMIN while there is a filter or a ruleset to come that needs it:
+ * enough for the look-up of the program to see what the user will see.
  */
-void limit_capabilities(const struct wire_plan *w)
+void limit_capabilities(const struct wire_plan *w, int confines)
 {
-	int needed = w->seccomp.count > 0 && !(w->flags & WIRE_NO_NEW_PRIVS);
+	int needed = confines && !(w->flags & WIRE_NO_NEW_PRIVS);
 
 	if (set_sets(w, needed ? 1ull << CAP_SYS_ADMIN : 0) < 0)
 		die(STEP_CAPSET, errno, 0, NULL);

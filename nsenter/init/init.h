@@ -86,7 +86,8 @@ void set_rlimits(const struct plan *p);
 void load_filter(const struct plan *p, int number);
 void drop_bounding_set(uint64_t keep);
 void switch_user(const struct plan *p, int proc_self);
-void limit_capabilities(const struct wire_plan *w);
+void limit_capabilities(const struct wire_plan *w, int confines);
+void confine(int ruleset);
 void set_capabilities(const struct wire_plan *w);
 
 /* listener.c */

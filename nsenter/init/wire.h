@@ -97,6 +97,7 @@ struct wire_bootstrap {
 #define WIRE_HAS_HOOK_STDOUT 32
 #define WIRE_HAS_HOOK_STDERR 64
 #define WIRE_HAS_CHANNEL     128 /* between the runtime and the helper of helper.c */
+#define WIRE_HAS_RULESET     256 /* of Landlock */
 
 /* The second message to init: a sealed memfd with a wire_plan comes first of its descriptors. */
 struct wire_plan_message {
@@ -219,7 +220,8 @@ struct wire_report {
 	X(STEP_LISTENER, 39, "find a number for the seccomp listener")                             \
 	X(STEP_FORK, 40, "fork")                                                                   \
 	X(STEP_OWNER, 41, "become the owner in the user namespace")                                \
-	X(STEP_HELPER, 42, "start a helper for the seccomp listener")
+	X(STEP_HELPER, 42, "start a helper for the seccomp listener")                              \
+	X(STEP_LANDLOCK, 43, "landlock_restrict_self")
 
 #define WIRE_STEP_NUMBER(name, number, word) name = number,
 enum step { WIRE_STEPS(WIRE_STEP_NUMBER) };

@@ -70,8 +70,8 @@ func TestCheckpointExtUnixSk(t *testing.T) {
 	if err := os.Chmod(filepath.Join(dir, "s"), 0o777); err != nil {
 		t.Fatal(err)
 	}
-	k.mount("/sockets", "bind", dir, "bind")
-	k.holding("unix", "/sockets/s").up()
+	k.mount(dir, "bind", dir, "bind") // by the name that the other end is bound to
+	k.holding("unix", filepath.Join(dir, "s")).up()
 	k.tryCheckpoint().fails("criu failed", "")
 	k.ask()
 	k.checkpoint("--ext-unix-sk")
@@ -285,18 +285,29 @@ func TestCheckpointLazyPages(t *testing.T) {
 	again := anotherContainer(t, k.container)
 	again.spec.Process, again.spec.Root = k.spec.Process, &specs.Root{Path: k.rootfs()}
 	moved := &counter{container: again, in: k.in, out: k.out, n: k.n}
-	moved.detached("restore", "--lazy-pages", "--detach", "--pid-file", again.path("pid"), "--image-path", k.images(),
-		"--work-path", k.logs(), again.id).must()
+	restored := moved.detached("restore", "--lazy-pages", "--detach", "--pid-file", again.path("pid"), "--image-path", k.images(),
+		"--work-path", k.logs(), again.id)
+	// It ends when all memory has been fetched, which the daemon does by and by.
+	res, err := k.finish(checkpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := daemon.Wait()
+	if log, _ := os.ReadFile(filepath.Join(k.logs(), "dump.log")); strings.Contains(string(log), "Error (criu/page-pipe.c") {
+		// Plain criu 4.1 and 4.2 fail so with Linux 6.18. The container lives on.
+		moved.command("delete", "--force", moved.id).must()
+		res.fails("criu failed", "")
+		k.status(specs.StateRunning)
+		k.ask()
+		t.Skip("criu cannot serve pages on this kernel")
+	}
+	restored.must()
+	res.must()
+	if served != nil {
+		t.Errorf("criu lazy-pages: %v", served)
+	}
 	moved.pid = moved.readPID()
 	moved.ask()
-	if res, err := k.finish(checkpoint); err != nil {
-		t.Fatal(err)
-	} else {
-		res.must()
-	}
-	if err := daemon.Wait(); err != nil {
-		t.Errorf("criu lazy-pages: %v", err)
-	}
 	moved.command("delete", "--force", moved.id).must()
 }
 

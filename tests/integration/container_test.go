@@ -16,6 +16,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/berth-run/berth/tests/internal/bundle"
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -113,11 +114,49 @@ func (c *container) remove() {
 	}
 }
 
-// killLeftovers reaps the container's first process, which delete has killed.
+// killLeftovers reaps the container's first process, which delete has killed. That may
+// itself be waiting: for what exec, or another container, has put into its pid namespace,
+// which is ours to reap as well.
 func (c *container) killLeftovers() {
-	if c.pid > 0 {
-		if st, err := readStat(c.pid); err == nil && st.ppid == os.Getpid() && st.state == "Z" {
-			_, _ = unix.Wait4(c.pid, nil, unix.WNOHANG, nil)
+	if st, err := readStat(c.pid); c.pid <= 0 || err != nil || st.ppid != os.Getpid() {
+		return
+	}
+	fd, err := unix.PidfdOpen(c.pid, 0)
+	if err != nil {
+		return
+	}
+	defer unix.Close(fd)
+	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	for deadline := time.Now().Add(suite.limit / 3); ; {
+		n, err := unix.Poll(p, 10)
+		if n == 1 {
+			break
+		}
+		if err != nil && err != unix.EINTR || time.Now().After(deadline) {
+			return // the check for leaks tells
+		}
+		reapNamespaced(c.t)
+	}
+	_, _ = unix.Wait4(c.pid, nil, unix.WNOHANG, nil)
+}
+
+// reapNamespaced reaps those zombies that were in pid namespaces of containers.
+func reapNamespaced(t *testing.T) {
+	t.Helper()
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		if st, err := readStat(pid); err != nil || st.ppid != os.Getpid() || st.state != "Z" {
+			continue
+		}
+		if len(nsPIDs(t, pid)) > 1 {
+			_, _ = unix.Wait4(pid, nil, unix.WNOHANG, nil)
 		}
 	}
 }

@@ -191,7 +191,10 @@ func TestFeaturesAnnotationsAreExact(t *testing.T) {
 		return "has no effect"
 	})
 	for key := range newFeatures("commit").Annotations {
-		known := []string{"run.berth.version", "run.berth.commit", "io.github.seccomp.libseccomp.version"}
+		known := []string{
+			"run.berth.version", "run.berth.commit", "run.berth.landlock.abi", "run.berth.network.version",
+			"io.github.seccomp.libseccomp.version",
+		}
 		if !slices.Contains(known, key) {
 			t.Errorf("annotation %s of berth itself", key)
 		}

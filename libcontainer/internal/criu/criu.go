@@ -59,6 +59,8 @@ type Task struct {
 	// Launch calls start, which starts criu, on the thread whose mount namespace criu
 	// shall have; nil starts it on the caller's.
 	Launch func(start func() error) error
+	// Started is told criu's pid before criu is told what to do; nil for nobody.
+	Started func(pid int) error
 	// Notify is told of criu's steps by their names ("post-restore"); pid is that of
 	// the restored process where the step has one. The file, which is nil but for
 	// "orphan-pts-master", is the callee's. An error ends criu's work, which undoes
@@ -104,7 +106,13 @@ func (t *Task) run() (*rpc.CriuResp, error) {
 	if err != nil {
 		return nil, err
 	}
-	answer, err := t.converse()
+	var answer *rpc.CriuResp
+	if t.Started != nil {
+		err = t.Started(process.Process.Pid)
+	}
+	if err == nil {
+		answer, err = t.converse()
+	}
 	// What criu's exit says, its answer has said better.
 	_ = t.sock.Close()
 	if werr := process.Wait(); err == nil && werr != nil && !errors.As(werr, new(*exec.ExitError)) {
