@@ -261,8 +261,12 @@ func TestSystemdPaths(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			needSystemd(t)
 			begin(t)
-			// With the container in it, when something goes wrong.
-			t.Cleanup(func() { systemctl(t, "stop", token+".slice") })
+			t.Cleanup(func() {
+				// With the container in it, when something goes wrong. In hierarchies
+				// of v1 that systemd does not use, its cgroup is the runtime's.
+				systemctl(t, "stop", token+".slice")
+				removeCgroupParents()
+			})
 			c := anotherContainer(t, nil)
 			id := strings.ReplaceAll(c.id, "-", "")
 			put := func(s string) string { return strings.ReplaceAll(s, "ID", id) }
@@ -275,6 +279,9 @@ func TestSystemdPaths(t *testing.T) {
 			c.command("exec", c.id, "true").must()
 			c.command("delete", "--force", c.id).must().silent()
 			noUnit(t, filepath.Base(c.cgroup))
+			if left := cgroupsOf(filepath.Base(c.cgroup)); len(left) > 0 {
+				t.Errorf("cgroups left: %q", left)
+			}
 		})
 	}
 }
