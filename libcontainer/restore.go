@@ -233,8 +233,8 @@ func (r *restoration) restoreProcesses() error {
 }
 
 // openImages gives the processes of a user namespace a way to the images, which they read
-// as host's root first and as the namespace's root later. The directory lets its group
-// pass, and belongs to that root's for as long as it takes.
+// as the host's root first, without its rights, and as the namespace's root later. For as
+// long as it takes the directory belongs to the one, and its group to the other.
 func (r *restoration) openImages() (revert func() error, err error) {
 	nothing := func() error { return nil }
 	gid, ok := configs.HostID(r.cfg.GIDMappings, 0)
@@ -245,12 +245,12 @@ func (r *restoration) openImages() (revert func() error, err error) {
 	if err := unix.Stat(r.o.ImagePath, &st); err != nil {
 		return nil, fmt.Errorf("image-path: %w", &os.PathError{Op: "stat", Path: r.o.ImagePath, Err: err})
 	}
-	const all, groups = 0o001, 0o010
+	const all, both = 0o001, 0o110
 	if st.Mode&all != 0 {
 		return nothing, nil
 	}
-	change := func(gid int, mode uint32) error {
-		if err := os.Chown(r.o.ImagePath, -1, gid); err != nil {
+	change := func(uid, gid, mode uint32) error {
+		if err := os.Chown(r.o.ImagePath, int(uid), int(gid)); err != nil {
 			return fmt.Errorf("image-path: %w", err)
 		}
 		if err := os.Chmod(r.o.ImagePath, os.FileMode(mode&0o777)); err != nil {
@@ -258,7 +258,7 @@ func (r *restoration) openImages() (revert func() error, err error) {
 		}
 		return nil
 	}
-	return func() error { return change(int(st.Gid), st.Mode) }, change(int(gid), st.Mode|groups)
+	return func() error { return change(st.Uid, st.Gid, st.Mode) }, change(0, gid, st.Mode|both)
 }
 
 // notified follows criu's work.

@@ -28,7 +28,9 @@ func (r *restoration) externalSources() error {
 	if err != nil {
 		return err
 	}
-	r.addBelow("/", r.cfg.Rootfs.Path, r.cfg.Rootfs.Path, hosts)
+	if err := r.addBelow("/", &configs.Mount{Source: r.cfg.Rootfs.Path}, hosts); err != nil {
+		return fmt.Errorf("root.path: %w", err)
+	}
 	for i := range r.cfg.Mounts {
 		m := &r.cfg.Mounts[i]
 		if m.Flags&unix.MS_REMOUNT != 0 {
@@ -65,14 +67,18 @@ func (r *restoration) addSource(m *configs.Mount, point string, hosts []*mountin
 		}
 		r.add(point, source)
 		if m.Flags&unix.MS_REC != 0 {
-			r.addBelow(point, m.Source, source, hosts)
+			return r.addBelow(point, m, hosts)
 		}
 	case m.Type == "cgroup" || m.Type == "cgroup2":
 		return r.addCgroups(m, point)
 	default:
 		kind, is := perNamespace(m.Type)
 		if is && r.cfg.Namespaces.Contains(configs.NewUser) && !r.cfg.Namespaces.Contains(kind) {
-			r.add(point, hostMount(m.Type))
+			source, err := r.prepareFile(hostMount(m.Type), mountapi.AttrOf(m.Flags, m.Cleared))
+			if err != nil {
+				return err
+			}
+			r.add(point, source)
 		}
 	}
 	return nil
@@ -90,15 +96,20 @@ func hostMount(fsType string) string {
 	return "/proc"
 }
 
-// addBelow adds what the host has mounted below dir, and criu is going to see below source,
-// for the same places below point.
-func (r *restoration) addBelow(point, dir, source string, hosts []*mountinfo.Info) {
-	for _, m := range hosts {
-		if m.Mountpoint != dir && beneath(m.Mountpoint, dir) {
-			rest := strings.TrimPrefix(m.Mountpoint, dir)
-			r.add(path.Join(point, rest), path.Join(source, rest))
+// addBelow adds what the host has mounted below the source of m for the same places below
+// point.
+func (r *restoration) addBelow(point string, m *configs.Mount, hosts []*mountinfo.Info) error {
+	for _, h := range hosts {
+		if h.Mountpoint == m.Source || !beneath(h.Mountpoint, m.Source) {
+			continue
 		}
+		source, err := r.prepareBelow(m, h.Mountpoint)
+		if err != nil {
+			return err
+		}
+		r.add(path.Join(point, strings.TrimPrefix(h.Mountpoint, m.Source)), source)
 	}
+	return nil
 }
 
 // addCgroups adds the container's cgroups for a mount of them.

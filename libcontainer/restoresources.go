@@ -62,12 +62,30 @@ func (r *restoration) inUserns() bool {
 	return r.cfg.Namespaces.Contains(configs.NewUser) && !unprivileged()
 }
 
-// prepareBind is what criu is to bind for m.
+// prepareBind is what criu is to bind for m, without what is mounted below it: in a user
+// namespace it could not take the one without the other.
 func (r *restoration) prepareBind(m *configs.Mount) (string, error) {
 	if m.IDMap == "" && !r.inUserns() {
 		return m.Source, nil
 	}
-	return r.prepare(func(opener *treeOpener) (*os.File, error) { return openPrepared(m, opener) })
+	top := *m
+	top.Flags &^= unix.MS_REC
+	return r.prepare(func(opener *treeOpener) (*os.File, error) { return openPrepared(&top, opener) })
+}
+
+// prepareBelow is what criu is to bind for a mount below the source of m.
+func (r *restoration) prepareBelow(m *configs.Mount, path string) (string, error) {
+	if m.IDMap != "ridmap" && !r.inUserns() {
+		return path, nil
+	}
+	below := configs.Mount{
+		Field: m.Field, Type: "bind", Source: path, Destination: m.Destination,
+		RecAttrSet: m.RecAttrSet, RecAttrClear: m.RecAttrClear,
+	}
+	if m.IDMap == "ridmap" {
+		below.IDMap, below.UIDMappings, below.GIDMappings = m.IDMap, m.UIDMappings, m.GIDMappings
+	}
+	return r.prepare(func(opener *treeOpener) (*os.File, error) { return openPrepared(&below, opener) })
 }
 
 // prepareFile is what criu is to bind for a path of the host, with the options of a.

@@ -452,8 +452,8 @@ func TestRestoreLimits(t *testing.T) {
 }
 
 // execDetached runs a script in the container, and reaps it when it has ended, as an engine
-// does: init does not end before that.
-func (c *container) execDetached(script string) {
+// does: init does not end before that. The channel is closed then.
+func (c *container) execDetached(script string) <-chan struct{} {
 	c.t.Helper()
 	file := c.path("exec.pid")
 	c.detached("exec", "--detach", "--pid-file", file, c.id, "sh", "-c", script).must()
@@ -475,6 +475,7 @@ func (c *container) execDetached(script string) {
 		<-reaped
 		_ = unix.Close(fd)
 	})
+	return reaped
 }
 
 // TestCheckpointExec has processes that exec has added: what descends from the first
@@ -487,8 +488,11 @@ func TestCheckpointExec(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			k := newCounter(t).up()
 			ready := k.fifo("ready")
-			k.execDetached(script)
+			ended := k.execDetached(script)
 			want(t, "exec", ready.line(), "up")
+			if name == "daemon" {
+				<-ended
+			}
 			res := k.tryCheckpoint().must()
 			if told := strings.Contains(res.stderr, "is not saved"); told != (name == "alone") {
 				t.Errorf("stderr %q", res.stderr)
