@@ -87,6 +87,11 @@ demo: all ## run a real container and show what happens (root)
 	@.ci/deps demo
 	@BERTH=$(abspath $(BIN)) tests/demo/run
 
+.PHONY: demo-stack
+demo-stack: all ## run nginx, applications and PostgreSQL on a bridge, and test them (root)
+	@.ci/deps stack
+	@BERTH=$(abspath $(BIN)) tests/e2e/run
+
 .PHONY: lint
 lint: $(EMBEDDED) ## check style and common mistakes
 	$(GO) mod tidy -diff

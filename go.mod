@@ -11,6 +11,7 @@ require github.com/sirupsen/logrus v1.10.2
 
 require (
 	github.com/checkpoint-restore/go-criu/v8 v8.3.0
+	github.com/godbus/dbus/v5 v5.2.4
 	github.com/moby/sys/mountinfo v0.7.3
 	github.com/seccomp/libseccomp-golang v0.11.1
 	github.com/spf13/cobra v1.10.2

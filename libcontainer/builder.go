@@ -53,6 +53,8 @@ type built struct {
 	master, peer *os.File
 	// ptyName is the pty's path in the container, for the receiver of master.
 	ptyName string
+	// ruleset is of Landlock; nil for none.
+	ruleset *os.File
 	// home is the user's home directory, "" when HOME is set already.
 	home string
 }
@@ -61,7 +63,7 @@ func (b *built) close() {
 	if b == nil {
 		return
 	}
-	for _, f := range []*os.File{b.chroot, b.master, b.peer} {
+	for _, f := range []*os.File{b.chroot, b.master, b.peer, b.ruleset} {
 		if f != nil {
 			_ = f.Close()
 		}
@@ -90,7 +92,7 @@ func startThreadBuilder(cr *creation, job *buildJob) *threadBuilder {
 		proceed: make(chan bool, 1),
 		done:    make(chan buildResult, 1),
 	}
-	if !hasCreateHooks(cr.cfg) && len(cr.cfg.NetDevices) == 0 {
+	if !hasCreateHooks(cr.cfg) && len(cr.cfg.NetDevices) == 0 && (cr.cfg.Network == nil || !setsNetwork(cr.cfg.Sysctls)) {
 		b.proceed <- true // nothing to wait for between the mounts and the pivot
 	}
 	go b.run()
@@ -140,7 +142,7 @@ func (b *threadBuilder) mount() error {
 	if err != nil {
 		return b.cr.describe(err)
 	}
-	if err := b.job.openTrees(b.cr.init); err != nil {
+	if err := b.job.openTrees(b.cr.init.PID, b.cr.init.PIDFD); err != nil {
 		return errors.Join(err, inside.Close())
 	}
 	if err := joinAsBuilder(b.cr.init, b.cr.cfg.Namespaces); err != nil {

@@ -41,13 +41,13 @@ func (c *Container) Checkpoint(o *CheckpointOptions) error {
 		if status != specs.StateRunning && status != Paused {
 			return fmt.Errorf("container cannot be checkpointed in %s state", status)
 		}
-		if err := c.refuseCheckpoint(); err != nil {
+		if err := c.refuseCheckpoint(o); err != nil {
 			return err
 		}
 		if err := o.makeDirectories(); err != nil {
 			return err
 		}
-		if err := c.dump(o, m); err != nil {
+		if err := c.standingStill(status, m, func() error { return c.dump(o, m) }); err != nil {
 			return err
 		}
 		if o.LeaveRunning || o.PreDump {
@@ -57,15 +57,41 @@ func (c *Container) Checkpoint(o *CheckpointOptions) error {
 	})
 }
 
+// standingStill pauses the container, unless it is, while do runs: what criu is told of it
+// must not change before criu looks. It thaws the container itself, and leaves it as it
+// was in the end.
+func (c *Container) standingStill(status specs.ContainerState, m cgroups.Manager, do func() error) error {
+	if status == Paused {
+		return do()
+	}
+	err := m.Freeze(true)
+	if errors.Is(err, cgroups.ErrNoCgroup) {
+		return do()
+	}
+	if err != nil {
+		return err
+	}
+	err = do()
+	if terr := m.Freeze(false); terr != nil {
+		err = errors.Join(err, terr)
+	}
+	return err
+}
+
 // refuseCheckpoint tells what criu would save and nobody could restore.
-func (c *Container) refuseCheckpoint() error {
+func (c *Container) refuseCheckpoint(o *CheckpointOptions) error {
 	switch {
 	case c.saved.ListenerPath != "":
 		// What the agent holds is not the container's to save, and a filter whose
 		// notifications nobody gets makes errors of system calls.
 		return errors.New("linux.seccomp.listenerPath: a container with a seccomp agent cannot be checkpointed")
+	case c.saved.Annotations[configs.LandlockAnnotation] != "":
+		return errors.New(configs.LandlockField + ": a process that Landlock confines cannot be checkpointed")
 	case configs.NamespaceType(c.saved.Namespaces)&configs.NewMount == 0:
 		return errors.New("linux.namespaces: a container without a mount namespace cannot be checkpointed")
+	case len(c.saved.Network) > 0 && !o.EmptyNetwork:
+		// In images one end would be of a bridge that criu knows nothing of.
+		return errors.New("a container that berth has connected with a bridge can only be checkpointed with --empty-ns network")
 	}
 	return nil
 }
@@ -97,6 +123,42 @@ func (c *Container) dump(o *CheckpointOptions, m cgroups.Manager) error {
 	if o.PreDump {
 		r.task.Type = rpc.CriuReqType_PRE_DUMP
 	}
+	if err := c.dumpOptions(r, o, m); err != nil {
+		return err
+	}
+	pids, others, err := c.processTree(m)
+	if err != nil {
+		return err
+	}
+	for _, pid := range others {
+		o.Log.Warnf("process %d is not saved: criu saves what descends from the container's first process", pid)
+	}
+	if len(others) > 0 && !o.LeaveRunning && !o.PreDump {
+		r.task.Notify = func(step string, _ int, _ *os.File) error {
+			if step != "post-dump" {
+				return nil
+			}
+			return endOthers(others, m)
+		}
+	}
+	names, err := c.describeOutside(r.task.Opts, pids)
+	if err != nil {
+		return err
+	}
+	if !o.PreDump {
+		// Before criu ends the container: then nobody could find them out any more.
+		if err := writeDescriptors(o.ImagePath, names); err != nil {
+			return fmt.Errorf("image-path: %w", err)
+		}
+	}
+	if err := r.openDirectories(); err != nil {
+		return err
+	}
+	return r.run()
+}
+
+// dumpOptions fills in what only a dump has.
+func (c *Container) dumpOptions(r *criuRun, o *CheckpointOptions, m cgroups.Manager) error {
 	if o.NetworkLock != "" {
 		if err := r.need(31700, "network-lock"); err != nil {
 			return err
@@ -118,46 +180,43 @@ func (c *Container) dump(o *CheckpointOptions, m cgroups.Manager) error {
 	if dir := freezer(m.Paths()); dir != "" {
 		opts.FreezeCgroup = &dir
 	}
-	if opts.CgRoot, err = cgroupRoots(m); err != nil {
-		return err
-	}
-	names, err := c.describeOutside(opts)
+	roots, err := cgroupRoots(m)
 	if err != nil {
 		return err
 	}
-	if !o.PreDump {
-		// Before criu ends the container: then nobody could find them out any more.
-		if err := writeDescriptors(o.ImagePath, names); err != nil {
-			return fmt.Errorf("image-path: %w", err)
-		}
+	opts.CgRoot = roots
+	// In hierarchies that are not the container's its processes are wherever their
+	// parent was.
+	for _, root := range opts.CgRoot {
+		opts.CgroupDumpController = append(opts.CgroupDumpController, root.GetCtrl())
 	}
-	if err := r.openDirectories(); err != nil {
-		return err
-	}
-	return r.run()
+	return nil
 }
 
 // describeOutside tells criu what of the container is not its own, and gives the names of
-// its standard streams.
-func (c *Container) describeOutside(opts *rpc.CriuOpts) (names [3]string, err error) {
+// its files from outside.
+func (c *Container) describeOutside(opts *rpc.CriuOpts, pids []int) ([]string, error) {
 	inside, err := readMounts(strconv.Itoa(c.saved.PID))
 	if err != nil {
-		return names, err
+		return nil, err
 	}
 	outside, err := readMounts("self")
 	if err != nil {
-		return names, err
+		return nil, err
 	}
-	for _, path := range externalMounts(inside, outside, configs.NamespaceType(c.saved.Namespaces)) {
+	external := externalMounts(inside, outside, configs.NamespaceType(c.saved.Namespaces))
+	for _, path := range external {
 		addMount(opts, path, path)
 	}
-	names, external, err := stdioNames(c.saved.PID, inside)
+	names, keys, err := describeFiles(c.saved.PID, pids, outside)
 	if err != nil {
-		return names, err
+		return nil, err
 	}
-	opts.External = append(opts.External, external...)
+	for _, path := range external {
+		names = append(names, mountName(path))
+	}
 	joined, err := c.joinedNamespaces()
-	opts.External = append(opts.External, joined...)
+	opts.External = append(append(opts.External, keys...), joined...)
 	return names, err
 }
 

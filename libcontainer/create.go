@@ -8,10 +8,12 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"runtime"
 	"time"
 
 	"github.com/berth-run/berth/libcontainer/cgroups"
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/landlock"
 	"github.com/berth-run/berth/libcontainer/internal/resctrl"
 	"github.com/berth-run/berth/libcontainer/network"
 	"github.com/berth-run/berth/nsenter"
@@ -226,6 +228,8 @@ func (cr *creation) planCgroup() error {
 		Namespaces: uint32(cr.cfg.Namespaces.Types()), NoNewKeyring: cr.cfg.NoNewKeyring,
 		JoinedNamespaces: uint32(cr.cfg.Namespaces.Types() &^ cr.cfg.Namespaces.NewFlags()),
 		MemoryPolicy:     cr.cfg.MemoryPolicy, CgroupPaths: m.Paths(), CgroupRootless: cr.cfg.Cgroup.Rootless,
+		SystemdUnit:       m.Unit(),
+		RootfsPropagation: uint64(cr.cfg.Rootfs.Propagation), MountLabel: cr.cfg.MountLabel,
 		CgroupSubgroup: path.Join(cr.cfg.Cgroup.Subgroup, cr.cfg.Cgroup.Delegated),
 		Poststart:      cr.cfg.Hooks.Poststart, Poststop: cr.cfg.Hooks.Poststop,
 		HookStdout: cr.cfg.HookStdout, HookStderr: cr.cfg.HookStderr,
@@ -243,6 +247,9 @@ func (cr *creation) planCgroup() error {
 		cr.saved.Personality = &domain
 	}
 	if err := cr.planResctrl(); err != nil {
+		return err
+	}
+	if err := cr.planNetwork(); err != nil {
 		return err
 	}
 	return cr.saved.write(cr.dir)
@@ -264,15 +271,17 @@ func (cr *creation) startInit() error {
 	if o.CgroupDir != nil {
 		defer o.CgroupDir.Close()
 	}
-	made := make(chan error, 1)
-	go func() { made <- cr.makeCgroup() }()
+	made, born := make(chan error, 1), make(chan int, 1)
+	go func() { made <- cr.makeCgroup(born) }()
 	err = withOOMScore(cr.cfg.Process.OOMScoreAdj, func() (err error) {
 		cr.init, err = startNamespaced(o)
 		return err
 	})
 	if cr.init != nil {
 		cr.undo.push("kill init", cr.killInit)
+		born <- cr.init.PID
 	}
+	close(born)
 	// A cgroup that cannot be had says more than an init that could not enter it.
 	if cerr := <-made; cerr != nil {
 		err = cerr
@@ -293,9 +302,17 @@ func (cr *creation) startInit() error {
 	return nil
 }
 
-// makeCgroup makes the cgroups and opens what init needs to get into them.
-func (cr *creation) makeCgroup() error {
+// makeCgroup makes the cgroups and opens what init needs to get into them. born is where
+// init's pid comes from, if it comes.
+func (cr *creation) makeCgroup(born <-chan int) error {
 	if err := cr.cgroup.Create(); err != nil {
+		return err
+	}
+	pid, ok := <-born
+	if !ok {
+		return nil // startNamespaced has an error.
+	}
+	if err := cr.cgroup.Adopt(pid); err != nil {
 		return err
 	}
 	var err error
@@ -334,10 +351,15 @@ func (cr *creation) buildAndPrepare() error {
 		})
 	}
 	b := startBuilder(cr)
+	connected := cr.startNetwork()
 	herr := cr.prepareHost()
+	nerr := connected()
 	err := b.waitMounted()
 	if err == nil {
 		err = herr
+	}
+	if err == nil {
+		err = nerr
 	}
 	if err != nil {
 		b.abort()
@@ -416,10 +438,24 @@ func (cr *creation) configureInit() error {
 	if err != nil {
 		return err
 	}
+	if err := cr.allowFifo(fifo); err != nil {
+		return err
+	}
 	if plan.Listener != nil {
 		return cr.describe(configureWithAgent(cr.init, cr.agent, plan))
 	}
 	return cr.describe(cr.init.Configure(plan))
+}
+
+// allowFifo lets init open the fifo when Landlock confines it already. Nobody else of
+// the container ever comes to see it.
+func (cr *creation) allowFifo(fifo *os.File) error {
+	if cr.built.ruleset == nil {
+		return nil
+	}
+	defer runtime.KeepAlive(fifo)
+	write := cr.cfg.Process.Landlock.FS & unix.LANDLOCK_ACCESS_FS_WRITE_FILE
+	return landlock.FromFile(cr.built.ruleset).AllowPath(int(fifo.Fd()), write)
 }
 
 // handOver gives the caller what it asked for: pty, pidfd, pid file. The pid file comes
@@ -461,6 +497,6 @@ func (cr *creation) handOverConsole() error {
 func (cr *creation) hookState(status specs.ContainerState) *specs.State {
 	return &specs.State{
 		Version: cr.cfg.SpecVersion, ID: cr.id, Status: status, Pid: cr.init.PID,
-		Bundle: cr.cfg.Bundle, Annotations: cr.cfg.Annotations,
+		Bundle: cr.cfg.Bundle, Annotations: withNetworkStatus(cr.cfg.Annotations, cr.saved.Network),
 	}
 }

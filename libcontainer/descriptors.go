@@ -18,51 +18,82 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// descriptorsFile is where a checkpoint keeps what init's standard streams are, a list of
-// three. A pipe, a socket or a terminal, by criu's name for it ("pipe:[INODE]",
-// "socket:[INODE]", "tty[RDEV:DEV]"), gets the stream of the restore in its place. A file
-// of the host's, "file[MOUNT:INODE] PATH", is opened anew: criu puts nothing of another
-// kind or size in its place. What is the container's is a path. The form is runc's, but
-// for files and terminals.
+// descriptorsFile is where a checkpoint keeps what a restore has to give the processes from
+// outside: a list that begins with init's three standard streams. A pipe, a socket or a
+// terminal, by criu's name for it ("pipe:[INODE]", "socket:[INODE]", "tty[RDEV:DEV]"), gets
+// the stream of the restore in its place. A file of the host's, "file[MOUNT:INODE] PATH",
+// is opened anew: criu puts nothing of another kind or size in its place. What else of the
+// host's any process has open follows, and what of the host's is mounted, "mnt[PATH]". All
+// else is a path. The form is runc's, which looks at pipes only.
 const descriptorsFile = "descriptors.json"
 
-// stdioNames finds the names of the standard streams of a process. Those that are files of
-// the host, out of the container's reach, need to be told to criu: they are external.
-func stdioNames(pid int, mounts []*mountinfo.Info) (names [3]string, external []string, err error) {
-	for fd := range names {
-		dir := "/proc/" + strconv.Itoa(pid)
-		names[fd], err = os.Readlink(fmt.Sprintf("%s/fd/%d", dir, fd))
-		if errors.Is(err, os.ErrNotExist) {
-			continue // closed
-		}
+// mountName is the name of what is mounted on path.
+func mountName(path string) string { return "mnt[" + path + "]" }
+
+// standardStreams is how many of the descriptors are init's streams.
+const standardStreams = 3
+
+// describeFiles finds the descriptors of a container that stands still. Keys are what criu
+// has to be told is external. A file is the host's when its mount is: outside are the
+// mounts of the runtime.
+func describeFiles(init int, pids []int, outside []*mountinfo.Info) (names, keys []string, err error) {
+	hosts := make(map[int]bool, len(outside))
+	for _, m := range outside {
+		hosts[m.ID] = true
+	}
+	for fd := range standardStreams {
+		name, key, err := describeFile(init, strconv.Itoa(fd), hosts)
 		if err != nil {
-			return names, nil, err
+			return nil, nil, err
 		}
-		if !strings.HasPrefix(names[fd], "/") {
-			continue
-		}
-		mount, err := mountOfFD(fmt.Sprintf("%s/fdinfo/%d", dir, fd))
-		if err != nil {
-			return names, nil, err
-		}
-		if slices.ContainsFunc(mounts, func(m *mountinfo.Info) bool { return m.ID == mount }) {
-			continue
-		}
-		var st unix.Stat_t
-		if err := unix.Stat(fmt.Sprintf("%s/fd/%d", dir, fd), &st); err != nil {
-			return names, nil, &os.PathError{Op: "stat", Path: names[fd], Err: err}
-		}
-		key := fmt.Sprintf("file[%x:%x]", mount, st.Ino)
-		names[fd] = key + " " + names[fd]
-		if isTTY(&st) {
-			key = fmt.Sprintf("tty[%x:%x]", st.Rdev, st.Dev)
-			names[fd] = key
-		}
-		if !slices.Contains(external, key) {
-			external = append(external, key)
+		names = append(names, name)
+		if key != "" && !slices.Contains(keys, key) {
+			keys = append(keys, key)
 		}
 	}
-	return names, external, nil
+	for _, pid := range pids {
+		entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return nil, nil, err
+		}
+		for _, e := range entries {
+			name, key, err := describeFile(pid, e.Name(), hosts)
+			if err != nil {
+				return nil, nil, err
+			}
+			if key != "" && !slices.Contains(keys, key) {
+				names, keys = append(names, name), append(keys, key)
+			}
+		}
+	}
+	return names, keys, nil
+}
+
+// describeFile finds the name of an open file, "" when it is closed, and criu's name of
+// one of the host's.
+func describeFile(pid int, fd string, hosts map[int]bool) (name, key string, err error) {
+	path := fmt.Sprintf("/proc/%d/fd/%s", pid, fd)
+	name, err = os.Readlink(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return "", "", nil
+	}
+	if err != nil || !strings.HasPrefix(name, "/") {
+		return name, "", err
+	}
+	mount, err := mountOfFD(fmt.Sprintf("/proc/%d/fdinfo/%s", pid, fd))
+	if err != nil || !hosts[mount] {
+		return name, "", err
+	}
+	var st unix.Stat_t
+	if err := unix.Stat(path, &st); err != nil {
+		return "", "", &os.PathError{Op: "stat", Path: path, Err: err}
+	}
+	if isTTY(&st) {
+		key = fmt.Sprintf("tty[%x:%x]", st.Rdev, st.Dev)
+		return key, key, nil
+	}
+	key = fmt.Sprintf("file[%x:%x]", mount, st.Ino)
+	return key + " " + name, key, nil
 }
 
 // isTTY says whether a file is a terminal by its number (devices.txt of the kernel): ttys,
@@ -95,7 +126,7 @@ func mountOfFD(path string) (int, error) {
 }
 
 // writeDescriptors saves the names beside the images.
-func writeDescriptors(images string, names [3]string) error {
+func writeDescriptors(images string, names []string) error {
 	data, err := json.Marshal(names)
 	if err != nil {
 		return err
@@ -103,47 +134,48 @@ func writeDescriptors(images string, names [3]string) error {
 	return writeFileAtomically(filepath.Join(images, descriptorsFile), data, 0o600)
 }
 
-// readDescriptors reads what writeDescriptors has written.
-func readDescriptors(images string) (names [3]string, err error) {
+// readDescriptors reads what writeDescriptors has written, or runc.
+func readDescriptors(images string) ([]string, error) {
 	path := filepath.Join(images, descriptorsFile)
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return names, err
+		return nil, err
 	}
-	var list []string
-	if err := json.Unmarshal(data, &list); err != nil {
-		return names, fmt.Errorf("%s: %w", path, err)
+	var names []string
+	if err := json.Unmarshal(data, &names); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	if len(list) > len(names) {
-		return names, fmt.Errorf("%s: %d descriptors, want 3", path, len(list))
+	if len(names) < standardStreams {
+		return nil, fmt.Errorf("%s: %d descriptors, want at least %d", path, len(names), standardStreams)
 	}
-	copy(names[:], list)
 	return names, nil
 }
 
-// inheritStdio puts the caller's streams in the place of those of the images. Several of
-// them may have one name, when they were one open file: then it is the last that counts,
-// opened anew to read and write when it has to serve as input too. The returned files are
-// open for criu.
-func inheritStdio(t *criu.Task, names [3]string, stdio [3]*os.File) ([]*os.File, error) {
+// inheritFiles gives criu what the processes have from outside: the caller's streams, or
+// the host's files. Several streams may have one name, when they were one open file: then
+// it is the last that counts, opened anew to read and write when it has to serve as input
+// too. The returned files are open for criu.
+func inheritFiles(t *criu.Task, names []string, stdio [standardStreams]*os.File) ([]*os.File, error) {
 	var opened []*os.File
 	for fd := len(names) - 1; fd >= 0; fd-- {
 		key, path, external := strings.Cut(names[fd], "] ")
 		if slices.Contains(names[fd+1:], names[fd]) {
 			continue
 		}
-		f := stdio[fd]
+		var f *os.File
 		switch {
 		case external:
 			key += "]"
-		case !replaceable(key):
+		case fd >= standardStreams || !replaceable(key):
 			continue
-		case f == nil:
+		case stdio[fd] == nil:
 			path = os.DevNull
 		case fd > 0 && names[fd] == names[0]:
-			path = fmt.Sprintf("/proc/self/fd/%d", f.Fd())
+			path = fmt.Sprintf("/proc/self/fd/%d", stdio[fd].Fd())
+		default:
+			f = stdio[fd]
 		}
-		if path != "" {
+		if f == nil {
 			var err error
 			if f, err = openAny(path); err != nil {
 				return opened, err

@@ -33,8 +33,8 @@ type Event struct {
 type Stats struct {
 	stats.Stats
 	IntelRdt *resctrl.Stats `json:"intel_rdt"` // never nil: readers want the key
-	// NetworkInterfaces is empty: readers want the key.
-	NetworkInterfaces []struct{} `json:"network_interfaces"`
+	// NetworkInterfaces are those that berth has made, null for none: readers want the key.
+	NetworkInterfaces []InterfaceStats `json:"network_interfaces"`
 }
 
 // Stats gives the statistics of a container that has not stopped. ErrNotRunning
@@ -59,7 +59,11 @@ func (c *Container) Stats() (*Stats, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Stats{Stats: *s, IntelRdt: rdt}, nil
+	interfaces, err := c.interfaceStats()
+	if err != nil {
+		return nil, err
+	}
+	return &Stats{Stats: *s, IntelRdt: rdt, NetworkInterfaces: interfaces}, nil
 }
 
 // notRunningError is ErrNotRunning in the words of `runc events`.

@@ -79,6 +79,7 @@ type execution struct {
 	init    *nsenter.Init
 	master  *os.File // of the pty
 	peer    *os.File
+	ruleset *os.File
 	filter  []byte
 	home    string // the user's, "" when HOME is set already
 	reaped  unix.WaitStatus
@@ -112,7 +113,7 @@ func (x *execution) release() {
 	for _, r := range []*receiver{x.console, x.pidfdTo, x.agent} {
 		r.close()
 	}
-	for _, f := range append(x.extra, x.target, x.root, x.master, x.peer) {
+	for _, f := range append(x.extra, x.target, x.root, x.master, x.peer, x.ruleset) {
 		if f != nil {
 			_ = f.Close()
 		}
@@ -174,6 +175,12 @@ func (x *execution) lookUp() error {
 	if err := x.openRoot(); err != nil {
 		return err
 	}
+	if x.p.Landlock != nil {
+		var err error
+		if x.ruleset, err = rootfs.Landlock(x.root, x.p.Landlock); err != nil {
+			return err
+		}
+	}
 	if hasEnv(x.p.Env, "HOME") {
 		return nil
 	}
@@ -185,7 +192,7 @@ func (x *execution) lookUp() error {
 // openRoot opens the container's root directory, when the plan needs it. That of a
 // number that has become another process's meanwhile is told by the pidfd.
 func (x *execution) openRoot() error {
-	if !x.p.Terminal && hasEnv(x.p.Env, "HOME") && x.ownRoot() {
+	if !x.p.Terminal && hasEnv(x.p.Env, "HOME") && x.ownRoot() && x.p.Landlock == nil {
 		return nil
 	}
 	path := "/proc/" + strconv.Itoa(x.c.saved.PID) + "/root"
@@ -337,6 +344,7 @@ func (x *execution) plan() (*nsenter.Plan, error) {
 	}
 	p.AtOnce = true
 	p.Console = x.peer
+	p.Landlock = x.ruleset
 	p.NewSession = true
 	if !x.ownRoot() {
 		p.Root = x.root

@@ -30,12 +30,17 @@ func (x *execution) startInit() error {
 	} else if dir, ok := paths[""]; ok && x.c.saved.CgroupSubgroup != "" {
 		paths = map[string]string{"": path.Join(dir, x.c.saved.CgroupSubgroup)}
 	}
-	err := x.startInside(paths)
+	err := x.startInside(paths, false)
+	if x.c.saved.SystemdUnit != "" && len(x.opts.Cgroups) == 0 && errors.Is(err, os.ErrPermission) {
+		// Between a user's session and his service manager's units there is a cgroup
+		// that is not his. Only systemd may move a process across it.
+		err = x.startInside(paths, true)
+	}
 	// A container whose init moved itself (systemd does, to make cgroups of its own
 	// below the container's) may have no room for processes where it began.
 	if len(x.opts.Cgroups) == 0 && isCgroupClosed(err) {
 		if now, found := x.c.presentCgroups(); found {
-			err = x.startInside(now)
+			err = x.startInside(now, false)
 		}
 	}
 	if err == nil {
@@ -55,10 +60,10 @@ func isCgroupClosed(err error) bool {
 	return false
 }
 
-// startInside starts init in the cgroups at paths. The clone and what has to be looked up for
-// later go on at once: init gets its v1 cgroups with the first message.
-func (x *execution) startInside(paths map[string]string) error {
-	kinds := configs.NamespaceType(x.c.saved.Namespaces)
+// startInside starts init in the cgroups at paths, or with adopt has systemd put it into
+// the container's. The clone and what has to be looked up for later go on at once: init
+// gets its v1 cgroups with the first message.
+func (x *execution) startInside(paths map[string]string, adopt bool) error {
 	o := &nsenter.Options{
 		Stdio:      x.opts.Stdio,
 		ExtraFiles: x.extra,
@@ -66,18 +71,8 @@ func (x *execution) startInside(paths map[string]string) error {
 		ResetAffinity: x.p.ExecCPUAffinity == nil,
 		Deferred:      true,
 	}
-	// A user namespace that grants the rights over the pid namespace has to be joined
-	// before that one: then it is init that joins both, and forks.
-	if kinds&configs.NewPID != 0 && !unprivileged() {
-		o.PIDNamespace = x.target
-		kinds &^= configs.NewPID
-	}
-	if kinds != 0 {
-		// All at once: the kernel checks the rights over each with those that init
-		// has before, so it does not matter which user namespace owns which.
-		o.Joins = []nsenter.Join{{Type: uint32(kinds), FD: x.target}}
-	}
-	if dir, ok := paths[""]; ok {
+	o.PIDNamespace, o.Joins = x.c.joins(x.target)
+	if dir, ok := paths[""]; ok && !adopt {
 		f, err := os.OpenFile(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 		if err != nil {
 			return fmt.Errorf("place in cgroup: %w", err)
@@ -98,6 +93,9 @@ func (x *execution) startInside(paths map[string]string) error {
 		}
 		return cerr
 	}
+	if err == nil && adopt {
+		err = x.adopt()
+	}
 	if err == nil {
 		o.CgroupTasks = place.Tasks
 		err = x.init.Bootstrap(o)
@@ -106,6 +104,15 @@ func (x *execution) startInside(paths map[string]string) error {
 		return errors.Join(err, x.kill())
 	}
 	return nil
+}
+
+// adopt has systemd put init into the container's cgroup.
+func (x *execution) adopt() error {
+	m, err := x.c.cgroup()
+	if err != nil {
+		return err
+	}
+	return m.Adopt(x.init.PID)
 }
 
 // tasks opens the files by which init gets into v1 cgroups.

@@ -4,9 +4,11 @@ package libcontainer
 
 import (
 	"errors"
+	"fmt"
 	"os"
 
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/landlock"
 	"golang.org/x/sys/unix"
 )
 
@@ -18,6 +20,20 @@ func checkLabels(p *configs.Process) error {
 	}
 	if p.SELinuxLabel != "" && !haveSELinux() {
 		return errors.New("process.selinuxLabel: SELinux is not enabled")
+	}
+	return checkLandlock(p.Landlock)
+}
+
+func checkLandlock(l *configs.Landlock) error {
+	if l == nil {
+		return nil
+	}
+	abi, err := landlock.ABI()
+	if err != nil {
+		return fmt.Errorf("%s: this kernel has no Landlock: %s", configs.LandlockField, err.Error())
+	}
+	if abi < l.ABI {
+		return fmt.Errorf("%s.abi: needs Landlock ABI %d, this kernel has %d", configs.LandlockField, l.ABI, abi)
 	}
 	return nil
 }

@@ -21,6 +21,7 @@ func (cr *creation) plan(fifo *os.File) (*nsenter.Plan, error) {
 	}
 	p.Root = cr.built.chroot
 	p.Console = cr.built.peer
+	p.Landlock = cr.built.ruleset
 	p.ExecFifo = fifo
 	p.NewSession = true
 	if !cr.cfg.NoNewKeyring {

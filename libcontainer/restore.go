@@ -48,9 +48,17 @@ type restoration struct {
 	creation
 	o         *RestoreOptions
 	run       *criuRun
+	names     []string // of descriptorsFile
 	terminals []*os.File
-	// strict says that criu makes the cgroups.
-	strict bool
+}
+
+// strictCgroups says that criu makes the cgroups.
+func (r *restoration) strictCgroups() bool { return r.o.ManageCgroupsMode == "strict" }
+
+// ignoreCgroups says that criu leaves the processes in its own cgroups, which have to be
+// made the container's then. Systemd does that with any.
+func (r *restoration) ignoreCgroups() bool {
+	return r.o.ManageCgroupsMode == "ignore" && r.cgroup.Unit() == ""
 }
 
 // Restore makes a container of a checkpoint. On error nothing of it is left.
@@ -60,7 +68,7 @@ func (s *Store) Restore(id string, cfg *configs.Config, o *RestoreOptions) (*Con
 	}
 	r := &restoration{
 		creation: creation{store: s, id: id, dir: s.dir(id), cfg: cfg, opts: &o.CreateOptions},
-		o:        o, strict: o.ManageCgroupsMode == "strict",
+		o:        o,
 	}
 	defer r.release()
 	steps := []func() error{
@@ -76,7 +84,7 @@ func (s *Store) Restore(id string, cfg *configs.Config, o *RestoreOptions) (*Con
 		r.externalSources,
 		r.compileSeccomp,
 		r.keepForExec,
-		func() error { return r.run.run() },
+		r.restoreProcesses,
 		r.takeTerminal,
 		r.handOver,
 	}
@@ -103,6 +111,12 @@ func (r *restoration) prepareCriu() error {
 	if r.saved.RootfsMountID != 0 || !r.cfg.Namespaces.Contains(configs.NewMount) {
 		return errors.New("linux.namespaces: a container without a mount namespace cannot be restored")
 	}
+	if r.cfg.Process.Landlock != nil {
+		return errors.New(configs.LandlockField + ": a restored process cannot be confined by Landlock")
+	}
+	if r.cfg.Network != nil && !r.o.EmptyNetwork {
+		return fmt.Errorf("%s: can only be restored with --empty-ns network", r.cfg.Network.Field)
+	}
 	if err := r.o.makeWork(); err != nil {
 		return err
 	}
@@ -112,8 +126,10 @@ func (r *restoration) prepareCriu() error {
 	}
 	r.run = run
 	run.task.Type = rpc.CriuReqType_RESTORE
-	run.task.Stdio = r.opts.Stdio
-	run.task.Launch, run.task.Notify = r.launch, r.notified
+	if r.o.ShellJob {
+		run.task.Stdin = r.opts.Stdio[0] // criu takes the job's terminal from there
+	}
+	run.task.Launch, run.task.Started, run.task.Notify = r.launch, r.criuStarted, r.notified
 	opts := run.task.Opts
 	opts.Root = &r.cfg.Rootfs.Path
 	// The first process shall be our child, not criu's, which ends.
@@ -122,11 +138,10 @@ func (r *restoration) prepareCriu() error {
 	if err := r.labels(opts); err != nil {
 		return err
 	}
-	names, err := readDescriptors(r.o.ImagePath)
-	if err != nil {
+	if r.names, err = readDescriptors(r.o.ImagePath); err != nil {
 		return fmt.Errorf("image-path: %w", err)
 	}
-	opened, err := inheritStdio(&run.task, names, r.opts.Stdio)
+	opened, err := inheritFiles(&run.task, r.names, r.opts.Stdio)
 	run.files = append(run.files, opened...)
 	return err
 }
@@ -145,19 +160,37 @@ func (r *restoration) labels(opts *rpc.CriuOpts) error {
 
 // makeCgroups makes the cgroups, unless that is criu's to do.
 func (r *restoration) makeCgroups() error {
-	roots, err := cgroupRoots(r.cgroup)
-	if err != nil {
-		return err
-	}
-	r.run.task.Opts.CgRoot = roots
-	if r.strict {
+	if r.strictCgroups() {
 		return r.expectNoCgroup()
 	}
 	r.undo.push("remove the cgroup", r.cgroup.Destroy)
-	if err := r.cgroup.Create(); err != nil {
+	return r.cgroup.Create()
+}
+
+// criuStarted completes the cgroups. Systemd makes those of a scope around a process, and
+// criu, which waits, is as good a one as any.
+func (r *restoration) criuStarted(pid int) error {
+	if !r.strictCgroups() {
+		if err := r.limitCgroups(pid); err != nil {
+			return err
+		}
+	}
+	if r.resctrl != nil {
+		// All that criu makes is born there.
+		if err := r.resctrl.Join(pid); err != nil {
+			return err
+		}
+	}
+	roots, err := cgroupRoots(r.cgroup)
+	r.run.task.Opts.CgRoot = roots
+	return err
+}
+
+func (r *restoration) limitCgroups(pid int) error {
+	if err := r.cgroup.Adopt(pid); err != nil {
 		return err
 	}
-	r.saved.CgroupPaths = r.cgroup.Paths()
+	r.saved.CgroupPaths = r.cgroup.Paths() // without those that were not allowed
 	if err := r.cgroup.Set(r.cfg.Cgroup.Resources); err != nil {
 		return err
 	}
@@ -170,6 +203,9 @@ func (r *restoration) makeCgroups() error {
 // expectNoCgroup makes sure that the cgroups which criu is going to make are nobody's, and
 // so ours to remove.
 func (r *restoration) expectNoCgroup() error {
+	if r.cgroup.Unit() != "" {
+		return errors.New("manage-cgroups-mode strict: the cgroup is for systemd to make")
+	}
 	paths := r.cgroup.Paths()
 	for _, dir := range paths {
 		if _, err := os.Lstat(dir); !errors.Is(err, os.ErrNotExist) {
@@ -178,8 +214,18 @@ func (r *restoration) expectNoCgroup() error {
 	}
 	m, err := cgroups.Load(paths, &r.cfg.Cgroup)
 	r.cgroup = m
+	r.saved.SystemdUnit = "" // criu asks nobody
 	r.undo.push("remove the cgroup", m.Destroy)
 	return err
+}
+
+// restoreProcesses lets criu do its work. It may restore the freezer as well: an engine has
+// paused the container for the checkpoint, or we have.
+func (r *restoration) restoreProcesses() error {
+	if err := r.run.run(); err != nil {
+		return err
+	}
+	return ignoreNoCgroup(r.cgroup.Freeze(false))
 }
 
 // notified follows criu's work.
@@ -206,6 +252,9 @@ func (r *restoration) namespacesReady(pid int) error {
 	r.init = nsenter.Adopt(pid, os.NewFile(uintptr(fd), "pidfd"))
 	r.undo.push("kill init", r.killInit)
 	if r.o.EmptyNetwork {
+		if err := r.startNetwork()(); err != nil {
+			return err
+		}
 		if err := r.moveNetDevices(); err != nil {
 			return err
 		}
@@ -216,12 +265,12 @@ func (r *restoration) namespacesReady(pid int) error {
 // restored comes when the processes are complete and stand still. From now on they
 // outlive this process, so the state has to be complete.
 func (r *restoration) restored(pid int) error {
-	if r.strict {
+	if r.strictCgroups() {
 		if err := r.setDeviceRules(); err != nil {
 			return err
 		}
 	}
-	if err := r.joinResctrl(); err != nil {
+	if err := r.enterDelegated(); err != nil {
 		return err
 	}
 	p, err := readProcStat(pid)

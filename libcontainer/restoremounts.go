@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/berth-run/berth/libcontainer/cgroups"
+	"github.com/berth-run/berth/libcontainer/cgroups/cgroupfs"
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/mountapi"
 	"github.com/berth-run/berth/libcontainer/rootfs"
@@ -57,6 +59,22 @@ func (r *restoration) externalSources() error {
 	for _, masked := range r.cfg.MaskedPaths {
 		add(masked, os.DevNull)
 	}
+	return r.checkSources()
+}
+
+// checkSources tells which mount of the checkpoint the plan has not: criu would tell its
+// number.
+func (r *restoration) checkSources() error {
+	known := make(map[string]bool)
+	for _, m := range r.run.task.Opts.ExtMnt {
+		known[mountName(m.GetKey())] = true
+	}
+	for _, name := range r.names {
+		if strings.HasPrefix(name, "mnt[") && !known[name] {
+			return fmt.Errorf("mounts: the checkpoint has a mount of the host's on %s, and the config has none there",
+				strings.TrimSuffix(strings.TrimPrefix(name, "mnt["), "]"))
+		}
+	}
 	return nil
 }
 
@@ -75,6 +93,11 @@ func (r *restoration) cgroupSources(add func(point, source string), point string
 		return // criu mounts the root of the namespace
 	}
 	for _, h := range r.cgroup.Hierarchies() {
+		if h.Name == "" && !r.cfg.Namespaces.Contains(configs.NewUser) {
+			// As the builder does: who owns the namespace sees all of cgroup v2.
+			add(point, cgroupfs.Root)
+			continue
+		}
 		add(path.Join(point, h.Name), h.Path)
 	}
 }
@@ -94,12 +117,35 @@ func (r *restoration) launch(start func() error) error {
 		if err == nil {
 			err = r.run.openDirectories()
 		}
+		if err == nil && r.ignoreCgroups() {
+			err = r.placeCriu()
+		}
 		if err == nil {
 			err = start()
 		}
 		done <- err
 	}()
 	return <-done
+}
+
+// placeCriu puts criu, and so the processes that it does not move, into the container's
+// cgroups: those of v1 by way of the calling thread, from which criu inherits them.
+func (r *restoration) placeCriu() error {
+	// As for a container that exists: the cgroup of a scope is there already.
+	m, err := cgroups.Load(r.saved.CgroupPaths, &configs.Cgroup{Subgroup: r.cfg.Cgroup.Subgroup})
+	if err != nil {
+		return err
+	}
+	if r.place, err = m.Placement(); err != nil {
+		return err
+	}
+	for _, tasks := range r.place.Tasks {
+		if _, err := tasks.WriteString("0"); err != nil {
+			return fmt.Errorf("place in cgroup: %w", err)
+		}
+	}
+	r.run.task.Cgroup = r.place.Dir
+	return nil
 }
 
 // prepareMounts makes the calling thread's mount namespace and the mounts in it. Mounts

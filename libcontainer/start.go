@@ -139,7 +139,7 @@ func (c *Container) reload() error {
 func (c *Container) hookState(status specs.ContainerState) *specs.State {
 	st := &specs.State{
 		Version: c.saved.OCIVersion, ID: c.id, Status: status, Pid: c.saved.PID,
-		Bundle: c.saved.Bundle, Annotations: c.saved.Annotations,
+		Bundle: c.saved.Bundle, Annotations: withNetworkStatus(c.saved.Annotations, c.saved.Network),
 	}
 	if status == specs.StateStopped {
 		st.Pid = 0

@@ -55,6 +55,9 @@ type savedState struct {
 	Namespaces uint32 `json:"namespaces,omitempty"`
 	// JoinedNamespaces are those of them that the container has joined by path.
 	JoinedNamespaces uint32 `json:"joinedNamespaces,omitempty"`
+	// RootfsPropagation and MountLabel are configs.Config's.
+	RootfsPropagation uint64 `json:"rootfsPropagation,omitempty"`
+	MountLabel        string `json:"mountLabel,omitempty"`
 	// NoNewKeyring is configs.Config.NoNewKeyring.
 	NoNewKeyring bool `json:"noNewKeyring,omitempty"`
 	// Personality is the execution domain; nil keeps the caller's.
@@ -68,6 +71,8 @@ type savedState struct {
 	// filter notifies.
 	ListenerPath     string `json:"listenerPath,omitempty"`
 	ListenerMetadata string `json:"listenerMetadata,omitempty"`
+	// SystemdUnit is cgroups.Manager.Unit.
+	SystemdUnit string `json:"systemdUnit,omitempty"`
 	// CgroupSubgroup is the path below the container's cgroup (v2) of the one that its
 	// processes begin in, "" when that is itself.
 	CgroupSubgroup string `json:"cgroupSubgroup,omitempty"`
@@ -77,6 +82,8 @@ type savedState struct {
 	// ResctrlDir is the container's resctrl group, which may be others' as well; "" when
 	// its config asks for none.
 	ResctrlDir string `json:"resctrlDir,omitempty"`
+	// Network are the interfaces that berth makes, written down before it does.
+	Network []savedInterface `json:"network,omitempty"`
 	// RootfsMountID is the id of the mount that Rootfs was on before the create, when
 	// the container shares the host's mount namespace: what has come on top of it since
 	// is the container's. 0 otherwise.

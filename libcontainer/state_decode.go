@@ -31,17 +31,12 @@ func (r *stateReader) state(st *savedState) bool {
 }
 
 func (r *stateReader) member(st *savedState, key string) bool {
+	if to := st.textOf(key); to != nil {
+		return r.string(to)
+	}
 	switch key {
 	case "format":
 		return readNumber(r, &st.Format)
-	case "id":
-		return r.string(&st.ID)
-	case "ociVersion":
-		return r.string(&st.OCIVersion)
-	case "bundle":
-		return r.string(&st.Bundle)
-	case "rootfs":
-		return r.string(&st.Rootfs)
 	case "created":
 		return r.time(&st.Created)
 	case "annotations":
@@ -58,18 +53,50 @@ func (r *stateReader) member(st *savedState, key string) bool {
 		return r.flag(&st.CgroupRootless)
 	case "resources":
 		return r.raw(&st.Resources)
+	}
+	return r.setting(st, key)
+}
+
+// setting is a member that is about how the container has been set up.
+func (r *stateReader) setting(st *savedState, key string) bool {
+	switch key {
 	case "namespaces":
 		return readNumber(r, &st.Namespaces)
 	case "joinedNamespaces":
 		return readNumber(r, &st.JoinedNamespaces)
+	case "rootfsPropagation":
+		return readNumber(r, &st.RootfsPropagation)
 	case "noNewKeyring":
 		return r.flag(&st.NoNewKeyring)
+	case "network":
+		return r.interfaces(&st.Network)
 	case "filtered":
 		return r.flag(&st.Filtered)
 	case "filterFlags":
 		return readNumber(r, &st.FilterFlags)
 	}
 	return false
+}
+
+// textOf is the field that is the text of a key, nil when there is none.
+func (st *savedState) textOf(key string) *string {
+	switch key {
+	case "id":
+		return &st.ID
+	case "ociVersion":
+		return &st.OCIVersion
+	case "bundle":
+		return &st.Bundle
+	case "rootfs":
+		return &st.Rootfs
+	case "mountLabel":
+		return &st.MountLabel
+	case "systemdUnit":
+		return &st.SystemdUnit
+	case "cgroupSubgroup":
+		return &st.CgroupSubgroup
+	}
+	return nil
 }
 
 // take takes a piece of punctuation.
@@ -96,18 +123,34 @@ func (r *stateReader) object(member func(key string) bool) bool {
 	}
 }
 
-// string takes a string without escapes. What is not UTF-8, or a control character, is
-// encode's never.
+// string takes a string without escapes, but for those of quotes and backslashes: JSON
+// in an annotation is full of them. What is not UTF-8, or a control character, is encode's
+// never.
 func (r *stateReader) string(to *string) bool {
 	if !r.take('"') {
 		return false
 	}
-	end := strings.IndexByte(r.text, '"')
-	if end < 0 || strings.IndexByte(r.text[:end], '\\') >= 0 {
-		return false
+	var unescaped []byte
+	for {
+		end := strings.IndexAny(r.text, `"\\`)
+		if end < 0 {
+			return false
+		}
+		piece, c := r.text[:end], r.text[end]
+		r.text = r.text[end+1:]
+		switch {
+		case c == '"' && unescaped == nil:
+			*to = piece
+			return true
+		case c == '"':
+			*to = string(append(unescaped, piece...))
+			return true
+		case r.text == "" || (r.text[0] != '"' && r.text[0] != '\\'):
+			return false
+		}
+		unescaped = append(append(unescaped, piece...), r.text[0])
+		r.text = r.text[1:]
 	}
-	*to, r.text = r.text[:end], r.text[end+1:]
-	return true
 }
 
 func (r *stateReader) strings(to *map[string]string) bool {

@@ -14,10 +14,11 @@ func usualState() savedState {
 	return savedState{
 		Format: 1, ID: "i", OCIVersion: "1.3.0", Bundle: "/b é", Rootfs: "/b/rootfs",
 		Created:     time.Date(2026, 1, 2, 3, 4, 5, 6789, time.UTC),
-		Annotations: map[string]string{"a": "", "b": "2"}, PID: 42, StartTime: 1<<64 - 1,
+		Annotations: map[string]string{"a": "", "b": "2", "json": `{"a\\": ["\"]}`, `"`: `\`}, PID: 42, StartTime: 1<<64 - 1,
 		SharedPID: true, CgroupPaths: map[string]string{"": "/c", "cpu,cpuacct": "/d"}, CgroupRootless: true,
 		Resources:  json.RawMessage(`{"memory":{"limit":-1,"disableOOMKiller":false,"useHierarchy":true},"cpu":{"cpus":"0-1"},"unified":{"a":"1"}}`),
 		Namespaces: 1 << 31, JoinedNamespaces: 1 << 30, NoNewKeyring: true, Filtered: true, FilterFlags: 8,
+		Network: fullState().Network,
 	}
 }
 

@@ -24,10 +24,15 @@ func fullState() savedState {
 		CgroupPaths: map[string]string{"": "/c", "cpu": "/d"}, CgroupRootless: true,
 		Resources:  json.RawMessage(`{"pids":{"limit":7}}`),
 		Namespaces: 1 << 29, JoinedNamespaces: 1 << 30, NoNewKeyring: true, Personality: &domain,
+		RootfsPropagation: 1 << 18, MountLabel: "l:s0",
 		MemoryPolicy: &configs.MemoryPolicy{Mode: 2, Flags: 1 << 14, Nodes: configs.BitSet{5, 1 << 63}},
 		Filtered:     true, FilterFlags: 8, ListenerPath: "/l", ListenerMetadata: "m\"",
-		CgroupSubgroup: "s/d",
-		ResctrlGroups:  []string{"/g/mon_groups/\"i", "/g"}, ResctrlDir: "/g",
+		CgroupSubgroup: "s/d", SystemdUnit: "u.scope",
+		ResctrlGroups: []string{"/g/mon_groups/\"i", "/g"}, ResctrlDir: "/g",
+		Network: []savedInterface{
+			{Name: "eth0", MAC: "02:00:00:00:00:01", Addresses: []string{"10.0.0.2/24", "fd00::2/64"}, Bridge: "br0", HostName: "bt0", HostMAC: "fe:00:00:00:00:01"},
+			{Name: "eth1", MAC: "02:00:00:00:00:02", Bridge: "br1", HostName: "bt1", HostMAC: "fe:00:00:00:00:02"},
+		},
 		RootfsMountID: 9, Poststart: []specs.Hook{hook}, Poststop: []specs.Hook{hook, hook},
 		HookStdout: "/o", HookStderr: "/e",
 	}

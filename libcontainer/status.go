@@ -52,7 +52,7 @@ func (c *Container) State() (*State, error) {
 	st := &State{
 		Version: c.saved.OCIVersion, ID: c.id, PID: c.saved.PID, Status: status,
 		Bundle: c.saved.Bundle, Rootfs: c.saved.Rootfs, Created: c.saved.Created,
-		Annotations: c.saved.Annotations,
+		Annotations: withNetworkStatus(c.saved.Annotations, c.saved.Network),
 	}
 	if status == specs.StateStopped {
 		st.PID = 0
@@ -97,7 +97,7 @@ func (c *Container) hasFifo() bool {
 // cgroup is the manager of the container's cgroups.
 func (c *Container) cgroup() (cgroups.Manager, error) {
 	return cgroups.Load(c.saved.CgroupPaths, &configs.Cgroup{
-		Rootless: c.saved.CgroupRootless, Subgroup: c.saved.CgroupSubgroup,
+		Unit: c.saved.SystemdUnit, Unfinished: c.saved.PID == 0, Rootless: c.saved.CgroupRootless, Subgroup: c.saved.CgroupSubgroup,
 	})
 }
 
@@ -147,6 +147,7 @@ func lingers(pid int, p procStat) bool {
 // procStat is what berth needs of /proc/PID/stat (proc_pid_stat(5)).
 type procStat struct {
 	state     byte
+	parent    int
 	flags     uint64
 	startTime uint64
 }
@@ -175,13 +176,19 @@ func parseProcStat(data []byte) (procStat, error) {
 	if end < 0 {
 		return procStat{}, errors.New("no command name in it")
 	}
-	const stateField, flagsField, startTimeField = 0, 6, 19 // 3, 9 and 22, counted from after ")"
+	const stateField, parentField, flagsField, startTimeField = 0, 1, 6, 19 // 3, 4, 9 and 22, counted from after ")"
 	var p procStat
 	i := 0
 	for field := range bytes.FieldsSeq(data[end+1:]) {
 		switch i {
 		case stateField:
 			p.state = field[0]
+		case parentField:
+			parent, err := strconv.Atoi(string(field))
+			if err != nil {
+				return procStat{}, fmt.Errorf("parent: %w", err)
+			}
+			p.parent = parent
 		case flagsField:
 			f, err := strconv.ParseUint(string(field), 10, 64)
 			if err != nil {

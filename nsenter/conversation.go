@@ -61,7 +61,12 @@ func (r insideRequest) count() int {
 // fail and waits on the exec fifo or for Proceed, or has exec'd. Its error is a *StepError
 // when init refused.
 func (i *Init) Configure(p *Plan) error {
-	err := i.sendPlan(p)
+	channel, err := i.listenerChannel(p)
+	if err != nil {
+		return err
+	}
+	defer channel.close()
+	err = i.sendPlan(p, channel)
 	// Nobody to send to: what init has said last tells why.
 	if err != nil && !errors.Is(err, unix.EPIPE) && !errors.Is(err, unix.ECONNRESET) {
 		return err
@@ -70,7 +75,7 @@ func (i *Init) Configure(p *Plan) error {
 		return err
 	}
 	if p.Listener != nil {
-		if err := i.passListener(p.Listener); err != nil {
+		if err := i.passListener(p.Listener, channel); err != nil {
 			return err
 		}
 	}
@@ -95,7 +100,7 @@ func (i *Init) skipInside() error {
 
 // sendPlan puts the plan into a sealed memfd, since an environment may be larger
 // than a message, and sends that with the files of the plan.
-func (i *Init) sendPlan(p *Plan) error {
+func (i *Init) sendPlan(p *Plan, channel *listenerChannel) error {
 	data, err := p.encode()
 	if err != nil {
 		return err
@@ -129,6 +134,10 @@ func (i *Init) sendPlan(p *Plan) error {
 	add(wireHasProgram, p.Program)
 	add(wireHasHookStdout, p.HookStdout)
 	add(wireHasHookStderr, p.HookStderr)
+	if channel != nil {
+		add(wireHasChannel, channel.helpers)
+	}
+	add(wireHasRuleset, p.Landlock)
 	err = sendMessage(i.sock, bytesOf(&m), files)
 	runtime.KeepAlive(p)
 	if err != nil {
@@ -198,8 +207,13 @@ func (i *Init) Abort() error {
 // receive waits for one record of init, which must be of kind want. Failures are
 // errors, and so is the end of the connection: ErrInitGone.
 func (i *Init) receive(want uint32) (*wireReport, []int, error) {
+	return i.receiveFrom(i.sock, want)
+}
+
+// receiveFrom is receive, from a socket of the helper's or of init's.
+func (i *Init) receiveFrom(sock *os.File, want uint32) (*wireReport, []int, error) {
 	var buf [reportMax]byte
-	n, files, err := receiveMessage(i.sock, buf[:])
+	n, files, err := receiveMessage(sock, buf[:])
 	if err != nil {
 		return nil, nil, fmt.Errorf("receive from init: %w", err)
 	}

@@ -14,21 +14,24 @@ import (
 
 // passListener takes the listener of the filter that init loads out of init, which
 // may be unable to make one more system call by itself, and hands it on.
-// init/listener.c has the other half.
-func (i *Init) passListener(handOn func(*os.File) error) error {
+// init/listener.c has the other half. With a channel there is a helper that sends
+// the listener.
+func (i *Init) passListener(handOn func(*os.File) error, channel *listenerChannel) error {
 	r, files, err := i.receive(wireListener)
 	if err != nil {
 		return err
 	}
+	if files, err = channel.adopt(files); err != nil {
+		return err
+	}
 	// Closing the gate lets init through, and so comes last.
 	defer closeAll(files)
-	var listener *os.File
-	if len(files) > 0 {
-		listener, err = i.listenerAtGate(int(r.Index), files[0])
-	} else {
-		listener, err = i.listenerWithoutGate(int(r.Index))
-	}
-	if err != nil {
+	listener, err := i.listener(int(r.Index), files, channel)
+	// The helper has done all that it can do.
+	if err = errors.Join(err, channel.end()); err != nil {
+		if listener != nil {
+			_ = listener.Close()
+		}
 		return err
 	}
 	// The agent's is to be the only copy: the kernel answers for it when it dies.
@@ -36,9 +39,25 @@ func (i *Init) passListener(handOn func(*os.File) error) error {
 	return handOn(listener)
 }
 
-// listenerAtGate waits until init has come to the gate, a userfaultfd(2) that
+// listener waits for the listener, of that number in init. gate is empty for none.
+func (i *Init) listener(number int, gate []int, channel *listenerChannel) (*os.File, error) {
+	if len(gate) > 0 {
+		if err := i.awaitGate(gate[0]); err != nil {
+			return nil, err
+		}
+	}
+	switch {
+	case channel != nil:
+		return channel.listener(i, len(gate) > 0)
+	case len(gate) > 0:
+		return i.takeListener(number)
+	}
+	return i.listenerWithoutGate(number)
+}
+
+// awaitGate waits until init has come to the gate, a userfaultfd(2) that
 // becomes readable then: the filter is loaded, and the listener there.
-func (i *Init) listenerAtGate(number, gate int) (*os.File, error) {
+func (i *Init) awaitGate(gate int) error {
 	fds := []unix.PollFd{
 		{Fd: int32(gate), Events: unix.POLLIN},
 		{Fd: int32(i.sock.Fd()), Events: unix.POLLIN},
@@ -49,11 +68,11 @@ func (i *Init) listenerAtGate(number, gate int) (*os.File, error) {
 		switch {
 		case errors.Is(err, unix.EINTR):
 		case err != nil:
-			return nil, fmt.Errorf("poll the seccomp gate: %w", err)
+			return fmt.Errorf("poll the seccomp gate: %w", err)
 		case fds[0].Revents&unix.POLLIN != 0:
-			return i.takeListener(number)
+			return nil
 		default:
-			return nil, i.noListener()
+			return i.noListener()
 		}
 	}
 }
@@ -97,14 +116,19 @@ func (i *Init) noListener() error {
 	return err
 }
 
-// takeListener copies init's descriptor of that number, which must be a listener:
-// nothing else of init's may ever get to an agent.
+// takeListener copies init's descriptor of that number.
 func (i *Init) takeListener(number int) (*os.File, error) {
 	fd, err := unix.PidfdGetfd(int(i.PIDFD.Fd()), number, 0)
 	runtime.KeepAlive(i)
 	if err != nil {
 		return nil, fmt.Errorf("pidfd_getfd of the seccomp listener: %w", err)
 	}
+	return checkListener(fd)
+}
+
+// checkListener makes a file of a descriptor that must be a listener: nothing else
+// of init's may ever get to an agent.
+func checkListener(fd int) (*os.File, error) {
 	// No notification has the number 0, as a listener says; other files know no
 	// such call.
 	const idValid = 0x40082102 // SECCOMP_IOCTL_NOTIF_ID_VALID
@@ -112,7 +136,7 @@ func (i *Init) takeListener(number int) (*os.File, error) {
 	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), idValid, uintptr(unsafe.Pointer(&id)))
 	if errno != unix.ENOENT {
 		unix.Close(fd)
-		return nil, fmt.Errorf("descriptor %d of init is no seccomp listener: %w", number, errno)
+		return nil, fmt.Errorf("a descriptor of init is no seccomp listener: %w", errno)
 	}
 	return os.NewFile(uintptr(fd), "seccomp listener"), nil
 }

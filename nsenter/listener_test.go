@@ -35,6 +35,14 @@ type agent struct {
 	asked  []uint32
 }
 
+// newAgent makes an agent for processes that the test starts afterwards, and so ends
+// before it ends itself.
+func newAgent(t testing.TB, answer func(nr uint32) unix.Errno) *agent {
+	a := &agent{t: t, answer: answer}
+	t.Cleanup(a.served.Wait)
+	return a
+}
+
 // listen is a Plan.Listener: it serves a copy of the listener until all that the
 // filter is for have ended.
 func (a *agent) listen(listener *os.File) error {
@@ -99,28 +107,29 @@ func notifying(p *Plan, filter []byte, hand func(*os.File) error) *Plan {
 }
 
 // onListenerWays runs f for each order of filter and capabilities, with a gate and
-// without.
+// without, and for who may take init's descriptors and who needs a helper.
 func onListenerWays(t *testing.T, f func(t *testing.T, nnp bool)) {
 	requireInit(t)
-	for _, way := range []struct {
-		name string
-		gate bool
-		nnp  bool
-	}{{"gate", true, false}, {"gate, no_new_privs", true, true}, {"no gate", false, false}, {"no gate, no_new_privs", false, true}} {
-		t.Run(way.name, func(t *testing.T) {
-			checkLeaks(t)
-			if way.gate {
-				f(t, way.nnp)
-				return
-			}
-			onThread(func() {
-				if err := loadOnThread(filter(unix.SYS_USERFAULTFD, refuse(unix.EPERM))); err != nil {
-					t.Error(err)
-					return
-				}
-				f(t, way.nnp)
+	for way, forbidden := range map[string][]uint32{
+		"gate":            nil,
+		"no gate":         {unix.SYS_USERFAULTFD},
+		"helper":          {unix.SYS_PIDFD_GETFD},
+		"helper, no gate": {unix.SYS_USERFAULTFD, unix.SYS_PIDFD_GETFD},
+	} {
+		for order, nnp := range map[string]bool{"capabilities": false, "no_new_privs": true} {
+			t.Run(way+", "+order, func(t *testing.T) {
+				checkLeaks(t)
+				onThread(func() {
+					for _, nr := range forbidden {
+						if err := loadOnThread(filter(nr, refuse(unix.EPERM))); err != nil {
+							t.Error(err)
+							return
+						}
+					}
+					f(t, nnp)
+				})
 			})
-		})
+		}
 	}
 }
 
@@ -136,7 +145,7 @@ func loadOnThread(bpf []byte) error {
 
 func TestListener(t *testing.T) {
 	onListenerWays(t, func(t *testing.T, nnp bool) {
-		a := &agent{t: t, answer: func(uint32) unix.Errno { return unix.EXDEV }}
+		a := newAgent(t, func(uint32) unix.Errno { return unix.EXDEV })
 		p := notifying(shell(t, "uname 2>&1; readlink /proc/self/fd/*; true"), filter(unix.SYS_UNAME, unix.SECCOMP_RET_USER_NOTIF), a.listen)
 		p.NoNewPrivileges = nnp
 		out := run(t, nil, p)
@@ -152,7 +161,7 @@ func TestListener(t *testing.T) {
 // An agent is asked about all that init does after the load, to the exec.
 func TestListenerOfEveryCall(t *testing.T) {
 	onListenerWays(t, func(t *testing.T, nnp bool) {
-		a := &agent{t: t, answer: func(uint32) unix.Errno { return proceed }}
+		a := newAgent(t, func(uint32) unix.Errno { return proceed })
 		p := notifying(shell(t, "echo done"), notifyAll(), a.listen)
 		p.NoNewPrivileges = nnp
 		if out := run(t, nil, p); out != "done" {
@@ -206,7 +215,7 @@ func TestListenerRefusesInit(t *testing.T) {
 		"all": func(uint32) unix.Errno { return unix.EPERM },
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := &agent{t: t, answer: answer}
+			a := newAgent(t, answer)
 			p := notifying(rootPlan(t, "true"), notifyAll(), a.listen)
 			p.NoNewPrivileges = true
 			i := start(t, &Options{NewNamespaces: allNew})

@@ -192,6 +192,9 @@ type Plan struct {
 	// keyring's label too; "" for none. Either is an error where the kernel does
 	// not have that security module.
 	AppArmor, SELinux string
+	// Landlock is a ruleset (landlock_create_ruleset(2)) that confines the program and
+	// the hooks; nil for none.
+	Landlock *os.File
 	// Personality is the execution domain (personality(2)); nil keeps it.
 	Personality *uint32
 	// MemoryPolicy is the NUMA policy (set_mempolicy(2)); nil keeps it.

@@ -28,6 +28,8 @@ const (
 	wireHasProgram    = 16
 	wireHasHookStdout = 32
 	wireHasHookStderr = 64
+	wireHasChannel    = 128
+	wireHasRuleset    = 256
 
 	wireNoNewPrivs      = 1
 	wireNewSession      = 2
@@ -190,4 +192,6 @@ var steps = [...]string{
 	39:             "find a number for the seccomp listener",
 	stepFork:       "fork",
 	stepOwner:      "become the owner in the user namespace",
+	42:             "start a helper for the seccomp listener",
+	43:             "landlock_restrict_self",
 }

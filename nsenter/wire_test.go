@@ -156,6 +156,8 @@ func TestConstantsAgree(t *testing.T) {
 		"WIRE_HAS_PROGRAM":       wireHasProgram,
 		"WIRE_HAS_HOOK_STDOUT":   wireHasHookStdout,
 		"WIRE_HAS_HOOK_STDERR":   wireHasHookStderr,
+		"WIRE_HAS_CHANNEL":       wireHasChannel,
+		"WIRE_HAS_RULESET":       wireHasRuleset,
 		"WIRE_RESET_AFFINITY":    wireResetAffinity,
 		"WIRE_PERSONALITY":       wirePersonality,
 		"WIRE_MEMORY_POLICY":     wireMemoryPolicy,

@@ -6,10 +6,13 @@ import (
 	"path"
 	"strconv"
 	"strings"
+
+	"github.com/berth-run/berth/libcontainer/configs"
 )
 
-// The annotations that change what berth does. They are crun's, and engines
-// (Podman) set them; all others are only handed on.
+// The annotations that change what berth does, besides those for properties of a
+// systemd unit, which are runc's too. But for the network's and Landlock's, which are
+// ours, they are crun's, and engines (Podman) set them; all others are only handed on.
 const (
 	annotationKeepGroups    = "run.oci.keep_original_groups"
 	annotationHookStdout    = "run.oci.hooks.stdout"
@@ -19,12 +22,14 @@ const (
 	annotationDelegate      = "run.oci.delegate-cgroup"
 )
 
-// KnownAnnotations are the annotations that change what berth does, sorted. Who lets
+// KnownAnnotations are the annotations that change what berth does, sorted; one with a
+// dot in the end stands for all that begin so. Who lets
 // others write them gives away what they do: a path of the host's that berth opens.
 func KnownAnnotations() []string {
 	return []string{
-		annotationDelegate, annotationHookStderr, annotationHookStdout, annotationKeepGroups, annotationPIDFDReceiver,
-		annotationSeccompReceiver, annotationSubgroup,
+		configs.UnitPropertyAnnotation, configs.LandlockAnnotation, annotationNetwork, annotationDelegate,
+		annotationHookStderr, annotationHookStdout,
+		annotationKeepGroups, annotationPIDFDReceiver, annotationSeccompReceiver, annotationSubgroup,
 	}
 }
 
@@ -55,6 +60,18 @@ func (c *conversion) annotations() error {
 		}
 		*a.to = value
 	}
+	for key, value := range c.spec.Annotations {
+		if name, ok := strings.CutPrefix(key, configs.UnitPropertyAnnotation); ok {
+			if c.plan.Cgroup.UnitProperties == nil {
+				c.plan.Cgroup.UnitProperties = make(map[string]string)
+			}
+			c.plan.Cgroup.UnitProperties[name] = value
+		}
+	}
+	var err error
+	if c.plan.Process.Landlock, err = landlockRules(c.spec.Annotations); err != nil {
+		return err
+	}
 	return c.subgroups()
 }
 
@@ -76,7 +93,10 @@ func (c *conversion) subgroups() error {
 		}
 		*a.to = name
 	}
-	if g.Delegated != "" && g.Subgroup == "" && !g.Systemd {
+	if _, chosen := c.spec.Annotations[annotationSubgroup]; g.Delegated != "" && g.Systemd && !chosen {
+		g.Subgroup = "container" // as crun has it
+	}
+	if g.Delegated != "" && g.Subgroup == "" {
 		return fault(annotationField(annotationDelegate), "needs %s, which names the cgroup to put it in", annotationSubgroup)
 	}
 	return nil

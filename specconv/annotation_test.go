@@ -13,6 +13,7 @@ func TestAnnotations(t *testing.T) {
 	for _, tc := range []struct {
 		key, value string
 		seen       func(*configs.Config) bool
+		systemd    bool
 		err        string
 	}{
 		{key: "run.oci.keep_original_groups", value: "1", seen: func(c *configs.Config) bool { return c.Process.KeepGroups }},
@@ -30,6 +31,11 @@ func TestAnnotations(t *testing.T) {
 		{key: "run.oci.systemd.subgroup", value: "cgroup.procs", err: `annotations["run.oci.systemd.subgroup"]: not the name of a cgroup: "cgroup.procs"`},
 		{key: "run.oci.delegate-cgroup", value: "../x", err: `annotations["run.oci.delegate-cgroup"]: not the name of a cgroup: "../x"`},
 		{key: "run.oci.delegate-cgroup", value: "d", err: `annotations["run.oci.delegate-cgroup"]: needs run.oci.systemd.subgroup`},
+		{key: "run.oci.delegate-cgroup", value: "d", systemd: true, seen: func(c *configs.Config) bool { return c.Cgroup.Subgroup == "container" && c.Cgroup.Delegated == "d" }},
+		{key: "run.oci.systemd.subgroup", value: "", systemd: true, seen: func(c *configs.Config) bool { return c.Cgroup.Subgroup == "" }},
+		{key: "org.systemd.property.MemoryMax", value: "1", seen: func(c *configs.Config) bool {
+			return len(c.Cgroup.UnitProperties) == 1 && c.Cgroup.UnitProperties["MemoryMax"] == "1"
+		}},
 		{key: "run.oci.delegate-cgroup", value: "", seen: func(c *configs.Config) bool { return c.Cgroup.Delegated == "" }},
 		{key: "run.oci.hooks.stdout", value: "o", err: `annotations["run.oci.hooks.stdout"]: not an absolute path: "o"`},
 		{key: "run.oci.hooks.stderr", value: "", err: `annotations["run.oci.hooks.stderr"]: not an absolute path: ""`},
@@ -38,7 +44,9 @@ func TestAnnotations(t *testing.T) {
 		t.Run(tc.key+"="+tc.value, func(t *testing.T) {
 			s := example()
 			s.Annotations = map[string]string{tc.key: tc.value}
-			plan, err := Convert(s, &newBundle(t).Options)
+			o := &newBundle(t).Options
+			o.SystemdCgroup = tc.systemd
+			plan, err := Convert(s, o)
 			switch {
 			case tc.err != "":
 				if err == nil || !strings.HasPrefix(err.Error(), tc.err) {

@@ -31,7 +31,7 @@ var defaultDeviceRules = [...]configs.DeviceRule{
 // host's controllers can express is for package cgroups to see.
 func (c *conversion) cgroup() error {
 	g := &c.plan.Cgroup
-	g.Systemd, g.Rootless, g.Annotations = c.opts.SystemdCgroup, c.opts.Rootless, c.spec.Annotations
+	g.Systemd, g.Rootless = c.opts.SystemdCgroup, c.opts.Rootless
 	g.Resources = new(specs.LinuxResources)
 	if c.linux.Resources != nil {
 		*g.Resources = *c.linux.Resources

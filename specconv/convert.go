@@ -55,6 +55,7 @@ var steps = [...]step{
 	{"linux", (*conversion).memoryPolicy},
 	{"linux", (*conversion).intelRdt},
 	{"", (*conversion).annotations},
+	{"", (*conversion).network},
 }
 
 // Convert checks spec and makes the plan of it. The error names the first field

@@ -257,7 +257,6 @@ func TestPlan(t *testing.T) {
 		{"rootfs", plan.Rootfs, configs.Rootfs{Path: filepath.Join(r.Bundle, "rootfs"), Readonly: true, Propagation: unix.MS_SLAVE | unix.MS_REC}},
 		{"names", []string{plan.Hostname, plan.Domainname}, []string{"berth", "example.org"}},
 		{"annotations", plan.Annotations, s.Annotations},
-		{"cgroup annotations", plan.Cgroup.Annotations, s.Annotations},
 		{"seccomp", plan.Seccomp, s.Linux.Seccomp},
 		{"flags", []bool{plan.NoPivotRoot, plan.NoNewKeyring, plan.PopulateDev}, []bool{true, true, true}},
 		{"new namespaces", plan.Namespaces.NewFlags() &^ configs.NewCgroup, configs.NewPID | configs.NewNet | configs.NewIPC | configs.NewUTS | configs.NewMount | configs.NewTime},

@@ -92,7 +92,9 @@ func exampleMounts() []specs.Mount {
 
 // ToRootless changes a template so that an ordinary user, uid and gid on the host,
 // can run it as the root of a user namespace. The network is the host's then, and
-// so sysfs, which shows the network, cannot be mounted anew but only bound.
+// so sysfs, which shows the network, cannot be mounted anew but only bound. With it come
+// the host's cgroups, of which the user's own are not to be the container's to change
+// (CVE-2023-25809): the read-only mount that covers them stays.
 func ToRootless(spec *specs.Spec, uid, gid uint32) {
 	l := spec.Linux
 	l.Namespaces = slices.DeleteFunc(l.Namespaces, func(ns specs.LinuxNamespace) bool {
@@ -102,19 +104,16 @@ func ToRootless(spec *specs.Spec, uid, gid uint32) {
 	l.UIDMappings = []specs.LinuxIDMapping{{HostID: uid, ContainerID: 0, Size: 1}}
 	l.GIDMappings = []specs.LinuxIDMapping{{HostID: gid, ContainerID: 0, Size: 1}}
 
-	spec.Mounts = slices.DeleteFunc(spec.Mounts, func(m specs.Mount) bool {
-		return m.Destination == "/sys" || strings.HasPrefix(m.Destination, "/sys/")
-	})
 	for i := range spec.Mounts {
 		m := &spec.Mounts[i]
+		if m.Destination == "/sys" {
+			m.Type, m.Source = "none", "/sys"
+			m.Options = append([]string{"rbind"}, m.Options...)
+		}
 		m.Options = slices.DeleteFunc(m.Options, func(o string) bool {
 			return strings.HasPrefix(o, "uid=") || strings.HasPrefix(o, "gid=")
 		})
 	}
-	spec.Mounts = append(spec.Mounts, specs.Mount{
-		Destination: "/sys", Type: "none", Source: "/sys",
-		Options: []string{"rbind", "nosuid", "noexec", "nodev", "ro"},
-	})
 	// The user has no cgroup to set limits in.
 	l.Resources = nil
 }

@@ -21,7 +21,8 @@ func ConvertExec(p *specs.Process, annotations map[string]string, o *Options) (*
 		return nil, err
 	}
 	_, plan.KeepGroups = annotations[annotationKeepGroups]
-	return plan, nil
+	plan.Landlock, err = landlockRules(annotations)
+	return plan, err
 }
 
 // InheritProcess completes the document of a process with what it leaves to the

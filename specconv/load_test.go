@@ -138,9 +138,12 @@ func TestExample(t *testing.T) {
 	if plan.UIDMappings[0].HostID != 1000 || plan.GIDMappings[0].HostID != 2000 {
 		t.Errorf("id maps %v, %v", plan.UIDMappings, plan.GIDMappings)
 	}
-	last := plan.Mounts[len(plan.Mounts)-1]
-	if last.Destination != "/sys" || !last.IsBind() || s.Linux.Resources != nil || len(plan.Mounts) != 6 {
+	sys, cgroup := plan.Mounts[5], plan.Mounts[6]
+	if sys.Destination != "/sys" || !sys.IsBind() || s.Linux.Resources != nil {
 		t.Errorf("mounts %+v", plan.Mounts)
+	}
+	if cgroup.Destination != "/sys/fs/cgroup" || cgroup.Flags&unix.MS_RDONLY == 0 {
+		t.Errorf("the cgroups that come with /sys are not covered: %+v", cgroup)
 	}
 }
 

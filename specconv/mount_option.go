@@ -138,7 +138,7 @@ func applyMountOptions(m *configs.Mount, options []string) (firstData int) {
 				m.IDMap = o // its value is for idMappedMount
 				continue
 			}
-			if m.Data = append(m.Data, name); firstData < 0 {
+			if m.Data = appendData(m.Data, name); firstData < 0 {
 				firstData = i
 			}
 			continue
@@ -164,6 +164,34 @@ func applyMountOptions(m *configs.Mount, options []string) (firstData int) {
 		}
 	}
 	return firstData
+}
+
+// appendData appends the file system's options in one word of the config.json. There may be
+// several, with commas in between, since runtimes that use mount(2) hand all words to the
+// kernel as one such list. A comma does not separate within double quotes or after a
+// backslash, which overlayfs has for those in paths.
+func appendData(data []string, word string) []string {
+	quoted := false
+	start := 0
+	for i := 0; i < len(word); i++ {
+		switch word[i] {
+		case '\\':
+			i++
+		case '"':
+			quoted = !quoted
+		case ',':
+			if !quoted {
+				if i > start {
+					data = append(data, word[start:i])
+				}
+				start = i + 1
+			}
+		}
+	}
+	if start < len(word) {
+		data = append(data, word[start:])
+	}
+	return data
 }
 
 // changeRecAttr turns a recursive attribute on or off.

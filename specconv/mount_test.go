@@ -226,3 +226,23 @@ func TestBindMountIgnoresData(t *testing.T) {
 		t.Errorf("plan %+v", m)
 	}
 }
+
+// TestMountData shows which words of the options become which options of the file system.
+func TestMountData(t *testing.T) {
+	for _, tt := range []struct {
+		options, want []string
+	}{
+		{[]string{"mode=755", "size=1m"}, []string{"mode=755", "size=1m"}},
+		{[]string{"uid=1,gid=2", "ro"}, []string{"uid=1", "gid=2"}},
+		{[]string{",,size=1m,"}, []string{"size=1m"}},
+		{[]string{`context="a:s0:c1,c2"`, `x="y,z",size=1m`}, []string{`context="a:s0:c1,c2"`, `x="y,z"`, "size=1m"}},
+		{[]string{`lowerdir=/a\,b:/c,upperdir=/d`}, []string{`lowerdir=/a\,b:/c`, "upperdir=/d"}},
+		{[]string{`x=\`}, []string{`x=\`}},
+	} {
+		var m configs.Mount
+		applyMountOptions(&m, tt.options)
+		if !slices.Equal(m.Data, tt.want) {
+			t.Errorf("%q: %q, want %q", tt.options, m.Data, tt.want)
+		}
+	}
+}

@@ -20,6 +20,10 @@ type Options struct {
 	SystemdCgroup bool
 	// Rootless says that the runtime has no root rights over the host.
 	Rootless bool
+	// Networks are interfaces of the container in the short form of `--network`, such
+	// as "bridge=br0,address=10.88.0.2/24"; the annotation run.berth.network has the
+	// long one.
+	Networks []string
 	// Warn reports what is wrong but not an error. It may be nil.
 	Warn func(format string, args ...any)
 }

@@ -5,7 +5,8 @@
 // too), v2 and the hybrid of both.
 //
 // It chooses; the work is done in v1 and v2, which know their files and limits,
-// over cgroupfs, which knows what they have in common, and devices. Its one
+// over cgroupfs, which knows what they have in common, and devices; and in systemd,
+// where that is to make the cgroups. Its one
 // invariant: what a Manager makes, its Destroy removes, also when another process
 // does so from [Manager.Paths] alone.
 package cgroups
@@ -37,6 +38,11 @@ type Manager interface {
 	// A rootless container that asks for no certain cgroup does without those
 	// that it may not make: Paths tells afterwards which there are.
 	Create() error
+	// Adopt has process pid, which is the caller's child and waits for it, put into the
+	// cgroups by who alone may do that: systemd, which starts its unit around the first
+	// one of a container. It comes between Create and Placement; for most containers it
+	// does nothing. On error the process is to be killed before Destroy.
+	Adopt(pid int) error
 	// Set applies limits. It may be called before a process is placed, but for
 	// a pids.limit of 0, which on v2 lets nobody in.
 	Set(r *specs.LinuxResources) error
@@ -59,6 +65,9 @@ type Manager interface {
 	// Paths are the directories on the host by controller or name ("cpu",
 	// "name=systemd"); "" is the key of v2. They are what the state keeps.
 	Paths() map[string]string
+	// Unit is the systemd unit that has the cgroups, for the state; "" when there is
+	// none.
+	Unit() string
 	// Hierarchies describe the mounted hierarchies, for mounts of type cgroup.
 	Hierarchies() []Hierarchy
 	// Pids lists the processes in the container's cgroup and below it.
@@ -132,29 +141,31 @@ func DetectMode() (Mode, error) {
 
 // New plans the cgroups of container id; nothing is made yet.
 func New(c *configs.Cgroup, id string) (Manager, error) {
-	if err := refuseSystemd(c); err != nil {
-		return nil, err
-	}
 	mode, err := DetectMode()
 	if err != nil {
 		return nil, err
 	}
+	if mode != Unified && c.Delegated != "" {
+		return nil, errors.New(`annotations["run.oci.delegate-cgroup"]: not supported on cgroup v1`)
+	}
+	if c.Systemd {
+		return newUnit(c, id, mode)
+	}
 	if mode == Unified {
 		return managed(v2.New(c, id))
-	}
-	if c.Delegated != "" {
-		return nil, errors.New(`annotations["run.oci.delegate-cgroup"]: not supported on cgroup v1`)
 	}
 	return managed(v1.New(c, id, mode == Hybrid))
 }
 
 // Load is the manager of a container that exists, from Paths as saved.
 func Load(paths map[string]string, c *configs.Cgroup) (Manager, error) {
-	if err := refuseSystemd(c); err != nil {
-		return nil, err
-	}
 	// Without any path there is no cgroup, of either version.
-	if _, ok := paths[""]; ok && len(paths) == 1 || len(paths) == 0 {
+	_, unified := paths[""]
+	unified = unified && len(paths) == 1 || len(paths) == 0
+	if c.Unit != "" {
+		return loadUnit(paths, c, unified), nil
+	}
+	if unified {
 		return v2.Load(paths, c), nil
 	}
 	return v1.Load(paths, c), nil
@@ -166,11 +177,4 @@ func managed[M Manager](m M, err error) (Manager, error) {
 		return nil, err
 	}
 	return m, nil
-}
-
-func refuseSystemd(c *configs.Cgroup) error {
-	if c.Systemd {
-		return errors.New("systemd cgroup driver is not supported yet")
-	}
-	return nil
 }

@@ -273,9 +273,17 @@ func testFailure(t *testing.T) {
 			}
 		}
 	}
-	m, err = New(&configs.Cgroup{Systemd: true}, "id")
-	if m != nil || err == nil || err.Error() != "systemd cgroup driver is not supported yet" {
-		t.Errorf("systemd: %v, %v", m, err)
+	for path, want := range map[string]string{
+		"a.slice:p":   `linux.cgroupsPath: expected slice:prefix:name for the systemd driver, got "a.slice:p"`,
+		"a.slice:p:n": "--systemd-cgroup: systemd ",
+	} {
+		if _, err := os.Stat("/run/systemd/system"); err == nil && strings.HasPrefix(want, "--") {
+			continue
+		}
+		m, err = New(&configs.Cgroup{Systemd: true, Path: path}, "id")
+		if m != nil || err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("systemd: %v, %v, want %s", m, err, want)
+		}
 	}
 }
 

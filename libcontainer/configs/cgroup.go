@@ -12,6 +12,10 @@ type Cgroup struct {
 	// Systemd selects the systemd driver (`--systemd-cgroup`); Path is then
 	// "slice:prefix:name".
 	Systemd bool
+	// Unit is the systemd unit that a container that exists has; "" for none.
+	Unit string
+	// Unfinished says that the create of a container that exists was killed, or goes on.
+	Unfinished bool
 	// Resources is linux.resources, never nil, with Devices emptied: they are
 	// in DeviceRules.
 	Resources *specs.LinuxResources
@@ -27,9 +31,13 @@ type Cgroup struct {
 	// one name, or "" for none. The limits stay on the container's cgroup. They are
 	// for cgroup v2.
 	Subgroup, Delegated string
-	// Annotations of the container, some of which steer the driver.
-	Annotations map[string]string
+	// UnitProperties are properties of the systemd unit by their names, in GVariant
+	// text: what annotations say after UnitPropertyAnnotation.
+	UnitProperties map[string]string
 }
+
+// UnitPropertyAnnotation begins the keys of annotations that become UnitProperties.
+const UnitPropertyAnnotation = "org.systemd.property."
 
 // DeviceWildcard stands for any major or minor number in a DeviceRule.
 const DeviceWildcard = -1

@@ -57,6 +57,8 @@ type Config struct {
 	Annotations map[string]string
 	// NetDevices are moved into the container's network namespace, in this order.
 	NetDevices []NetDevice
+	// Network is nil for a container that berth does not connect.
+	Network *Network
 	// Personality, MemoryPolicy and IntelRdt are nil when the config has none.
 	Personality  *Personality
 	MemoryPolicy *MemoryPolicy

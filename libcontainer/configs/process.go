@@ -38,6 +38,8 @@ type Process struct {
 	OOMScoreAdj *int
 	// AppArmorProfile and SELinuxLabel take effect at the exec.
 	AppArmorProfile, SELinuxLabel string
+	// Landlock are rules for the process; nil for none.
+	Landlock *Landlock
 	// Scheduler and IOPriority are nil when the config has none.
 	Scheduler  *Scheduler
 	IOPriority *IOPriority

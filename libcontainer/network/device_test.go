@@ -75,9 +75,9 @@ func newNamespace(t *testing.T) *os.File {
 // ip runs ip(8) in a namespace, nil for this process's, once per line.
 func ip(t *testing.T, ns *os.File, script string) string {
 	t.Helper()
-	cmd := exec.Command("ip", "-batch", "-")
+	cmd := exec.Command("ip", "-details", "-batch", "-")
 	if ns != nil {
-		cmd = exec.Command("nsenter", "--net=/proc/self/fd/3", "ip", "-batch", "-")
+		cmd = exec.Command("nsenter", "--net=/proc/self/fd/3", "ip", "-details", "-batch", "-")
 		cmd.ExtraFiles = []*os.File{ns}
 	}
 	cmd.Stdin = strings.NewReader(script)

@@ -91,13 +91,13 @@ void report(uint32_t kind, const int *files, unsigned count)
 		end();
 }
 
-void report_listener(int number, const int *gate)
+void report_listener(int number, const int *files, unsigned count)
 {
 	struct wire_report r = {
 	    .magic = WIRE_MAGIC, .kind = WIRE_LISTENER, .index = (uint32_t)number};
 
-	if (gate != NULL)
-		send_record(&r, gate, 1);
+	if (count > 0)
+		send_record(&r, files, count);
 	else
 		write_record(&r, NULL);
 }

@@ -29,7 +29,17 @@ void set_rlimits(const struct plan *p)
 	}
 }
 
-void load_filter(const struct plan *p, int sock)
+/*
+ * From here on init opens nothing but the exec fifo, for which the runtime has made a rule: what
+ * is open already is not asked about.
+ */
+void confine(int ruleset)
+{
+	if (syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)
+		die(STEP_LANDLOCK, errno, 0, NULL);
+}
+
+void load_filter(const struct plan *p, int number)
 {
 	struct bpf_program program = {.len = p->filter_length, .filter = p->filter};
 	uint32_t flags = p->wire->seccomp_flags;
@@ -37,12 +47,11 @@ void load_filter(const struct plan *p, int sock)
 
 	if (p->filter == NULL)
 		return;
-	int number = listens ? announce_listener(sock) : 0;
 	long loaded = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
 	if (loaded < 0)
 		die(STEP_SECCOMP, errno, 0, NULL);
 	/* The runtime would wait for the other number. */
-	if (loaded != number)
+	if (listens && loaded != number)
 		end();
 	if (listens)
 		give_listener(number);
@@ -143,12 +152,12 @@ static int set_sets(const struct wire_plan *w, uint64_t more)
 }
 
 /*
- * What the user has, and CAP_SYS_ADMIN while there is a filter to load that needs it: enough for
- * the look-up of the program to see what the user will see.
+ * What the user has, and CAP_SYS_ADMIN while there is a filter or a ruleset to come that needs it:
+ * enough for the look-up of the program to see what the user will see.
  */
-void limit_capabilities(const struct wire_plan *w)
+void limit_capabilities(const struct wire_plan *w, int confines)
 {
-	int needed = w->seccomp.count > 0 && !(w->flags & WIRE_NO_NEW_PRIVS);
+	int needed = confines && !(w->flags & WIRE_NO_NEW_PRIVS);
 
 	if (set_sets(w, needed ? 1ull << CAP_SYS_ADMIN : 0) < 0)
 		die(STEP_CAPSET, errno, 0, NULL);

@@ -188,6 +188,8 @@ static void run_hook(const struct command *hook, const struct hook_files *files,
 /* Runs the hooks one after the other; the first that fails is the end. */
 void run_hooks(const struct plan *p, const struct hook_files *files)
 {
+	if (p->hooks_count > 0)
+		forget_helper();
 	for (uint32_t i = 0; i < p->hooks_count; i++)
 		run_hook(&p->hooks[i], files, i);
 }

@@ -27,7 +27,7 @@ struct message {
 
 void report_to(int fd);
 void report(uint32_t kind, const int *files, unsigned count);
-void report_listener(int number, const int *gate);
+void report_listener(int number, const int *files, unsigned count);
 _Noreturn void end(void);
 _Noreturn void die(enum step step, int error, unsigned index, const char *detail);
 void receive(int sock, void *buffer, size_t size, struct message *m, enum step step);
@@ -83,15 +83,20 @@ void set_memory_policy(const struct plan *p);
 
 /* credentials.c */
 void set_rlimits(const struct plan *p);
-void load_filter(const struct plan *p, int sock);
+void load_filter(const struct plan *p, int number);
 void drop_bounding_set(uint64_t keep);
 void switch_user(const struct plan *p, int proc_self);
-void limit_capabilities(const struct wire_plan *w);
+void limit_capabilities(const struct wire_plan *w, int confines);
+void confine(int ruleset);
 void set_capabilities(const struct wire_plan *w);
 
 /* listener.c */
-int announce_listener(int sock);
+int announce_listener(const struct plan *p, int sock, int channel);
 void give_listener(int number);
+
+/* helper.c */
+int start_helper(int number, int channel, int gated);
+void forget_helper(void);
 
 /* lookup.c */
 const char *look_up(const char *name, char *const *envp);

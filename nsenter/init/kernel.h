@@ -11,6 +11,11 @@
 /* linux/mount.h */
 #define FSOPEN_CLOEXEC 1
 
+/* linux/sched.h */
+#ifndef CLONE_PIDFD
+#define CLONE_PIDFD 0x1000
+#endif
+
 /* linux/close_range.h; needs Linux 5.11. glibc's unistd.h has it. */
 #ifndef CLOSE_RANGE_CLOEXEC
 #define CLOSE_RANGE_CLOEXEC 4
@@ -31,7 +36,8 @@ struct bpf_program {
 };
 
 /* SECCOMP_FILTER_FLAG_NEW_LISTENER */
-#define FILTER_NEW_LISTENER 8
+#define FILTER_NEW_LISTENER	     8
+#define SECCOMP_IOCTL_NOTIF_ID_VALID 0x40082102ul
 
 /* linux/userfaultfd.h */
 #define UFFD_USER_MODE_ONLY	     1

@@ -4,7 +4,8 @@
  * on: any system call that it makes once the filter is loaded may be one that waits for an answer,
  * and nobody who could give it has the descriptor. So the runtime takes it out of init
  * (pidfd_getfd(2)). It knows the number beforehand, and sees init stop at the gate, a page of
- * memory that only the runtime can let init into: to touch it is no system call.
+ * memory that only the runtime can let init into: to touch it is no system call. Where the runtime
+ * may not do that a helper sends it (helper.c).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -56,25 +57,36 @@ static int make_gate(void)
 }
 
 /*
- * Tells the runtime which number the listener will have, and gives it the gate. The kernel takes
- * the lowest free number for each descriptor, and init has one thread: what is closed here was the
- * lowest, and is so again. The gate's only copy is then the runtime's: should that die, the kernel
- * closes it, and init is not stuck.
+ * If the filter notifies, this tells the runtime which number the listener will have, and gives it
+ * the gate, and the pidfd of the helper that it has asked for with a channel. The kernel takes the
+ * lowest free number for each descriptor, and init has one thread, and a helper that opens nothing:
+ * what is closed here last was the lowest, and is so again. The gate's only copy is then the
+ * runtime's: should that die, the kernel closes it, and init is not stuck.
  */
-int announce_listener(int sock)
+int announce_listener(const struct plan *p, int sock, int channel)
 {
+	if (p->filter == NULL || !(p->wire->seccomp_flags & FILTER_NEW_LISTENER))
+		return -1;
 	int userfault = make_gate();
 	int number = userfault >= 0 ? userfault : fcntl(sock, F_DUPFD_CLOEXEC, 0);
+	int files[2];
+	unsigned count = 0;
 
 	if (number < 0)
 		die(STEP_LISTENER, errno, 0, NULL);
+	CLEANUP_CLOSE int helper =
+	    channel >= 0 ? start_helper(number, channel, userfault >= 0) : -1;
 	if (userfault >= 0)
-		report_listener(number, &userfault);
+		files[count++] = userfault;
+	if (helper >= 0)
+		files[count++] = helper;
+	if (userfault >= 0)
+		report_listener(number, files, count);
 	if (close(number) < 0)
 		die(STEP_LISTENER, errno, 0, NULL);
 	/* Not before: without a gate the runtime looks at the number at once. */
 	if (userfault < 0)
-		report_listener(number, NULL);
+		report_listener(number, files, count);
 	return number;
 }
 

@@ -18,7 +18,7 @@
 /* The descriptors that init holds, -1 for those that it does not. */
 struct held {
 	int sock, proc_self;
-	int console, root, fifo, program;
+	int console, root, fifo, program, channel, ruleset;
 	struct hook_files hooks;
 };
 
@@ -132,6 +132,8 @@ static void take_plan_files(struct held *h, uint32_t which, const int *next)
 	    {WIRE_HAS_PROGRAM, &h->program},
 	    {WIRE_HAS_HOOK_STDOUT, &h->hooks.output},
 	    {WIRE_HAS_HOOK_STDERR, &h->hooks.error},
+	    {WIRE_HAS_CHANNEL, &h->channel},
+	    {WIRE_HAS_RULESET, &h->ruleset},
 	};
 
 	for (unsigned i = 0; i < sizeof(places) / sizeof(places[0]); i++)
@@ -185,7 +187,7 @@ static void set_up_session(const struct plan *p, const struct held *h)
 }
 
 /* Turns root into the user, in the user's directory; only CAP_SYS_ADMIN is left too much. */
-static void become_user(const struct plan *p, int proc_self)
+static void become_user(const struct plan *p, const struct held *h)
 {
 	const struct wire_plan *w = p->wire;
 	int keep = (w->flags & WIRE_KEEP_CREDENTIALS) != 0;
@@ -193,8 +195,8 @@ static void become_user(const struct plan *p, int proc_self)
 
 	if (!keep) {
 		drop_bounding_set(w->bounding);
-		switch_user(p, proc_self);
-		limit_capabilities(w);
+		switch_user(p, h->proc_self);
+		limit_capabilities(w, p->filter != NULL || h->ruleset >= 0);
 	}
 	if (!entered)
 		enter_cwd(p->cwd);
@@ -214,9 +216,9 @@ static const char *find_program(const struct plan *p, const struct held *h)
 /*
  * Carries the plan out up to the exec, and returns the path of the program.
  *
- * Without no_new_privs a filter needs CAP_SYS_ADMIN, so it must come before the capabilities go,
- * and has to let capset through. With it the filter comes last: write, openat and execve are all
- * that it must allow besides what hooks need.
+ * Without no_new_privs a filter, as a ruleset of Landlock, needs CAP_SYS_ADMIN, so it must come
+ * before the capabilities go, and has to let capset through. With it the filter comes last: write,
+ * openat and execve are all that it must allow besides what hooks need.
  */
 static const char *apply(const struct plan *p, const struct held *h)
 {
@@ -228,19 +230,23 @@ static const char *apply(const struct plan *p, const struct held *h)
 		umask((mode_t)w->umask);
 		own_stdio(w->uid);
 	}
-	become_user(p, h->proc_self);
+	become_user(p, h);
 	const char *path = find_program(p, h);
 	/* Everything is CLOEXEC from birth; this holds should that ever be forgotten. */
 	if (syscall(SYS_close_range, h->sock, ~0u, CLOSE_RANGE_CLOEXEC) < 0 && errno != EINVAL &&
 	    errno != ENOSYS && errno != EPERM)
 		die(STEP_CLOSE, errno, 0, NULL);
+	/* Before the limits, which are the program's and may be as low as it likes. */
+	int listener = announce_listener(p, h->sock, h->channel);
 	set_rlimits(p);
+	if (h->ruleset >= 0)
+		confine(h->ruleset);
 	if (!late_filter)
-		load_filter(p, h->sock);
+		load_filter(p, listener);
 	if (!(w->flags & WIRE_KEEP_CREDENTIALS))
 		set_capabilities(w);
 	if (late_filter)
-		load_filter(p, h->sock);
+		load_filter(p, listener);
 	return path;
 }
 
@@ -289,7 +295,7 @@ static void let_go(const struct held *h)
 
 int main(int argc, char **argv)
 {
-	struct held h = {-1, -1, -1, -1, -1, -1, {-1, -1, -1}};
+	struct held h = {-1, -1, -1, -1, -1, -1, -1, -1, {-1, -1, -1}};
 	struct plan p;
 
 	begin(argc == 2 ? argv[1] : NULL, &h);

@@ -27,9 +27,9 @@ int check_plan_message(const struct wire_plan_message *m, size_t size, unsigned 
 {
 	if (size != sizeof(*m) || m->magic != WIRE_MAGIC || m->version != WIRE_VERSION)
 		return EBADMSG;
-	if (m->files &
-	    ~(uint32_t)(WIRE_HAS_CONSOLE | WIRE_HAS_ROOT | WIRE_HAS_FIFO | WIRE_HAS_HOOK_STATE |
-			WIRE_HAS_PROGRAM | WIRE_HAS_HOOK_STDOUT | WIRE_HAS_HOOK_STDERR))
+	if (m->files & ~(uint32_t)(WIRE_HAS_CONSOLE | WIRE_HAS_ROOT | WIRE_HAS_FIFO |
+				   WIRE_HAS_HOOK_STATE | WIRE_HAS_PROGRAM | WIRE_HAS_HOOK_STDOUT |
+				   WIRE_HAS_HOOK_STDERR | WIRE_HAS_CHANNEL | WIRE_HAS_RULESET))
 		return EBADMSG;
 	return files == 1 + (unsigned)__builtin_popcount(m->files) ? 0 : EBADMSG;
 }

@@ -20,6 +20,13 @@
  *   takes the listener out of init, hands it over
  *   closes the gate  --------------------------------->  closes the listener
  *
+ *   the same, if the runtime may not look into init     helper (of init)
+ *              <--------------- LISTENER + gate, pidfd of the helper
+ *                                                       (init stops at the gate)
+ *   GO  ---------------------- channel -------------->
+ *              <----- channel - LISTENER + listener     exits
+ *   hands it over, closes the gate
+ *
  *              <--------------- READY, or FAILED
  *
  *   with an exec fifo                                   opens the fifo for writing, and waits there
@@ -89,6 +96,8 @@ struct wire_bootstrap {
 #define WIRE_HAS_PROGRAM     16
 #define WIRE_HAS_HOOK_STDOUT 32
 #define WIRE_HAS_HOOK_STDERR 64
+#define WIRE_HAS_CHANNEL     128 /* between the runtime and the helper of helper.c */
+#define WIRE_HAS_RULESET     256 /* of Landlock */
 
 /* The second message to init: a sealed memfd with a wire_plan comes first of its descriptors. */
 struct wire_plan_message {
@@ -150,7 +159,7 @@ struct wire_hook {
 #define WIRE_READY	2
 #define WIRE_EXEC	3
 #define WIRE_FAILED	4
-#define WIRE_LISTENER	5 /* the gate (listener.c) comes with it, if there is one */
+#define WIRE_LISTENER	5 /* the gate (listener.c) comes with it, if there is one, and the helper */
 #define WIRE_FORKED	6
 
 /* What the runtime says when init shall go on, one byte. */
@@ -210,7 +219,9 @@ struct wire_report {
 	X(STEP_SELINUX, 38, "set SELinux label")                                                   \
 	X(STEP_LISTENER, 39, "find a number for the seccomp listener")                             \
 	X(STEP_FORK, 40, "fork")                                                                   \
-	X(STEP_OWNER, 41, "become the owner in the user namespace")
+	X(STEP_OWNER, 41, "become the owner in the user namespace")                                \
+	X(STEP_HELPER, 42, "start a helper for the seccomp listener")                              \
+	X(STEP_LANDLOCK, 43, "landlock_restrict_self")
 
 #define WIRE_STEP_NUMBER(name, number, word) name = number,
 enum step { WIRE_STEPS(WIRE_STEP_NUMBER) };

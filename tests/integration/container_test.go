@@ -11,12 +11,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/berth-run/berth/tests/internal/bundle"
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -65,6 +65,9 @@ func anotherContainer(t *testing.T, first *container) *container {
 	}
 	c.cgroup = "/" + suite.token + "/" + c.id
 	c.spec.Linux.CgroupsPath = c.cgroup
+	if suite.systemd {
+		c.scope("system.slice")
+	}
 	for _, d := range []string{c.dir, c.path("rootfs"), c.path("upper"), c.path("work")} {
 		if err := os.Mkdir(d, 0o755); err != nil {
 			t.Fatal(err)
@@ -111,11 +114,49 @@ func (c *container) remove() {
 	}
 }
 
-// killLeftovers reaps the container's first process, which delete has killed.
+// killLeftovers reaps the container's first process, which delete has killed. That may
+// itself be waiting: for what exec, or another container, has put into its pid namespace,
+// which is ours to reap as well.
 func (c *container) killLeftovers() {
-	if c.pid > 0 {
-		if st, err := readStat(c.pid); err == nil && st.ppid == os.Getpid() && st.state == "Z" {
-			_, _ = unix.Wait4(c.pid, nil, unix.WNOHANG, nil)
+	if st, err := readStat(c.pid); c.pid <= 0 || err != nil || st.ppid != os.Getpid() {
+		return
+	}
+	fd, err := unix.PidfdOpen(c.pid, 0)
+	if err != nil {
+		return
+	}
+	defer unix.Close(fd)
+	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	for deadline := time.Now().Add(suite.limit / 3); ; {
+		n, err := unix.Poll(p, 10)
+		if n == 1 {
+			break
+		}
+		if err != nil && err != unix.EINTR || time.Now().After(deadline) {
+			return // the check for leaks tells
+		}
+		reapNamespaced(c.t)
+	}
+	_, _ = unix.Wait4(c.pid, nil, unix.WNOHANG, nil)
+}
+
+// reapNamespaced reaps those zombies that were in pid namespaces of containers.
+func reapNamespaced(t *testing.T) {
+	t.Helper()
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		if st, err := readStat(pid); err != nil || st.ppid != os.Getpid() || st.state != "Z" {
+			continue
+		}
+		if len(nsPIDs(t, pid)) > 1 {
+			_, _ = unix.Wait4(pid, nil, unix.WNOHANG, nil)
 		}
 	}
 }
@@ -213,11 +254,19 @@ type running struct {
 // launch starts a command of the runtime.
 func (c *container) launch(stdin *os.File, args ...string) *running {
 	c.t.Helper()
-	args = append(slices.Clone(c.global), args...)
+	return c.exec(stdin, suite.runtime, append(c.globals(), args...)...)
+}
+
+// globals are the options before a command.
+func (c *container) globals() []string {
+	var args []string
 	if c.state != "" {
-		args = append([]string{"--root", c.state}, args...)
+		args = append(args, "--root", c.state)
 	}
-	return c.exec(stdin, suite.runtime, args...)
+	if suite.systemd && strings.Count(c.spec.Linux.CgroupsPath, ":") == 2 {
+		args = append(args, "--systemd-cgroup")
+	}
+	return append(args, c.global...)
 }
 
 // exec starts a command in the bundle.

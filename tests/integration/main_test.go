@@ -28,6 +28,9 @@ var suite struct {
 	runtime, name string
 	// rootfs is a directory with a root file system of kind ("busybox", "debian").
 	rootfs, kind string
+	// systemd says that the containers' cgroups are units of systemd, but for those that
+	// a test has ideas of its own about.
+	systemd bool
 	// unified says that /sys/fs/cgroup is cgroup v2.
 	unified bool
 	// token is part of every container id and cgroup path of this run.
@@ -97,6 +100,7 @@ func setUp(m *testing.M) (code int, err error) {
 	if suite.rootfs == "" {
 		return 0, fmt.Errorf("ROOTFS is not set")
 	}
+	suite.systemd = os.Getenv("DRIVER") == "systemd"
 	suite.kind, _, _ = strings.Cut(filepath.Base(suite.rootfs), "-")
 	suite.token = fmt.Sprintf("bt%dx", os.Getpid())
 	suite.limit = 30 * time.Second

@@ -4,10 +4,12 @@ package integration
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -187,16 +189,35 @@ func TestRootlessTemplate(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer in.Close()
-	if _, err := in.WriteString("echo $((6*7)) $(id -u); exit 9\n"); err != nil {
+	const script = "d=$(find /sys/fs/cgroup -name %s); echo $d; mkdir $d/new 2>/dev/null && echo mine; echo $((6*7)) $(id -u); exit 9\n"
+	if _, err := fmt.Fprintf(in, script, filepath.Base(c.delegated())); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := in.Seek(0, 0); err != nil {
 		t.Fatal(err)
 	}
 	r := c.with(in, "run", c.id).code(9)
-	if !strings.Contains(r.out, "42 0\r\n") {
+	if !strings.Contains(r.out, "42 0\r\n") || strings.Contains(r.out, "\nmine") {
 		t.Errorf("printed %q, %q", r.out, r.stderr)
 	}
+}
+
+// delegated makes a cgroup that belongs to the ordinary user, as a session has one.
+func (c *container) delegated() string {
+	c.t.Helper()
+	dir := filepath.Join("/sys/fs/cgroup", suite.token, c.id+"-user")
+	if !suite.unified {
+		dir = filepath.Join("/sys/fs/cgroup/memory", suite.token, c.id+"-user")
+	}
+	if err := errors.Join(os.MkdirAll(dir, 0o755), os.Chown(dir, userID, userID)); err != nil {
+		c.t.Fatal(err)
+	}
+	c.t.Cleanup(func() {
+		if err := os.Remove(dir); err != nil {
+			c.t.Error(err)
+		}
+	})
+	return dir
 }
 
 // TestRootlessHooks: createContainer hooks see the container's namespaces, others the
@@ -268,7 +289,7 @@ func TestBadRootless(t *testing.T) {
 		{"limit", func(c *container) {
 			limit := int64(1 << 24)
 			c.spec.Linux.Resources = &specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: &limit}}
-		}, "linux.resources.memory."},
+		}, "linux.resources.memory.limit: "},
 		{"cgroup", func(c *container) { c.spec.Linux.CgroupsPath = c.cgroup }, "linux.cgroupsPath"},
 		{
 			"groups", func(c *container) { c.spec.Process.User.AdditionalGids = []uint32{0} },
@@ -290,11 +311,29 @@ func TestBadRootless(t *testing.T) {
 			c.spec.Linux.UIDMappings = []specs.LinuxIDMapping{mapRow(0, firstID, 5)}
 			c.env = []string{"PATH=/nonexistent"}
 		}, "linux.uidMappings: to map more than one's own id takes newuidmap"},
+		{"newuidmap without rights", func(c *container) {
+			c.spec.Linux.UIDMappings = []specs.LinuxIDMapping{mapRow(0, firstID, 5)}
+			path, err := exec.LookPath("newuidmap")
+			require(c.t, err == nil, "newuidmap (package uidmap)")
+			data, err := os.ReadFile(path)
+			if err := errors.Join(err, os.WriteFile(c.path("newuidmap"), data, 0o755)); err != nil {
+				c.t.Fatal(err)
+			}
+			c.env = []string{"PATH=" + c.dir}
+		}, "linux.uidMappings: newuidmap: exit status 1: newuidmap: "},
+		{"no maps", func(c *container) { c.spec.Linux.UIDMappings = nil }, "linux.uidMappings: a new user namespace requires at least one UID mapping"},
+		{"size 0", func(c *container) { c.spec.Linux.GIDMappings = []specs.LinuxIDMapping{mapRow(0, userID, 0)} }, "linux.gidMappings[0].size"},
+		{"overlap", func(c *container) {
+			c.spec.Linux.UIDMappings = []specs.LinuxIDMapping{mapRow(0, userID, 1), mapRow(0, firstID, 5)}
+		}, "linux.uidMappings[1]: overlaps"},
+		{"uid", func(c *container) { c.spec.Process.User.UID = 5 }, "process.user.uid: "},
+		{"gid", func(c *container) { c.spec.Process.User.GID = 5 }, "process.user.gid: "},
+		{"group", func(c *container) { c.spec.Process.User.AdditionalGids = []uint32{5} }, "process.user.additionalGids"},
 		{"unmapped owner of a file system", func(c *container) {
 			c.mount("/t", "tmpfs", "tmpfs", "uid=5")
 		}, "mounts[6].options"},
 		{"id-mapped mount", func(c *container) { c.mount("/t", "bind", "/tmp", "rbind", "idmap") }, "mounts[6].uidMappings"},
-		{"namespace of root", func(c *container) { c.namespace(specs.NetworkNamespace, "/proc/self/ns/net") }, "setns /proc/self/ns/net"},
+		{"namespace of root", func(c *container) { c.namespace(specs.NetworkNamespace, "/proc/self/ns/net") }, "linux.namespaces[6].path: setns /proc/self/ns/net: operation not permitted"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			onlyBerth(t)
@@ -409,6 +448,7 @@ func TestRootlessOOMScore(t *testing.T) {
 func TestWithoutCgroup(t *testing.T) {
 	onlyBerth(t)
 	c := newContainer(t).rootless().running()
+	field := map[string]string{"--memory": "memory.limit", "--pids-limit": "pids.limit"}
 	for _, args := range [][]string{
 		{"pause", c.id},
 		{"update", "--memory", "1g", c.id},
@@ -417,7 +457,11 @@ func TestWithoutCgroup(t *testing.T) {
 		{"events", "--interval", "1s", c.id},
 		{"exec", "--cgroup", "/sub", c.id, "true"},
 	} {
-		r := c.command(args...).fails("the container has no cgroup", "")
+		text := "the container has no cgroup"
+		if args[0] == "update" {
+			text = "linux.resources." + field[args[1]] + ": " + text
+		}
+		r := c.command(args...).fails(text, "")
 		if strings.Count(r.stderr, "\n") != 1 || r.out != "" {
 			t.Errorf("%s: printed %q and %q, want one line", r.what, r.out, r.stderr)
 		}

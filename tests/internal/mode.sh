@@ -68,3 +68,13 @@ native_mode() {
 		echo v1
 	fi
 }
+
+# drop_cgroup NAME removes a parent of containers' cgroups, which runtimes leave.
+drop_cgroup() {
+	local dir
+	for dir in "/sys/fs/cgroup/$1" /sys/fs/cgroup/*/"$1"; do
+		if [[ -d $dir ]]; then
+			rmdir "$dir"
+		fi
+	done
+}

@@ -70,7 +70,6 @@ func TestInvocations(t *testing.T) {
 		{"missing value", []string{"create", "-bundle"}, 1, "", "berth create failed: flag needs an argument: --bundle"},
 		{"missing global value", []string{"-root"}, 1, "", "flag needs an argument: --root"},
 		{"bad signal", []string{"kill", "id", "FOO"}, 1, "", `unknown signal \"FOO\"`},
-		{"systemd driver", []string{"--systemd-cgroup", "create", "id"}, 1, "", "berth create failed: --systemd-cgroup: "},
 		{"bad rootless", []string{"--rootless=x", "run", "id"}, 1, "", `berth run failed: invalid value \"x\" for --rootless`},
 		{"negative fds", []string{"create", "--preserve-fds", "-1", "id"}, 1, "", "--preserve-fds: -1 is negative"},
 		{"missing bundle", []string{"create", "-b", "/nonexistent", "id"}, 1, "", "berth create failed: chdir /nonexistent: no such file or directory"},

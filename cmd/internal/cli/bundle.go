@@ -24,6 +24,7 @@ type bundleOptions struct {
 	preserveFDs   int
 	noPivot       bool
 	noNewKeyring  bool
+	networks      []string
 }
 
 // declare adds the options to f.
@@ -32,6 +33,7 @@ func (o *bundleOptions) declare(f *pflag.FlagSet) {
 	f.StringVar(&o.consoleSocket, "console-socket", "", "send the terminal's master to the unix socket `PATH`")
 	f.StringVar(&o.pidfdSocket, "pidfd-socket", "", "send a pidfd of the container's init to the unix socket `PATH`")
 	f.StringVar(&o.pidFile, "pid-file", "", "write the pid of the container's init to `FILE`")
+	f.StringArrayVar(&o.networks, "network", nil, "connect a new network namespace with a bridge; `SPEC` is like bridge=br0,address=10.88.0.2/24,gateway=10.88.0.1 (may be repeated)")
 	f.BoolVar(&o.noPivot, "no-pivot", false, "move the root instead of pivot_root, for a root file system on a ramdisk")
 	f.BoolVar(&o.noNewKeyring, "no-new-keyring", false, "keep the session keyring of the caller")
 	f.IntVar(&o.preserveFDs, "preserve-fds", 0, "pass `N` file descriptors on, from 3 (or from the last of $LISTEN_FDS) upwards")
@@ -49,9 +51,6 @@ type preparation struct {
 // prepare reads the bundle and checks the options. detached says that berth
 // will not stay with the container.
 func (a *app) prepare(o *bundleOptions, detached bool) (*preparation, error) {
-	if a.global.systemdCgroup {
-		return nil, errors.New("--systemd-cgroup: the systemd cgroup driver is not available yet")
-	}
 	if o.preserveFDs < 0 {
 		return nil, fmt.Errorf("--preserve-fds: %d is negative", o.preserveFDs)
 	}
@@ -115,11 +114,13 @@ func (a *app) loadBundle(o *bundleOptions, rootless bool) (config *configs.Confi
 		return nil, "", err
 	}
 	config, err = specconv.Convert(spec, &specconv.Options{
-		Bundle:       bundle,
-		NoPivotRoot:  o.noPivot,
-		NoNewKeyring: o.noNewKeyring,
-		Rootless:     rootless,
-		Warn:         a.log.Warnf,
+		Bundle:        bundle,
+		NoPivotRoot:   o.noPivot,
+		NoNewKeyring:  o.noNewKeyring,
+		SystemdCgroup: a.global.systemdCgroup,
+		Rootless:      rootless,
+		Networks:      o.networks,
+		Warn:          a.log.Warnf,
 	})
 	return config, process, err
 }

@@ -3,9 +3,12 @@
 package cli
 
 import (
+	"strconv"
+
 	"github.com/opencontainers/runtime-spec/specs-go/features"
 	"github.com/spf13/cobra"
 
+	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/seccomp"
 	"github.com/berth-run/berth/specconv"
 )
@@ -44,8 +47,8 @@ func newFeatures(commit string) *features.Features {
 			Cgroup: &features.Cgroup{
 				V1:          yes(true),
 				V2:          yes(true),
-				Systemd:     yes(false),
-				SystemdUser: yes(false),
+				Systemd:     yes(true),
+				SystemdUser: yes(true),
 				Rdma:        yes(true),
 			},
 			Seccomp:  seccompFeatures(),
@@ -60,7 +63,9 @@ func newFeatures(commit string) *features.Features {
 			NetDevices:      &features.NetDevices{Enabled: yes(true)},
 		},
 		Annotations: map[string]string{
-			"run.berth.version": version,
+			"run.berth.version":         version,
+			"run.berth.landlock.abi":    strconv.Itoa(configs.LandlockABI),
+			"run.berth.network.version": strconv.Itoa(specconv.NetworkVersion),
 		},
 		PotentiallyUnsafeConfigAnnotations: specconv.KnownAnnotations(),
 	}

@@ -49,7 +49,7 @@ func TestFeatures(t *testing.T) {
 	if !f.Linux.MountExtensions.IDMap.Enabled || slices.Contains(f.MountOptions, "idmap") {
 		t.Error("idmap is an extension, and not listed as an option")
 	}
-	if !f.Linux.Cgroup.V1 || !f.Linux.Cgroup.V2 || f.Linux.Cgroup.Systemd {
+	if !f.Linux.Cgroup.V1 || !f.Linux.Cgroup.V2 || !f.Linux.Cgroup.Systemd {
 		t.Errorf("cgroup %+v", f.Linux.Cgroup)
 	}
 }

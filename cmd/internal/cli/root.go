@@ -52,9 +52,10 @@ func (a *app) root() (string, error) {
 }
 
 // defaultRootFor is the state directory when no --root is given. It is the
-// user's own for everybody who is not root on the host, if there is one.
+// user's own for everybody who is not root on the host, if there is one: a relative path
+// is none (XDG Base Directory Specification).
 func defaultRootFor(euid int, getenv func(string) string, inUserNS func() bool) string {
-	if dir := getenv("XDG_RUNTIME_DIR"); dir != "" && isRootless(euid, getenv, inUserNS) {
+	if dir := getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) && isRootless(euid, getenv, inUserNS) {
 		return filepath.Join(dir, "berth")
 	}
 	return defaultRoot

@@ -20,6 +20,7 @@ func TestDefaultRoot(t *testing.T) {
 		{"root with a session", 0, map[string]string{"XDG_RUNTIME_DIR": "/run/user/0"}, false, defaultRoot},
 		{"user", 1000, map[string]string{"XDG_RUNTIME_DIR": "/run/user/1000"}, false, "/run/user/1000/berth"},
 		{"user without a session", 1000, nil, false, defaultRoot},
+		{"user with a relative path", 1000, map[string]string{"XDG_RUNTIME_DIR": "run/user"}, false, defaultRoot},
 		{"user namespace", 0, map[string]string{"XDG_RUNTIME_DIR": "/run/user/1000", "USER": "joe"}, true, "/run/user/1000/berth"},
 		{"user namespace without user", 0, map[string]string{"XDG_RUNTIME_DIR": "/run/user/1000"}, true, "/run/user/1000/berth"},
 		{"root of a machine in a user namespace", 0, map[string]string{"XDG_RUNTIME_DIR": "/run/user/0", "USER": "root"}, true, defaultRoot},

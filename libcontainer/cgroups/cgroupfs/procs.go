@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -24,6 +25,18 @@ func (d Dir) Pids() ([]int, error) {
 		return err
 	})
 	return pids, err
+}
+
+// Enter puts process pid into d, unless it is there.
+func (d Dir) Enter(pid int) error {
+	pids, err := d.procs()
+	if err != nil || slices.Contains(pids, pid) {
+		return err
+	}
+	if err := d.Write("cgroup.procs", strconv.Itoa(pid)); err != nil {
+		return fmt.Errorf("place in cgroup %s: %w", d, err)
+	}
+	return nil
 }
 
 func (d Dir) procs() ([]int, error) {

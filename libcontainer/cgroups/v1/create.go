@@ -19,7 +19,7 @@ func (m *Manager) CreateBirthplace() (*os.File, error) {
 		return nil, nil
 	}
 	var made cgroupfs.Made
-	err := m.createIn(h, &made)
+	err := m.createIn(h, &made, 0)
 	if err == nil {
 		var dir *os.File
 		if dir, err = h.dir.Open(); err == nil {
@@ -38,7 +38,14 @@ func (m *Manager) CreateBirthplace() (*os.File, error) {
 
 // Create makes the container's cgroup in each hierarchy. On error it removes
 // what it made.
-func (m *Manager) Create() (err error) {
+func (m *Manager) Create() error { return m.create(0) }
+
+// Take takes over those cgroups that systemd has made around process pid, and makes the
+// others: systemd does not know every controller. It is what Create is for others.
+func (m *Manager) Take(pid int) error { return m.create(pid) }
+
+// create makes the cgroups; with a pid, some may be there and in use, rightly.
+func (m *Manager) create(pid int) (err error) {
 	if len(m.hierarchies) == 0 && (!m.cgroup.Rootless || m.cgroup.Path != "") {
 		return cgroupfs.PathError(fmt.Errorf("no cgroup hierarchy is mounted on %s", cgroupfs.Root))
 	}
@@ -50,7 +57,7 @@ func (m *Manager) Create() (err error) {
 	}()
 	kept := make([]hierarchy, 0, len(m.hierarchies))
 	for _, h := range m.hierarchies {
-		if err := m.createIn(&h, &made); err != nil {
+		if err := m.createIn(&h, &made, pid); err != nil {
 			if m.tolerates(err) {
 				m.drop(&h, err)
 				continue
@@ -67,7 +74,7 @@ func (m *Manager) Create() (err error) {
 	return nil
 }
 
-func (m *Manager) createIn(h *hierarchy, made *cgroupfs.Made) error {
+func (m *Manager) createIn(h *hierarchy, made *cgroupfs.Made, pid int) error {
 	if h.born {
 		return nil
 	}
@@ -75,10 +82,15 @@ func (m *Manager) createIn(h *hierarchy, made *cgroupfs.Made) error {
 	if err != nil {
 		return cgroupfs.PathError(err)
 	}
-	if existed {
+	if existed && pid == 0 {
 		if err := cgroupfs.CheckUnused(h.dir, h.frozen); err != nil {
 			return err
 		}
+	}
+	if h.v2 && pid != 0 {
+		// Usually it is there: it is where systemd keeps account of its units.
+		h.born = true
+		return h.dir.Enter(pid)
 	}
 	if slices.Contains(h.controllers, "cpuset") {
 		f := filler{top: h.mount, made: *made}

@@ -5,7 +5,7 @@
 // name=systemd among them, and beside them the controller-less v2 hierarchy of
 // a hybrid host.
 //
-// It does nothing with systemd or with v2 controllers. Its one invariant: the
+// It speaks to no systemd, and does nothing with v2 controllers. Its one invariant: the
 // container is in a cgroup of the same path in each of the hierarchies that
 // [Manager.Paths] tells, and in none that it does not tell.
 package v1
@@ -44,7 +44,8 @@ type hierarchy struct {
 	// path counts, dir the container's cgroup.
 	mount, base, dir cgroupfs.Dir
 	v2               bool
-	// born says that CreateBirthplace has made it.
+	// born says that the container's first process is in it already: CreateBirthplace
+	// has made it, or systemd has.
 	born bool
 }
 
@@ -255,6 +256,13 @@ func (m *Manager) Destroy() error {
 // host's (runtime-spec, config-linux.md, "Cgroup ownership").
 func (m *Manager) Delegate(int) error { return nil }
 
+// Unit is none: systemd knows nothing of the cgroups.
+func (m *Manager) Unit() string { return "" }
+
+// Adopt does nothing: every process is born in the cgroup of the v2 hierarchy, and
+// enters the others by itself.
+func (m *Manager) Adopt(int) error { return nil }
+
 // EnterDelegated does nothing, since there is no delegated cgroup.
 func (m *Manager) EnterDelegated(int) error { return nil }
 
@@ -294,10 +302,11 @@ func (h *hierarchy) open(p *cgroupfs.Placement) error {
 }
 
 // tolerates says whether err is no reason to give up: a rootless container whose
-// config asks for no certain cgroup does without those it may not have. Limits
+// config asks for no certain cgroup does without those it may not have. Of a user's
+// systemd it cannot ask for more than one: that has the hierarchy of its units alone. Limits
 // on them fail later, in Set.
 func (m *Manager) tolerates(err error) bool {
-	return m.cgroup.Rootless && m.cgroup.Path == "" && cgroupfs.Permission(err)
+	return m.cgroup.Rootless && (m.cgroup.Path == "" || m.cgroup.Systemd) && cgroupfs.Permission(err)
 }
 
 func (m *Manager) drop(h *hierarchy, err error) {

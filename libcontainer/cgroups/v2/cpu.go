@@ -20,7 +20,7 @@ func setCPU(k *cgroupfs.Knobs, r *specs.LinuxResources) {
 	// An idle cgroup takes no weight: leaving idleness has to come before it,
 	// entering it after.
 	if cgroupfs.Set(c.Shares) {
-		add("cpu.shares", "cpu.weight", strconv.FormatUint(weight(*c.Shares), 10))
+		add("cpu.shares", "cpu.weight", strconv.FormatUint(Weight(*c.Shares), 10))
 	}
 	if c.Idle != nil {
 		add("cpu.idle", "cpu.idle", cgroupfs.Itoa(c.Idle))
@@ -60,11 +60,11 @@ func cpuMax(k *cgroupfs.Knobs, c *specs.LinuxCPU) (field, text string) {
 	return "cpu.quota", text
 }
 
-// weight converts cpu.shares (2 to 262144, usually 1024) to cpu.weight (1 to
+// Weight converts cpu.shares (2 to 262144, usually 1024) to cpu.weight (1 to
 // 10000, usually 100): the curve, quadratic in the logarithms, is the one through
 // these three pairs that other runtimes use too. A straight line, as used
 // before, gave a container of 1024 shares 39 instead of the default of 100.
-func weight(shares uint64) uint64 {
+func Weight(shares uint64) uint64 {
 	switch {
 	case shares <= 2:
 		return 1

@@ -36,11 +36,12 @@ func writeWeight(k *cgroupfs.Knobs, field, device string, weight uint16) {
 		if !errors.Is(err, unix.ENOENT) {
 			return err
 		}
-		return k.Put("io.weight", device+strconv.FormatUint(ioWeight(weight), 10))
+		return k.Put("io.weight", device+strconv.FormatUint(IOWeight(weight), 10))
 	})
 }
 
-func ioWeight(weight uint16) uint64 {
+// IOWeight converts blockIO.weight (10 to 1000) to io.weight (1 to 10000).
+func IOWeight(weight uint16) uint64 {
 	if weight < 10 {
 		return 1
 	}

@@ -113,9 +113,12 @@ func memoryMax(p *int64) string {
 // setSwap writes memory.swap.max: swap alone, where the config counts memory and
 // swap together.
 func setSwap(k *cgroupfs.Knobs, m *specs.LinuxMemory) {
-	value, err := swapMax(m)
+	value, err := SwapMax(m)
+	if err == nil && value == "" {
+		return
+	}
 	k.Do("memory.swap", func() error {
-		if err != nil || value == "" {
+		if err != nil {
 			return err
 		}
 		err := k.Put("memory.swap.max", value)
@@ -128,8 +131,8 @@ func setSwap(k *cgroupfs.Knobs, m *specs.LinuxMemory) {
 	})
 }
 
-// swapMax converts the limit of memory+swap; "" leaves swap alone.
-func swapMax(m *specs.LinuxMemory) (string, error) {
+// SwapMax converts the limit of memory+swap; "" leaves swap alone.
+func SwapMax(m *specs.LinuxMemory) (string, error) {
 	unlimited := m.Limit != nil && *m.Limit == -1
 	switch {
 	case !cgroupfs.Set(m.Swap):

@@ -309,13 +309,13 @@ func TestSet(t *testing.T) {
 
 func TestWeight(t *testing.T) {
 	for shares, want := range map[uint64]uint64{1: 1, 2: 1, 3: 2, 256: 35, 512: 59, 1024: 100, 2048: 174, 262143: 10000, 262144: 10000, 1 << 40: 10000} {
-		if got := weight(shares); got != want {
+		if got := Weight(shares); got != want {
 			t.Errorf("%d: got %d, want %d", shares, got, want)
 		}
 	}
 	last := uint64(0)
 	for shares := uint64(2); shares <= 262144; shares += 13 {
-		w := weight(shares)
+		w := Weight(shares)
 		if w < last || w < 1 || w > 10000 {
 			t.Fatalf("%d: %d after %d", shares, w, last)
 		}
@@ -325,7 +325,7 @@ func TestWeight(t *testing.T) {
 
 func TestIOWeight(t *testing.T) {
 	for in, want := range map[uint16]uint64{0: 1, 10: 1, 100: 910, 500: 4950, 1000: 10000} {
-		if got := ioWeight(in); got != want {
+		if got := IOWeight(in); got != want {
 			t.Errorf("%d: got %d, want %d", in, got, want)
 		}
 	}

@@ -4,7 +4,6 @@ package v2
 
 import (
 	"fmt"
-	"strconv"
 
 	"github.com/berth-run/berth/libcontainer/cgroups/cgroupfs"
 )
@@ -30,24 +29,41 @@ func (m *Manager) delegatee() cgroupfs.Dir {
 // first one, since a cgroup with processes passes nothing on, and could not later. For the
 // same reason the first one passes them on only when init has left it: one that does takes
 // no processes.
-func (m *Manager) makeBelow(made *cgroupfs.Made) error {
+//
+// Process pid, if it is not 0, is in the container's cgroup, and moved down to the one
+// for processes.
+func (m *Manager) makeBelow(made *cgroupfs.Made, pid int) error {
 	above := m.dir
 	for _, d := range [...]cgroupfs.Dir{m.subgroup(), m.delegatee()} {
 		if d == above {
 			continue
 		}
-		if above == m.dir {
-			if err := m.passOn(above); err != nil {
-				return cgroupfs.PathError(fmt.Errorf("cgroup %s: %w", above, err))
-			}
-		}
 		if _, err := cgroupfs.Make(above, d, made); err != nil {
 			return cgroupfs.PathError(err)
+		}
+		if above == m.dir {
+			if err := m.leaveTo(d, pid); err != nil {
+				return err
+			}
 		}
 		if err := checkType(d); err != nil {
 			return err
 		}
 		above = d
+	}
+	return nil
+}
+
+// leaveTo moves process pid, if it is not 0, from the container's cgroup to d below it,
+// and passes the controllers on.
+func (m *Manager) leaveTo(d cgroupfs.Dir, pid int) error {
+	if pid != 0 {
+		if err := d.Enter(pid); err != nil {
+			return err
+		}
+	}
+	if err := m.passOn(m.dir); err != nil {
+		return cgroupfs.PathError(fmt.Errorf("cgroup %s: %w", m.dir, err))
 	}
 	return nil
 }
@@ -63,8 +79,8 @@ func (m *Manager) EnterDelegated(pid int) error {
 		return nil
 	}
 	d := m.delegatee()
-	if err := d.Write("cgroup.procs", strconv.Itoa(pid)); err != nil {
-		return fmt.Errorf("place in cgroup %s: %w", d, err)
+	if err := d.Enter(pid); err != nil {
+		return err
 	}
 	if above := m.subgroup(); above != d {
 		if err := m.passOn(above); err != nil {

@@ -31,7 +31,7 @@ func TestMakeBelow(t *testing.T) {
 		}
 		m := &Manager{cgroup: &configs.Cgroup{Subgroup: tt.subgroup, Delegated: tt.delegated}, root: cgroupfs.Dir(root), dir: cgroupfs.Dir(root + "/c")}
 		var made cgroupfs.Made
-		if err := m.makeBelow(&made); err != nil {
+		if err := m.makeBelow(&made, 0); err != nil {
 			t.Fatal(err)
 		}
 		for dir, want := range tt.passedOn {

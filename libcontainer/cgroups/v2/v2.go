@@ -3,7 +3,7 @@
 // Package v2 manages a container's cgroup where all controllers are on the one
 // cgroup v2 hierarchy (Documentation/admin-guide/cgroup-v2.rst).
 //
-// It does nothing with systemd. Its one invariant: the container is in one
+// It speaks to no systemd. Its one invariant: the container is in one
 // cgroup, with every controller that the cgroups above let it have.
 package v2
 
@@ -32,7 +32,8 @@ type Manager struct {
 	planned bool
 	// fresh says that Create has made dir.
 	fresh bool
-	// born says that CreateBirthplace has made and opened it.
+	// born says that the container's first process is in it already: CreateBirthplace has
+	// made and opened it, or systemd has.
 	born bool
 	// refused is why a controller could not be enabled, by its name.
 	refused map[string]error
@@ -126,12 +127,33 @@ func (m *Manager) Create() (err error) {
 	if err := m.enable(); err != nil {
 		return err
 	}
-	if err := m.makeBelow(&made); err != nil {
+	if err := m.makeBelow(&made, 0); err != nil {
 		return err
 	}
 	m.planned = false
 	return nil
 }
+
+// Take takes over the cgroup that systemd has made around process pid: it is what Create
+// is for others. The cgroups that it makes below, also on error, go with that one.
+func (m *Manager) Take(pid int) error {
+	if err := m.enable(); err != nil {
+		return err
+	}
+	var made cgroupfs.Made
+	if err := m.makeBelow(&made, pid); err != nil {
+		return err
+	}
+	// The filter of devices that systemd has attached is not ours to replace.
+	m.planned, m.born, m.fresh = false, true, true
+	return nil
+}
+
+// Unit is none: systemd knows nothing of the cgroups.
+func (m *Manager) Unit() string { return "" }
+
+// Adopt does nothing: every process is born in the cgroup, or enters it by itself.
+func (m *Manager) Adopt(int) error { return nil }
 
 // CreateBirthplace makes and opens the container's cgroup.
 func (m *Manager) CreateBirthplace() (*os.File, error) {

@@ -48,14 +48,19 @@ type Task struct {
 	// Type is what to do.
 	Type rpc.CriuReqType
 	Opts *rpc.CriuOpts
-	// Stdio are criu's standard streams; a nil one is /dev/null.
-	Stdio [3]*os.File
+	// Stdin is criu's standard input; nil is /dev/null. What criu, or a tool that it
+	// uses, writes to its standard output is dropped: it has a log.
+	Stdin *os.File
+	// Cgroup is a v2 cgroup for criu to be born in; nil for that of the caller.
+	Cgroup *os.File
 	// OwnGroup gives criu a process group of its own, so that what somebody types at
 	// the caller's terminal does not interrupt it half-way.
 	OwnGroup bool
 	// Launch calls start, which starts criu, on the thread whose mount namespace criu
 	// shall have; nil starts it on the caller's.
 	Launch func(start func() error) error
+	// Started is told criu's pid before criu is told what to do; nil for nobody.
+	Started func(pid int) error
 	// Notify is told of criu's steps by their names ("post-restore"); pid is that of
 	// the restored process where the step has one. The file, which is nil but for
 	// "orphan-pts-master", is the callee's. An error ends criu's work, which undoes
@@ -101,7 +106,13 @@ func (t *Task) run() (*rpc.CriuResp, error) {
 	if err != nil {
 		return nil, err
 	}
-	answer, err := t.converse()
+	var answer *rpc.CriuResp
+	if t.Started != nil {
+		err = t.Started(process.Process.Pid)
+	}
+	if err == nil {
+		answer, err = t.converse()
+	}
 	// What criu's exit says, its answer has said better.
 	_ = t.sock.Close()
 	if werr := process.Wait(); err == nil && werr != nil && !errors.As(werr, new(*exec.ExitError)) {
@@ -121,14 +132,8 @@ func (t *Task) start() (*exec.Cmd, error) {
 	defer theirs.Close()
 	number := t.Pass(theirs)
 	cmd := exec.Command(t.Path, "swrk", fmt.Sprint(number))
-	for i, to := range []func(*os.File){
-		func(f *os.File) { cmd.Stdin = f },
-		func(f *os.File) { cmd.Stdout = f },
-		func(f *os.File) { cmd.Stderr = f },
-	} {
-		if f := t.Stdio[i]; f != nil {
-			to(f)
-		}
+	if t.Stdin != nil {
+		cmd.Stdin = t.Stdin
 	}
 	cmd.ExtraFiles = t.files
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: t.OwnGroup}
@@ -136,7 +141,13 @@ func (t *Task) start() (*exec.Cmd, error) {
 	if launch == nil {
 		launch = func(start func() error) error { return start() }
 	}
-	if err := launch(cmd.Start); err != nil {
+	err = launch(func() error {
+		if t.Cgroup != nil {
+			cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, int(t.Cgroup.Fd())
+		}
+		return cmd.Start()
+	})
+	if err != nil {
 		_ = t.sock.Close()
 		return nil, err
 	}

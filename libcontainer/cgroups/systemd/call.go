@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package systemd
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/godbus/dbus/v5"
+)
+
+// conn is a connection to a service manager, for one call at a time: it writes a
+// message and reads until the answer is there. Of the library it takes the encoding
+// alone. Its connections have goroutines and take three round trips to introduce
+// themselves; this one knows what it waits for, and until when.
+type conn struct {
+	file   *os.File
+	in     *bufio.Reader
+	serial uint32
+	// removed are the results of jobs that have ended, by the job.
+	removed map[dbus.ObjectPath]string
+}
+
+func newConn(f *os.File) *conn {
+	return &conn{file: f, in: bufio.NewReader(f), removed: make(map[dbus.ObjectPath]string)}
+}
+
+func (c *conn) close() error { return c.file.Close() }
+
+// until ends all that waits at the deadline.
+func (c *conn) until(deadline time.Time) error { return c.file.SetDeadline(deadline) }
+
+// introduce authenticates the connection (D-Bus Specification, "Authentication
+// Protocol"), all at once:
+//
+//	"\0" AUTH EXTERNAL  ─▶
+//	DATA                ─▶
+//	BEGIN               ─▶
+//	                    ◀─  DATA, or OK
+//	                    ◀─  OK guid
+//
+// The identity is left out: the kernel has told the other side who this is, who in a
+// user namespace would not know it.
+func (c *conn) introduce(bus bool) error {
+	if _, err := c.file.WriteString("\x00AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n"); err != nil {
+		return err
+	}
+	var line string
+	for range 2 {
+		var err error
+		if line, err = c.in.ReadString('\n'); err != nil {
+			return fmt.Errorf("authenticate: %w", hungUp(err))
+		}
+		if strings.HasPrefix(line, "REJECTED") {
+			return errors.New("authenticate: rejected")
+		}
+	}
+	if !strings.HasPrefix(line, "OK") {
+		return fmt.Errorf("authenticate: unexpected answer %q", line)
+	}
+	if !bus {
+		return nil
+	}
+	const name, path = "org.freedesktop.DBus", "/org/freedesktop/DBus"
+	if _, err := c.call(name, path, name, "Hello"); err != nil {
+		return err
+	}
+	_, err := c.call(name, path, name, "AddMatch",
+		"type='signal',sender='"+service+"',interface='"+managerInterface+"',member='JobRemoved'")
+	return err
+}
+
+// The names of systemd's D-Bus API.
+const (
+	service          = "org.freedesktop.systemd1"
+	managerPath      = "/org/freedesktop/systemd1"
+	managerInterface = service + ".Manager"
+	unitInterface    = service + ".Unit"
+	// propertiesInterface is what every object has (D-Bus Specification).
+	propertiesInterface = "org.freedesktop.DBus.Properties"
+
+	errUnitExists    = service + ".UnitExists"
+	errNoSuchUnit    = service + ".NoSuchUnit"
+	errReadOnly      = "org.freedesktop.DBus.Error.PropertyReadOnly"
+	errUnknownMethod = "org.freedesktop.DBus.Error.UnknownMethod"
+)
+
+// callError is an error that the other side has answered with.
+type callError struct{ method, name, text string }
+
+func (e *callError) Error() string {
+	if e.text == "" {
+		return e.method + ": " + e.name
+	}
+	return e.method + ": " + strings.TrimSuffix(e.text, ".")
+}
+
+// isError says whether err is the answer of that name.
+func isError(err error, name string) bool {
+	var e *callError
+	return errors.As(err, &e) && e.name == name
+}
+
+// isAnswer says whether err tells for sure that nothing was done.
+func isAnswer(err error) bool { return errors.As(err, new(*callError)) }
+
+// manage calls a method of the manager.
+func (c *conn) manage(method string, args ...any) ([]any, error) {
+	return c.call(service, managerPath, managerInterface, method, args...)
+}
+
+// call calls a method and returns the values of its answer.
+func (c *conn) call(name, path, iface, method string, args ...any) ([]any, error) {
+	if err := c.send(name, path, iface, method, args); err != nil {
+		return nil, fmt.Errorf("%s: %w", method, hungUp(err))
+	}
+	for {
+		m, err := c.receive()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", method, err)
+		}
+		if serial, _ := m.Headers[dbus.FieldReplySerial].Value().(uint32); serial != c.serial {
+			continue
+		}
+		if m.Type != dbus.TypeError {
+			return m.Body, nil
+		}
+		e := &callError{method: method}
+		e.name, _ = m.Headers[dbus.FieldErrorName].Value().(string)
+		if len(m.Body) > 0 {
+			e.text, _ = m.Body[0].(string)
+		}
+		return nil, e
+	}
+}
+
+// send writes a method call.
+func (c *conn) send(name, path, iface, method string, args []any) error {
+	b, err := c.encode(name, path, iface, method, args)
+	if err == nil {
+		_, err = c.file.Write(b)
+	}
+	return err
+}
+
+// encode makes the message of a method call, with the next serial number.
+func (c *conn) encode(name, path, iface, method string, args []any) ([]byte, error) {
+	m := dbus.Message{
+		Type: dbus.TypeMethodCall,
+		Headers: map[dbus.HeaderField]dbus.Variant{
+			dbus.FieldDestination: dbus.MakeVariant(name),
+			dbus.FieldPath:        dbus.MakeVariant(dbus.ObjectPath(path)),
+			dbus.FieldInterface:   dbus.MakeVariant(iface),
+			dbus.FieldMember:      dbus.MakeVariant(method),
+		},
+		Body: args,
+	}
+	if len(args) > 0 {
+		m.Headers[dbus.FieldSignature] = dbus.MakeVariant(dbus.SignatureOf(args...))
+	}
+	var b bytes.Buffer
+	if err := m.EncodeTo(&b, binary.LittleEndian); err != nil {
+		return nil, err
+	}
+	c.serial++
+	// The library has no word for the serial number of a message. It stands after four
+	// single bytes and the size of the body.
+	binary.LittleEndian.PutUint32(b.Bytes()[8:], c.serial)
+	return b.Bytes(), nil
+}
+
+// receive reads one message, and notes the end of a job that it tells.
+func (c *conn) receive() (*dbus.Message, error) {
+	m, err := dbus.DecodeMessage(c.in)
+	if err != nil {
+		return nil, hungUp(err)
+	}
+	member, _ := m.Headers[dbus.FieldMember].Value().(string)
+	if m.Type != dbus.TypeSignal || member != "JobRemoved" {
+		return m, nil
+	}
+	var id uint32
+	var job dbus.ObjectPath
+	var unit, result string
+	if dbus.Store(m.Body, &id, &job, &unit, &result) == nil {
+		c.removed[job] = result
+	}
+	return m, nil
+}
+
+// job calls a method of the manager that starts a job, and waits for its end.
+func (c *conn) job(method string, args ...any) error {
+	body, err := c.manage(method, args...)
+	if err != nil {
+		return err
+	}
+	var job dbus.ObjectPath
+	if err := dbus.Store(body, &job); err != nil {
+		return fmt.Errorf("%s: %w", method, err)
+	}
+	for {
+		if result, ok := c.removed[job]; ok {
+			delete(c.removed, job)
+			if result != "done" {
+				return &jobError{result}
+			}
+			return nil
+		}
+		if _, err := c.receive(); err != nil {
+			return fmt.Errorf("%s: wait for its job: %w", method, err)
+		}
+	}
+}
+
+// jobError is a job that did not do what it should: "failed", "canceled", "timeout",
+// "dependency", "skipped".
+type jobError struct{ result string }
+
+func (e *jobError) Error() string { return "its job ended as " + e.result }
+
+// hungUp has words for the two ways in which there is no answer.
+func hungUp(err error) error {
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return fmt.Errorf("systemd does not answer: %w", os.ErrDeadlineExceeded)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return errors.New("systemd has closed the connection")
+	}
+	return err
+}

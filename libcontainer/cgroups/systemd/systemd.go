@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package systemd has a service manager, that of the host or of the user, make and
+// remove the cgroup of a container: a transient scope around its first process, or a
+// slice. It speaks D-Bus to it (org.freedesktop.systemd1(5)).
+//
+// It writes no cgroup file: those of a limit that systemd has a property for are
+// written by systemd, and all of them, once more, by the packages v1 and v2. Its one
+// invariant: no call waits for longer than [Patience], whatever systemd does.
+package systemd
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/berth-run/berth/libcontainer/cgroups/cgroupfs"
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/godbus/dbus/v5"
+)
+
+// Patience is how long one call may take altogether, with the job that it starts. A
+// busy systemd takes seconds for one; one that takes longer than this is stuck.
+const Patience = 30 * time.Second
+
+// Unit is the unit of one container. Its methods are for one goroutine at a time.
+type Unit struct {
+	name unitName
+	// cgroup is where the unit's cgroup is below the root of each hierarchy.
+	cgroup string
+	// properties are those of a new unit, but for its first process.
+	properties []property
+	// late are properties that a unit can have only when its first process has settled.
+	late    []property
+	unified bool
+	// started says that there may be a unit of our making.
+	started bool
+
+	manager  manager
+	patience time.Duration
+	conn     *conn // nil as long as none is needed
+}
+
+// Plan decides on the unit for container id, unified where all controllers are on
+// cgroup v2. It fails where there is no systemd, but speaks to nobody except the manager
+// of a user, who alone knows where its cgroups are.
+func Plan(c *configs.Cgroup, id string, unified bool) (*Unit, error) {
+	name, err := parseName(c.Path, id, c.Rootless)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", cgroupfs.PathField, err)
+	}
+	m := manager{user: c.Rootless}
+	if _, err := m.find(); err != nil {
+		return nil, err
+	}
+	u := &Unit{name: name, unified: unified, manager: m, patience: Patience}
+	if err := u.plan(c, id); err != nil {
+		return nil, err
+	}
+	root, err := u.controlGroup()
+	if err != nil {
+		return nil, err
+	}
+	u.cgroup = root + "/" + name.path()
+	return u, nil
+}
+
+// Load is the unit of a container that exists, by what Name said. It speaks to nobody.
+func Load(name string, user, unified bool) *Unit {
+	return &Unit{
+		name: unitName{unit: name}, unified: unified, started: true,
+		manager: manager{user: user}, patience: Patience,
+	}
+}
+
+// Name is the unit's.
+func (u *Unit) Name() string { return u.name.unit }
+
+// Cgroup is the absolute path of the unit's cgroup from the root of the hierarchies; ""
+// after Load.
+func (u *Unit) Cgroup() string { return u.cgroup }
+
+// IsSlice says that the unit is a slice, which systemd puts no process into.
+func (u *Unit) IsSlice() bool { return strings.HasSuffix(u.name.unit, sliceSuffix) }
+
+// controlGroup is the cgroup that the manager itself is the root of. The one of the host
+// tells by where its first process is, which is in a cgroup of its own, init.scope.
+func (u *Unit) controlGroup() (string, error) {
+	var path string
+	if u.manager.user {
+		err := u.do("find the place of", func(c *conn) error {
+			body, err := c.call(service, managerPath, propertiesInterface, "Get", managerInterface, "ControlGroup")
+			if err != nil {
+				return err
+			}
+			return dbus.Store(body, &path)
+		})
+		return cleanRoot(path), err
+	}
+	text, err := cgroupfs.ReadProc("/proc/1/cgroup")
+	if err != nil {
+		return "", err
+	}
+	for _, m := range cgroupfs.ParseMemberships(text) {
+		if m.Controllers == "" && u.unified || m.Controllers == "name=systemd" {
+			path = m.Path
+		}
+	}
+	return cleanRoot(path), nil
+}
+
+// cleanRoot is a cgroup without the scope of a manager in it; "" for the root, and
+// where the path leads out of this cgroup namespace.
+func cleanRoot(cgroup string) string {
+	cgroup = strings.TrimSuffix(strings.TrimSuffix(cgroup, "/init"+scopeSuffix), "/")
+	if strings.HasPrefix(cgroup+"/", "/../") {
+		return ""
+	}
+	return cgroup
+}

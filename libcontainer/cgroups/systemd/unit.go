@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package systemd
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/berth-run/berth/libcontainer/cgroups/cgroupfs"
+	"github.com/godbus/dbus/v5"
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// Connect connects to systemd beforehand; otherwise that is a part of the next call. The
+// call ends the connection: whoever does not read from it is a burden to systemd, which
+// tells it of each job on the host.
+func (u *Unit) Connect() error {
+	if u.conn != nil {
+		return nil
+	}
+	var err error
+	u.conn, err = u.manager.connect(time.Now().Add(u.patience))
+	return err
+}
+
+// do connects, does something within the time that one call may take, and hangs up.
+func (u *Unit) do(what string, f func(*conn) error) error {
+	if err := u.Connect(); err != nil {
+		return err
+	}
+	c := u.conn
+	u.conn = nil
+	defer c.close()
+	err := c.until(time.Now().Add(u.patience))
+	if err == nil {
+		err = f(c)
+	}
+	if err != nil {
+		return fmt.Errorf("systemd: %s %s: %w", what, u.name.unit, err)
+	}
+	return nil
+}
+
+// Start starts the unit around process pid, which is in its cgroup afterwards; a slice
+// has none. A unit of that name that has failed, or is on its way out, is cleared away
+// first; any other scope is an error.
+func (u *Unit) Start(pid int) error {
+	return u.do("start", func(c *conn) error {
+		err := u.start(c, pid)
+		if !isError(err, errUnitExists) {
+			return err
+		}
+		if u.IsSlice() {
+			u.started = true
+			return nil // Systemd makes slices for what is in them, too.
+		}
+		if err := u.clear(c); err != nil {
+			return err
+		}
+		return u.start(c, pid)
+	})
+}
+
+func (u *Unit) start(c *conn, pid int) error {
+	properties := u.properties
+	if !u.IsSlice() {
+		properties = append(slices.Clip(properties), property{name: "PIDs", value: []uint32{uint32(pid)}})
+	}
+	err := obliging(properties, func(p []wireProperty) error {
+		return c.job("StartTransientUnit", u.name.unit, "replace", p, []wireUnit{})
+	})
+	// A job that fails, or whose outcome nobody knows, may leave something.
+	u.started = u.started || !isAnswer(err)
+	return blame(err, properties)
+}
+
+// blame adds to systemd's refusal of a property who has asked for it.
+func blame(err error, properties []property) error {
+	var e *callError
+	if !errors.As(err, &e) {
+		return err
+	}
+	for _, p := range properties {
+		if p.field != "" && slices.Contains(strings.FieldsFunc(e.text, notInPropertyName), p.name) {
+			return fmt.Errorf("%s: %w", p.field, err)
+		}
+	}
+	return err
+}
+
+// clear makes room for a unit whose name is taken by one that is nobody's any more.
+func (u *Unit) clear(c *conn) error {
+	body, err := c.call(service, objectPath(u.name.unit), propertiesInterface, "Get", unitInterface, "ActiveState")
+	if isError(err, errNoSuchUnit) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var state string
+	if err := dbus.Store(body, &state); err != nil {
+		return fmt.Errorf("ActiveState: %w", err)
+	}
+	if state == "activating" || state == "active" && u.inUse() {
+		return fmt.Errorf("%s: the unit exists already, and is in use", cgroupfs.PathField)
+	}
+	return stop(c, u.name.unit)
+}
+
+// inUse says whether there are processes in the unit's cgroup, in case of doubt yes. A
+// scope whose first process ended before systemd had seen it there is left without any.
+func (u *Unit) inUse() bool {
+	root := cgroupfs.Dir(cgroupfs.Root)
+	if !u.unified {
+		root += "/systemd"
+	}
+	pids, err := (root + cgroupfs.Dir(u.cgroup)).Pids()
+	return err != nil || len(pids) > 0
+}
+
+// Stop stops the unit and forgets it, whereupon systemd removes its cgroup. A missing
+// unit is no error.
+func (u *Unit) Stop() error {
+	if !u.started {
+		return nil
+	}
+	err := u.do("stop", func(c *conn) error { return stop(c, u.name.unit) })
+	if err == nil {
+		u.started = false
+	}
+	return err
+}
+
+func stop(c *conn, unit string) error {
+	err := c.job("StopUnit", unit, "replace")
+	if isError(err, errNoSuchUnit) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	// One that has failed is kept, for its owner to look at.
+	_, err = c.manage("ResetFailedUnit", unit)
+	if isError(err, errNoSuchUnit) {
+		return nil
+	}
+	return err
+}
+
+// Attach has process pid put into the unit's cgroup, or into the one below it of that
+// path: for who may not do it, because the cgroup that the process is in is not his.
+func (u *Unit) Attach(sub string, pid int) error {
+	if sub != "" {
+		sub = "/" + sub
+	}
+	return u.do("put a process into", func(c *conn) error {
+		_, err := c.manage("AttachProcessesToUnit", u.name.unit, sub, []uint32{uint32(pid)})
+		if isError(err, errUnknownMethod) {
+			return fmt.Errorf("%w (needs systemd 238)", err)
+		}
+		return err
+	})
+}
+
+// Settle sets what could not be set before the first process has done all that it does
+// before the container's program.
+func (u *Unit) Settle() error {
+	if len(u.late) == 0 {
+		return nil
+	}
+	return u.do("limit", func(c *conn) error { return set(c, u.name.unit, u.late) })
+}
+
+// Update sets the properties for limits that have changed. undo sets what they were
+// before.
+func (u *Unit) Update(r *specs.LinuxResources) (undo func() error, err error) {
+	properties, err := resourceProperties(r, u.unified)
+	if err != nil || len(properties) == 0 {
+		return func() error { return nil }, err
+	}
+	var before []property
+	err = u.do("update", func(c *conn) error {
+		if before, err = get(c, u.name.unit, properties); err != nil {
+			return err
+		}
+		return set(c, u.name.unit, properties)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return func() error {
+		return u.do("bring back the properties of", func(c *conn) error { return set(c, u.name.unit, before) })
+	}, nil
+}
+
+// set sets properties until the unit ends.
+func set(c *conn, unit string, properties []property) error {
+	return obliging(properties, func(p []wireProperty) error {
+		_, err := c.manage("SetUnitProperties", unit, true, p)
+		return err
+	})
+}
+
+// get reads what properties are now.
+func get(c *conn, unit string, properties []property) ([]property, error) {
+	iface := service + ".Scope"
+	if strings.HasSuffix(unit, sliceSuffix) {
+		iface = service + ".Slice"
+	}
+	body, err := c.call(service, objectPath(unit), propertiesInterface, "GetAll", iface)
+	if err != nil {
+		return nil, err
+	}
+	var all map[string]dbus.Variant
+	if err := dbus.Store(body, &all); err != nil {
+		return nil, fmt.Errorf("GetAll: %w", err)
+	}
+	var now []property
+	for _, p := range properties {
+		v, ok := all[p.name]
+		if !ok {
+			continue
+		}
+		// Of the type that it has to go back in: the library reads structures as lists.
+		value := reflect.New(reflect.TypeOf(p.value))
+		if err := dbus.Store([]any{v.Value()}, value.Interface()); err != nil {
+			return nil, fmt.Errorf("GetAll: %s: %w", p.name, err)
+		}
+		now = append(now, property{name: p.name, value: value.Elem().Interface(), optional: true})
+	}
+	return now, nil
+}
+
+// obliging calls f with the properties, and again without those that this systemd does
+// not know and a container can do without: they came one by one, from version 236 to
+// 252, and some are on their way out.
+func obliging(properties []property, f func([]wireProperty) error) error {
+	for {
+		err := f(wire(properties))
+		i := slices.IndexFunc(properties, func(p property) bool { return p.optional && refused(err, p.name) })
+		if i < 0 {
+			return err
+		}
+		properties = slices.Concat(properties[:i], properties[i+1:])
+	}
+}
+
+// refused says whether err is that the manager does not know a property.
+func refused(err error, name string) bool {
+	var e *callError
+	return errors.As(err, &e) && e.name == errReadOnly && strings.Contains(e.text, "property "+name+",")
+}

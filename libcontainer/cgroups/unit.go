@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cgroups
+
+import (
+	"errors"
+	"os"
+
+	"github.com/berth-run/berth/libcontainer/cgroups/systemd"
+	"github.com/berth-run/berth/libcontainer/cgroups/v1"
+	"github.com/berth-run/berth/libcontainer/cgroups/v2"
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// unit is the manager of cgroups that systemd makes: those of a scope, which it starts
+// around the container's first process, or of a slice, which processes enter as they do
+// without systemd. What systemd has properties for it is told, so that it does not undo
+// it one day; the files are written all the same, since it rounds some and knows few.
+//
+//	runtime                                         systemd
+//	clone of init  ∥  connect, properties
+//	StartTransientUnit(scope, PIDs=[init])   ─▶     makes the cgroup, limits it,
+//	                                                  moves init into it
+//	                                         ◀─     JobRemoved
+//	what systemd does not know, subgroup
+//	(init goes on)
+type unit struct {
+	files
+	unit   *systemd.Unit
+	cgroup *configs.Cgroup
+	// running says that there is a unit with processes: Adopt adds to it.
+	running bool
+}
+
+// files is the manager of the cgroup file systems.
+type files interface {
+	Manager
+	// Take takes over what systemd has made around process pid; it takes the place of
+	// Create.
+	Take(pid int) error
+}
+
+func newUnit(c *configs.Cgroup, id string, mode Mode) (Manager, error) {
+	u, err := systemd.Plan(c, id, mode == Unified)
+	if err != nil {
+		return nil, err
+	}
+	placed := *c
+	placed.Path = u.Cgroup()
+	m := &unit{unit: u, cgroup: c}
+	if mode == Unified {
+		m.files, err = managedFiles(v2.New(&placed, id))
+	} else {
+		m.files, err = managedFiles(v1.New(&placed, id, mode == Hybrid))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+func loadUnit(paths map[string]string, c *configs.Cgroup, unified bool) Manager {
+	m := &unit{unit: systemd.Load(c.Unit, c.Rootless, unified), cgroup: c, running: true}
+	if unified {
+		m.files = v2.Load(paths, c)
+	} else {
+		m.files = v1.Load(paths, c)
+	}
+	return m
+}
+
+// managedFiles is managed for files.
+func managedFiles[M files](m M, err error) (files, error) {
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+func (m *unit) Unit() string { return m.unit.Name() }
+
+// CreateBirthplace starts a slice. A scope cannot be there before its first process.
+func (m *unit) CreateBirthplace() (*os.File, error) {
+	if !m.unit.IsSlice() {
+		return nil, nil
+	}
+	if err := m.unit.Start(0); err != nil {
+		return nil, err
+	}
+	return m.files.CreateBirthplace()
+}
+
+// Create does of a scope what can be done without a process: it connects to systemd.
+func (m *unit) Create() error {
+	if !m.unit.IsSlice() {
+		return m.unit.Connect()
+	}
+	if err := m.unit.Start(0); err != nil {
+		return err
+	}
+	return m.files.Create()
+}
+
+// Adopt starts the scope around a container's first process, and has systemd put further
+// ones where that one was put.
+func (m *unit) Adopt(pid int) error {
+	if m.running {
+		return m.unit.Attach(m.cgroup.Subgroup, pid)
+	}
+	if m.unit.IsSlice() {
+		return nil
+	}
+	if err := m.unit.Start(pid); err != nil {
+		return err
+	}
+	m.running = true
+	return m.Take(pid)
+}
+
+// Set writes the limits that the unit was started with.
+func (m *unit) Set(r *specs.LinuxResources) error {
+	if err := m.unit.Settle(); err != nil {
+		return err
+	}
+	return m.files.Set(r)
+}
+
+// Update lets the kernel judge the limits first, by writing them; then systemd gets them,
+// and writes those it knows, rounded; so they are written once more.
+func (m *unit) Update(r *specs.LinuxResources) (undo func() error, err error) {
+	rewrite, err := m.files.Update(r)
+	if err != nil {
+		return nil, err
+	}
+	restore, err := m.unit.Update(r)
+	if err != nil {
+		return nil, errors.Join(err, rewrite())
+	}
+	undo = func() error { return errors.Join(restore(), rewrite()) }
+	if err := m.files.Set(r); err != nil {
+		return nil, errors.Join(err, undo())
+	}
+	return undo, nil
+}
+
+// Destroy stops the unit, with which most of its cgroups go; systemd does that by itself
+// when the last process has ended, so that often there is nothing to say to it. But what
+// a create that was killed has asked for last, systemd may be about to do.
+func (m *unit) Destroy() error {
+	if !m.running || m.cgroup.Unfinished || m.exists() {
+		if err := m.unit.Stop(); err != nil {
+			return errors.Join(err, m.files.Destroy())
+		}
+	}
+	return m.files.Destroy()
+}
+
+// exists says whether a cgroup of those that systemd makes is still there.
+func (m *unit) exists() bool {
+	paths := m.Paths()
+	dir, ok := paths[""]
+	if !ok {
+		dir = paths["name=systemd"]
+	}
+	_, err := os.Lstat(dir)
+	return !errors.Is(err, os.ErrNotExist)
+}

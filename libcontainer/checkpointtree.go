@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/berth-run/berth/libcontainer/cgroups"
+	"golang.org/x/sys/unix"
+)
+
+// processTree tells the processes of the container that descend from init, itself included,
+// from the others: those that exec has added, whose parent is outside.
+func (c *Container) processTree(m cgroups.Manager) (tree, others []int, err error) {
+	pids, err := m.Pids()
+	if errors.Is(err, cgroups.ErrNoCgroup) {
+		pids, err = []int{c.saved.PID}, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	parents := make(map[int]int, len(pids))
+	for _, pid := range pids {
+		p, err := readProcStat(pid)
+		if err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, unix.ESRCH) {
+			return nil, nil, err
+		}
+		if err == nil && !p.dead() {
+			parents[pid] = p.parent
+		}
+	}
+	for _, pid := range slices.Sorted(maps.Keys(parents)) {
+		ancestor := pid
+		for ancestor != c.saved.PID && parents[ancestor] != 0 {
+			ancestor = parents[ancestor]
+		}
+		if ancestor == c.saved.PID {
+			tree = append(tree, pid)
+		} else {
+			others = append(others, pid)
+		}
+	}
+	return tree, others, nil
+}
+
+// endOthers kills processes that criu has not saved and that end with the container. It
+// does so before criu ends init, which waits for them, be they frozen (cgroup v1).
+func endOthers(pids []int, m cgroups.Manager) error {
+	var open []*os.File
+	defer func() {
+		for _, f := range open {
+			_ = f.Close()
+		}
+	}()
+	for _, pid := range pids {
+		fd, err := unix.PidfdOpen(pid, 0)
+		if errors.Is(err, unix.ESRCH) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("pidfd_open %d: %w", pid, err)
+		}
+		open = append(open, os.NewFile(uintptr(fd), "pidfd"))
+	}
+	// As long as they stood still their numbers were theirs.
+	if err := m.Freeze(false); err != nil {
+		return err
+	}
+	for _, f := range open {
+		err := unix.PidfdSendSignal(int(f.Fd()), unix.SIGKILL, nil, 0)
+		if err != nil && !errors.Is(err, unix.ESRCH) {
+			return fmt.Errorf("kill what exec has added: %w", err)
+		}
+		if _, err := pollExit(f, time.Now().Add(killPatience)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

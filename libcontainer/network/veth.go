@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package network
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"strings"
+
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+)
+
+// Connect makes the pairs of interfaces of a container, whose network namespace netns is
+// a file of (it stays the caller's), on bridges of the calling thread's namespace. Every
+// HostName and HostMAC is filled in. owner is who to name when another container wants
+// the same. On error no interface is left, but for the bridges: made are those that it has
+// made, for RemoveBridges when the container comes to nothing.
+//
+// Three things decide the order. What a name refers to is only known once the kernel has
+// said that it was us who made it, so requests that change an interface go by its index.
+// The addresses are claimed before any packet can carry them. And the container's end
+// goes up last, with its addresses behind it, so that there is a carrier for them.
+func Connect(netns *os.File, list []configs.Veth, owner string) (made []string, err error) {
+	inside, err := enterConn(netns, list)
+	if err != nil {
+		return nil, fmt.Errorf("netlink socket in the container: %w", err)
+	}
+	defer inside.close()
+	host, err := openConn()
+	if err != nil {
+		return nil, err
+	}
+	defer host.close()
+	ports := make([]*port, len(list))
+	for i := range list {
+		ports[i] = &port{Veth: &list[i]}
+	}
+	err = connect(host, inside, netns, ports, owner)
+	if err != nil {
+		if rerr := remove(host, list); rerr != nil {
+			err = fmt.Errorf("%w (then, remove interfaces: %w)", err, rerr)
+		}
+	}
+	for _, p := range ports {
+		if p.madeBridge {
+			made = append(made, p.Bridge)
+		}
+	}
+	return made, err
+}
+
+// port is a Veth in the making: what the kernel has said of its bridge and its two ends.
+type port struct {
+	*configs.Veth
+	bridge, outer, inner linkInfo
+	// made says that outer is ours, madeBridge that the bridge is.
+	made, madeBridge bool
+}
+
+func connect(host, inside *conn, netns *os.File, ports []*port, owner string) error {
+	if err := findBridges(host, ports); err != nil {
+		return err
+	}
+	err := host.doAfter(func(host *conn) (all []*request) {
+		for _, p := range ports {
+			all = append(all, p.create(host, netns)...)
+		}
+		return all
+	})
+	if err != nil {
+		return err
+	}
+	err = host.doAfter(func(host *conn) (all []*request) {
+		for _, p := range ports {
+			all = append(all, p.claim(host, owner)...)
+		}
+		return all
+	})
+	if err != nil {
+		return err
+	}
+	var ends, addresses []*request
+	for _, p := range ports {
+		ends = append(ends, getLink(unix.IFLA_IFNAME, p.Name, &p.inner, extSkipStats))
+	}
+	if err := inside.do(ends...); err != nil {
+		return err
+	}
+	for _, p := range ports {
+		addresses = append(addresses, p.configure()...)
+	}
+	return inside.do(addresses...)
+}
+
+// dyingError is that a name belongs to an interface which is about to go: that of a
+// container that has been deleted a moment ago.
+type dyingError struct{ index int32 }
+
+func (dyingError) Error() string { return "the interface is being removed" }
+
+// doAfter carries a batch out, after what stands in its way and is dying anyway.
+func (c *conn) doAfter(batch func(*conn) []*request) error {
+	for {
+		err := c.do(batch(c)...)
+		var dying dyingError
+		if !errors.As(err, &dying) {
+			return err
+		}
+		// This waits for the kernel to be done, whoever began.
+		if err := c.do(deleteLink(dying.index)); err != nil && !errors.Is(err, unix.ENODEV) {
+			return fmt.Errorf("remove an interface that is left: %w", err)
+		}
+	}
+}
+
+// isDying says whether the other end of a veth is in a namespace that nothing refers to any
+// more, so that the kernel is about to remove both ends. What it has of such a namespace
+// is a number, at most, and no request by that number finds it.
+func isDying(host *conn, l *linkInfo) bool {
+	if l.kind != "veth" {
+		return false
+	}
+	if l.peer < 0 {
+		return true
+	}
+	err := host.do(newRequest(unix.RTM_GETLINK, 0, nl.NewIfInfomsg(unix.AF_UNSPEC),
+		numberAttr(unix.IFLA_TARGET_NETNSID, uint32(l.peer)), stringAttr(unix.IFLA_IFNAME, "lo"),
+		numberAttr(unix.IFLA_EXT_MASK, extSkipStats)))
+	return errors.Is(err, unix.EINVAL)
+}
+
+func deleteLink(index int32) *request {
+	msg := nl.NewIfInfomsg(unix.AF_UNSPEC)
+	msg.Index = index
+	return newRequest(unix.RTM_DELLINK, 0, msg)
+}
+
+// create makes the pair, each end in its namespace and with all that it can be born with.
+func (p *port) create(host *conn, netns *os.File) []*request {
+	if p.made {
+		return nil // by a batch before, which failed behind it
+	}
+	mtu := p.MTU
+	if mtu == 0 {
+		mtu = p.bridge.mtu
+	}
+	// struct ifinfomsg of the peer, empty, stands before its attributes.
+	peer := nl.NewRtAttr(nl.VETH_INFO_PEER|unix.NLA_F_NESTED, make([]byte, unix.SizeofIfInfomsg))
+	for _, a := range []*nl.RtAttr{
+		stringAttr(unix.IFLA_IFNAME, p.Name),
+		nl.NewRtAttr(unix.IFLA_ADDRESS, p.MAC[:]),
+		numberAttr(unix.IFLA_MTU, mtu),
+		numberAttr(unix.IFLA_NET_NS_FD, uint32(netns.Fd())),
+	} {
+		peer.AddChild(a)
+	}
+	if p.TxQueueLen != nil {
+		peer.AddChild(numberAttr(unix.IFLA_TXQLEN, *p.TxQueueLen))
+	}
+	r := newRequest(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL, nl.NewIfInfomsg(unix.AF_UNSPEC),
+		stringAttr(unix.IFLA_IFNAME, p.HostName),
+		nl.NewRtAttr(unix.IFLA_ADDRESS, p.HostMAC[:]),
+		numberAttr(unix.IFLA_MTU, mtu),
+		numberAttr(unix.IFLA_MASTER, uint32(p.bridge.index)),
+		nested(unix.IFLA_LINKINFO,
+			stringAttr(unix.IFLA_INFO_KIND, "veth"),
+			nested(unix.IFLA_INFO_DATA, peer)))
+	r.explain = func(err error) error { return p.explainCreate(host, err) }
+	r.done = func() { p.made = true }
+	return []*request{r, getLink(unix.IFLA_IFNAME, p.HostName, &p.outer, extSkipStats)}
+}
+
+// explainCreate tells which of the two names was taken.
+func (p *port) explainCreate(host *conn, err error) error {
+	switch {
+	case errors.Is(err, unix.EEXIST):
+		var l linkInfo
+		if host.do(getLink(unix.IFLA_IFNAME, p.HostName, &l, extSkipStats)) == nil {
+			if isDying(host, &l) {
+				return dyingError{l.index}
+			}
+			return fmt.Errorf("%s.hostName: the host has an interface %q already%s: %w", p.Field, p.HostName, ofOwner(&l), unix.EEXIST)
+		}
+		return fmt.Errorf("%s.name: the container has an interface %q already: %w", p.Field, p.Name, unix.EEXIST)
+	case errors.Is(err, unix.EPERM):
+		return fmt.Errorf("%s: create a veth pair: %w (the capability CAP_NET_ADMIN in the host's network namespace is needed)", p.Field, err)
+	case errors.Is(err, unix.EOPNOTSUPP):
+		return fmt.Errorf("%s: create a veth pair: %w (the kernel has no module veth)", p.Field, err)
+	}
+	return fmt.Errorf("%s: create a veth pair on bridge %s: %w", p.Field, p.Bridge, err)
+}
+
+// ofOwner names the container of an interface of ours.
+func ofOwner(l *linkInfo) string {
+	id, ours := strings.CutPrefix(l.alias, aliasPrefix)
+	if !ours {
+		return ""
+	}
+	return fmt.Sprintf(", of container %q", id)
+}
+
+// aliasPrefix begins the alias (ip-link(8)) of the host's ends, which then names the
+// container. IFALIASZ is 256 with a NUL, so of very long ids the end is missing.
+const (
+	aliasPrefix = "berth:"
+	maxAlias    = 255
+)
+
+// claim claims the addresses on the bridge, and puts the host's end up.
+//
+// A claim is an alternative name (ip-link(8), altname) of the host's end, made of bridge
+// and address: names are unique in a network namespace, and gone with their interface. So
+// the kernel lets one container have an address, however many begin at once and under
+// whichever --root, and forgets about it by itself when the container's namespace ends,
+// even if nobody was left to clean up. A registry in files would need a lock, and to be
+// compared with what is still alive. Probing with ARP (RFC 5227) takes seconds, and does
+// not see who is just about to begin. Who takes an address without us is not seen here.
+func (p *port) claim(host *conn, owner string) []*request {
+	var all []*request
+	for i, a := range p.Addresses {
+		msg := nl.NewIfInfomsg(unix.AF_UNSPEC)
+		msg.Index = p.outer.index
+		name := claimName(p.Bridge, a.Addr())
+		r := newRequest(unix.RTM_NEWLINKPROP, unix.NLM_F_CREATE|unix.NLM_F_EXCL, msg,
+			nested(unix.IFLA_PROP_LIST, stringAttr(unix.IFLA_ALT_IFNAME, name)))
+		r.explain = func(err error) error { return p.explainClaim(host, i, name, err) }
+		all = append(all, r)
+	}
+	alias := aliasPrefix + owner
+	msg := nl.NewIfInfomsg(unix.AF_UNSPEC)
+	msg.Index, msg.Flags, msg.Change = p.outer.index, unix.IFF_UP, unix.IFF_UP
+	attrs := []nl.NetlinkRequestData{msg, nl.NewRtAttr(unix.IFLA_IFALIAS, []byte(alias[:min(len(alias), maxAlias)]))}
+	if haveIPv6() {
+		// A port of a bridge talks to nobody itself.
+		attrs = append(attrs, noLinkLocal())
+	}
+	up := newRequest(unix.RTM_SETLINK, 0, attrs...)
+	up.explain = func(err error) error { return fmt.Errorf("%s: set %s up: %w", p.Field, p.HostName, err) }
+	all = append(all, up)
+	if p.Hairpin {
+		all = append(all, p.hairpin())
+	}
+	return all
+}
+
+func (p *port) hairpin() *request {
+	msg := nl.NewIfInfomsg(unix.AF_BRIDGE)
+	msg.Index = p.outer.index
+	r := newRequest(unix.RTM_SETLINK, 0, msg,
+		nested(unix.IFLA_PROTINFO, nl.NewRtAttr(nl.IFLA_BRPORT_MODE, []byte{1})))
+	r.explain = func(err error) error { return fmt.Errorf("%s.hairpin: %w", p.Field, err) }
+	return r
+}
+
+// claimName is the alternative name for an address on a bridge: "berth-br0-10.88.0.2".
+// No colons, which interface names must not have.
+func claimName(bridge string, a netip.Addr) string {
+	return "berth-" + bridge + "-" + strings.ReplaceAll(a.String(), ":", "_")
+}
+
+func (p *port) explainClaim(host *conn, i int, name string, err error) error {
+	field := fmt.Sprintf("%s.addresses[%d]", p.Field, i)
+	if !errors.Is(err, unix.EEXIST) {
+		return fmt.Errorf("%s: claim it as the name %s: %w", field, name, err)
+	}
+	who := "another interface"
+	var l linkInfo
+	switch err := host.do(getLink(unix.IFLA_ALT_IFNAME, name, &l, extSkipStats)); {
+	case err == nil && l.index == p.outer.index:
+		return nil // a batch before has claimed it
+	case err == nil && isDying(host, &l):
+		return dyingError{l.index}
+	case err == nil:
+		who = l.name + ofOwner(&l)
+	}
+	return fmt.Errorf("%s: %s is in use on bridge %s by %s: %w", field, p.Addresses[i].Addr(), p.Bridge, who, unix.EADDRINUSE)
+}
+
+// Disconnect removes the host's ends of interfaces that Connect made, and the container's
+// with them. What is gone already is no error, and an interface of the same name that is
+// somebody else's is left alone.
+//
+// Those whose namespace is on its way out are left to the kernel, which is at it: it takes
+// some 20 ms, for its grace periods, that nobody needs to wait for. Who wants their names
+// or addresses meanwhile does, see doAfter.
+func Disconnect(list []configs.Veth) error {
+	host, err := openConn()
+	if err != nil {
+		return err
+	}
+	return errors.Join(remove(host, list), host.close())
+}
+
+// remove knows our interfaces by the MAC address that they were born with.
+func remove(host *conn, list []configs.Veth) error {
+	found := make([]linkInfo, len(list))
+	var all []*request
+	for i := range list {
+		if err := host.do(getLink(unix.IFLA_IFNAME, list[i].HostName, &found[i], extSkipStats)); err != nil {
+			if errors.Is(err, unix.ENODEV) {
+				continue
+			}
+			return fmt.Errorf("look for interface %s: %w", list[i].HostName, err)
+		}
+		if found[i].kind != "veth" || found[i].mac != list[i].HostMAC || isDying(host, &found[i]) {
+			continue
+		}
+		r := deleteLink(found[i].index)
+		all = append(all, r)
+		r.explain = func(err error) error {
+			if errors.Is(err, unix.ENODEV) {
+				return nil // its namespace has just ended
+			}
+			return fmt.Errorf("remove interface %s: %w", list[i].HostName, err)
+		}
+	}
+	return host.do(all...)
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rootfs
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/inroot"
+	"github.com/berth-run/berth/libcontainer/internal/landlock"
+	"golang.org/x/sys/unix"
+)
+
+// Landlock makes the ruleset of the container's process, of the files as they are after
+// Enter; nil when the plan has none.
+func (b *Builder) Landlock() (*os.File, error) {
+	return ruleset(b.root, b.c.Process.Landlock)
+}
+
+// Landlock is Builder.Landlock in a container that is there already; root is its root
+// directory.
+func Landlock(root *os.File, l *configs.Landlock) (*os.File, error) {
+	return ruleset(inroot.FromFD(int(root.Fd())), l)
+}
+
+func ruleset(root *inroot.Root, l *configs.Landlock) (*os.File, error) {
+	if l == nil {
+		return nil, nil
+	}
+	r, err := landlock.New(l.FS, l.Net, l.Scoped)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", configs.LandlockField, err)
+	}
+	if err := allow(r, root, l); err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	return r.File(), nil
+}
+
+// allow adds the rules.
+func allow(r *landlock.Ruleset, root *inroot.Root, l *configs.Landlock) error {
+	for i := range l.Paths {
+		p := &l.Paths[i]
+		fd, err := root.Open(p.Path, unix.O_PATH, 0)
+		if err == nil {
+			err = errors.Join(r.AllowPath(fd, p.Allow), unix.Close(fd))
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", p.Field, err)
+		}
+	}
+	for _, p := range l.Ports {
+		if err := r.AllowPort(p.Port, p.Allow); err != nil {
+			return fmt.Errorf("%s.netPort: %w", configs.LandlockField, err)
+		}
+	}
+	return nil
+}

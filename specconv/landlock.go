@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package specconv
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"math"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/berth-run/berth/libcontainer/configs"
+)
+
+// landlock is the document that configs.LandlockAnnotation has. Its words are those of the kernel's
+// linux/landlock.h, without their prefixes and in lower case.
+type landlock struct {
+	// ABI says which kernel the rights are those of. It is the document's version too.
+	ABI              int            `json:"abi"`
+	HandledAccessFS  []string       `json:"handledAccessFS"`
+	HandledAccessNet []string       `json:"handledAccessNet"`
+	Scoped           []string       `json:"scoped"`
+	PathBeneath      []landlockRule `json:"pathBeneath"`
+	NetPort          []landlockRule `json:"netPort"`
+}
+
+type landlockRule struct {
+	AllowedAccess []string `json:"allowedAccess"`
+	Paths         []string `json:"paths"`
+	Ports         []int    `json:"ports"`
+}
+
+// landlockRight is a right, and the first ABI that has it. Its bit is its place in the list.
+type landlockRight struct {
+	name string
+	abi  int
+}
+
+var (
+	landlockFS = [...]landlockRight{
+		{"execute", 1},
+		{"write_file", 1},
+		{"read_file", 1},
+		{"read_dir", 1},
+		{"remove_dir", 1},
+		{"remove_file", 1},
+		{"make_char", 1},
+		{"make_dir", 1},
+		{"make_reg", 1},
+		{"make_sock", 1},
+		{"make_fifo", 1},
+		{"make_block", 1},
+		{"make_sym", 1},
+		{"refer", 2},
+		{"truncate", 3},
+		{"ioctl_dev", 5},
+	}
+	landlockNet    = [...]landlockRight{{"bind_tcp", 4}, {"connect_tcp", 4}}
+	landlockScoped = [...]landlockRight{{"abstract_unix_socket", 6}, {"signal", 6}}
+)
+
+// landlockRules reads the annotation, nil when there is none. What it does not know is an
+// error: the container would be less confined than somebody believes.
+func landlockRules(annotations map[string]string) (*configs.Landlock, error) {
+	text, ok := annotations[configs.LandlockAnnotation]
+	if !ok {
+		return nil, nil
+	}
+	doc, err := decodeLandlock(text)
+	if err != nil {
+		return nil, in(err, configs.LandlockField)
+	}
+	out, err := doc.convert()
+	return out, in(err, configs.LandlockField)
+}
+
+func decodeLandlock(text string) (*landlock, error) {
+	doc := &landlock{}
+	d := json.NewDecoder(strings.NewReader(text))
+	d.DisallowUnknownFields()
+	err := d.Decode(doc)
+	var wrong *json.UnmarshalTypeError
+	if errors.As(err, &wrong) && wrong.Field != "" {
+		return nil, fault(wrong.Field, "must not be a %s", wrong.Value)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("json: more than one document")
+	}
+	return doc, nil
+}
+
+func (doc *landlock) convert() (*configs.Landlock, error) {
+	if doc.ABI < 1 || doc.ABI > configs.LandlockABI {
+		return nil, fault("abi", "must be 1 to %d: %d", configs.LandlockABI, doc.ABI)
+	}
+	out := &configs.Landlock{ABI: doc.ABI}
+	for _, h := range [...]struct {
+		field string
+		names []string
+		known []landlockRight
+		to    *uint64
+	}{
+		{"handledAccessFS", doc.HandledAccessFS, landlockFS[:], &out.FS},
+		{"handledAccessNet", doc.HandledAccessNet, landlockNet[:], &out.Net},
+		{"scoped", doc.Scoped, landlockScoped[:], &out.Scoped},
+	} {
+		var err error
+		if *h.to, err = landlockBits(h.field, h.names, h.known, doc.ABI, ^uint64(0)); err != nil {
+			return nil, err
+		}
+	}
+	if out.FS|out.Net|out.Scoped == 0 {
+		return nil, fault("handledAccessFS", "nothing is handled, here, in handledAccessNet or in scoped")
+	}
+	if err := doc.paths(out); err != nil {
+		return nil, err
+	}
+	return out, doc.ports(out)
+}
+
+func (doc *landlock) paths(out *configs.Landlock) error {
+	for i, r := range doc.PathBeneath {
+		allow, err := landlockBits("allowedAccess", r.AllowedAccess, landlockFS[:], doc.ABI, out.FS)
+		if err == nil && (allow == 0 || len(r.Paths) == 0 || len(r.Ports) > 0) {
+			err = fault("paths", "a rule has paths and allowedAccess, both not empty")
+		}
+		for j, p := range r.Paths {
+			if err == nil && !path.IsAbs(p) {
+				err = fault(element("paths", j), "not an absolute path: %q", p)
+			}
+			if err == nil {
+				err = noNUL(element("paths", j), p)
+			}
+			field := configs.LandlockField + "." + element("pathBeneath", i) + "." + element("paths", j)
+			out.Paths = append(out.Paths, configs.LandlockPath{Path: p, Allow: allow, Field: field})
+		}
+		if err != nil {
+			return at(err, "pathBeneath", i)
+		}
+	}
+	return nil
+}
+
+func (doc *landlock) ports(out *configs.Landlock) error {
+	for i, r := range doc.NetPort {
+		allow, err := landlockBits("allowedAccess", r.AllowedAccess, landlockNet[:], doc.ABI, out.Net)
+		if err == nil && (allow == 0 || len(r.Ports) == 0 || len(r.Paths) > 0) {
+			err = fault("ports", "a rule has ports and allowedAccess, both not empty")
+		}
+		if err != nil {
+			return at(err, "netPort", i)
+		}
+		for j, port := range r.Ports {
+			if port < 0 || port > math.MaxUint16 {
+				return at(fault(element("ports", j), "no port: %d", port), "netPort", i)
+			}
+			out.Ports = append(out.Ports, configs.LandlockPort{Port: uint16(port), Allow: allow})
+		}
+	}
+	return nil
+}
+
+// landlockBits are the rights that names say. Each must be of the ABI and handled; "all"
+// are all that are.
+func landlockBits(field string, names []string, known []landlockRight, abi int, handled uint64) (uint64, error) {
+	var bits uint64
+	for i, name := range names {
+		if name == "all" {
+			for bit, r := range known {
+				if r.abi <= abi {
+					bits |= 1 << bit & handled
+				}
+			}
+			continue
+		}
+		bit := slices.IndexFunc(known, func(r landlockRight) bool { return r.name == name })
+		switch {
+		case bit < 0:
+			return 0, fault(element(field, i), "unknown right %q", name)
+		case known[bit].abi > abi:
+			return 0, fault(element(field, i), "%q needs abi %d", name, known[bit].abi)
+		case handled>>bit&1 == 0:
+			return 0, fault(element(field, i), "%q is not handled, and so always allowed", name)
+		}
+		bits |= 1 << bit
+	}
+	return bits, nil
+}

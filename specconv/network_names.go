@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package specconv
+
+import (
+	"net/netip"
+	"strings"
+
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/specconv/internal/decode"
+)
+
+// The files that name resolution reads.
+const (
+	hostsFile  = "/etc/hosts"
+	resolvFile = "/etc/resolv.conf"
+)
+
+// nameFiles writes what is asked for: hosts(5) and resolv.conf(5).
+func (w *networkPlan) nameFiles(n *decode.Network, plan *configs.Config) error {
+	var err error
+	if n.Hosts != nil {
+		if w.plan.Hosts, err = w.hosts(n.Hosts, plan.Hostname); err != nil {
+			return in(err, w.field)
+		}
+	}
+	if n.Resolv != nil {
+		if w.plan.Resolv, err = resolv(n.Resolv); err != nil {
+			return in(err, w.field+".resolv")
+		}
+	}
+	for _, m := range plan.Mounts {
+		switch {
+		case m.Destination == hostsFile && n.Hosts != nil:
+			return fault(w.field+".hosts", "%s mounts something on %s already", m.Field, hostsFile)
+		case m.Destination == resolvFile && n.Resolv != nil:
+			return fault(w.field+".resolv", "%s mounts something on %s already", m.Field, resolvFile)
+		}
+	}
+	return nil
+}
+
+// hosts has the loopback, the container's own name and the given lines.
+func (w *networkPlan) hosts(list []decode.Host, hostname string) (*string, error) {
+	var b strings.Builder
+	b.WriteString("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n")
+	if hostname != "" {
+		for i := range w.plan.Interfaces {
+			for _, a := range w.plan.Interfaces[i].Addresses {
+				b.WriteString(a.Addr().String() + "\t" + hostname + "\n")
+			}
+		}
+	}
+	for i, h := range list {
+		field := element("hosts", i)
+		a, err := netip.ParseAddr(h.Address)
+		if err != nil {
+			return nil, fault(field+".address", "not an IP address: %q", h.Address)
+		}
+		if len(h.Names) == 0 {
+			return nil, fault(field+".names", "must have at least one name")
+		}
+		b.WriteString(a.String())
+		for j, name := range h.Names {
+			if !isWord(name) {
+				return nil, fault(element(field+".names", j), "not the name of a host: %q", name)
+			}
+			b.WriteString("\t" + name)
+		}
+		b.WriteByte('\n')
+	}
+	text := b.String()
+	return &text, nil
+}
+
+func resolv(r *decode.Resolv) (*string, error) {
+	var b strings.Builder
+	for i, s := range r.Servers {
+		a, err := netip.ParseAddr(s)
+		if err != nil {
+			return nil, fault(element("servers", i), "not an IP address: %q", s)
+		}
+		b.WriteString("nameserver " + a.String() + "\n")
+	}
+	for _, l := range [...]struct {
+		field, keyword string
+		words          []string
+	}{{"search", "search", r.Search}, {"options", "options", r.Options}} {
+		for i, word := range l.words {
+			if !isWord(word) {
+				return nil, fault(element(l.field, i), "must be one word: %q", word)
+			}
+		}
+		if len(l.words) > 0 {
+			b.WriteString(l.keyword + " " + strings.Join(l.words, " ") + "\n")
+		}
+	}
+	text := b.String()
+	return &text, nil
+}
+
+// isWord says that a text is one column of a file with white space between columns, and
+// no comment.
+func isWord(s string) bool {
+	return s != "" && s[0] != '#' && s[0] != ';' && !strings.ContainsFunc(s, func(r rune) bool {
+		return r <= ' ' || r == 0x7f || r == '#'
+	})
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package specconv
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/berth-run/berth/specconv/internal/decode"
+)
+
+// parseNetworkOptions reads the values of `--network`, one for each interface: key=value
+// pairs with commas between them. They are the annotation's, in short; hosts, host, dns,
+// search and dns-option are the container's, whichever interface they stand with.
+func parseNetworkOptions(options []string) (*decode.Network, error) {
+	n := &decode.Network{Version: NetworkVersion}
+	for i, option := range options {
+		d := decode.Interface{}
+		for pair := range strings.SplitSeq(option, ",") {
+			key, value, ok := strings.Cut(pair, "=")
+			if !ok || value == "" {
+				return nil, fault(element("--network", i), "not of the form key=value: %q", pair)
+			}
+			if err := setNetworkOption(n, &d, key, value); err != nil {
+				return nil, in(err, element("--network", i))
+			}
+		}
+		n.Interfaces = append(n.Interfaces, d)
+	}
+	return n, nil
+}
+
+func setNetworkOption(n *decode.Network, d *decode.Interface, key, value string) (err error) {
+	switch key {
+	case "bridge":
+		err = once(&d.Bridge, key, value)
+	case "host-name":
+		err = once(&d.HostName, key, value)
+	case "name":
+		err = once(&d.Name, key, value)
+	case "mac":
+		err = once(&d.MAC, key, value)
+	case "address":
+		d.Addresses = append(d.Addresses, value)
+	case "gateway":
+		d.Gateways = append(d.Gateways, value)
+	case "route":
+		destination, gateway, _ := strings.Cut(value, "@")
+		d.Routes = append(d.Routes, decode.Route{Destination: destination, Gateway: gateway})
+	case "create":
+		d.Create, err = yesOrNo(key, value)
+	case "hairpin":
+		d.Hairpin, err = yesOrNo(key, value)
+	case "mtu":
+		d.MTU, err = optionNumber(key, value)
+	case "txqueuelen":
+		d.TxQueueLen, err = optionNumber(key, value)
+	default:
+		return setNameOption(n, key, value)
+	}
+	return err
+}
+
+// setNameOption is about how the container finds hosts by name.
+func setNameOption(n *decode.Network, key, value string) error {
+	switch key {
+	case "hosts":
+		yes, err := yesOrNo(key, value)
+		if yes && n.Hosts == nil {
+			n.Hosts = []decode.Host{}
+		}
+		return err
+	case "host":
+		name, address, ok := strings.Cut(value, "@")
+		if !ok {
+			return fault(key, "not of the form NAME@ADDRESS: %q", value)
+		}
+		n.Hosts = append(n.Hosts, decode.Host{Address: address, Names: []string{name}})
+		return nil
+	}
+	r := n.Resolv
+	if r == nil {
+		r = new(decode.Resolv)
+	}
+	switch key {
+	case "dns":
+		r.Servers = append(r.Servers, value)
+	case "search":
+		r.Search = append(r.Search, value)
+	case "dns-option":
+		r.Options = append(r.Options, value)
+	default:
+		return fault(key, "unknown key")
+	}
+	n.Resolv = r
+	return nil
+}
+
+// once refuses what would overwrite an earlier value.
+func once(to *string, key, value string) error {
+	if *to != "" {
+		return fault(key, "given twice: %q and %q", *to, value)
+	}
+	*to = value
+	return nil
+}
+
+func yesOrNo(key, value string) (bool, error) {
+	switch value {
+	case "true":
+		return true, nil
+	case "false":
+		return false, nil
+	}
+	return false, fault(key, "must be true or false, not %q", value)
+}
+
+func optionNumber(key, value string) (*uint32, error) {
+	n, err := strconv.ParseUint(value, 10, 32)
+	if err != nil {
+		return nil, fault(key, "not a number: %q", value)
+	}
+	small := uint32(n)
+	return &small, nil
+}

@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// newCounter makes a container that counts, for tests that need criu: what it has counted
+// is in its memory only.
+func newCounter(t *testing.T) *counter {
+	t.Helper()
+	c := newContainer(t)
+	needCriu(t)
+	return c.counter()
+}
+
+// needCriu states that a test needs criu 4, for the vdso of Linux 6.16 and newer.
+func needCriu(t *testing.T) {
+	t.Helper()
+	only(t, !suite.users.ordinary(), "root, as criu is")
+	out, err := exec.Command("criu", "--version").Output()
+	version := strings.TrimPrefix(strings.TrimSpace(string(out)), "Version: ")
+	major, _, _ := strings.Cut(version, ".")
+	require(t, err == nil && len(major) == 1 && major >= "4", "criu 4")
+}
+
+// counter is a container that answers each line of /in with a line in /out: how many there
+// have been.
+type counter struct {
+	*container
+	in, out *fifo
+	n       int
+}
+
+// counts is the program.
+const counts = `n=0; while read x; do n=$((n+1)); echo $n >/out; done </in`
+
+func (c *container) counter() *counter {
+	c.t.Helper()
+	k := &counter{container: c, in: c.fifo("in"), out: c.fifo("out")}
+	c.sh(counts)
+	return k
+}
+
+// holding makes a counter of a program that holds something (testdata/holder.c), and
+// says with each answer whether it still does.
+func (k *counter) holding(kind, argument string) *counter {
+	k.t.Helper()
+	k.compile("holder")
+	k.args("/holder", kind, argument)
+	return k
+}
+
+// ask checks that the container counts on from where it was.
+func (k *counter) ask() {
+	k.t.Helper()
+	k.n++
+	k.in.send("x")
+	if got, want := k.out.line(), fmt.Sprint(k.n); got != want {
+		k.t.Fatalf("the container counts %s, want %s", got, want)
+	}
+}
+
+// detached runs a command of the runtime whose container has no streams of the test's.
+func (c *container) detached(args ...string) *result {
+	c.t.Helper()
+	c.write()
+	command := slices.Concat([]string{suite.runtime}, c.globals(), args)
+	// It is the container's, too: criu wants to find it as it was.
+	file := c.path(fmt.Sprintf("stderr-%d", containerCount.Add(1)))
+	return c.shell(`exec "$@" </dev/null >/dev/null 2>`+file, command...).withStderr(file)
+}
+
+// withStderr takes the text of stderr from a file.
+func (r *result) withStderr(path string) *result {
+	r.t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.stderr = string(data)
+	return r
+}
+
+// up runs the container, which counts twice.
+func (k *counter) up() *counter {
+	k.t.Helper()
+	k.detached("run", "--detach", "--pid-file", k.path("pid"), k.id).must()
+	k.pid = k.readPID()
+	k.ask()
+	k.ask()
+	return k
+}
+
+// images and logs are the directories of a checkpoint.
+func (c *container) images() string { return c.path("images") }
+func (c *container) logs() string   { return c.path("logs") }
+
+// tryCheckpoint checkpoints the container.
+func (c *container) tryCheckpoint(options ...string) *result {
+	c.t.Helper()
+	args := append([]string{"checkpoint", "--image-path", c.images(), "--work-path", c.logs()}, options...)
+	return c.command(append(args, c.id)...)
+}
+
+// checkpoint does so, and checks that nothing of the container is left.
+func (c *container) checkpoint(options ...string) {
+	c.t.Helper()
+	c.tryCheckpoint(options...).must().silent()
+	if !ends(c.pid) {
+		c.t.Errorf("process %d is left", c.pid)
+	}
+	c.command("state", c.id).fails("does not exist", "")
+	if left := cgroupsOf(c.id); len(left) > 0 {
+		c.t.Errorf("cgroups are left: %q", left)
+	}
+}
+
+// tryRestore restores the container in the background.
+func (c *container) tryRestore(options ...string) *result {
+	c.t.Helper()
+	args := append([]string{"restore", "--detach", "--pid-file", c.path("pid"), "--image-path", c.images(), "--work-path", c.logs()}, options...)
+	return c.detached(append(args, c.id)...)
+}
+
+// restore does so, and checks that it runs.
+func (c *container) restore(options ...string) {
+	c.t.Helper()
+	if r := c.tryRestore(options...).must(); r.stderr != "" {
+		c.t.Errorf("restore: stderr %q", r.stderr)
+	}
+	c.pid = c.readPID()
+	if s := c.stateJSON(); s.Status != specs.StateRunning || s.Pid != c.pid {
+		c.t.Errorf("after the restore: %+v, pid file %d", s, c.pid)
+	}
+}
+
+// again is a further container with the root file system and the images of k.
+func (k *counter) again() *counter {
+	k.t.Helper()
+	c := anotherContainer(k.t, k.container)
+	c.spec.Process, c.spec.Mounts = k.spec.Process, k.spec.Mounts
+	c.spec.Root = &specs.Root{Path: k.rootfs()}
+	if err := os.Rename(k.images(), c.images()); err != nil {
+		k.t.Fatal(err)
+	}
+	return &counter{container: c, in: k.in, out: k.out, n: k.n}
+}
+
+func TestCheckpointRestore(t *testing.T) {
+	k := newCounter(t).up()
+	k.checkpoint()
+	k.restore()
+	k.ask()
+	// It is a container like any other.
+	want(t, "exec", k.execOut(k.id, "echo", "here"), "here")
+	k.command("pause", k.id).must()
+	k.status(paused)
+	k.command("resume", k.id).must()
+	k.ask()
+	if got := k.cgroupFile("pids", "cgroup.procs"); !strings.Contains(got+"\n", fmt.Sprintf("%d\n", k.pid)) {
+		t.Errorf("the cgroup has %q, want %d", got, k.pid)
+	}
+	k.command("kill", k.id, "KILL").must().silent()
+	k.wait()
+	k.status(specs.StateStopped)
+	k.command("delete", k.id).must().silent()
+	k.nothingLeft()
+}
+
+// TestCheckpointTwice checkpoints what has been restored.
+func TestCheckpointTwice(t *testing.T) {
+	k := newCounter(t).up()
+	for range 2 {
+		k.checkpoint()
+		k.restore()
+		k.ask()
+	}
+}
+
+func TestCheckpointLeaveRunning(t *testing.T) {
+	k := newCounter(t).up()
+	k.tryCheckpoint("--leave-running").must().silent()
+	k.status(specs.StateRunning)
+	k.ask()
+	k.command("delete", "--force", k.id).must()
+	k.n-- // what came after
+	k.restore()
+	k.ask()
+}
+
+// TestRestoreElsewhere restores under another id, in another cgroup, from another bundle.
+func TestRestoreElsewhere(t *testing.T) {
+	for _, ns := range []bool{true, false} {
+		t.Run(map[bool]string{true: "cgroup namespace", false: "host's cgroup namespace"}[ns], func(t *testing.T) {
+			k := newCounter(t)
+			k.mount("/sys/fs/cgroup", "cgroup", "cgroup", "ro", "nosuid", "noexec", "nodev")
+			if !ns {
+				k.without(specs.CgroupNamespace)
+			}
+			k.up()
+			before := k.execOut(k.id, "cat", "/proc/self/mountinfo")
+			k.checkpoint()
+			again := k.again()
+			if !ns {
+				again.without(specs.CgroupNamespace)
+			}
+			again.restore()
+			again.ask()
+			after := again.execOut(again.id, "cat", "/proc/self/mountinfo")
+			want(t, "mounts", mountList(after), strings.ReplaceAll(mountList(before), k.id, again.id))
+			procs := again.cgroupFile("pids", "cgroup.procs")
+			if !strings.Contains(procs+"\n", fmt.Sprintf("%d\n", again.pid)) {
+				t.Errorf("the new cgroup has %q, want %d", procs, again.pid)
+			}
+			if left := cgroupsOf(k.id + "/"); len(left) > 0 {
+				t.Errorf("the old cgroups are there: %q", left)
+			}
+			again.command("delete", "--force", again.id).must()
+		})
+	}
+}
+
+// mountList is mountinfo without numbers and without the root, in the order of paths.
+func mountList(text string) string {
+	var lines []string
+	for _, m := range parseMountinfo(text) {
+		if m.point != "/" {
+			lines = append(lines, fmt.Sprintf("%s %s %s %s", m.point, m.root, m.fsType, strings.Join(m.options, ",")))
+		}
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
+}
+
+// TestCheckpointStates: only what runs, be it paused, can be saved.
+func TestCheckpointStates(t *testing.T) {
+	c := newContainer(t).create()
+	needCriu(t)
+	c.tryCheckpoint().fails("cannot be checkpointed in created state", "")
+	c.status(specs.StateCreated)
+	c.start().wait()
+	c.tryCheckpoint().fails("", "")
+	c.status(specs.StateStopped)
+	if _, err := os.Stat(c.images()); err == nil {
+		t.Error("there are images")
+	}
+	c.command("checkpoint", "--image-path", c.images(), "nobody").fails("container does not exist", "")
+}
+
+func TestCheckpointPaused(t *testing.T) {
+	k := newCounter(t).up()
+	k.command("pause", k.id).must()
+	k.tryCheckpoint("--leave-running").must().silent()
+	k.status(paused)
+	k.command("resume", k.id).must()
+	k.ask()
+	k.command("pause", k.id).must()
+	k.checkpoint()
+	k.restore()
+	k.ask()
+}
+
+// TestCheckpointFails has a container that criu does not save without being asked to.
+func TestCheckpointFails(t *testing.T) {
+	k := newCounter(t).holding("lock", "/lock").up()
+	r := k.tryCheckpoint().fails("criu failed", "")
+	if log := filepath.Join(k.logs(), "dump.log"); !strings.Contains(r.stderr, log) {
+		t.Errorf("stderr %q does not tell of %s", r.stderr, log)
+	} else if _, err := os.Stat(log); err != nil {
+		t.Error(err)
+	}
+	if suite.name == "berth" && !strings.Contains(r.stderr, "file lock") {
+		t.Errorf("stderr %q does not tell why", r.stderr)
+	}
+	k.status(specs.StateRunning)
+	k.ask()
+	want(t, "exec", k.execOut(k.id, "echo", "here"), "here")
+}
+
+func TestNoCriu(t *testing.T) {
+	c := newContainer(t).running()
+	c.env = []string{"PATH=" + c.path("nowhere")}
+	c.tryCheckpoint().fails("executable file not found", "")
+	c.command("restore", "--image-path", c.images(), c.id+"-2").fails("", "")
+	c.env = nil
+	c.status(specs.StateRunning)
+	c.command("state", c.id+"-2").fails("does not exist", "")
+}
+
+// TestRestoreFails restores from broken images: nothing may be left.
+func TestRestoreFails(t *testing.T) {
+	for _, file := range []string{"descriptors.json", "inventory.img", "core-1.img", "mm-1.img"} {
+		t.Run(file, func(t *testing.T) {
+			k := newCounter(t).up()
+			k.checkpoint()
+			if err := os.Remove(filepath.Join(k.images(), file)); err != nil {
+				t.Fatal(err)
+			}
+			text := "criu failed"
+			if file == "descriptors.json" {
+				text = "no such file or directory"
+			}
+			k.tryRestore().fails(text, "")
+			k.command("state", k.id).fails("does not exist", "")
+			k.nothingLeft()
+		})
+	}
+}
+
+// TestRestoreExisting does not touch the container that has the id.
+func TestRestoreExisting(t *testing.T) {
+	k := newCounter(t).up()
+	k.tryCheckpoint("--leave-running").must()
+	k.tryRestore().fails("container with given ID already exists", "")
+	k.status(specs.StateRunning)
+	k.ask()
+}
