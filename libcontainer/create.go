@@ -40,7 +40,13 @@ type CreateOptions struct {
 	// ProcessDocument is the JSON text that the plan's process was made of. It is
 	// kept for [Container.ProcessDocument].
 	ProcessDocument string
-	Log             Logger
+	// Notify gives the container a notify socket of its own, for whose messages
+	// there is a [Notifier] at its start.
+	Notify bool
+	// ListenFDs says that the first of the preserved files are sockets of socket
+	// activation.
+	ListenFDs ListenFDs
+	Log       Logger
 }
 
 // creation is a create in progress.
@@ -85,6 +91,7 @@ func (s *Store) Create(id string, cfg *configs.Config, o *CreateOptions) (*Conta
 		cr.leaveOwnUserNamespace,
 		cr.openCallerFiles,
 		cr.makeStateDir,
+		cr.addNotify,
 		cr.planCgroup,
 		cr.makeResctrl,
 		cr.startInit,
