@@ -128,7 +128,10 @@ func (r *criuRun) close() error {
 func (r *criuRun) run() error {
 	err := r.task.Run()
 	if errors.As(err, new(*criu.Refused)) || errors.Is(err, criu.ErrGone) {
-		return criu.Explain(err, r.log)
+		err = criu.Explain(err, r.log)
+		if unprivileged() {
+			err = fmt.Errorf("%w (for who is not root criu needs CAP_CHECKPOINT_RESTORE at least)", err)
+		}
 	}
 	return err
 }
