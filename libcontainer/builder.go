@@ -142,7 +142,7 @@ func (b *threadBuilder) mount() error {
 	if err != nil {
 		return b.cr.describe(err)
 	}
-	if err := b.job.openTrees(b.cr.init); err != nil {
+	if err := b.job.openTrees(b.cr.init.PID, b.cr.init.PIDFD); err != nil {
 		return errors.Join(err, inside.Close())
 	}
 	if err := joinAsBuilder(b.cr.init, b.cr.cfg.Namespaces); err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/berth-run/berth/libcontainer/cgroups"
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/network"
 	"github.com/berth-run/berth/libcontainer/rootfs"
@@ -22,16 +23,20 @@ type buildJob struct {
 }
 
 func newBuildJob(cr *creation) *buildJob {
-	job := &buildJob{Config: cr.cfg}
-	if !hasMountType(cr.cfg.Mounts, "cgroup", "cgroup2") {
-		return job
+	return &buildJob{Config: cr.cfg, Cgroups: jobCgroups(cr.cfg, cr.cgroup)}
+}
+
+// jobCgroups are the hierarchies that the mounts of cfg need.
+func jobCgroups(cfg *configs.Config, m cgroups.Manager) (all []rootfs.CgroupHierarchy) {
+	if !hasMountType(cfg.Mounts, "cgroup", "cgroup2") {
+		return nil
 	}
-	for _, h := range cr.cgroup.Hierarchies() {
-		job.Cgroups = append(job.Cgroups, rootfs.CgroupHierarchy{
+	for _, h := range m.Hierarchies() {
+		all = append(all, rootfs.CgroupHierarchy{
 			Name: h.Name, Options: h.Options, Links: h.Links, HostPath: h.Path, V2: h.V2,
 		})
 	}
-	return job
+	return all
 }
 
 // mount is the first phase: the loopback, all mounts, devices and links.

@@ -123,6 +123,42 @@ func (c *Container) dump(o *CheckpointOptions, m cgroups.Manager) error {
 	if o.PreDump {
 		r.task.Type = rpc.CriuReqType_PRE_DUMP
 	}
+	if err := c.dumpOptions(r, o, m); err != nil {
+		return err
+	}
+	pids, others, err := c.processTree(m)
+	if err != nil {
+		return err
+	}
+	for _, pid := range others {
+		o.Log.Warnf("process %d is not saved: criu saves what descends from the container's first process", pid)
+	}
+	if len(others) > 0 && !o.LeaveRunning && !o.PreDump {
+		r.task.Notify = func(step string, _ int, _ *os.File) error {
+			if step != "post-dump" {
+				return nil
+			}
+			return endOthers(others, m)
+		}
+	}
+	names, err := c.describeOutside(r.task.Opts, pids)
+	if err != nil {
+		return err
+	}
+	if !o.PreDump {
+		// Before criu ends the container: then nobody could find them out any more.
+		if err := writeDescriptors(o.ImagePath, names); err != nil {
+			return fmt.Errorf("image-path: %w", err)
+		}
+	}
+	if err := r.openDirectories(); err != nil {
+		return err
+	}
+	return r.run()
+}
+
+// dumpOptions fills in what only a dump has.
+func (c *Container) dumpOptions(r *criuRun, o *CheckpointOptions, m cgroups.Manager) error {
 	if o.NetworkLock != "" {
 		if err := r.need(31700, "network-lock"); err != nil {
 			return err
@@ -144,43 +180,17 @@ func (c *Container) dump(o *CheckpointOptions, m cgroups.Manager) error {
 	if dir := freezer(m.Paths()); dir != "" {
 		opts.FreezeCgroup = &dir
 	}
-	if opts.CgRoot, err = cgroupRoots(m); err != nil {
+	roots, err := cgroupRoots(m)
+	if err != nil {
 		return err
 	}
+	opts.CgRoot = roots
 	// In hierarchies that are not the container's its processes are wherever their
 	// parent was.
 	for _, root := range opts.CgRoot {
 		opts.CgroupDumpController = append(opts.CgroupDumpController, root.GetCtrl())
 	}
-	pids, others, err := c.processTree(m)
-	if err != nil {
-		return err
-	}
-	for _, pid := range others {
-		o.Log.Warnf("process %d is not saved: criu saves what descends from the container's first process", pid)
-	}
-	if len(others) > 0 && !o.LeaveRunning && !o.PreDump {
-		r.task.Notify = func(step string, _ int, _ *os.File) error {
-			if step != "post-dump" {
-				return nil
-			}
-			return endOthers(others, m)
-		}
-	}
-	names, err := c.describeOutside(opts, pids)
-	if err != nil {
-		return err
-	}
-	if !o.PreDump {
-		// Before criu ends the container: then nobody could find them out any more.
-		if err := writeDescriptors(o.ImagePath, names); err != nil {
-			return fmt.Errorf("image-path: %w", err)
-		}
-	}
-	if err := r.openDirectories(); err != nil {
-		return err
-	}
-	return r.run()
+	return nil
 }
 
 // describeOutside tells criu what of the container is not its own, and gives the names of

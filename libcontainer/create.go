@@ -40,7 +40,13 @@ type CreateOptions struct {
 	// ProcessDocument is the JSON text that the plan's process was made of. It is
 	// kept for [Container.ProcessDocument].
 	ProcessDocument string
-	Log             Logger
+	// Notify gives the container a notify socket of its own, for whose messages
+	// there is a [Notifier] at its start.
+	Notify bool
+	// ListenFDs says that the first of the preserved files are sockets of socket
+	// activation.
+	ListenFDs ListenFDs
+	Log       Logger
 }
 
 // creation is a create in progress.
@@ -85,6 +91,7 @@ func (s *Store) Create(id string, cfg *configs.Config, o *CreateOptions) (*Conta
 		cr.leaveOwnUserNamespace,
 		cr.openCallerFiles,
 		cr.makeStateDir,
+		cr.addNotify,
 		cr.planCgroup,
 		cr.makeResctrl,
 		cr.startInit,
@@ -221,7 +228,8 @@ func (cr *creation) planCgroup() error {
 		Namespaces: uint32(cr.cfg.Namespaces.Types()), NoNewKeyring: cr.cfg.NoNewKeyring,
 		JoinedNamespaces: uint32(cr.cfg.Namespaces.Types() &^ cr.cfg.Namespaces.NewFlags()),
 		MemoryPolicy:     cr.cfg.MemoryPolicy, CgroupPaths: m.Paths(), CgroupRootless: cr.cfg.Cgroup.Rootless,
-		SystemdUnit:    m.Unit(),
+		SystemdUnit:       m.Unit(),
+		RootfsPropagation: uint64(cr.cfg.Rootfs.Propagation), MountLabel: cr.cfg.MountLabel,
 		CgroupSubgroup: path.Join(cr.cfg.Cgroup.Subgroup, cr.cfg.Cgroup.Delegated),
 		Poststart:      cr.cfg.Hooks.Poststart, Poststop: cr.cfg.Hooks.Poststop,
 		HookStdout: cr.cfg.HookStdout, HookStderr: cr.cfg.HookStderr,

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/berth-run/berth/libcontainer/cgroups/cgroupfs"
+	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/checkpoint-restore/go-criu/v8/rpc"
 	"golang.org/x/sys/unix"
 )
@@ -84,16 +85,16 @@ func TestBadCriuOptions(t *testing.T) {
 
 func TestCriuConfig(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "conf")
-	if _, err := criuConfig(map[string]string{criuConfigAnnotation: path}); err == nil || !strings.Contains(err.Error(), criuConfigAnnotation) {
+	if _, err := criuConfig(map[string]string{configs.CriuConfigAnnotation: path}); err == nil || !strings.Contains(err.Error(), configs.CriuConfigAnnotation) {
 		t.Errorf("a missing file: %v", err)
 	}
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := criuConfig(map[string]string{criuConfigAnnotation: path}); err != nil || got == nil || *got != path {
+	if got, err := criuConfig(map[string]string{configs.CriuConfigAnnotation: path}); err != nil || got == nil || *got != path {
 		t.Errorf("a file: %v, %v", got, err)
 	}
-	if got, err := criuConfig(map[string]string{criuConfigAnnotation: ""}); err != nil || got != nil {
+	if got, err := criuConfig(map[string]string{configs.CriuConfigAnnotation: ""}); err != nil || got != nil {
 		t.Errorf("no file: %v, %v", got, err)
 	}
 }

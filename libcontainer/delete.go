@@ -17,6 +17,10 @@ import (
 // uninterruptible sleep may never be.
 const killPatience = 10 * time.Second
 
+// lingerPatience is for an init that waits for others in its pid namespace to be
+// collected. Nothing tells whether that is only a matter of time, as it usually is.
+const lingerPatience = 200 * time.Millisecond
+
 // Delete removes a container that has stopped or was never started. With force a
 // running one is killed first, it is no error when there is none, and the remains of
 // a create or delete that was killed are removed.
@@ -122,7 +126,8 @@ func (c *Container) killInit() error {
 	if c.saved.PID == 0 {
 		return nil
 	}
-	pidfd, err := c.openInit()
+	// One that is dying already is waited for as well.
+	pidfd, err := c.openInitOrZombie()
 	if errors.Is(err, ErrNotRunning) {
 		return nil
 	}
@@ -133,15 +138,10 @@ func (c *Container) killInit() error {
 	if err := c.Signal(unix.SIGKILL, false); err != nil && !errors.Is(err, ErrNotRunning) {
 		return err
 	}
-	deadline := time.Now().Add(killPatience)
-	for pause := time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
-		timedOut, err := pollExit(pidfd, time.Now().Add(pause))
-		if err != nil || !timedOut {
+	for deadline := time.Now().Add(killPatience); ; {
+		timedOut, err := pollExit(pidfd, time.Now().Add(lingerPatience))
+		if err != nil || !timedOut || c.initLingers() {
 			return err
-		}
-		// Nothing tells that it lingers: that has to be looked at now and then.
-		if c.initLingers() {
-			return nil
 		}
 		if !time.Now().Before(deadline) {
 			return errors.New("container init still running")

@@ -22,6 +22,8 @@ type ExecOptions struct {
 	Stdio [3]*os.File
 	// PreserveFDs passes the caller's fds 3 to 3+n-1 on to the process.
 	PreserveFDs int
+	// ListenFDs says that the first of those are sockets of socket activation.
+	ListenFDs ListenFDs
 	// ConsoleSocket gets the pty master (SCM_RIGHTS); "" for none.
 	ConsoleSocket string
 	// PIDFDSocket gets a pidfd of the process (SCM_RIGHTS); "" for none.
@@ -316,7 +318,10 @@ func (x *execution) handOverConsole() error {
 
 // configure gives init its plan, and waits for the exec.
 func (x *execution) configure() error {
-	plan := x.plan()
+	plan, err := x.plan()
+	if err != nil {
+		return err
+	}
 	if x.opts.Prepare != nil {
 		x.opts.Prepare()
 	}
@@ -327,9 +332,16 @@ func (x *execution) configure() error {
 }
 
 // plan is the message that makes init the user's process.
-func (x *execution) plan() *nsenter.Plan {
+func (x *execution) plan() (*nsenter.Plan, error) {
 	saved := &x.c.saved
 	p := processPlan(x.p, x.home)
+	if listen := x.opts.ListenFDs; listen.Count > 0 {
+		pid, err := innerPID(x.init.PID)
+		if err != nil {
+			return nil, err
+		}
+		p.Env = listen.addTo(p.Env, pid)
+	}
 	p.AtOnce = true
 	p.Console = x.peer
 	p.Landlock = x.ruleset
@@ -347,5 +359,5 @@ func (x *execution) plan() *nsenter.Plan {
 			return sendListener(x.agent, listener, x.init.PID, saved.ListenerMetadata, x.c.hookState(specs.StateRunning))
 		}
 	}
-	return p
+	return p, nil
 }

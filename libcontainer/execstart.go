@@ -64,7 +64,6 @@ func isCgroupClosed(err error) bool {
 // the container's. The clone and what has to be looked up for later go on at once: init
 // gets its v1 cgroups with the first message.
 func (x *execution) startInside(paths map[string]string, adopt bool) error {
-	kinds := configs.NamespaceType(x.c.saved.Namespaces)
 	o := &nsenter.Options{
 		Stdio:      x.opts.Stdio,
 		ExtraFiles: x.extra,
@@ -72,17 +71,7 @@ func (x *execution) startInside(paths map[string]string, adopt bool) error {
 		ResetAffinity: x.p.ExecCPUAffinity == nil,
 		Deferred:      true,
 	}
-	// A user namespace that grants the rights over the pid namespace has to be joined
-	// before that one: then it is init that joins both, and forks.
-	if kinds&configs.NewPID != 0 && !unprivileged() {
-		o.PIDNamespace = x.target
-		kinds &^= configs.NewPID
-	}
-	if kinds != 0 {
-		// All at once: the kernel checks the rights over each with those that init
-		// has before, so it does not matter which user namespace owns which.
-		o.Joins = []nsenter.Join{{Type: uint32(kinds), FD: x.target}}
-	}
+	o.PIDNamespace, o.Joins = x.c.joins(x.target)
 	if dir, ok := paths[""]; ok && !adopt {
 		f, err := os.OpenFile(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 		if err != nil {

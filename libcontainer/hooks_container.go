@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"time"
 
@@ -43,35 +44,58 @@ func (cr *creation) runContainerHook(h *specs.Hook, stdin []byte) error {
 		return err
 	}
 	defer in.Close()
-	out, err := memfile("hook-output", nil)
+	output, w, err := captureOutput()
 	if err != nil {
 		return err
 	}
-	defer out.Close()
-	proc, err := cr.startContainerHook(h, in, out)
+	proc, err := cr.startContainerHook(h, in, w)
+	_ = w.Close()
 	if err != nil {
+		_ = output()
 		return err
 	}
 	defer proc.Close()
 	timedOut, err := waitPidfd(proc.PIDFD, h.Timeout)
-	if err != nil {
-		return err
+	if timedOut || err != nil {
+		// What it has started as well: it leads a session, and so a process group.
+		_ = unix.Kill(-proc.PID, unix.SIGKILL)
 	}
-	if timedOut {
-		_ = unix.PidfdSendSignal(int(proc.PIDFD.Fd()), unix.SIGKILL, nil, 0)
-	}
-	ws, err := reap(proc.PID)
-	switch {
+	ws, rerr := reap(proc.PID)
+	said := output()
+	switch err = errors.Join(err, rerr); {
 	case err != nil:
 		return err
 	case timedOut:
-		return fmt.Errorf("timed out after %d s%s", *h.Timeout, outputSuffix(out))
+		return fmt.Errorf("timed out after %d s%s", *h.Timeout, said)
 	case ws.Signaled():
-		return fmt.Errorf("killed by signal %v%s", ws.Signal(), outputSuffix(out))
+		return fmt.Errorf("killed by signal %v%s", ws.Signal(), said)
 	case ws.ExitStatus() != 0:
-		return fmt.Errorf("exit status %d%s", ws.ExitStatus(), outputSuffix(out))
+		return fmt.Errorf("exit status %d%s", ws.ExitStatus(), said)
 	}
 	return nil
+}
+
+// captureOutput makes a pipe for a hook to write to, of which the beginning is kept, and
+// the rest read and forgotten. end returns that for an error message, once the hook has
+// ended; what the hook has left running may still hold the pipe.
+func captureOutput() (end func() string, w *os.File, err error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, nil, err
+	}
+	var kept boundedBuffer
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_, _ = io.Copy(&kept, r)
+	}()
+	end = func() string {
+		_ = r.SetReadDeadline(time.Now().Add(hookOutputGrace))
+		<-done
+		_ = r.Close()
+		return kept.suffix()
+	}
+	return end, w, nil
 }
 
 // startContainerHook execs the hook in the container's namespaces.
@@ -100,7 +124,7 @@ func (cr *creation) startContainerHook(h *specs.Hook, in, out *os.File) (*nsente
 	if env == nil {
 		env = os.Environ()
 	}
-	plan := &nsenter.Plan{Path: h.Path, Args: args, Env: env, Cwd: "/", KeepCredentials: true}
+	plan := &nsenter.Plan{Path: h.Path, Args: args, Env: env, Cwd: "/", KeepCredentials: true, NewSession: true}
 	if _, err = proc.Namespaces(); err == nil {
 		err = proc.Configure(plan)
 	}
@@ -158,13 +182,4 @@ func memfile(name string, content []byte) (*os.File, error) {
 		}
 	}
 	return f, nil
-}
-
-// outputSuffix is the beginning of what a hook wrote, for an error message.
-func outputSuffix(out *os.File) string {
-	var b boundedBuffer
-	buf := make([]byte, maxHookOutput)
-	n, _ := out.ReadAt(buf, 0)
-	_, _ = b.Write(buf[:n])
-	return b.suffix()
 }

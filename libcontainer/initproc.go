@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -105,7 +107,34 @@ func startNamespaced(o *nsenter.Options) (*nsenter.Init, error) {
 	if o.PIDNamespace == nil && len(o.ThreadJoins) == 0 {
 		return nsenter.Start(o)
 	}
+	if dir := o.CgroupDir; dir != nil && slices.ContainsFunc(o.ThreadJoins, isCgroupNamespace) {
+		o.CgroupDir = nil
+		init, err := startOnLostThread(o)
+		if err == nil {
+			err = moveTo(dir, init.PID)
+		}
+		return init, err
+	}
 	return startOnLostThread(o)
+}
+
+func isCgroupNamespace(j nsenter.Join) bool { return j.Type == unix.CLONE_NEWCGROUP }
+
+// moveTo places a process that could not be born in its cgroup: a thread that has joined
+// the cgroup namespace of others makes none outside of that where the hierarchy is mounted
+// with nsdelegate, as systemd does it (ENOENT). This thread is in the host's.
+func moveTo(cgroup *os.File, pid int) error {
+	const file = "cgroup.procs"
+	fd, err := unix.Openat(int(cgroup.Fd()), file, unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	if err == nil {
+		_, err = unix.Write(fd, strconv.AppendInt(nil, int64(pid), 10))
+		_ = unix.Close(fd)
+	}
+	runtime.KeepAlive(cgroup)
+	if err != nil {
+		return fmt.Errorf("place in cgroup %s: write %s: %w", cgroup.Name(), file, err)
+	}
+	return nil
 }
 
 func idMap(rows []configs.IDMap) []syscall.SysProcIDMap {

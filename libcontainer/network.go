@@ -3,6 +3,7 @@
 package libcontainer
 
 import (
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"os"
@@ -108,28 +109,73 @@ func (cr *creation) startNetwork() (wait func() error) {
 	if cr.cfg.Network == nil {
 		return func() error { return nil }
 	}
-	done := make(chan error, 1)
-	go func() { done <- cr.connectNetwork() }()
+	type result struct {
+		bridges []string
+		err     error
+	}
+	done := make(chan result, 1)
+	go func() {
+		bridges, err := cr.connectNetwork()
+		done <- result{bridges, err}
+	}()
 	return func() error {
-		err := <-done
-		if err == nil {
+		r := <-done
+		if len(r.bridges) > 0 {
+			cr.undo.push("remove the bridge", func() error { return cr.removeBridges(r.bridges) })
+		}
+		if r.err == nil {
 			// The kernel does it, too, when the namespace ends, but some time later.
 			list := cr.cfg.Network.Interfaces
 			cr.undo.push("remove the network interfaces", func() error { return network.Disconnect(list) })
 		}
-		return err
+		return r.err
 	}
 }
 
 // connectNetwork makes the interfaces. Init is in its network namespace by then.
-func (cr *creation) connectNetwork() error {
+func (cr *creation) connectNetwork() (bridges []string, err error) {
 	n := cr.cfg.Network
 	netns, err := os.Open(filepath.Join("/proc", strconv.Itoa(cr.init.PID), "ns/net"))
 	if err != nil {
-		return fmt.Errorf("%s: %w", n.Field, err)
+		return nil, fmt.Errorf("%s: %w", n.Field, err)
 	}
 	defer netns.Close()
+	unlock, err := cr.lockBridges(unix.LOCK_SH)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
 	return network.Connect(netns, n.Interfaces, cr.id)
+}
+
+// lockBridges keeps bridges from being removed while somebody else of the same root finds
+// one and adds a port to it: the kernel would remove one with ports without a word. The
+// root directory is the lock file, so that there is nothing to leave behind.
+func (cr *creation) lockBridges(how int) (unlock func(), err error) {
+	root, err := os.OpenFile(cr.store.root, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		err := unix.Flock(int(root.Fd()), how)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			return nil, errors.Join(&os.PathError{Op: "flock", Path: cr.store.root, Err: err}, root.Close())
+		}
+		return func() { _ = root.Close() }, nil
+	}
+}
+
+// removeBridges undoes the making of bridges, unless others use them by now.
+func (cr *creation) removeBridges(names []string) error {
+	unlock, err := cr.lockBridges(unix.LOCK_EX)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return network.RemoveBridges(names)
 }
 
 // setsNetwork says whether sysctls may be about interfaces, which must exist by then.

@@ -215,6 +215,7 @@ func (r *restoration) expectNoCgroup() error {
 	}
 	m, err := cgroups.Load(paths, &r.cfg.Cgroup)
 	r.cgroup = m
+	r.saved.SystemdUnit = "" // criu asks nobody
 	r.undo.push("remove the cgroup", m.Destroy)
 	return err
 }

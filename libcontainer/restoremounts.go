@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strings"
 
+	"github.com/berth-run/berth/libcontainer/cgroups"
 	"github.com/berth-run/berth/libcontainer/cgroups/cgroupfs"
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/mountapi"
@@ -181,8 +182,12 @@ func (r *restoration) launch(start func() error) error {
 // placeCriu puts criu, and so the processes that it does not move, into the container's
 // cgroups: those of v1 by way of the calling thread, from which criu inherits them.
 func (r *restoration) placeCriu() error {
-	var err error
-	if r.place, err = r.cgroup.Placement(); err != nil {
+	// As for a container that exists: the cgroup of a scope is there already.
+	m, err := cgroups.Load(r.saved.CgroupPaths, &configs.Cgroup{Subgroup: r.cfg.Cgroup.Subgroup})
+	if err != nil {
+		return err
+	}
+	if r.place, err = m.Placement(); err != nil {
 		return err
 	}
 	for _, tasks := range r.place.Tasks {

@@ -16,9 +16,10 @@ import (
 )
 
 // Start lets init exec the user's program. When that fails, the error says why; the
-// container has then stopped.
-func (c *Container) Start(log Logger) error {
-	if err := c.release(); err != nil {
+// container has then stopped. The notifier, if not nil, hears the container from its first
+// moment on.
+func (c *Container) Start(log Logger, n *Notifier) error {
+	if err := c.release(n); err != nil {
 		return err
 	}
 	if len(c.saved.Poststart) == 0 {
@@ -56,7 +57,7 @@ func poststartIsFatal(ociVersion string) bool {
 
 // release opens the exec fifo, under the container's lock, so that of two starts one
 // wins and the other one learns that the container runs.
-func (c *Container) release() error {
+func (c *Container) release(n *Notifier) error {
 	lock, err := c.lock()
 	if err != nil {
 		return err
@@ -79,6 +80,10 @@ func (c *Container) release() error {
 		return errors.New("cannot start a container that has stopped")
 	default:
 		return fmt.Errorf("cannot start a container in the %s state", status)
+	}
+	// Under the lock, since two starts would take each other's socket away.
+	if err := n.listen(c); err != nil {
+		return err
 	}
 	return c.openFifo(filepath.Join(c.store.dir(c.id), fifoFile))
 }

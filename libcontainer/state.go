@@ -55,6 +55,9 @@ type savedState struct {
 	Namespaces uint32 `json:"namespaces,omitempty"`
 	// JoinedNamespaces are those of them that the container has joined by path.
 	JoinedNamespaces uint32 `json:"joinedNamespaces,omitempty"`
+	// RootfsPropagation and MountLabel are configs.Config's.
+	RootfsPropagation uint64 `json:"rootfsPropagation,omitempty"`
+	MountLabel        string `json:"mountLabel,omitempty"`
 	// NoNewKeyring is configs.Config.NoNewKeyring.
 	NoNewKeyring bool `json:"noNewKeyring,omitempty"`
 	// Personality is the execution domain; nil keeps the caller's.

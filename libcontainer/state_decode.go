@@ -31,17 +31,12 @@ func (r *stateReader) state(st *savedState) bool {
 }
 
 func (r *stateReader) member(st *savedState, key string) bool {
+	if to := st.textOf(key); to != nil {
+		return r.string(to)
+	}
 	switch key {
 	case "format":
 		return readNumber(r, &st.Format)
-	case "id":
-		return r.string(&st.ID)
-	case "ociVersion":
-		return r.string(&st.OCIVersion)
-	case "bundle":
-		return r.string(&st.Bundle)
-	case "rootfs":
-		return r.string(&st.Rootfs)
 	case "created":
 		return r.time(&st.Created)
 	case "annotations":
@@ -56,16 +51,21 @@ func (r *stateReader) member(st *savedState, key string) bool {
 		return r.strings(&st.CgroupPaths)
 	case "cgroupRootless":
 		return r.flag(&st.CgroupRootless)
-	case "systemdUnit":
-		return r.string(&st.SystemdUnit)
-	case "cgroupSubgroup":
-		return r.string(&st.CgroupSubgroup)
 	case "resources":
 		return r.raw(&st.Resources)
+	}
+	return r.setting(st, key)
+}
+
+// setting is a member that is about how the container has been set up.
+func (r *stateReader) setting(st *savedState, key string) bool {
+	switch key {
 	case "namespaces":
 		return readNumber(r, &st.Namespaces)
 	case "joinedNamespaces":
 		return readNumber(r, &st.JoinedNamespaces)
+	case "rootfsPropagation":
+		return readNumber(r, &st.RootfsPropagation)
 	case "noNewKeyring":
 		return r.flag(&st.NoNewKeyring)
 	case "network":
@@ -76,6 +76,27 @@ func (r *stateReader) member(st *savedState, key string) bool {
 		return readNumber(r, &st.FilterFlags)
 	}
 	return false
+}
+
+// textOf is the field that is the text of a key, nil when there is none.
+func (st *savedState) textOf(key string) *string {
+	switch key {
+	case "id":
+		return &st.ID
+	case "ociVersion":
+		return &st.OCIVersion
+	case "bundle":
+		return &st.Bundle
+	case "rootfs":
+		return &st.Rootfs
+	case "mountLabel":
+		return &st.MountLabel
+	case "systemdUnit":
+		return &st.SystemdUnit
+	case "cgroupSubgroup":
+		return &st.CgroupSubgroup
+	}
+	return nil
 }
 
 // take takes a piece of punctuation.

@@ -35,6 +35,8 @@ func (st *savedState) encode() ([]byte, error) {
 	e.raw("resources", st.Resources)
 	e.optionalNumber("namespaces", uint64(st.Namespaces))
 	e.optionalNumber("joinedNamespaces", uint64(st.JoinedNamespaces))
+	e.optionalNumber("rootfsPropagation", st.RootfsPropagation)
+	e.optionalText("mountLabel", st.MountLabel)
 	e.flag("noNewKeyring", st.NoNewKeyring)
 	if st.Personality != nil {
 		e.number("personality", uint64(*st.Personality))

@@ -24,6 +24,7 @@ func fullState() savedState {
 		CgroupPaths: map[string]string{"": "/c", "cpu": "/d"}, CgroupRootless: true,
 		Resources:  json.RawMessage(`{"pids":{"limit":7}}`),
 		Namespaces: 1 << 29, JoinedNamespaces: 1 << 30, NoNewKeyring: true, Personality: &domain,
+		RootfsPropagation: 1 << 18, MountLabel: "l:s0",
 		MemoryPolicy: &configs.MemoryPolicy{Mode: 2, Flags: 1 << 14, Nodes: configs.BitSet{5, 1 << 63}},
 		Filtered:     true, FilterFlags: 8, ListenerPath: "/l", ListenerMetadata: "m\"",
 		CgroupSubgroup: "s/d", SystemdUnit: "u.scope",

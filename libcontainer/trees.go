@@ -11,7 +11,6 @@ import (
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/mountapi"
 	"github.com/berth-run/berth/libcontainer/rootfs"
-	"github.com/berth-run/berth/nsenter"
 	"golang.org/x/sys/unix"
 )
 
@@ -19,9 +18,9 @@ import (
 // maps, which take rights over the file system, and, when there is a user namespace, the
 // sources of all bind mounts, for the container's root may have no way to them, and the
 // sysfs of a network namespace that is not its own. It is to be called in the host's mount
-// namespace, with init in its namespaces.
-func (j *buildJob) openTrees(init *nsenter.Init) error {
-	o := &treeOpener{cfg: j.Config, init: init, idMaps: &idMapper{cfg: j.Config, initPID: init.PID}}
+// namespace, with init (of that pid, and pidfd) in its namespaces.
+func (j *buildJob) openTrees(pid int, pidfd *os.File) error {
+	o := &treeOpener{cfg: j.Config, pidfd: pidfd, idMaps: &idMapper{cfg: j.Config, initPID: pid}}
 	defer o.idMaps.close()
 	for i := range j.Config.Mounts {
 		m := &j.Config.Mounts[i]
@@ -43,7 +42,7 @@ func (j *buildJob) openTrees(init *nsenter.Init) error {
 // treeOpener opens the trees of a job.
 type treeOpener struct {
 	cfg    *configs.Config
-	init   *nsenter.Init
+	pidfd  *os.File
 	idMaps *idMapper
 	// asked says that setattr is the answer of mountapi.HaveSetAttr.
 	asked   bool
@@ -121,7 +120,7 @@ func (o *treeOpener) sysfs(m *configs.Mount) (*os.File, error) {
 		go func() {
 			defer close(made)
 			runtime.LockOSThread() // and never unlocked
-			if err = unix.Setns(int(o.init.PIDFD.Fd()), unix.CLONE_NEWNET); err == nil {
+			if err = unix.Setns(int(o.pidfd.Fd()), unix.CLONE_NEWNET); err == nil {
 				tree, err = rootfs.NewFilesystem(m, o.cfg.MountLabel)
 			}
 		}()
@@ -202,16 +201,16 @@ func keepLocked(m *configs.Mount, tree *os.File) error {
 }
 
 // receiveTrees takes what openTrees has opened in the runtime; indices are those of the
-// mounts.
-func (j *buildJob) receiveTrees(conn *msgConn, indices []int) error {
+// mounts, of which there are n.
+func receiveTrees(conn *msgConn, indices []int, n int) ([]*os.File, error) {
 	files, err := conn.receiveFiles(len(indices))
-	j.trees = make([]*os.File, len(j.Config.Mounts))
-	for n, f := range files {
-		if n < len(indices) && indices[n] >= 0 && indices[n] < len(j.trees) {
-			j.trees[indices[n]] = f
+	trees := make([]*os.File, n)
+	for i, f := range files {
+		if i < len(indices) && indices[i] >= 0 && indices[i] < n {
+			trees[indices[i]] = f
 		} else {
 			_ = f.Close()
 		}
 	}
-	return err
+	return trees, err
 }

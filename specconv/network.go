@@ -296,10 +296,10 @@ func parseHop(field, text string, own []netip.Prefix) (netip.Addr, error) {
 		}
 	}
 	// Link-local addresses of IPv6 are on every link.
-	if _, ok := networkOf(a, own); !ok && !(a.Is6() && a.IsLinkLocalUnicast()) {
-		return a, fault(field, "%s is in the network of none of the addresses", a)
+	if _, ok := networkOf(a, own); ok || a.Is6() && a.IsLinkLocalUnicast() {
+		return a, nil
 	}
-	return a, nil
+	return a, fault(field, "%s is in the network of none of the addresses", a)
 }
 
 // networkOf finds the address whose network a is in.

@@ -4,7 +4,9 @@ package specconv
 
 import (
 	"net/netip"
+	"os"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -129,7 +131,7 @@ func TestBadNetwork(t *testing.T) {
 		{`{"version": 1, "interfaces": [{}]}`, `.interfaces[0].bridge: must be given`},
 		{`{"version": 1, "interfaces": [null]}`, `.interfaces[0]: expected an object, found null`},
 		{`{"Version": 1}`, `.Version: unknown key`},
-		{one(`, "adress": []`), `.interfaces[0].adress: unknown key`},
+		{one(`, "colour": []`), `.interfaces[0].colour: unknown key`},
 		{one(`, "name": "a/b"`), `.interfaces[0].name: not the name of a network interface: "a/b"`},
 		{one(`, "name": "eth%d"`), `.interfaces[0].name: not the name of a network interface: "eth%d"`},
 		{one(`, "name": "sixteen-letters-"`), `.interfaces[0].name: not the name of a network interface`},
@@ -303,4 +305,32 @@ func FuzzNetwork(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestDocumentedNetwork: what docs/network.md shows can be used as it stands there.
+func TestDocumentedNetwork(t *testing.T) {
+	text, err := os.ReadFile("../docs/network.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "```json\n")
+	document, _, ok := strings.Cut(rest, "```")
+	if !ok {
+		t.Fatal("no JSON in it")
+	}
+	if _, err := connected(t, document); err != nil {
+		t.Error(err)
+	}
+	options := regexp.MustCompile(`--network (\S+=\S+)`).FindAllStringSubmatch(string(text), -1)
+	for _, o := range options {
+		if o[1] == "KEY=VALUE,…`" {
+			continue
+		}
+		if _, err := connected(t, "", o[1]); err != nil {
+			t.Error(err)
+		}
+	}
+	if len(options) < 2 {
+		t.Errorf("options: %q", options)
+	}
 }

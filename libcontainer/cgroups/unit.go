@@ -115,7 +115,7 @@ func (m *unit) Adopt(pid int) error {
 		return err
 	}
 	m.running = true
-	return m.files.Take(pid)
+	return m.Take(pid)
 }
 
 // Set writes the limits that the unit was started with.
@@ -145,9 +145,10 @@ func (m *unit) Update(r *specs.LinuxResources) (undo func() error, err error) {
 }
 
 // Destroy stops the unit, with which most of its cgroups go; systemd does that by itself
-// when the last process has ended, so that often there is nothing to say to it.
+// when the last process has ended, so that often there is nothing to say to it. But what
+// a create that was killed has asked for last, systemd may be about to do.
 func (m *unit) Destroy() error {
-	if !m.running || m.exists() {
+	if !m.running || m.cgroup.Unfinished || m.exists() {
 		if err := m.unit.Stop(); err != nil {
 			return errors.Join(err, m.files.Destroy())
 		}

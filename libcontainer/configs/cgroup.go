@@ -14,6 +14,8 @@ type Cgroup struct {
 	Systemd bool
 	// Unit is the systemd unit that a container that exists has; "" for none.
 	Unit string
+	// Unfinished says that the create of a container that exists was killed, or goes on.
+	Unfinished bool
 	// Resources is linux.resources, never nil, with Devices emptied: they are
 	// in DeviceRules.
 	Resources *specs.LinuxResources

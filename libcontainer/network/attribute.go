@@ -63,8 +63,10 @@ type linkInfo struct {
 	kind  string
 	mac   [6]byte
 	mtu   uint32
+	// master is the index of the bridge that it is a port of, 0 for none.
+	master uint32
 	// peer is the number of the namespace of a veth's other end, -1 for none.
-	peer int32
+	peer  int32
 	stats *Counters
 }
 
@@ -86,6 +88,10 @@ func (l *linkInfo) parse(body []byte) error {
 		case unix.IFLA_MTU:
 			if len(a.value) >= 4 {
 				l.mtu = binary.NativeEndian.Uint32(a.value)
+			}
+		case unix.IFLA_MASTER:
+			if len(a.value) >= 4 {
+				l.master = binary.NativeEndian.Uint32(a.value)
 			}
 		case unix.IFLA_LINK_NETNSID:
 			if len(a.value) >= 4 {

@@ -13,8 +13,7 @@ import (
 // findBridges looks the bridges up and makes those that are missing and may be made.
 //
 // A bridge that berth makes stays when its containers go: firewall rules, name servers and
-// other ports refer to it by then, and whether another container is just about to join
-// cannot be known. It is made in steps that any number of creates may take at once, and
+// other ports refer to it by then. It is made in steps that any number of creates may take at once, and
 // the last of which puts it up: one that is down is finished by whoever finds it.
 func findBridges(host *conn, ports []*port) error {
 	for _, p := range ports {
@@ -41,6 +40,7 @@ func (p *port) findBridge(host *conn) error {
 			nl.NewRtAttr(unix.IFLA_ADDRESS, mac[:]),
 			nested(unix.IFLA_LINKINFO, stringAttr(unix.IFLA_INFO_KIND, "bridge")))
 		err = host.do(add)
+		p.madeBridge = err == nil
 		if errors.Is(err, unix.EEXIST) {
 			err = nil // somebody else has been faster
 		}
@@ -82,6 +82,48 @@ func (p *port) finishBridge(host *conn) error {
 	up := newRequest(unix.RTM_SETLINK, 0, msg)
 	up.explain = func(err error) error { return fmt.Errorf("%s.bridge: set %s up: %w", p.Field, p.Bridge, err) }
 	return host.do(append(all, up)...)
+}
+
+// RemoveBridges removes bridges that Connect has made for nothing, but for those that have
+// ports. The caller makes sure that nobody is just about to add one.
+func RemoveBridges(names []string) error {
+	host, err := openConn()
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err = host.removeBridge(name); err != nil {
+			err = fmt.Errorf("remove bridge %s: %w", name, err)
+			break
+		}
+	}
+	return errors.Join(err, host.close())
+}
+
+func (c *conn) removeBridge(name string) error {
+	var bridge linkInfo
+	err := c.do(getLink(unix.IFLA_IFNAME, name, &bridge, extSkipStats))
+	if errors.Is(err, unix.ENODEV) || err == nil && bridge.kind != "bridge" {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	ports := 0
+	list := newRequest(unix.RTM_GETLINK, unix.NLM_F_DUMP, nl.NewIfInfomsg(unix.AF_UNSPEC),
+		numberAttr(unix.IFLA_MASTER, uint32(bridge.index)), numberAttr(unix.IFLA_EXT_MASK, extSkipStats))
+	list.answer = func(body []byte) error {
+		var l linkInfo
+		err := l.parse(body)
+		if l.master == uint32(bridge.index) {
+			ports++
+		}
+		return err
+	}
+	if err := c.do(list); err != nil || ports > 0 {
+		return err
+	}
+	return c.do(deleteLink(bridge.index))
 }
 
 // randomMAC is an address that nobody has: locally administered, of a single station.

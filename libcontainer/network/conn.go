@@ -104,7 +104,9 @@ func (c *conn) exchange(batch []*request) error {
 			if int(i) >= len(batch) {
 				return nil
 			}
-			if h.Type == unix.NLMSG_ERROR {
+			if h.Type == unix.NLMSG_DONE {
+				missing-- // the end of a list
+			} else if h.Type == unix.NLMSG_ERROR {
 				missing--
 				switch err := ackError(h, body); {
 				case err != nil && results[i] == nil:

@@ -48,10 +48,6 @@ func haveIPv6() bool { return unix.Access(ipv6Defaults, unix.F_OK) == nil }
 // of the thread who opens it; the mount is the host's, which no container can change.
 // linux.sysctl comes later and has the last word.
 //
-//   - No duplicate address detection: until it is over, after a second or more, no address
-//     could be used, its link-local one included, and the program would begin without a
-//     network. That the addresses are unique on their bridge is known already, but for
-//     those that others than berth give out.
 //   - No router advertisements: any container on the bridge could make itself the router
 //     of the others by sending one.
 //   - IPv6 on, where an address asks for it, whatever new namespaces have by default.
@@ -59,7 +55,7 @@ func prepareIPv6(list []configs.Veth) error {
 	if !haveIPv6() {
 		return nil
 	}
-	settings := [...]struct{ file, value string }{{"accept_dad", "0"}, {"accept_ra", "0"}, {"disable_ipv6", "0"}}
+	settings := [...]struct{ file, value string }{{"accept_ra", "0"}, {"disable_ipv6", "0"}}
 	n := len(settings)
 	if !wantsIPv6(list) {
 		n-- // then that is the namespace's default
@@ -102,6 +98,9 @@ func (p *port) configure() []*request {
 	up := newRequest(unix.RTM_SETLINK, 0, msg)
 	up.explain = func(err error) error { return fmt.Errorf("%s: set %s up: %w", p.Field, p.Name, err) }
 	all := []*request{up}
+	if haveIPv6() {
+		all = p.linkLocal(up)
+	}
 	for i, a := range p.Addresses {
 		r := newAddress(p.inner.index, a)
 		r.explain = func(err error) error {
@@ -130,6 +129,38 @@ func (p *port) configure() []*request {
 	return all
 }
 
+// addrGenNone is IN6_ADDR_GEN_MODE_NONE of linux/if_link.h.
+const addrGenNone = 1
+
+// noLinkLocal keeps the kernel from giving an interface a link-local address.
+func noLinkLocal() *nl.RtAttr {
+	return nested(unix.IFLA_AF_SPEC, nested(unix.AF_INET6, nl.NewRtAttr(unix.IFLA_INET6_ADDR_GEN_MODE, []byte{addrGenNone})))
+}
+
+// linkLocal gives the interface the link-local address that the kernel would have given
+// it (RFC 4291, appendix A), but without duplicate address detection, as with all others
+// of its addresses: that takes a second or more, in which an address cannot be used, and
+// the program would begin without a network. That the addresses are unique on their bridge
+// is known already, but for those that others than berth give out.
+func (p *port) linkLocal(up *request) []*request {
+	msg := nl.NewIfInfomsg(unix.AF_UNSPEC)
+	msg.Index = p.inner.index
+	own := newRequest(unix.RTM_SETLINK, 0, msg, noLinkLocal())
+	own.explain = func(err error) error {
+		return fmt.Errorf("%s: set how %s gets its link-local address: %w", p.Field, p.Name, err)
+	}
+	m := p.MAC
+	a := netip.AddrFrom16([16]byte{0xfe, 0x80, 8: m[0] ^ 2, m[1], m[2], 0xff, 0xfe, m[3], m[4], m[5]})
+	add := newAddress(p.inner.index, netip.PrefixFrom(a, 64))
+	add.explain = func(err error) error {
+		if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EEXIST) {
+			return nil // IPv6 is off in new namespaces, or it is one of the given ones
+		}
+		return fmt.Errorf("%s: add the link-local address %s: %w", p.Field, a, err)
+	}
+	return []*request{own, up, add}
+}
+
 func family(a netip.Addr) int {
 	if a.Is4() {
 		return unix.AF_INET
@@ -153,7 +184,7 @@ func newAddress(index int32, p netip.Prefix) *request {
 		data = append(data, nl.NewRtAttr(unix.IFA_BROADCAST, b[:]))
 	}
 	if a.Is6() {
-		msg.Flags = unix.IFA_F_NODAD // see prepareIPv6; a bridge has other defaults
+		msg.Flags = unix.IFA_F_NODAD // see linkLocal
 	}
 	return newRequest(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL, data...)
 }

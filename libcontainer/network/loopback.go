@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package network configures interfaces in a container's network namespace: it brings the
-// loopback up and moves interfaces of the host in.
+// loopback up, makes veth pairs on bridges of the host, and moves interfaces of the host
+// in.
 //
-// It makes no interfaces, addresses or routes of its own. Its one invariant: what is done
-// to an interface of the host can be undone until the container exists.
+// It knows no firewall and no name resolution. Its one invariant: what is done on the host
+// can be undone until the container exists, and what it makes there can be told from what
+// others have made.
 package network
 
 import (

@@ -17,21 +17,22 @@ import (
 // Connect makes the pairs of interfaces of a container, whose network namespace netns is
 // a file of (it stays the caller's), on bridges of the calling thread's namespace. Every
 // HostName and HostMAC is filled in. owner is who to name when another container wants
-// the same. On error no interface is left.
+// the same. On error no interface is left, but for the bridges: made are those that it has
+// made, for RemoveBridges when the container comes to nothing.
 //
 // Three things decide the order. What a name refers to is only known once the kernel has
 // said that it was us who made it, so requests that change an interface go by its index.
 // The addresses are claimed before any packet can carry them. And the container's end
 // goes up last, with its addresses behind it, so that there is a carrier for them.
-func Connect(netns *os.File, list []configs.Veth, owner string) error {
+func Connect(netns *os.File, list []configs.Veth, owner string) (made []string, err error) {
 	inside, err := enterConn(netns, list)
 	if err != nil {
-		return fmt.Errorf("netlink socket in the container: %w", err)
+		return nil, fmt.Errorf("netlink socket in the container: %w", err)
 	}
 	defer inside.close()
 	host, err := openConn()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer host.close()
 	ports := make([]*port, len(list))
@@ -39,21 +40,25 @@ func Connect(netns *os.File, list []configs.Veth, owner string) error {
 		ports[i] = &port{Veth: &list[i]}
 	}
 	err = connect(host, inside, netns, ports, owner)
-	if err == nil {
-		return nil
+	if err != nil {
+		if rerr := remove(host, list); rerr != nil {
+			err = fmt.Errorf("%w (then, remove interfaces: %w)", err, rerr)
+		}
 	}
-	if rerr := remove(host, list); rerr != nil {
-		err = fmt.Errorf("%w (then, remove interfaces: %w)", err, rerr)
+	for _, p := range ports {
+		if p.madeBridge {
+			made = append(made, p.Bridge)
+		}
 	}
-	return err
+	return made, err
 }
 
 // port is a Veth in the making: what the kernel has said of its bridge and its two ends.
 type port struct {
 	*configs.Veth
 	bridge, outer, inner linkInfo
-	// made says that outer is ours.
-	made bool
+	// made says that outer is ours, madeBridge that the bridge is.
+	made, madeBridge bool
 }
 
 func connect(host, inside *conn, netns *os.File, ports []*port, owner string) error {
@@ -230,9 +235,8 @@ func (p *port) claim(host *conn, owner string) []*request {
 	msg.Index, msg.Flags, msg.Change = p.outer.index, unix.IFF_UP, unix.IFF_UP
 	attrs := []nl.NetlinkRequestData{msg, nl.NewRtAttr(unix.IFLA_IFALIAS, []byte(alias[:min(len(alias), maxAlias)]))}
 	if haveIPv6() {
-		// A port of a bridge talks to nobody itself: no link-local address.
-		attrs = append(attrs, nested(unix.IFLA_AF_SPEC, nested(unix.AF_INET6,
-			nl.NewRtAttr(unix.IFLA_INET6_ADDR_GEN_MODE, []byte{addrGenNone}))))
+		// A port of a bridge talks to nobody itself.
+		attrs = append(attrs, noLinkLocal())
 	}
 	up := newRequest(unix.RTM_SETLINK, 0, attrs...)
 	up.explain = func(err error) error { return fmt.Errorf("%s: set %s up: %w", p.Field, p.HostName, err) }
@@ -242,9 +246,6 @@ func (p *port) claim(host *conn, owner string) []*request {
 	}
 	return all
 }
-
-// addrGenNone is IN6_ADDR_GEN_MODE_NONE of linux/if_link.h.
-const addrGenNone = 1
 
 func (p *port) hairpin() *request {
 	msg := nl.NewIfInfomsg(unix.AF_BRIDGE)

@@ -54,7 +54,7 @@ func TestConnect(t *testing.T) {
 		{Destination: netip.MustParsePrefix("10.98.0.0/16")},
 		{Destination: netip.MustParsePrefix("fd01::/64")},
 	}
-	if err := Connect(ns, []configs.Veth{v}, "c1"); err != nil {
+	if _, err := Connect(ns, []configs.Veth{v}, "c1"); err != nil {
 		t.Fatal(err)
 	}
 	out := ip(t, ns, "addr show dev eth0")
@@ -86,7 +86,7 @@ func TestConnectDefaults(t *testing.T) {
 	}
 	ip(t, nil, "link add br0 mtu 1300 type bridge\nlink set br0 up\n")
 	ns := newNamespace(t)
-	if err := Connect(ns, []configs.Veth{veth(1)}, strings.Repeat("i", 300)); err != nil {
+	if _, err := Connect(ns, []configs.Veth{veth(1)}, strings.Repeat("i", 300)); err != nil {
 		t.Fatal(err)
 	}
 	out := ip(t, ns, "addr show dev eth0")
@@ -111,14 +111,14 @@ func TestCreateBridge(t *testing.T) {
 		}
 		v := veth(1, "10.88.0.2/24")
 		v.CreateBridge, v.BridgeAddresses = true, prefixes("10.88.0.1/24", "fd00::1/64")
-		if err := Connect(newNamespace(t), []configs.Veth{v}, "c1"); err != nil {
+		if _, err := Connect(newNamespace(t), []configs.Veth{v}, "c1"); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
 		first := ip(t, nil, "addr show dev br0")
 		contains(t, first, ",UP", "inet 10.88.0.1/24 brd 10.88.0.255 scope global br0", "inet6 fd00::1/64 scope global nodad")
 		w := veth(2, "10.88.0.3/24")
 		w.CreateBridge, w.BridgeAddresses = true, prefixes("10.99.0.1/24")
-		if err := Connect(newNamespace(t), []configs.Veth{w}, "c2"); err != nil {
+		if _, err := Connect(newNamespace(t), []configs.Veth{w}, "c2"); err != nil {
 			t.Fatalf("%s, again: %v", name, err)
 		}
 		lacks(t, ip(t, nil, "addr show dev br0"), "10.99.0.1")
@@ -147,6 +147,7 @@ func TestConnectFails(t *testing.T) {
 		{"no bridge", "link add x type veth\n", "", list{veth(1)}, `f[1].bridge: no such network interface: "br0" ("create" would make it)`},
 		{"no bridge but another interface", "link add br0 type veth peer name x\n", "", list{veth(1)}, `f[1].bridge: "br0" is not a bridge`},
 		{"bridge is down", "link add br0 type bridge\n", "", list{veth(1)}, `f[1].bridge: "br0" is down: network is down`},
+		{"name taken, new bridge", "", "link add eth0 type bridge\n", list{change(veth(1), func(v *configs.Veth) { v.CreateBridge = true })}, `f[1].name: the container has an interface "eth0" already: file exists`},
 		{"host name taken", bridge + "link add h2 type bridge\n", "", list{veth(1), change(veth(2), func(v *configs.Veth) { v.Name = "eth1" })}, `f[2].hostName: the host has an interface "h2" already: file exists`},
 		{"name taken", bridge, "link add eth0 type bridge\n", list{veth(1)}, `f[1].name: the container has an interface "eth0" already: file exists`},
 		{
@@ -174,9 +175,12 @@ func TestConnectFails(t *testing.T) {
 			ip(t, ns, tc.inside)
 		}
 		before, beforeInside := links(t, nil), links(t, ns)
-		err := Connect(ns, tc.list, "c1")
+		made, err := Connect(ns, tc.list, "c1")
 		if err == nil || err.Error() != tc.err {
 			t.Errorf("%s:\n got %v\nwant %s", tc.name, err, tc.err)
+		}
+		if err := RemoveBridges(made); err != nil {
+			t.Errorf("%s: %v", tc.name, err)
 		}
 		if got := links(t, nil); got != before {
 			t.Errorf("%s: on the host: %s, before %s", tc.name, got, before)
@@ -186,6 +190,51 @@ func TestConnectFails(t *testing.T) {
 		}
 		for links(t, nil) != "" {
 			ip(t, nil, "link del "+strings.Fields(links(t, nil))[0])
+		}
+	}
+}
+
+// TestRemoveBridges: only those without ports go.
+func TestRemoveBridges(t *testing.T) {
+	if !inOwnNamespaces(t) {
+		return
+	}
+	ip(t, nil, "link add br0 type bridge\nlink add br1 type bridge\nlink add x type veth peer name y\nlink set x master br1\n")
+	if err := RemoveBridges([]string{"br0", "br1", "x", "none"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := sorted(links(t, nil)); got != "br1 x y" {
+		t.Errorf("left: %s", got)
+	}
+}
+
+// TestDyingInTheWay: what is left of a container a moment after its end is removed by the
+// one that wants the name or the address, and by Disconnect when the namespace lives on.
+func TestDyingInTheWay(t *testing.T) {
+	if !inOwnNamespaces(t) {
+		return
+	}
+	ip(t, nil, bridge)
+	for i := range 20 {
+		v := veth(byte(1+i%2), "10.88.0.2/24", "fd00::2/64")
+		ns := newNamespace(t)
+		if _, err := Connect(ns, []configs.Veth{v}, "c"); err != nil {
+			t.Fatal(err)
+		}
+		if i%3 == 2 {
+			if err := Disconnect([]configs.Veth{v}); err != nil {
+				t.Fatal(err)
+			}
+			if got := links(t, nil); got != "br0" {
+				t.Fatalf("left: %s", got)
+			}
+		}
+		if err := ns.Close(); err != nil {
+			t.Fatal(err)
+		}
+		// As delete does; it may leave the rest to the kernel.
+		if err := Disconnect([]configs.Veth{v}); err != nil {
+			t.Fatal(err)
 		}
 	}
 }
@@ -281,7 +330,7 @@ func BenchmarkConnect(b *testing.B) {
 	v := veth(1, "10.88.0.2/24")
 	v.CreateBridge, v.Gateways = true, addrs("10.88.0.1")
 	for b.Loop() {
-		if err := Connect(self, []configs.Veth{v}, "c"); err != nil {
+		if _, err := Connect(self, []configs.Veth{v}, "c"); err != nil {
 			b.Fatal(err)
 		}
 		b.StopTimer()

@@ -78,16 +78,15 @@ func (b *Builder) mountCgroupTmpfs(m *configs.Mount, t *target) error {
 		return err
 	}
 	defer unix.Close(tree)
-	if err := b.attach(tree, t.fd, nil); err != nil {
-		return err
-	}
-	for i := range b.o.Cgroups {
-		if err := b.mountHierarchy(&b.o.Cgroups[i], m, tree); err != nil {
-			return fmt.Errorf("%s: %w", b.o.Cgroups[i].Name, err)
+	return b.attachFilled(tree, t.fd, func() error {
+		for i := range b.o.Cgroups {
+			if err := b.mountHierarchy(&b.o.Cgroups[i], m, tree); err != nil {
+				return fmt.Errorf("%s: %w", b.o.Cgroups[i].Name, err)
+			}
 		}
-	}
-	// Read-only comes last, when the directories are made.
-	return b.adjust(m, tree, mountapi.AttrOf(m.Flags, m.Cleared))
+		// Read-only comes last, when the directories are made.
+		return b.adjust(m, tree, mountapi.AttrOf(m.Flags, m.Cleared))
+	})
 }
 
 // mountHierarchy mounts h on a directory of its own in dir, which only the

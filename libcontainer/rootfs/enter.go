@@ -91,23 +91,29 @@ func (b *Builder) makeCwd() error {
 	return unix.Close(fd)
 }
 
-// remountReadonly makes the mounts that asked for it read-only, now that nothing
-// is made in them any more, and the rootfs itself.
+// remountReadonly makes what asked for it read-only, now that nothing is made in it any
+// more.
 func (b *Builder) remountReadonly() error {
-	readonly := mountapi.Attr{Set: unix.MOUNT_ATTR_RDONLY}
-	for _, l := range b.late {
-		if err := b.setAttr(l.fd, false, readonly); err != nil {
-			return fmt.Errorf("%s: read-only: %w", l.field, err)
-		}
-	}
-	if !b.c.Rootfs.Readonly {
-		return nil
+	if err := b.remountLate(); err != nil || !b.c.Rootfs.Readonly {
+		return err
 	}
 	if err := b.setAttr(b.root.FD(), false, readonly); err != nil {
 		return fmt.Errorf("root.readonly: %w", err)
 	}
 	return nil
 }
+
+// remountLate is remountReadonly for mounts.
+func (b *Builder) remountLate() error {
+	for _, l := range b.late {
+		if err := b.setAttr(l.fd, false, readonly); err != nil {
+			return fmt.Errorf("%s: read-only: %w", l.field, err)
+		}
+	}
+	return nil
+}
+
+var readonly = mountapi.Attr{Set: unix.MOUNT_ATTR_RDONLY}
 
 func (b *Builder) setNames() error {
 	if name := b.c.Hostname; name != "" {

@@ -133,11 +133,19 @@ func (b *Builder) mountOldWay(m *configs.Mount, t *target) error {
 	if source == "" {
 		source = "none" // as the new calls have it
 	}
-	err := b.proc.WithPath(t.fd, func(path string) error {
-		return unix.Mount(source, path, m.Type, m.Flags&oldCallFlags, strings.Join(data, ","))
-	})
-	if err != nil {
+	mount := func(path string) error {
+		err := unix.Mount(source, path, m.Type, m.Flags&oldCallFlags, strings.Join(data, ","))
 		return os.NewSyscallError("mount", err)
+	}
+	if b.live != nil {
+		tree, err := stageOldWay(mount)
+		if err != nil {
+			return err
+		}
+		return errors.Join(b.attachMount(m, tree, t, mountapi.Attr{}), unix.Close(tree))
+	}
+	if err := b.proc.WithPath(t.fd, mount); err != nil {
+		return err
 	}
 	if len(m.Propagation) == 0 && m.RecAttrSet|m.RecAttrClear == 0 {
 		return nil

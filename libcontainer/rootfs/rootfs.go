@@ -81,6 +81,8 @@ type Builder struct {
 	late []lateReadonly
 	// mountID is the rootfs's bind mount, when that is on the host.
 	mountID uint64
+	// live is set when the container is there already.
+	live *Live
 }
 
 // lateReadonly is a mount that must stay writable until mount points and devices
@@ -225,6 +227,9 @@ func (b *Builder) setAttr(fd int, recursive bool, a mountapi.Attr) error {
 // anybody can see it where the kernel has mount_setattr(2), and just after
 // otherwise, since mount(2) works on attached mounts alone.
 func (b *Builder) attach(tree, target int, adjust func(fd int) error) error {
+	if b.live != nil {
+		return b.live.attach(tree, target, adjust)
+	}
 	if b.setattr && adjust != nil {
 		if err := adjust(tree); err != nil {
 			return err
@@ -237,6 +242,20 @@ func (b *Builder) attach(tree, target int, adjust func(fd int) error) error {
 		return adjust(tree)
 	}
 	return nil
+}
+
+// attachFilled is attach for a tree that fill can only work on when it is attached.
+func (b *Builder) attachFilled(tree, target int, fill func() error) error {
+	if b.live == nil {
+		if err := b.attach(tree, target, nil); err != nil {
+			return err
+		}
+		return fill()
+	}
+	if err := b.live.stage(tree, fill); err != nil {
+		return err
+	}
+	return b.attach(tree, target, nil)
 }
 
 // fileID tells files apart, the same one seen through two mounts included.

@@ -28,7 +28,7 @@ func newCounter(t *testing.T) *counter {
 func needCriu(t *testing.T) {
 	t.Helper()
 	only(t, exec.Command(suite.runtime, "checkpoint", "--help").Run() == nil, "a runtime with checkpoint")
-	only(t, suite.users.name == "root" || suite.users.name == "userns", "root: see TestCheckpointRootless")
+	only(t, !suite.users.ordinary(), "root, as criu is: see TestCheckpointRootless")
 	out, err := exec.Command("criu", "--version").Output()
 	version := strings.TrimPrefix(strings.TrimSpace(string(out)), "Version: ")
 	major, _, _ := strings.Cut(version, ".")
@@ -84,7 +84,7 @@ func (c *container) detached(args ...string) *result {
 	if err := os.Chmod(file, 0o666); err != nil {
 		c.t.Fatal(err)
 	}
-	command := append([]string{suite.runtime, "--root", c.state, "--log", file}, args...)
+	command := slices.Concat([]string{suite.runtime}, c.globals(), []string{"--log", file}, args)
 	return c.shell(`exec "$@" </dev/null >/dev/null 2>&1`, command...).withStderr(file)
 }
 
@@ -254,7 +254,7 @@ func mountList(text string) string {
 func TestCheckpointStates(t *testing.T) {
 	c := newContainer(t).create()
 	needCriu(t)
-	c.tryCheckpoint().fails("ontainer cannot be checkpointed in created state", "")
+	c.tryCheckpoint().fails("cannot be checkpointed in created state", "")
 	c.status(specs.StateCreated)
 	c.start().wait()
 	c.tryCheckpoint().fails("", "")
@@ -328,7 +328,7 @@ func TestRestoreFails(t *testing.T) {
 // TestCheckpointRootless: whether it is able to is for criu to say.
 func TestCheckpointRootless(t *testing.T) {
 	c := newContainer(t)
-	only(t, suite.users.name == "rootless" || suite.users.name == "inside", "users that are not the host's root")
+	only(t, suite.users.ordinary(), "who is not the host's root")
 	c.running()
 	c.tryCheckpoint().fails("criu failed", "")
 	if r := c.tryCheckpoint(); suite.users.name == "rootless" && !strings.Contains(r.stderr, "CAP_CHECKPOINT_RESTORE") {

@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -255,14 +254,19 @@ type running struct {
 // launch starts a command of the runtime.
 func (c *container) launch(stdin *os.File, args ...string) *running {
 	c.t.Helper()
-	args = append(slices.Clone(c.global), args...)
-	if suite.systemd && strings.Count(c.spec.Linux.CgroupsPath, ":") == 2 {
-		args = append([]string{"--systemd-cgroup"}, args...)
-	}
+	return c.exec(stdin, suite.runtime, append(c.globals(), args...)...)
+}
+
+// globals are the options before a command.
+func (c *container) globals() []string {
+	var args []string
 	if c.state != "" {
-		args = append([]string{"--root", c.state}, args...)
+		args = append(args, "--root", c.state)
 	}
-	return c.exec(stdin, suite.runtime, args...)
+	if suite.systemd && strings.Count(c.spec.Linux.CgroupsPath, ":") == 2 {
+		args = append(args, "--systemd-cgroup")
+	}
+	return append(args, c.global...)
 }
 
 // exec starts a command in the bundle.

@@ -56,7 +56,7 @@ func findGap(test string) string {
 		return reason
 	}
 	for _, g := range suite.gaps {
-		if g.test != test || !slices.Contains(g.runtimes, suite.name) {
+		if !covers(g.test, test) || !slices.Contains(g.runtimes, suite.name) {
 			continue
 		}
 		switch g.mode {

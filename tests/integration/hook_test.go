@@ -207,6 +207,53 @@ func TestHookTimeout(t *testing.T) {
 	c.nothingLeft()
 }
 
+// TestContainerHookTimeout: what the hook has started goes with it, and what it says is
+// not kept whole.
+func TestContainerHookTimeout(t *testing.T) {
+	onlyBerth(t)
+	c := newContainer(t).without(specs.PIDNamespace)
+	started := c.fifo("started")
+	script := "sh -c 'echo $$; exec sleep 1000' >" + c.rootfs("started") + " & yes"
+	c.spec.Hooks = &specs.Hooks{CreateContainer: []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c", script}, Timeout: ptr(1)}}}
+	c.write()
+	r := c.command("create", c.id).fails("hooks.createContainer[0]: /bin/sh: timed out after 1 s", "")
+	if len(r.stderr) > 1<<14 {
+		t.Errorf("an error of %d bytes", len(r.stderr))
+	}
+	pid, err := strconv.Atoi(started.line())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !ends(pid) {
+		t.Error("what the hook has started lives on")
+	}
+	c.nothingLeft()
+}
+
+// TestPoststartHookFails: the container ends, as the runtime-spec has it since 1.3, and
+// goes on with a warning for a config.json of before.
+func TestPoststartHookFails(t *testing.T) {
+	onlyBerth(t)
+	for version, fatal := range map[string]bool{"1.2.1": false, "1.3.0": true} {
+		t.Run(version, func(t *testing.T) {
+			c := newContainer(t).args("/bin/sleep", "1000")
+			c.spec.Version = version
+			c.spec.Hooks = &specs.Hooks{Poststart: []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c", "echo the reason; exit 3"}}}}
+			c.create()
+			r := c.command("start", c.id)
+			if !strings.Contains(r.stderr, "hooks.poststart[0]") || !strings.Contains(r.stderr, "the reason") || (r.status == 0) == fatal {
+				t.Errorf("start: status %d, %q", r.status, r.stderr)
+			}
+			if fatal {
+				c.wait()
+				c.status(specs.StateStopped)
+			} else {
+				c.status(specs.StateRunning)
+			}
+		})
+	}
+}
+
 func TestHookEnvironment(t *testing.T) {
 	c := newContainer(t)
 	out := c.path("env")

@@ -48,7 +48,17 @@ var suite struct {
 	closed []string
 }
 
+// helperEnv has the test binary be a program inside of a container.
+const helperEnv = "BERTH_TEST_HELPER"
+
 func TestMain(m *testing.M) {
+	if os.Getenv(helperEnv) == notifyHelper {
+		if err := sendNotifications(os.Args[1:]); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		return
+	}
 	if os.Getenv("RUNTIME") == "" {
 		fmt.Println("integration tests need RUNTIME and root: see tests/integration/run")
 		os.Exit(0)

@@ -3,11 +3,9 @@
 package integration
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -16,27 +14,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ownNetwork puts the rest of the test, with all that it starts, into a network
-// namespace that stands for the host's, and makes a device "host0" in it whose other
-// end is "peer0".
+// ownNetwork is ownHost, with a device "host0" whose other end is "peer0".
 func ownNetwork(t *testing.T) {
 	t.Helper()
-	_, err := exec.LookPath("ip")
-	require(t, err == nil, "ip (iproute2)")
-	runtime.LockOSThread()
-	old, err := os.Open("/proc/thread-self/ns/net")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := errors.Join(unix.Setns(int(old.Fd()), unix.CLONE_NEWNET), old.Close()); err != nil {
-			t.Fatal(err) // and the thread stays locked, so that it ends with the test
-		}
-		runtime.UnlockOSThread()
-	})
+	ownHost(t)
 	ip(t, 0, "link add host0 mtu 1400 type veth peer name peer0", "link set peer0 up",
 		"addr add 192.0.2.5/24 dev host0", "addr add 203.0.113.9/24 scope link dev host0",
 		"addr add 2001:db8::5/64 dev host0 nodad", "link set host0 up")

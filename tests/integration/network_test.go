@@ -3,14 +3,18 @@
 package integration
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"os"
 	"os/exec"
 	"runtime"
 	"strings"
 	"testing"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
 
@@ -35,6 +39,28 @@ func ownHost(t *testing.T) {
 		runtime.UnlockOSThread()
 	})
 	ip(t, 0, "link set lo up")
+}
+
+// settled waits until the host has just the given interfaces. Those of a container that
+// has ended the kernel removes in its own time.
+func settled(t *testing.T, wanted string) {
+	t.Helper()
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: unix.RTMGRP_LINK}); err != nil {
+		t.Fatal(err)
+	}
+	for news := make([]byte, 32<<10); interfaces(t, 0) != wanted; {
+		if err := pollIn(fd); err != nil {
+			t.Fatalf("interfaces of the host are %q, want %q: %v", interfaces(t, 0), wanted, err)
+		}
+		if _, err := unix.Read(fd, news); err != nil && err != unix.ENOBUFS {
+			t.Fatal(err)
+		}
+	}
 }
 
 // network sets the annotation; the text is the list of interfaces and what follows it.
@@ -72,7 +98,7 @@ func TestNetworkPing(t *testing.T) {
 			ping(t, 0, "10.88.0.2")
 			c.start().wait()
 			c.command("delete", c.id).must()
-			want(t, "interfaces of the host", interfaces(t, 0), "br0")
+			settled(t, "br0")
 			if out := ip(t, 0, "addr show dev br0"); !strings.Contains(out, "inet 10.88.0.1/24") {
 				t.Errorf("bridge: %q", out)
 			}
@@ -80,7 +106,161 @@ func TestNetworkPing(t *testing.T) {
 	}
 }
 
-// TestNetworkSameAddress: of two containers that want an address the second one is told.
+// TestNetworkAtOnce: the program finds the network ready, with its routes, when it begins.
+func TestNetworkAtOnce(t *testing.T) {
+	c := newContainer(t).args("cat", "/proc/net/route", "/proc/net/if_inet6", "/sys/class/net/eth0/operstate")
+	ownHost(t)
+	out := squeeze(c.network(`[{"bridge": "br0", "create": true, "addresses": ["10.88.0.2/24", "fd00::2/64"], "gateways": ["10.88.0.1"], "mac": "02:00:00:00:00:07"}]`).output())
+	// The flags of the addresses are the last number: 80 is permanent, 02 nodad; 40 would
+	// be tentative.
+	for _, w := range []string{
+		"eth0 00000000 0100580A 0003", "fd000000000000000000000000000002 02 40 00 82 eth0",
+		"fe80000000000000000000fffe000007 02 40 20 82 eth0",
+	} {
+		if !strings.Contains(out, w) {
+			t.Errorf("no %q in %q", w, out)
+		}
+	}
+}
+
+// TestNetworkTCP: both families carry connections, from the first moment.
+func TestNetworkTCP(t *testing.T) {
+	c := newContainer(t)
+	ownHost(t)
+	c.network(`[{"bridge": "br0", "create": true, "addresses": ["10.88.0.2/24", "fd00::2/64"], "gateways": ["10.88.0.1", "fd00::1"]}]`).create()
+	for _, address := range []string{"10.88.0.1", "fd00::1"} {
+		l, err := net.Listen("tcp", net.JoinHostPort(address, "0"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := make(chan string, 1)
+		go func() {
+			conn, err := l.Accept()
+			if err != nil {
+				got <- err.Error()
+				return
+			}
+			text, _ := io.ReadAll(conn)
+			_ = conn.Close()
+			got <- string(text)
+		}()
+		_, port, _ := net.SplitHostPort(l.Addr().String())
+		cmd := exec.Command("nsenter", fmt.Sprintf("--net=/proc/%d/ns/net", c.pid), "busybox", "nc", "-w", "5", address, port)
+		cmd.Stdin = strings.NewReader("hello")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("nc %s: %v: %s", address, err, out)
+			_ = l.Close()
+		}
+		want(t, "what came over "+address, <-got, "hello")
+		_ = l.Close()
+	}
+}
+
+// TestNetworkEverything: what an interface can have, on two bridges.
+func TestNetworkEverything(t *testing.T) {
+	c := newContainer(t)
+	ownHost(t)
+	ip(t, 0, "link add br1 type bridge", "link set br1 up")
+	c.network(`[
+{"bridge": "br0", "create": true, "hostName": "web0", "name": "net0", "mac": "02:00:5e:10:00:01", "mtu": 1400, "txQueueLen": 77, "hairpin": true,
+ "addresses": ["10.88.0.2/24", "fd00::2/64"], "gateways": ["10.88.0.1", "fd00::1"],
+ "routes": [{"destination": "10.99.0.0/16", "gateway": "10.88.0.254", "metric": 7}]},
+{"bridge": "br1", "addresses": ["10.89.0.2/24"]}]`).create()
+	want(t, "interfaces of the container", interfaces(t, c.pid), "eth1 net0")
+	out := ip(t, c.pid, "addr show dev net0")
+	for _, w := range []string{"mtu 1400", "qlen 77", "02:00:5e:10:00:01", ",UP,LOWER_UP", "inet 10.88.0.2/24", "inet6 fd00::2/64"} {
+		if !strings.Contains(out, w) {
+			t.Errorf("no %q in %q", w, out)
+		}
+	}
+	out = ip(t, c.pid, "route show", "-6 route show")
+	for _, w := range []string{"default via 10.88.0.1 dev net0", "10.99.0.0/16 via 10.88.0.254 dev net0", "metric 7", "default via fd00::1 dev net0", "10.89.0.0/24 dev eth1"} {
+		if !strings.Contains(out, w) {
+			t.Errorf("no %q in %q", w, out)
+		}
+	}
+	out = ip(t, 0, "-d link show dev web0")
+	for _, w := range []string{"master br0", "mtu 1400", "hairpin on", "alias berth:" + c.id} {
+		if !strings.Contains(out, w) {
+			t.Errorf("no %q in %q", w, out)
+		}
+	}
+	ping(t, c.pid, "-s", "1372", "10.88.0.1")
+	ping(t, c.pid, "fd00::1")
+	c.start().wait()
+	c.command("delete", c.id).must()
+	settled(t, "br0 br1")
+}
+
+// TestNetworkTwenty: twenty at once make one bridge, and all of them can be reached.
+func TestNetworkTwenty(t *testing.T) {
+	const n = 20
+	first := newContainer(t)
+	ownHost(t)
+	all := []*container{first}
+	for len(all) < n {
+		all = append(all, anotherContainer(t, first))
+	}
+	for i, c := range all {
+		c.network(fmt.Sprintf(`[{"bridge": "br0", "create": true, "addresses": ["10.88.0.%d/24", "fd00::%x/64"], "gateways": ["10.88.0.1", "fd00::1"]}]`, i+2, i+2))
+	}
+	for i, r := range createAll(t, all) {
+		r.must()
+		all[i].pid = all[i].readPID()
+	}
+	for i, c := range all {
+		ping(t, 0, fmt.Sprintf("10.88.0.%d", i+2))
+		ping(t, c.pid, fmt.Sprintf("fd00::%x", (i+1)%n+2))
+	}
+	for _, c := range all {
+		c.command("delete", "--force", c.id).must()
+	}
+	settled(t, "br0")
+}
+
+// createAll creates containers all at the same time.
+func createAll(t *testing.T, all []*container) (results []*result) {
+	t.Helper()
+	var commands []*running
+	for _, c := range all {
+		c.write()
+		commands = append(commands, c.launch(nil, "create", "--pid-file", c.path("pid"), c.id))
+	}
+	for i, c := range all {
+		r, err := c.finish(commands[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		results = append(results, r)
+	}
+	return results
+}
+
+// TestNetworkSameAddressAtOnce: of many that want an address at the same time one gets it.
+func TestNetworkSameAddressAtOnce(t *testing.T) {
+	first := newContainer(t)
+	ownHost(t)
+	all := []*container{first}
+	for len(all) < 8 {
+		all = append(all, anotherContainer(t, first))
+	}
+	for i, c := range all {
+		c.network(fmt.Sprintf(`[{"bridge": "br0", "create": true, "addresses": ["10.88.0.%d/24", "fd00::2/64"], "gateways": ["10.88.0.1"]}]`, i+2))
+	}
+	lucky := 0
+	for _, r := range createAll(t, all) {
+		if r.status == 0 {
+			lucky++
+			continue
+		}
+		r.fails("interfaces[0].addresses[1]: fd00::2 is in use on bridge br0 by bt", "")
+	}
+	want(t, "number of containers with the address", fmt.Sprint(lucky), "1")
+	want(t, "number of interfaces", fmt.Sprint(len(strings.Fields(interfaces(t, 0)))), "2")
+}
+
+// TestNetworkSameAddress: of two containers that want an address the second one is told,
+// and gets it once the first one is gone.
 func TestNetworkSameAddress(t *testing.T) {
 	first := newContainer(t)
 	ownHost(t)
@@ -94,4 +274,287 @@ func TestNetworkSameAddress(t *testing.T) {
 	first.command("delete", "--force", first.id).must()
 	c.create()
 	c.start().wait()
+}
+
+// TestNetworkAgain: a container is made again and again under the same id, by whichever way
+// the one before ended, and is reachable each time.
+func TestNetworkAgain(t *testing.T) {
+	c := newContainer(t).args("true")
+	ownHost(t)
+	c.network(`[{"bridge": "br0", "create": true, "addresses": ["10.88.0.2/24"], "gateways": ["10.88.0.1"]}]`)
+	for range 3 {
+		c.run().must()
+		c.create()
+		ping(t, 0, "10.88.0.2")
+		c.command("delete", "--force", c.id).must()
+		c.create().start().wait()
+		c.command("delete", c.id).must()
+	}
+	settled(t, "br0")
+}
+
+// TestNetworkFails: what is wrong is told by its field, and nothing is left.
+func TestNetworkFails(t *testing.T) {
+	const field = `annotations["run.berth.network"]`
+	for name, tc := range map[string]struct{ network, err string }{
+		"syntax":              {`[}`, field + `: line 1, column 31: invalid character '}'`},
+		"unknown key":         {`[{"bridge": "br0", "colour": []}]`, field + `.interfaces[0].colour: unknown key`},
+		"no bridge":           {`[{"bridge": "none"}]`, field + `.interfaces[0].bridge: no such network interface: "none"`},
+		"not a bridge":        {`[{"bridge": "br0"}, {"bridge": "lo"}]`, field + `.interfaces[1].bridge: "lo" is not a bridge`},
+		"bridge is down":      {`[{"bridge": "down0"}]`, field + `.interfaces[0].bridge: "down0" is down`},
+		"host name taken":     {`[{"bridge": "br0"}, {"bridge": "br0", "hostName": "down0"}]`, field + `.interfaces[1].hostName: the host has an interface "down0" already: file exists`},
+		"route":               {`[{"bridge": "br0", "routes": [{"destination": "10.0.0.0/8"}, {"destination": "10.0.0.0/8"}]}]`, field + `.interfaces[0].routes[1]: add a route to 10.0.0.0/8: file exists`},
+		"new bridge, no room": {`[{"bridge": "br9", "create": true}, {"bridge": "br0", "hostName": "down0"}]`, field + `.interfaces[1].hostName: the host has an interface "down0" already`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newContainer(t)
+			ownHost(t)
+			ip(t, 0, "link add br0 type bridge", "link set br0 up", "link add down0 type bridge")
+			c.network(tc.network).refuses(tc.err)
+			settled(t, "br0 down0")
+		})
+	}
+}
+
+// TestNetworkNeedsNamespace: the network of others is not ours to change.
+func TestNetworkNeedsNamespace(t *testing.T) {
+	const text = `annotations["run.berth.network"]: needs a new network namespace: linux.namespaces `
+	first := newContainer(t)
+	ownHost(t)
+	first.create()
+	c := anotherContainer(t, first)
+	c.network(`[{"bridge": "br0", "create": true}]`).namespace(specs.NetworkNamespace, fmt.Sprintf("/proc/%d/ns/net", first.pid))
+	c.refuses(text + "joins /proc/")
+	c.without(specs.NetworkNamespace).refuses(text + "has none of type network")
+	want(t, "interfaces of the host", interfaces(t, 0), "")
+}
+
+// TestNetworkHooks: createRuntime hooks find it complete and are told of it, and one that
+// fails has it removed, with the bridge.
+func TestNetworkHooks(t *testing.T) {
+	c := newContainer(t)
+	ownHost(t)
+	c.network(`[{"bridge": "br0", "create": true, "addresses": ["10.88.0.2/24"], "gateways": ["10.88.0.1"]}]`)
+	c.spec.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{{Path: "/bin/sh", Args: []string{
+		"sh", "-c", `cat >` + c.path("state.json") + `; busybox ping -c 1 -W 5 10.88.0.2 >` + c.path("ping") + `; exit 1`,
+	}, Env: []string{"PATH=/usr/bin:/bin:/usr/sbin:/sbin"}}}}
+	c.refuses("hooks.createRuntime[0]")
+	settled(t, "")
+	said, err := os.ReadFile(c.path("ping"))
+	if err != nil || !strings.Contains(string(said), "bytes from 10.88.0.2") {
+		t.Errorf("ping: %q, %v", said, err)
+	}
+	state, err := os.ReadFile(c.path("state.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s specs.State
+	if err := json.Unmarshal(state, &s); err != nil {
+		t.Fatal(err)
+	}
+	checkNetworkStatus(t, s.Annotations)
+}
+
+func checkNetworkStatus(t *testing.T, annotations map[string]string) {
+	t.Helper()
+	var status struct {
+		Version    int
+		Interfaces []struct {
+			Name, MAC, Bridge, HostName string
+			Addresses                   []string
+		}
+	}
+	text := annotations["run.berth.network.status"]
+	if err := json.Unmarshal([]byte(text), &status); err != nil {
+		t.Fatalf("%v in %q", err, text)
+	}
+	if len(status.Interfaces) != 1 || status.Version != 1 {
+		t.Fatalf("status %s", text)
+	}
+	i := status.Interfaces[0]
+	if i.Name != "eth0" || i.Bridge != "br0" || len(i.MAC) != 17 || !strings.HasPrefix(i.HostName, "bt") || strings.Join(i.Addresses, " ") != "10.88.0.2/24" {
+		t.Errorf("status %s", text)
+	}
+}
+
+// TestNetworkStatus: state and list tell the addresses, events the traffic as the container
+// sees it.
+func TestNetworkStatus(t *testing.T) {
+	c := newContainer(t)
+	ownHost(t)
+	c.network(`[{"bridge": "br0", "create": true, "addresses": ["10.88.0.2/24"], "gateways": ["10.88.0.1"]}]`).create()
+	checkNetworkStatus(t, c.stateJSON().Annotations)
+	var list []specs.State
+	if err := json.Unmarshal([]byte(c.command("list", "--format", "json").must().out), &list); err != nil || len(list) != 1 {
+		t.Fatalf("%v, %+v", err, list)
+	}
+	checkNetworkStatus(t, list[0].Annotations)
+	const size = 10000
+	// Fragments to the container and back again, and what is asked for before them.
+	ping(t, 0, "-s", fmt.Sprint(size), "10.88.0.2")
+	ip(t, c.pid, "link set eth0 down") // nothing more comes
+	var e struct {
+		Data struct {
+			Interfaces []map[string]any `json:"network_interfaces"`
+		}
+	}
+	out := c.command("events", "--stats", c.id).must().out
+	if err := json.Unmarshal([]byte(out), &e); err != nil || len(e.Data.Interfaces) != 1 {
+		t.Fatalf("%v in %s", err, out)
+	}
+	inside := func(file string) string {
+		data, err := exec.Command("nsenter", fmt.Sprintf("--net=/proc/%d/ns/net", c.pid), "cat", "/proc/net/dev").Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(data)) {
+			if name, rest, _ := strings.Cut(strings.TrimSpace(line), ":"); name == "eth0" {
+				return strings.Fields(rest)[map[string]int{"rx": 0, "tx": 8}[file]]
+			}
+		}
+		return ""
+	}
+	n := e.Data.Interfaces[0]
+	if name, _ := n["Name"].(string); !strings.HasPrefix(name, "bt") {
+		t.Errorf("name %v", n["Name"])
+	}
+	for key, direction := range map[string]string{"RxBytes": "rx", "TxBytes": "tx"} {
+		bytes, _ := n[key].(float64)
+		if bytes < size {
+			t.Errorf("%s is %v, less than was sent", key, n[key])
+		}
+		want(t, key, fmt.Sprint(int64(bytes)), inside(direction))
+	}
+	for _, key := range []string{"RxPackets", "RxErrors", "RxDropped", "TxPackets", "TxErrors", "TxDropped"} {
+		if _, ok := n[key].(float64); !ok {
+			t.Errorf("no %s in %v", key, n)
+		}
+	}
+}
+
+// TestNetworkNames: /etc/hosts and /etc/resolv.conf are there when asked for, in a root
+// file system that is read-only and has none, and the image is not changed.
+func TestNetworkNames(t *testing.T) {
+	c := newContainer(t).args("cat", "/etc/hosts", "/etc/resolv.conf")
+	ownHost(t)
+	c.spec.Root.Readonly = true
+	c.spec.Hostname = "web"
+	c.annotate("run.berth.network", `{"version": 1, "interfaces": [{"bridge": "br0", "create": true, "addresses": ["10.88.0.2/24"]}],
+"hosts": [{"address": "10.88.0.3", "names": ["db", "db.example"]}],
+"resolv": {"servers": ["10.88.0.1"], "search": ["example"], "options": ["ndots:2"]}}`)
+	want(t, "files", c.output(), "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n10.88.0.2\tweb\n10.88.0.3\tdb\tdb.example\n"+
+		"nameserver 10.88.0.1\nsearch example\noptions ndots:2")
+	// What the container could write there would be on a tmpfs of the host's.
+	c.args("sh", "-c", "echo x >>/etc/hosts").spec.Root.Readonly = false
+	if r := c.run(); r.status == 0 || !strings.Contains(r.stderr, "Read-only file system") {
+		t.Errorf("write to /etc/hosts: status %d, %s", r.status, r.stderr)
+	}
+	for _, name := range []string{"hosts", "resolv.conf"} {
+		if data, err := os.ReadFile(c.path("rootfs", "etc", name)); err == nil && strings.Contains(string(data), "10.88.0") {
+			t.Errorf("%s of the image is %q", name, data)
+		}
+	}
+}
+
+// TestNetworkWithDevice: linux.netDevices works beside it.
+func TestNetworkWithDevice(t *testing.T) {
+	c := newContainer(t)
+	ownNetwork(t)
+	c.netDevice("host0", "eth1").network(`[{"bridge": "br0", "create": true, "addresses": ["10.88.0.2/24"], "gateways": ["10.88.0.1"]}]`).create()
+	want(t, "interfaces of the container", interfaces(t, c.pid), "eth0 eth1")
+	checkHost0(t, ip(t, c.pid, "addr show dev eth1"), "eth1")
+	ping(t, c.pid, "10.88.0.1")
+}
+
+// TestNetworkSysctl: sysctls may be about the interfaces, and have the last word.
+func TestNetworkSysctl(t *testing.T) {
+	c := newContainer(t).args("cat", "/proc/sys/net/ipv6/conf/eth0/accept_ra", "/proc/sys/net/ipv6/conf/eth1/accept_ra")
+	ownHost(t)
+	c.spec.Linux.Sysctl = map[string]string{"net.ipv6.conf.eth1.accept_ra": "2"}
+	want(t, "accept_ra", c.network(`[{"bridge": "br0", "create": true}, {"bridge": "br0"}]`).output(), "0\n2")
+}
+
+// TestNetworkInUserNamespace: the runtime has rights over the container's namespace, too.
+func TestNetworkInUserNamespace(t *testing.T) {
+	c := newContainer(t)
+	ownHost(t)
+	// It is the container's root who makes what is missing to mount on, as with any bind
+	// mount, and this image is not its own.
+	if err := os.WriteFile(c.path("rootfs", "etc", "hosts"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	c.namespace(specs.UserNamespace, "")
+	c.spec.Linux.UIDMappings = []specs.LinuxIDMapping{{ContainerID: 0, HostID: 100000, Size: 1000}}
+	c.spec.Linux.GIDMappings = c.spec.Linux.UIDMappings
+	c.args("cat", "/etc/hosts").annotate("run.berth.network", `{"version": 1, "interfaces": [{"bridge": "br0", "create": true, "addresses": ["10.88.0.2/24"], "gateways": ["10.88.0.1"]}], "hosts": []}`).create()
+	ping(t, c.pid, "10.88.0.1")
+	c.start().wait()
+}
+
+// TestNetworkKilled: a create that is killed between any two requests to the kernel leaves
+// nothing that delete --force does not find, and does not stand in the way of the next.
+func TestNetworkKilled(t *testing.T) {
+	_, err := exec.LookPath("strace")
+	require(t, err == nil, "strace")
+	c := newContainer(t)
+	ownHost(t)
+	ip(t, 0, "link add br0 type bridge", "link set br0 up")
+	c.network(`[{"bridge": "br0", "hostName": "web0", "addresses": ["10.88.0.2/24", "fd00::2/64"]}, {"bridge": "br0", "hostName": "web1"}]`)
+	killed := 0
+	for _, call := range []string{"sendto", "recvfrom"} {
+		for n := 1; n <= 8; n++ {
+			c.write()
+			r, err := c.finish(c.exec(nil, "strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace="+call,
+				"-e", fmt.Sprintf("inject=%s:signal=SIGKILL:when=%d", call, n), suite.runtime, "--root", c.state, "create", c.id))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.status != 0 {
+				killed++
+			}
+			c.command("delete", "--force", c.id).must()
+			settled(t, "br0")
+		}
+	}
+	if killed < 4 {
+		t.Errorf("only %d creates were killed", killed)
+	}
+	c.create()
+	want(t, "interfaces of the host", interfaces(t, 0), "br0 web0 web1")
+}
+
+// TestNetworkKilledLater: the same for one that has its network and waits for a hook.
+func TestNetworkKilledLater(t *testing.T) {
+	c := newContainer(t)
+	ownHost(t)
+	fifo := c.path("fifo")
+	if err := unix.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c.spec.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c", "echo >" + fifo + "; read x <" + fifo}}}}
+	c.network(`[{"bridge": "br0", "create": true, "addresses": ["10.88.0.2/24"]}]`).write()
+	r := c.launch(nil, "create", c.id)
+	if _, err := os.ReadFile(fifo); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.finish(r); err != nil {
+		t.Fatal(err)
+	}
+	c.command("delete", "--force", c.id).must()
+	settled(t, "br0")
+	if err := os.WriteFile(fifo, []byte("\n"), 0); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestNetworkCheckpoint: images of one end of a pair could not be restored.
+func TestNetworkCheckpoint(t *testing.T) {
+	c := newContainer(t).args("sleep", "1000")
+	ownHost(t)
+	c.network(`[{"bridge": "br0", "create": true, "addresses": ["10.88.0.2/24"], "gateways": ["10.88.0.1"]}]`).create().start()
+	c.command("checkpoint", "--image-path", c.path("images"), c.id).fails("can only be checkpointed with --empty-ns network", "")
+	ping(t, 0, "10.88.0.2")
 }

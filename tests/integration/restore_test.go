@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -31,7 +32,7 @@ func (c *container) piped(args ...string) *piped {
 	c.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), suite.limit)
 	c.t.Cleanup(cancel)
-	p := &piped{c: c, cmd: exec.CommandContext(ctx, suite.runtime, append([]string{"--root", c.state}, args...)...)}
+	p := &piped{c: c, cmd: exec.CommandContext(ctx, suite.runtime, slices.Concat(c.globals(), args)...)}
 	p.cmd.Dir = c.dir
 	suite.users.command(p.cmd)
 	var out io.Reader
@@ -39,7 +40,8 @@ func (c *container) piped(args ...string) *piped {
 	if p.in, err = p.cmd.StdinPipe(); err == nil {
 		out, err = p.cmd.StdoutPipe()
 	}
-	p.cmd.Stderr = os.Stderr
+	// A pipe as well: the tests' own may be a file, which is not in the container for criu.
+	p.cmd.Stderr = c.t.Output()
 	if err == nil {
 		err = p.cmd.Start()
 	}

@@ -3,6 +3,7 @@
 package integration
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -76,6 +77,35 @@ func TestSeccompNotifyOwnCalls(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestSeccompNotifyWaitKillable: a signal that is not deadly takes no call back that the
+// agent has begun with, or it would be asked twice.
+func TestSeccompNotifyWaitKillable(t *testing.T) {
+	onlyBerth(t)
+	const flags = unix.SECCOMP_FILTER_FLAG_NEW_LISTENER | unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
+	_, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, flags, 0)
+	require(t, errno == unix.EFAULT, "Linux 5.19")
+	c := newContainer(t)
+	a := newAgent(c, func(uint32) unix.Errno {
+		for range 5000 {
+			if err := errors.Join(unix.Kill(c.pid, unix.SIGSTOP), unix.Kill(c.pid, unix.SIGCONT)); err != nil {
+				t.Error(err)
+			}
+		}
+		return unix.EXDEV
+	})
+	a.notify(c, "mkdir", "mkdirat")
+	c.spec.Linux.Seccomp.Flags = []specs.LinuxSeccompFlag{specs.LinuxSeccompFlagWaitKillableRecv}
+	c.sh("exec mkdir /new 2>/error").create().start().wait()
+	if out := readFile(t, c.rootfs("error")); !strings.Contains(out, "ross-device link") {
+		t.Errorf("mkdir: %q", out)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.asked) != 1 {
+		t.Errorf("the agent was asked %d times", len(a.asked))
 	}
 }
 

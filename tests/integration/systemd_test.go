@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -262,8 +261,12 @@ func TestSystemdPaths(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			needSystemd(t)
 			begin(t)
-			// With the container in it, when something goes wrong.
-			t.Cleanup(func() { systemctl(t, "stop", token+".slice") })
+			t.Cleanup(func() {
+				// With the container in it, when something goes wrong. In hierarchies
+				// of v1 that systemd does not use, its cgroup is the runtime's.
+				systemctl(t, "stop", token+".slice")
+				removeCgroupParents()
+			})
 			c := anotherContainer(t, nil)
 			id := strings.ReplaceAll(c.id, "-", "")
 			put := func(s string) string { return strings.ReplaceAll(s, "ID", id) }
@@ -276,6 +279,9 @@ func TestSystemdPaths(t *testing.T) {
 			c.command("exec", c.id, "true").must()
 			c.command("delete", "--force", c.id).must().silent()
 			noUnit(t, filepath.Base(c.cgroup))
+			if left := cgroupsOf(filepath.Base(c.cgroup)); len(left) > 0 {
+				t.Errorf("cgroups left: %q", left)
+			}
 		})
 	}
 }
@@ -431,45 +437,44 @@ func TestSystemdDevices(t *testing.T) {
 	want(t, "devices that can be opened", out, "null")
 }
 
-// managedUser finds an ordinary user who has a service manager.
-func managedUser(t *testing.T) (uid int) {
-	t.Helper()
-	needSystemd(t)
-	sockets, err := filepath.Glob("/run/user/*/systemd/private")
-	if err != nil {
-		t.Fatal(err)
+// TestSystemdRestore: a checkpoint ends the scope, and a restore starts it.
+func TestSystemdRestore(t *testing.T) {
+	for _, test := range [][]string{nil, {"--manage-cgroups-mode", "ignore"}} {
+		t.Run(strings.Join(test, " "), func(t *testing.T) {
+			c := newScope(t)
+			needCriu(t)
+			c.spec.Linux.Resources = &specs.LinuxResources{Pids: &specs.LinuxPids{Limit: ptr(int64(33))}}
+			k := c.counter().up()
+			k.checkpoint(test...)
+			noUnit(t, c.unit())
+			k.restore(test...)
+			k.ask()
+			want(t, "cgroup", cgroupOf(t, k.pid), c.cgroup)
+			showAll(t, c.unit(), map[string]string{"ActiveState": "active", "TasksMax": "33"})
+			want(t, "limit", c.cgroupFile("pids", "pids.max"), "33")
+			want(t, "processes", strconv.Itoa(len(strings.Fields(c.cgroupFile("pids", "cgroup.procs")))), "1")
+			c.command("delete", "--force", c.id).must().silent()
+			noUnit(t, c.unit())
+			c.nothingLeft()
+		})
 	}
-	for _, s := range sockets {
-		uid, err := strconv.Atoi(strings.Split(s, "/")[3])
-		if err == nil && uid != 0 {
-			return uid
-		}
-	}
-	require(t, false, "an ordinary user with a service manager (loginctl enable-linger USER)")
-	return 0
 }
 
 // TestSystemdUser: an ordinary user's containers are units of his own service manager,
 // wherever he calls from.
 func TestSystemdUser(t *testing.T) {
-	uid := managedUser(t)
+	needSystemd(t)
 	only(t, suite.unified, "cgroup v2")
+	runtime := fmt.Sprintf("/run/user/%d", userID)
+	_, err := os.Stat(runtime + "/systemd/private")
+	only(t, err == nil, fmt.Sprintf("machines with a service manager of user %d (systemctl start user@%d.service)", userID, userID))
 	for _, test := range []string{"private socket", "bus", "nothing"} {
 		t.Run(test, func(t *testing.T) {
 			if test != "private socket" {
 				onlyBerth(t)
 			}
-			c := newScope(t)
-			c.rootless(mapRow(0, uint32(uid), 1))
-			c.global = []string{"--systemd-cgroup"}
-			c.spec.Linux.CgroupsPath = ":" + suite.token + ":" + c.id
-			c.credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(uid)}
-			for _, dir := range []string{c.dir, c.rootfs()} {
-				if err := os.Chown(dir, uid, uid); err != nil {
-					t.Fatal(err)
-				}
-			}
-			runtime := fmt.Sprintf("/run/user/%d", uid)
+			c := newScope(t).rootless()
+			c.spec.Linux.CgroupsPath = "user.slice:" + suite.token + ":" + c.id
 			switch test {
 			case "private socket":
 				c.env = append(c.env, "XDG_RUNTIME_DIR="+runtime, "DBUS_SESSION_BUS_ADDRESS=unix:path="+runtime+"/bus")
@@ -479,7 +484,7 @@ func TestSystemdUser(t *testing.T) {
 			c.spec.Linux.Resources = &specs.LinuxResources{Pids: &specs.LinuxPids{Limit: ptr(int64(33))}}
 			c.args("sleep", "1000").create().start()
 			c.cgroup = cgroupOf(t, c.pid)
-			if !strings.HasSuffix(c.cgroup, fmt.Sprintf("/user@%d.service/user.slice/%s", uid, c.unit())) {
+			if !strings.HasSuffix(c.cgroup, fmt.Sprintf("/user@%d.service/user.slice/%s", userID, c.unit())) {
 				t.Errorf("cgroup %q", c.cgroup)
 			}
 			want(t, "limit", c.cgroupFile("pids", "pids.max"), "33")
@@ -506,7 +511,7 @@ func TestSystemdUser(t *testing.T) {
 func TestSystemdNoUser(t *testing.T) {
 	onlyBerth(t)
 	c := newScope(t).rootless()
-	c.global = []string{"--systemd-cgroup"}
+	c.env = append(c.env, "XDG_RUNTIME_DIR="+c.dir)
 	c.spec.Linux.CgroupsPath = "user.slice:p:" + c.id
 	c.tryCreate().fails(fmt.Sprintf("--systemd-cgroup: systemd does not run for user %d: ", userID), "")
 	c.nothingLeft()

@@ -140,6 +140,26 @@ func TestUpdateFailsWhole(t *testing.T) {
 	c.hold(v1, v2)
 }
 
+// TestUpdateOfIdle: the kernel has no shares for an idle cgroup; the error is one line, and
+// the same update with an end to the idleness is taken.
+func TestUpdateOfIdle(t *testing.T) {
+	c := newContainer(t)
+	needLimits(t)
+	c.spec.Linux.Resources = base()
+	c.running()
+	c.command("update", "--cpu-idle", "1", c.id).must()
+	r := c.command("update", "--pids-limit", "7", "--cpu-share", "100", c.id)
+	if !suite.unified {
+		r.fails("linux.resources.cpu.shares: write cpu.shares: invalid argument", "")
+		if strings.Contains(r.stderr, "previous") {
+			t.Errorf("stderr %q", r.stderr)
+		}
+		c.hold(limits{"pids/pids.max": "42", "cpu/cpu.idle": "1"}, nil)
+	}
+	c.command("update", "--cpu-idle", "0", "--cpu-share", "100", c.id).must()
+	c.hold(limits{"cpu/cpu.idle": "0", "cpu/cpu.shares": "100"}, limits{"cpu.idle": "0"})
+}
+
 // TestUpdateRemembers: one update builds on those before it.
 func TestUpdateRemembers(t *testing.T) {
 	c := newContainer(t)

@@ -88,17 +88,19 @@ func run(ctx context.Context, o *options, out io.Writer) (int, error) {
 	if status == 0 && len(complaints) > 0 {
 		status = 1
 	}
-	fmt.Fprintln(out, "== summary")
+	var b strings.Builder
+	b.WriteString("== summary\n")
 	for _, r := range reports {
-		fmt.Fprintln(out, r.summary())
+		b.WriteString(r.summary() + "\n")
 	}
 	for _, c := range complaints {
-		fmt.Fprintln(out, c)
+		b.WriteString(c + "\n")
 	}
 	if status == 0 {
-		fmt.Fprintln(out, "ok")
+		b.WriteString("ok\n")
 	}
-	return status, nil
+	_, err = io.WriteString(out, b.String())
+	return status, err
 }
 
 // bootMachine runs a script in a machine, whose stdout goes to w. It tells the script's

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 
 	"github.com/spf13/pflag"
 
@@ -45,6 +44,8 @@ type preparation struct {
 	store  *libcontainer.Store
 	config *configs.Config
 	create libcontainer.CreateOptions
+	// notifier is for whoever starts it as well.
+	notifier *libcontainer.Notifier
 }
 
 // prepare reads the bundle and checks the options. detached says that berth
@@ -69,6 +70,14 @@ func (a *app) prepare(o *bundleOptions, detached bool) (*preparation, error) {
 			return nil, fmt.Errorf("--pid-file: %w", err)
 		}
 	}
+	listen, err := listenFDs(os.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	notifier, err := libcontainer.NewNotifier(os.Getenv(libcontainer.NotifySocketEnv))
+	if err != nil {
+		return nil, err
+	}
 	config, process, err := a.loadBundle(o, rootless)
 	if err != nil {
 		return nil, err
@@ -76,17 +85,18 @@ func (a *app) prepare(o *bundleOptions, detached bool) (*preparation, error) {
 	if err := checkTerminal(config.Process.Terminal, detached, o.consoleSocket); err != nil {
 		return nil, err
 	}
-	p := &preparation{store: store, config: config, create: libcontainer.CreateOptions{
+	return &preparation{store: store, config: config, notifier: notifier, create: libcontainer.CreateOptions{
 		Stdio:         [3]*os.File{a.stdin, a.stdout, a.stderr},
-		PreserveFDs:   o.preserveFDs,
+		PreserveFDs:   listen.Count + o.preserveFDs,
+		ListenFDs:     listen,
+		Notify:        notifier != nil,
 		ConsoleSocket: o.consoleSocket,
 		PIDFDSocket:   o.pidfdSocket,
 		PIDFile:       o.pidFile,
 		Log:           a.log,
 
 		ProcessDocument: process,
-	}}
-	return p, p.addListenFDs(os.Getenv("LISTEN_FDS"))
+	}}, nil
 }
 
 // loadBundle changes into the bundle, where hooks expect to be run, and makes
@@ -124,25 +134,6 @@ func checkTerminal(terminal, detached bool, consoleSocket string) error {
 	if (!detached || !terminal) && consoleSocket != "" {
 		return errors.New("cannot use console socket if runc will not detach or allocate tty")
 	}
-	return nil
-}
-
-// addListenFDs passes the sockets of socket activation (sd_listen_fds(3)) on:
-// they stand before the preserved file descriptors. In the container their
-// receiver is process 1.
-func (p *preparation) addListenFDs(value string) error {
-	if value == "" {
-		return nil
-	}
-	n, err := strconv.Atoi(value)
-	if err != nil || n < 0 {
-		return fmt.Errorf("environment: LISTEN_FDS=%q is not a number of file descriptors", value)
-	}
-	if n == 0 {
-		return nil
-	}
-	p.create.PreserveFDs += n
-	p.config.Process.Env = append(p.config.Process.Env, "LISTEN_FDS="+strconv.Itoa(n), "LISTEN_PID=1")
 	return nil
 }
 

@@ -3,11 +3,12 @@
 package cli
 
 import (
-	"slices"
+	"os"
+	"strconv"
 	"strings"
 	"testing"
 
-	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer"
 )
 
 func TestCheckTerminal(t *testing.T) {
@@ -33,31 +34,27 @@ func TestCheckTerminal(t *testing.T) {
 	}
 }
 
-func TestAddListenFDs(t *testing.T) {
-	tests := []struct {
-		value string
-		fds   int
-		env   []string
-		fails bool
+func TestListenFDs(t *testing.T) {
+	self := strconv.Itoa(os.Getpid())
+	for _, test := range []struct {
+		value, pid string
+		want       libcontainer.ListenFDs
+		fails      bool
 	}{
-		{value: "", fds: 1},
-		{value: "0", fds: 1},
-		{value: "2", fds: 3, env: []string{"LISTEN_FDS=2", "LISTEN_PID=1"}},
-		{value: "-1", fails: true},
-		{value: "x", fails: true},
-	}
-	for _, test := range tests {
-		p := preparation{config: new(configs.Config)}
-		p.create.PreserveFDs = 1
-		err := p.addListenFDs(test.value)
-		if test.fails {
-			if err == nil {
-				t.Errorf("LISTEN_FDS=%s is accepted", test.value)
-			}
-			continue
-		}
-		if err != nil || p.create.PreserveFDs != test.fds || !slices.Equal(p.config.Process.Env, test.env) {
-			t.Errorf("LISTEN_FDS=%s: %v, %d fds, env %q", test.value, err, p.create.PreserveFDs, p.config.Process.Env)
+		{"", "", libcontainer.ListenFDs{}, false},
+		{"0", "", libcontainer.ListenFDs{Names: "a:b"}, false},
+		{"2", "", libcontainer.ListenFDs{Count: 2, Names: "a:b"}, false},
+		{"2", self, libcontainer.ListenFDs{Count: 2, Names: "a:b"}, false},
+		{"2", "1", libcontainer.ListenFDs{}, false},
+		{"2", "x", libcontainer.ListenFDs{}, false},
+		{"-1", "", libcontainer.ListenFDs{}, true},
+		{"x", self, libcontainer.ListenFDs{}, true},
+	} {
+		got, err := listenFDs(func(name string) string {
+			return map[string]string{"LISTEN_FDS": test.value, "LISTEN_PID": test.pid, "LISTEN_FDNAMES": "a:b"}[name]
+		})
+		if test.fails != (err != nil) || got != test.want {
+			t.Errorf("LISTEN_FDS=%s LISTEN_PID=%s: %+v, %v, want %+v", test.value, test.pid, got, err, test.want)
 		}
 	}
 }

@@ -43,6 +43,7 @@ func commands() []command {
 		{name: "pause", build: (*app).pauseCommand},
 		{name: "resume", build: (*app).resumeCommand},
 		{name: "update", build: (*app).updateCommand},
+		{name: "mounts", build: (*app).mountsCommand},
 		{name: "ps", build: (*app).psCommand, stopAtFirstArgument: true},
 		{name: "events", build: (*app).eventsCommand},
 		{name: "checkpoint", build: (*app).checkpointCommand},

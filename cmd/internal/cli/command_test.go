@@ -101,6 +101,8 @@ func TestComplete(t *testing.T) {
 		{[]string{"bui"}, ""},
 		{[]string{"--root", root, "state", ""}, ""},
 		{[]string{"completion", "b"}, "bash"},
+		{[]string{"mounts", ""}, "add remove"},
+		{[]string{"mounts", "add", "box", ""}, ""},
 	}
 	for _, test := range tests {
 		got := invoke(t, "berth", append([]string{cobra.ShellCompNoDescRequestCmd}, test.words...)...)

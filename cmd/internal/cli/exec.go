@@ -81,7 +81,7 @@ func (o *execOptions) declare(f *pflag.FlagSet) {
 	f.BoolVar(&o.noNewPrivs, "no-new-privs", false, "deny the program more privileges than it has")
 	f.StringVar(&o.processLabel, "process-label", "", "run the program with the SELinux label `LABEL`")
 	f.StringVar(&o.apparmor, "apparmor", "", "run the program under the AppArmor profile `PROFILE`")
-	f.IntVar(&o.preserveFDs, "preserve-fds", 0, "pass `N` file descriptors on, from 3 upwards")
+	f.IntVar(&o.preserveFDs, "preserve-fds", 0, "pass `N` file descriptors on, from 3 (or from the last of $LISTEN_FDS) upwards")
 	f.StringArrayVar(&o.cgroups, "cgroup", nil, "run the program in the cgroup `[CONTROLLER[,CONTROLLER]:]PATH` below the container's (may be repeated on cgroup v1)")
 	f.BoolVar(&o.ignorePaused, "ignore-paused", false, "take a paused container: the program starts when it is resumed")
 }
@@ -108,9 +108,14 @@ func (a *app) exec(id string, command []string, o *execOptions, flags *pflag.Fla
 	if o.preserveFDs < 0 {
 		return 0, fmt.Errorf("--preserve-fds: %d is negative", o.preserveFDs)
 	}
+	listen, err := listenFDs(os.Getenv)
+	if err != nil {
+		return 0, err
+	}
 	options := &libcontainer.ExecOptions{
 		Stdio:         [3]*os.File{a.stdin, a.stdout, a.stderr},
-		PreserveFDs:   o.preserveFDs,
+		PreserveFDs:   listen.Count + o.preserveFDs,
+		ListenFDs:     listen,
 		ConsoleSocket: o.consoleSocket,
 		PIDFDSocket:   o.pidfdSocket,
 		PIDFile:       o.pidFile,

@@ -69,7 +69,8 @@ func (a *app) restore(id string, o *restoreOptions, t *terminal, ready func()) (
 	if err != nil {
 		return nil, err
 	}
-	p.create.PreserveFDs = 0 // the processes have what they had
+	// The processes have what they had.
+	p.create.PreserveFDs, p.create.ListenFDs, p.create.Notify = 0, libcontainer.ListenFDs{}, false
 	if err := a.prepareRoot(); err != nil {
 		return nil, err
 	}

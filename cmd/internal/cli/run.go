@@ -37,8 +37,10 @@ exit status is that of the container's program, 128+n when signal n killed it.`,
 			if err != nil {
 				return err
 			}
-			_, err = a.createAndStart(args[0], p, func() {})
-			return err
+			if _, err = a.createAndStart(args[0], p, func() {}); err == nil {
+				a.awaitReady(p.notifier)
+			}
+			return errors.Join(err, p.notifier.Close())
 		},
 	}
 	f := c.Flags()
@@ -57,7 +59,7 @@ func (a *app) createAndStart(id string, p *preparation, created func()) (*libcon
 		return nil, err
 	}
 	created()
-	if err := c.Start(a.log); err != nil {
+	if err := c.Start(a.log, p.notifier); err != nil {
 		return nil, errors.Join(err, p.store.Delete(id, true, a.log))
 	}
 	return c, nil
@@ -86,7 +88,10 @@ func (a *app) runForeground(id string, o *runOptions) (int, error) {
 	if err != nil {
 		return exitFailure, err
 	}
-	return a.stay(c, t, signals, o.keep)
+	told := a.notifyMeanwhile(p.notifier)
+	status, err := a.stay(c, t, signals, o.keep)
+	<-told
+	return status, err
 }
 
 // stay serves a container that runs in the foreground until its first process has exited,

@@ -2,22 +2,38 @@
 
 package cli
 
-import "github.com/spf13/cobra"
+import (
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/berth-run/berth/libcontainer"
+)
 
 func (a *app) startCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "start [flags] CONTAINER",
 		Short: "start the program of a created container",
 		Long: `Starts the program of a created container. Fails, and says why, when the program
-cannot be executed.`,
+cannot be executed. With $NOTIFY_SOCKET, and if the container was created with it,
+waits until the program says that it is ready.`,
 		Args:              a.arguments(1, 1),
 		ValidArgsFunction: a.completeContainer,
 		RunE: func(_ *cobra.Command, args []string) error {
+			n, err := libcontainer.NewNotifier(os.Getenv(libcontainer.NotifySocketEnv))
+			if err != nil {
+				return err
+			}
 			c, err := a.load(args[0])
 			if err != nil {
 				return err
 			}
-			return c.Start(a.log)
+			defer n.Close()
+			if err := c.Start(a.log, n); err != nil {
+				return err
+			}
+			a.awaitReady(n)
+			return nil
 		},
 	}
 }

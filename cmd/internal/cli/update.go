@@ -4,9 +4,7 @@ package cli
 
 import (
 	"fmt"
-	"io"
 	"math"
-	"os"
 	"strconv"
 	"strings"
 
@@ -97,24 +95,13 @@ func (a *app) newResources(o *updateOptions) (*specs.LinuxResources, error) {
 	if o.resources == "" {
 		return o.parse()
 	}
-	in, name := a.stdin, "standard input"
-	if o.resources != "-" {
-		name = o.resources
-		f, err := os.Open(name)
-		if err != nil {
-			return nil, fmt.Errorf("--resources: %w", err)
-		}
-		defer f.Close()
-		in = f
-	}
-	const most = 1 << 20
-	document, err := io.ReadAll(io.LimitReader(in, most))
+	document, err := a.readDocument(o.resources)
 	if err != nil {
 		return nil, fmt.Errorf("--resources: %w", err)
 	}
-	r, err := specconv.Resources(string(document))
+	r, err := specconv.Resources(document)
 	if err != nil {
-		return nil, fmt.Errorf("--resources: %s: %w", name, err)
+		return nil, fmt.Errorf("--resources: %s: %w", documentName(o.resources), err)
 	}
 	return r, nil
 }

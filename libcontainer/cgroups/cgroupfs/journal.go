@@ -3,7 +3,6 @@
 package cgroupfs
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 )
@@ -15,6 +14,7 @@ type Journal struct{ entries []journalEntry }
 type journalEntry struct {
 	dir    Dir
 	file   string
+	old    string
 	values []string // that bring the old content back
 }
 
@@ -25,7 +25,7 @@ func (j *Journal) note(d Dir, file string, values []string) {
 	if err != nil {
 		return
 	}
-	j.entries = append(j.entries, journalEntry{d, file, restoring(file, old, values)})
+	j.entries = append(j.entries, journalEntry{d, file, old, restoring(file, old, values)})
 }
 
 // restoring is what to write to bring a file back from written to old.
@@ -76,17 +76,17 @@ func fallback(file string) string {
 }
 
 // Undo brings everything back, the last one first: each state between was one that
-// the kernel has accepted before. What cannot be brought back is added to cause.
+// the kernel has accepted before. What cannot be brought back is added to cause, on the
+// same line: engines show one line.
 func (j *Journal) Undo(cause error) error {
-	errs := []error{cause}
 	for i := len(j.entries) - 1; i >= 0; i-- {
 		e := &j.entries[i]
+		if now, err := e.dir.Read(e.file); err == nil && now == e.old {
+			continue // the kernel may refuse even what is there, the shares of an idle cgroup for one
+		}
 		if err := e.dir.WriteEach(e.file, e.values...); err != nil {
-			errs = append(errs, fmt.Errorf("bring back the previous value: %w", err))
+			cause = fmt.Errorf("%w (then, bring back the previous value: %w)", cause, err)
 		}
 	}
-	if len(errs) == 1 {
-		return cause
-	}
-	return errors.Join(errs...)
+	return cause
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestRestoring(t *testing.T) {
@@ -59,7 +60,39 @@ func TestJournal(t *testing.T) {
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	if err := j.Undo(cause); !errors.Is(err, cause) || !strings.Contains(err.Error(), "pids.max") {
+	if err := j.Undo(cause); !errors.Is(err, cause) || strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), "pids.max") {
 		t.Errorf("undo that fails: %v", err)
 	}
+}
+
+// TestJournalUnchanged: what has its first content is not written again, since the kernel
+// may refuse even that.
+func TestJournalUnchanged(t *testing.T) {
+	d := Dir(t.TempDir())
+	path := filepath.Join(string(d), "cpu.shares")
+	if err := os.WriteFile(path, []byte("3"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	past := time.Unix(1000000, 0)
+	j := new(Journal)
+	j.note(d, "cpu.shares", []string{"100"})
+	if err := os.Chtimes(path, past, past); err != nil {
+		t.Fatal(err)
+	}
+	cause := errors.New("cause")
+	if err := j.Undo(cause); err != cause { //nolint:errorlint // the same, with nothing added
+		t.Errorf("undo: %v", err)
+	}
+	if at := modified(t, path); !at.Equal(past) {
+		t.Errorf("written at %v", at)
+	}
+}
+
+func modified(t *testing.T, path string) time.Time {
+	t.Helper()
+	fi, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fi.ModTime()
 }

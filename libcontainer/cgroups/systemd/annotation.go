@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/godbus/dbus/v5"
@@ -40,7 +41,10 @@ func parseProperty(name, text string) (property, error) {
 	if name == "PIDs" || name == "Slice" {
 		return property{}, fmt.Errorf("%s is what linux.cgroupsPath decides on", name)
 	}
-	value, err := dbus.ParseVariant(text, dbus.Signature{})
+	if err := checkShape(text); err != nil {
+		return property{}, err
+	}
+	value, err := parseVariant(text)
 	if err != nil {
 		return property{}, fmt.Errorf("%q is not a value in GVariant text format: %w", text, err)
 	}
@@ -55,8 +59,54 @@ func parseProperty(name, text string) (property, error) {
 	return property{name: name, value: value}, nil
 }
 
+// parseVariant makes an error of what the library panics for: values that are not of the
+// type that the text gives them, like "@b []".
+func parseVariant(text string) (v dbus.Variant, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%v", p)
+		}
+	}()
+	return dbus.ParseVariant(text, dbus.Signature{})
+}
+
+// mostNested is how many arrays, structures and variants may be in one another; those of
+// a unit's properties are three.
+const mostNested = 5
+
+// checkShape refuses GVariant text that is not of a property of a unit: the library takes
+// a time that is exponential in the depth of dictionaries, panics when there are too
+// many arrays in one another, and never comes to the end of a digit that is not ASCII.
+func checkShape(text string) error {
+	quote, depth := byte(0), 0
+	for i := 0; i < len(text); i++ {
+		c := text[i]
+		switch {
+		case quote != 0 && c == '\\':
+			i++
+		case quote != 0 && c == quote:
+			quote = 0
+		case quote != 0:
+		case c == '\'' || c == '"':
+			quote = c
+		case c >= utf8.RuneSelf:
+			return errors.New("only a string may have characters that are not ASCII")
+		case c == '{':
+			return errors.New("no property of a unit has a dictionary")
+		case c == '[' || c == '(' || c == '<':
+			depth++
+		case c == ']' || c == ')' || c == '>':
+			depth--
+		}
+		if depth > mostNested {
+			return errors.New("no property of a unit is nested so deeply")
+		}
+	}
+	return nil
+}
+
 func notInPropertyName(r rune) bool {
-	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z')
+	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
 }
 
 // microseconds converts a number of seconds.

@@ -29,6 +29,15 @@ func TestParseProperty(t *testing.T) {
 		{name: "TimeoutStopSec", text: "1e300", err: "not a number of seconds that can be waited for"},
 		{name: "TimeoutStopUSec", text: "covfefe", err: `"covfefe" is not a value in GVariant text format`},
 		{name: "TimeoutStopUSec", text: "", err: `"" is not a value in GVariant text format`},
+		{name: "Description", text: `'{"\'{'`, want: `Description="{\"'{"`},
+		{name: "Other", text: "{'a': 1}", err: "no property of a unit has a dictionary"},
+		{name: "Other", text: strings.Repeat("{1:", 10) + "1" + strings.Repeat("}", 10), err: "no property of a unit has a dictionary"},
+		{name: "Other", text: `'\'' {'`, err: "no property of a unit has a dictionary"},
+		{name: "Other", text: strings.Repeat("[<", 10) + "1" + strings.Repeat(">]", 10), err: "no property of a unit is nested so deeply"},
+		{name: "Other", text: "['[[[[[[[[', \"<<<<<<<\"]", want: `Other=["[[[[[[[[", "<<<<<<<"]`},
+		{name: "Other", text: "\u07c0", err: "only a string may have characters that are not ASCII"},
+		{name: "Description", text: "'\u07c0'", want: "Description=\"\u07c0\""},
+		{name: "Other", text: "@b []", err: `"@b []" is not a value in GVariant text format`},
 		{name: "ab", text: "1", err: `not the name of a property: "ab"`},
 		{name: "", text: "1", err: `not the name of a property: ""`},
 		{name: "Foo.Bar", text: "1", err: `not the name of a property: "Foo.Bar"`},
@@ -81,5 +90,7 @@ func FuzzParseProperty(f *testing.F) {
 		if v.Signature() == (dbus.Signature{}) {
 			t.Errorf("%s=%s: a value of no type", name, text)
 		}
+		c := newConn(nil)
+		_, _ = c.encode("a.b", "/", "a.b", "C", []any{wire([]property{p})}) // only the library's limits
 	})
 }

@@ -143,6 +143,15 @@ func (c *conn) call(name, path, iface, method string, args ...any) ([]any, error
 
 // send writes a method call.
 func (c *conn) send(name, path, iface, method string, args []any) error {
+	b, err := c.encode(name, path, iface, method, args)
+	if err == nil {
+		_, err = c.file.Write(b)
+	}
+	return err
+}
+
+// encode makes the message of a method call, with the next serial number.
+func (c *conn) encode(name, path, iface, method string, args []any) ([]byte, error) {
 	m := dbus.Message{
 		Type: dbus.TypeMethodCall,
 		Headers: map[dbus.HeaderField]dbus.Variant{
@@ -158,14 +167,13 @@ func (c *conn) send(name, path, iface, method string, args []any) error {
 	}
 	var b bytes.Buffer
 	if err := m.EncodeTo(&b, binary.LittleEndian); err != nil {
-		return err
+		return nil, err
 	}
 	c.serial++
 	// The library has no word for the serial number of a message. It stands after four
 	// single bytes and the size of the body.
 	binary.LittleEndian.PutUint32(b.Bytes()[8:], c.serial)
-	_, err := c.file.Write(b.Bytes())
-	return err
+	return b.Bytes(), nil
 }
 
 // receive reads one message, and notes the end of a job that it tells.

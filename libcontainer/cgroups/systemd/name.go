@@ -117,7 +117,7 @@ func checkUnitName(unit string) error {
 }
 
 func notInUnitName(r rune) bool {
-	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune(`:-_.\`, r))
+	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune(`:-_.\`, r)
 }
 
 // escape writes text so that it can be part of the name of a unit, as systemd-escape(1)

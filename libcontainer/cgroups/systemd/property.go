@@ -66,6 +66,7 @@ func (l *list) put(p property) {
 
 // set is for what every systemd knows, may for what need not be known.
 func (l *list) set(name string, value any) { l.put(property{name: name, value: value}) }
+
 func (l *list) may(name string, value any) { l.put(property{name: name, value: value, optional: true}) }
 
 // plan collects the properties of a new unit.
@@ -117,7 +118,8 @@ func (u *Unit) plan(c *configs.Cgroup, id string) error {
 }
 
 // resourceProperties are those for limits: what the files of the cgroup say, in systemd's
-// words, so that systemd writes the same when it writes them again. There is none
+// words, so that systemd writes the same when it writes them again. A systemd that does
+// not know one does not write that file either. There is none
 // for hugepageLimits, rdma and cpu.burst, and on v1 none for memory.swap and cpu.cpus:
 // those are of no interest to systemd, which leaves their files alone.
 func resourceProperties(r *specs.LinuxResources, unified bool) ([]property, error) {
@@ -134,7 +136,7 @@ func resourceProperties(r *specs.LinuxResources, unified bool) ([]property, erro
 		l.cpu(c, unified)
 	}
 	if p := r.Pids; p != nil && p.Limit != nil {
-		l.set("TasksMax", tasks(*p.Limit))
+		l.may("TasksMax", tasks(*p.Limit))
 	}
 	if b := r.BlockIO; b != nil && unified {
 		l.io(b)
@@ -164,9 +166,9 @@ func (l *list) memory(m *specs.LinuxMemory, unified bool) error {
 		switch {
 		case !cgroupfs.Set(limit) || *limit < -1:
 		case *limit == -1:
-			l.set(name, infinity)
+			l.may(name, infinity)
 		default:
-			l.set(name, uint64(*limit))
+			l.may(name, uint64(*limit))
 		}
 	}
 	if !unified {
@@ -180,7 +182,7 @@ func (l *list) memory(m *specs.LinuxMemory, unified bool) error {
 		return fmt.Errorf("linux.resources.memory.swap: %w", err)
 	}
 	if n, ok := size(swap); ok {
-		l.set("MemorySwapMax", n)
+		l.may("MemorySwapMax", n)
 	}
 	return nil
 }
@@ -190,9 +192,9 @@ func (l *list) cpu(c *specs.LinuxCPU, unified bool) {
 	switch {
 	case !cgroupfs.Set(c.Shares) || idle:
 	case unified:
-		l.set("CPUWeight", v2.Weight(*c.Shares))
+		l.may("CPUWeight", v2.Weight(*c.Shares))
 	default:
-		l.set("CPUShares", min(max(*c.Shares, 2), 262144)) // as the kernel does it
+		l.may("CPUShares", min(max(*c.Shares, 2), 262144)) // as the kernel does it
 	}
 	if cgroupfs.Set(c.Quota) {
 		l.quota(*c.Quota, c.Period)
@@ -215,7 +217,7 @@ func (l *list) quota(quota int64, period *uint64) {
 		l.may("CPUQuotaPeriodUSec", length)
 	}
 	if quota < 0 {
-		l.set("CPUQuotaPerSecUSec", infinity)
+		l.may("CPUQuotaPerSecUSec", infinity)
 		return
 	}
 	hi, lo := bits.Mul64(uint64(quota), second)
@@ -229,7 +231,7 @@ func (l *list) quota(quota int64, period *uint64) {
 	if odd := n % step; odd != 0 && n < infinity-step {
 		n += step - odd
 	}
-	l.set("CPUQuotaPerSecUSec", n)
+	l.may("CPUQuotaPerSecUSec", n)
 }
 
 // set8 sets a bit mask, as bytes, from a list of numbers. The kernel reads more forms

@@ -235,12 +235,12 @@ func FuzzUnified(f *testing.F) {
 }
 
 func TestDevicePolicy(t *testing.T) {
-	const any = configs.DeviceWildcard
+	const wild = configs.DeviceWildcard
 	groups := func() []byte {
 		return []byte("Character devices:\n  1 mem\n136 pts\n\nBlock devices:\n  8 sd\n  1 ramdisk\n")
 	}
 	all := func(allow bool) configs.DeviceRule {
-		return configs.DeviceRule{Allow: allow, Type: 'a', Major: any, Minor: any, Read: true, Write: true, Mknod: true}
+		return configs.DeviceRule{Allow: allow, Type: 'a', Major: wild, Minor: wild, Read: true, Write: true, Mknod: true}
 	}
 	rule := func(kind byte, major, minor int64, access string) configs.DeviceRule {
 		return configs.DeviceRule{
@@ -260,10 +260,10 @@ func TestDevicePolicy(t *testing.T) {
 		{"all", []configs.DeviceRule{all(false), rule('c', 1, 3, "rwm"), all(true), rule('c', 1, 3, "rwm")}, "auto", nil},
 		{"none in the end", []configs.DeviceRule{all(true), all(false)}, "strict", nil},
 		{"one", []configs.DeviceRule{all(false), rule('c', 1, 3, "rw"), rule('b', 8, 0, "m")}, "strict", []deviceAllow{{"/dev/char/1:3", "rw"}, {"/dev/block/8:0", "m"}}},
-		{"groups", []configs.DeviceRule{rule('c', 136, any, "rwm"), rule('b', 8, any, "r"), rule('c', 8, any, "r")}, "strict", []deviceAllow{{"char-pts", "rwm"}, {"block-sd", "r"}, {"char-8", "r"}}},
-		{"wildcards", []configs.DeviceRule{rule('c', any, any, "m"), rule('b', any, 3, "m")}, "strict", []deviceAllow{{"char-*", "m"}, {"block-*", "m"}}},
-		{"both kinds", []configs.DeviceRule{rule('a', 1, any, "r")}, "strict", []deviceAllow{{"char-mem", "r"}, {"block-ramdisk", "r"}}},
-		{"what is denied later is left to the other filter", []configs.DeviceRule{rule('c', 1, any, "r"), denied}, "strict", []deviceAllow{{"char-mem", "r"}}},
+		{"groups", []configs.DeviceRule{rule('c', 136, wild, "rwm"), rule('b', 8, wild, "r"), rule('c', 8, wild, "r")}, "strict", []deviceAllow{{"char-pts", "rwm"}, {"block-sd", "r"}, {"char-8", "r"}}},
+		{"wildcards", []configs.DeviceRule{rule('c', wild, wild, "m"), rule('b', wild, 3, "m")}, "strict", []deviceAllow{{"char-*", "m"}, {"block-*", "m"}}},
+		{"both kinds", []configs.DeviceRule{rule('a', 1, wild, "r")}, "strict", []deviceAllow{{"char-mem", "r"}, {"block-ramdisk", "r"}}},
+		{"what is denied later is left to the other filter", []configs.DeviceRule{rule('c', 1, wild, "r"), denied}, "strict", []deviceAllow{{"char-mem", "r"}}},
 	}
 	for _, tt := range tests {
 		policy, got := devicePolicy(tt.rules, groups)

@@ -30,7 +30,7 @@ func (l *list) unified(files map[string]string) {
 			l.size("MemoryZSwapMax", value)
 		case "pids.max":
 			if n, ok := size(value); ok {
-				l.set("TasksMax", max(n, 1))
+				l.may("TasksMax", max(n, 1))
 			}
 		case "cpu.weight":
 			l.number("CPUWeight", value)

@@ -65,14 +65,18 @@ func TestStartFails(t *testing.T) {
 		{"job", func(c *call) []message { return []message{c.reply(testJob), removed(testJob, "failed")} }, "systemd: start x.scope: its job ended as failed", true},
 		{"hung up", func(*call) []message { return []message{nil} }, "systemd: start x.scope: StartTransientUnit: systemd has closed the connection", true},
 		{"hung up before the job's end", func(c *call) []message { return []message{c.reply(testJob), nil} }, "systemd: start x.scope: StartTransientUnit: wait for its job: systemd has closed the connection", true},
-		{"property of an annotation", func(c *call) []message {
-			return []message{c.fail(errReadOnly, "Cannot set property Foo, or unknown property.")}
+		{
+			"property of an annotation", func(c *call) []message {
+				return []message{c.fail(errReadOnly, "Cannot set property Foo, or unknown property.")}
+			},
+			"systemd: start x.scope: a field: StartTransientUnit: Cannot set property Foo, or unknown property", false,
 		},
-			"systemd: start x.scope: a field: StartTransientUnit: Cannot set property Foo, or unknown property", false},
-		{"other property", func(c *call) []message {
-			return []message{c.fail(errReadOnly, "Cannot set property FooBar, or unknown property.")}
+		{
+			"other property", func(c *call) []message {
+				return []message{c.fail(errReadOnly, "Cannot set property FooBar, or unknown property.")}
+			},
+			"systemd: start x.scope: StartTransientUnit: Cannot set property FooBar, or unknown property", false,
 		},
-			"systemd: start x.scope: StartTransientUnit: Cannot set property FooBar, or unknown property", false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -166,7 +170,7 @@ func fullServer(t *testing.T) *Unit {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { unix.Close(c) })
-		if err := unix.Connect(c, &unix.SockaddrUnix{Name: path}); err == unix.EAGAIN { //nolint:errorlint // a bare errno
+		if err := unix.Connect(c, &unix.SockaddrUnix{Name: path}); err == unix.EAGAIN {
 			break
 		} else if err != nil {
 			t.Fatal(err)
@@ -442,8 +446,11 @@ func TestPlan(t *testing.T) {
 		{"slice", configs.Cgroup{}, unitName{unit: "x.slice"}, true, []props{always, {"IOAccounting": true, "DevicePolicy": "strict"}}},
 		{"rootless", configs.Cgroup{Rootless: true}, unitName{unit: "x.scope", slice: "system.slice"}, true, []props{always, scope, {"IOAccounting": true}}},
 		{
-			"annotation", configs.Cgroup{UnitProperties: map[string]string{"Delegate": "false"}},
-			unitName{unit: "x.scope", slice: "system.slice"}, true, []props{always, scope, {"IOAccounting": true, "DevicePolicy": "strict", "Delegate": dbus.MakeVariant(false)}},
+			"annotation",
+			configs.Cgroup{UnitProperties: map[string]string{"Delegate": "false"}},
+			unitName{unit: "x.scope", slice: "system.slice"},
+			true,
+			[]props{always, scope, {"IOAccounting": true, "DevicePolicy": "strict", "Delegate": dbus.MakeVariant(false)}},
 		},
 	}
 	for _, tt := range tests {

@@ -149,9 +149,9 @@ func (u unopened) Is(target error) bool { return target == ErrUnopened }
 
 // ReadThread reads a file of the calling thread ("mountinfo").
 func (h *Handle) ReadThread(name string) ([]byte, error) {
-	fd, err := unix.Openat(h.fd, "thread-self/"+name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	fd, err := h.OpenThread(name)
 	if err != nil {
-		return nil, &os.PathError{Op: "openat", Path: "/proc/thread-self/" + name, Err: err}
+		return nil, err
 	}
 	var out []byte
 	buf := make([]byte, 16<<10)
@@ -166,6 +166,16 @@ func (h *Handle) ReadThread(name string) ([]byte, error) {
 		}
 		out = append(out, buf[:n]...)
 	}
+}
+
+// OpenThread opens a file of the calling thread for reading ("ns/mnt"). The caller owns
+// the descriptor.
+func (h *Handle) OpenThread(name string) (int, error) {
+	fd, err := unix.Openat(h.fd, "thread-self/"+name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, &os.PathError{Op: "openat", Path: "/proc/thread-self/" + name, Err: err}
+	}
+	return fd, nil
 }
 
 // Reopen opens the very file that fd (O_PATH) refers to with other flags.

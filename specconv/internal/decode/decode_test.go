@@ -162,6 +162,7 @@ func TestErrors(t *testing.T) {
 	for _, tt := range []struct{ document, want string }{
 		{"", `line 1, column 1: unexpected end of the file, expected a value`},
 		{"null", `line 1, column 1: expected an object, found null`},
+		{"nonsense", `line 1, column 2: invalid character 'o', expected "null"`},
 		{"{\n  \"a\": 1,\n  \"b\": 2;\n}", `line 3, column 9: invalid character ';', expected ',' or '}'`},
 		{"{\n\t\"ä\": 'x'\n}", `line 2, column 7: invalid character '\'', expected a value`},
 		{"{\"a\": 1,}", `line 1, column 9: invalid character '}', expected a key in double quotes`},

@@ -44,11 +44,35 @@ func Resources(document string) (*specs.LinuxResources, error) {
 	return r, nil
 }
 
-// whole reads the document, which is an object, and makes sure that it ends there.
+// Mounts reads a document that is an array of mounts, or an object with one as "mounts",
+// as a config.json is. Errors are as Spec's.
+func Mounts(document string) ([]specs.Mount, error) {
+	d := &decoder{text: document}
+	spec := new(specs.Spec)
+	if err := d.notNull("an array of objects"); err != nil {
+		return nil, err
+	}
+	err := d.whole(func() error {
+		if d.peek() != '{' {
+			return inField(records(d, &spec.Mounts, mountFields), "mounts")
+		}
+		begin := d.pos
+		err := object(d, spec, mountsField)
+		if err == nil && spec.Mounts == nil {
+			err = inField(d.fail(begin, "is missing"), "mounts")
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return spec.Mounts, nil
+}
+
+// whole reads the document, which is no scalar, and makes sure that it ends there.
 func (d *decoder) whole(read func() error) error {
-	// Checked here, since null is a valid value of everything below.
-	if d.peek() == 'n' {
-		return located(d.text, d.mismatch("an object"))
+	if err := d.notNull("an object"); err != nil {
+		return err
 	}
 	err := read()
 	if err == nil {
@@ -58,6 +82,20 @@ func (d *decoder) whole(read func() error) error {
 		return located(d.text, err)
 	}
 	return nil
+}
+
+// notNull refuses a document that is null, which is a valid value of everything below.
+func (d *decoder) notNull(wanted string) error {
+	if d.peek() != 'n' {
+		return nil
+	}
+	begin := d.pos
+	err := d.word("null")
+	if err == nil {
+		d.pos = begin
+		err = d.mismatch(wanted)
+	}
+	return located(d.text, err)
 }
 
 // processText is record for the process, whose text it keeps.
@@ -91,6 +129,10 @@ var specFields = []field[specs.Spec]{
 	{"hooks", func(d *decoder, v *specs.Spec) error { return record(d, &v.Hooks, hooksFields) }},
 	{"annotations", func(d *decoder, v *specs.Spec) error { return table(d, &v.Annotations, text[string]) }},
 	{"linux", func(d *decoder, v *specs.Spec) error { return record(d, &v.Linux, linuxFields) }},
+}
+
+var mountsField = []field[specs.Spec]{
+	{"mounts", func(d *decoder, v *specs.Spec) error { return records(d, &v.Mounts, mountFields) }},
 }
 
 var rootFields = []field[specs.Root]{

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/berth-run/berth/specconv"
+)
+
+func (a *app) mountsCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "mounts [flags] add|remove CONTAINER FILE",
+		Short: "add mounts to a container that runs, or remove some",
+		Long: `Adds the mounts of a JSON document to a container that has not stopped, in their order,
+or removes what is mounted at their destinations, in the opposite one. The document is
+the array "mounts" of a config.json, or an object with it; - is the standard input. To
+remove, it needs but the destinations. When one mount fails, all is as it was before,
+but for directories and empty files that were made to mount on.
+
+Sources are paths of the host, and relative ones begin at the container's bundle. What
+hides the kernel's files from a container (linux.maskedPaths) is not removed, and not
+added to a further procfs or sysfs either.`,
+		Args:              a.arguments(3, 3),
+		ValidArgsFunction: a.completeMounts,
+		RunE: func(_ *cobra.Command, args []string) error {
+			if args[0] != "add" && args[0] != "remove" {
+				return fmt.Errorf("%q is neither add nor remove", args[0])
+			}
+			return a.changeMounts(args[1], args[2], args[0] == "remove")
+		},
+	}
+}
+
+func (a *app) changeMounts(id, file string, remove bool) error {
+	rootless, err := a.global.isRootless()
+	if err != nil {
+		return err
+	}
+	c, err := a.load(id)
+	if err != nil {
+		return err
+	}
+	document, err := a.readDocument(file)
+	if err != nil {
+		return err
+	}
+	mounts, err := specconv.Mounts(document)
+	if err != nil {
+		return fmt.Errorf("%s: %w", documentName(file), err)
+	}
+	plan, err := c.Plan()
+	if err != nil {
+		return err
+	}
+	o := &specconv.Options{Rootless: rootless, Warn: a.log.Warnf}
+	if remove {
+		if err := specconv.ConvertDestinations(mounts, plan, o); err != nil {
+			return err
+		}
+		return c.RemoveMounts(plan, a.log)
+	}
+	if err := specconv.ConvertMounts(mounts, plan, o); err != nil {
+		return err
+	}
+	return c.AddMounts(plan, a.log)
+}
+
+// completeMounts completes what to do, on which container, and then files.
+func (a *app) completeMounts(c *cobra.Command, args []string, word string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	switch len(args) {
+	case 0:
+		return []cobra.Completion{"add", "remove"}, cobra.ShellCompDirectiveNoFileComp
+	case 1:
+		return a.completeContainer(c, nil, word)
+	case 2:
+		return nil, cobra.ShellCompDirectiveDefault
+	}
+	return nil, cobra.ShellCompDirectiveNoFileComp
+}

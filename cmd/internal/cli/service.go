@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+
+	"github.com/berth-run/berth/libcontainer"
+)
+
+// listenFDs are the sockets of socket activation (sd_listen_fds(3)), which stand before
+// the preserved file descriptors. Those for another process are not berth's, as to runc;
+// without LISTEN_PID they are, as to crun.
+func listenFDs(getenv func(string) string) (l libcontainer.ListenFDs, err error) {
+	value, pid := getenv("LISTEN_FDS"), getenv("LISTEN_PID")
+	if value == "" || pid != "" && pid != strconv.Itoa(os.Getpid()) {
+		return l, nil
+	}
+	if l.Count, err = strconv.Atoi(value); err != nil || l.Count < 0 {
+		return libcontainer.ListenFDs{}, fmt.Errorf("environment: LISTEN_FDS=%q is not a number of file descriptors", value)
+	}
+	l.Names = getenv("LISTEN_FDNAMES")
+	return l, nil
+}
+
+// awaitReady returns when the service manager knows that the container is ready, if there
+// is one. That it cannot be told does not stop what runs.
+func (a *app) awaitReady(n *libcontainer.Notifier) {
+	if err := n.Await(0); err != nil {
+		a.log.Warnf("%v", err)
+	}
+}
+
+// notifyMeanwhile does the same in the foreground, for as long as the container runs. The
+// service's main process is this one, which has started the container and waits for it.
+func (a *app) notifyMeanwhile(n *libcontainer.Notifier) (done <-chan struct{}) {
+	ended := make(chan struct{})
+	if n == nil {
+		close(ended)
+		return ended
+	}
+	go func() {
+		defer close(ended)
+		defer n.Close()
+		if err := n.Await(os.Getpid()); err != nil {
+			a.log.Warnf("%v", err)
+		}
+		if err := n.Discard(); err != nil {
+			a.log.Warnf("%v", err)
+		}
+	}()
+	return ended
+}

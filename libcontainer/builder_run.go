@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/berth-run/berth/nsenter"
+	"golang.org/x/sys/unix"
+)
+
+// BuilderCommand is the name of the hidden command that runs RunBuilder. It is not for
+// users.
+const BuilderCommand = "builder"
+
+// builderProcess is this binary in the container's namespaces, as their root.
+type builderProcess struct {
+	conn *msgConn
+	proc *nsenter.Init
+}
+
+// builderHello is the first message; its fds are the job, then the procfs contexts, then,
+// for a liveJob, the pidfd of the container's init.
+type builderHello struct {
+	Live         bool `json:",omitempty"`
+	ProcContexts int
+	// Trees are the indices of the mounts whose sources follow, as file
+	// descriptors of messages of their own.
+	Trees []int `json:",omitempty"`
+}
+
+// builderReply is what the builder process says.
+type builderReply struct {
+	Warning string `json:",omitempty"`
+	Error   string `json:",omitempty"`
+	Home    string `json:",omitempty"`
+	PTYName string `json:",omitempty"`
+	// FDs names the file descriptors that come with the message, in their order.
+	FDs []string `json:",omitempty"`
+}
+
+// startBuilderProcess starts the process in the namespaces that the options join and make.
+func startBuilderProcess(o *nsenter.Options) (b builderProcess, err error) {
+	ours, theirs, err := msgPair()
+	if err != nil {
+		return b, err
+	}
+	defer theirs.Close()
+	b.conn = ours
+	o.Stdio = [3]*os.File{nil, nil, os.Stderr}
+	o.ExtraFiles = []*os.File{theirs}
+	if err := b.exec(o); err != nil {
+		b.end()
+		return b, fmt.Errorf("start the builder: %w", err)
+	}
+	return b, nil
+}
+
+// exec has init's program become this binary.
+func (b *builderProcess) exec(o *nsenter.Options) error {
+	self, err := os.Open("/proc/self/exe")
+	if err != nil {
+		return err
+	}
+	defer self.Close()
+	if b.proc, err = nsenter.Start(o); err != nil {
+		return err
+	}
+	const all = ^uint64(0)
+	plan := &nsenter.Plan{
+		Program: self, Args: []string{"berth", BuilderCommand}, Cwd: "/",
+		UID: o.OwnerUID, GID: o.OwnerGID,
+		Bounding: all, Effective: all, Permitted: all,
+	}
+	if plan.UID != 0 {
+		// An exec gives capabilities to root alone, but leaves ambient ones.
+		plan.Inheritable, plan.Ambient = all, all
+	}
+	if _, err := b.proc.Namespaces(); err != nil {
+		return err
+	}
+	if err := b.proc.Configure(plan); err != nil {
+		return err
+	}
+	return b.proc.Proceed()
+}
+
+// send gives the process its job, with the sources of bind mounts by the index of the mount.
+// Files after the procfs contexts make it a liveJob.
+func (b *builderProcess) send(job any, procContexts, trees []*os.File, live ...*os.File) error {
+	data, err := json.Marshal(job)
+	if err != nil {
+		return err
+	}
+	file, err := memfile("berth-build-job", data)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	hello := &builderHello{Live: len(live) > 0, ProcContexts: len(procContexts)}
+	var opened []*os.File
+	for i, f := range trees {
+		if f != nil {
+			hello.Trees = append(hello.Trees, i)
+			opened = append(opened, f)
+		}
+	}
+	files := append(append([]*os.File{file}, procContexts...), live...)
+	if err := b.conn.send(hello, files...); err != nil {
+		return err
+	}
+	return b.conn.sendFiles(opened)
+}
+
+// answer takes the next reply that is not a warning. It comes also with the error that the
+// process has met; nil when there is none.
+func (b *builderProcess) answer(log Logger) (*builderReply, []*os.File, error) {
+	for {
+		r := &builderReply{}
+		files, err := b.conn.receive(r)
+		switch {
+		case err != nil:
+			return nil, nil, fmt.Errorf("builder process: %w", err)
+		case r.Warning != "":
+			log.Warnf("%s", r.Warning)
+		case r.Error != "":
+			return r, files, errors.New(r.Error)
+		default:
+			return r, files, nil
+		}
+	}
+}
+
+// end closes the connection, which makes the process exit, and reaps it.
+func (b *builderProcess) end() {
+	if b.conn != nil {
+		b.conn.close()
+		b.conn = nil
+	}
+	if b.proc != nil {
+		_ = b.proc.Abort()
+		_ = b.proc.Close()
+		b.proc = nil
+	}
+}
+
+// RunBuilder is the life of a builder process; its connection to the runtime is fd 3.
+// It never returns an error that was not told there.
+func RunBuilder() {
+	const connFD = 3
+	unix.CloseOnExec(connFD)
+	conn := &msgConn{os.NewFile(connFD, "runtime")}
+	defer conn.close()
+	var hello builderHello
+	files, err := conn.receive(&hello)
+	if err != nil || len(files) < 1+hello.ProcContexts {
+		return // the runtime is gone
+	}
+	job, contexts := files[0], files[1:1+hello.ProcContexts]
+	warn := func(format string, args ...any) {
+		_ = conn.send(&builderReply{Warning: fmt.Sprintf(format, args...)})
+	}
+	if hello.Live {
+		err := runLive(conn, job, hello.Trees, contexts, files[1+hello.ProcContexts:], warn)
+		_ = conn.send(replyOf(err))
+		return
+	}
+	runBuild(conn, job, hello.Trees, contexts, warn)
+}
+
+// runBuild carries out a buildJob, in its two phases.
+func runBuild(conn *msgConn, file *os.File, trees []int, contexts []*os.File, warn func(string, ...any)) {
+	job := &buildJob{}
+	err := readJob(file, job)
+	if err == nil {
+		defer job.close()
+		job.trees, err = receiveTrees(conn, trees, len(job.Config.Mounts))
+	}
+	if err == nil {
+		err = job.mount(contexts, warn)
+	}
+	if conn.send(replyOf(err)) != nil || err != nil {
+		return
+	}
+	if _, err := conn.receive(&struct{}{}); err != nil {
+		return
+	}
+	res, err := job.enter()
+	sendBuilt(conn, res, err)
+}
+
+func readJob(f *os.File, job any) error {
+	defer f.Close()
+	if err := json.NewDecoder(f).Decode(job); err != nil {
+		return fmt.Errorf("builder: %w", err)
+	}
+	return nil
+}
+
+func replyOf(err error) *builderReply {
+	if err != nil {
+		return &builderReply{Error: err.Error()}
+	}
+	return &builderReply{}
+}
+
+// sendBuilt answers the second phase.
+func sendBuilt(conn *msgConn, res *built, err error) {
+	r := replyOf(err)
+	var files []*os.File
+	if res != nil {
+		r.Home, r.PTYName = res.home, res.ptyName
+		for _, f := range []struct {
+			name string
+			file *os.File
+		}{{"chroot", res.chroot}, {"master", res.master}, {"peer", res.peer}, {"ruleset", res.ruleset}} {
+			if f.file != nil {
+				r.FDs = append(r.FDs, f.name)
+				files = append(files, f.file)
+			}
+		}
+	}
+	_ = conn.send(r, files...)
+}

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+
+	"github.com/berth-run/berth/libcontainer/cgroups"
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/nsenter"
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// Plan is what is still known of the plan of a container, as far as further mounts depend
+// on it; the id maps are those that the kernel has. ErrNotRunning when it has stopped.
+func (c *Container) Plan() (*configs.Config, error) {
+	cfg := &configs.Config{
+		SpecVersion: c.saved.OCIVersion, Bundle: c.saved.Bundle, MountLabel: c.saved.MountLabel,
+		Rootfs: configs.Rootfs{Path: c.saved.Rootfs, Propagation: uintptr(c.saved.RootfsPropagation)},
+		Cgroup: configs.Cgroup{Rootless: c.saved.CgroupRootless},
+	}
+	pidfd, err := c.openInit()
+	if err != nil {
+		return nil, err
+	}
+	defer pidfd.Close()
+	dir := "/proc/" + strconv.Itoa(c.saved.PID)
+	for _, t := range configs.NamespaceTypes() {
+		ns := configs.Namespace{Type: t}
+		if configs.NamespaceType(c.saved.JoinedNamespaces)&t != 0 {
+			ns.Path = dir + "/ns/" + t.ProcName()
+		}
+		if configs.NamespaceType(c.saved.Namespaces)&t != 0 {
+			cfg.Namespaces = append(cfg.Namespaces, ns)
+		}
+	}
+	if !cfg.Namespaces.Contains(configs.NewUser) {
+		return cfg, nil
+	}
+	for _, m := range [...]struct {
+		file string
+		rows *[]configs.IDMap
+	}{{"/uid_map", &cfg.UIDMappings}, {"/gid_map", &cfg.GIDMappings}} {
+		data, err := readFile(dir + m.file)
+		if err != nil {
+			return nil, err
+		}
+		if *m.rows, err = parseIDMap(data); err != nil {
+			return nil, fmt.Errorf("%s: %w", dir+m.file, err)
+		}
+	}
+	// The number may have become another process's since.
+	if err := unix.PidfdSendSignal(int(pidfd.Fd()), 0, nil, 0); err != nil {
+		return nil, ErrNotRunning
+	}
+	return cfg, nil
+}
+
+// AddMounts makes the mounts of cfg, which is [Container.Plan] with mounts in it, in a
+// container that has not stopped, all of them or none. RemoveMounts takes away what is
+// mounted at their destinations, in the opposite order. A container that is paused stays so.
+func (c *Container) AddMounts(cfg *configs.Config, log Logger) error {
+	return c.changeMounts(cfg, false, log)
+}
+
+// RemoveMounts is the opposite of AddMounts; of a mount of cfg it needs but the name and
+// the destination.
+func (c *Container) RemoveMounts(cfg *configs.Config, log Logger) error {
+	return c.changeMounts(cfg, true, log)
+}
+
+func (c *Container) changeMounts(cfg *configs.Config, remove bool, log Logger) error {
+	return c.change(func(status specs.ContainerState, m cgroups.Manager) error {
+		if status == specs.StateStopped || status == specs.StateCreating {
+			return ErrNotRunning
+		}
+		target, err := c.openInit()
+		if err != nil {
+			return err
+		}
+		defer target.Close()
+		ch := &mountChange{buildJob: buildJob{Config: cfg}, Remove: remove, c: c, target: target, log: log}
+		// A container without cgroups has been given the host's, or what v2 shows of them.
+		if mode, err := cgroups.DetectMode(); err == nil && (mode == cgroups.Unified || len(c.saved.CgroupPaths) > 0) {
+			ch.Cgroups = jobCgroups(cfg, m)
+		}
+		if err := ch.run(); err != nil {
+			if unix.PidfdSendSignal(int(target.Fd()), 0, nil, 0) != nil {
+				return fmt.Errorf("%w (it has just ended: %w)", ErrNotRunning, err)
+			}
+			return err
+		}
+		return nil
+	})
+}
+
+// mountChange is an AddMounts or RemoveMounts in progress. As with a create, a thread of
+// this process does it, or another process when there is a user namespace: that one enters
+// the user namespace alone, and has a mount namespace of its own, where it sees the files
+// of the host with the rights of the container's root.
+type mountChange struct {
+	buildJob
+	Remove bool
+
+	c            *Container
+	target       *os.File // pidfd of the container's init
+	procContexts []*os.File
+	log          Logger
+}
+
+func (ch *mountChange) run() (err error) {
+	defer ch.close()
+	if !ch.Remove {
+		if err := ch.openTrees(ch.c.saved.PID, ch.target); err != nil {
+			return err
+		}
+		if ch.procContexts, err = ch.openProcContexts(countProcMounts(ch.Config.Mounts)); err != nil {
+			return err
+		}
+	}
+	if ch.Config.Namespaces.Contains(configs.NewUser) {
+		return ch.inProcess()
+	}
+	return ch.inThread()
+}
+
+// openProcContexts has a process in the container's pid namespace open them; see
+// rootfs.Options. It is init's program, and goes on to nothing else.
+func (ch *mountChange) openProcContexts(n int) ([]*os.File, error) {
+	if n == 0 {
+		return nil, nil
+	}
+	o := &nsenter.Options{ProcContexts: n}
+	o.PIDNamespace, o.Joins = ch.c.joins(ch.target)
+	init, err := startOnLostThread(o)
+	if err != nil {
+		return nil, err
+	}
+	inside, err := init.Namespaces()
+	if err := errors.Join(err, init.Abort(), init.Close()); err != nil {
+		if inside != nil {
+			_ = inside.Close()
+		}
+		return nil, fmt.Errorf("procfs of the container: %w", err)
+	}
+	return inside.ProcContexts, nil
+}
+
+// joins are the container's namespaces for a new process: the pid namespace for the thread
+// that clones, nil when that is not to join any, and the others for the process.
+func (c *Container) joins(target *os.File) (pid *os.File, joins []nsenter.Join) {
+	kinds := configs.NamespaceType(c.saved.Namespaces)
+	// A user namespace that grants the rights over the pid namespace has to be joined
+	// before that one: then it is init that joins both, and forks.
+	if kinds&configs.NewPID != 0 && !unprivileged() {
+		pid = target
+		kinds &^= configs.NewPID
+	}
+	if kinds != 0 {
+		// All at once: the kernel checks the rights over each with those that init
+		// has before, so it does not matter which user namespace owns which.
+		joins = []nsenter.Join{{Type: uint32(kinds), FD: target}}
+	}
+	return pid, joins
+}
+
+// inProcess gives the work to a builder process.
+func (ch *mountChange) inProcess() error {
+	uid, gid := owner(ch.Config)
+	b, err := startBuilderProcess(&nsenter.Options{
+		Joins:         []nsenter.Join{{Type: unix.CLONE_NEWUSER, FD: ch.target}},
+		NewNamespaces: unix.CLONE_NEWNS,
+		OwnerUID:      uid, OwnerGID: gid,
+	})
+	if err != nil {
+		return err
+	}
+	defer b.end()
+	if err := b.send(ch, ch.procContexts, ch.trees, ch.target); err != nil {
+		return err
+	}
+	_, _, err = b.answer(ch.log)
+	return err
+}
+
+// close releases what run has opened.
+func (ch *mountChange) close() {
+	ch.buildJob.close()
+	for _, f := range ch.procContexts {
+		_ = f.Close() // again, where Live has taken it over
+	}
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package specconv
+
+import (
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/specconv/internal/decode"
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// Mounts reads a document that is the array mounts of a config.json. Errors are those of
+// Load.
+func Mounts(document string) ([]specs.Mount, error) {
+	return decode.Mounts(document)
+}
+
+// ConvertMounts checks mounts that are added to a container, and puts them into its plan,
+// which says what they depend on: the bundle, the namespaces and the id maps. Errors are
+// those of Convert.
+func ConvertMounts(mounts []specs.Mount, plan *configs.Config, o *Options) error {
+	return newMountConversion(mounts, plan, o).mounts()
+}
+
+// ConvertDestinations is ConvertMounts for mounts that are removed: only their destinations
+// matter.
+func ConvertDestinations(mounts []specs.Mount, plan *configs.Config, o *Options) error {
+	c := newMountConversion(mounts, plan, o)
+	plan.Mounts = make([]configs.Mount, len(mounts))
+	for i := range mounts {
+		m := &plan.Mounts[i]
+		m.Field = element("mounts", i)
+		err := noNUL("destination", mounts[i].Destination)
+		if err == nil {
+			err = c.destination(m, mounts[i].Destination)
+		}
+		if err != nil {
+			return at(err, "mounts", i)
+		}
+	}
+	return nil
+}
+
+func newMountConversion(mounts []specs.Mount, plan *configs.Config, o *Options) *conversion {
+	options := *o
+	options.Bundle = plan.Bundle
+	return &conversion{
+		spec: &specs.Spec{Mounts: mounts}, linux: new(specs.Linux),
+		opts: &options, unprivileged: o.Rootless && unix.Geteuid() != 0, plan: plan,
+	}
+}

@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// notifyHelper makes the test binary a program that sends its arguments, a message each,
+// to $NOTIFY_SOCKET. No root file system here has one.
+const notifyHelper = "notify-helper"
+
+// sendNotifications is the helper. Its status says whether all were taken.
+func sendNotifications(messages []string) error {
+	conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: os.Getenv("NOTIFY_SOCKET"), Net: "unixgram"})
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	for _, m := range messages {
+		if _, err := conn.Write([]byte(m)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// serviceManager is what NOTIFY_SOCKET leads to.
+type serviceManager struct {
+	c    *container
+	conn *net.UnixConn
+}
+
+// newServiceManager listens, and has the runtime told of it. An abstract one has no path.
+func newServiceManager(c *container, abstract bool) *serviceManager {
+	c.t.Helper()
+	address := c.path("manager.sock")
+	if abstract {
+		address = "@" + c.id
+	}
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: address, Net: "unixgram"})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.t.Cleanup(func() { conn.Close() })
+	if !abstract {
+		// The runtime may be an ordinary user's.
+		if err := os.Chmod(address, 0o777); err != nil {
+			c.t.Fatal(err)
+		}
+	}
+	c.env = append(os.Environ(), "NOTIFY_SOCKET="+address)
+	return &serviceManager{c, conn}
+}
+
+// message waits for one, and lets whoever waits behind a barrier go. A barrier is told by
+// its text alone.
+func (m *serviceManager) message() string {
+	m.c.t.Helper()
+	if err := m.conn.SetReadDeadline(time.Now().Add(suite.limit)); err != nil {
+		m.c.t.Fatal(err)
+	}
+	buf, oob := make([]byte, 4096), make([]byte, unix.CmsgSpace(4*4))
+	n, oobn, _, _, err := m.conn.ReadMsgUnix(buf, oob)
+	if err != nil {
+		m.c.t.Fatalf("wait for a notification: %v", err)
+	}
+	fds := 0
+	messages, err := unix.ParseSocketControlMessage(oob[:oobn])
+	if err != nil {
+		m.c.t.Fatal(err)
+	}
+	for i := range messages {
+		rights, err := unix.ParseUnixRights(&messages[i])
+		if err != nil {
+			m.c.t.Fatal(err)
+		}
+		for _, fd := range rights {
+			fds++
+			_ = unix.Close(fd)
+		}
+	}
+	text := strings.TrimSpace(string(buf[:n]))
+	if barrier := text == "BARRIER=1"; barrier != (fds == 1) {
+		m.c.t.Errorf("notification %q has %d descriptors", text, fds)
+	}
+	return text
+}
+
+// ready takes all that says that a service is ready, and whose main process is mainPID.
+func (m *serviceManager) ready(mainPID int) {
+	m.c.t.Helper()
+	var got []string
+	switch suite.name {
+	case "runc": // 1.1
+		got = []string{m.message(), m.message()}
+	case "crun":
+		got = []string{m.message(), "MAINPID=" + strconv.Itoa(mainPID)}
+		want(m.c.t, "after READY", m.message(), "BARRIER=1")
+	default:
+		got = []string{m.message()}
+		want(m.c.t, "after READY", m.message(), "BARRIER=1")
+	}
+	want(m.c.t, "notification", strings.Join(got, "\n"), "READY=1\nMAINPID="+strconv.Itoa(mainPID))
+}
+
+// silent checks that nothing has come.
+func (m *serviceManager) silent() {
+	m.c.t.Helper()
+	if err := m.conn.SetReadDeadline(time.Now()); err != nil {
+		m.c.t.Fatal(err)
+	}
+	buf := make([]byte, 4096)
+	if n, _, err := m.conn.ReadFrom(buf); err == nil {
+		m.c.t.Errorf("notification %q", buf[:n])
+	}
+}
+
+// notifies makes the container run a script with the helper as /helper.
+func (c *container) notifies(script string) *container {
+	c.t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.spec.Process.Env = append(c.spec.Process.Env, "NOTIFY_SOCKET=/nowhere", helperEnv+"="+notifyHelper)
+	return c.mount("/helper", "bind", self, "bind", "ro").sh(script)
+}
+
+// TestNotifyForeground: only that the container is ready goes on to the manager, and it
+// can say more all the same.
+func TestNotifyForeground(t *testing.T) {
+	for name, abstract := range map[string]bool{"path": false, "abstract": true} {
+		t.Run(name, func(t *testing.T) {
+			c := newContainer(t)
+			m := newServiceManager(c, abstract)
+			in, out := c.fifo("in"), c.fifo("out")
+			c.notifies(`/helper STATUS=begins MAINPID=1 && echo begun >/out; read x </in
+				/helper "READY=1
+STATUS=up
+MAINPID=77" && read x </in; /helper STOPPING=1 STATUS=more && exit 7`).write()
+			r := c.launch(nil, "run", c.id)
+			want(t, "container", out.line(), "begun")
+			m.silent()
+			in.send("go")
+			m.ready(r.cmd.Process.Pid)
+			in.send("end")
+			res, err := c.finish(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res.code(7).silent()
+			m.silent()
+		})
+	}
+}
+
+// TestNotifyReadyAmongOthers: a message has lines, in any order.
+func TestNotifyReadyAmongOthers(t *testing.T) {
+	c := newContainer(t)
+	m := newServiceManager(c, false)
+	c.notifies("exec /helper 'X=READY=1' 'STATUS=up\nREADY=1'").write()
+	r := c.launch(nil, "run", c.id)
+	m.ready(r.cmd.Process.Pid)
+	if res, err := c.finish(r); err != nil {
+		t.Error(err)
+	} else {
+		res.code(0).silent()
+	}
+}
+
+// TestNotifyDetached: both ways to a container that runs on return when it is ready.
+func TestNotifyDetached(t *testing.T) {
+	for _, how := range []string{"run", "start"} {
+		t.Run(how, func(t *testing.T) {
+			c := newContainer(t)
+			m := newServiceManager(c, false)
+			in, out := c.fifo("in"), c.fifo("out")
+			c.notifies(`/helper STATUS=begins && echo begun >/out; read x </in; /helper READY=1; exec sleep 10000`).write()
+			var r *running
+			if how == "run" {
+				r = c.launch(nil, "run", "--detach", "--pid-file", c.path("pid"), c.id)
+			} else {
+				c.create()
+				m.silent()
+				r = c.launch(nil, "start", c.id)
+			}
+			want(t, "container", out.line(), "begun")
+			m.silent()
+			in.send("go")
+			// It waits behind the barrier of the message.
+			pid := c.stateJSON().Pid
+			m.ready(pid)
+			res, err := c.finish(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res.code(0).silent()
+			c.pid = pid
+			m.silent()
+		})
+	}
+}
+
+// TestNotifyEndsUnready: nobody waits for what has ended.
+func TestNotifyEndsUnready(t *testing.T) {
+	c := newContainer(t)
+	m := newServiceManager(c, false)
+	c.notifies("exit 3").create()
+	c.start()
+	want(t, "status", strconv.Itoa(c.wait().ExitStatus()), "3")
+	c.command("delete", c.id).must()
+	c.command("run", "--detach", "--pid-file", c.path("pid"), c.id).must().silent()
+	c.pid = c.readPID()
+	m.silent()
+}
+
+// TestNotifyReadyAtTheEnd: what was said last is heard.
+func TestNotifyReadyAtTheEnd(t *testing.T) {
+	c := newContainer(t)
+	m := newServiceManager(c, false)
+	c.notifies("exec /helper READY=1").write()
+	r := c.launch(nil, "run", c.id)
+	m.ready(r.cmd.Process.Pid)
+	if res, err := c.finish(r); err != nil {
+		t.Error(err)
+	} else {
+		res.code(0).silent()
+	}
+}
+
+// TestNotifyOnlyCreate: a start that is told of no manager waits for nothing.
+func TestNotifyOnlyCreate(t *testing.T) {
+	c := newContainer(t)
+	m := newServiceManager(c, false)
+	c.notifies("/helper READY=1 || exec sleep 10000").create()
+	c.env = nil
+	c.start()
+	m.silent()
+}
+
+// TestNotifyOnlyStart: a container that was created without it has no socket.
+func TestNotifyOnlyStart(t *testing.T) {
+	c := newContainer(t)
+	out := c.fifo("out")
+	c.notifies("echo $NOTIFY_SOCKET >/out; exec sleep 10000").create()
+	m := newServiceManager(c, false)
+	c.start()
+	want(t, "NOTIFY_SOCKET", out.line(), "/nowhere")
+	m.silent()
+}
+
+// TestNotifyAsUser: whoever the container's user is can say it, whatever the umask of the
+// caller, and the state may be far down.
+func TestNotifyAsUser(t *testing.T) {
+	c := newContainer(t)
+	m := newServiceManager(c, false)
+	c.state = c.path(strings.Repeat("d", 120))
+	if err := os.Mkdir(c.state, 0o711); err != nil {
+		t.Fatal(err)
+	}
+	suite.users.own(c)
+	c.notifies("exec /helper READY=1")
+	c.spec.Process.User.UID, c.spec.Process.User.GID = 1000, 1000
+	c.write()
+	unix.Umask(0o077)
+	defer unix.Umask(0o022)
+	r := c.launch(nil, "run", c.id)
+	m.ready(r.cmd.Process.Pid)
+	if res, err := c.finish(r); err != nil {
+		t.Error(err)
+	} else {
+		res.code(0).silent()
+	}
+}
+
+// TestNotifyNobody: a manager that is gone does not stop the container.
+func TestNotifyNobody(t *testing.T) {
+	c := newContainer(t)
+	c.env = append(os.Environ(), "NOTIFY_SOCKET="+c.path("nobody.sock"))
+	r := c.notifies("/helper READY=1 && echo fine").run().must()
+	want(t, "output", r.out, "fine\n")
+	if !strings.Contains(r.stderr, "nobody.sock: connect: no such file or directory") {
+		t.Errorf("no warning: %q", r.stderr)
+	}
+}
+
+func TestNotifyBadAddress(t *testing.T) {
+	for _, address := range []string{"relative", "@", "/", "vsock:2:1"} {
+		t.Run(strings.ReplaceAll(address, "/", "root"), func(t *testing.T) {
+			c := newContainer(t)
+			c.write()
+			c.env = append(os.Environ(), "NOTIFY_SOCKET="+address)
+			for _, command := range []string{"create", "run", "start"} {
+				c.command(command, c.id).fails("is neither a path nor an abstract socket", "")
+			}
+			if _, err := os.Stat(filepath.Join(c.state, c.id)); err == nil {
+				t.Error("the state is there")
+			}
+		})
+	}
+}
