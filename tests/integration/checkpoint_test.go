@@ -27,8 +27,8 @@ func newCounter(t *testing.T) *counter {
 // runtime that knows what to do with it.
 func needCriu(t *testing.T) {
 	t.Helper()
-	only(t, !suite.users.ordinary(), "root, as criu is")
 	only(t, exec.Command(suite.runtime, "checkpoint", "--help").Run() == nil, "a runtime with checkpoint")
+	only(t, !suite.users.ordinary(), "root, as criu is: see TestCheckpointRootless")
 	out, err := exec.Command("criu", "--version").Output()
 	version := strings.TrimPrefix(strings.TrimSpace(string(out)), "Version: ")
 	major, _, _ := strings.Cut(version, ".")
@@ -79,6 +79,9 @@ func (c *container) detached(args ...string) *result {
 	c.write()
 	file := c.path(fmt.Sprintf("log-%d", containerCount.Add(1)))
 	if err := os.WriteFile(file, nil, 0o666); err != nil {
+		c.t.Fatal(err)
+	}
+	if err := os.Chmod(file, 0o666); err != nil {
 		c.t.Fatal(err)
 	}
 	command := slices.Concat([]string{suite.runtime}, c.globals(), []string{"--log", file}, args)
@@ -320,6 +323,18 @@ func TestRestoreFails(t *testing.T) {
 			k.nothingLeft()
 		})
 	}
+}
+
+// TestCheckpointRootless: whether it is able to is for criu to say.
+func TestCheckpointRootless(t *testing.T) {
+	c := newContainer(t)
+	only(t, suite.users.ordinary(), "who is not the host's root")
+	c.running()
+	c.tryCheckpoint().fails("criu failed", "")
+	if r := c.tryCheckpoint(); suite.users.name == "rootless" && !strings.Contains(r.stderr, "CAP_CHECKPOINT_RESTORE") {
+		t.Errorf("stderr %q does not tell what is missing", r.stderr)
+	}
+	c.status(specs.StateRunning)
 }
 
 // TestRestoreExisting does not touch the container that has the id.
