@@ -204,6 +204,9 @@ func (c *Container) describeOutside(opts *rpc.CriuOpts, pids []int) ([]string, e
 	if err != nil {
 		return nil, err
 	}
+	if path := ownIDMapped(inside, outside, configs.NamespaceType(c.saved.Namespaces)); path != "" {
+		return nil, fmt.Errorf("%s: an id-mapped file system of the container's own cannot be checkpointed: criu would make it without the maps", path)
+	}
 	external := externalMounts(inside, outside, configs.NamespaceType(c.saved.Namespaces))
 	for _, path := range external {
 		addMount(opts, path, path)

@@ -98,6 +98,18 @@ func externalMounts(inside, outside []*mountinfo.Info, own configs.NamespaceType
 	return external
 }
 
+// ownIDMapped finds an id-mapped mount of a file system that criu has to make again, "" when
+// there is none.
+func ownIDMapped(inside, outside []*mountinfo.Info, own configs.NamespaceType) string {
+	external := externalMounts(inside, outside, own)
+	for _, m := range inside {
+		if slices.Contains(strings.Split(m.Options, ","), "idmapped") && m.Mountpoint != "/" && !slices.Contains(external, m.Mountpoint) {
+			return m.Mountpoint
+		}
+	}
+	return ""
+}
+
 // beneath says whether path is dir or below it.
 func beneath(path, dir string) bool {
 	rest, ok := strings.CutPrefix(path, strings.TrimSuffix(dir, "/"))

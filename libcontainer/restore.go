@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/berth-run/berth/libcontainer/cgroups"
 	"github.com/berth-run/berth/libcontainer/configs"
@@ -78,6 +79,7 @@ func (s *Store) Restore(id string, cfg *configs.Config, o *RestoreOptions) (*Con
 		r.openCallerFiles,
 		r.prepareCriu,
 		r.makeStateDir,
+		r.keepNotify,
 		r.planCgroup,
 		r.makeResctrl,
 		r.makeCgroups,
@@ -159,6 +161,15 @@ func (r *restoration) labels(opts *rpc.CriuOpts) error {
 	return r.run.need(31600, "lsm-mount-context")
 }
 
+// keepNotify makes the directory of the notify socket again when the container had one. It
+// has told what it had to tell, so that nobody listens any more.
+func (r *restoration) keepNotify() error {
+	if slices.Contains(r.names, mountName(notifyMount)) {
+		r.opts.Notify = true
+	}
+	return r.addNotify()
+}
+
 // makeCgroups makes the cgroups, unless that is criu's to do.
 func (r *restoration) makeCgroups() error {
 	if r.strictCgroups() {
@@ -204,9 +215,6 @@ func (r *restoration) limitCgroups(pid int) error {
 // expectNoCgroup makes sure that the cgroups which criu is going to make are nobody's, and
 // so ours to remove.
 func (r *restoration) expectNoCgroup() error {
-	if r.cgroup.Unit() != "" {
-		return errors.New("manage-cgroups-mode strict: the cgroup is for systemd to make")
-	}
 	paths := r.cgroup.Paths()
 	for _, dir := range paths {
 		if _, err := os.Lstat(dir); !errors.Is(err, os.ErrNotExist) {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -307,6 +308,19 @@ func TestRestoreIDMappedMount(t *testing.T) {
 	want(t, "owners", k.execOut(k.id, "stat", "-c", "%u %g %n", "/mapped"), before)
 }
 
+// TestCheckpointIDMappedFilesystem: criu would make it again without its maps.
+func TestCheckpointIDMappedFilesystem(t *testing.T) {
+	onlyBerth(t)
+	if !kernelAtLeast(t, 6, 3) {
+		t.Skip("requires Linux 6.3, whose tmpfs can be id-mapped")
+	}
+	k := newCounter(t)
+	k.mount("/t", "tmpfs", "tmpfs", "idmap=uids=0-1000-1;gids=0-1000-1")
+	k.up()
+	k.tryCheckpoint().fails("/t: an id-mapped file system", "")
+	k.ask()
+}
+
 // TestRestoreJoinedNetwork: the network namespace is somebody else's, and may be another
 // one by then.
 func TestRestoreJoinedNetwork(t *testing.T) {
@@ -540,6 +554,26 @@ func TestRestoreNewRootfs(t *testing.T) {
 	moved.ask()
 	want(t, "the volume", moved.execOut(moved.id, "cat", "/made/volume/file", "/made/file"), "from the host\nfrom the host")
 	moved.command("delete", "--force", moved.id).must()
+}
+
+// TestRestoreNotify has a notify socket, whose mount the config does not tell of.
+func TestRestoreNotify(t *testing.T) {
+	k := newCounter(t)
+	manager, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: k.path("manager"), Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer manager.Close()
+	k.env = append(os.Environ(), "NOTIFY_SOCKET="+k.path("manager"))
+	k.detached("create", "--pid-file", k.path("pid"), k.id).must()
+	k.env = nil
+	k.pid = k.readPID()
+	k.start()
+	k.ask()
+	k.checkpoint()
+	k.restore()
+	k.ask()
+	want(t, "the directory", k.execOut(k.id, "sh", "-c", "grep -c ' /run/notify ' /proc/self/mountinfo"), "1")
 }
 
 // TestCheckpointAgent: nobody could answer after a restore.
