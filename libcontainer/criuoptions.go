@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/criu"
 	"github.com/checkpoint-restore/go-criu/v8/rpc"
 	"golang.org/x/sys/unix"
@@ -59,10 +60,8 @@ const (
 	restoreLog = "restore.log"
 )
 
-// The annotation, and the files in whose place it stands, that have more options for
-// criu. The second is runc's, for who has been using that.
-const criuConfigAnnotation = "org.criu.config"
-
+// criuConfigFiles have more options for criu, when no annotation names another one; the
+// first that is there counts. The second is runc's, for who has been using that.
 var criuConfigFiles = [...]string{"/etc/criu/berth.conf", "/etc/criu/runc.conf"}
 
 // criuRun is one use of criu.
@@ -128,7 +127,10 @@ func (r *criuRun) close() error {
 func (r *criuRun) run() error {
 	err := r.task.Run()
 	if errors.As(err, new(*criu.Refused)) || errors.Is(err, criu.ErrGone) {
-		return criu.Explain(err, r.log)
+		err = criu.Explain(err, r.log)
+		if unprivileged() {
+			err = fmt.Errorf("%w (for who is not root criu needs CAP_CHECKPOINT_RESTORE at least)", err)
+		}
 	}
 	return err
 }
@@ -218,12 +220,12 @@ func networkLock(name string) (rpc.CriuNetworkLockMethod, error) {
 // criuConfig is the file with further options, nil for none. An empty annotation
 // switches the usual ones off.
 func criuConfig(annotations map[string]string) (*string, error) {
-	if path, ok := annotations[criuConfigAnnotation]; ok {
+	if path, ok := annotations[configs.CriuConfigAnnotation]; ok {
 		if path == "" {
 			return nil, nil
 		}
 		if _, err := os.Stat(path); err != nil {
-			return nil, fmt.Errorf("annotations[%q]: %w", criuConfigAnnotation, err)
+			return nil, fmt.Errorf("annotations[%q]: %w", configs.CriuConfigAnnotation, err)
 		}
 		return &path, nil
 	}

@@ -49,6 +49,7 @@ type restoration struct {
 	o         *RestoreOptions
 	run       *criuRun
 	names     []string // of descriptorsFile
+	prepared  prepared
 	terminals []*os.File
 }
 
@@ -222,10 +223,43 @@ func (r *restoration) expectNoCgroup() error {
 // restoreProcesses lets criu do its work. It may restore the freezer as well: an engine has
 // paused the container for the checkpoint, or we have.
 func (r *restoration) restoreProcesses() error {
-	if err := r.run.run(); err != nil {
+	revert, err := r.openImages()
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(r.run.run(), revert()); err != nil {
 		return err
 	}
 	return ignoreNoCgroup(r.cgroup.Freeze(false))
+}
+
+// openImages gives the processes of a user namespace a way to the images, which they read
+// as the host's root first, without its rights, and as the namespace's root later. For as
+// long as it takes the directory belongs to the one, and its group to the other.
+func (r *restoration) openImages() (revert func() error, err error) {
+	nothing := func() error { return nil }
+	gid, ok := configs.HostID(r.cfg.GIDMappings, 0)
+	if !ok || unprivileged() {
+		return nothing, nil
+	}
+	var st unix.Stat_t
+	if err := unix.Stat(r.o.ImagePath, &st); err != nil {
+		return nil, fmt.Errorf("image-path: %w", &os.PathError{Op: "stat", Path: r.o.ImagePath, Err: err})
+	}
+	const all, both = 0o001, 0o110
+	if st.Mode&all != 0 {
+		return nothing, nil
+	}
+	change := func(uid, gid, mode uint32) error {
+		if err := os.Chown(r.o.ImagePath, int(uid), int(gid)); err != nil {
+			return fmt.Errorf("image-path: %w", err)
+		}
+		if err := os.Chmod(r.o.ImagePath, os.FileMode(mode&0o777)); err != nil {
+			return fmt.Errorf("image-path: %w", err)
+		}
+		return nil
+	}
+	return func() error { return change(st.Uid, st.Gid, st.Mode) }, change(0, gid, st.Mode|both)
 }
 
 // notified follows criu's work.

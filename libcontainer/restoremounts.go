@@ -3,14 +3,10 @@
 package libcontainer
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path"
-	"path/filepath"
 	"runtime"
-	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/berth-run/berth/libcontainer/cgroups"
@@ -33,33 +29,117 @@ func (r *restoration) externalSources() error {
 	if err != nil {
 		return err
 	}
-	add := func(point, source string) { addMount(r.run.task.Opts, point, source) }
-	addBelow(add, "/", r.cfg.Rootfs.Path, hosts)
+	if err := r.addBelow("/", &configs.Mount{Source: r.cfg.Rootfs.Path}, hosts); err != nil {
+		return fmt.Errorf("root.path: %w", err)
+	}
 	for i := range r.cfg.Mounts {
 		m := &r.cfg.Mounts[i]
-		switch {
-		case m.Flags&unix.MS_REMOUNT != 0:
-		case m.IsBind():
-			source := m.Source
-			if m.IDMap != "" {
-				source = r.mappedSource(i)
-			}
-			add(points[i], source)
-			if m.Flags&unix.MS_REC != 0 {
-				addBelow(add, points[i], m.Source, hosts)
-			}
-		case m.Type == "cgroup" || m.Type == "cgroup2":
-			r.cgroupSources(add, points[i])
+		if m.Flags&unix.MS_REMOUNT != 0 {
+			continue
+		}
+		if err := r.addSource(m, points[i], hosts); err != nil {
+			return fmt.Errorf("%s: mount %s on %s: %w", m.Field, m.Type, m.Destination, err)
 		}
 	}
 	// Where a container may not make devices, those of the host are bound.
 	for i := range r.cfg.Devices {
-		add(r.cfg.Devices[i].Path, r.cfg.Devices[i].Path)
+		if err := r.addDevice(r.cfg.Devices[i].Path, r.cfg.Devices[i].Path); err != nil {
+			return err
+		}
 	}
 	for _, masked := range r.cfg.MaskedPaths {
-		add(masked, os.DevNull)
+		if err := r.addDevice(masked, os.DevNull); err != nil {
+			return err
+		}
 	}
 	return r.checkSources()
+}
+
+// add tells criu what to mount on point.
+func (r *restoration) add(point, source string) { addMount(r.run.task.Opts, point, source) }
+
+// addSource adds what the host has to give for one mount of the plan.
+func (r *restoration) addSource(m *configs.Mount, point string, hosts []*mountinfo.Info) error {
+	switch {
+	case m.IsBind():
+		source, err := r.prepareBind(m)
+		if err != nil {
+			return err
+		}
+		r.add(point, source)
+		if m.Flags&unix.MS_REC != 0 {
+			return r.addBelow(point, m, hosts)
+		}
+	case m.Type == "cgroup" || m.Type == "cgroup2":
+		return r.addCgroups(m, point)
+	default:
+		kind, is := perNamespace(m.Type)
+		if is && r.cfg.Namespaces.Contains(configs.NewUser) && !r.cfg.Namespaces.Contains(kind) {
+			source, err := r.prepareFile(hostMount(m.Type), mountapi.AttrOf(m.Flags, m.Cleared))
+			if err != nil {
+				return err
+			}
+			r.add(point, source)
+		}
+	}
+	return nil
+}
+
+// hostMount is where a host has what a user namespace that shares the rest with it may
+// not mount.
+func hostMount(fsType string) string {
+	switch fsType {
+	case "sysfs":
+		return "/sys"
+	case "mqueue":
+		return "/dev/mqueue"
+	}
+	return "/proc"
+}
+
+// addBelow adds what the host has mounted below the source of m for the same places below
+// point.
+func (r *restoration) addBelow(point string, m *configs.Mount, hosts []*mountinfo.Info) error {
+	for _, h := range hosts {
+		if h.Mountpoint == m.Source || !beneath(h.Mountpoint, m.Source) {
+			continue
+		}
+		source, err := r.prepareBelow(m, h.Mountpoint)
+		if err != nil {
+			return err
+		}
+		r.add(path.Join(point, strings.TrimPrefix(h.Mountpoint, m.Source)), source)
+	}
+	return nil
+}
+
+// addCgroups adds the container's cgroups for a mount of them.
+func (r *restoration) addCgroups(m *configs.Mount, point string) error {
+	if r.cfg.Namespaces.Contains(configs.NewCgroup) {
+		return nil // criu mounts the root of the namespace
+	}
+	for _, h := range r.cgroup.Hierarchies() {
+		if h.Name == "" && !r.cfg.Namespaces.Contains(configs.NewUser) {
+			// As the builder does: who owns the namespace sees all of cgroup v2.
+			r.add(point, cgroupfs.Root)
+			continue
+		}
+		source, err := r.prepareFile(h.Path, mountapi.AttrOf(m.Flags, m.Cleared))
+		if err != nil {
+			return err
+		}
+		r.add(path.Join(point, h.Name), source)
+	}
+	return nil
+}
+
+// addDevice adds a device node of the host, with the options that the builder gives one.
+func (r *restoration) addDevice(point, source string) error {
+	source, err := r.prepareFile(source, mountapi.Attr{Set: unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NOEXEC})
+	if err == nil {
+		r.add(point, source)
+	}
+	return err
 }
 
 // checkSources tells which mount of the checkpoint the plan has not: criu would tell its
@@ -76,35 +156,6 @@ func (r *restoration) checkSources() error {
 		}
 	}
 	return nil
-}
-
-// addBelow adds what the host has mounted below source for the same places below point.
-func addBelow(add func(point, source string), point, source string, hosts []*mountinfo.Info) {
-	for _, m := range hosts {
-		if m.Mountpoint != source && beneath(m.Mountpoint, source) {
-			add(path.Join(point, strings.TrimPrefix(m.Mountpoint, source)), m.Mountpoint)
-		}
-	}
-}
-
-// cgroupSources adds the container's cgroups for a mount of them.
-func (r *restoration) cgroupSources(add func(point, source string), point string) {
-	if r.cfg.Namespaces.Contains(configs.NewCgroup) {
-		return // criu mounts the root of the namespace
-	}
-	for _, h := range r.cgroup.Hierarchies() {
-		if h.Name == "" && !r.cfg.Namespaces.Contains(configs.NewUser) {
-			// As the builder does: who owns the namespace sees all of cgroup v2.
-			add(point, cgroupfs.Root)
-			continue
-		}
-		add(path.Join(point, h.Name), h.Path)
-	}
-}
-
-// mappedSource is where an id-mapped mount is for criu to bind.
-func (r *restoration) mappedSource(mount int) string {
-	return filepath.Join(r.dir, "mounts", strconv.Itoa(mount))
 }
 
 // launch starts criu in a mount namespace of its own, with what criu wants to find mounted:
@@ -166,59 +217,5 @@ func (r *restoration) prepareMounts() error {
 	if err != nil {
 		return fmt.Errorf("root.path: %w", &os.PathError{Op: "mount", Path: root, Err: err})
 	}
-	return r.mapSources()
-}
-
-// mapSources mounts the sources of id-mapped mounts with their maps.
-func (r *restoration) mapSources() error {
-	isMapped := func(m configs.Mount) bool { return m.IDMap != "" }
-	if !slices.ContainsFunc(r.cfg.Mounts, isMapped) {
-		return nil
-	}
-	// Beneath the state directory, but only on this side.
-	dir := filepath.Dir(r.mappedSource(0))
-	if err := unix.Mount("tmpfs", r.dir, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "mode=700"); err != nil {
-		return &os.PathError{Op: "mount", Path: r.dir, Err: err}
-	}
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		return err
-	}
-	maps := &idMapper{cfg: r.cfg}
-	defer maps.close()
-	for i := range r.cfg.Mounts {
-		m := &r.cfg.Mounts[i]
-		if !isMapped(*m) {
-			continue
-		}
-		if err := r.mapSource(m, r.mappedSource(i), maps); err != nil {
-			return fmt.Errorf("%s: mount %s on %s: %w", m.Field, m.Type, m.Destination, err)
-		}
-	}
-	return nil
-}
-
-// mapSource mounts one of them on point.
-func (r *restoration) mapSource(m *configs.Mount, point string, maps *idMapper) error {
-	tree, err := openTree(m, r.cfg.Rootfs.Propagation, maps, mountapi.HaveSetAttr())
-	if err != nil {
-		return err
-	}
-	defer tree.Close()
-	var st unix.Stat_t
-	if err := unix.Fstat(int(tree.Fd()), &st); err != nil {
-		return os.NewSyscallError("fstat", err)
-	}
-	if st.Mode&unix.S_IFMT == unix.S_IFDIR {
-		err = os.Mkdir(point, 0o700)
-	} else {
-		err = os.WriteFile(point, nil, 0o600)
-	}
-	if err != nil {
-		return err
-	}
-	target, err := unix.Open(point, unix.O_PATH|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return &os.PathError{Op: "open", Path: point, Err: err}
-	}
-	return errors.Join(mountapi.MoveMount(int(tree.Fd()), target), unix.Close(target))
+	return r.attachPrepared()
 }

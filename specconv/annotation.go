@@ -27,7 +27,7 @@ const (
 // others write them gives away what they do: a path of the host's that berth opens.
 func KnownAnnotations() []string {
 	return []string{
-		configs.UnitPropertyAnnotation, configs.LandlockAnnotation, annotationNetwork, annotationDelegate,
+		configs.CriuConfigAnnotation, configs.UnitPropertyAnnotation, configs.LandlockAnnotation, annotationNetwork, annotationDelegate,
 		annotationHookStderr, annotationHookStdout,
 		annotationKeepGroups, annotationPIDFDReceiver, annotationSeccompReceiver, annotationSubgroup,
 	}
@@ -67,6 +67,10 @@ func (c *conversion) annotations() error {
 			}
 			c.plan.Cgroup.UnitProperties[name] = value
 		}
+	}
+	// A restore is told by it as well, and may run elsewhere. An empty one means none.
+	if value := c.spec.Annotations[configs.CriuConfigAnnotation]; value != "" && !path.IsAbs(value) {
+		return fault(annotationField(configs.CriuConfigAnnotation), "not an absolute path: %q", value)
 	}
 	var err error
 	if c.plan.Process.Landlock, err = landlockRules(c.spec.Annotations); err != nil {

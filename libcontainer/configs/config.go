@@ -125,3 +125,7 @@ type Device struct {
 	// Default says that the runtime added it, not the config.
 	Default bool
 }
+
+// CriuConfigAnnotation names a file with options for criu(8), for checkpoints and restores
+// of the container; an empty one means none.
+const CriuConfigAnnotation = "org.criu.config"

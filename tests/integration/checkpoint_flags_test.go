@@ -287,6 +287,9 @@ func TestCheckpointLazyPages(t *testing.T) {
 	moved := &counter{container: again, in: k.in, out: k.out, n: k.n}
 	restored := moved.detached("restore", "--lazy-pages", "--detach", "--pid-file", again.path("pid"), "--image-path", k.images(),
 		"--work-path", k.logs(), again.id)
+	if restored.status != 0 {
+		_ = daemon.Process.Kill()
+	}
 	// It ends when all memory has been fetched, which the daemon does by and by.
 	res, err := k.finish(checkpoint)
 	if err != nil {

@@ -23,10 +23,12 @@ func newCounter(t *testing.T) *counter {
 	return c.counter()
 }
 
-// needCriu states that a test needs criu 4, for the vdso of Linux 6.16 and newer.
+// needCriu states that a test needs criu 4, for the vdso of Linux 6.16 and newer, and a
+// runtime that knows what to do with it.
 func needCriu(t *testing.T) {
 	t.Helper()
-	only(t, !suite.users.ordinary(), "root, as criu is")
+	only(t, exec.Command(suite.runtime, "checkpoint", "--help").Run() == nil, "a runtime with checkpoint")
+	only(t, !suite.users.ordinary(), "root, as criu is: see TestCheckpointRootless")
 	out, err := exec.Command("criu", "--version").Output()
 	version := strings.TrimPrefix(strings.TrimSpace(string(out)), "Version: ")
 	major, _, _ := strings.Cut(version, ".")
@@ -70,14 +72,20 @@ func (k *counter) ask() {
 	}
 }
 
-// detached runs a command of the runtime whose container has no streams of the test's.
+// detached runs a command of the runtime whose container has no streams of the test's. What
+// the command has to say goes to its log.
 func (c *container) detached(args ...string) *result {
 	c.t.Helper()
 	c.write()
-	command := slices.Concat([]string{suite.runtime}, c.globals(), args)
-	// It is the container's, too: criu wants to find it as it was.
-	file := c.path(fmt.Sprintf("stderr-%d", containerCount.Add(1)))
-	return c.shell(`exec "$@" </dev/null >/dev/null 2>`+file, command...).withStderr(file)
+	file := c.path(fmt.Sprintf("log-%d", containerCount.Add(1)))
+	if err := os.WriteFile(file, nil, 0o666); err != nil {
+		c.t.Fatal(err)
+	}
+	if err := os.Chmod(file, 0o666); err != nil {
+		c.t.Fatal(err)
+	}
+	command := slices.Concat([]string{suite.runtime}, c.globals(), []string{"--log", file}, args)
+	return c.shell(`exec "$@" </dev/null >/dev/null 2>&1`, command...).withStderr(file)
 }
 
 // withStderr takes the text of stderr from a file.
@@ -315,6 +323,18 @@ func TestRestoreFails(t *testing.T) {
 			k.nothingLeft()
 		})
 	}
+}
+
+// TestCheckpointRootless: whether it is able to is for criu to say.
+func TestCheckpointRootless(t *testing.T) {
+	c := newContainer(t)
+	only(t, suite.users.ordinary(), "who is not the host's root")
+	c.running()
+	c.tryCheckpoint().fails("criu failed", "")
+	if r := c.tryCheckpoint(); suite.users.name == "rootless" && !strings.Contains(r.stderr, "CAP_CHECKPOINT_RESTORE") {
+		t.Errorf("stderr %q does not tell what is missing", r.stderr)
+	}
+	c.status(specs.StateRunning)
 }
 
 // TestRestoreExisting does not touch the container that has the id.

@@ -66,6 +66,8 @@ func newFeatures(commit string) *features.Features {
 			"run.berth.version":         version,
 			"run.berth.landlock.abi":    strconv.Itoa(configs.LandlockABI),
 			"run.berth.network.version": strconv.Itoa(specconv.NetworkVersion),
+			// CRI-O looks for it, with any runtime.
+			"org.opencontainers.runc.checkpoint.enabled": "true",
 		},
 		PotentiallyUnsafeConfigAnnotations: specconv.KnownAnnotations(),
 	}

@@ -193,7 +193,7 @@ func TestFeaturesAnnotationsAreExact(t *testing.T) {
 	for key := range newFeatures("commit").Annotations {
 		known := []string{
 			"run.berth.version", "run.berth.commit", "run.berth.landlock.abi", "run.berth.network.version",
-			"io.github.seccomp.libseccomp.version",
+			"io.github.seccomp.libseccomp.version", "org.opencontainers.runc.checkpoint.enabled",
 		}
 		if !slices.Contains(known, key) {
 			t.Errorf("annotation %s of berth itself", key)

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/berth-run/berth/libcontainer/cgroups/cgroupfs"
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/checkpoint-restore/go-criu/v8/rpc"
+	"golang.org/x/sys/unix"
+)
+
+// Each option must reach criu, and no other.
+func TestCriuOptions(t *testing.T) {
+	plain, err := new(CriuOptions).rpc()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := map[string]struct {
+		o    CriuOptions
+		want func(*rpc.CriuOpts)
+	}{
+		"TCPEstablished": {CriuOptions{TCPEstablished: true}, func(o *rpc.CriuOpts) { o.TcpEstablished = ptr(true) }},
+		"ExtUnixSk":      {CriuOptions{ExtUnixSk: true}, func(o *rpc.CriuOpts) { o.ExtUnixSk = ptr(true) }},
+		"ShellJob":       {CriuOptions{ShellJob: true}, func(o *rpc.CriuOpts) { o.ShellJob = ptr(true) }},
+		"FileLocks":      {CriuOptions{FileLocks: true}, func(o *rpc.CriuOpts) { o.FileLocks = ptr(true) }},
+		"LazyPages":      {CriuOptions{LazyPages: true}, func(o *rpc.CriuOpts) { o.LazyPages = ptr(true) }},
+		"AutoDedup":      {CriuOptions{AutoDedup: true}, func(o *rpc.CriuOpts) { o.AutoDedup = ptr(true) }},
+		"LinkRemap":      {CriuOptions{LinkRemap: true}, func(o *rpc.CriuOpts) { o.LinkRemap = ptr(true) }},
+		"EmptyNetwork":   {CriuOptions{EmptyNetwork: true}, func(o *rpc.CriuOpts) { o.EmptyNs = ptr(uint32(unix.CLONE_NEWNET)) }},
+		"PageServer": {CriuOptions{PageServer: &PageServer{"::1", 77}}, func(o *rpc.CriuOpts) {
+			o.Ps = &rpc.CriuPageServerInfo{Address: ptr("::1"), Port: ptr(int32(77))}
+		}},
+		"soft":     {CriuOptions{ManageCgroupsMode: "soft"}, func(*rpc.CriuOpts) {}},
+		"full":     {CriuOptions{ManageCgroupsMode: "full"}, func(o *rpc.CriuOpts) { o.ManageCgroupsMode = ptr(rpc.CriuCgMode_FULL) }},
+		"strict":   {CriuOptions{ManageCgroupsMode: "strict"}, func(o *rpc.CriuOpts) { o.ManageCgroupsMode = ptr(rpc.CriuCgMode_STRICT) }},
+		"ignore":   {CriuOptions{ManageCgroupsMode: "ignore"}, func(o *rpc.CriuOpts) { o.ManageCgroupsMode = ptr(rpc.CriuCgMode_IGNORE) }},
+		"iptables": {CriuOptions{NetworkLock: "iptables"}, func(o *rpc.CriuOpts) { o.NetworkLock = ptr(rpc.CriuNetworkLockMethod_IPTABLES) }},
+		"nftables": {CriuOptions{NetworkLock: "nftables"}, func(o *rpc.CriuOpts) { o.NetworkLock = ptr(rpc.CriuNetworkLockMethod_NFTABLES) }},
+		"skip":     {CriuOptions{NetworkLock: "skip"}, func(o *rpc.CriuOpts) { o.NetworkLock = ptr(rpc.CriuNetworkLockMethod_SKIP) }},
+	}
+	for name, test := range tests {
+		got, err := test.o.rpc()
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		want := plain.CloneVT()
+		test.want(want)
+		if !got.EqualVT(want) {
+			t.Errorf("%s: got %v, want %v", name, got, want)
+		}
+	}
+	// A new field needs a row here.
+	fields := reflect.TypeOf(CriuOptions{})
+	for i := range fields.NumField() {
+		name := fields.Field(i).Name
+		switch _, ok := tests[name]; {
+		case ok:
+		case name == "Criu", name == "ImagePath", name == "WorkPath", name == "ManageCgroupsMode", name == "NetworkLock":
+		default:
+			t.Errorf("no test for %s", name)
+		}
+	}
+}
+
+func TestBadCriuOptions(t *testing.T) {
+	for _, test := range []struct {
+		o    CriuOptions
+		text string
+	}{
+		{CriuOptions{ManageCgroupsMode: "props"}, `manage-cgroups-mode: unknown mode "props"`},
+		{CriuOptions{NetworkLock: "none"}, `network-lock: unknown method "none"`},
+	} {
+		if _, err := test.o.rpc(); err == nil || !strings.Contains(err.Error(), test.text) {
+			t.Errorf("%+v: %v, want %s", test.o, err, test.text)
+		}
+	}
+}
+
+func TestCriuConfig(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "conf")
+	if _, err := criuConfig(map[string]string{configs.CriuConfigAnnotation: path}); err == nil || !strings.Contains(err.Error(), configs.CriuConfigAnnotation) {
+		t.Errorf("a missing file: %v", err)
+	}
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := criuConfig(map[string]string{configs.CriuConfigAnnotation: path}); err != nil || got == nil || *got != path {
+		t.Errorf("a file: %v, %v", got, err)
+	}
+	if got, err := criuConfig(map[string]string{configs.CriuConfigAnnotation: ""}); err != nil || got != nil {
+		t.Errorf("no file: %v, %v", got, err)
+	}
+}
+
+func TestPathInHierarchy(t *testing.T) {
+	mounts := []cgroupfs.Mount{
+		{Point: "/sys/fs/cgroup/cpu", Root: "/"},
+		{Point: "/sys/fs/cgroup/memory", Root: "/above"},
+		{Point: "/sys/fs/cgroup", Root: "/", V2: true},
+	}
+	for dir, want := range map[string]string{
+		"/sys/fs/cgroup/a/b": "/a/b", "/sys/fs/cgroup": "",
+	} {
+		if got, err := pathInHierarchy(dir, mounts); err != nil || got != want {
+			t.Errorf("%s: %q, %v; want %q", dir, got, err, want)
+		}
+	}
+	mounts = mounts[:2]
+	for dir, want := range map[string]string{
+		"/sys/fs/cgroup/cpu/a": "/a", "/sys/fs/cgroup/memory/a": "/above/a",
+	} {
+		if got, err := pathInHierarchy(dir, mounts); err != nil || got != want {
+			t.Errorf("%s: %q, %v; want %q", dir, got, err, want)
+		}
+	}
+	if got, err := pathInHierarchy("/sys/fs/cgroup/cpuset/a", mounts); err == nil {
+		t.Errorf("a hierarchy that is not mounted: %q", got)
+	}
+}

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package criu
+
+import (
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/checkpoint-restore/go-criu/v8/rpc"
+	"golang.org/x/sys/unix"
+)
+
+// The tests talk to themselves: the test binary is criu when it is called as such, and
+// does what its environment says.
+const scriptVariable = "BERTH_TEST_CRIU"
+
+func TestMain(m *testing.M) {
+	if len(os.Args) == 3 && os.Args[1] == "swrk" {
+		fd, err := strconv.Atoi(os.Args[2])
+		if err != nil {
+			os.Exit(2)
+		}
+		os.Exit(fakeCriu(fd, strings.Fields(os.Getenv(scriptVariable))))
+	}
+	os.Exit(m.Run())
+}
+
+// fakeCriu plays one word after the other.
+func fakeCriu(sock int, script []string) int {
+	data := make([]byte, maxMessage)
+	n, err := unix.Read(sock, data)
+	var req rpc.CriuReq
+	if err != nil || req.UnmarshalVT(data[:n]) != nil {
+		return 3
+	}
+	answer := func(r *rpc.CriuResp, rights []byte) {
+		data, err := r.MarshalVT()
+		if err == nil {
+			err = unix.Sendmsg(sock, data, rights, nil, 0)
+		}
+		if err != nil {
+			os.Exit(4)
+		}
+	}
+	yes, no := true, false
+	typ := req.GetType()
+	for _, word := range script {
+		switch word {
+		case "die":
+			return 1
+		case "refuse":
+			answer(&rpc.CriuResp{Type: &typ, Success: &no, CrErrno: new(int32(2)), CrErrmsg: new("a reason")}, nil)
+		case "version":
+			answer(&rpc.CriuResp{Type: &typ, Success: &yes, Version: &rpc.CriuVersion{
+				MajorNumber: new(int32(4)), MinorNumber: new(int32(1)), Sublevel: new(int32(1)),
+			}}, nil)
+		case "done":
+			answer(&rpc.CriuResp{Type: &typ, Success: &yes}, nil)
+		case "other":
+			answer(&rpc.CriuResp{Type: new(rpc.CriuReqType_CHECK), Success: &yes}, nil)
+		case "garbage":
+			_, _ = unix.Write(sock, []byte("\xff\xff\xff"))
+		default:
+			var rights []byte
+			if word == "orphan-pts-master" {
+				// What was passed as the first file.
+				rights = unix.UnixRights(firstFile)
+			}
+			notify := rpc.CriuReqType_NOTIFY
+			answer(&rpc.CriuResp{Type: &notify, Success: &yes, Notify: &rpc.CriuNotify{Script: &word, Pid: new(int32(42))}}, rights)
+			n, err := unix.Read(sock, data)
+			if err != nil || n == 0 || req.UnmarshalVT(data[:n]) != nil {
+				return 5
+			}
+			if !req.GetNotifySuccess() {
+				answer(&rpc.CriuResp{Type: &typ, Success: &no}, nil)
+				return 1
+			}
+		}
+	}
+	return 0
+}
+
+// newTask is a task for a fake criu.
+func newTask(t *testing.T, script string) *Task {
+	t.Helper()
+	t.Setenv(scriptVariable, script)
+	return &Task{Path: "/proc/self/exe", Type: rpc.CriuReqType_RESTORE, Opts: &rpc.CriuOpts{ImagesDirFd: new(int32(-1))}, OwnGroup: true}
+}
+
+func TestRun(t *testing.T) {
+	task := newTask(t, "pre-restore post-restore done")
+	var steps []string
+	started := 0
+	task.Started = func(pid int) error { started = pid; return nil }
+	task.Notify = func(step string, pid int, file *os.File) error {
+		if pid != 42 || file != nil {
+			t.Errorf("%s: pid %d, file %v", step, pid, file)
+		}
+		steps = append(steps, step)
+		return nil
+	}
+	if err := task.Run(); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(steps, []string{"pre-restore", "post-restore"}) || started == 0 {
+		t.Errorf("steps %q, started %d", steps, started)
+	}
+	if !task.Opts.GetNotifyScripts() {
+		t.Error("criu is not told to tell")
+	}
+	// Run has reaped it.
+	if err := unix.Kill(started, 0); !errors.Is(err, unix.ESRCH) {
+		t.Errorf("criu is still there: %v", err)
+	}
+}
+
+func TestRunReceivesFile(t *testing.T) {
+	task := newTask(t, "orphan-pts-master done")
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if n := task.Pass(w); n != firstFile {
+		t.Fatalf("the number of the file is %d", n)
+	}
+	task.Notify = func(_ string, _ int, file *os.File) error {
+		if file == nil {
+			return errors.New("no file")
+		}
+		_, err := file.WriteString("through")
+		return errors.Join(err, file.Close(), w.Close())
+	}
+	if err := task.Run(); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(r); err != nil || string(got) != "through" {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
+func TestRunFails(t *testing.T) {
+	broken := errors.New("broken")
+	for name, test := range map[string]struct {
+		script        string
+		notify, start error
+		is            error
+		text          string
+	}{
+		"refused":         {script: "refuse", text: "type RESTORE errno 2: a reason"},
+		"dead":            {script: "die", is: ErrGone},
+		"dead later":      {script: "pre-restore die", is: ErrGone},
+		"garbage":         {script: "garbage", text: "a message of criu"},
+		"another answer":  {script: "other", text: "criu has answered CHECK to RESTORE"},
+		"notify refused":  {script: "pre-restore done", notify: broken, is: broken},
+		"started refused": {script: "done", start: broken, is: broken},
+	} {
+		t.Run(name, func(t *testing.T) {
+			task := newTask(t, test.script)
+			task.Notify = func(string, int, *os.File) error { return test.notify }
+			task.Started = func(int) error { return test.start }
+			err := task.Run()
+			if err == nil || test.is != nil && !errors.Is(err, test.is) || !strings.Contains(err.Error(), test.text) {
+				t.Errorf("error %v, want %v %s", err, test.is, test.text)
+			}
+			if test.is == broken && errors.As(err, new(*Refused)) {
+				t.Errorf("the error %v hides why", err)
+			}
+		})
+	}
+	missing := &Task{Path: "/nonexistent/criu", Opts: &rpc.CriuOpts{}}
+	if err := missing.Run(); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("without criu: %v", err)
+	}
+}
+
+func TestVersion(t *testing.T) {
+	t.Setenv(scriptVariable, "version")
+	if v, err := Version("/proc/self/exe"); err != nil || v != 40101 {
+		t.Errorf("version %d, %v", v, err)
+	}
+	t.Setenv(scriptVariable, "die")
+	if _, err := Version("/proc/self/exe"); !errors.Is(err, ErrGone) {
+		t.Errorf("of a dead criu: %v", err)
+	}
+}
+
+func TestFind(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("PATH", dir)
+	if _, err := Find(""); err == nil || !strings.Contains(err.Error(), "executable file not found in $PATH") {
+		t.Errorf("without criu: %v", err)
+	}
+	path := filepath.Join(dir, "criu")
+	if err := os.WriteFile(path, nil, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, named := range []string{"", path} {
+		if got, err := Find(named); err != nil || got != path {
+			t.Errorf("%q: %q, %v", named, got, err)
+		}
+	}
+}
