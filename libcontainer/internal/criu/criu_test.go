@@ -170,7 +170,7 @@ func TestRunFails(t *testing.T) {
 			if err == nil || test.is != nil && !errors.Is(err, test.is) || !strings.Contains(err.Error(), test.text) {
 				t.Errorf("error %v, want %v %s", err, test.is, test.text)
 			}
-			if test.is == broken && errors.As(err, new(*Refused)) {
+			if errors.Is(test.is, broken) && errors.As(err, new(*Refused)) {
 				t.Errorf("the error %v hides why", err)
 			}
 		})
