@@ -154,6 +154,8 @@ func (c *Container) dump(o *CheckpointOptions, m cgroups.Manager) error {
 	if err := r.openDirectories(); err != nil {
 		return err
 	}
+	r.task.DieWithCaller = o.LazyPages
+	defer r.holdSignals(o.LazyPages)()
 	return r.run()
 }
 

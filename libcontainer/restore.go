@@ -181,15 +181,15 @@ func (r *restoration) makeCgroups() error {
 
 // criuStarted completes the cgroups. Systemd makes those of a scope around a process, and
 // criu, which waits, is as good a one as any.
-func (r *restoration) criuStarted(pid int) error {
+func (r *restoration) criuStarted(criu *os.Process) error {
 	if !r.strictCgroups() {
-		if err := r.limitCgroups(pid); err != nil {
+		if err := r.limitCgroups(criu.Pid); err != nil {
 			return err
 		}
 	}
 	if r.resctrl != nil {
 		// All that criu makes is born there.
-		if err := r.resctrl.Join(pid); err != nil {
+		if err := r.resctrl.Join(criu.Pid); err != nil {
 			return err
 		}
 	}

@@ -283,7 +283,7 @@ func TestCheckpointLazyPages(t *testing.T) {
 	awaitByte(t, status2)
 	// The first one is there until its memory has been fetched.
 	again := anotherContainer(t, k.container)
-	again.spec.Process, again.spec.Root = k.spec.Process, &specs.Root{Path: k.rootfs()}
+	again.spec.Process, again.spec.Mounts, again.spec.Root = k.spec.Process, k.spec.Mounts, &specs.Root{Path: k.rootfs()}
 	moved := &counter{container: again, in: k.in, out: k.out, n: k.n}
 	restored := moved.detached("restore", "--lazy-pages", "--detach", "--pid-file", again.path("pid"), "--image-path", k.images(),
 		"--work-path", k.logs(), again.id)
@@ -312,6 +312,42 @@ func TestCheckpointLazyPages(t *testing.T) {
 	moved.pid = moved.readPID()
 	moved.ask()
 	moved.command("delete", "--force", moved.id).must()
+}
+
+// TestCheckpointInterrupted ends a checkpoint that waits for somebody to fetch memory: the
+// container runs on.
+func TestCheckpointInterrupted(t *testing.T) {
+	for _, sig := range []unix.Signal{unix.SIGTERM, unix.SIGKILL} {
+		t.Run(unix.SignalName(sig), func(t *testing.T) {
+			k := newCounter(t).up()
+			status, w, err := os.Pipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer status.Close()
+			k.files = []*os.File{w}
+			checkpoint := k.launch(nil, "checkpoint", "--lazy-pages", "--page-server", fmt.Sprintf("127.0.0.1:%d", freePort(t)),
+				"--status-fd", "3", "--image-path", k.images(), "--work-path", k.logs(), k.id)
+			k.files = nil
+			w.Close()
+			awaitByte(t, status)
+			if err := checkpoint.cmd.Process.Signal(sig); err != nil {
+				t.Fatal(err)
+			}
+			res, err := k.finish(checkpoint)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if sig == unix.SIGTERM {
+				res.code(1).fails("criu has died", "")
+				k.status(specs.StateRunning)
+			}
+			if k.frozen() {
+				k.command("resume", k.id).must()
+			}
+			k.ask()
+		})
+	}
 }
 
 func TestCheckpointAutoDedup(t *testing.T) {

@@ -53,12 +53,12 @@ func (c *container) counter() *counter {
 	return k
 }
 
-// holding makes a counter of a program that holds something (testdata/holder.c), and
-// says with each answer whether it still does.
+// holding makes a counter of a program that holds something, and says with each answer
+// whether it still does (see holderHelper).
 func (k *counter) holding(kind, argument string) *counter {
 	k.t.Helper()
-	k.compile("holder")
-	k.args("/holder", kind, argument)
+	k.helper(holderHelper)
+	k.args("/helper", kind, argument)
 	return k
 }
 

@@ -51,9 +51,25 @@ var suite struct {
 // helperEnv has the test binary be a program inside of a container.
 const helperEnv = "BERTH_TEST_HELPER"
 
+// helpers are the programs by what helperEnv has to say.
+func helpers() map[string]func(args []string) error {
+	return map[string]func(args []string) error{notifyHelper: sendNotifications, holderHelper: hold}
+}
+
+// helper mounts the test binary on /helper, to be the program that is named.
+func (c *container) helper(name string) *container {
+	c.t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.spec.Process.Env = append(c.spec.Process.Env, helperEnv+"="+name)
+	return c.mount("/helper", "bind", self, "bind", "ro")
+}
+
 func TestMain(m *testing.M) {
-	if os.Getenv(helperEnv) == notifyHelper {
-		if err := sendNotifications(os.Args[1:]); err != nil {
+	if helper := helpers()[os.Getenv(helperEnv)]; helper != nil {
+		if err := helper(os.Args[1:]); err != nil {
 			fmt.Println(err)
 			os.Exit(1)
 		}

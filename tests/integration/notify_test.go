@@ -127,12 +127,8 @@ func (m *serviceManager) silent() {
 // notifies makes the container run a script with the helper as /helper.
 func (c *container) notifies(script string) *container {
 	c.t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	c.spec.Process.Env = append(c.spec.Process.Env, "NOTIFY_SOCKET=/nowhere", helperEnv+"="+notifyHelper)
-	return c.mount("/helper", "bind", self, "bind", "ro").sh(script)
+	c.spec.Process.Env = append(c.spec.Process.Env, "NOTIFY_SOCKET=/nowhere")
+	return c.helper(notifyHelper).sh(script)
 }
 
 // TestNotifyForeground: only that the container is ready goes on to the manager, and it

@@ -56,11 +56,15 @@ type Task struct {
 	// OwnGroup gives criu a process group of its own, so that what somebody types at
 	// the caller's terminal does not interrupt it half-way.
 	OwnGroup bool
+	// DieWithCaller kills criu when the thread that has started it ends: for a task that
+	// may wait for ever. One that does not is better finished.
+	DieWithCaller bool
 	// Launch calls start, which starts criu, on the thread whose mount namespace criu
 	// shall have; nil starts it on the caller's.
 	Launch func(start func() error) error
-	// Started is told criu's pid before criu is told what to do; nil for nobody.
-	Started func(pid int) error
+	// Started is told the process before criu is told what to do; nil for nobody. It may
+	// signal it at any time, and wait for it never.
+	Started func(criu *os.Process) error
 	// Notify is told of criu's steps by their names ("post-restore"); pid is that of
 	// the restored process where the step has one. The file, which is nil but for
 	// "orphan-pts-master", is the callee's. An error ends criu's work, which undoes
@@ -108,7 +112,7 @@ func (t *Task) run() (*rpc.CriuResp, error) {
 	}
 	var answer *rpc.CriuResp
 	if t.Started != nil {
-		err = t.Started(process.Process.Pid)
+		err = t.Started(process.Process)
 	}
 	if err == nil {
 		answer, err = t.converse()
@@ -137,6 +141,9 @@ func (t *Task) start() (*exec.Cmd, error) {
 	}
 	cmd.ExtraFiles = t.files
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: t.OwnGroup}
+	if t.DieWithCaller {
+		cmd.SysProcAttr.Pdeathsig = unix.SIGKILL
+	}
 	launch := t.Launch
 	if launch == nil {
 		launch = func(start func() error) error { return start() }

@@ -98,7 +98,7 @@ func TestRun(t *testing.T) {
 	task := newTask(t, "pre-restore post-restore done")
 	var steps []string
 	started := 0
-	task.Started = func(pid int) error { started = pid; return nil }
+	task.Started = func(criu *os.Process) error { started = criu.Pid; return nil }
 	task.Notify = func(step string, pid int, file *os.File) error {
 		if pid != 42 || file != nil {
 			t.Errorf("%s: pid %d, file %v", step, pid, file)
@@ -165,12 +165,12 @@ func TestRunFails(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			task := newTask(t, test.script)
 			task.Notify = func(string, int, *os.File) error { return test.notify }
-			task.Started = func(int) error { return test.start }
+			task.Started = func(*os.Process) error { return test.start }
 			err := task.Run()
 			if err == nil || test.is != nil && !errors.Is(err, test.is) || !strings.Contains(err.Error(), test.text) {
 				t.Errorf("error %v, want %v %s", err, test.is, test.text)
 			}
-			if test.is == broken && errors.As(err, new(*Refused)) {
+			if errors.Is(test.is, broken) && errors.As(err, new(*Refused)) {
 				t.Errorf("the error %v hides why", err)
 			}
 		})
