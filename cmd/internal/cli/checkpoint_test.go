@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -30,6 +31,16 @@ func TestParsePageServer(t *testing.T) {
 			t.Errorf("%q: %+v, %v; want %s", text, got, err, want)
 		}
 	}
+}
+
+func FuzzParsePageServer(f *testing.F) {
+	f.Add("[::1]:27")
+	f.Fuzz(func(t *testing.T, text string) {
+		s, err := parsePageServer(text)
+		if err == nil && (s.Port < 1 || s.Port > 65535 || !netip.MustParseAddr(s.Address).IsValid()) {
+			t.Errorf("%q: %+v", text, s)
+		}
+	})
 }
 
 func TestCriuPaths(t *testing.T) {

@@ -30,7 +30,7 @@ func (a *app) restoreCommand() *cobra.Command {
 		Short: "make a container of a checkpoint",
 		Long: `Makes a container of the bundle and of the processes that "checkpoint" has saved,
 waits for it and deletes it. The exit status is that of the container's first process,
-128+n when signal n killed it. The images are not changed.`,
+128+n when signal n killed it.`,
 		Args:              a.arguments(1, 1),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(_ *cobra.Command, args []string) (err error) {
