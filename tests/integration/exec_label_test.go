@@ -26,7 +26,7 @@ func TestExecAppArmor(t *testing.T) {
 			c := newContainer(t)
 			c.spec.Process.ApparmorProfile, c.spec.Process.NoNewPrivileges = container, nnp
 			c.running()
-			show := []string{c.id, "sh", "-c", "cat /proc/self/attr/current; { echo x >/tmp/x; } 2>/dev/null || echo refused"}
+			show := []string{c.id, "sh", "-c", "cat /proc/self/attr/current; (echo x >/tmp/x) 2>/dev/null || echo refused"}
 			want(t, "inherited", c.execOut(show...), container+" (enforce)\nrefused")
 			want(t, "by option", c.execOut(append([]string{"--apparmor", other}, show...)...), other+" (enforce)\nrefused")
 			want(t, "with no_new_privs", c.execOut(append([]string{"--no-new-privs", "--apparmor", other}, show...)...), other+" (enforce)\nrefused")
