@@ -221,6 +221,7 @@ func (cr *creation) planCgroup() error {
 		return err
 	}
 	cr.cgroup = m
+	unit, unitUser := m.Unit()
 	cr.saved = savedState{
 		Format: stateFormat, ID: cr.id, OCIVersion: cr.cfg.SpecVersion,
 		Bundle: cr.cfg.Bundle, Rootfs: cr.cfg.Rootfs.Path, Created: time.Now().UTC(),
@@ -228,7 +229,7 @@ func (cr *creation) planCgroup() error {
 		Namespaces: uint32(cr.cfg.Namespaces.Types()), NoNewKeyring: cr.cfg.NoNewKeyring,
 		JoinedNamespaces: uint32(cr.cfg.Namespaces.Types() &^ cr.cfg.Namespaces.NewFlags()),
 		MemoryPolicy:     cr.cfg.MemoryPolicy, CgroupPaths: m.Paths(), CgroupRootless: cr.cfg.Cgroup.Rootless,
-		SystemdUnit:       m.Unit(),
+		SystemdUnit: unit, SystemdUser: unitUser,
 		RootfsPropagation: uint64(cr.cfg.Rootfs.Propagation), MountLabel: cr.cfg.MountLabel,
 		CgroupSubgroup: path.Join(cr.cfg.Cgroup.Subgroup, cr.cfg.Cgroup.Delegated),
 		Poststart:      cr.cfg.Hooks.Poststart, Poststop: cr.cfg.Hooks.Poststop,

@@ -60,7 +60,8 @@ func (r *restoration) strictCgroups() bool { return r.o.ManageCgroupsMode == "st
 // ignoreCgroups says that criu leaves the processes in its own cgroups, which have to be
 // made the container's then. Systemd does that with any.
 func (r *restoration) ignoreCgroups() bool {
-	return r.o.ManageCgroupsMode == "ignore" && r.cgroup.Unit() == ""
+	unit, _ := r.cgroup.Unit()
+	return r.o.ManageCgroupsMode == "ignore" && unit == ""
 }
 
 // Restore makes a container of a checkpoint. On error nothing of it is left.

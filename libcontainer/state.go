@@ -71,8 +71,11 @@ type savedState struct {
 	// filter notifies.
 	ListenerPath     string `json:"listenerPath,omitempty"`
 	ListenerMetadata string `json:"listenerMetadata,omitempty"`
-	// SystemdUnit is cgroups.Manager.Unit.
+	// SystemdUnit is the name of cgroups.Manager.Unit.
 	SystemdUnit string `json:"systemdUnit,omitempty"`
+	// SystemdUser is the user of the host whose service manager has the unit; 0 for the
+	// host's.
+	SystemdUser int `json:"systemdUser,omitempty"`
 	// CgroupSubgroup is the path below the container's cgroup (v2) of the one that its
 	// processes begin in, "" when that is itself.
 	CgroupSubgroup string `json:"cgroupSubgroup,omitempty"`

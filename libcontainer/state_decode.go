@@ -64,6 +64,8 @@ func (r *stateReader) setting(st *savedState, key string) bool {
 		return readNumber(r, &st.Namespaces)
 	case "joinedNamespaces":
 		return readNumber(r, &st.JoinedNamespaces)
+	case "systemdUser":
+		return readNumber(r, &st.SystemdUser)
 	case "rootfsPropagation":
 		return readNumber(r, &st.RootfsPropagation)
 	case "noNewKeyring":

@@ -31,6 +31,7 @@ func (st *savedState) encode() ([]byte, error) {
 	e.texts("cgroupPaths", st.CgroupPaths)
 	e.flag("cgroupRootless", st.CgroupRootless)
 	e.optionalText("systemdUnit", st.SystemdUnit)
+	e.optionalNumber("systemdUser", uint64(st.SystemdUser))
 	e.optionalText("cgroupSubgroup", st.CgroupSubgroup)
 	e.raw("resources", st.Resources)
 	e.optionalNumber("namespaces", uint64(st.Namespaces))

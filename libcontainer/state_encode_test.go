@@ -27,7 +27,7 @@ func fullState() savedState {
 		RootfsPropagation: 1 << 18, MountLabel: "l:s0",
 		MemoryPolicy: &configs.MemoryPolicy{Mode: 2, Flags: 1 << 14, Nodes: configs.BitSet{5, 1 << 63}},
 		Filtered:     true, FilterFlags: 8, ListenerPath: "/l", ListenerMetadata: "m\"",
-		CgroupSubgroup: "s/d", SystemdUnit: "u.scope",
+		CgroupSubgroup: "s/d", SystemdUnit: "u.scope", SystemdUser: 7,
 		ResctrlGroups: []string{"/g/mon_groups/\"i", "/g"}, ResctrlDir: "/g",
 		Network: []savedInterface{
 			{Name: "eth0", MAC: "02:00:00:00:00:01", Addresses: []string{"10.0.0.2/24", "fd00::2/64"}, Bridge: "br0", HostName: "bt0", HostMAC: "fe:00:00:00:00:01"},

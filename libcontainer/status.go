@@ -97,7 +97,8 @@ func (c *Container) hasFifo() bool {
 // cgroup is the manager of the container's cgroups.
 func (c *Container) cgroup() (cgroups.Manager, error) {
 	return cgroups.Load(c.saved.CgroupPaths, &configs.Cgroup{
-		Unit: c.saved.SystemdUnit, Unfinished: c.saved.PID == 0, Rootless: c.saved.CgroupRootless, Subgroup: c.saved.CgroupSubgroup,
+		Unit: c.saved.SystemdUnit, UnitUser: c.saved.SystemdUser, Unfinished: c.saved.PID == 0,
+		Rootless: c.saved.CgroupRootless, Subgroup: c.saved.CgroupSubgroup,
 	})
 }
 

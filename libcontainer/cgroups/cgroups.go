@@ -66,8 +66,8 @@ type Manager interface {
 	// "name=systemd"); "" is the key of v2. They are what the state keeps.
 	Paths() map[string]string
 	// Unit is the systemd unit that has the cgroups, for the state; "" when there is
-	// none.
-	Unit() string
+	// none. It is one of the service manager of this user, 0 for the host's.
+	Unit() (name string, user int)
 	// Hierarchies describe the mounted hierarchies, for mounts of type cgroup.
 	Hierarchies() []Hierarchy
 	// Pids lists the processes in the container's cgroup and below it.

@@ -61,7 +61,7 @@ func newUnit(c *configs.Cgroup, id string, mode Mode) (Manager, error) {
 }
 
 func loadUnit(paths map[string]string, c *configs.Cgroup, unified bool) Manager {
-	m := &unit{unit: systemd.Load(c.Unit, c.Rootless, unified), cgroup: c, running: true}
+	m := &unit{unit: systemd.Load(c.Unit, c.Rootless, c.UnitUser, unified), cgroup: c, running: true}
 	if unified {
 		m.files = v2.Load(paths, c)
 	} else {
@@ -78,7 +78,7 @@ func managedFiles[M files](m M, err error) (files, error) {
 	return m, nil
 }
 
-func (m *unit) Unit() string { return m.unit.Name() }
+func (m *unit) Unit() (name string, user int) { return m.unit.Name(), m.unit.User() }
 
 // CreateBirthplace starts a slice. A scope cannot be there before its first process.
 func (m *unit) CreateBirthplace() (*os.File, error) {

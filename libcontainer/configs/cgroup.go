@@ -14,6 +14,9 @@ type Cgroup struct {
 	Systemd bool
 	// Unit is the systemd unit that a container that exists has; "" for none.
 	Unit string
+	// UnitUser is the user of the host whose service manager has the unit, when Rootless;
+	// 0 is the caller.
+	UnitUser int
 	// Unfinished says that the create of a container that exists was killed, or goes on.
 	Unfinished bool
 	// Resources is linux.resources, never nil, with Devices emptied: they are

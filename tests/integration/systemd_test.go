@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -463,11 +464,7 @@ func TestSystemdRestore(t *testing.T) {
 // TestSystemdUser: an ordinary user's containers are units of his own service manager,
 // wherever he calls from.
 func TestSystemdUser(t *testing.T) {
-	needSystemd(t)
-	only(t, suite.unified, "cgroup v2")
-	runtime := fmt.Sprintf("/run/user/%d", userID)
-	_, err := os.Stat(runtime + "/systemd/private")
-	only(t, err == nil, fmt.Sprintf("machines with a service manager of user %d (systemctl start user@%d.service)", userID, userID))
+	runtime := needUserManager(t)
 	for _, test := range []string{"private socket", "bus", "nothing"} {
 		t.Run(test, func(t *testing.T) {
 			if test != "private socket" {
@@ -505,6 +502,53 @@ func TestSystemdUser(t *testing.T) {
 			}
 		})
 	}
+}
+
+// needUserManager is for tests of an ordinary user's own systemd, whose runtime directory
+// it tells.
+func needUserManager(t *testing.T) (runtime string) {
+	t.Helper()
+	needSystemd(t)
+	only(t, suite.unified, "cgroup v2")
+	runtime = fmt.Sprintf("/run/user/%d", userID)
+	_, err := os.Stat(runtime + "/systemd/private")
+	only(t, err == nil, fmt.Sprintf("machines with a service manager of user %d (systemctl start user@%d.service)", userID, userID))
+	return runtime
+}
+
+// TestSystemdUserByRoot: root changes and deletes what is a unit of a user's manager.
+func TestSystemdUserByRoot(t *testing.T) {
+	onlyBerth(t)
+	needUserManager(t)
+	c := newScope(t).rootless()
+	c.spec.Linux.CgroupsPath = "user.slice:" + suite.token + ":" + c.id
+	c.args("sleep", "1000").create().start()
+	c.cgroup = cgroupOf(t, c.pid)
+	// Root's own, which are of no use here.
+	c.credential, c.global = nil, nil
+	c.env = append(c.env, "XDG_RUNTIME_DIR="+c.dir, "DBUS_SESSION_BUS_ADDRESS=unix:path="+c.dir+"/bus")
+	c.command("update", "--pids-limit", "44", c.id).must().silent()
+	want(t, "limit", c.cgroupFile("pids", "pids.max"), "44")
+	want(t, "TasksMax", userShow(t, c.unit(), "TasksMax"), "44")
+	c.command("delete", "--force", c.id).must().silent()
+	c.wait()
+	want(t, "state of the unit", userShow(t, c.unit(), "LoadState"), "not-found")
+	if left := cgroupsOf(c.id); len(left) > 0 {
+		t.Errorf("cgroups left: %q", left)
+	}
+}
+
+// userShow is show for the user's manager.
+func userShow(t *testing.T, unit, property string) string {
+	t.Helper()
+	cmd := exec.Command("systemctl", "--user", "show", "--property", property, "--value", unit)
+	cmd.Env = append(os.Environ(), fmt.Sprintf("XDG_RUNTIME_DIR=/run/user/%d", userID))
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: userID, Gid: userID}}
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("systemctl --user show: %v: %s", err, out)
+	}
+	return strings.TrimSpace(string(out))
 }
 
 // TestSystemdNoUser: a user without a service manager is told so.

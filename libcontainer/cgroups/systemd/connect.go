@@ -20,6 +20,8 @@ const flag = "--systemd-cgroup"
 // manager is a service manager: that of the host, or of a user.
 type manager struct {
 	user bool
+	// uid is that user, as the host has it.
+	uid int
 	// sockets, when not nil, are where it is to be found.
 	sockets []socket
 }
@@ -52,7 +54,7 @@ func (m *manager) connect(deadline time.Time) (*conn, error) {
 		err = fmt.Errorf("%w; %w", err, e)
 	}
 	if m.user {
-		return nil, fmt.Errorf("%s: systemd does not run for user %d: %w", flag, hostUID(), err)
+		return nil, fmt.Errorf("%s: systemd does not run for user %d: %w", flag, m.uid, err)
 	}
 	return nil, fmt.Errorf("%s: systemd cannot be reached: %w", flag, err)
 }
@@ -63,7 +65,13 @@ func (m *manager) find() ([]socket, error) {
 		return m.sockets, nil
 	}
 	if m.user {
-		return userSockets(os.Getenv, hostUID())
+		getenv := os.Getenv
+		if m.uid != hostUID() {
+			// The environment leads to the caller's own manager: root deals with a
+			// user's container.
+			getenv = func(string) string { return "" }
+		}
+		return userSockets(getenv, m.uid)
 	}
 	// What sd_booted(3) looks at.
 	if _, err := os.Lstat("/run/systemd/system"); errors.Is(err, fs.ErrNotExist) {

@@ -40,6 +40,25 @@ func TestSockets(t *testing.T) {
 	}
 }
 
+// TestSocketsOfAnother: the environment is about the caller's own manager.
+func TestSocketsOfAnother(t *testing.T) {
+	t.Setenv("XDG_RUNTIME_DIR", "/mine")
+	t.Setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path=/bus/of/mine")
+	for uid, want := range map[int][]socket{
+		0:         {{path: "/mine/systemd/private"}, {path: "/bus/of/mine", bus: true}},
+		hostUID(): {{path: "/mine/systemd/private"}, {path: "/bus/of/mine", bus: true}},
+		987654:    {{path: "/run/user/987654/systemd/private"}, {path: "/run/user/987654/bus", bus: true}},
+	} {
+		u := Load("x.scope", true, uid, true)
+		got, err := u.manager.find()
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%d: got %v, %v, want %v", uid, got, err, want)
+		}
+	}
+	checkError(t, Load("x.scope", true, 987654, true).Connect(), "--systemd-cgroup: systemd does not run for user 987654: connect to /run/user/987654/systemd/private: no such file or directory; "+
+		"connect to /run/user/987654/bus: no such file or directory")
+}
+
 func TestParseAddress(t *testing.T) {
 	tests := []struct{ text, want, err string }{
 		{text: "unix:path=/a", want: "/a"},

@@ -50,6 +50,9 @@ func Plan(c *configs.Cgroup, id string, unified bool) (*Unit, error) {
 		return nil, fmt.Errorf("%s: %w", cgroupfs.PathField, err)
 	}
 	m := manager{user: c.Rootless}
+	if m.user {
+		m.uid = hostUID()
+	}
 	if _, err := m.find(); err != nil {
 		return nil, err
 	}
@@ -65,16 +68,23 @@ func Plan(c *configs.Cgroup, id string, unified bool) (*Unit, error) {
 	return u, nil
 }
 
-// Load is the unit of a container that exists, by what Name said. It speaks to nobody.
-func Load(name string, user, unified bool) *Unit {
+// Load is the unit of a container that exists, by what Name said; with user it is one of
+// the manager of that uid, as User said. It speaks to nobody.
+func Load(name string, user bool, uid int, unified bool) *Unit {
+	if user && uid == 0 {
+		uid = hostUID() // Earlier versions did not save it.
+	}
 	return &Unit{
 		name: unitName{unit: name}, unified: unified, started: true,
-		manager: manager{user: user}, patience: Patience,
+		manager: manager{user: user, uid: uid}, patience: Patience,
 	}
 }
 
 // Name is the unit's.
 func (u *Unit) Name() string { return u.name.unit }
+
+// User is the user of the host whose manager has the unit, 0 when it is the host's own.
+func (u *Unit) User() int { return u.manager.uid }
 
 // Cgroup is the absolute path of the unit's cgroup from the root of the hierarchies; ""
 // after Load.

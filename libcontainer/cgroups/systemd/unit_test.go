@@ -306,7 +306,7 @@ func TestStop(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newServer(t, tt.answer)
-			u := Load("x.scope", false, true)
+			u := Load("x.scope", false, 0, true)
 			u.manager = s.unit().manager
 			checkError(t, u.Stop(), tt.err)
 			if got := s.called(); got != tt.called {

@@ -257,7 +257,7 @@ func (m *Manager) Destroy() error {
 func (m *Manager) Delegate(int) error { return nil }
 
 // Unit is none: systemd knows nothing of the cgroups.
-func (m *Manager) Unit() string { return "" }
+func (m *Manager) Unit() (name string, user int) { return "", 0 }
 
 // Adopt does nothing: every process is born in the cgroup of the v2 hierarchy, and
 // enters the others by itself.

@@ -150,7 +150,7 @@ func (m *Manager) Take(pid int) error {
 }
 
 // Unit is none: systemd knows nothing of the cgroups.
-func (m *Manager) Unit() string { return "" }
+func (m *Manager) Unit() (name string, user int) { return "", 0 }
 
 // Adopt does nothing: every process is born in the cgroup, or enters it by itself.
 func (m *Manager) Adopt(int) error { return nil }
