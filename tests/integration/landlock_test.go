@@ -13,10 +13,15 @@ import (
 
 const landlockAnnotation = "run.berth.landlock"
 
-// landlocked gives the container Landlock rules, for which the kernel must have the ABI.
+// landlocked gives the container Landlock rules, for which the kernel must have the ABI,
+// unless it is older than that.
 func (c *container) landlocked(abi int, rules string) *container {
 	c.t.Helper()
 	onlyBerth(c.t)
+	since := map[int]struct{ major, minor int }{1: {5, 13}, 2: {5, 19}, 3: {6, 2}, 4: {6, 7}, 5: {6, 10}, 6: {6, 12}}[abi]
+	if !kernelAtLeast(c.t, since.major, since.minor) {
+		c.t.Skipf("requires Linux %d.%d", since.major, since.minor)
+	}
 	have, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
 	require(c.t, errno == 0 && int(have) >= abi, fmt.Sprintf("Landlock ABI %d", abi))
 	return c.annotate(landlockAnnotation, fmt.Sprintf(`{"abi": %d, %s}`, abi, rules))

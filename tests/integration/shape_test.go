@@ -34,6 +34,7 @@ var (
 		{"events", "cpu.throttling.periods", "left out when zero, which is up to the speed of the machine"},
 		{"events", "cpu.psi", "of runc 1.2"},
 		{"events", "memory.psi", "of runc 1.2"},
+		{"events", "memory.usage.max", "on cgroup v2 of runc 1.2"},
 		{"events", "blkio.psi", "of runc 1.2"},
 		{"features", "annotations.run.berth.", "of berth itself"},
 		{"features", "potentiallyUnsafeConfigAnnotations", "of runc 1.2"},
@@ -60,8 +61,8 @@ type shapes struct {
 	values        []string
 }
 
-// compare walks two documents. Lists of strings are sets; of others the first two are
-// compared, since all are alike.
+// compare walks two documents. Lists of strings are sets; others have elements that are
+// alike, and one is made of all to be compared.
 func (d *shapes) compare(path string, theirs, ours any) {
 	switch a := theirs.(type) {
 	case map[string]any:
@@ -108,7 +109,7 @@ func (d *shapes) compareLists(path string, theirs, ours []any) {
 		return
 	}
 	if kindOf(theirs[0]) != "string" || kindOf(ours[0]) != "string" {
-		d.compare(path+"[]", theirs[0], ours[0])
+		d.compare(path+"[]", merged(theirs), merged(ours))
 		return
 	}
 	for _, v := range theirs {
@@ -121,6 +122,20 @@ func (d *shapes) compareLists(path string, theirs, ours []any) {
 			d.more = append(d.more, path+"="+v.(string))
 		}
 	}
+}
+
+// merged is an element with all that any of a list has: what is zero is left out, which
+// may be the case in some.
+func merged(list []any) any {
+	all := make(map[string]any)
+	for _, v := range slices.Backward(list) {
+		object, ok := v.(map[string]any)
+		if !ok {
+			return list[0]
+		}
+		maps.Copy(all, object)
+	}
+	return all
 }
 
 // check complains of what is not meant.
