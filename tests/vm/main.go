@@ -17,7 +17,6 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,7 +27,7 @@ import (
 type options struct {
 	boot, payload, batches, skips, name string
 	timeout                             time.Duration
-	slow, atOnce                        int
+	slow                                int
 	verbose                             bool
 	names                               []string
 }
@@ -42,8 +41,6 @@ func main() {
 	flag.StringVar(&o.name, "name", "berth", "`name` of the runtime for the tests")
 	flag.DurationVar(&o.timeout, "timeout", 20*time.Minute, "time limit of one boot and its batches")
 	flag.IntVar(&o.slow, "slow", 4, "`factor` of the tests' own time limits")
-	// One that runs tests one after another keeps little more than one CPU busy.
-	flag.IntVar(&o.atOnce, "at-once", runtime.NumCPU(), "`number` of machines to run at once")
 	flag.BoolVar(&o.verbose, "v", false, "print what passes and skips, too")
 	flag.Parse()
 	o.names = flag.Args()
@@ -57,7 +54,7 @@ func main() {
 	os.Exit(status)
 }
 
-// run boots the machines, and tells the exit status: the worst of the
+// run boots the machines one after another, and tells the exit status: the worst of the
 // boots', or 1 when the batches are not as they should be.
 func run(ctx context.Context, o *options, out io.Writer) (int, error) {
 	batches, err := readTable(o.batches, parseBatches)
@@ -72,9 +69,22 @@ func run(ctx context.Context, o *options, out io.Writer) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	status, reports, err := bootAll(ctx, o, chosen, out)
-	if err != nil {
-		return status, err
+	status := 0
+	var reports []*report
+	for _, machine := range machines {
+		mine := slices.DeleteFunc(slices.Clone(chosen), func(b batch) bool { return b.machine != machine })
+		if len(mine) == 0 {
+			continue
+		}
+		p := newParser(out, machine, o.verbose)
+		stop := p.tickEach(time.Minute)
+		code, err := bootMachine(ctx, o, machine, script(o, machine, mine), p)
+		stop()
+		if err != nil {
+			return status, err
+		}
+		status = max(status, code)
+		reports = append(reports, p.finish(mine)...)
 	}
 	complaints := judge(reports, accepted, len(o.names) == 0)
 	if status == 0 && len(complaints) > 0 {
@@ -93,46 +103,6 @@ func run(ctx context.Context, o *options, out io.Writer) (int, error) {
 	}
 	_, err = io.WriteString(out, b.String())
 	return status, err
-}
-
-// bootAll runs the batches, as many machines at once as it may, and tells the worst status
-// of the boots.
-func bootAll(ctx context.Context, o *options, chosen []batch, out io.Writer) (int, []*report, error) {
-	type ended struct {
-		status  int
-		reports []*report
-		err     error
-	}
-	var all []chan ended
-	lines := &lineWriter{out: out}
-	free := make(chan struct{}, max(o.atOnce, 1))
-	for _, machine := range machines {
-		mine := slices.DeleteFunc(slices.Clone(chosen), func(b batch) bool { return b.machine != machine })
-		if len(mine) == 0 {
-			continue
-		}
-		free <- struct{}{}
-		end := make(chan ended, 1)
-		all = append(all, end)
-		go func() {
-			defer func() { <-free }()
-			p := newParser(lines.named(machine), machine, o.verbose)
-			stop := p.tickEach(time.Minute)
-			status, err := bootMachine(ctx, o, machine, script(o, machine, mine), p)
-			stop()
-			end <- ended{status, p.finish(mine), err}
-		}()
-	}
-	status := 0
-	var reports []*report
-	var errs []error
-	for _, c := range all {
-		end := <-c
-		status = max(status, end.status)
-		reports = append(reports, end.reports...)
-		errs = append(errs, end.err)
-	}
-	return status, reports, errors.Join(errs...)
 }
 
 // bootMachine runs a script in a machine, whose stdout goes to w. It tells the script's

@@ -30,29 +30,6 @@ type report struct {
 // skipped is a test that did not run.
 type skipped struct{ test, reason string }
 
-// lineWriter writes the lines of several machines to one file.
-type lineWriter struct {
-	mu  sync.Mutex
-	out io.Writer
-}
-
-// named begins all that is written with a name. A write is to be a line.
-func (l *lineWriter) named(name string) io.Writer { return &namedWriter{l, name} }
-
-type namedWriter struct {
-	*lineWriter
-	name string
-}
-
-func (n *namedWriter) Write(b []byte) (int, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if _, err := fmt.Fprintf(n.out, "%s: %s", n.name, b); err != nil {
-		return 0, err
-	}
-	return len(b), nil
-}
-
 // parser reads the output of `go test -v`, and prints what is worth it at once: all that
 // belongs to no test, and to those that fail.
 type parser struct {
@@ -125,7 +102,7 @@ func (p *parser) line(s string) {
 	if name, ok := strings.CutPrefix(s, beginMark); ok {
 		p.end()
 		p.reports = append(p.reports, &report{batch: name, machine: p.machine, status: -1})
-		p.print(s)
+		p.print(s + " on " + p.machine)
 		return
 	}
 	if len(p.reports) == 0 {

@@ -123,8 +123,8 @@ func parse(t *testing.T, text string, chunk int, verbose bool, names ...string) 
 func TestParser(t *testing.T) {
 	for _, chunk := range []int{1, 7, 100000} {
 		printed, reports := parse(t, output, chunk, false, "one", "two", "three")
-		want := "before\n== batch one\n== some title\n    b_test.go:7: got 1: want 2\n--- FAIL: TestB (0.01s)\nFAIL\n" +
-			"== batch two\nTestE did not end; it said:\npanic: oh\n\ngoroutine 1\n"
+		want := "before\n== batch one on v2\n== some title\n    b_test.go:7: got 1: want 2\n--- FAIL: TestB (0.01s)\nFAIL\n" +
+			"== batch two on v2\nTestE did not end; it said:\npanic: oh\n\ngoroutine 1\n"
 		if printed != want {
 			t.Errorf("printed %q, want %q", printed, want)
 		}
@@ -159,7 +159,7 @@ func TestParserTick(t *testing.T) {
 	write("--- PASS: TestA (100.00s)\n")
 	p.tick()
 	p.tick()
-	if want := "== batch one\n... still in TestA\n"; out.String() != want {
+	if want := "== batch one on v2\n... still in TestA\n"; out.String() != want {
 		t.Errorf("printed %q, want %q", out.String(), want)
 	}
 }
