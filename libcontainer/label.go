@@ -3,6 +3,7 @@
 package libcontainer
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -47,12 +48,20 @@ func mountLabel(cfg *configs.Config) string {
 	return cfg.MountLabel
 }
 
-// haveSELinux says whether the kernel runs SELinux: only then is its file system
-// mounted.
+// haveSELinux says whether the kernel runs SELinux, with a policy: only then is its file
+// system mounted, and without a policy the kernel takes any label, and confines nobody.
 func haveSELinux() bool {
 	var st unix.Statfs_t
-	return unix.Statfs("/sys/fs/selinux", &st) == nil && st.Type == unix.SELINUX_MAGIC
+	if unix.Statfs("/sys/fs/selinux", &st) != nil || st.Type != unix.SELINUX_MAGIC {
+		return false
+	}
+	label, err := os.ReadFile("/proc/self/attr/current")
+	return err == nil && ofPolicy(label)
 }
+
+// ofPolicy says whether a process's label is USER:ROLE:TYPE. Without a policy it is
+// "kernel", or "init" since Linux 6.8.
+func ofPolicy(label []byte) bool { return bytes.IndexByte(label, ':') > 0 }
 
 // haveAppArmor says whether the kernel runs AppArmor. The file is there, with an N,
 // where it is built in and turned off.

@@ -76,6 +76,16 @@ func TestCheckLabels(t *testing.T) {
 	}
 }
 
+func TestOfPolicy(t *testing.T) {
+	for label, want := range map[string]bool{
+		"system_u:system_r:kernel_t:s0\x00": true, "u:r:t": true, "kernel\x00": false, "init\x00": false, "": false, ":": false,
+	} {
+		if got := ofPolicy([]byte(label)); got != want {
+			t.Errorf("%q: %v", label, got)
+		}
+	}
+}
+
 // The label of mounts, unlike that of the process, is no error where there is no SELinux.
 func TestMountLabel(t *testing.T) {
 	got := mountLabel(&configs.Config{MountLabel: "x"})

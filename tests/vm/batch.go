@@ -13,7 +13,15 @@ import (
 )
 
 // machines are the kinds of machines that boot knows, in the order they are booted in.
-var machines = []string{"v2", "v1"}
+var machines = []string{"v2", "v1", "legacy"}
+
+// cgroupMode is what tests/integration/run calls the cgroups of a machine.
+func cgroupMode(machine string) string {
+	if machine == "v2" {
+		return "v2"
+	}
+	return "v1"
+}
 
 // batch is a line of the table of batches.
 type batch struct {

@@ -220,6 +220,7 @@ func TestRun(t *testing.T) {
 	}{
 		"good":        {`exec bash -c "$5"`, "a | v1 | " + pass + "\nb | v2 | cd /; exit() { :; }; " + pass, 0, "ok\n"},
 		"failure":     {`exec bash -c "$5"`, "a | v1 | " + pass + "; exit 3", 1, "a: status 3\n"},
+		"legacy":      {`exec bash -c "$5"`, "a | legacy | test $MODES = v1; " + pass, 0, "ok\n"},
 		"variables":   {`exec bash -c "$5"`, "a | v1 | test $NAME$MODES$SLOW$CI = some-oci.v15true; " + pass, 0, "ok\n"},
 		"no machine":  {`exit 125`, "a | v1 | " + pass, 125, "a: did not end\n"},
 		"out of time": {`exit 124`, "a | v1 | " + pass, 124, "a: did not end\n"},
