@@ -15,7 +15,6 @@ package main
 
 import (
 	"os"
-	"runtime"
 	"runtime/debug"
 
 	"github.com/berth-run/berth/cmd/internal/cli"
@@ -24,14 +23,6 @@ import (
 // commit is set by the linker (-X main.commit=…); a build outside a git
 // checkout has none.
 var commit string
-
-// init keeps the main goroutine on the main thread for good. The engine's
-// builder goroutine enters the container on a thread of its own and that
-// thread dies with it; were it the main thread, /proc/self and the
-// thread-group leader would be inside the container.
-func init() {
-	runtime.LockOSThread()
-}
 
 func main() {
 	// A command lives for milliseconds and its heap for as long. What stays,

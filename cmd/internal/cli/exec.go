@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime/debug"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/spf13/cobra"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/berth-run/berth/libcontainer"
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/signals"
 	"github.com/berth-run/berth/specconv"
 )
 
@@ -90,9 +90,12 @@ func (o *execOptions) declare(f *pflag.FlagSet) {
 func (a *app) exec(id string, command []string, o *execOptions, flags *pflag.FlagSet) (int, error) {
 	// The start of a paused one waits until somebody resumes the container. Until then
 	// signals are berth's own.
-	var signals *caughtSignals
+	var caught *signals.Caught
+	var err error
 	if !o.detach && !o.ignorePaused {
-		signals = catchUsual()
+		if caught, err = catchEarly(); err != nil {
+			return 0, err
+		}
 	}
 	c, err := a.load(id)
 	if err != nil {
@@ -129,35 +132,28 @@ func (a *app) exec(id string, command []string, o *execOptions, flags *pflag.Fla
 		}
 		return 0, p.Close()
 	}
-	return a.execForeground(c, process, options, signals)
+	return a.execForeground(c, process, options, caught)
 }
 
-// execForeground stays with the program until it has exited. Signals may be nil: then
-// they are caught once the program runs.
-func (a *app) execForeground(c *libcontainer.Container, process *configs.Process, o *libcontainer.ExecOptions, signals *caughtSignals) (int, error) {
+// execForeground stays with the program until it has exited. Caught may be nil: then
+// signals are kept once the program runs.
+func (a *app) execForeground(c *libcontainer.Container, process *configs.Process, o *libcontainer.ExecOptions, caught *signals.Caught) (int, error) {
 	t := &terminal{stdin: a.stdin, stdout: a.stdout}
 	defer t.restore()
 	if process.Terminal {
 		o.Console = t.attach
 	}
-	if signals != nil {
-		o.Prepare = signals.await
-	}
 	p, err := c.Exec(process, o)
 	if err != nil {
 		return 0, err
 	}
-	if signals == nil {
-		signals = catchUsual()
-		signals.await()
+	if caught == nil {
+		if caught, err = catchEarly(); err != nil {
+			return 0, err
+		}
 	}
-	a.log.flush()
-	// This process may live for months now.
-	debug.SetGCPercent(100)
-
 	t.run()
-	go signals.forward(p.Signal, t, a.log)
-	status, err := p.Wait()
+	status, err := a.attend(p, caught, t)
 	return status, errors.Join(err, t.drain())
 }
 
