@@ -119,6 +119,7 @@ func (a *app) completionCommand() *Command {
 		Long: a.named(`Generate the autocompletion script for berth for the specified shell.
 See each sub-command's help for details on how to use the generated script.
 `),
+		complete: completeNothing,
 	}
 	for _, s := range shells() {
 		c.add(a.shellCommand(s))
