@@ -4,7 +4,6 @@ package cli
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -61,54 +60,6 @@ func TestStopAtFirstArgument(t *testing.T) {
 		if n := len(args); force == stop || stop != (n == 2) {
 			t.Errorf("stop %v: force %v with %d arguments", stop, force, n)
 		}
-	}
-}
-
-// TestComplete asks as the completion scripts of all shells do.
-func TestComplete(t *testing.T) {
-	root := t.TempDir()
-	tests := []struct {
-		words []string
-		want  string
-	}{
-		{[]string{"st"}, "start state"},
-		{[]string{"--root", "/x", "crea"}, "create"},
-		{[]string{"--ro"}, "--root --rootless"},
-		{[]string{"kill", "--a"}, "--all"},
-		{[]string{"bui"}, ""},
-		{[]string{"--root", root, "state", ""}, ""},
-		{[]string{"completion", "b"}, "bash"},
-		{[]string{"mounts", ""}, "add remove"},
-		{[]string{"mounts", "add", "box", ""}, ""},
-	}
-	for _, test := range tests {
-		got := invoke(t, "berth", append([]string{requestPlain}, test.words...)...)
-		lines := strings.Split(strings.TrimSpace(got.stdout), "\n")
-		// The last line tells the script what to do besides.
-		words := strings.Join(lines[:len(lines)-1], " ")
-		if got.status != 0 || words != test.want || got.stderr != "" {
-			t.Errorf("%q: status %d, completions %q, stderr %q, want %q", test.words, got.status, words, got.stderr, test.want)
-		}
-	}
-}
-
-// TestCompletionScripts requires bash, for its own script.
-func TestCompletionScripts(t *testing.T) {
-	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
-		if got := invoke(t, "berth", "completion", shell); got.status != 0 || !strings.Contains(got.stdout, "__complete") {
-			t.Errorf("%s: status %d, %d bytes", shell, got.status, len(got.stdout))
-		}
-	}
-	bash, err := exec.LookPath("bash")
-	if err != nil {
-		t.Skip("no bash")
-	}
-	script := filepath.Join(t.TempDir(), "berth")
-	if err := os.WriteFile(script, []byte(invoke(t, "berth", "completion", "bash").stdout), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if out, err := exec.Command(bash, "-n", script).CombinedOutput(); err != nil {
-		t.Errorf("bash: %v: %s", err, out)
 	}
 }
 

@@ -62,7 +62,13 @@ func (a *app) completeRequest(root *Command, request []string) error {
 	a.addAllCommands(root)
 	last := len(words) - 1
 	candidates, directive := root.candidates(words[:last], words[last])
-	described := request[0] == requestDescribed && a.wantsDescriptions()
+	a.writeCandidates(candidates, request[0] == requestDescribed && a.wantsDescriptions())
+	fmt.Fprintf(&a.text, ":%d\n", directive)
+	return nil
+}
+
+// writeCandidates writes a line for each candidate.
+func (a *app) writeCandidates(candidates []candidate, described bool) {
 	for _, c := range candidates {
 		a.text.WriteString(c.word)
 		if described && c.about != "" {
@@ -72,8 +78,6 @@ func (a *app) completeRequest(root *Command, request []string) error {
 		}
 		a.text.WriteByte('\n')
 	}
-	fmt.Fprintf(&a.text, ":%d\n", directive)
-	return nil
 }
 
 // wantsDescriptions asks the variables by which a user has no descriptions of any
