@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Each of these costs system calls at every start and serves programs that
-// live long: reading the cpu limit of our own cgroup (which also keeps a file
-// open), watching it for changes, and naming the heap's mappings.
+// Each of these serves programs that live long, and costs system calls at every start:
+// keeping a file of our own cgroup open for its cpu limit, watching that for changes, and
+// naming the heap's mappings. The limit is read once all the same (Go 1.26), but does
+// not count.
 //go:debug containermaxprocs=0
 //go:debug updatemaxprocs=0
 //go:debug decoratemappings=0

@@ -121,6 +121,27 @@ func TestNoCgo(t *testing.T) {
 	}
 }
 
+// TestStart: every command pays for what is linked into berth, whether it is used or
+// not: inits, and the pages of tables that these fill.
+func TestStart(t *testing.T) {
+	forbidden := []string{"github.com/spf13/cobra", "net/http", "regexp", "regexp/syntax", "text/template", "text/template/parse"}
+	found := false
+	for _, p := range listPackages(t) {
+		if p.ImportPath != module+"cmd/berth" {
+			continue
+		}
+		found = true
+		for _, dep := range forbidden {
+			if slices.Contains(p.Deps, dep) {
+				t.Errorf("%s depends on %s", p.ImportPath, dep)
+			}
+		}
+	}
+	if !found {
+		t.Error("no berth found")
+	}
+}
+
 // TestBuilderImports: the builder runs on a thread inside a container, where
 // name look-ups would read the container's files and a goroutine would run on
 // another thread, outside.

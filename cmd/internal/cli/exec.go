@@ -5,10 +5,10 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
-	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/berth-run/berth/libcontainer"
@@ -44,9 +44,9 @@ type execOptions struct {
 	apparmor       string
 }
 
-func (a *app) execCommand() *cobra.Command {
+func (a *app) execCommand() *Command {
 	var o execOptions
-	c := &cobra.Command{
+	c := &Command{
 		Use:   "exec [flags] CONTAINER [COMMAND [ARG...]]",
 		Short: "run a further program in a container",
 		Long: `Runs a program in a container, and waits for it. Its environment, user, working
@@ -54,14 +54,15 @@ directory and rights are those of the container's own process, or those that the
 document of --process has; options and a command line change either. The exit status
 is that of the program, 128+n when signal n killed it, and 255 when there was an error
 before it ran.`,
-		Args:              a.arguments(1, 1<<30),
-		ValidArgsFunction: a.completeContainer,
-		RunE: func(c *cobra.Command, args []string) (err error) {
-			a.exitStatus, err = a.exec(args[0], args[1:], &o, c.Flags())
-			return err
-		},
+		args:     a.arguments(1, math.MaxInt),
+		complete: a.completeContainer,
 	}
-	o.declare(c.Flags())
+	f := c.Flags()
+	o.declare(f)
+	c.run = func(args []string) (err error) {
+		a.exitStatus, err = a.exec(args[0], args[1:], &o, f)
+		return err
+	}
 	return c
 }
 

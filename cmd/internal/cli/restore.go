@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/spf13/cobra"
-
 	"github.com/berth-run/berth/libcontainer"
 )
 
@@ -23,17 +21,17 @@ type restoreOptions struct {
 	lsmMount    string
 }
 
-func (a *app) restoreCommand() *cobra.Command {
+func (a *app) restoreCommand() *Command {
 	var o restoreOptions
-	c := &cobra.Command{
+	c := &Command{
 		Use:   "restore [flags] CONTAINER",
 		Short: "make a container of a checkpoint",
 		Long: `Makes a container of the bundle and of the processes that "checkpoint" has saved,
 waits for it and deletes it. The exit status is that of the container's first process,
 128+n when signal n killed it.`,
-		Args:              a.arguments(1, 1),
-		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE: func(_ *cobra.Command, args []string) (err error) {
+		args:     a.arguments(1, 1),
+		complete: completeNothing,
+		run: func(args []string) (err error) {
 			if o.detach {
 				_, err = a.restore(args[0], &o, nil)
 				return err

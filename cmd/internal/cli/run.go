@@ -5,8 +5,6 @@ package cli
 import (
 	"errors"
 
-	"github.com/spf13/cobra"
-
 	"github.com/berth-run/berth/libcontainer"
 	"github.com/berth-run/berth/libcontainer/signals"
 )
@@ -19,16 +17,16 @@ type runOptions struct {
 	noSubreaper bool
 }
 
-func (a *app) runCommand() *cobra.Command {
+func (a *app) runCommand() *Command {
 	var o runOptions
-	c := &cobra.Command{
+	c := &Command{
 		Use:   "run [flags] CONTAINER",
 		Short: "create and start a container",
 		Long: `Creates and starts the container of a bundle, waits for it and deletes it. The
 exit status is that of the container's program, 128+n when signal n killed it.`,
-		Args:              a.arguments(1, 1),
-		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE: func(_ *cobra.Command, args []string) (err error) {
+		args:     a.arguments(1, 1),
+		complete: completeNothing,
+		run: func(args []string) (err error) {
 			if !o.detach {
 				a.exitStatus, err = a.runForeground(args[0], &o)
 				return err
