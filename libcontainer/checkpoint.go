@@ -155,8 +155,11 @@ func (c *Container) dump(o *CheckpointOptions, m cgroups.Manager) error {
 		return err
 	}
 	r.task.DieWithCaller = o.LazyPages
-	defer r.holdSignals(o.LazyPages)()
-	return r.run()
+	release, err := r.holdSignals(o.LazyPages)
+	if err != nil {
+		return err
+	}
+	return errors.Join(r.run(), release())
 }
 
 // dumpOptions fills in what only a dump has.
