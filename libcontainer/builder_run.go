@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 
 	"github.com/berth-run/berth/nsenter"
 	"golang.org/x/sys/unix"
@@ -152,7 +153,14 @@ func (b *builderProcess) end() {
 func RunBuilder() {
 	const connFD = 3
 	unix.CloseOnExec(connFD)
-	conn := &msgConn{os.NewFile(connFD, "runtime")}
+	serveBuild(&msgConn{os.NewFile(connFD, "runtime")})
+}
+
+// serveBuild does what the runtime asks for over the connection. The calling goroutine has
+// its thread to itself from then on: it gets a root and a working directory of its own, and
+// moves between mount namespaces.
+func serveBuild(conn *msgConn) {
+	runtime.LockOSThread()
 	defer conn.close()
 	var hello builderHello
 	files, err := conn.receive(&hello)
