@@ -124,7 +124,7 @@ func TestNoCgo(t *testing.T) {
 // TestStart: every command pays for what is linked into berth, whether it is used or
 // not: inits, and the pages of tables that these fill.
 func TestStart(t *testing.T) {
-	forbidden := []string{"github.com/spf13/cobra", "net/http", "regexp", "regexp/syntax", "text/template", "text/template/parse"}
+	forbidden := []string{"crypto", "crypto/sha256", "github.com/spf13/cobra", "net/http", "os/signal", "regexp", "regexp/syntax", "text/template", "text/template/parse"}
 	found := false
 	for _, p := range listPackages(t) {
 		if p.ImportPath != module+"cmd/berth" {
