@@ -19,6 +19,7 @@ import (
 	"runtime/debug"
 
 	"github.com/berth-run/berth/cmd/internal/cli"
+	"github.com/berth-run/berth/libcontainer/stack"
 )
 
 // commit is set by the linker (-X main.commit=…); a build outside a git
@@ -26,6 +27,7 @@ import (
 var commit string
 
 func main() {
+	stack.Grow()
 	// A command lives for milliseconds and its heap for as long. What stays,
 	// the foreground of run, turns collection on again.
 	debug.SetGCPercent(-1)
