@@ -16,7 +16,6 @@ package main
 
 import (
 	"os"
-	"runtime/debug"
 
 	"github.com/berth-run/berth/cmd/internal/cli"
 	"github.com/berth-run/berth/libcontainer/stack"
@@ -28,8 +27,5 @@ var commit string
 
 func main() {
 	stack.Grow()
-	// A command lives for milliseconds and its heap for as long. What stays,
-	// the foreground of run, turns collection on again.
-	debug.SetGCPercent(-1)
 	os.Exit(cli.Main(os.Args, commit))
 }
