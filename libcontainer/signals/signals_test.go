@@ -5,6 +5,7 @@ package signals
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -162,7 +163,7 @@ func TestFaultsStayGos(t *testing.T) {
 		}
 		defer func() {
 			if r := recover(); r != nil {
-				os.Stdout.WriteString("recovered\n")
+				fmt.Println("recovered")
 			}
 		}()
 		var p *int
