@@ -161,11 +161,6 @@ func (c *Container) dump(o *CheckpointOptions, m cgroups.Manager) error {
 
 // dumpOptions fills in what only a dump has.
 func (c *Container) dumpOptions(r *criuRun, o *CheckpointOptions, m cgroups.Manager) error {
-	if o.NetworkLock != "" {
-		if err := r.need(31700, "network-lock"); err != nil {
-			return err
-		}
-	}
 	opts := r.task.Opts
 	opts.Pid = ptr(int32(c.saved.PID))
 	opts.LeaveRunning = ptr(o.LeaveRunning)

@@ -359,6 +359,10 @@ func TestCheckpointAutoDedup(t *testing.T) {
 
 func TestCheckpointNetworkLock(t *testing.T) {
 	k := newCounter(t).holding("tcp", "7777").up()
+	if criuVersion(t) < "3.19" {
+		k.tryCheckpoint("--tcp-established", "--network-lock", "skip").fails("needs criu 3.19", "")
+		return
+	}
 	k.checkpoint("--tcp-established", "--network-lock", "skip")
 	k.restore("--tcp-established", "--network-lock", "skip")
 	k.ask()

@@ -81,6 +81,7 @@ func (p *piped) end() int {
 func TestRestoreForeground(t *testing.T) {
 	c := newContainer(t).sh("while read x; do echo got $x; done; exit 7")
 	needCriu(t)
+	c.spec.Process.NoNewPrivileges = false
 	c.write()
 	first := c.piped("run", c.id)
 	first.say("one", "got one")
@@ -134,6 +135,7 @@ func (c *container) console(name string, command ...string) *os.File {
 func TestRestoreConsole(t *testing.T) {
 	c := newContainer(t).terminal().sh("echo ready; while read x; do echo got $x; stty size; done")
 	needCriu(t)
+	c.spec.Process.NoNewPrivileges = false
 	c.spec.Process.ConsoleSize = &specs.Box{Height: 33, Width: 111}
 	master := c.console("s", "run", "--detach")
 	readUntil(t, master, "ready")
@@ -160,6 +162,7 @@ func TestRestoreConsole(t *testing.T) {
 func TestRestoreTerminal(t *testing.T) {
 	c := newContainer(t).terminal().sh("echo ready; read x; echo got $x; stty size; exit 5")
 	needCriu(t)
+	c.spec.Process.NoNewPrivileges = false
 	c.write()
 	first := c.onTerminal(unix.Winsize{Row: 21, Col: 77}, "run", c.id)
 	first.until("ready")
@@ -196,6 +199,7 @@ func TestRestoreConsoleFlags(t *testing.T) {
 func TestShellJob(t *testing.T) {
 	c := newContainer(t).sh("echo ready; read x; echo got $x; exit 5")
 	needCriu(t)
+	c.spec.Process.NoNewPrivileges = false
 	c.write()
 	first := c.onTerminal(unix.Winsize{Row: 21, Col: 77}, "run", c.id)
 	first.until("ready")
@@ -436,6 +440,27 @@ func TestRestoreRights(t *testing.T) {
 	if err := unix.Prlimit(k.pid, unix.RLIMIT_CORE, nil, &limit); err != nil || limit != (unix.Rlimit{Cur: 7, Max: 8}) {
 		t.Errorf("RLIMIT_CORE %+v, %v", limit, err)
 	}
+}
+
+// TestRestoreRestrictions: a config that asks for more than the checkpoint has is refused.
+func TestRestoreRestrictions(t *testing.T) {
+	k := newCounter(t)
+	k.spec.Process.NoNewPrivileges = false
+	k.up()
+	k.checkpoint()
+	k.spec.Process.NoNewPrivileges = true
+	k.tryRestore().fails("process.noNewPrivileges", "")
+	k.nothingLeft()
+	k.spec.Process.NoNewPrivileges = false
+	k.spec.Linux.Seccomp = &specs.LinuxSeccomp{
+		DefaultAction: specs.ActAllow,
+		Syscalls:      []specs.LinuxSyscall{{Names: []string{"getcwd"}, Action: specs.ActErrno}},
+	}
+	k.tryRestore().fails("linux.seccomp", "")
+	k.nothingLeft()
+	k.spec.Linux.Seccomp = nil
+	k.restore()
+	k.ask()
 }
 
 // statusOf reads the first process's /proc/PID/status.
