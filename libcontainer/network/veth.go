@@ -98,17 +98,27 @@ func connect(host, inside *conn, netns *os.File, ports []*port, owner string) er
 
 // dyingError is that a name belongs to an interface which is about to go: that of a
 // container that has been deleted a moment ago.
-type dyingError struct{ index int32 }
+type dyingError struct {
+	// index is 0 for an interface that may have gone since, which otherwise tells of.
+	index     int32
+	otherwise error
+}
 
 func (dyingError) Error() string { return "the interface is being removed" }
 
 // doAfter carries a batch out, after what stands in its way and is dying anyway.
 func (c *conn) doAfter(batch func(*conn) []*request) error {
-	for {
+	for gone := 0; ; {
 		err := c.do(batch(c)...)
 		var dying dyingError
 		if !errors.As(err, &dying) {
 			return err
+		}
+		if dying.index == 0 {
+			if gone++; gone > 3 {
+				return dying.otherwise
+			}
+			continue
 		}
 		// This waits for the kernel to be done, whoever began.
 		if err := c.do(deleteLink(dying.index)); err != nil && !errors.Is(err, unix.ENODEV) {
@@ -181,11 +191,11 @@ func (p *port) explainCreate(host *conn, err error) error {
 		var l linkInfo
 		if host.do(getLink(unix.IFLA_IFNAME, p.HostName, &l, extSkipStats)) == nil {
 			if isDying(host, &l) {
-				return dyingError{l.index}
+				return dyingError{index: l.index}
 			}
 			return fmt.Errorf("%s.hostName: the host has an interface %q already%s: %w", p.Field, p.HostName, ofOwner(&l), unix.EEXIST)
 		}
-		return fmt.Errorf("%s.name: the container has an interface %q already: %w", p.Field, p.Name, unix.EEXIST)
+		return dyingError{otherwise: fmt.Errorf("%s.name: the container has an interface %q already: %w", p.Field, p.Name, unix.EEXIST)}
 	case errors.Is(err, unix.EPERM):
 		return fmt.Errorf("%s: create a veth pair: %w (the capability CAP_NET_ADMIN in the host's network namespace is needed)", p.Field, err)
 	case errors.Is(err, unix.EOPNOTSUPP):
@@ -273,11 +283,15 @@ func (p *port) explainClaim(host *conn, i int, name string, err error) error {
 	case err == nil && l.index == p.outer.index:
 		return nil // a batch before has claimed it
 	case err == nil && isDying(host, &l):
-		return dyingError{l.index}
+		return dyingError{index: l.index}
 	case err == nil:
 		who = l.name + ofOwner(&l)
 	}
-	return fmt.Errorf("%s: %s is in use on bridge %s by %s: %w", field, p.Addresses[i].Addr(), p.Bridge, who, unix.EADDRINUSE)
+	inUse := fmt.Errorf("%s: %s is in use on bridge %s by %s: %w", field, p.Addresses[i].Addr(), p.Bridge, who, unix.EADDRINUSE)
+	if l.index == 0 {
+		return dyingError{otherwise: inUse} // nobody has the name any more
+	}
+	return inUse
 }
 
 // Disconnect removes the host's ends of interfaces that Connect made, and the container's

@@ -245,14 +245,28 @@ func secondStart(ctx context.Context, s *stack) error {
 	if err := get("http://" + webAddress + "/health"); err != nil {
 		return err
 	}
-	return s.nothingLeft()
+	return s.nothingLeft(ctx)
 }
 
 // nothingLeft takes all down, by force this time, and looks for what should not be there.
-func (s *stack) nothingLeft() error {
+// The bridge stays: berth does not know who else counts on it.
+func (s *stack) nothingLeft(ctx context.Context) error {
 	if err := s.takeDown(); err != nil {
 		return err
 	}
+	// The kernel removes a container's interface with its namespace, in its own time.
+	if err := until(ctx, "wait for the interfaces to go", onlyBridge); err != nil {
+		return err
+	}
+	left, err := s.berth("list", "--quiet")
+	if err == nil && left != "" {
+		err = fmt.Errorf("containers are left: %s", left)
+	}
+	return err
+}
+
+// onlyBridge fails when there are interfaces of containers.
+func onlyBridge() error {
 	interfaces, err := net.Interfaces()
 	if err != nil {
 		return err
@@ -262,9 +276,5 @@ func (s *stack) nothingLeft() error {
 			return fmt.Errorf("interface %s is left", i.Name)
 		}
 	}
-	left, err := s.berth("list", "--quiet")
-	if err == nil && left != "" {
-		err = fmt.Errorf("containers are left: %s", left)
-	}
-	return err
+	return nil
 }

@@ -4,8 +4,6 @@ package integration
 
 import (
 	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -96,79 +94,6 @@ func TestEventsPressure(t *testing.T) {
 			}
 		}
 	}
-}
-
-// TestEventsLikeRunc compares the shape with that of runc on the same bundle.
-func TestEventsLikeRunc(t *testing.T) {
-	c := newContainer(t)
-	runc, err := exec.LookPath("runc")
-	require(t, err == nil, "runc")
-	stats := func() event {
-		c.running()
-		e := parseEvents(t, c.command("events", "--stats", c.id).must().out)[0]
-		c.command("delete", "--force", c.id).must()
-		c.killLeftovers()
-		if err := os.Remove(c.rootfs("ready")); err != nil {
-			t.Fatal(err)
-		}
-		return e
-	}
-	ours := stats()
-	ourRuntime, ourState := suite.runtime, c.state
-	suite.runtime, c.state = runc, filepath.Join(c.dir, "runc-state")
-	theirs := stats()
-	suite.runtime, c.state = ourRuntime, ourState
-	missing := compareShape("data", theirs.Data, ours.Data)
-	// What is zero is left out, and runc 1.1 does not know the last two.
-	extra := slices.DeleteFunc(compareShape("data", ours.Data, theirs.Data), func(s string) bool {
-		key := s[strings.LastIndexByte(s, '.')+1:]
-		return slices.Contains([]string{"cache", "usage", "kernel", "user", "ioServiceBytesRecursive", "ioServicedRecursive", "max", "psi"}, key)
-	})
-	missing = slices.DeleteFunc(missing, func(s string) bool {
-		return strings.HasSuffix(s, ".cache") || strings.HasPrefix(s, "data.blkio.ioService")
-	})
-	if len(missing) > 0 || len(extra) > 0 {
-		t.Errorf("missing %q, more %q", missing, extra)
-	}
-}
-
-// compareShape lists what a has and b has not, or has as another type.
-func compareShape(path string, a, b any) []string {
-	x, ok := a.(map[string]any)
-	if !ok {
-		if kindOf(a) != kindOf(b) {
-			return []string{path}
-		}
-		return nil
-	}
-	y, ok := b.(map[string]any)
-	if !ok {
-		return []string{path}
-	}
-	var missing []string
-	for k, v := range x {
-		w, ok := y[k]
-		if !ok {
-			missing = append(missing, path+"."+k)
-			continue
-		}
-		missing = append(missing, compareShape(path+"."+k, v, w)...)
-	}
-	return missing
-}
-
-func kindOf(v any) string {
-	switch v.(type) {
-	case nil:
-		return "null"
-	case float64:
-		return "number"
-	case string:
-		return "string"
-	case []any:
-		return "array"
-	}
-	return "object"
 }
 
 func TestEventsSeveral(t *testing.T) {

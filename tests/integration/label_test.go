@@ -23,14 +23,15 @@ func haveSELinux() bool {
 	return unix.Statfs("/sys/fs/selinux", &st) == nil && st.Type == unix.SELINUX_MAGIC
 }
 
-// appArmorProfile loads a profile that allows all but writing to /tmp, and tells its name.
-func appArmorProfile(t *testing.T) string {
+// appArmorProfile loads a profile that allows all but writing to /tmp, and tells its name,
+// which has word in it.
+func appArmorProfile(t *testing.T, word string) string {
 	t.Helper()
 	only(t, haveAppArmor(), "a kernel with AppArmor")
 	if _, err := exec.LookPath("apparmor_parser"); err != nil {
 		require(t, false, "apparmor_parser")
 	}
-	name := "berth-test-" + suite.token
+	name := "berth-test-" + suite.token + "-" + word
 	parser := func(option string) {
 		cmd := exec.Command("apparmor_parser", "-K", option)
 		cmd.Stdin = strings.NewReader(fmt.Sprintf("profile %s flags=(attach_disconnected) {\n"+
@@ -48,7 +49,7 @@ func appArmorProfile(t *testing.T) string {
 func TestAppArmor(t *testing.T) {
 	for _, nnp := range []bool{false, true} {
 		t.Run(fmt.Sprintf("no_new_privs %v", nnp), func(t *testing.T) {
-			profile := appArmorProfile(t)
+			profile := appArmorProfile(t, "run")
 			c := newContainer(t).sh("cat /proc/self/attr/current; cat /hook; echo x >/tmp/x || echo refused")
 			c.spec.Process.ApparmorProfile = profile
 			c.spec.Process.NoNewPrivileges = nnp
@@ -82,10 +83,12 @@ const (
 	fileLabel    = "system_u:object_r:container_file_t:s0:c0,c1"
 )
 
-// needLabel skips a test where the kernel has no policy that knows the label.
+// needLabel skips a test where the kernel has no policy that knows the label. Without a
+// policy it knows any.
 func needLabel(t *testing.T, label string) {
 	t.Helper()
-	only(t, haveSELinux() && os.WriteFile("/sys/fs/selinux/context", []byte(label), 0) == nil, "a policy with containers")
+	knows := func(label string) bool { return os.WriteFile("/sys/fs/selinux/context", []byte(label), 0) == nil }
+	only(t, haveSELinux() && knows(label) && !knows("no such label"), "a policy with containers")
 }
 
 // TestSELinux: the label is that of the process, and of its hooks in the container.

@@ -77,7 +77,9 @@ func run(ctx context.Context, o *options, out io.Writer) (int, error) {
 			continue
 		}
 		p := newParser(out, machine, o.verbose)
+		stop := p.tickEach(time.Minute)
 		code, err := bootMachine(ctx, o, machine, script(o, machine, mine), p)
+		stop()
 		if err != nil {
 			return status, err
 		}
@@ -126,7 +128,7 @@ func bootMachine(ctx context.Context, o *options, machine, script string, w io.W
 func script(o *options, machine string, batches []batch) string {
 	var s strings.Builder
 	// CI: what a test requires of the machine has to be there.
-	fmt.Fprintf(&s, "export NAME=%s MODES=%s SLOW=%d ROOTS=busybox PREBUILT=1 VERBOSE=1 CI=true\n", o.name, machine, o.slow)
+	fmt.Fprintf(&s, "export NAME=%s MODES=%s SLOW=%d ROOTS=busybox PREBUILT=1 VERBOSE=1 CI=true PATH=$PWD/criu/bin:$PATH\n", o.name, machine, o.slow)
 	for _, b := range batches {
 		fmt.Fprintf(&s, "echo; echo '%s%s'; start=$SECONDS\n", beginMark, b.name)
 		// A shell of its own: it may change directories and variables, and exit.

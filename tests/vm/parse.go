@@ -8,6 +8,8 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"sync"
+	"time"
 )
 
 // What the script in the machine prints around a batch.
@@ -31,12 +33,15 @@ type skipped struct{ test, reason string }
 // parser reads the output of `go test -v`, and prints what is worth it at once: all that
 // belongs to no test, and to those that fail.
 type parser struct {
+	mu      sync.Mutex
 	out     io.Writer
 	machine string
 	verbose bool
 	partial []byte
 	// test is the one that lines belong to, said what the tests have printed.
-	test    string
+	test string
+	// lately is the test of the last call of tick.
+	lately  string
 	said    map[string][]string
 	reports []*report
 }
@@ -47,6 +52,8 @@ func newParser(out io.Writer, machine string, verbose bool) *parser {
 
 // Write takes a part of the output. It never fails.
 func (p *parser) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	n := len(b)
 	for {
 		before, after, found := bytes.Cut(b, []byte{'\n'})
@@ -57,6 +64,34 @@ func (p *parser) Write(b []byte) (int, error) {
 		p.line(strings.TrimSuffix(string(p.partial), "\r"))
 		p.partial, b = p.partial[:0], after
 	}
+}
+
+// tickEach calls tick again and again, until stop is called.
+func (p *parser) tickEach(period time.Duration) (stop func()) {
+	done := make(chan struct{})
+	go func() {
+		ticker := time.NewTicker(period)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ticker.C:
+				p.tick()
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() { close(done) }
+}
+
+// tick is called now and then, and names a test that runs since the last call.
+func (p *parser) tick() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.test != "" && p.test == p.lately {
+		p.print("... still in " + p.test)
+	}
+	p.lately = p.test
 }
 
 // line takes one line.

@@ -143,6 +143,27 @@ func TestParser(t *testing.T) {
 	}
 }
 
+// TestParserTick: what takes long has a name.
+func TestParserTick(t *testing.T) {
+	var out bytes.Buffer
+	p := newParser(&out, "v2", false)
+	write := func(s string) {
+		if _, err := p.Write([]byte(s)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.tick()
+	write("== batch one\n=== RUN   TestA\n")
+	p.tick()
+	p.tick()
+	write("--- PASS: TestA (100.00s)\n")
+	p.tick()
+	p.tick()
+	if want := "== batch one on v2\n... still in TestA\n"; out.String() != want {
+		t.Errorf("printed %q, want %q", out.String(), want)
+	}
+}
+
 func TestParserVerbose(t *testing.T) {
 	if printed, _ := parse(t, output, 10, true); printed != output {
 		t.Errorf("printed %q", printed)
