@@ -49,6 +49,7 @@ type restoration struct {
 	creation
 	o         *RestoreOptions
 	run       *criuRun
+	criu      *os.Process
 	names     []string // of descriptorsFile
 	prepared  prepared
 	terminals []*os.File

@@ -33,6 +33,7 @@ func (r *restoration) makeCgroups() error {
 // criuStarted completes the cgroups. Systemd makes those of a scope around a process, and
 // criu, which waits, is as good a one as any.
 func (r *restoration) criuStarted(criu *os.Process) error {
+	r.criu = criu
 	if !r.strictCgroups() {
 		if err := r.limitCgroups(criu.Pid); err != nil {
 			return err

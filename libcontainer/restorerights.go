@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/berth-run/berth/libcontainer/configs"
@@ -43,8 +45,7 @@ func (r *restoration) openImages() (revert func() error, err error) {
 
 // checkRestrictions comes when all is restored and nothing of the program has run yet. What
 // a criu does not know of the images it leaves out without a word, as 3.17 does with
-// the first of these; and the checkpoint may be of another config. Criu does not stop
-// at an error here: so the processes must not survive it.
+// the first of these; and the checkpoint may be of another config.
 func (r *restoration) checkRestrictions() error {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", r.init.PID))
 	if err == nil {
@@ -53,8 +54,34 @@ func (r *restoration) checkRestrictions() error {
 	if err == nil {
 		return nil
 	}
-	if kerr := unix.PidfdSendSignal(int(r.init.PIDFD.Fd()), unix.SIGKILL, nil, 0); kerr != nil {
-		return errors.Join(err, kerr)
+	return errors.Join(err, r.killRestored())
+}
+
+// killRestored ends all that criu has restored, and criu. At an error criu would not stop
+// here: it would let the processes go, each that is still there. And if it found the first
+// one of a pid namespace dead it would wait for it, as that one waits for the others, which
+// are zombies until criu collects them. They stand still, so their numbers are theirs.
+func (r *restoration) killRestored() error {
+	tree, _, err := (&Container{store: r.store, id: r.id, saved: r.saved}).processTree(r.cgroup)
+	if err != nil {
+		tree = []int{r.init.PID}
+	}
+	for _, pid := range tree {
+		if kerr := unix.Kill(pid, unix.SIGKILL); kerr != nil && !errors.Is(kerr, unix.ESRCH) {
+			err = errors.Join(err, fmt.Errorf("kill %d: %w", pid, kerr))
+		}
+	}
+	return errors.Join(err, r.removeYard(), r.criu.Kill())
+}
+
+// removeYard removes the directory of the host's that criu has mounted cgroups in, for its
+// eyes only, once criu has died without doing so.
+func (r *restoration) removeYard() error {
+	mounts, err := readMounts(strconv.Itoa(r.criu.Pid))
+	for _, m := range mounts {
+		if strings.HasPrefix(filepath.Base(m.Mountpoint), ".criu.cgyard.") {
+			r.undo.push("remove what criu leaves", func() error { return os.Remove(m.Mountpoint) })
+		}
 	}
 	return err
 }

@@ -463,6 +463,53 @@ func TestRestoreRestrictions(t *testing.T) {
 	k.ask()
 }
 
+// TestRestoreRestrictionsAtOnce: of a refused restore no process runs, not for a moment, be
+// the pid namespace its own or not.
+func TestRestoreRestrictionsAtOnce(t *testing.T) {
+	for _, own := range []bool{true, false} {
+		t.Run(map[bool]string{true: "pid namespace", false: "host's pid namespace"}[own], func(t *testing.T) {
+			k := newCounter(t)
+			if !own {
+				k.without(specs.PIDNamespace)
+				hostSafe(k.container, specs.PIDNamespace)
+			}
+			k.spec.Process.NoNewPrivileges = false
+			k.sh("(while :; do echo >>/runs; done) & until [ -s /runs ]; do :; done; " + counts)
+			k.up()
+			tree := append(childrenOf(t, k.pid), k.pid)
+			k.checkpoint()
+			for _, pid := range tree { // whose numbers they want again
+				ends(pid)
+			}
+			reapZombies(t)
+			size := func() int { return len(readFile(t, k.rootfs("runs"))) }
+			before := size()
+			k.spec.Process.NoNewPrivileges = true
+			k.tryRestore().fails("process.noNewPrivileges", "")
+			k.nothingLeft()
+			if left, err := filepath.Glob(k.path("*", ".criu*")); err != nil || len(left) > 0 {
+				t.Errorf("criu leaves %q, %v", left, err)
+			}
+			if after := size(); after != before {
+				t.Errorf("the second process has run: %d bytes, %d before", after, before)
+			}
+		})
+	}
+}
+
+// childrenOf are the processes that a process has started and not collected.
+func childrenOf(t *testing.T, pid int) (all []int) {
+	t.Helper()
+	for _, word := range strings.Fields(readFile(t, fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))) {
+		child, err := strconv.Atoi(word)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, child)
+	}
+	return all
+}
+
 // statusOf reads the first process's /proc/PID/status.
 func (c *container) statusOf() map[string]string {
 	c.t.Helper()
