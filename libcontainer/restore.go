@@ -35,12 +35,14 @@ type RestoreOptions struct {
 //	mount points, process.json
 //	request                     ──▶  forks the first process, its namespaces
 //	             ◀── setup-namespaces
-//	hooks, devices of the host
+//	network, hooks, devices of
+//	  the host
 //	                            ──▶  mounts, files, memory, connections
 //	             ◀── orphan-pts-master: the terminal
 //	             ◀── post-restore
 //	state: from here on it is a
 //	  container that runs
+//	             ◀── network-unlock: packets pass
 //	                            ──▶  credentials
 //	             ◀── pre-resume: are they restricted as they should be?
 //	                            ──▶  lets the processes go
@@ -53,6 +55,7 @@ type restoration struct {
 	names     []string // of descriptorsFile
 	prepared  prepared
 	terminals []*os.File
+	hold      *networkHold
 }
 
 // Restore makes a container of a checkpoint. On error nothing of it is left.
@@ -109,8 +112,8 @@ func (r *restoration) prepareCriu() error {
 	if r.cfg.Process.Landlock != nil {
 		return errors.New(configs.LandlockField + ": a restored process cannot be confined by Landlock")
 	}
-	if r.cfg.Network != nil && !r.o.EmptyNetwork {
-		return fmt.Errorf("%s: can only be restored with --empty-ns network", r.cfg.Network.Field)
+	if r.cfg.Network != nil {
+		r.o.EmptyNetwork = true
 	}
 	if err := r.o.makeWork(); err != nil {
 		return err
@@ -135,6 +138,9 @@ func (r *restoration) prepareCriu() error {
 	}
 	if r.names, err = readDescriptors(r.o.ImagePath); err != nil {
 		return fmt.Errorf("image-path: %w", err)
+	}
+	if err := r.checkNetwork(); err != nil {
+		return err
 	}
 	opened, err := inheritFiles(&run.task, r.names, r.opts.Stdio)
 	run.files = append(run.files, opened...)
@@ -172,6 +178,9 @@ func (r *restoration) restoreProcesses() error {
 	if err := errors.Join(r.run.run(), revert()); err != nil {
 		return err
 	}
+	if err := r.hold.release(); err != nil { // if criu has not come to it
+		return err
+	}
 	return ignoreNoCgroup(r.cgroup.Freeze(false))
 }
 
@@ -185,6 +194,8 @@ func (r *restoration) notified(step string, pid int, file *os.File) error {
 		return r.namespacesReady(pid)
 	case "post-restore":
 		return r.restored(pid)
+	case "network-unlock":
+		return r.hold.release()
 	case "pre-resume":
 		return r.checkRestrictions()
 	}
@@ -201,12 +212,7 @@ func (r *restoration) namespacesReady(pid int) error {
 	r.init = nsenter.Adopt(pid, os.NewFile(uintptr(fd), "pidfd"))
 	r.undo.push("kill init", r.killInit)
 	if r.o.EmptyNetwork {
-		if err := r.startNetwork()(); err != nil {
-			return err
-		}
-		if err := r.moveNetDevices(); err != nil {
-			return err
-		}
+		return r.fillNetwork()
 	}
 	return r.runRuntimeHooks()
 }

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package network
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+
+	"github.com/berth-run/berth/libcontainer/configs"
+	"golang.org/x/sys/unix"
+)
+
+// What a container's builder does in its network namespace has to be done from outside for
+// a restored one, which has no builder.
+
+// within calls do on a thread that is in the network namespace netns is a file of.
+func within(netns *os.File, do func() error) error {
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread() // and never unlocked: the thread ends in there
+		if err := unix.Setns(int(netns.Fd()), unix.CLONE_NEWNET); err != nil {
+			done <- os.NewSyscallError("setns", err)
+			return
+		}
+		done <- do()
+	}()
+	return <-done
+}
+
+// LoopbackUpIn is LoopbackUp for the namespace that netns is a file of.
+func LoopbackUpIn(netns *os.File) error { return within(netns, LoopbackUp) }
+
+// SetSysctls sets those parameters of the list that are a network namespace's, in that of
+// netns. The files are the host's: which namespace they are about depends on who opens them.
+func SetSysctls(netns *os.File, list []configs.Sysctl) error {
+	return within(netns, func() error {
+		for _, s := range list {
+			if !strings.HasPrefix(s.Key, "net/") {
+				continue
+			}
+			if err := writeSetting("/proc/sys/"+s.Key, s.Value); err != nil {
+				return fmt.Errorf("linux.sysctl: %w", err)
+			}
+		}
+		return nil
+	})
+}
