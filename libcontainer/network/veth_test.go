@@ -239,6 +239,74 @@ func TestDyingInTheWay(t *testing.T) {
 	}
 }
 
+// TestGoneInTheWay: who held a name goes just when it is looked for, so that the kernel's
+// refusal is not true any more: then it is tried again, but not for ever.
+func TestGoneInTheWay(t *testing.T) {
+	if !inOwnNamespaces(t) {
+		return
+	}
+	ip(t, nil, bridge)
+	host, err := openConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer host.close()
+	const inUse = "f[1].addresses[0]: 10.88.0.2 is in use on bridge br0 by another interface: address already in use"
+	for _, test := range []struct {
+		// times is how often somebody comes and goes; the errors are those then.
+		times               int
+		createErr, claimErr string
+	}{
+		{0, "", ""},
+		{1, "", ""},
+		{3, "", ""},
+		{4, `f[1].name: the container has an interface "eth0" already: file exists`, inUse},
+	} {
+		v, ns := veth(1, "10.88.0.2/24"), newNamespace(t)
+		p := &port{Veth: &v}
+		if err := findBridges(host, []*port{p}); err != nil {
+			t.Fatal(err)
+		}
+		// try carries out a batch whose first request finds somebody in its way, who is
+		// gone by the time that it is explained.
+		try := func(what, come, leave string, batch func() []*request, text string) {
+			t.Helper()
+			tries := 0
+			err := host.doAfter(func(*conn) []*request {
+				if tries++; tries <= test.times {
+					ip(t, nil, come)
+				}
+				all := batch()
+				explain := all[0].explain
+				all[0].explain = func(err error) error {
+					ip(t, nil, leave)
+					return explain(err)
+				}
+				return all
+			})
+			if want := min(test.times+1, 4); tries != want {
+				t.Errorf("%s, %d in the way: tried %d times, want %d", what, test.times, tries, want)
+			}
+			if (err == nil) != (text == "") || err != nil && err.Error() != text {
+				t.Errorf("%s, %d in the way: error %v, want %q", what, test.times, err, text)
+			}
+		}
+		create := func() []*request { return p.create(host, ns) }
+		try("create", "link add h1 type bridge\n", "link del h1\n", create, test.createErr)
+		if err := host.do(create()...); err != nil { // nothing when it is made
+			t.Fatal(err)
+		}
+		try("claim", "link add h7 type bridge\nlink property add dev h7 altname berth-br0-10.88.0.2\n", "link del h7\n",
+			func() []*request { return p.claim(host, "c1") }, test.claimErr)
+		if err := Disconnect([]configs.Veth{v}); err != nil {
+			t.Fatal(err)
+		}
+		if got := links(t, nil); got != "br0" {
+			t.Errorf("left: %s", got)
+		}
+	}
+}
+
 // TestHold: from the beginning or later, and nothing of it is left in the end.
 func TestHold(t *testing.T) {
 	if !inOwnNamespaces(t) {
