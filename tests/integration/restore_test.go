@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -35,6 +36,7 @@ func (c *container) piped(args ...string) *piped {
 	c.t.Cleanup(cancel)
 	p := &piped{c: c, cmd: exec.CommandContext(ctx, suite.runtime, slices.Concat(c.globals(), args)...)}
 	p.cmd.Dir = c.dir
+	p.cmd.WaitDelay = time.Second // for a container that lives longer, and has the streams
 	suite.users.command(p.cmd)
 	var out io.Reader
 	var err error
@@ -63,6 +65,15 @@ func (p *piped) say(line, answer string) {
 	got, err := p.out.ReadString('\n')
 	if err != nil || got != answer+"\n" {
 		p.c.t.Fatalf("%q is answered by %q, %v; want %q", line, got, err, answer)
+	}
+}
+
+// detaches waits for a command that leaves its streams to a container.
+func (p *piped) detaches() {
+	p.c.t.Helper()
+	state, err := p.cmd.Process.Wait()
+	if err != nil || !state.Success() {
+		p.c.t.Fatalf("%q: %v, %v", p.cmd.Args[1:], state, err)
 	}
 }
 
