@@ -116,7 +116,7 @@ endif
 .PHONY: man
 man: build ## write the manual pages and completions to bin/man and bin/completion
 	@mkdir -p bin/man bin/completion
-	$(GO) run -tags '$(GOTAGS)' ./cmd/berth-docs bin/man
+	$(GO) run -tags '$(GOTAGS)' ./cmd/berth-docs man bin/man
 	$(BIN) completion bash >bin/completion/berth
 	$(BIN) completion zsh >bin/completion/_berth
 	$(BIN) completion fish >bin/completion/berth.fish

@@ -7,8 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 
+	"github.com/berth-run/berth/libcontainer/signals"
 	"github.com/berth-run/berth/nsenter"
 	"github.com/berth-run/berth/seccomp"
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -54,27 +54,25 @@ func sendListener(agent *receiver, listener *os.File, pid int, metadata string, 
 // configureWithAgent configures an init whose system calls wait for the agent. One
 // that never answers holds init up, and so this process: the signals that end a
 // command end the wait, also where the caller keeps them for the container.
-func configureWithAgent(init *nsenter.Init, agent *receiver, plan *nsenter.Plan) error {
-	signals := make(chan os.Signal, 1)
-	for _, s := range []os.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT} {
-		if !signal.Ignored(s) {
-			signal.Notify(signals, s)
-		}
+func configureWithAgent(init *nsenter.Init, agent *receiver, plan *nsenter.Plan) (err error) {
+	caught, err := signals.Catch(endingSignals[:]...)
+	if err != nil {
+		return err
 	}
-	defer signal.Stop(signals)
-	var err error
-	configured := make(chan struct{})
+	defer func() { err = errors.Join(err, caught.Release()) }()
+	configured := make(chan error, 1)
 	go func() {
-		defer close(configured)
-		err = init.Configure(plan)
+		err := init.Configure(plan)
+		configured <- errors.Join(err, caught.Wake())
 	}()
-	select {
-	case <-configured:
+	switch s, werr := caught.Await(endingSignals[:]...); s {
+	case 0:
+		err = errors.Join(<-configured, werr)
 		if errors.Is(err, nsenter.ErrInitGone) {
 			err = fmt.Errorf("%w (has the seccomp agent at %s refused a call that init needs?)", err, agent.sock.Name())
 		}
 		return err
-	case s := <-signals:
+	default:
 		// It is reaped with the rest of the undoing.
 		kerr := unix.PidfdSendSignal(int(init.PIDFD.Fd()), unix.SIGKILL, nil, 0)
 		if kerr != nil && !errors.Is(kerr, unix.ESRCH) {

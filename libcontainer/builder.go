@@ -6,9 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/osthread"
 	"github.com/berth-run/berth/nsenter"
 	"golang.org/x/sys/unix"
 )
@@ -70,8 +70,8 @@ func (b *built) close() {
 	}
 }
 
-// threadBuilder is a builder on a locked OS thread. The thread is never unlocked, so
-// it dies with the goroutine and its namespaces are never seen by other Go code.
+// threadBuilder is a builder on a locked OS thread. The thread is nobody
+// else's and dies with it, so its namespaces are never seen by other Go code.
 type threadBuilder struct {
 	cr      *creation
 	job     *buildJob
@@ -95,7 +95,7 @@ func startThreadBuilder(cr *creation, job *buildJob) *threadBuilder {
 	if !hasCreateHooks(cr.cfg) && len(cr.cfg.NetDevices) == 0 && (cr.cfg.Network == nil || !setsNetwork(cr.cfg.Sysctls)) {
 		b.proceed <- true // nothing to wait for between the mounts and the pivot
 	}
-	go b.run()
+	osthread.Go(b.run)
 	return b
 }
 
@@ -124,7 +124,6 @@ func (b *threadBuilder) tell(proceed bool) {
 
 // run is the builder thread's whole life.
 func (b *threadBuilder) run() {
-	runtime.LockOSThread() // and never unlocked
 	defer b.job.close()
 	err := b.mount()
 	b.mounted <- err

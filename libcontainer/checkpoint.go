@@ -158,8 +158,11 @@ func (c *Container) dump(o *CheckpointOptions, m cgroups.Manager) error {
 		return err
 	}
 	r.task.DieWithCaller = o.LazyPages
-	defer r.holdSignals(o.LazyPages)()
-	err = r.run()
+	release, err := r.holdSignals(o.LazyPages)
+	if err != nil {
+		return err
+	}
+	err = errors.Join(r.run(), release())
 	if err != nil || o.LeaveRunning {
 		err = errors.Join(err, hold.release()) // if criu has not come to it
 	}

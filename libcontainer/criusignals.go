@@ -3,25 +3,27 @@
 package libcontainer
 
 import (
+	"errors"
 	"os"
-	"os/signal"
 
+	"github.com/berth-run/berth/libcontainer/signals"
 	"golang.org/x/sys/unix"
 )
+
+// endingSignals are those that people and service managers end a command with.
+var endingSignals = [...]unix.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT}
 
 // holdSignals keeps the signals that end a command from ending it while criu has the
 // container in its hands, which takes a moment: neither a program nor the freezer may be
 // left half-way. Where criu waits for somebody, for as long as they like, a signal ends
 // criu instead. What is returned gives the signals back.
-func (r *criuRun) holdSignals(waits bool) (stop func()) {
-	signals := make(chan os.Signal, 1)
-	for _, s := range []os.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT} {
-		if !signal.Ignored(s) {
-			signal.Notify(signals, s)
-		}
+func (r *criuRun) holdSignals(waits bool) (stop func() error, err error) {
+	caught, err := signals.Catch(endingSignals[:]...)
+	if err != nil {
+		return nil, err
 	}
 	if !waits {
-		return func() { signal.Stop(signals) }
+		return caught.Release, nil
 	}
 	started := make(chan *os.Process, 1)
 	r.task.Started = func(criu *os.Process) error {
@@ -30,9 +32,7 @@ func (r *criuRun) holdSignals(waits bool) (stop func()) {
 	}
 	done := make(chan struct{})
 	go func() {
-		select {
-		case <-signals:
-		case <-done:
+		if sig, err := caught.Await(endingSignals[:]...); sig == 0 || err != nil {
 			return
 		}
 		select {
@@ -41,8 +41,8 @@ func (r *criuRun) holdSignals(waits bool) (stop func()) {
 		case <-done:
 		}
 	}()
-	return func() {
-		signal.Stop(signals)
+	return func() error {
 		close(done)
-	}
+		return errors.Join(caught.Wake(), caught.Release())
+	}, nil
 }

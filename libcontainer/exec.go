@@ -38,9 +38,6 @@ type ExecOptions struct {
 	Cgroups []string
 	// IgnorePaused takes a paused container; the process begins when it is resumed.
 	IgnorePaused bool
-	// Prepare, if not nil, is called when all is ready but the program cannot have
-	// begun: what has to wait for anything else waits here.
-	Prepare func()
 }
 
 // Process is a process that Exec has added to a container. It is a child of the caller.
@@ -321,9 +318,6 @@ func (x *execution) configure() error {
 	plan, err := x.plan()
 	if err != nil {
 		return err
-	}
-	if x.opts.Prepare != nil {
-		x.opts.Prepare()
 	}
 	if plan.Listener != nil {
 		return describeInitError(configureWithAgent(x.init, x.agent, plan), nil, x.p)

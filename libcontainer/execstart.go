@@ -61,8 +61,8 @@ func isCgroupClosed(err error) bool {
 }
 
 // startInside starts init in the cgroups at paths, or with adopt has systemd put it into
-// the container's. The clone and what has to be looked up for later go on at once: init
-// gets its v1 cgroups with the first message.
+// the container's. Init starts up while what it needs is looked up: it gets its v1 cgroups
+// with the first message.
 func (x *execution) startInside(paths map[string]string, adopt bool) error {
 	o := &nsenter.Options{
 		Stdio:      x.opts.Stdio,
@@ -80,18 +80,16 @@ func (x *execution) startInside(paths map[string]string, adopt bool) error {
 		defer f.Close()
 		o.CgroupDir = f
 	}
-	cloned := make(chan error)
-	go func() { cloned <- x.clone(o) }()
+	if err := x.clone(o); err != nil {
+		if x.init != nil {
+			err = errors.Join(err, x.kill())
+		}
+		return err
+	}
 	place, err := x.tasks(paths)
+	defer place.Close()
 	if err == nil && x.root == nil {
 		err = x.lookUp()
-	}
-	defer place.Close()
-	if cerr := <-cloned; cerr != nil {
-		if x.init != nil {
-			cerr = errors.Join(cerr, x.kill())
-		}
-		return cerr
 	}
 	if err == nil && adopt {
 		err = x.adopt()
@@ -134,19 +132,54 @@ func (x *execution) tasks(paths map[string]string) (*cgroups.Placement, error) {
 	return place, nil
 }
 
-// clone starts init. Its thread dies afterwards, since it joins the pid namespace and
-// takes the CPUs that the process is to begin on.
-func (x *execution) clone(o *nsenter.Options) (err error) {
-	runtime.LockOSThread() // and never unlocked
-	if a := x.p.ExecCPUAffinity; a != nil && len(a.Initial) > 0 {
-		if err := setAffinity(0, a.Initial); err != nil {
-			return fmt.Errorf("process.execCPUAffinity.initial: %w", err)
-		}
-	}
+// clone starts init.
+func (x *execution) clone(o *nsenter.Options) error {
 	return withOOMScore(x.p.OOMScoreAdj, func() (err error) {
-		x.init, err = nsenter.Start(o)
+		if a := x.p.ExecCPUAffinity; a != nil && len(a.Initial) > 0 {
+			x.init, err = startOnCPUs(o, a.Initial)
+		} else {
+			x.init, err = startFromHere(o)
+		}
 		return err
 	})
+}
+
+// startOnCPUs starts init from a thread that has taken the CPUs that the process is to
+// begin on.
+func startOnCPUs(o *nsenter.Options, cpus configs.BitSet) (*nsenter.Init, error) {
+	return onLostThread(func() (*nsenter.Init, error) {
+		if err := setAffinity(0, cpus); err != nil {
+			return nil, fmt.Errorf("process.execCPUAffinity.initial: %w", err)
+		}
+		return nsenter.Start(o)
+	})
+}
+
+// startFromHere starts init from the calling thread, which comes back from the pid
+// namespace: another thread would be woken first, and waited for, on a busy machine for
+// long. Whoever may not come back (the caller's own pid namespace belongs to a user
+// namespace above) gives up a thread for it.
+func startFromHere(o *nsenter.Options) (*nsenter.Init, error) {
+	if o.PIDNamespace == nil {
+		return nsenter.Start(o)
+	}
+	home, err := unix.PidfdOpen(unix.Getpid(), 0)
+	if err != nil {
+		return nil, fmt.Errorf("pidfd_open: %w", err)
+	}
+	defer unix.Close(home)
+	// A thread in two pid namespaces can make no threads: Go's would be another's to make.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if unix.Setns(home, unix.CLONE_NEWPID) != nil {
+		return onLostThread(func() (*nsenter.Init, error) { return nsenter.Start(o) })
+	}
+	init, err := nsenter.Start(o)
+	if back := unix.Setns(home, unix.CLONE_NEWPID); back != nil {
+		runtime.LockOSThread() // no other goroutine is to have this thread
+		err = errors.Join(err, fmt.Errorf("setns(CLONE_NEWPID) back: %w", back))
+	}
+	return init, err
 }
 
 // setAffinity is sched_setaffinity(2), of the calling thread for pid 0.

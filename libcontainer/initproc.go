@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/osthread"
 	"github.com/berth-run/berth/nsenter"
 	"golang.org/x/sys/unix"
 )
@@ -149,16 +150,20 @@ func idMap(rows []configs.IDMap) []syscall.SysProcIDMap {
 // namespace spoils the thread for everything else (its next children would be born
 // in there).
 func startOnLostThread(o *nsenter.Options) (*nsenter.Init, error) {
+	return onLostThread(func() (*nsenter.Init, error) { return nsenter.Start(o) })
+}
+
+// onLostThread runs start on a thread that dies afterwards.
+func onLostThread(start func() (*nsenter.Init, error)) (*nsenter.Init, error) {
 	type result struct {
 		init *nsenter.Init
 		err  error
 	}
 	done := make(chan result)
-	go func() {
-		runtime.LockOSThread() // and never unlocked
-		init, err := nsenter.Start(o)
+	osthread.Go(func() {
+		init, err := start()
 		done <- result{init, err}
-	}()
+	})
 	r := <-done
 	return r.init, r.err
 }

@@ -6,9 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/osthread"
 	"github.com/berth-run/berth/libcontainer/rootfs"
 	"golang.org/x/sys/unix"
 )
@@ -16,10 +16,7 @@ import (
 // inThread does the work on a thread of this process, which dies with its namespaces.
 func (ch *mountChange) inThread() error {
 	done := make(chan error)
-	go func() {
-		runtime.LockOSThread() // and never unlocked
-		done <- ch.onLostThread()
-	}()
+	osthread.Go(func() { done <- ch.onLostThread() })
 	return <-done
 }
 

@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"os"
 	"path"
-	"runtime"
 	"strings"
 
 	"github.com/berth-run/berth/libcontainer/cgroups/cgroupfs"
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/mountapi"
+	"github.com/berth-run/berth/libcontainer/internal/osthread"
 	"github.com/berth-run/berth/libcontainer/rootfs"
 	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
@@ -161,8 +161,7 @@ func (r *restoration) checkSources() error {
 // the host never sees it, and it goes with criu, whatever happens.
 func (r *restoration) launch(start func() error) error {
 	done := make(chan error)
-	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread goes with its namespace
+	osthread.Go(func() {
 		err := r.prepareMounts()
 		if err == nil {
 			err = r.run.openDirectories()
@@ -174,7 +173,7 @@ func (r *restoration) launch(start func() error) error {
 			err = start()
 		}
 		done <- err
-	}()
+	})
 	return <-done
 }
 

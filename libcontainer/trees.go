@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/mountapi"
+	"github.com/berth-run/berth/libcontainer/internal/osthread"
 	"github.com/berth-run/berth/libcontainer/rootfs"
 	"golang.org/x/sys/unix"
 )
@@ -117,13 +117,12 @@ func (o *treeOpener) sysfs(m *configs.Mount) (*os.File, error) {
 	var err error
 	if o.cfg.Namespaces.Contains(configs.NewNet) {
 		made := make(chan struct{})
-		go func() {
+		osthread.Go(func() {
 			defer close(made)
-			runtime.LockOSThread() // and never unlocked
 			if err = unix.Setns(int(o.pidfd.Fd()), unix.CLONE_NEWNET); err == nil {
 				tree, err = rootfs.NewFilesystem(m, o.cfg.MountLabel)
 			}
-		}()
+		})
 		<-made
 	} else {
 		tree, err = rootfs.NewFilesystem(m, o.cfg.MountLabel)

@@ -18,25 +18,26 @@ func BecomeSubreaper() error {
 	return nil
 }
 
-// Wait waits for the container's init, which must be a child of the caller, and reaps
-// every other child that ends meanwhile. The result is the exit code as a shell has
-// it: 128 + n for one killed by signal n.
-func (c *Container) Wait() (int, error) { return waitFor(c.saved.PID) }
+// Reap reaps the caller's children that have ended, and says whether the container's
+// init, which must be one, was among them. It does not wait: SIGCHLD says when it is
+// worth a call. The status is as a shell has it: 128 + n for one killed by signal n.
+func (c *Container) Reap() (status int, ended bool, err error) { return reapFor(c.saved.PID) }
 
-// Wait waits for the process as [Container.Wait] does for init.
-func (p *Process) Wait() (int, error) { return waitFor(p.pid) }
+// Reap does for the process what [Container.Reap] does for init.
+func (p *Process) Reap() (status int, ended bool, err error) { return reapFor(p.pid) }
 
-func waitFor(child int) (int, error) {
+func reapFor(child int) (status int, ended bool, err error) {
 	for {
 		var ws unix.WaitStatus
-		pid, err := unix.Wait4(-1, &ws, 0, nil)
+		pid, err := unix.Wait4(-1, &ws, unix.WNOHANG, nil)
 		switch {
 		case errors.Is(err, unix.EINTR):
 		case err != nil:
-			return 0, fmt.Errorf("wait for process %d: %w", child, err)
-		case pid != child:
-		default:
-			return exitCode(ws), nil
+			return 0, false, fmt.Errorf("wait for process %d: %w", child, err)
+		case pid == 0:
+			return 0, false, nil
+		case pid == child:
+			return exitCode(ws), true, nil
 		}
 	}
 }

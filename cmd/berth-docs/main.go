@@ -1,24 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command berth-docs writes berth's manual pages into a directory. It is a
-// program of its own so that what renders them is not linked into berth.
+// Command berth-docs writes berth's manual pages, or the completion scripts that berth
+// embeds, into a directory. Cobra makes both, and is linked into this program only: from
+// berth's commands it gets what it has to know about them.
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
 
 	"github.com/berth-run/berth/cmd/internal/cli"
 )
 
 func main() {
-	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: berth-docs DIRECTORY")
+	writers := map[string]func(dir string) error{"man": writePages, "completion": writeScripts}
+	if len(os.Args) != 3 || writers[os.Args[1]] == nil {
+		fmt.Fprintln(os.Stderr, "usage: berth-docs man|completion DIRECTORY")
 		os.Exit(2)
 	}
-	if err := writePages(os.Args[1]); err != nil {
+	if err := writers[os.Args[1]](os.Args[2]); err != nil {
 		fmt.Fprintln(os.Stderr, "berth-docs:", err)
 		os.Exit(1)
 	}
@@ -28,5 +33,45 @@ func main() {
 // The date in them is that of $SOURCE_DATE_EPOCH, if it is set.
 func writePages(dir string) error {
 	header := &doc.GenManHeader{Section: "8", Source: "berth", Manual: "berth manual"}
-	return doc.GenManTree(cli.Tree(), header, dir)
+	return doc.GenManTree(convert(cli.Tree()), header, dir)
+}
+
+// convert makes cobra's command of one of ours, and of all below it.
+func convert(c *cli.Command) *cobra.Command {
+	converted := &cobra.Command{
+		Use:    c.Use,
+		Short:  c.Short,
+		Long:   c.Long,
+		Hidden: c.Hidden,
+		// The line of usage is complete.
+		DisableFlagsInUseLine: true,
+		// Nobody needs to know what wrote the page.
+		DisableAutoGenTag: true,
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+	}
+	if c.Runnable() {
+		// Cobra leaves out what does nothing.
+		converted.Run = func(*cobra.Command, []string) {}
+	}
+	converted.Flags().AddFlagSet(c.Flags())
+	for _, child := range c.Commands() {
+		if child.Name() == "help" {
+			// It has no page.
+			converted.SetHelpCommand(convert(child))
+			continue
+		}
+		converted.AddCommand(convert(child))
+	}
+	return converted
+}
+
+// writeScripts writes the scripts of a program that is called berth.
+func writeScripts(dir string) error {
+	berth := &cobra.Command{Use: "berth"}
+	return errors.Join(
+		berth.GenBashCompletionFileV2(filepath.Join(dir, "berth.bash"), true),
+		berth.GenZshCompletionFile(filepath.Join(dir, "berth.zsh")),
+		berth.GenFishCompletionFile(filepath.Join(dir, "berth.fish"), true),
+		berth.GenPowerShellCompletionFileWithDesc(filepath.Join(dir, "berth.ps1")),
+	)
 }

@@ -21,7 +21,7 @@ func TestPages(t *testing.T) {
 	if err := writePages(dir); err != nil {
 		t.Fatal(err)
 	}
-	root := cli.Tree()
+	root := convert(cli.Tree())
 	checkPage(t, dir, root)
 	for _, c := range root.Commands() {
 		if c.IsAvailableCommand() {
@@ -30,6 +30,29 @@ func TestPages(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(dir, "berth-"+libcontainer.BuilderCommand+".8")); !os.IsNotExist(err) {
 		t.Errorf("the hidden command has a manual page: %v", err)
+	}
+}
+
+// TestScripts: berth has the scripts that cobra makes. `go generate ./cmd/internal/cli`
+// writes them anew.
+func TestScripts(t *testing.T) {
+	dir := t.TempDir()
+	if err := writeScripts(dir); err != nil {
+		t.Fatal(err)
+	}
+	made, err := os.ReadDir(dir)
+	if err != nil || len(made) != 4 {
+		t.Fatalf("%d scripts, %v", len(made), err)
+	}
+	for _, script := range made {
+		want, err := os.ReadFile(filepath.Join(dir, script.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.ReadFile(filepath.Join("../internal/cli/scripts", script.Name()))
+		if err != nil || string(got) != string(want) {
+			t.Errorf("%s differs from what cobra makes (%v)", script.Name(), err)
+		}
 	}
 }
 

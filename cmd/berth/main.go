@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Each of these costs system calls at every start and serves programs that
-// live long: reading the cpu limit of our own cgroup (which also keeps a file
-// open), watching it for changes, and naming the heap's mappings.
+// Each of these serves programs that live long, and costs system calls at every start:
+// keeping a file of our own cgroup open for its cpu limit, watching that for changes, and
+// naming the heap's mappings. The limit is read once all the same (Go 1.26), but does
+// not count.
 //go:debug containermaxprocs=0
 //go:debug updatemaxprocs=0
 //go:debug decoratemappings=0
@@ -15,7 +16,6 @@ package main
 
 import (
 	"os"
-	"runtime"
 	"runtime/debug"
 
 	"github.com/berth-run/berth/cmd/internal/cli"
@@ -24,14 +24,6 @@ import (
 // commit is set by the linker (-X main.commit=…); a build outside a git
 // checkout has none.
 var commit string
-
-// init keeps the main goroutine on the main thread for good. The engine's
-// builder goroutine enters the container on a thread of its own and that
-// thread dies with it; were it the main thread, /proc/self and the
-// thread-group leader would be inside the container.
-func init() {
-	runtime.LockOSThread()
-}
 
 func main() {
 	// A command lives for milliseconds and its heap for as long. What stays,

@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"runtime"
 
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/osthread"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
@@ -22,8 +22,7 @@ func enterConn(netns *os.File, list []configs.Veth) (*conn, error) {
 		err error
 	}
 	done := make(chan result, 1)
-	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends in there
+	osthread.Go(func() {
 		if err := unix.Setns(int(netns.Fd()), unix.CLONE_NEWNET); err != nil {
 			done <- result{nil, os.NewSyscallError("setns", err)}
 			return
@@ -34,7 +33,7 @@ func enterConn(netns *os.File, list []configs.Veth) (*conn, error) {
 		}
 		c, err := openConn()
 		done <- result{c, err}
-	}()
+	})
 	r := <-done
 	return r.c, r.err
 }

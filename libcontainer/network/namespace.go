@@ -7,11 +7,11 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/berth-run/berth/libcontainer/internal/osthread"
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
 	"github.com/vishvananda/netns"
@@ -45,10 +45,7 @@ type namespace struct {
 func openNamespace(file *os.File) (*namespace, error) {
 	done := make(chan error)
 	n := &namespace{}
-	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends in there
-		done <- n.open(file)
-	}()
+	osthread.Go(func() { done <- n.open(file) })
 	if err := <-done; err != nil {
 		return nil, errors.Join(fmt.Errorf("netlink socket in %s: %w", file.Name(), err), n.close())
 	}

@@ -5,10 +5,10 @@ package network
 import (
 	"fmt"
 	"os"
-	"runtime"
 	"strings"
 
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/osthread"
 	"golang.org/x/sys/unix"
 )
 
@@ -18,14 +18,13 @@ import (
 // within calls do on a thread that is in the network namespace netns is a file of.
 func within(netns *os.File, do func() error) error {
 	done := make(chan error)
-	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends in there
+	osthread.Go(func() { // and the thread ends in there
 		if err := unix.Setns(int(netns.Fd()), unix.CLONE_NEWNET); err != nil {
 			done <- os.NewSyscallError("setns", err)
 			return
 		}
 		done <- do()
-	}()
+	})
 	return <-done
 }
 

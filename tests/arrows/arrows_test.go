@@ -23,13 +23,14 @@ const module = "github.com/berth-run/berth/"
 // arrows lists every folder and what it may import of ours, besides what is
 // below itself. A package belongs to the longest folder that it is in.
 var arrows = map[string][]string{
-	"cmd":                   {"specconv", "libcontainer", "libcontainer/configs", "seccomp"},
+	"cmd":                   {"specconv", "libcontainer", "libcontainer/configs", "libcontainer/signals", "seccomp"},
 	"specconv":              {"libcontainer/configs"},
-	"libcontainer":          {"libcontainer/configs", "libcontainer/cgroups", "libcontainer/rootfs", "libcontainer/network", "libcontainer/internal", "seccomp", "nsenter"},
+	"libcontainer":          {"libcontainer/configs", "libcontainer/cgroups", "libcontainer/rootfs", "libcontainer/network", "libcontainer/signals", "libcontainer/internal", "seccomp", "nsenter"},
 	"libcontainer/configs":  {},
 	"libcontainer/cgroups":  {"libcontainer/configs", "libcontainer/internal"},
 	"libcontainer/rootfs":   {"libcontainer/configs", "libcontainer/internal"},
-	"libcontainer/network":  {"libcontainer/configs"},
+	"libcontainer/network":  {"libcontainer/configs", "libcontainer/internal"},
+	"libcontainer/signals":  {},
 	"libcontainer/internal": {},
 	"nsenter":               {"libcontainer/internal"},
 	"seccomp":               {},
@@ -117,6 +118,27 @@ func TestNoCgo(t *testing.T) {
 		if len(p.CgoFiles) > 0 && !strings.HasPrefix(p.ImportPath, module+"seccomp/") {
 			t.Errorf("%s uses cgo: %s", p.ImportPath, p.CgoFiles)
 		}
+	}
+}
+
+// TestStart: every command pays for what is linked into berth, whether it is used or
+// not: inits, and the pages of tables that these fill.
+func TestStart(t *testing.T) {
+	forbidden := []string{"github.com/spf13/cobra", "net/http", "regexp", "regexp/syntax", "text/template", "text/template/parse"}
+	found := false
+	for _, p := range listPackages(t) {
+		if p.ImportPath != module+"cmd/berth" {
+			continue
+		}
+		found = true
+		for _, dep := range forbidden {
+			if slices.Contains(p.Deps, dep) {
+				t.Errorf("%s depends on %s", p.ImportPath, dep)
+			}
+		}
+	}
+	if !found {
+		t.Error("no berth found")
 	}
 }
 

@@ -8,13 +8,11 @@
 package cli
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-
-	"github.com/spf13/cobra"
+	"strings"
 )
 
 // exitFailure is the exit status of a command that failed.
@@ -35,9 +33,8 @@ type app struct {
 	exitStatus int
 	// failure is the one when it does.
 	failure int
-	// text is what cobra prints. It is kept until the command is done, because
-	// cobra would lose the error of writing it.
-	text bytes.Buffer
+	// text is the help or completion to be printed when the command is done.
+	text strings.Builder
 }
 
 // Main runs the command line argv, whose first word is the name of the program,
@@ -64,16 +61,17 @@ func newApp(argv0 string, stdin, stdout, stderr *os.File) *app {
 // the rest is logged where the engine reads it.
 func (a *app) main(argv []string) int {
 	root := a.rootCommand()
-	if err := root.Flags().Parse(normalise(root.Flags(), argv, true)); err != nil {
+	args, err := root.parse(argv)
+	if err != nil {
 		return a.fail(err)
 	}
-	args := root.Flags().Args()
 	switch {
 	case a.global.version:
 		return a.finish(a.printVersion())
 	case a.global.help || len(args) == 0:
 		a.addAllCommands(root)
-		return a.finish(root.Help())
+		a.text.WriteString(root.help())
+		return a.finish(nil)
 	}
 	if err := a.log.configure(&a.global); err != nil {
 		return a.fail(err)
@@ -83,19 +81,17 @@ func (a *app) main(argv []string) int {
 }
 
 // run runs the command that args begin with.
-func (a *app) run(root *cobra.Command, args []string) error {
-	if isWholeTree(args[0]) {
-		a.addAllCommands(root)
-		root.SetArgs(args)
-		return root.Execute()
+func (a *app) run(root *Command, args []string) error {
+	if isCompletionRequest(args[0]) {
+		return a.completeRequest(root, args)
 	}
-	row := findCommand(args[0])
+	row := findRow(args[0])
 	if row == nil {
 		return fmt.Errorf("unknown command %q (see \"%s --help\")", args[0], a.name)
 	}
 	c := row.command(a)
-	root.AddCommand(c)
-	err := execute(c, normalise(c.Flags(), args[1:], row.stopAtFirstArgument))
+	root.add(c)
+	err := a.execute(c, args[1:])
 	switch {
 	case err == nil:
 	case row.lifecycle:
@@ -105,24 +101,6 @@ func (a *app) run(root *cobra.Command, args []string) error {
 		err = fmt.Errorf("%s failed: %w", row.name, err)
 	}
 	return err
-}
-
-// execute does for a command that is found what cobra's Execute does, as far as
-// our commands ask for it: they have no hooks, and no persistent, required or
-// grouped options. Execute takes 0.07 ms more, which is a thirtieth of a start:
-// it looks for the command several times, and for its own commands first.
-func execute(c *cobra.Command, argv []string) error {
-	f := c.Flags()
-	if err := f.Parse(argv); err != nil {
-		return err
-	}
-	if help, err := f.GetBool("help"); help || err != nil {
-		return errors.Join(err, c.Help())
-	}
-	if err := c.ValidateArgs(f.Args()); err != nil {
-		return err
-	}
-	return c.RunE(c, f.Args())
 }
 
 // finish turns the outcome of a command into the exit status, reporting err.

@@ -3,20 +3,18 @@
 package cli
 
 import (
-	"github.com/spf13/cobra"
-
 	"github.com/berth-run/berth/libcontainer"
 )
 
 // builderCommand is what the engine execs inside the user namespace of a
 // container that it builds. It tells its outcome over a socket.
-func (a *app) builderCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:    libcontainer.BuilderCommand,
+func (a *app) builderCommand() *Command {
+	return &Command{
+		Use:    libcontainer.BuilderCommand + " [flags]",
 		Short:  "build a container from inside its user namespace",
 		Hidden: true,
-		Args:   a.arguments(0, 0),
-		RunE: func(*cobra.Command, []string) error {
+		args:   a.arguments(0, 0),
+		run: func([]string) error {
 			libcontainer.RunBuilder()
 			return nil
 		},

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
 	"github.com/berth-run/berth/libcontainer"
@@ -21,17 +20,17 @@ type checkpointOptions struct {
 	statusFD   int
 }
 
-func (a *app) checkpointCommand() *cobra.Command {
+func (a *app) checkpointCommand() *Command {
 	var o checkpointOptions
-	c := &cobra.Command{
+	c := &Command{
 		Use:   "checkpoint [flags] CONTAINER",
 		Short: "save a running container",
 		Long: `Saves the processes of a container in image files with criu, for "restore" to make
 a container of them again, and deletes the container, unless it is to be left running.
 When anything fails the container runs on.`,
-		Args:              a.arguments(1, 1),
-		ValidArgsFunction: a.completeContainer,
-		RunE: func(_ *cobra.Command, args []string) error {
+		args:     a.arguments(1, 1),
+		complete: a.completeContainer,
+		run: func(args []string) error {
 			if err := o.complete(a); err != nil {
 				return err
 			}

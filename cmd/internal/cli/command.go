@@ -3,139 +3,136 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 
-	"github.com/spf13/cobra"
-
-	"github.com/berth-run/berth/libcontainer"
+	"github.com/spf13/pflag"
 )
 
-// command is a row of the table of commands: what has to be known before the
-// command is built, and what cobra has no field for.
-type command struct {
-	name  string
-	build func(*app) *cobra.Command
-	// lifecycle commands name themselves in their errors ("berth create
-	// failed: …"), since engines show these to people without any context.
-	lifecycle bool
-	// failure is the exit status of the command when it fails, 0 for the usual one;
-	// its errors then begin with "NAME failed: " alone.
-	failure int
-	// stopAtFirstArgument ends option parsing at the first positional
-	// argument, for commands whose arguments are somebody else's command line.
+// Command is a command: what its parsing, its help, its completion and its manual
+// page are made from. The zero value of each field that is not said to be needed
+// means that there is none.
+//
+// The options are pflag's. All else is little enough to be our own: a library for it
+// brings templates, regular expressions and the tables of Unicode along, and every
+// start of berth pays for what is linked.
+type Command struct {
+	// Use is the line of usage, which begins with the command's name. It is needed.
+	Use string
+	// Short says in a few words what the command does. It is needed.
+	Short string
+	// Long says it in sentences.
+	Long string
+	// Hidden keeps the command out of lists.
+	Hidden bool
+
+	// alias is a second name.
+	alias    string
+	parent   *Command
+	commands []*Command
+	flags    *pflag.FlagSet
+	// stopAtFirstArgument ends option parsing at the first positional argument, for
+	// commands whose arguments are somebody else's command line, or a further command.
 	stopAtFirstArgument bool
+	// args checks the positional arguments. It is needed in all that can be run.
+	args func(c *Command, args []string) error
+	// complete completes a positional argument.
+	complete completer
+	// run runs the command with its positional arguments.
+	run func(args []string) error
 }
 
-// commands is the table of commands. A command is only built when it is called,
-// or when all are for the help: cobra would build, and search, all of them at
-// each start.
-func commands() []command {
-	return []command{
-		{name: "create", build: (*app).createCommand, lifecycle: true},
-		{name: "start", build: (*app).startCommand},
-		{name: "run", build: (*app).runCommand, lifecycle: true},
-		{name: "exec", build: (*app).execCommand, failure: exitExecFailure, stopAtFirstArgument: true},
-		{name: "state", build: (*app).stateCommand},
-		{name: "kill", build: (*app).killCommand},
-		{name: "delete", build: (*app).deleteCommand},
-		{name: "pause", build: (*app).pauseCommand},
-		{name: "resume", build: (*app).resumeCommand},
-		{name: "update", build: (*app).updateCommand},
-		{name: "mounts", build: (*app).mountsCommand},
-		{name: "ps", build: (*app).psCommand, stopAtFirstArgument: true},
-		{name: "events", build: (*app).eventsCommand},
-		{name: "checkpoint", build: (*app).checkpointCommand},
-		{name: "restore", build: (*app).restoreCommand},
-		{name: "wait", build: (*app).waitCommand},
-		{name: "list", build: (*app).listCommand},
-		{name: "spec", build: (*app).specCommand},
-		{name: "features", build: (*app).featuresCommand},
-		{name: libcontainer.BuilderCommand, build: (*app).builderCommand},
+// Name is the name of the command.
+func (c *Command) Name() string {
+	name, _, _ := strings.Cut(c.Use, " ")
+	return name
+}
+
+// Flags are the options of the command.
+func (c *Command) Flags() *pflag.FlagSet {
+	if c.flags == nil {
+		c.flags = pflag.NewFlagSet(c.Name(), pflag.ContinueOnError)
 	}
+	return c.flags
 }
 
-// findCommand finds a row by name, nil when there is none.
-func findCommand(name string) *command {
-	table := commands()
-	for i := range table {
-		if table[i].name == name {
-			return &table[i]
+// Commands are those below this one, sorted by name.
+func (c *Command) Commands() []*Command { return c.commands }
+
+// Runnable says whether the command does anything but to have others below it.
+func (c *Command) Runnable() bool { return c.run != nil }
+
+// path is the line of usage up to the command's own part: "" or "berth ".
+func (c *Command) path() string {
+	if c.parent == nil {
+		return ""
+	}
+	return c.parent.path() + c.parent.Name() + " "
+}
+
+// add puts children below c. Help and completions have them in this order.
+func (c *Command) add(children ...*Command) {
+	for _, child := range children {
+		child.parent = c
+	}
+	c.commands = append(c.commands, children...)
+}
+
+// child finds a command below c by name, nil when there is none.
+func (c *Command) child(name string) *Command {
+	for _, child := range c.commands {
+		if name == child.Name() || name == child.alias && name != "" {
+			return child
 		}
 	}
 	return nil
 }
 
-// command builds the command of the row.
-func (r *command) command(a *app) *cobra.Command {
-	c := r.build(a)
-	c.Flags().SetInterspersed(!r.stopAtFirstArgument)
-	c.Flags().BoolP("help", "h", false, "show help")
+// find finds the command that args lead to, as far as they name any.
+func (c *Command) find(args []string) *Command {
+	for _, name := range args {
+		child := c.child(name)
+		if child == nil {
+			break
+		}
+		c = child
+	}
 	return c
 }
 
-// Tree builds all commands, for what describes them.
-func Tree() *cobra.Command {
-	a := newApp("berth", nil, nil, nil)
-	root := a.rootCommand()
-	a.addAllCommands(root)
-	return root
+// declareHelp declares the option that each command has.
+func (c *Command) declareHelp() {
+	c.Flags().BoolP("help", "h", false, "show help")
 }
 
-// addAllCommands adds every command, cobra's own included.
-func (a *app) addAllCommands(root *cobra.Command) {
-	table := commands()
-	for i := range table {
-		root.AddCommand(table[i].command(a))
-	}
-	root.InitDefaultHelpCmd()
-	root.InitDefaultCompletionCmd()
-	for _, c := range root.Commands() {
-		switch c.Name() {
-		case "help":
-			amendHelp(c)
-		case "completion":
-			a.amendCompletion(c)
-		}
-	}
+// parse parses a command line without the command's name, and returns the positional
+// arguments.
+func (c *Command) parse(argv []string) ([]string, error) {
+	f := c.Flags()
+	f.SetInterspersed(!c.stopAtFirstArgument)
+	err := f.Parse(normalise(f, argv, c.stopAtFirstArgument))
+	return f.Args(), err
 }
 
-// isWholeTree says whether name is one of cobra's own commands, which need to
-// know all others.
-func isWholeTree(name string) bool {
-	switch name {
-	case "help", "h", "completion", cobra.ShellCompRequestCmd, cobra.ShellCompNoDescRequestCmd:
-		return true
+// execute runs c with a command line that lacks the command's name.
+func (a *app) execute(c *Command, argv []string) error {
+	args, err := c.parse(argv)
+	if err != nil {
+		return err
 	}
-	return false
-}
-
-// amendHelp makes an error of asking for the help of nothing.
-func amendHelp(help *cobra.Command) {
-	help.Aliases = []string{"h"}
-	help.Short = "show the help of a command"
-	help.RunE = func(c *cobra.Command, args []string) error {
-		about, _, err := c.Root().Find(args)
-		if err != nil {
-			return fmt.Errorf("no help for unknown command %q", strings.Join(args, " "))
-		}
-		return about.Help()
+	if help, err := c.flags.GetBool("help"); help || err != nil {
+		a.text.WriteString(c.help())
+		return err
 	}
-}
-
-// amendCompletion makes an error of asking for an unknown shell.
-func (a *app) amendCompletion(completion *cobra.Command) {
-	completion.Short = "print a completion script for a shell"
-	completion.Args = a.arguments(1, 1)
-	completion.RunE = func(_ *cobra.Command, args []string) error {
-		return fmt.Errorf("no completion for shell %q", args[0])
+	if err := c.args(c, args); err != nil {
+		return err
 	}
+	return c.run(args)
 }
 
 // arguments accepts least to most positional arguments. The texts are runc's.
-func (a *app) arguments(least, most int) cobra.PositionalArgs {
-	return func(c *cobra.Command, args []string) error {
+func (a *app) arguments(least, most int) func(*Command, []string) error {
+	return func(c *Command, args []string) error {
 		if len(args) >= least && len(args) <= most {
 			return nil
 		}
@@ -146,24 +143,7 @@ func (a *app) arguments(least, most int) cobra.PositionalArgs {
 		case len(args) > most:
 			n, bound = most, "a maximum of"
 		}
-		c.Print("Incorrect Usage.\n\n")
-		err := fmt.Errorf("%s: %q requires %s %d argument(s)", a.name, c.Name(), bound, n)
-		return errors.Join(err, c.Help())
+		a.text.WriteString("Incorrect Usage.\n\n" + c.help())
+		return fmt.Errorf("%s: %q requires %s %d argument(s)", a.name, c.Name(), bound, n)
 	}
-}
-
-// completeContainer completes the first argument with the ids of containers.
-func (a *app) completeContainer(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	if len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	states, err := a.list()
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveError
-	}
-	ids := make([]cobra.Completion, 0, len(states))
-	for _, s := range states {
-		ids = append(ids, cobra.CompletionWithDesc(s.ID, string(s.Status)))
-	}
-	return ids, cobra.ShellCompDirectiveNoFileComp
 }

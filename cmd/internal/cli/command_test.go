@@ -4,13 +4,10 @@ package cli
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
-	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
 
@@ -27,16 +24,15 @@ func TestCommands(t *testing.T) {
 		if c.Short == "" {
 			t.Errorf("%s: no summary", r.name)
 		}
-		if c.Args == nil {
-			t.Errorf("%s: any arguments", r.name)
+		if c.args == nil || c.run == nil {
+			t.Errorf("%s: takes any arguments or does nothing", r.name)
 		}
 		checkFlags(t, c)
-		checkPlain(t, c)
 	}
 	checkFlags(t, newApp("berth", nil, nil, nil).rootCommand())
 }
 
-func checkFlags(t *testing.T, c *cobra.Command) {
+func checkFlags(t *testing.T, c *Command) {
 	t.Helper()
 	c.Flags().VisitAll(func(f *pflag.Flag) {
 		if f.Usage == "" {
@@ -49,89 +45,21 @@ func checkFlags(t *testing.T, c *cobra.Command) {
 	})
 }
 
-// checkPlain: execute does not know what is refused here.
-func checkPlain(t *testing.T, c *cobra.Command) {
-	t.Helper()
-	hooks := []bool{
-		c.PersistentPreRun != nil, c.PersistentPreRunE != nil, c.PreRun != nil, c.PreRunE != nil, c.Run != nil,
-		c.PostRun != nil, c.PostRunE != nil, c.PersistentPostRun != nil, c.PersistentPostRunE != nil,
-	}
-	if c.RunE == nil || slices.Contains(hooks, true) {
-		t.Errorf("%s: has another function than RunE", c.Name())
-	}
-	if c.HasPersistentFlags() || c.HasSubCommands() || c.Deprecated != "" || c.DisableFlagParsing {
-		t.Errorf("%s: needs cobra's Execute", c.Name())
-	}
-	c.Flags().VisitAll(func(f *pflag.Flag) {
-		if len(f.Annotations) > 0 || f.Deprecated != "" || f.ShorthandDeprecated != "" {
-			t.Errorf("%s --%s: needs cobra's Execute", c.Name(), f.Name)
-		}
-	})
-}
-
 func TestStopAtFirstArgument(t *testing.T) {
 	for _, stop := range []bool{false, true} {
 		force := false
-		r := command{stopAtFirstArgument: stop, build: func(*app) *cobra.Command {
-			c := &cobra.Command{Use: "x"}
+		r := row{stopAtFirstArgument: stop, build: func(*app) *Command {
+			c := &Command{Use: "x"}
 			c.Flags().BoolVar(&force, "force", false, "")
 			return c
 		}}
-		c := r.command(nil)
-		if err := c.ParseFlags(normalise(c.Flags(), []string{"id", "-force"}, stop)); err != nil {
+		args, err := r.command(nil).parse([]string{"id", "-force"})
+		if err != nil {
 			t.Fatal(err)
 		}
-		if n := c.Flags().NArg(); force == stop || stop != (n == 2) {
+		if n := len(args); force == stop || stop != (n == 2) {
 			t.Errorf("stop %v: force %v with %d arguments", stop, force, n)
 		}
-	}
-}
-
-// TestComplete asks as the completion scripts of all shells do.
-func TestComplete(t *testing.T) {
-	root := t.TempDir()
-	tests := []struct {
-		words []string
-		want  string
-	}{
-		{[]string{"st"}, "start state"},
-		{[]string{"--root", "/x", "crea"}, "create"},
-		{[]string{"--ro"}, "--root --rootless"},
-		{[]string{"kill", "--a"}, "--all"},
-		{[]string{"bui"}, ""},
-		{[]string{"--root", root, "state", ""}, ""},
-		{[]string{"completion", "b"}, "bash"},
-		{[]string{"mounts", ""}, "add remove"},
-		{[]string{"mounts", "add", "box", ""}, ""},
-	}
-	for _, test := range tests {
-		got := invoke(t, "berth", append([]string{cobra.ShellCompNoDescRequestCmd}, test.words...)...)
-		lines := strings.Split(strings.TrimSpace(got.stdout), "\n")
-		// The last line tells the script what to do besides.
-		words := strings.Join(lines[:len(lines)-1], " ")
-		if got.status != 0 || words != test.want || got.stderr != "" {
-			t.Errorf("%q: status %d, completions %q, stderr %q, want %q", test.words, got.status, words, got.stderr, test.want)
-		}
-	}
-}
-
-// TestCompletionScripts requires bash, for its own script.
-func TestCompletionScripts(t *testing.T) {
-	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
-		if got := invoke(t, "berth", "completion", shell); got.status != 0 || !strings.Contains(got.stdout, "__complete") {
-			t.Errorf("%s: status %d, %d bytes", shell, got.status, len(got.stdout))
-		}
-	}
-	bash, err := exec.LookPath("bash")
-	if err != nil {
-		t.Skip("no bash")
-	}
-	script := filepath.Join(t.TempDir(), "berth")
-	if err := os.WriteFile(script, []byte(invoke(t, "berth", "completion", "bash").stdout), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if out, err := exec.Command(bash, "-n", script).CombinedOutput(); err != nil {
-		t.Errorf("bash: %v: %s", err, out)
 	}
 }
 

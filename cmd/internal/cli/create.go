@@ -2,18 +2,16 @@
 
 package cli
 
-import "github.com/spf13/cobra"
-
-func (a *app) createCommand() *cobra.Command {
+func (a *app) createCommand() *Command {
 	var o bundleOptions
-	c := &cobra.Command{
+	c := &Command{
 		Use:   "create [flags] CONTAINER",
 		Short: "create a container",
 		Long: `Sets the container of a bundle up, all but the start of its program, which
 "start" does.`,
-		Args:              a.arguments(1, 1),
-		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE: func(_ *cobra.Command, args []string) error {
+		args:     a.arguments(1, 1),
+		complete: completeNothing,
+		run: func(args []string) error {
 			p, err := a.prepare(&o, true)
 			if err != nil {
 				return err

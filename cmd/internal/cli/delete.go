@@ -2,17 +2,15 @@
 
 package cli
 
-import "github.com/spf13/cobra"
-
-func (a *app) deleteCommand() *cobra.Command {
+func (a *app) deleteCommand() *Command {
 	force, regex := false, false
-	c := &cobra.Command{
-		Use:               "delete [flags] CONTAINER",
-		Short:             "delete a container",
-		Long:              `Removes all that is held for a container that has stopped or was never started.`,
-		Args:              a.arguments(1, 1),
-		ValidArgsFunction: a.completeContainer,
-		RunE: func(_ *cobra.Command, args []string) error {
+	c := &Command{
+		Use:      "delete [flags] CONTAINER",
+		Short:    "delete a container",
+		Long:     `Removes all that is held for a container that has stopped or was never started.`,
+		args:     a.arguments(1, 1),
+		complete: a.completeContainer,
+		run: func(args []string) error {
 			store, err := a.openStore()
 			if err != nil {
 				return err

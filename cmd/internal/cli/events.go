@@ -11,28 +11,26 @@ import (
 	"runtime/debug"
 	"time"
 
-	"github.com/spf13/cobra"
-
 	"github.com/berth-run/berth/libcontainer"
 )
 
-func (a *app) eventsCommand() *cobra.Command {
+func (a *app) eventsCommand() *Command {
 	stats, all := false, false
 	interval := 5 * time.Second
-	c := &cobra.Command{
+	c := &Command{
 		Use:   "events [flags] CONTAINER...",
 		Short: "print statistics of containers, and tell when they run out of memory",
 		Long: `Prints a line of JSON for each event: the statistics of each container at each
 interval, and "oom" when the kernel had no memory for one of its processes. Ends when
 the containers have stopped.`,
-		Args: func(c *cobra.Command, args []string) error {
+		args: func(c *Command, args []string) error {
 			if all {
 				return a.arguments(0, 0)(c, args)
 			}
 			return a.arguments(1, math.MaxInt)(c, args)
 		},
-		ValidArgsFunction: a.completeContainer,
-		RunE: func(_ *cobra.Command, ids []string) error {
+		complete: a.completeContainer,
+		run: func(ids []string) error {
 			if interval <= 0 {
 				return errors.New("duration interval must be greater than 0")
 			}

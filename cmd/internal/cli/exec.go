@@ -5,15 +5,15 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
-	"runtime/debug"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
-	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/berth-run/berth/libcontainer"
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/signals"
 	"github.com/berth-run/berth/specconv"
 )
 
@@ -44,9 +44,9 @@ type execOptions struct {
 	apparmor       string
 }
 
-func (a *app) execCommand() *cobra.Command {
+func (a *app) execCommand() *Command {
 	var o execOptions
-	c := &cobra.Command{
+	c := &Command{
 		Use:   "exec [flags] CONTAINER [COMMAND [ARG...]]",
 		Short: "run a further program in a container",
 		Long: `Runs a program in a container, and waits for it. Its environment, user, working
@@ -54,14 +54,15 @@ directory and rights are those of the container's own process, or those that the
 document of --process has; options and a command line change either. The exit status
 is that of the program, 128+n when signal n killed it, and 255 when there was an error
 before it ran.`,
-		Args:              a.arguments(1, 1<<30),
-		ValidArgsFunction: a.completeContainer,
-		RunE: func(c *cobra.Command, args []string) (err error) {
-			a.exitStatus, err = a.exec(args[0], args[1:], &o, c.Flags())
-			return err
-		},
+		args:     a.arguments(1, math.MaxInt),
+		complete: a.completeContainer,
 	}
-	o.declare(c.Flags())
+	f := c.Flags()
+	o.declare(f)
+	c.run = func(args []string) (err error) {
+		a.exitStatus, err = a.exec(args[0], args[1:], &o, f)
+		return err
+	}
 	return c
 }
 
@@ -90,9 +91,12 @@ func (o *execOptions) declare(f *pflag.FlagSet) {
 func (a *app) exec(id string, command []string, o *execOptions, flags *pflag.FlagSet) (int, error) {
 	// The start of a paused one waits until somebody resumes the container. Until then
 	// signals are berth's own.
-	var signals *caughtSignals
+	var caught *signals.Caught
+	var err error
 	if !o.detach && !o.ignorePaused {
-		signals = catchUsual()
+		if caught, err = catchEarly(); err != nil {
+			return 0, err
+		}
 	}
 	c, err := a.load(id)
 	if err != nil {
@@ -129,35 +133,28 @@ func (a *app) exec(id string, command []string, o *execOptions, flags *pflag.Fla
 		}
 		return 0, p.Close()
 	}
-	return a.execForeground(c, process, options, signals)
+	return a.execForeground(c, process, options, caught)
 }
 
-// execForeground stays with the program until it has exited. Signals may be nil: then
-// they are caught once the program runs.
-func (a *app) execForeground(c *libcontainer.Container, process *configs.Process, o *libcontainer.ExecOptions, signals *caughtSignals) (int, error) {
+// execForeground stays with the program until it has exited. Caught may be nil: then
+// signals are kept once the program runs.
+func (a *app) execForeground(c *libcontainer.Container, process *configs.Process, o *libcontainer.ExecOptions, caught *signals.Caught) (int, error) {
 	t := &terminal{stdin: a.stdin, stdout: a.stdout}
 	defer t.restore()
 	if process.Terminal {
 		o.Console = t.attach
 	}
-	if signals != nil {
-		o.Prepare = signals.await
-	}
 	p, err := c.Exec(process, o)
 	if err != nil {
 		return 0, err
 	}
-	if signals == nil {
-		signals = catchUsual()
-		signals.await()
+	if caught == nil {
+		if caught, err = catchEarly(); err != nil {
+			return 0, err
+		}
 	}
-	a.log.flush()
-	// This process may live for months now.
-	debug.SetGCPercent(100)
-
 	t.run()
-	go signals.forward(p.Signal, t, a.log)
-	status, err := p.Wait()
+	status, err := a.attend(p, caught, t)
 	return status, errors.Join(err, t.drain())
 }
 

@@ -6,7 +6,6 @@ import (
 	"strconv"
 
 	"github.com/opencontainers/runtime-spec/specs-go/features"
-	"github.com/spf13/cobra"
 
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/seccomp"
@@ -19,14 +18,14 @@ const (
 	ociVersionMax = "1.3.0"
 )
 
-func (a *app) featuresCommand() *cobra.Command {
-	return &cobra.Command{
+func (a *app) featuresCommand() *Command {
+	return &Command{
 		Use:   "features [flags]",
 		Short: "print what this build supports, as JSON",
 		Long: `Prints what this build supports, as the JSON of the runtime-spec's features
 document. It tells what is built in, not what the host allows.`,
-		Args: a.arguments(0, 0),
-		RunE: func(*cobra.Command, []string) error {
+		args: a.arguments(0, 0),
+		run: func([]string) error {
 			return a.printJSON(newFeatures(a.commit), "    ")
 		},
 	}

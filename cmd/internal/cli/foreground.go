@@ -4,104 +4,103 @@ package cli
 
 import (
 	"errors"
-	"os"
-	"os/signal"
+	"runtime/debug"
 
 	"github.com/berth-run/berth/libcontainer"
+	"github.com/berth-run/berth/libcontainer/signals"
 	"golang.org/x/sys/unix"
 )
 
-// caughtSignals are the signals that berth gets in the foreground, which are
-// meant for the container.
-type caughtSignals struct {
-	ch chan os.Signal
-	// ready is closed once the usual ones are caught.
-	ready chan struct{}
+// catchEarly begins to keep the signals that people and service managers send, for what
+// is about to run: one that comes early does not end berth and leave that alone.
+func catchEarly() (*signals.Caught, error) {
+	return signals.Catch(unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT, unix.SIGUSR1, unix.SIGUSR2)
 }
 
-// catchUsual begins to catch the signals that people and service managers send.
-// Asking for one costs four switches of threads: so they are few before the
-// start, and asked for while something else goes on. await waits for that.
-func catchUsual() *caughtSignals {
-	// Room for a burst: signal.Notify drops what finds no room.
-	s := &caughtSignals{ch: make(chan os.Signal, 64), ready: make(chan struct{})}
-	go func() {
-		s.catch(unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT, unix.SIGUSR1, unix.SIGUSR2)
-		close(s.ready)
-	}()
-	return s
-}
-
-// await returns when the usual signals are caught.
-func (s *caughtSignals) await() { <-s.ready }
-
-// catchAll catches every signal that can be caught and means something to the
-// container.
-func (s *caughtSignals) catchAll(terminal bool) {
+// forwardable lists the signals that berth hands on.
+func forwardable(terminal bool) []unix.Signal {
+	list := make([]unix.Signal, 0, sigRTMax)
 	for sig := unix.Signal(1); sig <= sigRTMax; sig++ {
-		if forwardable(sig, terminal) {
-			s.catch(sig)
+		switch sig {
+		case unix.SIGKILL, unix.SIGSTOP: // cannot be caught
+		case unix.SIGCHLD: // is about berth's own children
+		case unix.SIGURG: // is how Go's scheduler preempts
+		case 32, 33: // are the C library's
+		case unix.SIGWINCH: // is about berth's terminal: resize
+			if terminal {
+				list = append(list, sig)
+			}
+		case unix.SIGTTIN, unix.SIGTTOU:
+			// With a terminal of its own berth needs their default, to stop while
+			// it is in the background: caught, the tcsetattr(3) that raised
+			// SIGTTOU would be restarted for ever.
+			if !terminal {
+				list = append(list, sig)
+			}
+		default:
+			list = append(list, sig)
 		}
 	}
+	return list
 }
 
-// catch asks for signals, but for those that are ignored (nohup(1)): catching
-// them would undo that.
-func (s *caughtSignals) catch(list ...unix.Signal) {
-	for _, sig := range list {
-		if !signal.Ignored(sig) {
-			signal.Notify(s.ch, sig)
-		}
+// child is what berth waits for in the foreground.
+type child interface {
+	// Reap does not wait.
+	Reap() (status int, ended bool, err error)
+	Signal(sig unix.Signal) error
+}
+
+// containerChild is the container's own process.
+type containerChild struct{ *libcontainer.Container }
+
+func (c containerChild) Signal(sig unix.Signal) error { return c.Container.Signal(sig, false) }
+
+// attend hands the signals on to c until it has ended, and returns its exit status. It
+// stays on one thread: most programs are short, and a switch of threads may take as long
+// as one of them.
+func (a *app) attend(c child, s *signals.Caught, t *terminal) (int, error) {
+	if err := a.log.outlive(); err != nil {
+		return 0, err
 	}
-}
-
-// forwardable says whether berth hands sig on.
-func forwardable(sig unix.Signal, terminal bool) bool {
-	switch sig {
-	case unix.SIGKILL, unix.SIGSTOP:
-		return false // cannot be caught
-	case unix.SIGCHLD:
-		return false // is about berth's own children
-	case unix.SIGURG:
-		return false // is how Go's scheduler preempts
-	case unix.SIGWINCH:
-		return terminal // is about berth's terminal: resize
-	case unix.SIGTTIN, unix.SIGTTOU:
-		// With a terminal of its own berth needs their default, to stop while
-		// it is in the background: caught, the tcsetattr(3) that raised
-		// SIGTTOU would be restarted for ever.
-		return !terminal
+	a.log.flush()
+	if err := s.Add(append(forwardable(t.master != nil), unix.SIGCHLD)...); err != nil {
+		return 0, err
 	}
-	return true
-}
-
-// forward hands the signals on, by send. It is a goroutine that ends with the process: to
-// give the signals back would cost as much again as to catch them.
-func (s *caughtSignals) forward(send func(unix.Signal) error, t *terminal, log *logger) {
-	// Here and not before the start: the program already runs meanwhile.
-	s.catchAll(t.master != nil)
 	if err := t.resize(); err != nil { // the size may have changed before
-		log.Warnf("%v", err)
+		a.log.Warnf("%v", err)
 	}
-	for caught := range s.ch {
-		sig, ok := caught.(unix.Signal)
-		if !ok {
-			continue
+	for long := false; ; long = true {
+		// At first as well, and after every signal: SIGCHLD may have come before, and
+		// is lost when the queue is full.
+		status, ended, err := c.Reap()
+		if ended || err != nil {
+			return status, err
 		}
-		var err error
-		if sig == unix.SIGWINCH {
-			err = t.resize()
-		} else {
-			err = send(sig)
+		if long {
+			// This process may live for months now.
+			debug.SetGCPercent(100)
 		}
-		// What has just exited needs no signal any more.
-		if err != nil && !errors.Is(err, libcontainer.ErrNotRunning) {
-			log.Warnf("forward signal %d: %v", int(sig), err)
+		sig, err := s.Next()
+		if err != nil {
+			return 0, err
+		}
+		if err := handOn(sig, c, t); err != nil {
+			a.log.Warnf("forward signal %d: %v", int(sig), err)
 		}
 	}
 }
 
-// signalContainer is how signals reach the container's own process.
-func signalContainer(c *libcontainer.Container) func(unix.Signal) error {
-	return func(sig unix.Signal) error { return c.Signal(sig, false) }
+func handOn(sig unix.Signal, c child, t *terminal) error {
+	switch sig {
+	case 0, unix.SIGCHLD:
+		return nil
+	case unix.SIGWINCH:
+		return t.resize()
+	}
+	err := c.Signal(sig)
+	if errors.Is(err, libcontainer.ErrNotRunning) {
+		return nil // what has just exited needs no signal any more
+	}
+	return err
 }

@@ -3,10 +3,14 @@
 package cli
 
 import (
-	"os/signal"
+	"errors"
+	"os"
+	"slices"
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/berth-run/berth/libcontainer"
 )
 
 func TestForwardable(t *testing.T) {
@@ -18,6 +22,7 @@ func TestForwardable(t *testing.T) {
 		{unix.SIGINT, true, true},
 		{unix.SIGTSTP, true, true},
 		{unix.SIGPIPE, true, true},
+		{unix.SIGSEGV, true, true},
 		{sigRTMin, true, true},
 		{sigRTMax, true, true},
 		{unix.SIGKILL, false, false},
@@ -29,24 +34,68 @@ func TestForwardable(t *testing.T) {
 		{unix.SIGTTIN, true, false},
 	}
 	for _, test := range tests {
-		if got := forwardable(test.sig, false); got != test.plain {
+		if got := slices.Contains(forwardable(false), test.sig); got != test.plain {
 			t.Errorf("%v without a terminal: %v", test.sig, got)
 		}
-		if got := forwardable(test.sig, true); got != test.onTerminal {
+		if got := slices.Contains(forwardable(true), test.sig); got != test.onTerminal {
 			t.Errorf("%v on a terminal: %v", test.sig, got)
 		}
 	}
 }
 
-func TestCatchSignals(t *testing.T) {
-	s := catchUsual()
-	s.await()
-	defer signal.Stop(s.ch)
-	s.catchAll(false)
-	if err := unix.Kill(unix.Getpid(), unix.SIGUSR1); err != nil {
-		t.Fatal(err)
+// fakeChild ends when it has got three signals.
+type fakeChild struct {
+	got   []unix.Signal
+	reaps int
+	over  error
+}
+
+func (c *fakeChild) Reap() (int, bool, error) {
+	c.reaps++
+	if c.reaps == 1 {
+		// Between the first look and the first wait.
+		for _, sig := range []unix.Signal{unix.SIGUSR1, unix.SIGCHLD, unix.SIGSEGV, unix.SIGTERM} {
+			if err := unix.Kill(unix.Getpid(), sig); err != nil {
+				return 0, false, err
+			}
+		}
 	}
-	if got := <-s.ch; got != unix.SIGUSR1 {
-		t.Errorf("caught %v", got)
+	return 7, len(c.got) == 3, nil
+}
+
+func (c *fakeChild) Signal(sig unix.Signal) error {
+	c.got = append(c.got, sig)
+	return c.over
+}
+
+func TestAttend(t *testing.T) {
+	for _, over := range []error{nil, libcontainer.ErrNotRunning, errors.New("no right to")} {
+		a := newApp("berth", os.Stdin, os.Stdout, os.Stderr)
+		reader, w := pipe(t)
+		a.log = newLogger(w)
+		caught, err := catchEarly()
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := &fakeChild{over: over}
+		status, err := a.attend(c, caught, &terminal{stdin: os.Stdin, stdout: os.Stdout})
+		if err := caught.Release(); err != nil {
+			t.Error(err)
+		}
+		if err != nil || status != 7 {
+			t.Errorf("status %d, %v", status, err)
+		}
+		// Several at once may come in any order.
+		slices.Sort(c.got)
+		if want := []unix.Signal{unix.SIGUSR1, unix.SIGSEGV, unix.SIGTERM}; !slices.Equal(c.got, want) {
+			t.Errorf("got %v, want %v", c.got, want)
+		}
+		if over == nil || errors.Is(over, libcontainer.ErrNotRunning) {
+			continue
+		}
+		text := make([]byte, 1000)
+		if n, err := reader.Read(text); err != nil || n == 0 {
+			t.Errorf("nothing was logged of an error: %v", err)
+		}
 	}
 }

@@ -2,12 +2,6 @@
 
 package cli
 
-import (
-	"io"
-
-	"github.com/spf13/cobra"
-)
-
 // globalOptions are the options before the command.
 type globalOptions struct {
 	root      string
@@ -24,26 +18,17 @@ type globalOptions struct {
 }
 
 // rootCommand is the program itself, without its commands.
-func (a *app) rootCommand() *cobra.Command {
-	c := &cobra.Command{
+func (a *app) rootCommand() *Command {
+	c := &Command{
 		Use:   a.name + " [flags] command [flags] [argument...]",
 		Short: "an OCI container runtime",
 		Long: `berth runs containers as the OCI runtime-spec describes them: a bundle is a
 directory with a config.json and a root file system. Engines such as containerd,
 Docker, Podman and CRI-O call it; by hand, "berth run" in a bundle is all it takes.`,
-		// Errors are logged, by main, in one line.
-		SilenceErrors: true,
-		SilenceUsage:  true,
 		// Global options come before the command, and only there.
-		TraverseChildren: true,
-		// For the manual pages: nobody needs to know what wrote them.
-		DisableAutoGenTag: true,
+		stopAtFirstArgument: true,
 	}
-	c.SetOut(&a.text)
-	// All that cobra still writes there is a remark on each completion.
-	c.SetErr(io.Discard)
 	g, f := &a.global, c.Flags()
-	f.SetInterspersed(false)
 	f.StringVar(&g.root, "root", "", "keep the state of containers in `DIR`, which should be on a tmpfs (default: /run/berth, or $XDG_RUNTIME_DIR/berth when rootless)")
 	f.StringVar(&g.log, "log", "", "append log messages to `FILE` instead of writing them to stderr")
 	f.StringVar(&g.logFormat, "log-format", "text", "write log messages as `FORMAT`: text or json")

@@ -5,23 +5,22 @@ package cli
 import (
 	"errors"
 
-	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
 	"github.com/berth-run/berth/libcontainer"
 )
 
-func (a *app) killCommand() *cobra.Command {
+func (a *app) killCommand() *Command {
 	all, regex := false, false
-	c := &cobra.Command{
+	c := &Command{
 		Use:   "kill [flags] CONTAINER [SIGNAL]",
 		Short: "send a signal to a container's init process",
 		Long: `Sends a signal to a container's init process. The signal is a number or a name,
 with or without SIG, in any case; RTMIN+n and RTMAX-n are names, too. The default
 is TERM.`,
-		Args:              a.arguments(1, 2),
-		ValidArgsFunction: a.completeContainer,
-		RunE: func(_ *cobra.Command, args []string) error {
+		args:     a.arguments(1, 2),
+		complete: a.completeContainer,
+		run: func(args []string) error {
 			name := "TERM"
 			if len(args) > 1 {
 				name = args[1]

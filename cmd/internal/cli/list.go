@@ -12,19 +12,17 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/spf13/cobra"
-
 	"github.com/berth-run/berth/libcontainer"
 )
 
-func (a *app) listCommand() *cobra.Command {
+func (a *app) listCommand() *Command {
 	var format string
 	quiet := false
-	c := &cobra.Command{
+	c := &Command{
 		Use:   "list [flags]",
 		Short: "list the containers below the root",
-		Args:  a.arguments(0, 0),
-		RunE: func(*cobra.Command, []string) error {
+		args:  a.arguments(0, 0),
+		run: func([]string) error {
 			if format != "table" && format != "json" {
 				return errors.New("invalid format option")
 			}

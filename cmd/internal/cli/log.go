@@ -124,6 +124,24 @@ func (l *logger) fatal(err error) {
 	}
 }
 
+// outlive lets the log be written after nobody reads stderr any more: [os.File] ends the
+// process for that, by SIGPIPE, and in the foreground there is a program to look after.
+func (l *logger) outlive() error {
+	f, ok := l.stderr.(*os.File)
+	if !ok {
+		return nil
+	}
+	dup, err := withoutSIGPIPE(f)
+	if err != nil {
+		return err
+	}
+	l.stderr = dup
+	if l.file == nil {
+		l.logrus.Out = dup
+	}
+	return nil
+}
+
 // close ends logging.
 func (l *logger) close() {
 	if l.file != nil {

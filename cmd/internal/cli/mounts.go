@@ -5,13 +5,11 @@ package cli
 import (
 	"fmt"
 
-	"github.com/spf13/cobra"
-
 	"github.com/berth-run/berth/specconv"
 )
 
-func (a *app) mountsCommand() *cobra.Command {
-	return &cobra.Command{
+func (a *app) mountsCommand() *Command {
+	return &Command{
 		Use:   "mounts [flags] add|remove CONTAINER FILE",
 		Short: "add mounts to a container that runs, or remove some",
 		Long: `Adds the mounts of a JSON document to a container that has not stopped, in their order,
@@ -23,9 +21,9 @@ but for directories and empty files that were made to mount on.
 Sources are paths of the host, and relative ones begin at the container's bundle. What
 hides the kernel's files from a container (linux.maskedPaths) is not removed, and not
 added to a further procfs or sysfs either.`,
-		Args:              a.arguments(3, 3),
-		ValidArgsFunction: a.completeMounts,
-		RunE: func(_ *cobra.Command, args []string) error {
+		args:     a.arguments(3, 3),
+		complete: a.completeMounts,
+		run: func(args []string) error {
 			if args[0] != "add" && args[0] != "remove" {
 				return fmt.Errorf("%q is neither add nor remove", args[0])
 			}
@@ -69,14 +67,14 @@ func (a *app) changeMounts(id, file string, remove bool) error {
 }
 
 // completeMounts completes what to do, on which container, and then files.
-func (a *app) completeMounts(c *cobra.Command, args []string, word string) ([]cobra.Completion, cobra.ShellCompDirective) {
+func (a *app) completeMounts(args []string) ([]candidate, directive) {
 	switch len(args) {
 	case 0:
-		return []cobra.Completion{"add", "remove"}, cobra.ShellCompDirectiveNoFileComp
+		return []candidate{{word: "add"}, {word: "remove"}}, noFiles
 	case 1:
-		return a.completeContainer(c, nil, word)
+		return a.completeContainer(nil)
 	case 2:
-		return nil, cobra.ShellCompDirectiveDefault
+		return nil, filesToo
 	}
-	return nil, cobra.ShellCompDirectiveNoFileComp
+	return nil, noFiles
 }

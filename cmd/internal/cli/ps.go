@@ -12,20 +12,18 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/spf13/cobra"
 )
 
-func (a *app) psCommand() *cobra.Command {
+func (a *app) psCommand() *Command {
 	var format string
-	c := &cobra.Command{
+	c := &Command{
 		Use:   "ps [flags] CONTAINER [PS-OPTION...]",
 		Short: "list the processes of a container",
 		Long: `Lists the processes of a container as ps(1) of the host does, which gets the
 options after the container's id (default: -ef) and has to print a column PID.`,
-		Args:              a.arguments(1, math.MaxInt),
-		ValidArgsFunction: a.completeContainer,
-		RunE: func(_ *cobra.Command, args []string) error {
+		args:     a.arguments(1, math.MaxInt),
+		complete: a.completeContainer,
+		run: func(args []string) error {
 			if format != "table" && format != "json" {
 				return errors.New("invalid format option")
 			}

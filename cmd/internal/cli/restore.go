@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/spf13/cobra"
-
 	"github.com/berth-run/berth/libcontainer"
 )
 
@@ -23,19 +21,19 @@ type restoreOptions struct {
 	lsmMount    string
 }
 
-func (a *app) restoreCommand() *cobra.Command {
+func (a *app) restoreCommand() *Command {
 	var o restoreOptions
-	c := &cobra.Command{
+	c := &Command{
 		Use:   "restore [flags] CONTAINER",
 		Short: "make a container of a checkpoint",
 		Long: `Makes a container of the bundle and of the processes that "checkpoint" has saved,
 waits for it and deletes it. The exit status is that of the container's first process,
 128+n when signal n killed it.`,
-		Args:              a.arguments(1, 1),
-		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE: func(_ *cobra.Command, args []string) (err error) {
+		args:     a.arguments(1, 1),
+		complete: completeNothing,
+		run: func(args []string) (err error) {
 			if o.detach {
-				_, err = a.restore(args[0], &o, nil, func() {})
+				_, err = a.restore(args[0], &o, nil)
 				return err
 			}
 			a.exitStatus, err = a.restoreForeground(args[0], &o)
@@ -57,9 +55,8 @@ waits for it and deletes it. The exit status is that of the container's first pr
 	return c
 }
 
-// restore restores a container. The terminal is nil when it is detached; ready is called
-// before the processes run.
-func (a *app) restore(id string, o *restoreOptions, t *terminal, ready func()) (*libcontainer.Container, error) {
+// restore restores a container. The terminal is nil when it is detached.
+func (a *app) restore(id string, o *restoreOptions, t *terminal) (*libcontainer.Container, error) {
 	if err := o.criu.complete(a); err != nil {
 		return nil, err
 	}
@@ -82,13 +79,15 @@ func (a *app) restore(id string, o *restoreOptions, t *terminal, ready func()) (
 	if t != nil && p.config.Process.Terminal {
 		options.Console = t.attach
 	}
-	ready()
 	return p.store.Restore(id, p.config, options)
 }
 
 // restoreForeground stays with the container until its first process has exited.
 func (a *app) restoreForeground(id string, o *restoreOptions) (int, error) {
-	signals := catchUsual()
+	caught, err := catchEarly()
+	if err != nil {
+		return exitFailure, err
+	}
 	if !o.noSubreaper {
 		if err := libcontainer.BecomeSubreaper(); err != nil {
 			return exitFailure, err
@@ -96,11 +95,11 @@ func (a *app) restoreForeground(id string, o *restoreOptions) (int, error) {
 	}
 	t := &terminal{stdin: a.stdin, stdout: a.stdout}
 	defer t.restore()
-	c, err := a.restore(id, o, t, signals.await)
+	c, err := a.restore(id, o, t)
 	if err != nil {
 		return exitFailure, err
 	}
-	return a.stay(c, t, signals, false)
+	return a.stay(c, t, caught, false)
 }
 
 // checkLSMProfile checks the form of --lsm-profile.

@@ -4,11 +4,9 @@ package cli
 
 import (
 	"errors"
-	"runtime/debug"
-
-	"github.com/spf13/cobra"
 
 	"github.com/berth-run/berth/libcontainer"
+	"github.com/berth-run/berth/libcontainer/signals"
 )
 
 // runOptions are the options of run.
@@ -19,16 +17,16 @@ type runOptions struct {
 	noSubreaper bool
 }
 
-func (a *app) runCommand() *cobra.Command {
+func (a *app) runCommand() *Command {
 	var o runOptions
-	c := &cobra.Command{
+	c := &Command{
 		Use:   "run [flags] CONTAINER",
 		Short: "create and start a container",
 		Long: `Creates and starts the container of a bundle, waits for it and deletes it. The
 exit status is that of the container's program, 128+n when signal n killed it.`,
-		Args:              a.arguments(1, 1),
-		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE: func(_ *cobra.Command, args []string) (err error) {
+		args:     a.arguments(1, 1),
+		complete: completeNothing,
+		run: func(args []string) (err error) {
 			if !o.detach {
 				a.exitStatus, err = a.runForeground(args[0], &o)
 				return err
@@ -37,7 +35,7 @@ exit status is that of the container's program, 128+n when signal n killed it.`,
 			if err != nil {
 				return err
 			}
-			if _, err = a.createAndStart(args[0], p, func() {}); err == nil {
+			if _, err = a.createAndStart(args[0], p); err == nil {
 				a.awaitReady(p.notifier)
 			}
 			return errors.Join(err, p.notifier.Close())
@@ -51,14 +49,12 @@ exit status is that of the container's program, 128+n when signal n killed it.`,
 	return c
 }
 
-// createAndStart calls created between the two. It leaves nothing behind when it
-// fails.
-func (a *app) createAndStart(id string, p *preparation, created func()) (*libcontainer.Container, error) {
+// createAndStart leaves nothing behind when it fails.
+func (a *app) createAndStart(id string, p *preparation) (*libcontainer.Container, error) {
 	c, err := a.createContainer(id, p)
 	if err != nil {
 		return nil, err
 	}
-	created()
 	if err := c.Start(a.log, p.notifier); err != nil {
 		return nil, errors.Join(err, p.store.Delete(id, true, a.log))
 	}
@@ -67,9 +63,10 @@ func (a *app) createAndStart(id string, p *preparation, created func()) (*libcon
 
 // runForeground stays with the container until its program has exited.
 func (a *app) runForeground(id string, o *runOptions) (int, error) {
-	// Signals are kept for the container from before it runs, so that one that comes
-	// early does not kill berth and leave it alone.
-	signals := catchUsual()
+	caught, err := catchEarly()
+	if err != nil {
+		return exitFailure, err
+	}
 	p, err := a.prepare(&o.bundleOptions, false)
 	if err != nil {
 		return exitFailure, err
@@ -84,26 +81,21 @@ func (a *app) runForeground(id string, o *runOptions) (int, error) {
 	if p.config.Process.Terminal {
 		p.create.Console = t.attach
 	}
-	c, err := a.createAndStart(id, p, signals.await)
+	c, err := a.createAndStart(id, p)
 	if err != nil {
 		return exitFailure, err
 	}
 	told := a.notifyMeanwhile(p.notifier)
-	status, err := a.stay(c, t, signals, o.keep)
+	status, err := a.stay(c, t, caught, o.keep)
 	<-told
 	return status, err
 }
 
 // stay serves a container that runs in the foreground until its first process has exited,
 // and deletes it, unless it is to be kept. The result is the exit status.
-func (a *app) stay(c *libcontainer.Container, t *terminal, signals *caughtSignals, keep bool) (int, error) {
-	a.log.flush()
-	// This process may live for months now.
-	debug.SetGCPercent(100)
-
+func (a *app) stay(c *libcontainer.Container, t *terminal, caught *signals.Caught, keep bool) (int, error) {
 	t.run()
-	go signals.forward(signalContainer(c), t, a.log)
-	status, err := c.Wait()
+	status, err := a.attend(containerChild{c}, caught, t)
 	err = errors.Join(err, t.drain())
 	if !keep {
 		// Forced, as processes may outlive their init when the container

@@ -10,21 +10,19 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/spf13/cobra"
-
 	"github.com/berth-run/berth/specconv"
 )
 
-func (a *app) specCommand() *cobra.Command {
+func (a *app) specCommand() *Command {
 	var bundle string
 	rootless := false
-	c := &cobra.Command{
+	c := &Command{
 		Use:   "spec [flags]",
 		Short: "write a config.json to start from",
 		Long: `Writes config.json into the bundle directory; one that is there already is left
 alone and an error.`,
-		Args: a.arguments(0, 0),
-		RunE: func(*cobra.Command, []string) error {
+		args: a.arguments(0, 0),
+		run: func([]string) error {
 			spec := specconv.Example()
 			if rootless {
 				specconv.ToRootless(spec, uint32(os.Geteuid()), uint32(os.Getegid()))

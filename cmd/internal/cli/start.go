@@ -5,21 +5,19 @@ package cli
 import (
 	"os"
 
-	"github.com/spf13/cobra"
-
 	"github.com/berth-run/berth/libcontainer"
 )
 
-func (a *app) startCommand() *cobra.Command {
-	return &cobra.Command{
+func (a *app) startCommand() *Command {
+	return &Command{
 		Use:   "start [flags] CONTAINER",
 		Short: "start the program of a created container",
 		Long: `Starts the program of a created container. Fails, and says why, when the program
 cannot be executed. With $NOTIFY_SOCKET, and if the container was created with it,
 waits until the program says that it is ready.`,
-		Args:              a.arguments(1, 1),
-		ValidArgsFunction: a.completeContainer,
-		RunE: func(_ *cobra.Command, args []string) error {
+		args:     a.arguments(1, 1),
+		complete: a.completeContainer,
+		run: func(args []string) error {
 			n, err := libcontainer.NewNotifier(os.Getenv(libcontainer.NotifySocketEnv))
 			if err != nil {
 				return err

@@ -6,19 +6,17 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/spf13/cobra"
-
 	"github.com/berth-run/berth/libcontainer"
 )
 
-func (a *app) stateCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:               "state [flags] CONTAINER",
-		Short:             "print the state of a container",
-		Long:              `Prints JSON: the state of the runtime-spec with rootfs, created and owner added.`,
-		Args:              a.arguments(1, 1),
-		ValidArgsFunction: a.completeContainer,
-		RunE: func(_ *cobra.Command, args []string) error {
+func (a *app) stateCommand() *Command {
+	return &Command{
+		Use:      "state [flags] CONTAINER",
+		Short:    "print the state of a container",
+		Long:     `Prints JSON: the state of the runtime-spec with rootfs, created and owner added.`,
+		args:     a.arguments(1, 1),
+		complete: a.completeContainer,
+		run: func(args []string) error {
 			c, err := a.load(args[0])
 			if err != nil {
 				return err

@@ -29,7 +29,9 @@ type terminal struct {
 	// settings.
 	outer *os.File
 	saved *unix.Termios
-	// output ends with what became of the copying to stdout.
+	// out is what writes to stdout.
+	out *os.File
+	// output ends with what became of the copying to it.
 	output chan error
 }
 
@@ -41,6 +43,9 @@ func (t *terminal) attach(master *os.File) error {
 		return fmt.Errorf("console: %w", errors.Join(err, master.Close()))
 	}
 	t.master = dup
+	if t.out, err = withoutSIGPIPE(t.stdout); err != nil {
+		return err
+	}
 	if err := master.Close(); err != nil {
 		return fmt.Errorf("console: %w", err)
 	}
@@ -102,7 +107,7 @@ func (t *terminal) copyOutput() error {
 	for {
 		n, err := t.master.Read(buf)
 		if n > 0 && writeErr == nil {
-			_, writeErr = t.stdout.Write(buf[:n])
+			_, writeErr = t.out.Write(buf[:n])
 		}
 		switch {
 		case err == nil:
@@ -139,6 +144,7 @@ func (t *terminal) drain() error {
 	if t.output == nil {
 		return nil
 	}
+	defer t.out.Close()
 	if err := t.master.SetReadDeadline(time.Now()); err != nil {
 		return fmt.Errorf("console: %w", err)
 	}
@@ -156,7 +162,7 @@ func (t *terminal) drain() error {
 		if n <= 0 || err != nil {
 			return nil
 		}
-		if _, err := t.stdout.Write(buf[:n]); err != nil {
+		if _, err := t.out.Write(buf[:n]); err != nil {
 			return fmt.Errorf("copy output: %w", err)
 		}
 	}
@@ -169,6 +175,20 @@ func (t *terminal) restore() {
 		_ = setTermios(t.outer, t.saved)
 		t.saved = nil
 	}
+}
+
+// withoutSIGPIPE is a second descriptor of f, a standard stream: only to write to 1 and 2
+// is deadly to a Go program when nobody reads.
+func withoutSIGPIPE(f *os.File) (*os.File, error) {
+	var dup int
+	err := control(f, func(fd int) (err error) {
+		dup, err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3)
+		return os.NewSyscallError("fcntl F_DUPFD_CLOEXEC", err)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(dup), f.Name()), nil
 }
 
 // dupNonblocking is a second descriptor of f that supports deadlines.

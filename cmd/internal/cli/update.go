@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
-	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/berth-run/berth/specconv"
@@ -28,9 +27,9 @@ type updateOptions struct {
 	l3CacheSchema, memoryBandwidthSchema    string
 }
 
-func (a *app) updateCommand() *cobra.Command {
+func (a *app) updateCommand() *Command {
 	var o updateOptions
-	c := &cobra.Command{
+	c := &Command{
 		Use:   "update [flags] CONTAINER",
 		Short: "change the limits of a container",
 		Long: `Changes the limits of a container that has not stopped. What is not given, or is
@@ -39,9 +38,9 @@ zero, stays as it is. When one limit is refused, none is changed.
 The document of --resources is the object linux.resources of a config.json, without
 devices; all other options but the schemas are then ignored. Sizes may have a unit:
 k, m, g or t, of 1024.`,
-		Args:              a.arguments(1, 1),
-		ValidArgsFunction: a.completeContainer,
-		RunE: func(_ *cobra.Command, args []string) error {
+		args:     a.arguments(1, 1),
+		complete: a.completeContainer,
+		run: func(args []string) error {
 			c, err := a.load(args[0])
 			if err != nil {
 				return err

@@ -5,20 +5,18 @@ package cli
 import (
 	"runtime/debug"
 	"strconv"
-
-	"github.com/spf13/cobra"
 )
 
-func (a *app) waitCommand() *cobra.Command {
-	return &cobra.Command{
+func (a *app) waitCommand() *Command {
+	return &Command{
 		Use:   "wait [flags] CONTAINER",
 		Short: "wait for the end of a container and print its exit status",
 		Long: `Waits until the first process of a container has ended, whoever its parent is, and
 prints its exit status, 128+n when signal n killed it. A parent that collects the
 status first hides it before Linux 6.15, and from a wait that begins later always.`,
-		Args:              a.arguments(1, 1),
-		ValidArgsFunction: a.completeContainer,
-		RunE: func(_ *cobra.Command, args []string) error {
+		args:     a.arguments(1, 1),
+		complete: a.completeContainer,
+		run: func(args []string) error {
 			c, err := a.load(args[0])
 			if err != nil {
 				return err

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+)
+
+// TestComplete asks as the completion scripts of all shells do.
+func TestComplete(t *testing.T) {
+	root := t.TempDir()
+	tests := []struct {
+		words []string
+		want  string
+	}{
+		{[]string{"st"}, "start state :4"},
+		{[]string{"--root", "/x", "crea"}, "create :4"},
+		{[]string{"-root", "/x", "crea"}, "create :4"},
+		{[]string{"--debug", "crea"}, "create :4"},
+		{[]string{"--ro"}, "--root --rootless :4"},
+		{[]string{"--rootless", "auto", "--ro"}, "--root :4"},
+		{[]string{"--root", ""}, ":0"},
+		{[]string{"--root="}, ":0"},
+		{[]string{"--", "st"}, "start state :4"},
+		{[]string{"--", "-"}, ":4"},
+		{[]string{"bogus", ""}, ":0"},
+		{[]string{"--bogus", ""}, ":0"},
+		{[]string{"bui"}, ":4"},
+		{[]string{"builder", "--"}, "--help :4"},
+		{[]string{"kill", "-"}, "--all -a --help -h --regex -r :4"},
+		{[]string{"kill", "--a"}, "--all :4"},
+		{[]string{"kill", "-a", "--a"}, ":4"},
+		{[]string{"kill", "box", "--a"}, "--all :4"},
+		{[]string{"kill", "--", "--a"}, ":4"},
+		{[]string{"exec", "-e", "A=1", "--en"}, "--env :4"},
+		{[]string{"exec", "-e", "A=1", "--cwd"}, "--cwd :4"},
+		{[]string{"exec", "--cwd", ""}, ":0"},
+		{[]string{"exec", "--cwd=/"}, ":0"},
+		{[]string{"exec", "box", "-"}, ":4"},
+		{[]string{"create", ""}, ":4"},
+		{[]string{"--root", root, "state", ""}, ":4"},
+		{[]string{"--root", root + "/none", "state", ""}, ":1"},
+		{[]string{"completion", "b"}, "bash :4"},
+		{[]string{"completion", "bash", ""}, ":4"},
+		{[]string{"completion", "bash", "--no"}, "--no-descriptions :4"},
+		{[]string{"completion", "bogus", ""}, ":4"},
+		{[]string{"help", "com"}, "completion :4"},
+		{[]string{"h", "kil"}, "kill :4"},
+		{[]string{"help", "completion", "f"}, "fish :4"},
+		{[]string{"help", "bogus", ""}, ":4"},
+		{[]string{"mounts", ""}, "add remove :4"},
+		{[]string{"mounts", "r"}, "remove :4"},
+		{[]string{"mounts", "add", "box", ""}, ":0"},
+		{[]string{"mounts", "add", "box", "file", ""}, ":4"},
+	}
+	for _, test := range tests {
+		got := invoke(t, "berth", append([]string{requestPlain}, test.words...)...)
+		lines := strings.Join(strings.Fields(got.stdout), " ")
+		if got.status != 0 || lines != test.want || got.stderr != "" {
+			t.Errorf("%q: status %d, completions %q, stderr %q, want %q", test.words, got.status, lines, got.stderr, test.want)
+		}
+	}
+}
+
+func TestCompleteWithDescriptions(t *testing.T) {
+	const described = "start\tstart the program of a created container\nstate\tprint the state of a container\n:4\n"
+	const plain = "start\nstate\n:4\n"
+	request := func(name string) string { return invoke(t, name, requestDescribed, "st").stdout }
+	if got := request("berth"); got != described {
+		t.Errorf("prints %q", got)
+	}
+	for _, name := range []string{"berth", "runc"} {
+		t.Setenv("COBRA_COMPLETION_DESCRIPTIONS", "false")
+		if got := request(name); got != plain {
+			t.Errorf("%s: without descriptions prints %q", name, got)
+		}
+		t.Setenv(strings.ToUpper(name)+"_COMPLETION_DESCRIPTIONS", "1")
+		if got := request(name); got != described {
+			t.Errorf("%s: with descriptions for itself prints %q", name, got)
+		}
+	}
+	if got := invoke(t, "berth", requestDescribed, "--criu"); got.stdout != "--criu\tlet the program PATH checkpoint and restore instead of criu from $PATH\n:4\n" {
+		t.Errorf("an option prints %q", got.stdout)
+	}
+	if got := invoke(t, "berth", requestDescribed); got.status != exitFailure || !strings.Contains(got.stderr, "requires a minimum of 1 argument(s)") {
+		t.Errorf("no words: status %d, %q", got.status, got.stderr)
+	}
+}
+
+// TestCandidatesOfOneLine: a description of two lines would be two candidates.
+func TestCandidatesOfOneLine(t *testing.T) {
+	a := newApp("berth", nil, nil, nil)
+	a.writeCandidates([]candidate{{"a", "x\ny"}, {"b", ""}}, true)
+	if got := a.text.String(); got != "a\tx\nb\n" {
+		t.Errorf("writes %q", got)
+	}
+}
+
+func FuzzComplete(f *testing.F) {
+	f.Add("kill\x00--a")
+	f.Add("--root\x00x\x00mounts\x00add\x00")
+	f.Add("completion\x00bash\x00--\x00-")
+	f.Fuzz(func(t *testing.T, line string) {
+		words := strings.Split(line, "\x00")
+		root := Tree()
+		last := len(words) - 1
+		found, d := root.candidates(words[:last], words[last])
+		for _, c := range found {
+			if !strings.HasPrefix(c.word, words[last]) {
+				t.Errorf("%q gives %q", words, c.word)
+			}
+		}
+		if !slices.Contains([]directive{filesToo, noCompletion, noFiles}, d) {
+			t.Errorf("%q: directive %d", words, d)
+		}
+	})
+}
+
+// TestScriptsAreCobras: they are for whatever name berth has. That of berth itself is
+// held where the scripts come from, in berth-docs.
+func TestScriptsAreCobras(t *testing.T) {
+	runc := &cobra.Command{Use: "runc"}
+	a := newApp("runc", nil, nil, nil)
+	for _, s := range shells() {
+		for _, described := range []bool{false, true} {
+			var b bytes.Buffer
+			var err error
+			switch s.name {
+			case "bash":
+				err = runc.GenBashCompletionV2(&b, described)
+			case "zsh":
+				err = runc.GenZshCompletionNoDesc(&b)
+				if described {
+					b.Reset()
+					err = runc.GenZshCompletion(&b)
+				}
+			case "fish":
+				err = runc.GenFishCompletion(&b, described)
+			case "powershell":
+				err = runc.GenPowerShellCompletion(&b)
+				if described {
+					b.Reset()
+					err = runc.GenPowerShellCompletionWithDesc(&b)
+				}
+			}
+			// The heading has a column.
+			squeeze := func(script string) string { return strings.ReplaceAll(script, " ", "") }
+			if err != nil || squeeze(a.script(s, described)) != squeeze(b.String()) {
+				t.Errorf("%s (descriptions %v) differs from cobra's: %v", s.name, described, err)
+			}
+		}
+	}
+}
+
+// TestCompletionScripts requires bash, for its own script.
+func TestCompletionScripts(t *testing.T) {
+	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
+		if got := invoke(t, "berth", "completion", shell); got.status != 0 || !strings.Contains(got.stdout, "__complete") {
+			t.Errorf("%s: status %d, %d bytes", shell, got.status, len(got.stdout))
+		}
+	}
+	bash, err := exec.LookPath("bash")
+	if err != nil {
+		t.Skip("no bash")
+	}
+	script := filepath.Join(t.TempDir(), "berth")
+	if err := os.WriteFile(script, []byte(invoke(t, "berth", "completion", "bash").stdout), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command(bash, "-n", script).CombinedOutput(); err != nil {
+		t.Errorf("bash: %v: %s", err, out)
+	}
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestHelp(t *testing.T) {
+	run := func([]string) error { return nil }
+	tests := []struct {
+		name    string
+		command func() *Command
+		want    string
+	}{
+		{
+			"plain",
+			func() *Command { return &Command{Use: "x [flags] ID", Short: "do it", run: run} },
+			"do it\n\nUsage:\n  x [flags] ID\n",
+		},
+		{
+			"options",
+			func() *Command {
+				c := &Command{Use: "x [flags] ID", Short: "do it", Long: "Does it.\n", alias: "y", run: run}
+				c.Flags().String("file", "f", "read `FILE`")
+				c.declareHelp()
+				return c
+			},
+			"Does it.\n\nUsage:\n  x [flags] ID\n\nAliases:\n  x, y\n\nFlags:\n" +
+				"      --file FILE           read FILE (default \"f\")\n" +
+				"  -h, --help[=true|false]   show help\n",
+		},
+		{
+			"commands",
+			func() *Command {
+				c := &Command{Use: "x [flags]", Short: "do it", run: run}
+				c.add(&Command{Use: "one [flags]", Short: "do one"}, &Command{Use: "two", Hidden: true}, &Command{Use: "a-long-name", Short: "do more"})
+				(&Command{Use: "p [flags] command"}).add(c)
+				return c
+			},
+			"do it\n\nUsage:\n  p x [flags]\n  p x [command]\n\nAvailable Commands:\n" +
+				"  one         do one\n  a-long-name do more\n\n" +
+				"Use \"p x [command] --help\" for more information about a command.\n",
+		},
+		{
+			"nothing by itself",
+			func() *Command {
+				c := &Command{Use: "p [flags] command", Short: "do it"}
+				c.add(&Command{Use: "one", Short: "do one"})
+				return c
+			},
+			"do it\n\nUsage:\n  p [command]\n\nAvailable Commands:\n  one         do one\n\n" +
+				"Use \"p [command] --help\" for more information about a command.\n",
+		},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			if got := test.command().help(); got != test.want {
+				t.Errorf("prints\n%s\nwant\n%s", got, test.want)
+			}
+		})
+	}
+}
+
+// TestFind: what names no command is left to whoever asks.
+func TestFind(t *testing.T) {
+	root := Tree()
+	for _, test := range []struct{ words, want string }{
+		{"", "berth"},
+		{"kill", "kill"},
+		{"kill x", "kill"},
+		{"h", "help"},
+		{"completion zsh", "zsh"},
+		{"completion x", "completion"},
+		{"x kill", "berth"},
+	} {
+		if got := root.find(strings.Fields(test.words)); got.Name() != test.want {
+			t.Errorf("%q finds %s, want %s", test.words, got.Name(), test.want)
+		}
+	}
+	if c := root.child(""); c != nil {
+		t.Errorf("no name finds %s", c.Name())
+	}
+}

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package signals keeps the signals that this process gets, for what it runs in the
+// foreground.
+//
+// It stands in for os/signal, which wakes four threads for every signal that is asked
+// for, and there are sixty. Here each costs one system call: the handler, of a few
+// instructions, writes the signal's number into a pipe and knows nothing of Go. One
+// signal must not be given to both packages.
+package signals
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"sync"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// The handlers' part; see handler_amd64.s and handler_arm64.s.
+var (
+	// writeEnd is what the handlers write to; -1 before there is a pipe.
+	writeEnd int32 = -1
+	// runtimeHandler is Go's handler, for faults of this process itself.
+	runtimeHandler uintptr
+)
+
+// queue is the pipe. Like the dispositions of signals it is the process's.
+var queue = sync.OnceValues(func() (readEnd int, err error) {
+	var p [2]int
+	if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
+		return -1, fmt.Errorf("pipe for signals: %w", err)
+	}
+	// A handler must not wait for a reader.
+	if err := unix.SetNonblock(p[1], true); err != nil {
+		return -1, fmt.Errorf("pipe for signals: %w", errors.Join(err, unix.Close(p[0]), unix.Close(p[1])))
+	}
+	writeEnd = int32(p[1])
+	return p[0], nil
+})
+
+// Caught are signals that are kept instead of doing what they do by default.
+type Caught struct {
+	readEnd int
+	taken   []taken
+}
+
+// taken is a signal and what it did before.
+type taken struct {
+	sig    unix.Signal
+	before action
+}
+
+// Catch keeps the signals from now on, but for those that are ignored (nohup(1)):
+// catching them would undo that. SIGPIPE is kept too, but a write by [os.File] to a
+// closed stdout or stderr still ends the process. On error none is kept.
+func Catch(list ...unix.Signal) (*Caught, error) {
+	if handlerPC == 0 {
+		return nil, errors.New("signals: no handler for this architecture")
+	}
+	readEnd, err := queue()
+	if err != nil {
+		return nil, err
+	}
+	c := &Caught{readEnd: readEnd}
+	if err := c.Add(list...); err != nil {
+		return nil, errors.Join(err, c.Release())
+	}
+	return c, nil
+}
+
+// Add keeps further signals. On error those before the one that it names are kept.
+func (c *Caught) Add(list ...unix.Signal) error {
+	for _, sig := range list {
+		before, err := swap(sig, nil)
+		if err != nil {
+			return err
+		}
+		if before.handler == sigIgnore || before.handler == handlerPC || before.handler == faultHandlerPC {
+			continue
+		}
+		if _, err := swap(sig, catching(sig, before)); err != nil {
+			return err
+		}
+		c.taken = append(c.taken, taken{sig, before})
+	}
+	return nil
+}
+
+// Next waits for a signal; 0 after [Caught.Wake].
+func (c *Caught) Next() (unix.Signal, error) {
+	var buf [1]byte
+	for {
+		n, err := unix.Read(c.readEnd, buf[:])
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
+			return 0, os.NewSyscallError("read signals", err)
+		case n == 1:
+			return unix.Signal(buf[0]), nil
+		}
+	}
+}
+
+// Await waits for one of the signals; 0 after [Caught.Wake]. Others that come meanwhile
+// stay for who asks next.
+func (c *Caught) Await(list ...unix.Signal) (sig unix.Signal, err error) {
+	var others []byte
+	for {
+		if sig, err = c.Next(); err != nil || sig == 0 || slices.Contains(list, sig) {
+			break
+		}
+		others = append(others, byte(sig))
+	}
+	return sig, errors.Join(err, put(others))
+}
+
+// Wake makes one Next or Await return without a signal.
+func (c *Caught) Wake() error { return put([]byte{0}) }
+
+// put writes what a handler might have written.
+func put(list []byte) error {
+	if len(list) == 0 {
+		return nil
+	}
+	_, err := unix.Write(int(writeEnd), list)
+	return os.NewSyscallError("write signals", err)
+}
+
+// Release lets the signals that this Catch has begun to keep do what they did before.
+// Those that have come and nobody has asked for stay with the others.
+func (c *Caught) Release() error {
+	var errs []error
+	for _, t := range c.taken {
+		_, err := swap(t.sig, &t.before)
+		errs = append(errs, err)
+	}
+	c.taken = nil
+	return errors.Join(errs...)
+}
+
+// action is the kernel's struct sigaction (rt_sigaction(2)).
+type action struct {
+	handler  uintptr
+	flags    uint64
+	restorer uintptr
+	mask     uint64
+}
+
+const (
+	sigIgnore = 1 // SIG_IGN
+
+	saSigInfo  = 0x00000004
+	saRestart  = 0x10000000
+	saOnStack  = 0x08000000
+	saRestorer = 0x04000000
+)
+
+// catching is the action of a signal that is kept. Before is Go's.
+func catching(sig unix.Signal, before action) *action {
+	a := &action{handler: handlerPC, flags: saSigInfo | saRestart | saOnStack, mask: ^uint64(0)}
+	if restorerPC != 0 {
+		a.flags |= saRestorer
+		a.restorer = restorerPC
+	}
+	switch sig {
+	case unix.SIGSEGV, unix.SIGBUS, unix.SIGFPE, unix.SIGILL, unix.SIGTRAP, unix.SIGSYS:
+		a.handler, runtimeHandler = faultHandlerPC, before.handler
+		a.flags, a.mask = before.flags, before.mask
+		a.restorer = before.restorer
+	}
+	return a
+}
+
+// swap sets the action of sig, if next is not nil, and returns the one before.
+func swap(sig unix.Signal, next *action) (before action, err error) {
+	_, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(sig),
+		uintptr(unsafe.Pointer(next)), uintptr(unsafe.Pointer(&before)), unsafe.Sizeof(before.mask), 0, 0)
+	if errno != 0 {
+		return before, fmt.Errorf("rt_sigaction of signal %d: %w", int(sig), errno)
+	}
+	return before, nil
+}

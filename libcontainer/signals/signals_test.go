@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package signals
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func mustCatch(t *testing.T, list ...unix.Signal) *Caught {
+	t.Helper()
+	c, err := Catch(list...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Release(); err != nil {
+			t.Error(err)
+		}
+	})
+	return c
+}
+
+func send(t *testing.T, sig unix.Signal) {
+	t.Helper()
+	if err := unix.Kill(unix.Getpid(), sig); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func expect(t *testing.T, c *Caught, want unix.Signal) {
+	t.Helper()
+	got, err := c.Next()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != want {
+		t.Errorf("next signal: %d, want %d", got, want)
+	}
+}
+
+func TestCatchEverything(t *testing.T) {
+	var list []unix.Signal
+	for sig := unix.Signal(1); sig <= 64; sig++ {
+		// 32 and 33 are the C library's; SIGURG is Go's.
+		if sig != unix.SIGKILL && sig != unix.SIGSTOP && sig != unix.SIGURG && sig != 32 && sig != 33 {
+			list = append(list, sig)
+		}
+	}
+	c := mustCatch(t, list...)
+	for _, sig := range list {
+		send(t, sig)
+		expect(t, c, sig)
+	}
+}
+
+func TestAddKeepsOrder(t *testing.T) {
+	c := mustCatch(t, unix.SIGUSR1)
+	if err := c.Add(unix.SIGUSR2, unix.SIGUSR1); err != nil {
+		t.Fatal(err)
+	}
+	if len(c.taken) != 2 {
+		t.Errorf("taken: %v", c.taken)
+	}
+	send(t, unix.SIGUSR2)
+	send(t, unix.SIGUSR1)
+	expect(t, c, unix.SIGUSR2)
+	expect(t, c, unix.SIGUSR1)
+}
+
+func TestWake(t *testing.T) {
+	c := mustCatch(t, unix.SIGUSR1)
+	if err := c.Wake(); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, c, 0)
+	send(t, unix.SIGUSR1)
+	expect(t, c, unix.SIGUSR1)
+}
+
+func TestAwait(t *testing.T) {
+	c := mustCatch(t, unix.SIGUSR1, unix.SIGUSR2, unix.SIGHUP)
+	send(t, unix.SIGUSR1)
+	send(t, unix.SIGHUP)
+	send(t, unix.SIGUSR2)
+	if got, err := c.Await(unix.SIGTERM, unix.SIGUSR2); err != nil || got != unix.SIGUSR2 {
+		t.Errorf("await: %d, %v", int(got), err)
+	}
+	expect(t, c, unix.SIGUSR1)
+	expect(t, c, unix.SIGHUP)
+	if err := c.Wake(); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := c.Await(unix.SIGUSR2); err != nil || got != 0 {
+		t.Errorf("await after wake: %d, %v", int(got), err)
+	}
+}
+
+func TestReleaseGivesBackOnlyWhatWasTaken(t *testing.T) {
+	outer := mustCatch(t, unix.SIGUSR1)
+	inner, err := Catch(unix.SIGUSR1, unix.SIGUSR2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := inner.Release(); err != nil {
+		t.Fatal(err)
+	}
+	send(t, unix.SIGUSR1)
+	expect(t, outer, unix.SIGUSR1)
+	now, err := swap(unix.SIGUSR2, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if now.handler == handlerPC {
+		t.Error("SIGUSR2 is still caught")
+	}
+}
+
+func TestIgnoredStaysIgnored(t *testing.T) {
+	before, err := swap(unix.SIGHUP, &action{handler: sigIgnore})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if _, err := swap(unix.SIGHUP, &before); err != nil {
+			t.Error(err)
+		}
+	})
+	c := mustCatch(t, unix.SIGHUP, unix.SIGUSR1)
+	send(t, unix.SIGHUP)
+	send(t, unix.SIGUSR1)
+	expect(t, c, unix.SIGUSR1)
+}
+
+func TestCatchErrors(t *testing.T) {
+	for _, sig := range []unix.Signal{unix.SIGKILL, unix.SIGSTOP, 65, 0} {
+		if _, err := Catch(unix.SIGUSR1, sig); !errors.Is(err, unix.EINVAL) {
+			t.Errorf("signal %d: %v", int(sig), err)
+		}
+		now, err := swap(unix.SIGUSR1, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if now.handler == handlerPC {
+			t.Error("SIGUSR1 is still caught")
+		}
+	}
+}
+
+// TestFaultsStayGos: what the process does itself still ends in Go's panic or crash, and a
+// signal of the same number that somebody sends is caught.
+func TestFaultsStayGos(t *testing.T) {
+	if os.Getenv("SIGNALS_TEST_FAULT") != "" {
+		if _, err := Catch(unix.SIGSEGV, unix.SIGBUS); err != nil {
+			t.Fatal(err)
+		}
+		defer func() {
+			if r := recover(); r != nil {
+				os.Stdout.WriteString("recovered\n")
+			}
+		}()
+		var p *int
+		*p = 1
+		return
+	}
+	cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
+	cmd.Env = append(os.Environ(), "SIGNALS_TEST_FAULT=1")
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("%v: %s", err, out.String())
+	}
+	if !strings.Contains(out.String(), "recovered") {
+		t.Errorf("no panic: %s", out.String())
+	}
+}
+
+// TestManyAtOnce: a full pipe drops signals, and stops nobody.
+func TestManyAtOnce(t *testing.T) {
+	c := mustCatch(t, unix.SIGUSR1)
+	const many = 70_000 // more than the pipe has room for
+	for range many {
+		send(t, unix.SIGUSR1)
+	}
+	got := 0
+	if err := unix.SetNonblock(c.readEnd, true); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := unix.SetNonblock(c.readEnd, false); err != nil {
+			t.Fatal(err)
+		}
+	}()
+	for {
+		sig, err := c.Next()
+		if errors.Is(err, unix.EAGAIN) {
+			break
+		}
+		if err != nil || sig != unix.SIGUSR1 {
+			t.Fatal(sig, err)
+		}
+		got++
+	}
+	if got == 0 || got >= many {
+		t.Errorf("%d signals of %d", got, many)
+	}
+}
