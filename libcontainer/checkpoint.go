@@ -41,7 +41,7 @@ func (c *Container) Checkpoint(o *CheckpointOptions) error {
 		if status != specs.StateRunning && status != Paused {
 			return fmt.Errorf("container cannot be checkpointed in %s state", status)
 		}
-		if err := c.refuseCheckpoint(o); err != nil {
+		if err := c.refuseCheckpoint(); err != nil {
 			return err
 		}
 		if err := o.makeDirectories(); err != nil {
@@ -84,7 +84,7 @@ func (c *Container) standingStill(status specs.ContainerState, m cgroups.Manager
 }
 
 // refuseCheckpoint tells what criu would save and nobody could restore.
-func (c *Container) refuseCheckpoint(o *CheckpointOptions) error {
+func (c *Container) refuseCheckpoint() error {
 	switch {
 	case c.saved.ListenerPath != "":
 		// What the agent holds is not the container's to save, and a filter whose
