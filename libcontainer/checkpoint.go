@@ -11,6 +11,7 @@ import (
 
 	"github.com/berth-run/berth/libcontainer/cgroups"
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/criu"
 	"github.com/checkpoint-restore/go-criu/v8/rpc"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -162,7 +163,11 @@ func (c *Container) dump(o *CheckpointOptions, m cgroups.Manager) error {
 	if err != nil {
 		return err
 	}
-	err = errors.Join(r.run(), release())
+	err = r.run()
+	if errors.Is(err, criu.ErrGone) {
+		err = errors.Join(err, c.removeLock())
+	}
+	err = errors.Join(err, release())
 	if err != nil || o.LeaveRunning {
 		err = errors.Join(err, hold.release()) // if criu has not come to it
 	}

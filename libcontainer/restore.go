@@ -211,10 +211,7 @@ func (r *restoration) namespacesReady(pid int) error {
 	}
 	r.init = nsenter.Adopt(pid, os.NewFile(uintptr(fd), "pidfd"))
 	r.undo.push("kill init", r.killInit)
-	if r.o.EmptyNetwork {
-		return r.fillNetwork()
-	}
-	return r.runRuntimeHooks()
+	return r.setUpNetwork()
 }
 
 // restored comes when the processes are complete and stand still. From now on they

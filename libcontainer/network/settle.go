@@ -3,6 +3,7 @@
 package network
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -33,13 +34,18 @@ func LoopbackUpIn(netns *os.File) error { return within(netns, LoopbackUp) }
 
 // SetSysctls sets those parameters of the list that are a network namespace's, in that of
 // netns. The files are the host's: which namespace they are about depends on who opens them.
-func SetSysctls(netns *os.File, list []configs.Sysctl) error {
+// With early those of interfaces may be missing, which are then left out.
+func SetSysctls(netns *os.File, list []configs.Sysctl, early bool) error {
 	return within(netns, func() error {
 		for _, s := range list {
 			if !strings.HasPrefix(s.Key, "net/") {
 				continue
 			}
-			if err := writeSetting("/proc/sys/"+s.Key, s.Value); err != nil {
+			err := writeSetting("/proc/sys/"+s.Key, s.Value)
+			if early && errors.Is(err, os.ErrNotExist) {
+				continue
+			}
+			if err != nil {
 				return fmt.Errorf("linux.sysctl: %w", err)
 			}
 		}

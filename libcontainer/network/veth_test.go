@@ -353,7 +353,7 @@ func TestSettle(t *testing.T) {
 		t.Fatal(err)
 	}
 	contains(t, ip(t, ns, "addr show dev lo"), ",UP,LOWER_UP", "inet 127.0.0.1/8")
-	err := SetSysctls(ns, []configs.Sysctl{{Key: "net/ipv4/ip_default_ttl", Value: "77"}, {Key: "kernel/nothing", Value: "1"}})
+	err := SetSysctls(ns, []configs.Sysctl{{Key: "net/ipv4/ip_default_ttl", Value: "77"}, {Key: "kernel/nothing", Value: "1"}}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -369,7 +369,11 @@ func TestSettle(t *testing.T) {
 	if data, err := os.ReadFile("/proc/sys/net/ipv4/ip_default_ttl"); err != nil || string(data) == "77\n" {
 		t.Errorf("the host has %q, %v", data, err)
 	}
-	err = SetSysctls(ns, []configs.Sysctl{{Key: "net/nothing", Value: "1"}})
+	missing := []configs.Sysctl{{Key: "net/nothing", Value: "1"}}
+	if err := SetSysctls(ns, missing, true); err != nil {
+		t.Error(err)
+	}
+	err = SetSysctls(ns, missing, false)
 	if err == nil || err.Error() != "linux.sysctl: open /proc/sys/net/nothing: no such file or directory" {
 		t.Error(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 )
 
 // The network of docs/network.md, in checkpoints.
@@ -137,6 +138,17 @@ func TestCheckpointNetworkStays(t *testing.T) {
 			checkRestored(t, k)
 		})
 	}
+}
+
+// TestCheckpointNetworkInterrupted: it stays, too, when criu has had no time to clean up.
+func TestCheckpointNetworkInterrupted(t *testing.T) {
+	k := newCounter(t)
+	ownHost(t)
+	k.network(bridged)
+	k.up()
+	k.interrupted(unix.SIGTERM).fails("criu has died", "")
+	k.ask()
+	checkRestored(t, k)
 }
 
 // TestCheckpointNetworkOption: what was given by the option has to be given again.

@@ -619,6 +619,28 @@ func TestCheckpointExecLeavesRunning(t *testing.T) {
 	k.ask()
 }
 
+// TestRestoreSysctls: criu saves only some of those that a namespace has.
+func TestRestoreSysctls(t *testing.T) {
+	k := newCounter(t)
+	k.spec.Linux.Sysctl = map[string]string{
+		"net.core.somaxconn": "77", "net.ipv4.ip_unprivileged_port_start": "88", "net.ipv4.conf.lo.rp_filter": "2", "kernel.shmmni": "999",
+	}
+	k.up()
+	show := func() string {
+		var values []string
+		for key := range k.spec.Linux.Sysctl {
+			values = append(values, key+"="+k.execOut(k.id, "cat", "/proc/sys/"+strings.ReplaceAll(key, ".", "/")))
+		}
+		slices.Sort(values)
+		return strings.Join(values, " ")
+	}
+	before := show()
+	k.checkpoint()
+	k.restore()
+	k.ask()
+	want(t, "sysctls", show(), before)
+}
+
 // TestRestoreNewRootfs: the root file system is made anew from the image, without mount
 // points.
 func TestRestoreNewRootfs(t *testing.T) {
