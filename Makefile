@@ -39,6 +39,10 @@ all: deps-build build ## build bin/berth, installing the few build dependencies 
 build: $(EMBEDDED) ## build bin/berth with what is installed
 	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -tags '$(GOTAGS)' \
 		-ldflags '-s -w -X main.commit=$(COMMIT)' -o $(BIN) ./cmd/berth
+	@# The linker writes through a mapping, and so the page cache has the file in single
+	@# pages. Like what is installed, a copy is there in larger pieces, and starts 0.1 to
+	@# 0.2 ms faster.
+	@cp $(BIN) $(BIN).copy && mv $(BIN).copy $(BIN)
 
 .PHONY: static
 static: all ## build bin/berth and check that it is static (it always should be)

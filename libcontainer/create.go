@@ -429,7 +429,7 @@ func (cr *creation) configureInit() error {
 	if err := cr.saved.write(cr.dir); err != nil {
 		return err
 	}
-	fifo, err := os.OpenFile(filepath.Join(cr.dir, fifoFile), unix.O_PATH|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
+	fifo, err := openFile(filepath.Join(cr.dir, fifoFile), unix.O_PATH|unix.O_NOFOLLOW)
 	if err != nil {
 		return err
 	}

@@ -18,7 +18,7 @@ func (cr *creation) keepForExec() error {
 	if doc := cr.opts.ProcessDocument; doc != "" {
 		// Not copied: a write does not change it.
 		data := unsafe.Slice(unsafe.StringData(doc), len(doc))
-		if err := writeNewFile(filepath.Join(cr.dir, processFile), data); err != nil {
+		if err := writeNewFile(filepath.Join(cr.dir, processFile), data, 0o600); err != nil {
 			return err
 		}
 	}
@@ -29,7 +29,7 @@ func (cr *creation) keepForExec() error {
 	if cr.filter.NewListener() {
 		cr.saved.ListenerPath, cr.saved.ListenerMetadata = cr.cfg.Seccomp.ListenerPath, cr.cfg.Seccomp.ListenerMetadata
 	}
-	return writeNewFile(filepath.Join(cr.dir, filterFile), cr.filter.BPF)
+	return writeNewFile(filepath.Join(cr.dir, filterFile), cr.filter.BPF, 0o600)
 }
 
 // ProcessDocument is the JSON text of the process that the container was created with.

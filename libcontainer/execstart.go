@@ -73,7 +73,7 @@ func (x *execution) startInside(paths map[string]string, adopt bool) error {
 	}
 	o.PIDNamespace, o.Joins = x.c.joins(x.target)
 	if dir, ok := paths[""]; ok && !adopt {
-		f, err := os.OpenFile(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		f, err := openFile(dir, unix.O_RDONLY|unix.O_DIRECTORY)
 		if err != nil {
 			return fmt.Errorf("place in cgroup: %w", err)
 		}

@@ -34,9 +34,18 @@ func readFile(path string) ([]byte, error) {
 	}
 }
 
+// openFile is os.OpenFile by plain system calls, of what exists and nobody waits for.
+func openFile(path string, flags int) (*os.File, error) {
+	fd, err := retryEINTR(func() (int, error) { return unix.Open(path, flags|unix.O_CLOEXEC, 0) })
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	return os.NewFile(uintptr(fd), path), nil
+}
+
 // writeNewFile makes a file by plain system calls.
-func writeNewFile(path string, data []byte) error {
-	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, 0o600)
+func writeNewFile(path string, data []byte, mode uint32) error {
+	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, mode)
 	if err != nil {
 		return &os.PathError{Op: "open", Path: path, Err: err}
 	}

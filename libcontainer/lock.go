@@ -24,7 +24,7 @@ type dirLock struct{ dir *os.File }
 // lockDir locks the state directory at path. os.ErrNotExist when there is none, or
 // when it was removed while waiting.
 func lockDir(path string) (*dirLock, error) {
-	dir, err := os.OpenFile(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	dir, err := openFile(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW)
 	if err != nil {
 		return nil, err
 	}

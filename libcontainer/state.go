@@ -4,6 +4,7 @@ package libcontainer
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -124,24 +126,19 @@ func (st *savedState) write(dir string) error {
 
 // writeFileAtomically writes a temporary file beside path and renames it. There is
 // no fsync: the state lives on a tmpfs and means nothing after a reboot.
-func writeFileAtomically(path string, data []byte, mode os.FileMode) error {
+func writeFileAtomically(path string, data []byte, mode uint32) error {
 	tmp := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".tmp")
-	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL|os.O_TRUNC, mode)
-	if os.IsExist(err) {
+	err := writeNewFile(tmp, data, mode)
+	if errors.Is(err, unix.EEXIST) {
 		// A killed command left it. Whoever else writes here holds the lock.
 		if err = os.Remove(tmp); err == nil {
-			f, err = os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+			err = writeNewFile(tmp, data, mode)
 		}
 	}
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
 	if err == nil {
-		err = os.Rename(tmp, path)
+		if err = unix.Rename(tmp, path); err != nil {
+			err = &os.LinkError{Op: "rename", Old: tmp, New: path, Err: err}
+		}
 	}
 	if err != nil {
 		_ = os.Remove(tmp)

@@ -5,11 +5,10 @@ package seccomp
 import (
 	"bytes"
 	"cmp"
-	"crypto/sha256"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"os"
 	"path/filepath"
@@ -19,22 +18,25 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The cache is a directory with one file for each program, named by the hash of
-// what it was made from:
+// The cache is a directory with one file for each program, named by a checksum of
+// what it was made from, its key:
 //
 //	magic     8 bytes
-//	length    8 bytes, little-endian: that of the answer
-//	checksum  SHA-256 of the answer
+//	checksum  4 bytes, little-endian: the CRC-32C of what follows
+//	length    4 bytes, little-endian: that of the key
+//	key       the compiler's hash and the request
 //	answer    as wire.Answer has it
 //
 // Whoever can write there decides what containers may do. So a directory or a
 // file of another owner, or one that others can write, is not used, and no
 // symbolic link is followed to either. The checksum is not against attackers: it
-// finds files that a crash or a full disk cut short.
+// finds files that a crash or a full disk cut short. Nor is the name, for the key is
+// compared: what two keys have one name for is compiled by turns. (Package crypto
+// would cost more at the start of every command than this does.)
 
-const entryMagic = "berthbp1"
+const entryMagic = "berthbp2"
 
-const entryHeaderSize = len(entryMagic) + 8 + sha256.Size
+const entryHeaderSize = len(entryMagic) + 4 + 4
 
 // maxEntrySize is far above the largest program; a larger file is not read.
 const maxEntrySize = 1 << 20
@@ -46,19 +48,21 @@ const maxEntries = 256
 // errBadEntry is why an entry is compiled and written again.
 var errBadEntry = errors.New("damaged entry")
 
-// entryName is the name of a request's entry: of another compiler, the same
-// request is another one.
-func (c *compiler) entryName(request []byte) string {
-	h := sha256.New()
-	h.Write(c.header.Sum[:])
-	h.Write(request)
-	var sum [sha256.Size]byte
-	return hex.EncodeToString(h.Sum(sum[:0]))
+// entryKey is the key of a request's entry: of another compiler, the same request is
+// another one.
+func (c *compiler) entryKey(request []byte) []byte {
+	return append(c.header.Sum[:len(c.header.Sum):len(c.header.Sum)], request...)
 }
 
-// loadEntry looks an entry up. Without one, and with one that is damaged, both
-// results are nil; an error says that the cache is not fit for use.
-func loadEntry(dir, name string) (*wire.Answer, error) {
+func entryName(key []byte) string {
+	return fmt.Sprintf("%08x-%d", checksum(key), len(key))
+}
+
+func checksum(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) }
+
+// loadEntry looks an entry up. Without one, and with one that is damaged or another's,
+// both results are nil; an error says that the cache is not fit for use.
+func loadEntry(dir string, key []byte) (*wire.Answer, error) {
 	dirFD, err := openCacheDir(dir)
 	if err != nil {
 		if errors.Is(err, unix.ENOENT) {
@@ -67,6 +71,7 @@ func loadEntry(dir, name string) (*wire.Answer, error) {
 		return nil, err
 	}
 	defer unix.Close(dirFD)
+	name := entryName(key)
 	path := filepath.Join(dir, name)
 	fd, err := unix.Openat(dirFD, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -84,7 +89,7 @@ func loadEntry(dir, name string) (*wire.Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	answer, err := decodeEntry(b)
+	answer, err := decodeEntry(b, key)
 	if err != nil {
 		// Not an error: it is written anew.
 		return nil, nil
@@ -104,31 +109,31 @@ func readEntry(fd int, path string, size int64) ([]byte, error) {
 	return b[:n], nil
 }
 
-// encodeEntry is the file for an answer.
-func encodeEntry(a *wire.Answer) []byte {
-	body := a.Encode()
-	sum := sha256.Sum256(body)
-	b := make([]byte, 0, entryHeaderSize+len(body))
-	b = append(b, entryMagic...)
-	b = binary.LittleEndian.AppendUint64(b, uint64(len(body)))
-	b = append(b, sum[:]...)
-	return append(b, body...)
+// encodeEntry is the file for the answer to what key was made from.
+func encodeEntry(a *wire.Answer, key []byte) []byte {
+	answer := a.Encode()
+	b := make([]byte, entryHeaderSize, entryHeaderSize+len(key)+len(answer))
+	copy(b, entryMagic)
+	binary.LittleEndian.PutUint32(b[len(entryMagic)+4:], uint32(len(key)))
+	b = append(append(b, key...), answer...)
+	binary.LittleEndian.PutUint32(b[len(entryMagic):], checksum(b[len(entryMagic)+4:]))
+	return b
 }
 
-// decodeEntry is the inverse of encodeEntry.
-func decodeEntry(b []byte) (*wire.Answer, error) {
+// decodeEntry is the inverse of encodeEntry. The entry of another key is none.
+func decodeEntry(b, key []byte) (*wire.Answer, error) {
 	if len(b) < entryHeaderSize || string(b[:len(entryMagic)]) != entryMagic {
 		return nil, errBadEntry
 	}
-	length := binary.LittleEndian.Uint64(b[len(entryMagic):])
-	sum, body := b[len(entryMagic)+8:entryHeaderSize], b[entryHeaderSize:]
-	if length != uint64(len(body)) {
+	sum, rest := binary.LittleEndian.Uint32(b[len(entryMagic):]), b[len(entryMagic)+4:]
+	if checksum(rest) != sum {
 		return nil, errBadEntry
 	}
-	if got := sha256.Sum256(body); !bytes.Equal(got[:], sum) {
+	length, rest := binary.LittleEndian.Uint32(rest), rest[4:]
+	if uint64(length) > uint64(len(rest)) || !bytes.Equal(rest[:length], key) {
 		return nil, errBadEntry
 	}
-	return wire.DecodeAnswer(body)
+	return wire.DecodeAnswer(rest[length:])
 }
 
 // openCacheDir opens the directory once it is known to be ours alone.
@@ -163,7 +168,7 @@ func checkOwned(fd int, path string, kind uint32) (int64, error) {
 }
 
 // storeEntry adds an entry, whole or not at all.
-func storeEntry(dir, name string, a *wire.Answer) error {
+func storeEntry(dir string, key []byte, a *wire.Answer) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
@@ -176,13 +181,14 @@ func storeEntry(dir, name string, a *wire.Answer) error {
 	if err := makeRoom(d); err != nil {
 		return err
 	}
+	name := entryName(key)
 	// Nobody else has this name: the descriptor is open as long as it is used.
 	// What a crash left under it, with the same process id, is stale.
 	tmp := fmt.Sprintf("tmp-%d-%d-%s", os.Getpid(), dirFD, name)
 	if err := unix.Unlinkat(dirFD, tmp, 0); err != nil && !errors.Is(err, unix.ENOENT) {
 		return fmt.Errorf("unlink %s: %w", filepath.Join(dir, tmp), err)
 	}
-	if err := writeEntry(dirFD, tmp, encodeEntry(a)); err != nil {
+	if err := writeEntry(dirFD, tmp, encodeEntry(a, key)); err != nil {
 		err = fmt.Errorf("write %s: %w", filepath.Join(dir, tmp), err)
 		return errors.Join(err, unix.Unlinkat(dirFD, tmp, 0))
 	}

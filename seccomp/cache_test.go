@@ -20,17 +20,17 @@ func sampleAnswer(n int) *wire.Answer {
 
 func TestEntryRoundTrip(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a", "b")
-	if a, err := loadEntry(dir, "x"); a != nil || err != nil {
+	if a, err := loadEntry(dir, []byte("x")); a != nil || err != nil {
 		t.Fatalf("missing directory: %v, %v", a, err)
 	}
 	want := sampleAnswer(100)
-	if err := storeEntry(dir, "x", want); err != nil {
+	if err := storeEntry(dir, []byte("x"), want); err != nil {
 		t.Fatal(err)
 	}
-	if a, err := loadEntry(dir, "y"); a != nil || err != nil {
+	if a, err := loadEntry(dir, []byte("y")); a != nil || err != nil {
 		t.Fatalf("missing entry: %v, %v", a, err)
 	}
-	got, err := loadEntry(dir, "x")
+	got, err := loadEntry(dir, []byte("x"))
 	if err != nil || got == nil {
 		t.Fatalf("%v, %v", got, err)
 	}
@@ -46,33 +46,53 @@ func TestEntryRoundTrip(t *testing.T) {
 // TestEntryDamaged cuts an entry short at every place, and changes every byte:
 // each time there is no entry, and it can be written anew.
 func TestEntryDamaged(t *testing.T) {
-	whole := encodeEntry(sampleAnswer(4))
-	if _, err := decodeEntry(whole); err != nil {
+	whole := encodeEntry(sampleAnswer(4), []byte("key"))
+	if _, err := decodeEntry(whole, []byte("key")); err != nil {
 		t.Fatal(err)
 	}
 	for n := range whole {
-		if a, err := decodeEntry(whole[:n]); err == nil {
+		if a, err := decodeEntry(whole[:n], []byte("key")); err == nil {
 			t.Fatalf("cut at %d: %v", n, a)
 		}
 		bad := bytes.Clone(whole)
 		bad[n] ^= 0x10
-		if a, err := decodeEntry(bad); err == nil {
+		if a, err := decodeEntry(bad, []byte("key")); err == nil {
 			t.Fatalf("byte %d changed: %v", n, a)
 		}
 	}
 	dir := t.TempDir()
-	path := filepath.Join(dir, "x")
+	path := filepath.Join(dir, entryName([]byte("x")))
 	if err := os.WriteFile(path, whole[:len(whole)-1], 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if a, err := loadEntry(dir, "x"); a != nil || err != nil {
+	if a, err := loadEntry(dir, []byte("x")); a != nil || err != nil {
 		t.Fatalf("half-written: %v, %v", a, err)
 	}
-	if err := storeEntry(dir, "x", sampleAnswer(1)); err != nil {
+	if err := storeEntry(dir, []byte("x"), sampleAnswer(1)); err != nil {
 		t.Fatal(err)
 	}
-	if a, err := loadEntry(dir, "x"); a == nil || err != nil {
+	if a, err := loadEntry(dir, []byte("x")); a == nil || err != nil {
 		t.Fatalf("written anew: %v, %v", a, err)
+	}
+}
+
+// TestEntryOfAnotherKey: two keys of one name, as any two may have it.
+func TestEntryOfAnotherKey(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "cache")
+	mine, theirs := []byte("mine"), []byte("theirs")
+	if err := storeEntry(dir, mine, sampleAnswer(1)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(filepath.Join(dir, entryName(mine)), filepath.Join(dir, entryName(theirs))); err != nil {
+		t.Fatal(err)
+	}
+	if a, err := loadEntry(dir, theirs); a != nil || err != nil {
+		t.Errorf("%v, %v: want none", a, err)
+	}
+	// A key that goes on in the answer is another one, too.
+	entry := encodeEntry(sampleAnswer(1), []byte("key"))
+	if a, err := decodeEntry(entry, []byte("ke")); err == nil {
+		t.Errorf("a shorter key: %v", a)
 	}
 }
 
@@ -114,13 +134,13 @@ func TestEntryUntrusted(t *testing.T) {
 				missing(t, "root")
 			}
 			dir := filepath.Join(t.TempDir(), "cache")
-			if err := storeEntry(dir, "x", sampleAnswer(1)); err != nil {
+			if err := storeEntry(dir, []byte("x"), sampleAnswer(1)); err != nil {
 				t.Fatal(err)
 			}
-			if err := c.plant(dir, filepath.Join(dir, "x")); err != nil {
+			if err := c.plant(dir, filepath.Join(dir, entryName([]byte("x")))); err != nil {
 				t.Fatal(err)
 			}
-			a, err := loadEntry(dir, "x")
+			a, err := loadEntry(dir, []byte("x"))
 			if a != nil || err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%v, %v; want an error with %q", a, err, c.want)
 			}
@@ -136,9 +156,9 @@ func TestCacheIsBounded(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "tmp-left-by-a-crash"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	var last string
+	var last []byte
 	for i := range maxEntries + 10 {
-		last = fmt.Sprintf("%03d", i)
+		last = fmt.Appendf(nil, "%03d", i)
 		if err := storeEntry(dir, last, sampleAnswer(1)); err != nil {
 			t.Fatal(err)
 		}
@@ -159,13 +179,13 @@ func TestCacheIsBounded(t *testing.T) {
 }
 
 func FuzzDecodeEntry(f *testing.F) {
-	f.Add(encodeEntry(sampleAnswer(2)))
+	f.Add(encodeEntry(sampleAnswer(2), []byte("key")))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		a, err := decodeEntry(b)
+		a, err := decodeEntry(b, []byte("key"))
 		if err != nil {
 			return
 		}
-		again, err := decodeEntry(encodeEntry(a))
+		again, err := decodeEntry(encodeEntry(a, []byte("key")), []byte("key"))
 		if err != nil || !bytes.Equal(again.BPF, a.BPF) || !slices.Equal(again.Unknown, a.Unknown) {
 			t.Errorf("%v became %v, %v", a, again, err)
 		}

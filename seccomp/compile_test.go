@@ -55,7 +55,15 @@ func TestCompileCached(t *testing.T) {
 	}
 	// The entry is replaced by another program, to see that it is used.
 	other := sampleAnswer(3)
-	if err := storeEntry(dir, list[0].Name(), other); err != nil {
+	c, err := openCompiler()
+	if err != nil {
+		t.Fatal(err)
+	}
+	req, err := newRequest(profile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := storeEntry(dir, c.entryKey(req.Encode()), other); err != nil {
 		t.Fatal(err)
 	}
 	second, err := Compile(profile, dir)
@@ -205,7 +213,7 @@ func BenchmarkCompile(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			c.entryName(req.Encode())
+			entryName(c.entryKey(req.Encode()))
 		}
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"runtime"
 	"strings"
 	"syscall"
 
@@ -78,6 +79,9 @@ func (c *compiler) compile(request []byte) (*wire.Answer, error) {
 // run executes exe with an empty environment: nothing that the caller's caller
 // has set shall steer it. It is killed should the runtime die.
 func run(exe *os.File, streams []*os.File) (*os.ProcessState, error) {
+	// The signal comes when this thread dies, which it may if others get to use it.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	p, err := os.StartProcess(fmt.Sprintf("/proc/self/fd/%d", exe.Fd()), []string{"berth-seccomp"}, &os.ProcAttr{
 		Files: streams, Env: []string{}, Sys: &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL},
 	})

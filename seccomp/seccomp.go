@@ -99,14 +99,14 @@ func (c *compiler) cached(request []byte, dir string) (answer *wire.Answer, cach
 		answer, err = c.compile(request)
 		return answer, nil, err
 	}
-	name := c.entryName(request)
-	answer, cacheErr = loadEntry(dir, name)
+	key := c.entryKey(request)
+	answer, cacheErr = loadEntry(dir, key)
 	if answer != nil {
 		return answer, nil, nil
 	}
 	answer, err = c.compile(request)
 	if err == nil && cacheErr == nil {
-		cacheErr = storeEntry(dir, name, answer)
+		cacheErr = storeEntry(dir, key, answer)
 	}
 	return answer, cacheErr, err
 }

@@ -16,18 +16,26 @@ package main
 
 import (
 	"os"
-	"runtime/debug"
+	"runtime"
 
 	"github.com/berth-run/berth/cmd/internal/cli"
+	"github.com/berth-run/berth/libcontainer"
+	"github.com/berth-run/berth/libcontainer/stack"
 )
 
 // commit is set by the linker (-X main.commit=…); a build outside a git
 // checkout has none.
 var commit string
 
+// init keeps a builder process on its main thread for good: that is what enters the
+// container's namespaces, and what /proc/self is about.
+func init() {
+	if len(os.Args) > 1 && os.Args[1] == libcontainer.BuilderCommand {
+		runtime.LockOSThread()
+	}
+}
+
 func main() {
-	// A command lives for milliseconds and its heap for as long. What stays,
-	// the foreground of run, turns collection on again.
-	debug.SetGCPercent(-1)
+	stack.Grow()
 	os.Exit(cli.Main(os.Args, commit))
 }

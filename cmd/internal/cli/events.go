@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
-	"runtime/debug"
 	"time"
 
 	"github.com/berth-run/berth/libcontainer"
@@ -41,7 +40,6 @@ the containers have stopped.`,
 			if stats {
 				return a.printStats(store, ids, all)
 			}
-			debug.SetGCPercent(100) // This process may live for months now.
 			return store.Watch(&libcontainer.WatchOptions{
 				IDs: ids, All: all, Interval: interval, Emit: a.printEvent, Log: a.log,
 			})

@@ -4,7 +4,6 @@ package cli
 
 import (
 	"errors"
-	"runtime/debug"
 
 	"github.com/berth-run/berth/libcontainer"
 	"github.com/berth-run/berth/libcontainer/signals"
@@ -70,16 +69,12 @@ func (a *app) attend(c child, s *signals.Caught, t *terminal) (int, error) {
 	if err := t.resize(); err != nil { // the size may have changed before
 		a.log.Warnf("%v", err)
 	}
-	for long := false; ; long = true {
+	for {
 		// At first as well, and after every signal: SIGCHLD may have come before, and
 		// is lost when the queue is full.
 		status, ended, err := c.Reap()
 		if ended || err != nil {
 			return status, err
-		}
-		if long {
-			// This process may live for months now.
-			debug.SetGCPercent(100)
 		}
 		sig, err := s.Next()
 		if err != nil {

@@ -3,7 +3,6 @@
 package cli
 
 import (
-	"runtime/debug"
 	"strconv"
 )
 
@@ -21,7 +20,6 @@ status first hides it before Linux 6.15, and from a wait that begins later alway
 			if err != nil {
 				return err
 			}
-			debug.SetGCPercent(100) // This process may live for months now.
 			status, err := c.ExitStatus()
 			if err != nil {
 				return err

@@ -22,6 +22,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"syscall"
 
 	"github.com/checkpoint-restore/go-criu/v8/rpc"
@@ -106,6 +107,11 @@ func (t *Task) Run() error {
 }
 
 func (t *Task) run() (*rpc.CriuResp, error) {
+	if t.DieWithCaller {
+		// Criu dies with this thread, which others must not end.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+	}
 	process, err := t.start()
 	if err != nil {
 		return nil, err

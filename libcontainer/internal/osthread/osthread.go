@@ -7,6 +7,7 @@ package osthread
 import (
 	"runtime"
 
+	"github.com/berth-run/berth/libcontainer/stack"
 	"golang.org/x/sys/unix"
 )
 
@@ -19,6 +20,7 @@ func Go(f func()) { go leaveMain(f) }
 func leaveMain(f func()) {
 	runtime.LockOSThread()
 	if unix.Gettid() != unix.Getpid() {
+		stack.Grow()
 		f() // and never unlocked
 		return
 	}
@@ -27,6 +29,7 @@ func leaveMain(f func()) {
 	go func() {
 		runtime.LockOSThread() // and never unlocked
 		close(has)
+		stack.Grow()
 		f()
 	}()
 	<-has

@@ -10,7 +10,6 @@
 package packed
 
 import (
-	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -31,14 +30,17 @@ func (v Version) NotBefore(since int) bool {
 // Header is what stands before the executable.
 type Header struct {
 	// Sum is the SHA-256 of the executable.
-	Sum [sha256.Size]byte
+	Sum [sumSize]byte
 	// Size is its size in bytes.
 	Size int64
 	// Library is the libseccomp in it.
 	Library Version
 }
 
-const headerSize = len(magic) + sha256.Size + 8 + 3
+// sumSize is that of crypto/sha256, which berth is not to link.
+const sumSize = 32
+
+const headerSize = len(magic) + sumSize + 8 + 3
 
 // Encode is the header's bytes.
 func (h *Header) Encode() []byte {
@@ -57,8 +59,8 @@ func ReadHeader(r io.Reader) (*Header, error) {
 	if string(b[:len(magic)]) != magic {
 		return nil, errors.New("packed compiler: not one")
 	}
-	h := &Header{Sum: [sha256.Size]byte(rest)}
-	rest = rest[sha256.Size:]
+	h := &Header{Sum: [sumSize]byte(rest)}
+	rest = rest[sumSize:]
 	h.Size = int64(binary.LittleEndian.Uint64(rest))
 	h.Library = Version{rest[8], rest[9], rest[10]}
 	return h, nil
