@@ -49,9 +49,22 @@ static: all ## build bin/berth and check that it is static (it always should be)
 	@! readelf --program-headers $(BIN) | grep INTERP
 	@echo "$(BIN) is static"
 
-.PHONY: cross-arm64
+.PHONY: cross-arm64 test-arm64
 cross-arm64: ## build bin/berth-arm64; without a cross compiler only its Go part
 	$(MAKE) GOARCH=arm64 BIN=bin/berth-arm64 GOTAGS=noseccomp build
+
+# What has assembly, and what handles bytes. Containers, new system calls, programs that run
+# themselves and the signals that it needs itself are beyond an emulator of programs.
+ARM64_TESTS := ./cmd/internal/ere ./libcontainer/internal/osthread ./libcontainer/signals ./libcontainer/stack \
+	       ./seccomp/internal/... ./specconv/internal/...
+test-arm64: ## build bin/berth-arm64 with its init, and test under an emulator what can be
+	@.ci/deps cross
+	rm -f nsenter/init-arm64.bin
+	$(MAKE) cross-arm64
+	readelf --file-header nsenter/init-arm64.bin | grep AArch64
+	qemu-aarch64-static bin/berth-arm64 --version
+	GOARCH=arm64 CGO_ENABLED=0 $(GO) test -exec qemu-aarch64-static \
+		-skip 'TestCatchEverything|TestFaultsStayGos' $(ARM64_TESTS)
 
 .PHONY: deps deps-build
 deps: ## install what building and testing need (Debian, Ubuntu), or name it

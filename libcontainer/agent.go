@@ -78,7 +78,7 @@ func configureWithAgent(init *nsenter.Init, agent *receiver, plan *nsenter.Plan)
 		if kerr != nil && !errors.Is(kerr, unix.ESRCH) {
 			return fmt.Errorf("kill init: %w", kerr)
 		}
-		<-configured
+		<-configured //nolint:errcheck // init was killed
 		return fmt.Errorf("linux.seccomp.listenerPath: %v while init waited for the agent at %s", s, agent.sock.Name())
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/berth-run/berth/libcontainer/cgroups"
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/criu"
 	"github.com/checkpoint-restore/go-criu/v8/rpc"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -41,11 +42,16 @@ func (c *Container) Checkpoint(o *CheckpointOptions) error {
 		if status != specs.StateRunning && status != Paused {
 			return fmt.Errorf("container cannot be checkpointed in %s state", status)
 		}
-		if err := c.refuseCheckpoint(o); err != nil {
+		if err := c.refuseCheckpoint(); err != nil {
 			return err
 		}
 		if err := o.makeDirectories(); err != nil {
 			return err
+		}
+		if len(c.saved.Network) > 0 {
+			// A restore connects it anew. In images one end of each pair would be on a
+			// bridge that criu knows nothing of.
+			o.EmptyNetwork = true
 		}
 		if err := c.standingStill(status, m, func() error { return c.dump(o, m) }); err != nil {
 			return err
@@ -79,7 +85,7 @@ func (c *Container) standingStill(status specs.ContainerState, m cgroups.Manager
 }
 
 // refuseCheckpoint tells what criu would save and nobody could restore.
-func (c *Container) refuseCheckpoint(o *CheckpointOptions) error {
+func (c *Container) refuseCheckpoint() error {
 	switch {
 	case c.saved.ListenerPath != "":
 		// What the agent holds is not the container's to save, and a filter whose
@@ -89,9 +95,6 @@ func (c *Container) refuseCheckpoint(o *CheckpointOptions) error {
 		return errors.New(configs.LandlockField + ": a process that Landlock confines cannot be checkpointed")
 	case configs.NamespaceType(c.saved.Namespaces)&configs.NewMount == 0:
 		return errors.New("linux.namespaces: a container without a mount namespace cannot be checkpointed")
-	case len(c.saved.Network) > 0 && !o.EmptyNetwork:
-		// In images one end would be of a bridge that criu knows nothing of.
-		return errors.New("a container that berth has connected with a bridge can only be checkpointed with --empty-ns network")
 	}
 	return nil
 }
@@ -133,14 +136,15 @@ func (c *Container) dump(o *CheckpointOptions, m cgroups.Manager) error {
 	for _, pid := range others {
 		o.Log.Warnf("process %d is not saved: criu saves what descends from the container's first process", pid)
 	}
-	if len(others) > 0 && !o.LeaveRunning && !o.PreDump {
-		r.task.Notify = func(step string, _ int, _ *os.File) error {
-			if step != "post-dump" {
-				return nil
-			}
-			return endOthers(others, m)
-		}
+	hold, err := c.holdNetwork()
+	if err != nil {
+		return err
 	}
+	end := func() error { return endOthers(others, m) }
+	if len(others) == 0 || o.LeaveRunning || o.PreDump {
+		end = nil
+	}
+	r.task.Notify = dumpSteps(hold, end)
 	names, err := c.describeOutside(r.task.Opts, pids)
 	if err != nil {
 		return err
@@ -159,16 +163,40 @@ func (c *Container) dump(o *CheckpointOptions, m cgroups.Manager) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(r.run(), release())
+	err = r.run()
+	if errors.Is(err, criu.ErrGone) {
+		err = errors.Join(err, c.removeLock())
+	}
+	err = errors.Join(err, release())
+	if err != nil || o.LeaveRunning {
+		err = errors.Join(err, hold.release()) // if criu has not come to it
+	}
+	return err
+}
+
+// dumpSteps is what is to be done at criu's steps, nil for nothing. At the end of a dump
+// what is not saved is to end, if there is any.
+func dumpSteps(hold *networkHold, end func() error) func(string, int, *os.File) error {
+	if hold == nil && end == nil {
+		return nil
+	}
+	return func(step string, _ int, _ *os.File) error {
+		switch step {
+		case "network-lock":
+			return hold.hold()
+		case "network-unlock":
+			return hold.release()
+		case "post-dump":
+			if end != nil {
+				return end()
+			}
+		}
+		return nil
+	}
 }
 
 // dumpOptions fills in what only a dump has.
 func (c *Container) dumpOptions(r *criuRun, o *CheckpointOptions, m cgroups.Manager) error {
-	if o.NetworkLock != "" {
-		if err := r.need(31700, "network-lock"); err != nil {
-			return err
-		}
-	}
 	opts := r.task.Opts
 	opts.Pid = ptr(int32(c.saved.PID))
 	opts.LeaveRunning = ptr(o.LeaveRunning)

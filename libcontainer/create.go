@@ -352,7 +352,7 @@ func (cr *creation) buildAndPrepare() error {
 		})
 	}
 	b := startBuilder(cr)
-	connected := cr.startNetwork()
+	connected := cr.startNetwork(false)
 	herr := cr.prepareHost()
 	nerr := connected()
 	err := b.waitMounted()

@@ -93,7 +93,18 @@ func newCriuRun(o *CriuOptions, logName string, annotations map[string]string) (
 	if opts.ConfigFile, err = criuConfig(annotations); err != nil {
 		return nil, err
 	}
-	return r, nil
+	return r, r.needLock(o.NetworkLock)
+}
+
+// needLock refuses a criu that does not know the method.
+func (r *criuRun) needLock(method string) error {
+	switch method {
+	case "":
+		return nil
+	case "skip":
+		return r.need(31900, "network-lock skip")
+	}
+	return r.need(31700, "network-lock")
 }
 
 // openDirectories opens the directories for criu, which takes the numbers of the caller's

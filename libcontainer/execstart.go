@@ -86,22 +86,31 @@ func (x *execution) startInside(paths map[string]string, adopt bool) error {
 		}
 		return err
 	}
-	place, err := x.tasks(paths)
-	defer place.Close()
-	if err == nil && x.root == nil {
-		err = x.lookUp()
-	}
-	if err == nil && adopt {
-		err = x.adopt()
-	}
-	if err == nil {
-		o.CgroupTasks = place.Tasks
-		err = x.init.Bootstrap(o)
-	}
-	if err != nil {
+	if err := x.bootstrap(o, paths, adopt); err != nil {
 		return errors.Join(err, x.kill())
 	}
 	return nil
+}
+
+// bootstrap looks up what init, the plan and the adoption need, and gets init going.
+func (x *execution) bootstrap(o *nsenter.Options, paths map[string]string, adopt bool) error {
+	place, err := x.tasks(paths)
+	if err != nil {
+		return err
+	}
+	defer place.Close()
+	if x.root == nil {
+		if err := x.lookUp(); err != nil {
+			return err
+		}
+	}
+	if adopt {
+		if err := x.adopt(); err != nil {
+			return err
+		}
+	}
+	o.CgroupTasks = place.Tasks
+	return x.init.Bootstrap(o)
 }
 
 // adopt has systemd put init into the container's cgroup.
@@ -117,19 +126,14 @@ func (x *execution) adopt() error {
 func (x *execution) tasks(paths map[string]string) (*cgroups.Placement, error) {
 	legacy := maps.Clone(paths)
 	delete(legacy, "")
-	none := &cgroups.Placement{}
 	if len(legacy) == 0 {
-		return none, nil
+		return &cgroups.Placement{}, nil
 	}
 	m, err := cgroups.Load(legacy, &configs.Cgroup{Rootless: x.c.saved.CgroupRootless})
 	if err != nil {
-		return none, err
+		return nil, err
 	}
-	place, err := m.Placement()
-	if err != nil {
-		return none, err
-	}
-	return place, nil
+	return m.Placement()
 }
 
 // clone starts init.

@@ -104,8 +104,8 @@ func (cr *creation) planNameFiles(n *configs.Network) error {
 
 // startNetwork makes the interfaces, at the same time as what else there is to do: it is
 // mostly waiting for the lock that the kernel has for all of its interfaces. The result
-// waits for it.
-func (cr *creation) startNetwork() (wait func() error) {
+// waits for it. With held it is for network.Release to let packets pass.
+func (cr *creation) startNetwork(held bool) (wait func() error) {
 	if cr.cfg.Network == nil {
 		return func() error { return nil }
 	}
@@ -115,7 +115,7 @@ func (cr *creation) startNetwork() (wait func() error) {
 	}
 	done := make(chan result, 1)
 	go func() {
-		bridges, err := cr.connectNetwork()
+		bridges, err := cr.connectNetwork(held)
 		done <- result{bridges, err}
 	}()
 	return func() error {
@@ -133,7 +133,7 @@ func (cr *creation) startNetwork() (wait func() error) {
 }
 
 // connectNetwork makes the interfaces. Init is in its network namespace by then.
-func (cr *creation) connectNetwork() (bridges []string, err error) {
+func (cr *creation) connectNetwork(held bool) (bridges []string, err error) {
 	n := cr.cfg.Network
 	netns, err := os.Open(filepath.Join("/proc", strconv.Itoa(cr.init.PID), "ns/net"))
 	if err != nil {
@@ -145,7 +145,7 @@ func (cr *creation) connectNetwork() (bridges []string, err error) {
 		return nil, err
 	}
 	defer unlock()
-	return network.Connect(netns, n.Interfaces, cr.id)
+	return network.Connect(netns, n.Interfaces, cr.id, held)
 }
 
 // lockBridges keeps bridges from being removed while somebody else of the same root finds
@@ -188,13 +188,22 @@ func (c *Container) disconnectNetwork() error {
 	if len(c.saved.Network) == 0 {
 		return nil
 	}
+	list, err := c.interfaces()
+	if err != nil {
+		return err
+	}
+	return network.Disconnect(list)
+}
+
+// interfaces are a container's, as far as it takes to find them again.
+func (c *Container) interfaces() ([]configs.Veth, error) {
 	list := make([]configs.Veth, len(c.saved.Network))
 	for i := range c.saved.Network {
 		mac, err := parseHardwareAddr(c.saved.Network[i].HostMAC)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		list[i] = configs.Veth{HostName: c.saved.Network[i].HostName, HostMAC: mac}
 	}
-	return network.Disconnect(list)
+	return list, nil
 }

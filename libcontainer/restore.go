@@ -3,13 +3,11 @@
 package libcontainer
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"os"
 	"slices"
 
-	"github.com/berth-run/berth/libcontainer/cgroups"
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/nsenter"
 	"github.com/checkpoint-restore/go-criu/v8/rpc"
@@ -37,31 +35,27 @@ type RestoreOptions struct {
 //	mount points, process.json
 //	request                     ──▶  forks the first process, its namespaces
 //	             ◀── setup-namespaces
-//	hooks, devices of the host
+//	network, hooks, devices of
+//	  the host
 //	                            ──▶  mounts, files, memory, connections
 //	             ◀── orphan-pts-master: the terminal
 //	             ◀── post-restore
 //	state: from here on it is a
 //	  container that runs
+//	             ◀── network-unlock: packets pass
+//	                            ──▶  credentials
+//	             ◀── pre-resume: are they restricted as they should be?
 //	                            ──▶  lets the processes go
 //	console, pid file
 type restoration struct {
 	creation
 	o         *RestoreOptions
 	run       *criuRun
+	criu      *os.Process
 	names     []string // of descriptorsFile
 	prepared  prepared
 	terminals []*os.File
-}
-
-// strictCgroups says that criu makes the cgroups.
-func (r *restoration) strictCgroups() bool { return r.o.ManageCgroupsMode == "strict" }
-
-// ignoreCgroups says that criu leaves the processes in its own cgroups, which have to be
-// made the container's then. Systemd does that with any.
-func (r *restoration) ignoreCgroups() bool {
-	unit, _ := r.cgroup.Unit()
-	return r.o.ManageCgroupsMode == "ignore" && unit == ""
+	hold      *networkHold
 }
 
 // Restore makes a container of a checkpoint. On error nothing of it is left.
@@ -118,8 +112,8 @@ func (r *restoration) prepareCriu() error {
 	if r.cfg.Process.Landlock != nil {
 		return errors.New(configs.LandlockField + ": a restored process cannot be confined by Landlock")
 	}
-	if r.cfg.Network != nil && !r.o.EmptyNetwork {
-		return fmt.Errorf("%s: can only be restored with --empty-ns network", r.cfg.Network.Field)
+	if r.cfg.Network != nil {
+		r.o.EmptyNetwork = true
 	}
 	if err := r.o.makeWork(); err != nil {
 		return err
@@ -144,6 +138,9 @@ func (r *restoration) prepareCriu() error {
 	}
 	if r.names, err = readDescriptors(r.o.ImagePath); err != nil {
 		return fmt.Errorf("image-path: %w", err)
+	}
+	if err := r.checkNetwork(); err != nil {
+		return err
 	}
 	opened, err := inheritFiles(&run.task, r.names, r.opts.Stdio)
 	run.files = append(run.files, opened...)
@@ -171,64 +168,6 @@ func (r *restoration) keepNotify() error {
 	return r.addNotify()
 }
 
-// makeCgroups makes the cgroups, unless that is criu's to do.
-func (r *restoration) makeCgroups() error {
-	if r.strictCgroups() {
-		return r.expectNoCgroup()
-	}
-	r.undo.push("remove the cgroup", r.cgroup.Destroy)
-	return r.cgroup.Create()
-}
-
-// criuStarted completes the cgroups. Systemd makes those of a scope around a process, and
-// criu, which waits, is as good a one as any.
-func (r *restoration) criuStarted(criu *os.Process) error {
-	if !r.strictCgroups() {
-		if err := r.limitCgroups(criu.Pid); err != nil {
-			return err
-		}
-	}
-	if r.resctrl != nil {
-		// All that criu makes is born there.
-		if err := r.resctrl.Join(criu.Pid); err != nil {
-			return err
-		}
-	}
-	roots, err := cgroupRoots(r.cgroup)
-	r.run.task.Opts.CgRoot = roots
-	return err
-}
-
-func (r *restoration) limitCgroups(pid int) error {
-	if err := r.cgroup.Adopt(pid); err != nil {
-		return err
-	}
-	r.saved.CgroupPaths = r.cgroup.Paths() // without those that were not allowed
-	if err := r.cgroup.Set(r.cfg.Cgroup.Resources); err != nil {
-		return err
-	}
-	if err := r.setDeviceRules(); err != nil {
-		return err
-	}
-	return r.delegateCgroup()
-}
-
-// expectNoCgroup makes sure that the cgroups which criu is going to make are nobody's, and
-// so ours to remove.
-func (r *restoration) expectNoCgroup() error {
-	paths := r.cgroup.Paths()
-	for _, dir := range paths {
-		if _, err := os.Lstat(dir); !errors.Is(err, os.ErrNotExist) {
-			return fmt.Errorf("manage-cgroups-mode strict: cgroup %s: %w", dir, cmp.Or(err, os.ErrExist))
-		}
-	}
-	m, err := cgroups.Load(paths, &r.cfg.Cgroup)
-	r.cgroup = m
-	r.saved.SystemdUnit = "" // criu asks nobody
-	r.undo.push("remove the cgroup", m.Destroy)
-	return err
-}
-
 // restoreProcesses lets criu do its work. It may restore the freezer as well: an engine has
 // paused the container for the checkpoint, or we have.
 func (r *restoration) restoreProcesses() error {
@@ -239,36 +178,10 @@ func (r *restoration) restoreProcesses() error {
 	if err := errors.Join(r.run.run(), revert()); err != nil {
 		return err
 	}
+	if err := r.hold.release(); err != nil { // if criu has not come to it
+		return err
+	}
 	return ignoreNoCgroup(r.cgroup.Freeze(false))
-}
-
-// openImages gives the processes of a user namespace a way to the images, which they read
-// as the host's root first, without its rights, and as the namespace's root later. For as
-// long as it takes the directory belongs to the one, and its group to the other.
-func (r *restoration) openImages() (revert func() error, err error) {
-	nothing := func() error { return nil }
-	gid, ok := configs.HostID(r.cfg.GIDMappings, 0)
-	if !ok || unprivileged() {
-		return nothing, nil
-	}
-	var st unix.Stat_t
-	if err := unix.Stat(r.o.ImagePath, &st); err != nil {
-		return nil, fmt.Errorf("image-path: %w", &os.PathError{Op: "stat", Path: r.o.ImagePath, Err: err})
-	}
-	const all, both = 0o001, 0o110
-	if st.Mode&all != 0 {
-		return nothing, nil
-	}
-	change := func(uid, gid, mode uint32) error {
-		if err := os.Chown(r.o.ImagePath, int(uid), int(gid)); err != nil {
-			return fmt.Errorf("image-path: %w", err)
-		}
-		if err := os.Chmod(r.o.ImagePath, os.FileMode(mode&0o777)); err != nil {
-			return fmt.Errorf("image-path: %w", err)
-		}
-		return nil
-	}
-	return func() error { return change(st.Uid, st.Gid, st.Mode) }, change(0, gid, st.Mode|both)
 }
 
 // notified follows criu's work.
@@ -281,6 +194,10 @@ func (r *restoration) notified(step string, pid int, file *os.File) error {
 		return r.namespacesReady(pid)
 	case "post-restore":
 		return r.restored(pid)
+	case "network-unlock":
+		return r.hold.release()
+	case "pre-resume":
+		return r.checkRestrictions()
 	}
 	return nil
 }
@@ -294,15 +211,7 @@ func (r *restoration) namespacesReady(pid int) error {
 	}
 	r.init = nsenter.Adopt(pid, os.NewFile(uintptr(fd), "pidfd"))
 	r.undo.push("kill init", r.killInit)
-	if r.o.EmptyNetwork {
-		if err := r.startNetwork()(); err != nil {
-			return err
-		}
-		if err := r.moveNetDevices(); err != nil {
-			return err
-		}
-	}
-	return r.runRuntimeHooks()
+	return r.setUpNetwork()
 }
 
 // restored comes when the processes are complete and stand still. From now on they

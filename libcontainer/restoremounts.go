@@ -8,7 +8,6 @@ import (
 	"path"
 	"strings"
 
-	"github.com/berth-run/berth/libcontainer/cgroups"
 	"github.com/berth-run/berth/libcontainer/cgroups/cgroupfs"
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/mountapi"
@@ -176,26 +175,6 @@ func (r *restoration) launch(start func() error) error {
 		done <- err
 	})
 	return <-done
-}
-
-// placeCriu puts criu, and so the processes that it does not move, into the container's
-// cgroups: those of v1 by way of the calling thread, from which criu inherits them.
-func (r *restoration) placeCriu() error {
-	// As for a container that exists: the cgroup of a scope is there already.
-	m, err := cgroups.Load(r.saved.CgroupPaths, &configs.Cgroup{Subgroup: r.cfg.Cgroup.Subgroup})
-	if err != nil {
-		return err
-	}
-	if r.place, err = m.Placement(); err != nil {
-		return err
-	}
-	for _, tasks := range r.place.Tasks {
-		if _, err := tasks.WriteString("0"); err != nil {
-			return fmt.Errorf("place in cgroup: %w", err)
-		}
-	}
-	r.run.task.Cgroup = r.place.Dir
-	return nil
 }
 
 // prepareMounts makes the calling thread's mount namespace and the mounts in it. Mounts

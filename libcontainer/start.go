@@ -105,7 +105,7 @@ func (c *Container) openFifo(path string) error {
 	}
 	fifo := os.NewFile(uintptr(fd), path)
 	defer fifo.Close()
-	startErr := nsenter.AwaitExec(fifo, pidfd)
+	startErr := nsenter.AwaitExec(fifo, c.saved.PID, pidfd)
 	if err := os.Remove(path); startErr == nil && err != nil {
 		return err
 	}

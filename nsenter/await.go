@@ -19,23 +19,23 @@ const initName = "berth:init"
 
 // AwaitExec reads from the exec fifo, opened for reading and non-blocking, what
 // init says once `start` has let it go: nil after a successful exec, a
-// *StepError after a failed one, ErrInitGone when init (pidfd) died first.
+// *StepError after a failed one, ErrInitGone when init (pid, pidfd) died first.
 //
 // Init announces the exec, and the kernel closes the fifo in it. A kill between
 // the two closes it as well; the two are told apart as long as init has not
 // been reaped. If it has, the announcement counts: a program that ended at
 // once is the likelier story, and the container is stopped in either case.
-func AwaitExec(fifo, pidfd *os.File) error {
+func AwaitExec(fifo *os.File, pid int, pidfd *os.File) error {
 	raw, err := fifo.SyscallConn()
 	if err != nil {
 		return err
 	}
 	var result error
-	err = raw.Control(func(fd uintptr) { result = awaitExec(int(fd), pidfd) })
+	err = raw.Control(func(fd uintptr) { result = awaitExec(int(fd), pid, pidfd) })
 	return errors.Join(err, result)
 }
 
-func awaitExec(fifo int, pidfd *os.File) error {
+func awaitExec(fifo, pid int, pidfd *os.File) error {
 	var pending []byte
 	announced := false
 	for {
@@ -55,7 +55,7 @@ func awaitExec(fifo int, pidfd *os.File) error {
 		case err != nil:
 			return fmt.Errorf("read exec fifo: %w", err)
 		case n == 0 && announced:
-			return diedBeforeExec(pidfd)
+			return diedBeforeExec(pid, pidfd)
 		case n == 0:
 			return ErrInitGone
 		}
@@ -102,11 +102,16 @@ func waitReadable(fifo, pidfd int) (ended bool, err error) {
 // diedBeforeExec tells what the end of init's last descriptor meant, after init
 // has announced the exec: nil for the exec, ErrInitGone for a death before it.
 //
-// A process that is not exiting has exec'd. Of one that is, dead or dying, the
-// name tells: the exec sets it. Once it is reaped nothing can be told.
-func diedBeforeExec(pidfd *os.File) error {
-	pid := pidOf(pidfd)
-	if pid <= 0 {
+// A process that is not exiting has exec'd, and one that is has no executable any more:
+// it gives up its memory before its descriptors. Of one that is, dead or dying, the
+// name tells: the exec sets it. Once it is reaped nothing can be told, not even when its
+// number is another's already.
+func diedBeforeExec(pid int, pidfd *os.File) error {
+	var exe [1]byte
+	if _, err := unix.Readlink("/proc/"+strconv.Itoa(pid)+"/exe", exe[:]); err == nil {
+		return nil
+	}
+	if pid = pidOf(pidfd); pid <= 0 {
 		return nil
 	}
 	var buf [512]byte

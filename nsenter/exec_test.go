@@ -200,7 +200,7 @@ func await(t *testing.T, i *Init, path string) error {
 	f := openFifo(t, path)
 	defer f.Close()
 	var err error
-	within(t, "AwaitExec", func() { err = AwaitExec(f, i.PIDFD) })
+	within(t, "AwaitExec", func() { err = AwaitExec(f, i.PID, i.PIDFD) })
 	return err
 }
 
@@ -233,7 +233,7 @@ func TestFifoProgramEndsAtOnce(t *testing.T) {
 	if status := wait(t, i); status != 0 {
 		t.Errorf("status %#x", status)
 	}
-	if err := diedBeforeExec(i.PIDFD); err != nil {
+	if err := diedBeforeExec(i.PID, i.PIDFD); err != nil {
 		t.Errorf("reaped: %v", err)
 	}
 }
@@ -262,7 +262,7 @@ func TestFifoInitGone(t *testing.T) {
 	if err := await(t, i, path); !errors.Is(err, ErrInitGone) {
 		t.Errorf("AwaitExec of a killed init: %v", err)
 	}
-	if err := diedBeforeExec(i.PIDFD); !errors.Is(err, ErrInitGone) {
+	if err := diedBeforeExec(i.PID, i.PIDFD); !errors.Is(err, ErrInitGone) {
 		t.Errorf("diedBeforeExec: %v", err)
 	}
 	wait(t, i)
@@ -280,7 +280,7 @@ func TestFifoInitKilledInHook(t *testing.T) {
 	i, path := created(t, nil, p)
 	f := openFifo(t, path)
 	result := make(chan error)
-	go func() { result <- AwaitExec(f, i.PIDFD) }()
+	go func() { result <- AwaitExec(f, i.PID, i.PIDFD) }()
 	select {
 	case err := <-result:
 		t.Fatalf("AwaitExec during a hook: %v", err)
@@ -377,7 +377,7 @@ func TestAwaitExecInPieces(t *testing.T) {
 			time.Sleep(time.Millisecond)
 		}
 	}()
-	if err := AwaitExec(f, self); err == nil || err.Error() != "exec /x/y: exec format error" {
+	if err := AwaitExec(f, os.Getpid(), self); err == nil || err.Error() != "exec /x/y: exec format error" {
 		t.Errorf("AwaitExec: %v", err)
 	}
 }

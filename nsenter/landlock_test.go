@@ -69,7 +69,7 @@ func TestLandlockAndFifo(t *testing.T) {
 	if err := i.Configure(p); err != nil {
 		t.Fatal(err)
 	}
-	if err := AwaitExec(openFifo(t, path), i.PIDFD); err != nil {
+	if err := AwaitExec(openFifo(t, path), i.PID, i.PIDFD); err != nil {
 		t.Error(err)
 	}
 	if status := wait(t, i); status.ExitStatus() != 0 {

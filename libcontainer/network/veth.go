@@ -17,14 +17,15 @@ import (
 // Connect makes the pairs of interfaces of a container, whose network namespace netns is
 // a file of (it stays the caller's), on bridges of the calling thread's namespace. Every
 // HostName and HostMAC is filled in. owner is who to name when another container wants
-// the same. On error no interface is left, but for the bridges: made are those that it has
-// made, for RemoveBridges when the container comes to nothing.
+// the same. With held no packet passes before Release. On error no interface is left, but
+// for the bridges: made are those that it has made, for RemoveBridges when the container
+// comes to nothing.
 //
 // Three things decide the order. What a name refers to is only known once the kernel has
 // said that it was us who made it, so requests that change an interface go by its index.
 // The addresses are claimed before any packet can carry them. And the container's end
 // goes up last, with its addresses behind it, so that there is a carrier for them.
-func Connect(netns *os.File, list []configs.Veth, owner string) (made []string, err error) {
+func Connect(netns *os.File, list []configs.Veth, owner string, held bool) (made []string, err error) {
 	inside, err := enterConn(netns, list)
 	if err != nil {
 		return nil, fmt.Errorf("netlink socket in the container: %w", err)
@@ -37,7 +38,7 @@ func Connect(netns *os.File, list []configs.Veth, owner string) (made []string, 
 	defer host.close()
 	ports := make([]*port, len(list))
 	for i := range list {
-		ports[i] = &port{Veth: &list[i]}
+		ports[i] = &port{Veth: &list[i], held: held}
 	}
 	err = connect(host, inside, netns, ports, owner)
 	if err != nil {
@@ -59,6 +60,8 @@ type port struct {
 	bridge, outer, inner linkInfo
 	// made says that outer is ours, madeBridge that the bridge is.
 	made, madeBridge bool
+	// held leaves outer down.
+	held bool
 }
 
 func connect(host, inside *conn, netns *os.File, ports []*port, owner string) error {
@@ -220,7 +223,7 @@ const (
 	maxAlias    = 255
 )
 
-// claim claims the addresses on the bridge, and puts the host's end up.
+// claim claims the addresses on the bridge, and puts the host's end up, unless it is held.
 //
 // A claim is an alternative name (ip-link(8), altname) of the host's end, made of bridge
 // and address: names are unique in a network namespace, and gone with their interface. So
@@ -242,7 +245,10 @@ func (p *port) claim(host *conn, owner string) []*request {
 	}
 	alias := aliasPrefix + owner
 	msg := nl.NewIfInfomsg(unix.AF_UNSPEC)
-	msg.Index, msg.Flags, msg.Change = p.outer.index, unix.IFF_UP, unix.IFF_UP
+	msg.Index = p.outer.index
+	if !p.held {
+		msg.Flags, msg.Change = unix.IFF_UP, unix.IFF_UP
+	}
 	attrs := []nl.NetlinkRequestData{msg, nl.NewRtAttr(unix.IFLA_IFALIAS, []byte(alias[:min(len(alias), maxAlias)]))}
 	if haveIPv6() {
 		// A port of a bridge talks to nobody itself.

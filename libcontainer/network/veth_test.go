@@ -54,7 +54,7 @@ func TestConnect(t *testing.T) {
 		{Destination: netip.MustParsePrefix("10.98.0.0/16")},
 		{Destination: netip.MustParsePrefix("fd01::/64")},
 	}
-	if _, err := Connect(ns, []configs.Veth{v}, "c1"); err != nil {
+	if _, err := Connect(ns, []configs.Veth{v}, "c1", false); err != nil {
 		t.Fatal(err)
 	}
 	out := ip(t, ns, "addr show dev eth0")
@@ -86,7 +86,7 @@ func TestConnectDefaults(t *testing.T) {
 	}
 	ip(t, nil, "link add br0 mtu 1300 type bridge\nlink set br0 up\n")
 	ns := newNamespace(t)
-	if _, err := Connect(ns, []configs.Veth{veth(1)}, strings.Repeat("i", 300)); err != nil {
+	if _, err := Connect(ns, []configs.Veth{veth(1)}, strings.Repeat("i", 300), false); err != nil {
 		t.Fatal(err)
 	}
 	out := ip(t, ns, "addr show dev eth0")
@@ -111,14 +111,14 @@ func TestCreateBridge(t *testing.T) {
 		}
 		v := veth(1, "10.88.0.2/24")
 		v.CreateBridge, v.BridgeAddresses = true, prefixes("10.88.0.1/24", "fd00::1/64")
-		if _, err := Connect(newNamespace(t), []configs.Veth{v}, "c1"); err != nil {
+		if _, err := Connect(newNamespace(t), []configs.Veth{v}, "c1", false); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
 		first := ip(t, nil, "addr show dev br0")
 		contains(t, first, ",UP", "inet 10.88.0.1/24 brd 10.88.0.255 scope global br0", "inet6 fd00::1/64 scope global nodad")
 		w := veth(2, "10.88.0.3/24")
 		w.CreateBridge, w.BridgeAddresses = true, prefixes("10.99.0.1/24")
-		if _, err := Connect(newNamespace(t), []configs.Veth{w}, "c2"); err != nil {
+		if _, err := Connect(newNamespace(t), []configs.Veth{w}, "c2", false); err != nil {
 			t.Fatalf("%s, again: %v", name, err)
 		}
 		lacks(t, ip(t, nil, "addr show dev br0"), "10.99.0.1")
@@ -175,7 +175,7 @@ func TestConnectFails(t *testing.T) {
 			ip(t, ns, tc.inside)
 		}
 		before, beforeInside := links(t, nil), links(t, ns)
-		made, err := Connect(ns, tc.list, "c1")
+		made, err := Connect(ns, tc.list, "c1", false)
 		if err == nil || err.Error() != tc.err {
 			t.Errorf("%s:\n got %v\nwant %s", tc.name, err, tc.err)
 		}
@@ -218,7 +218,7 @@ func TestDyingInTheWay(t *testing.T) {
 	for i := range 20 {
 		v := veth(byte(1+i%2), "10.88.0.2/24", "fd00::2/64")
 		ns := newNamespace(t)
-		if _, err := Connect(ns, []configs.Veth{v}, "c"); err != nil {
+		if _, err := Connect(ns, []configs.Veth{v}, "c", false); err != nil {
 			t.Fatal(err)
 		}
 		if i%3 == 2 {
@@ -236,6 +236,146 @@ func TestDyingInTheWay(t *testing.T) {
 		if err := Disconnect([]configs.Veth{v}); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// TestGoneInTheWay: who held a name goes just when it is looked for, so that the kernel's
+// refusal is not true any more: then it is tried again, but not for ever.
+func TestGoneInTheWay(t *testing.T) {
+	if !inOwnNamespaces(t) {
+		return
+	}
+	ip(t, nil, bridge)
+	host, err := openConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer host.close()
+	const inUse = "f[1].addresses[0]: 10.88.0.2 is in use on bridge br0 by another interface: address already in use"
+	for _, test := range []struct {
+		// times is how often somebody comes and goes; the errors are those then.
+		times               int
+		createErr, claimErr string
+	}{
+		{0, "", ""},
+		{1, "", ""},
+		{3, "", ""},
+		{4, `f[1].name: the container has an interface "eth0" already: file exists`, inUse},
+	} {
+		v, ns := veth(1, "10.88.0.2/24"), newNamespace(t)
+		p := &port{Veth: &v}
+		if err := findBridges(host, []*port{p}); err != nil {
+			t.Fatal(err)
+		}
+		// try carries out a batch whose first request finds somebody in its way, who is
+		// gone by the time that it is explained.
+		try := func(what, come, leave string, batch func() []*request, text string) {
+			t.Helper()
+			tries := 0
+			err := host.doAfter(func(*conn) []*request {
+				if tries++; tries <= test.times {
+					ip(t, nil, come)
+				}
+				all := batch()
+				explain := all[0].explain
+				all[0].explain = func(err error) error {
+					ip(t, nil, leave)
+					return explain(err)
+				}
+				return all
+			})
+			if want := min(test.times+1, 4); tries != want {
+				t.Errorf("%s, %d in the way: tried %d times, want %d", what, test.times, tries, want)
+			}
+			if (err == nil) != (text == "") || err != nil && err.Error() != text {
+				t.Errorf("%s, %d in the way: error %v, want %q", what, test.times, err, text)
+			}
+		}
+		create := func() []*request { return p.create(host, ns) }
+		try("create", "link add h1 type bridge\n", "link del h1\n", create, test.createErr)
+		if err := host.do(create()...); err != nil { // nothing when it is made
+			t.Fatal(err)
+		}
+		try("claim", "link add h7 type bridge\nlink property add dev h7 altname berth-br0-10.88.0.2\n", "link del h7\n",
+			func() []*request { return p.claim(host, "c1") }, test.claimErr)
+		if err := Disconnect([]configs.Veth{v}); err != nil {
+			t.Fatal(err)
+		}
+		if got := links(t, nil); got != "br0" {
+			t.Errorf("left: %s", got)
+		}
+	}
+}
+
+// TestHold: from the beginning or later, and nothing of it is left in the end.
+func TestHold(t *testing.T) {
+	if !inOwnNamespaces(t) {
+		return
+	}
+	ip(t, nil, bridge)
+	ns, v := newNamespace(t), veth(1, "10.88.0.2/24", "fd00::2/64")
+	v.Gateways = addrs("10.88.0.1", "fd00::1")
+	list := []configs.Veth{v}
+	if _, err := Connect(ns, list, "c1", true); err != nil {
+		t.Fatal(err)
+	}
+	// Connections can be made again all the same.
+	contains(t, ip(t, ns, "addr show dev eth0"), "NO-CARRIER", "inet 10.88.0.2/24", "inet6 fd00::2/64 scope global nodad")
+	for _, held := range []bool{true, false, true, true, false, false} {
+		f, state := Release, ",UP,LOWER_UP"
+		if held {
+			f, state = Hold, "NO-CARRIER"
+		}
+		if err := f(list); err != nil {
+			t.Fatal(err)
+		}
+		contains(t, ip(t, ns, "addr show dev eth0"), state)
+	}
+	lacks(t, ip(t, ns, "addr show dev eth0"), "tentative", "linkdown")
+	contains(t, ip(t, ns, "route show table all"), "default via 10.88.0.1 dev eth0", "default via fd00::1 dev eth0")
+	lacks(t, ip(t, nil, "addr show dev h1"), "inet")
+	v.HostMAC[5]++ // somebody else's
+	for _, f := range []func([]configs.Veth) error{Hold, Release} {
+		if err := f([]configs.Veth{v, veth(2)}); err != nil {
+			t.Error(err)
+		}
+	}
+	contains(t, ip(t, nil, "link show dev h1"), ",UP,LOWER_UP")
+}
+
+// TestSettle: what a builder would do in its namespace, from outside.
+func TestSettle(t *testing.T) {
+	if !inOwnNamespaces(t) {
+		return
+	}
+	ns := newNamespace(t)
+	if err := LoopbackUpIn(ns); err != nil {
+		t.Fatal(err)
+	}
+	contains(t, ip(t, ns, "addr show dev lo"), ",UP,LOWER_UP", "inet 127.0.0.1/8")
+	err := SetSysctls(ns, []configs.Sysctl{{Key: "net/ipv4/ip_default_ttl", Value: "77"}, {Key: "kernel/nothing", Value: "1"}}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := ""
+	read := func() error {
+		data, err := os.ReadFile("/proc/sys/net/ipv4/ip_default_ttl")
+		got = string(data)
+		return err
+	}
+	if err := within(ns, read); err != nil || got != "77\n" {
+		t.Errorf("%q, %v", got, err)
+	}
+	if data, err := os.ReadFile("/proc/sys/net/ipv4/ip_default_ttl"); err != nil || string(data) == "77\n" {
+		t.Errorf("the host has %q, %v", data, err)
+	}
+	missing := []configs.Sysctl{{Key: "net/nothing", Value: "1"}}
+	if err := SetSysctls(ns, missing, true); err != nil {
+		t.Error(err)
+	}
+	err = SetSysctls(ns, missing, false)
+	if err == nil || err.Error() != "linux.sysctl: open /proc/sys/net/nothing: no such file or directory" {
+		t.Error(err)
 	}
 }
 
@@ -330,7 +470,7 @@ func BenchmarkConnect(b *testing.B) {
 	v := veth(1, "10.88.0.2/24")
 	v.CreateBridge, v.Gateways = true, addrs("10.88.0.1")
 	for b.Loop() {
-		if _, err := Connect(self, []configs.Veth{v}, "c"); err != nil {
+		if _, err := Connect(self, []configs.Veth{v}, "c", false); err != nil {
 			b.Fatal(err)
 		}
 		b.StopTimer()

@@ -25,7 +25,7 @@ var (
 	// writeEnd is what the handlers write to; -1 before there is a pipe.
 	writeEnd int32 = -1
 	// runtimeHandler is Go's handler, for faults of this process itself.
-	runtimeHandler uintptr
+	runtimeHandler uintptr //nolint:unused // the assembly reads it
 )
 
 // queue is the pipe. Like the dispositions of signals it is the process's.

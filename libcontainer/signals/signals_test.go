@@ -5,8 +5,10 @@ package signals
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -60,7 +62,22 @@ func TestCatchEverything(t *testing.T) {
 	}
 }
 
-func TestAddKeepsOrder(t *testing.T) {
+// sendInOrder sends each signal when the one before is in the queue: which thread handles
+// one, and when, is the kernel's affair.
+func sendInOrder(t *testing.T, c *Caught, list ...unix.Signal) {
+	t.Helper()
+	for i, sig := range list {
+		send(t, sig)
+		for n := 0; n != i+1; runtime.Gosched() {
+			var err error
+			if n, err = unix.IoctlGetInt(c.readEnd, unix.TIOCINQ); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+func TestAdd(t *testing.T) {
 	c := mustCatch(t, unix.SIGUSR1)
 	if err := c.Add(unix.SIGUSR2, unix.SIGUSR1); err != nil {
 		t.Fatal(err)
@@ -68,8 +85,7 @@ func TestAddKeepsOrder(t *testing.T) {
 	if len(c.taken) != 2 {
 		t.Errorf("taken: %v", c.taken)
 	}
-	send(t, unix.SIGUSR2)
-	send(t, unix.SIGUSR1)
+	sendInOrder(t, c, unix.SIGUSR2, unix.SIGUSR1)
 	expect(t, c, unix.SIGUSR2)
 	expect(t, c, unix.SIGUSR1)
 }
@@ -86,9 +102,7 @@ func TestWake(t *testing.T) {
 
 func TestAwait(t *testing.T) {
 	c := mustCatch(t, unix.SIGUSR1, unix.SIGUSR2, unix.SIGHUP)
-	send(t, unix.SIGUSR1)
-	send(t, unix.SIGHUP)
-	send(t, unix.SIGUSR2)
+	sendInOrder(t, c, unix.SIGUSR1, unix.SIGHUP, unix.SIGUSR2)
 	if got, err := c.Await(unix.SIGTERM, unix.SIGUSR2); err != nil || got != unix.SIGUSR2 {
 		t.Errorf("await: %d, %v", int(got), err)
 	}
@@ -162,7 +176,7 @@ func TestFaultsStayGos(t *testing.T) {
 		}
 		defer func() {
 			if r := recover(); r != nil {
-				os.Stdout.WriteString("recovered\n")
+				fmt.Println("recovered")
 			}
 		}()
 		var p *int

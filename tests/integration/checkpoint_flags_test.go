@@ -314,33 +314,40 @@ func TestCheckpointLazyPages(t *testing.T) {
 	moved.command("delete", "--force", moved.id).must()
 }
 
-// TestCheckpointInterrupted ends a checkpoint that waits for somebody to fetch memory: the
-// container runs on.
+// interrupted sends a signal to a checkpoint that waits for somebody to fetch memory.
+func (k *counter) interrupted(sig unix.Signal) *result {
+	k.t.Helper()
+	status, w, err := os.Pipe()
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	defer status.Close()
+	k.files = []*os.File{w}
+	checkpoint := k.launch(nil, "checkpoint", "--lazy-pages", "--page-server", fmt.Sprintf("127.0.0.1:%d", freePort(k.t)),
+		"--status-fd", "3", "--image-path", k.images(), "--work-path", k.logs(), k.id)
+	k.files = nil
+	w.Close()
+	awaitByte(k.t, status)
+	if err := checkpoint.cmd.Process.Signal(sig); err != nil {
+		k.t.Fatal(err)
+	}
+	res, err := k.finish(checkpoint)
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	return res
+}
+
+// TestCheckpointInterrupted ends a checkpoint that waits: the container runs on.
 func TestCheckpointInterrupted(t *testing.T) {
 	for _, sig := range []unix.Signal{unix.SIGTERM, unix.SIGKILL} {
 		t.Run(unix.SignalName(sig), func(t *testing.T) {
 			k := newCounter(t).up()
-			status, w, err := os.Pipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer status.Close()
-			k.files = []*os.File{w}
-			checkpoint := k.launch(nil, "checkpoint", "--lazy-pages", "--page-server", fmt.Sprintf("127.0.0.1:%d", freePort(t)),
-				"--status-fd", "3", "--image-path", k.images(), "--work-path", k.logs(), k.id)
-			k.files = nil
-			w.Close()
-			awaitByte(t, status)
-			if err := checkpoint.cmd.Process.Signal(sig); err != nil {
-				t.Fatal(err)
-			}
-			res, err := k.finish(checkpoint)
-			if err != nil {
-				t.Fatal(err)
-			}
+			res := k.interrupted(sig)
 			if sig == unix.SIGTERM {
 				res.code(1).fails("criu has died", "")
 				k.status(specs.StateRunning)
+				ping(t, k.pid, "127.0.0.1") // criu had locked it
 			}
 			if k.frozen() {
 				k.command("resume", k.id).must()
@@ -359,6 +366,10 @@ func TestCheckpointAutoDedup(t *testing.T) {
 
 func TestCheckpointNetworkLock(t *testing.T) {
 	k := newCounter(t).holding("tcp", "7777").up()
+	if criuVersion(t) < "3.19" {
+		k.tryCheckpoint("--tcp-established", "--network-lock", "skip").fails("needs criu 3.19", "")
+		return
+	}
 	k.checkpoint("--tcp-established", "--network-lock", "skip")
 	k.restore("--tcp-established", "--network-lock", "skip")
 	k.ask()

@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"strconv"
 
@@ -22,6 +23,7 @@ const holderHelper = "holder"
 func holders() map[string]func(string) (func() error, error) {
 	return map[string]func(string) (func() error, error){
 		"lock": holdLock, "tcp": holdTCP, "pending": holdPending, "unix": holdUnix, "unlinked": holdUnlinked, "memory": holdMemory,
+		"remote": holdRemote,
 	}
 }
 
@@ -165,4 +167,23 @@ func holdMemory(text string) (func() error, error) {
 		}
 		return nil
 	}, err
+}
+
+// holdRemote holds a connection to an address and port of IPv4 or IPv6, which sends back
+// what it gets.
+func holdRemote(text string) (func() error, error) {
+	conn, err := net.Dial("tcp", text)
+	if err != nil {
+		return nil, err
+	}
+	return func() error {
+		if _, err := conn.Write([]byte("x")); err != nil {
+			return errors.New("is disconnected")
+		}
+		buf := make([]byte, 1)
+		if _, err := conn.Read(buf); err != nil || buf[0] != 'x' {
+			return errors.New("is disconnected")
+		}
+		return nil
+	}, nil
 }

@@ -33,6 +33,9 @@ func watchLeaks(t *testing.T) {
 				_ = unix.Unmount(m, unix.MNT_DETACH)
 			}
 		}
+		// An empty one of a hierarchy that only the tests have mounted (more_hierarchies)
+		// may be somebody else's work: criu, called by runc meanwhile, saves all cgroups
+		// there are in a hierarchy whose root its container is in, and restores them.
 		for _, dir := range cgroupsOf(suite.token) {
 			switch reason := findGap(cgroupLeak); {
 			case filepath.Base(dir) == suite.token, suite.users.isSession(dir):

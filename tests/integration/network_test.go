@@ -550,12 +550,3 @@ func TestNetworkKilledLater(t *testing.T) {
 		t.Fatal(err)
 	}
 }
-
-// TestNetworkCheckpoint: images of one end of a pair could not be restored.
-func TestNetworkCheckpoint(t *testing.T) {
-	c := newContainer(t).args("sleep", "1000")
-	ownHost(t)
-	c.network(`[{"bridge": "br0", "create": true, "addresses": ["10.88.0.2/24"], "gateways": ["10.88.0.1"]}]`).create().start()
-	c.command("checkpoint", "--image-path", c.path("images"), c.id).fails("can only be checkpointed with --empty-ns network", "")
-	ping(t, 0, "10.88.0.2")
-}

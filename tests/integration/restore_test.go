@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -35,6 +36,7 @@ func (c *container) piped(args ...string) *piped {
 	c.t.Cleanup(cancel)
 	p := &piped{c: c, cmd: exec.CommandContext(ctx, suite.runtime, slices.Concat(c.globals(), args)...)}
 	p.cmd.Dir = c.dir
+	p.cmd.WaitDelay = time.Second // for a container that lives longer, and has the streams
 	suite.users.command(p.cmd)
 	var out io.Reader
 	var err error
@@ -66,6 +68,15 @@ func (p *piped) say(line, answer string) {
 	}
 }
 
+// detaches waits for a command that leaves its streams to a container.
+func (p *piped) detaches() {
+	p.c.t.Helper()
+	state, err := p.cmd.Process.Wait()
+	if err != nil || !state.Success() {
+		p.c.t.Fatalf("%q: %v, %v", p.cmd.Args[1:], state, err)
+	}
+}
+
 // end closes the input and tells the exit status.
 func (p *piped) end() int {
 	p.c.t.Helper()
@@ -81,6 +92,7 @@ func (p *piped) end() int {
 func TestRestoreForeground(t *testing.T) {
 	c := newContainer(t).sh("while read x; do echo got $x; done; exit 7")
 	needCriu(t)
+	c.spec.Process.NoNewPrivileges = false
 	c.write()
 	first := c.piped("run", c.id)
 	first.say("one", "got one")
@@ -134,6 +146,7 @@ func (c *container) console(name string, command ...string) *os.File {
 func TestRestoreConsole(t *testing.T) {
 	c := newContainer(t).terminal().sh("echo ready; while read x; do echo got $x; stty size; done")
 	needCriu(t)
+	c.spec.Process.NoNewPrivileges = false
 	c.spec.Process.ConsoleSize = &specs.Box{Height: 33, Width: 111}
 	master := c.console("s", "run", "--detach")
 	readUntil(t, master, "ready")
@@ -160,6 +173,7 @@ func TestRestoreConsole(t *testing.T) {
 func TestRestoreTerminal(t *testing.T) {
 	c := newContainer(t).terminal().sh("echo ready; read x; echo got $x; stty size; exit 5")
 	needCriu(t)
+	c.spec.Process.NoNewPrivileges = false
 	c.write()
 	first := c.onTerminal(unix.Winsize{Row: 21, Col: 77}, "run", c.id)
 	first.until("ready")
@@ -196,6 +210,7 @@ func TestRestoreConsoleFlags(t *testing.T) {
 func TestShellJob(t *testing.T) {
 	c := newContainer(t).sh("echo ready; read x; echo got $x; exit 5")
 	needCriu(t)
+	c.spec.Process.NoNewPrivileges = false
 	c.write()
 	first := c.onTerminal(unix.Winsize{Row: 21, Col: 77}, "run", c.id)
 	first.until("ready")
@@ -438,6 +453,74 @@ func TestRestoreRights(t *testing.T) {
 	}
 }
 
+// TestRestoreRestrictions: a config that asks for more than the checkpoint has is refused.
+func TestRestoreRestrictions(t *testing.T) {
+	k := newCounter(t)
+	k.spec.Process.NoNewPrivileges = false
+	k.up()
+	k.checkpoint()
+	k.spec.Process.NoNewPrivileges = true
+	k.tryRestore().fails("process.noNewPrivileges", "")
+	k.nothingLeft()
+	k.spec.Process.NoNewPrivileges = false
+	k.spec.Linux.Seccomp = &specs.LinuxSeccomp{
+		DefaultAction: specs.ActAllow,
+		Syscalls:      []specs.LinuxSyscall{{Names: []string{"getcwd"}, Action: specs.ActErrno}},
+	}
+	k.tryRestore().fails("linux.seccomp", "")
+	k.nothingLeft()
+	k.spec.Linux.Seccomp = nil
+	k.restore()
+	k.ask()
+}
+
+// TestRestoreRestrictionsAtOnce: of a refused restore no process runs, not for a moment, be
+// the pid namespace its own or not.
+func TestRestoreRestrictionsAtOnce(t *testing.T) {
+	for _, own := range []bool{true, false} {
+		t.Run(map[bool]string{true: "pid namespace", false: "host's pid namespace"}[own], func(t *testing.T) {
+			k := newCounter(t)
+			if !own {
+				k.without(specs.PIDNamespace)
+				hostSafe(k.container, specs.PIDNamespace)
+			}
+			k.spec.Process.NoNewPrivileges = false
+			k.sh("(while :; do echo >>/runs; done) & until [ -s /runs ]; do :; done; " + counts)
+			k.up()
+			tree := append(childrenOf(t, k.pid), k.pid)
+			k.checkpoint()
+			for _, pid := range tree { // whose numbers they want again
+				ends(pid)
+			}
+			reapZombies(t)
+			size := func() int { return len(readFile(t, k.rootfs("runs"))) }
+			before := size()
+			k.spec.Process.NoNewPrivileges = true
+			k.tryRestore().fails("process.noNewPrivileges", "")
+			k.nothingLeft()
+			if left, err := filepath.Glob(k.path("*", ".criu*")); err != nil || len(left) > 0 {
+				t.Errorf("criu leaves %q, %v", left, err)
+			}
+			if after := size(); after != before {
+				t.Errorf("the second process has run: %d bytes, %d before", after, before)
+			}
+		})
+	}
+}
+
+// childrenOf are the processes that a process has started and not collected.
+func childrenOf(t *testing.T, pid int) (all []int) {
+	t.Helper()
+	for _, word := range strings.Fields(readFile(t, fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))) {
+		child, err := strconv.Atoi(word)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, child)
+	}
+	return all
+}
+
 // statusOf reads the first process's /proc/PID/status.
 func (c *container) statusOf() map[string]string {
 	c.t.Helper()
@@ -534,6 +617,28 @@ func TestCheckpointExecLeavesRunning(t *testing.T) {
 	second.send("still")
 	want(t, "exec", ready.line(), "still")
 	k.ask()
+}
+
+// TestRestoreSysctls: criu saves only some of those that a namespace has.
+func TestRestoreSysctls(t *testing.T) {
+	k := newCounter(t)
+	k.spec.Linux.Sysctl = map[string]string{
+		"net.core.somaxconn": "77", "net.ipv4.ip_unprivileged_port_start": "88", "net.ipv4.conf.lo.rp_filter": "2", "kernel.shmmni": "999",
+	}
+	k.up()
+	show := func() string {
+		var values []string
+		for key := range k.spec.Linux.Sysctl {
+			values = append(values, key+"="+k.execOut(k.id, "cat", "/proc/sys/"+strings.ReplaceAll(key, ".", "/")))
+		}
+		slices.Sort(values)
+		return strings.Join(values, " ")
+	}
+	before := show()
+	k.checkpoint()
+	k.restore()
+	k.ask()
+	want(t, "sysctls", show(), before)
 }
 
 // TestRestoreNewRootfs: the root file system is made anew from the image, without mount

@@ -33,10 +33,15 @@ func (o *bundleOptions) declare(f *pflag.FlagSet) {
 	f.StringVar(&o.consoleSocket, "console-socket", "", "send the terminal's master to the unix socket `PATH`")
 	f.StringVar(&o.pidfdSocket, "pidfd-socket", "", "send a pidfd of the container's init to the unix socket `PATH`")
 	f.StringVar(&o.pidFile, "pid-file", "", "write the pid of the container's init to `FILE`")
-	f.StringArrayVar(&o.networks, "network", nil, "connect a new network namespace with a bridge; `SPEC` is like bridge=br0,address=10.88.0.2/24,gateway=10.88.0.1 (may be repeated)")
+	o.declareNetwork(f)
 	f.BoolVar(&o.noPivot, "no-pivot", false, "move the root instead of pivot_root, for a root file system on a ramdisk")
 	f.BoolVar(&o.noNewKeyring, "no-new-keyring", false, "keep the session keyring of the caller")
 	f.IntVar(&o.preserveFDs, "preserve-fds", 0, "pass `N` file descriptors on, from 3 (or from the last of $LISTEN_FDS) upwards")
+}
+
+// declareNetwork adds the option that restore has as well.
+func (o *bundleOptions) declareNetwork(f *pflag.FlagSet) {
+	f.StringArrayVar(&o.networks, "network", nil, "connect a new network namespace with a bridge; `SPEC` is like bridge=br0,address=10.88.0.2/24,gateway=10.88.0.1 (may be repeated)")
 }
 
 // preparation is a container ready to be created.

@@ -44,6 +44,7 @@ waits for it and deletes it. The exit status is that of the container's first pr
 	f.StringVarP(&o.bundle.bundle, "bundle", "b", ".", "take the bundle from `DIR`")
 	f.StringVar(&o.bundle.consoleSocket, "console-socket", "", "send the terminal's master to the unix socket `PATH`")
 	f.StringVar(&o.bundle.pidFile, "pid-file", "", "write the pid of the container's init to `FILE`")
+	o.bundle.declareNetwork(f)
 	f.BoolVar(&o.bundle.noPivot, "no-pivot", false, "accepted for old callers: how the root is entered is up to criu")
 	f.BoolVarP(&o.detach, "detach", "d", false, "return as soon as the processes run")
 	f.BoolVar(&o.noSubreaper, "no-subreaper", false, "do not reap the container's orphaned processes")

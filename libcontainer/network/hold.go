@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package network
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+)
+
+// Hold keeps packets from a container and its own from the bridges, while connections are
+// saved or made again: one that arrives then would be answered by the kernel, which knows
+// nothing of the connection, and that would end it. Its peer takes it for a slow network.
+func Hold(list []configs.Veth) error { return setEnds(list, 0) }
+
+// Release ends Hold, and what Connect has held.
+func Release(list []configs.Veth) error { return setEnds(list, unix.IFF_UP) }
+
+// setEnds puts the host's ends up or down. An interface that is gone is no error: the
+// container has been without a network then.
+func setEnds(list []configs.Veth, up uint32) error {
+	host, err := openConn()
+	if err != nil {
+		return err
+	}
+	var all []*request
+	for i := range list {
+		var l linkInfo
+		err := host.do(getLink(unix.IFLA_IFNAME, list[i].HostName, &l, extSkipStats))
+		if errors.Is(err, unix.ENODEV) || err == nil && l.mac != list[i].HostMAC {
+			continue
+		}
+		if err != nil {
+			return errors.Join(fmt.Errorf("look for interface %s: %w", list[i].HostName, err), host.close())
+		}
+		msg := nl.NewIfInfomsg(unix.AF_UNSPEC)
+		msg.Index, msg.Flags, msg.Change = l.index, up, unix.IFF_UP
+		r := newRequest(unix.RTM_SETLINK, 0, msg)
+		r.explain = func(err error) error { return fmt.Errorf("set %s up or down: %w", list[i].HostName, err) }
+		all = append(all, r)
+	}
+	return errors.Join(host.do(all...), host.close())
+}
