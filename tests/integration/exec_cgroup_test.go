@@ -212,7 +212,7 @@ func TestExecInitElsewhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Systemd is as quick to remove a scope without processes.
-	if err := os.Remove(dir); err != nil && !(suite.systemd && errors.Is(err, os.ErrNotExist)) {
+	if err := os.Remove(dir); err != nil && (!suite.systemd || !errors.Is(err, os.ErrNotExist)) {
 		t.Fatal(err)
 	}
 	want(t, "cgroup", c.execCgroup(""), "in-moved")
