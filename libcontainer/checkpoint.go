@@ -95,6 +95,9 @@ func (c *Container) refuseCheckpoint() error {
 		return errors.New(configs.LandlockField + ": a process that Landlock confines cannot be checkpointed")
 	case configs.NamespaceType(c.saved.Namespaces)&configs.NewMount == 0:
 		return errors.New("linux.namespaces: a container without a mount namespace cannot be checkpointed")
+	case configs.NamespaceType(c.saved.Namespaces)&(configs.NewUser|configs.NewPID) == configs.NewUser:
+		// Criu mounts a procfs to restore it, which its pid namespace would have to allow.
+		return errors.New("linux.namespaces: a container with a user namespace and without a pid namespace cannot be checkpointed")
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/berth-run/berth/libcontainer/cgroups/cgroupfs"
@@ -51,7 +52,44 @@ func (r *restoration) externalSources() error {
 			return err
 		}
 	}
+	for _, p := range r.cfg.ReadonlyPaths {
+		if err := r.addReadonly(p, points); err != nil {
+			return err
+		}
+	}
 	return r.checkSources()
+}
+
+// addReadonly adds a read-only path below a mount of the host's: the path is one, too. Of
+// several the last is on top.
+func (r *restoration) addReadonly(p string, points []string) error {
+	for i := range slices.Backward(r.cfg.Mounts) {
+		m := &r.cfg.Mounts[i]
+		if !beneath(p, points[i]) || m.Flags&unix.MS_REMOUNT != 0 {
+			continue
+		}
+		from := m.Source
+		if r.isHosts(m) {
+			from = hostMount(m.Type)
+		} else if !m.IsBind() {
+			return nil
+		}
+		below := from + strings.TrimPrefix(p, points[i])
+		source, err := r.prepareFile(below, mountapi.AttrOf(m.Flags|unix.MS_RDONLY, m.Cleared))
+		if err != nil {
+			return fmt.Errorf("linux.readonlyPaths: %s: %w", p, err)
+		}
+		r.add(p, source)
+		return nil
+	}
+	return nil
+}
+
+// isHosts says whether the container has the host's file system where m is, since it may not
+// mount one.
+func (r *restoration) isHosts(m *configs.Mount) bool {
+	kind, is := perNamespace(m.Type)
+	return is && r.cfg.Namespaces.Contains(configs.NewUser) && !r.cfg.Namespaces.Contains(kind)
 }
 
 // add tells criu what to mount on point.
@@ -71,15 +109,12 @@ func (r *restoration) addSource(m *configs.Mount, point string, hosts []*mountin
 		}
 	case m.Type == "cgroup" || m.Type == "cgroup2":
 		return r.addCgroups(m, point)
-	default:
-		kind, is := perNamespace(m.Type)
-		if is && r.cfg.Namespaces.Contains(configs.NewUser) && !r.cfg.Namespaces.Contains(kind) {
-			source, err := r.prepareFile(hostMount(m.Type), mountapi.AttrOf(m.Flags, m.Cleared))
-			if err != nil {
-				return err
-			}
-			r.add(point, source)
+	case r.isHosts(m):
+		source, err := r.prepareFile(hostMount(m.Type), mountapi.AttrOf(m.Flags, m.Cleared))
+		if err != nil {
+			return err
 		}
+		r.add(point, source)
 	}
 	return nil
 }

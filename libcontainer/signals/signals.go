@@ -75,17 +75,19 @@ func Catch(list ...unix.Signal) (*Caught, error) {
 // Add keeps further signals. On error those before the one that it names are kept.
 func (c *Caught) Add(list ...unix.Signal) error {
 	for _, sig := range list {
-		before, err := swap(sig, nil)
+		before, err := catch(sig)
 		if err != nil {
 			return err
 		}
-		if before.handler == sigIgnore || before.handler == handlerPC || before.handler == faultHandlerPC {
+		if before.handler == sigIgnore {
+			if _, err := swap(sig, &before); err != nil {
+				return err
+			}
 			continue
 		}
-		if _, err := swap(sig, catching(sig, before)); err != nil {
-			return err
+		if before.handler != handlerPC && before.handler != faultHandlerPC {
+			c.taken = append(c.taken, taken{sig, before})
 		}
-		c.taken = append(c.taken, taken{sig, before})
 	}
 	return nil
 }
@@ -159,20 +161,28 @@ const (
 	saRestorer = 0x04000000
 )
 
-// catching is the action of a signal that is kept. Before is Go's.
-func catching(sig unix.Signal, before action) *action {
-	a := &action{handler: handlerPC, flags: saSigInfo | saRestart | saOnStack, mask: ^uint64(0)}
+// catch sets the action of a signal that is kept, and returns the one before.
+func catch(sig unix.Signal) (before action, err error) {
+	switch sig {
+	case unix.SIGSEGV, unix.SIGBUS, unix.SIGFPE, unix.SIGILL, unix.SIGTRAP, unix.SIGSYS:
+		return catchFault(sig)
+	}
+	a := action{handler: handlerPC, flags: saSigInfo | saRestart | saOnStack, mask: ^uint64(0)}
 	if restorerPC != 0 {
 		a.flags |= saRestorer
 		a.restorer = restorerPC
 	}
-	switch sig {
-	case unix.SIGSEGV, unix.SIGBUS, unix.SIGFPE, unix.SIGILL, unix.SIGTRAP, unix.SIGSYS:
-		a.handler, runtimeHandler = faultHandlerPC, before.handler
-		a.flags, a.mask = before.flags, before.mask
-		a.restorer = before.restorer
+	return swap(sig, &a)
+}
+
+// catchFault catches a signal that Go needs itself: its action stays Go's in all else.
+func catchFault(sig unix.Signal) (before action, err error) {
+	if before, err = swap(sig, nil); err != nil || before.handler == sigIgnore || before.handler == faultHandlerPC {
+		return before, err
 	}
-	return a
+	a := before
+	a.handler, runtimeHandler = faultHandlerPC, before.handler
+	return swap(sig, &a)
 }
 
 // swap sets the action of sig, if next is not nil, and returns the one before.

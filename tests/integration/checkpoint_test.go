@@ -263,6 +263,31 @@ func mountList(text string) string {
 	return strings.Join(lines, "\n")
 }
 
+// TestCheckpointReadonlyPath: one below a bind mount is a mount of the host's, as that is.
+func TestCheckpointReadonlyPath(t *testing.T) {
+	k := newCounter(t)
+	dir := k.path("data")
+	if err := os.MkdirAll(filepath.Join(dir, "sub"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	k.mount("/data", "bind", dir, "rbind")
+	k.spec.Linux.ReadonlyPaths = append(k.spec.Linux.ReadonlyPaths, "/data/sub", "/data/none")
+	k.up()
+	k.checkpoint()
+	k.restore()
+	k.ask()
+	mounts := k.execOut(k.id, "cat", "/proc/self/mountinfo")
+	for _, m := range parseMountinfo(mounts) {
+		if m.point == "/data/sub" && slices.Contains(m.options, "ro") {
+			return
+		}
+	}
+	t.Errorf("/data/sub is not read-only:\n%s", mounts)
+}
+
 // TestCheckpointStates: only what runs, be it paused, can be saved.
 func TestCheckpointStates(t *testing.T) {
 	c := newContainer(t).create()

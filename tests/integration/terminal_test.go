@@ -341,7 +341,7 @@ func TestForegroundRestoresTerminal(t *testing.T) {
 
 // TestForegroundResize: a new size of the outer terminal reaches the inner one.
 func TestForegroundResize(t *testing.T) {
-	c := newContainer(t).terminal().sh("trap 'stty size' WINCH; echo ready; while :; do sleep 10000 & wait $!; kill $! 2>/dev/null; done")
+	c := newContainer(t).terminal().sh("trap 'stty size' WINCH; echo ready; while :; do sleep 0.02; done")
 	c.write()
 	p := c.onTerminal(unix.Winsize{Row: 24, Col: 80}, "run", c.id)
 	p.until("ready")
@@ -359,11 +359,14 @@ func TestForegroundResize(t *testing.T) {
 func TestForegroundSignals(t *testing.T) {
 	c := newContainer(t)
 	out := c.fifo("out")
-	c.sh("for s in TERM HUP USR1 INT; do trap \"echo $s >/out\" $s; done; trap 'exit 9' QUIT; echo up >/out; while :; do sleep 10000 & wait $!; kill $! 2>/dev/null; done")
+	// 11 is SIGSEGV, which a runtime in Go has a use for itself, and 45 is real-time. The
+	// shell does not `wait`, which misses a signal that comes just before it.
+	c.sh("for s in TERM HUP USR1 INT PIPE CONT 11 45; do trap \"echo $s >/out\" $s; done; trap 'exit 9' QUIT; echo up >/out; while :; do sleep 0.02; done")
 	c.write()
 	r := c.launch(nil, "run", c.id)
 	out.line()
-	for name, sig := range map[string]syscall.Signal{"TERM": unix.SIGTERM, "HUP": unix.SIGHUP, "USR1": unix.SIGUSR1, "INT": unix.SIGINT} {
+	for name, sig := range map[string]syscall.Signal{"TERM": unix.SIGTERM, "HUP": unix.SIGHUP, "USR1": unix.SIGUSR1, "INT": unix.SIGINT,
+		"PIPE": unix.SIGPIPE, "CONT": unix.SIGCONT, "11": unix.SIGSEGV, "45": syscall.Signal(45)} {
 		if err := r.cmd.Process.Signal(sig); err != nil {
 			t.Fatal(err)
 		}
@@ -377,6 +380,44 @@ func TestForegroundSignals(t *testing.T) {
 		t.Fatal(err)
 	}
 	res.code(9)
+}
+
+// TestForegroundReaderGone: the runtime looks after the program for as long as that runs,
+// whether anybody reads what it prints or not.
+func TestForegroundReaderGone(t *testing.T) {
+	c := newContainer(t).terminal()
+	out := c.fifo("out")
+	c.sh("echo ready; read x </out; for i in 1 2 3; do head -c 100000 /dev/zero; done; exit 7")
+	c.write()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), suite.limit)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, suite.runtime, append(c.globals(), "run", c.id)...)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = c.dir, w, w
+	suite.users.command(cmd)
+	if err := errors.Join(cmd.Start(), w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Read(make([]byte, 100)); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	out.send("go on\n")
+	if err := cmd.Wait(); err != nil && !errors.As(err, new(*exec.ExitError)) {
+		t.Fatal(err)
+	}
+	if status := cmd.ProcessState.ExitCode(); status != 7 && status != 1 {
+		t.Errorf("%v: want 7, or 1 for the error of writing", cmd.ProcessState)
+	}
+	if _, err := os.Stat(filepath.Join(c.state, c.id)); err == nil {
+		t.Error("the container was left alone")
+	}
 }
 
 func TestPreserveFDs(t *testing.T) {

@@ -10,11 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// catchEarly begins to keep the signals that people and service managers send, for what
-// is about to run: one that comes early does not end berth and leave that alone.
-func catchEarly() (*signals.Caught, error) {
-	return signals.Catch(unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT, unix.SIGUSR1, unix.SIGUSR2)
-}
+// catchEarly begins to keep signals for what is about to run: one that comes early is not
+// lost, and does not end berth and leave the program alone. It is not known yet whether
+// there is a terminal.
+func catchEarly() (*signals.Caught, error) { return signals.Catch(forwardable(true)...) }
 
 // forwardable lists the signals that berth hands on.
 func forwardable(terminal bool) []unix.Signal {

@@ -137,9 +137,17 @@ func (l *logger) outlive() error {
 	}
 	l.stderr = dup
 	if l.file == nil {
-		l.logrus.Out = dup
+		l.logrus.Out = unfailing{dup}
 	}
 	return nil
+}
+
+// unfailing keeps it to itself when nobody reads: logrus would say so on [os.Stderr].
+type unfailing struct{ io.Writer }
+
+func (u unfailing) Write(text []byte) (int, error) {
+	_, _ = u.Writer.Write(text)
+	return len(text), nil
 }
 
 // close ends logging.
