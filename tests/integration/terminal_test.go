@@ -365,8 +365,10 @@ func TestForegroundSignals(t *testing.T) {
 	c.write()
 	r := c.launch(nil, "run", c.id)
 	out.line()
-	for name, sig := range map[string]syscall.Signal{"TERM": unix.SIGTERM, "HUP": unix.SIGHUP, "USR1": unix.SIGUSR1, "INT": unix.SIGINT,
-		"PIPE": unix.SIGPIPE, "CONT": unix.SIGCONT, "11": unix.SIGSEGV, "45": syscall.Signal(45)} {
+	for name, sig := range map[string]syscall.Signal{
+		"TERM": unix.SIGTERM, "HUP": unix.SIGHUP, "USR1": unix.SIGUSR1, "INT": unix.SIGINT,
+		"PIPE": unix.SIGPIPE, "CONT": unix.SIGCONT, "11": unix.SIGSEGV, "45": syscall.Signal(45),
+	} {
 		if err := r.cmd.Process.Signal(sig); err != nil {
 			t.Fatal(err)
 		}
