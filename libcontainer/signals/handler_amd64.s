@@ -24,6 +24,15 @@ fault:
 	MOVQ	·runtimeHandler(SB), AX
 	JMP	AX
 
+// pipeHandler passes over what a write of this process has raised (si_pid).
+TEXT pipeHandler<>(SB),NOSPLIT|NOFRAME,$0
+	MOVL	·ownPID(SB), AX
+	CMPL	16(SI), AX
+	JEQ	own
+	JMP	handler<>(SB)
+own:
+	RET
+
 TEXT restorer<>(SB),NOSPLIT|NOFRAME,$0
 	MOVL	$15, AX			// rt_sigreturn
 	SYSCALL
@@ -33,5 +42,7 @@ DATA	·handlerPC(SB)/8, $handler<>(SB)
 GLOBL	·handlerPC(SB), NOPTR, $8
 DATA	·faultHandlerPC(SB)/8, $faultHandler<>(SB)
 GLOBL	·faultHandlerPC(SB), NOPTR, $8
+DATA	·pipeHandlerPC(SB)/8, $pipeHandler<>(SB)
+GLOBL	·pipeHandlerPC(SB), NOPTR, $8
 DATA	·restorerPC(SB)/8, $restorer<>(SB)
 GLOBL	·restorerPC(SB), NOPTR, $8

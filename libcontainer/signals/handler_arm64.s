@@ -26,7 +26,19 @@ fault:
 	MOVD	·runtimeHandler(SB), R3
 	B	(R3)
 
+// pipeHandler passes over what a write of this process has raised (si_pid).
+TEXT pipeHandler<>(SB),NOSPLIT|NOFRAME,$0
+	MOVW	·ownPID(SB), R3
+	MOVW	16(R1), R4
+	CMPW	R3, R4
+	BEQ	own
+	B	handler<>(SB)
+own:
+	RET
+
 DATA	·handlerPC(SB)/8, $handler<>(SB)
 GLOBL	·handlerPC(SB), NOPTR, $8
 DATA	·faultHandlerPC(SB)/8, $faultHandler<>(SB)
 GLOBL	·faultHandlerPC(SB), NOPTR, $8
+DATA	·pipeHandlerPC(SB)/8, $pipeHandler<>(SB)
+GLOBL	·pipeHandlerPC(SB), NOPTR, $8

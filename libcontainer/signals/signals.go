@@ -26,6 +26,8 @@ var (
 	writeEnd int32 = -1
 	// runtimeHandler is Go's handler, for faults of this process itself.
 	runtimeHandler uintptr //nolint:unused // the assembly reads it
+	// ownPID is this process's, for SIGPIPE.
+	ownPID int32 //nolint:unused // the assembly reads it
 )
 
 // queue is the pipe. Like the dispositions of signals it is the process's.
@@ -38,7 +40,7 @@ var queue = sync.OnceValues(func() (readEnd int, err error) {
 	if err := unix.SetNonblock(p[1], true); err != nil {
 		return -1, fmt.Errorf("pipe for signals: %w", errors.Join(err, unix.Close(p[0]), unix.Close(p[1])))
 	}
-	writeEnd = int32(p[1])
+	writeEnd, ownPID = int32(p[1]), int32(unix.Getpid())
 	return p[0], nil
 })
 
@@ -55,8 +57,9 @@ type taken struct {
 }
 
 // Catch keeps the signals from now on, but for those that are ignored (nohup(1)):
-// catching them would undo that. SIGPIPE is kept too, but a write by [os.File] to a
-// closed stdout or stderr still ends the process. On error none is kept.
+// catching them would undo that. A SIGPIPE is not kept if a write of this process has raised
+// it; and by [os.File] such a write to stdout or stderr still ends the process. On error
+// none is kept.
 func Catch(list ...unix.Signal) (*Caught, error) {
 	if handlerPC == 0 {
 		return nil, errors.New("signals: no handler for this architecture")
@@ -85,7 +88,7 @@ func (c *Caught) Add(list ...unix.Signal) error {
 			}
 			continue
 		}
-		if before.handler != handlerPC && before.handler != faultHandlerPC {
+		if !isOurs(before.handler) {
 			c.taken = append(c.taken, taken{sig, before})
 		}
 	}
@@ -168,11 +171,18 @@ func catch(sig unix.Signal) (before action, err error) {
 		return catchFault(sig)
 	}
 	a := action{handler: handlerPC, flags: saSigInfo | saRestart | saOnStack, mask: ^uint64(0)}
+	if sig == unix.SIGPIPE {
+		a.handler = pipeHandlerPC
+	}
 	if restorerPC != 0 {
 		a.flags |= saRestorer
 		a.restorer = restorerPC
 	}
 	return swap(sig, &a)
+}
+
+func isOurs(handler uintptr) bool {
+	return handler == handlerPC || handler == faultHandlerPC || handler == pipeHandlerPC
 }
 
 // catchFault catches a signal that Go needs itself: its action stays Go's in all else.

@@ -50,8 +50,8 @@ func expect(t *testing.T, c *Caught, want unix.Signal) {
 func TestCatchEverything(t *testing.T) {
 	var list []unix.Signal
 	for sig := unix.Signal(1); sig <= 64; sig++ {
-		// 32 and 33 are the C library's; SIGURG is Go's.
-		if sig != unix.SIGKILL && sig != unix.SIGSTOP && sig != unix.SIGURG && sig != 32 && sig != 33 {
+		// 32 and 33 are the C library's; SIGURG is Go's; SIGPIPE has a test of its own.
+		if sig != unix.SIGPIPE && sig != unix.SIGKILL && sig != unix.SIGSTOP && sig != unix.SIGURG && sig != 32 && sig != 33 {
 			list = append(list, sig)
 		}
 	}
@@ -60,6 +60,30 @@ func TestCatchEverything(t *testing.T) {
 		send(t, sig)
 		expect(t, c, sig)
 	}
+}
+
+// TestPipe: a write that nobody reads is an error for who writes, and no news for the program
+// in the foreground.
+func TestPipe(t *testing.T) {
+	c := mustCatch(t, unix.SIGPIPE, unix.SIGUSR1)
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.WriteString("x"); !errors.Is(err, unix.EPIPE) {
+		t.Fatal(err)
+	}
+	send(t, unix.SIGUSR1)
+	expect(t, c, unix.SIGUSR1)
+	// The shell is another process.
+	if err := exec.Command("sh", "-c", "kill -PIPE $PPID").Run(); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, c, unix.SIGPIPE)
 }
 
 // sendInOrder sends each signal when the one before is in the queue: which thread handles
