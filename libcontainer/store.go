@@ -71,8 +71,8 @@ func checkID(id string) error {
 // dir is the state directory of id.
 func (s *Store) dir(id string) string { return filepath.Join(s.root, id) }
 
-// cacheDir keeps what containers share. Its name is not a valid first character
-// for list: entries that begin with a dot are not containers.
+// cacheDir keeps what containers share. IDs passes over it, as over all that begins with
+// a dot.
 func (s *Store) cacheDir(kind string) string { return filepath.Join(s.root, ".cache", kind) }
 
 // Load finds the container. The error is ErrNotExist when there is none.
