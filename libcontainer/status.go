@@ -103,27 +103,40 @@ func (c *Container) cgroup() (cgroups.Manager, error) {
 }
 
 // openInit gives a pidfd of the container's init process; ErrNotRunning when it is
-// dead or its number belongs to another process by now. The pidfd is opened first
-// and the start time read second: if the process dies in between, the pidfd still
-// refers to the dead one and every later call on it fails.
+// dead or its number belongs to another process by now.
 func (c *Container) openInit() (*os.File, error) {
-	fd, err := unix.PidfdOpen(c.saved.PID, 0)
-	if errors.Is(err, unix.ESRCH) || errors.Is(err, unix.EINVAL) {
-		return nil, ErrNotRunning
-	}
+	pidfd, p, err := c.openInitOrZombie()
 	if err != nil {
-		return nil, fmt.Errorf("pidfd_open %d: %w", c.saved.PID, err)
+		return nil, err
 	}
-	pidfd := os.NewFile(uintptr(fd), "pidfd")
-	p, err := readProcStat(c.saved.PID)
-	if err != nil || p.startTime != c.saved.StartTime || p.dead() || lingers(c.saved.PID, p) {
+	if p.dead() || lingers(c.saved.PID, p) {
 		_ = pidfd.Close()
-		if err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, unix.ESRCH) {
-			return nil, err
-		}
 		return nil, ErrNotRunning
 	}
 	return pidfd, nil
+}
+
+// openInitOrZombie is openInit that also takes an init that is dead, as long as its
+// parent has not collected it. The pidfd is opened first and the start time read second:
+// if the process dies in between, the pidfd still refers to the dead one and every later
+// call on it fails.
+func (c *Container) openInitOrZombie() (*os.File, procStat, error) {
+	fd, err := unix.PidfdOpen(c.saved.PID, 0)
+	if errors.Is(err, unix.ESRCH) || errors.Is(err, unix.EINVAL) { // the latter for 0
+		return nil, procStat{}, ErrNotRunning
+	}
+	if err != nil {
+		return nil, procStat{}, fmt.Errorf("pidfd_open %d: %w", c.saved.PID, err)
+	}
+	p, err := readProcStat(c.saved.PID)
+	if err == nil && p.startTime == c.saved.StartTime {
+		return os.NewFile(uintptr(fd), "pidfd"), p, nil
+	}
+	_ = unix.Close(fd)
+	if err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, unix.ESRCH) {
+		return nil, procStat{}, err
+	}
+	return nil, procStat{}, ErrNotRunning
 }
 
 // lingers says that process pid is as good as dead: it has released all it had, but is

@@ -16,8 +16,9 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // What callers branch on. Engines match these texts literally.
@@ -41,9 +42,11 @@ type Store struct{ root string }
 // first Create, not before.
 func Open(root string) *Store { return &Store{root: root} }
 
-// maxIDLength is NAME_MAX less room for the temporary names beside a container's
-// directory.
-const maxIDLength = 255 - len(".tmp")
+// maxIDLength is NAME_MAX: the id is the name of directories.
+const maxIDLength = unix.NAME_MAX
+
+// cacheName is the directory of a store that is no container.
+const cacheName = ".cache"
 
 // checkID accepts what can be the name of one directory and nothing else: the id
 // becomes a path component of the state and cgroup directories.
@@ -53,7 +56,7 @@ func checkID(id string) error {
 		return fmt.Errorf("%w: the ID is empty", ErrInvalidID)
 	case len(id) > maxIDLength:
 		return fmt.Errorf("%w: %q… is longer than %d bytes", ErrInvalidID, id[:32], maxIDLength)
-	case id == "." || id == "..":
+	case id == "." || id == ".." || id == cacheName:
 		return fmt.Errorf("%w: %q", ErrInvalidID, id)
 	}
 	for i := range len(id) {
@@ -71,9 +74,8 @@ func checkID(id string) error {
 // dir is the state directory of id.
 func (s *Store) dir(id string) string { return filepath.Join(s.root, id) }
 
-// cacheDir keeps what containers share. Its name is not a valid first character
-// for list: entries that begin with a dot are not containers.
-func (s *Store) cacheDir(kind string) string { return filepath.Join(s.root, ".cache", kind) }
+// cacheDir keeps what containers share.
+func (s *Store) cacheDir(kind string) string { return filepath.Join(s.root, cacheName, kind) }
 
 // Load finds the container. The error is ErrNotExist when there is none.
 func (s *Store) Load(id string) (*Container, error) {
@@ -123,7 +125,7 @@ func (s *Store) IDs() ([]string, error) {
 	}
 	var ids []string
 	for _, e := range entries {
-		if e.IsDir() && !strings.HasPrefix(e.Name(), ".") {
+		if e.IsDir() && e.Name() != cacheName {
 			ids = append(ids, e.Name())
 		}
 	}
