@@ -22,7 +22,7 @@ is TERM.`,
 		complete: a.completeContainer,
 		run: func(args []string) error {
 			name := "TERM"
-			if len(args) > 1 {
+			if len(args) > 1 && args[1] != "" {
 				name = args[1]
 			}
 			sig, err := parseSignal(name)
