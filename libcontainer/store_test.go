@@ -4,6 +4,7 @@ package libcontainer
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -118,6 +119,49 @@ func TestDeleteOfRemains(t *testing.T) {
 		t.Errorf("the directory is still there: %v", err)
 	}
 }
+
+// TestDeleteOfBrokenState: what nobody can read may go, and not in silence; what another
+// version has written may not.
+func TestDeleteOfBrokenState(t *testing.T) {
+	for _, test := range []struct {
+		state   string
+		removed bool
+	}{
+		{"", true},
+		{"{", true},
+		{"{}", true},
+		{"null", true},
+		{strings.Repeat("\x00", 100), true},
+		{`{"format": 999, "id": "x"}`, false},
+		{`{"format": 999, "id": {}}`, false},
+	} {
+		s := Open(t.TempDir())
+		if err := os.Mkdir(s.dir("x"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(s.dir("x"), stateFile), []byte(test.state), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Delete("x", false, testLog{t}); err == nil || errors.Is(err, ErrNotExist) {
+			t.Errorf("%.20q: delete: %v", test.state, err)
+		}
+		var log warnings
+		err := s.Delete("x", true, &log)
+		_, statErr := os.Stat(s.dir("x"))
+		if removed := os.IsNotExist(statErr); removed != test.removed || (err == nil) != test.removed {
+			t.Errorf("%.20q: delete --force: %v, removed: %v", test.state, err, removed)
+		}
+		if warned := len(log) == 1 && strings.Contains(log[0], "are left"); warned != test.removed {
+			t.Errorf("%.20q: warnings %q", test.state, log)
+		}
+	}
+}
+
+// warnings keeps them.
+type warnings []string
+
+func (w *warnings) Warnf(format string, args ...any) { *w = append(*w, fmt.Sprintf(format, args...)) }
+func (*warnings) Debugf(string, ...any)              {}
 
 func TestLockSerialises(t *testing.T) {
 	dir := t.TempDir()
