@@ -99,7 +99,7 @@ func TestPsReason(t *testing.T) {
 func TestPsMissing(t *testing.T) {
 	c := newContainer(t).running()
 	c.env = []string{"PATH=/nonexistent"}
-	c.command("ps", c.id).fails(`exec: \"ps\": executable file not found in $PATH"`, "")
+	c.command("ps", c.id).fails(`exec: "ps": executable file not found in $PATH"`, "")
 	c.env = nil
 	c.command("ps", "--format", "json", c.id).must()
 }
