@@ -75,7 +75,9 @@ func (c *Container) release(n *Notifier) error {
 	switch status {
 	case specs.StateCreated:
 	case specs.StateRunning:
-		return errors.New("cannot start an already running container")
+		// What a start that was killed has left, if there is any.
+		_ = os.Remove(filepath.Join(c.store.dir(c.id), fifoFile))
+		return errRunning
 	case specs.StateStopped:
 		return errors.New("cannot start a container that has stopped")
 	default:
@@ -87,6 +89,9 @@ func (c *Container) release(n *Notifier) error {
 	}
 	return c.openFifo(filepath.Join(c.store.dir(c.id), fifoFile))
 }
+
+// errRunning has runc's text.
+var errRunning = errors.New("cannot start an already running container")
 
 // openFifo is the moment of start. Opening never blocks, so an init that died in
 // between cannot make it hang.
@@ -108,6 +113,9 @@ func (c *Container) openFifo(path string) error {
 	startErr := nsenter.AwaitExec(fifo, c.saved.PID, pidfd)
 	if err := os.Remove(path); startErr == nil && err != nil {
 		return err
+	}
+	if errors.Is(startErr, nsenter.ErrStarted) {
+		return errRunning
 	}
 	return startErr
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/berth-run/berth/libcontainer/cgroups"
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/nsenter"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
@@ -67,7 +68,7 @@ func (c *Container) status() (specs.ContainerState, error) {
 	if c.saved.PID == 0 {
 		return specs.StateCreating, nil
 	}
-	pidfd, err := c.openInit()
+	pidfd, p, err := c.openInitStat()
 	if errors.Is(err, ErrNotRunning) {
 		return specs.StateStopped, nil
 	}
@@ -82,13 +83,15 @@ func (c *Container) status() (specs.ContainerState, error) {
 	if frozen, err := m.Frozen(); err == nil && frozen {
 		return Paused, nil
 	}
-	if c.hasFifo() {
+	// A start that was killed leaves the fifo of a container that runs. The name alone
+	// would not do either: the user's program may give itself any.
+	if p.name == nsenter.InitName && c.hasFifo() {
 		return specs.StateCreated, nil
 	}
 	return specs.StateRunning, nil
 }
 
-// hasFifo says whether init still waits for `start`.
+// hasFifo says whether no `start` has come to its end yet.
 func (c *Container) hasFifo() bool {
 	_, err := os.Lstat(filepath.Join(c.store.dir(c.id), fifoFile))
 	return err == nil
@@ -107,23 +110,29 @@ func (c *Container) cgroup() (cgroups.Manager, error) {
 // and the start time read second: if the process dies in between, the pidfd still
 // refers to the dead one and every later call on it fails.
 func (c *Container) openInit() (*os.File, error) {
+	pidfd, _, err := c.openInitStat()
+	return pidfd, err
+}
+
+// openInitStat is openInit with what the kernel tells of the process.
+func (c *Container) openInitStat() (*os.File, procStat, error) {
 	fd, err := unix.PidfdOpen(c.saved.PID, 0)
 	if errors.Is(err, unix.ESRCH) || errors.Is(err, unix.EINVAL) {
-		return nil, ErrNotRunning
+		return nil, procStat{}, ErrNotRunning
 	}
 	if err != nil {
-		return nil, fmt.Errorf("pidfd_open %d: %w", c.saved.PID, err)
+		return nil, procStat{}, fmt.Errorf("pidfd_open %d: %w", c.saved.PID, err)
 	}
 	pidfd := os.NewFile(uintptr(fd), "pidfd")
 	p, err := readProcStat(c.saved.PID)
 	if err != nil || p.startTime != c.saved.StartTime || p.dead() || lingers(c.saved.PID, p) {
 		_ = pidfd.Close()
 		if err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, unix.ESRCH) {
-			return nil, err
+			return nil, procStat{}, err
 		}
-		return nil, ErrNotRunning
+		return nil, procStat{}, ErrNotRunning
 	}
-	return pidfd, nil
+	return pidfd, p, nil
 }
 
 // lingers says that process pid is as good as dead: it has released all it had, but is
@@ -147,6 +156,7 @@ func lingers(pid int, p procStat) bool {
 
 // procStat is what berth needs of /proc/PID/stat (proc_pid_stat(5)).
 type procStat struct {
+	name      string // of the executable, or what the process has made of it
 	state     byte
 	parent    int
 	flags     uint64
@@ -155,7 +165,7 @@ type procStat struct {
 
 func (p procStat) dead() bool { return p.state == 'Z' || p.state == 'X' }
 
-// readProcStat reads state, flags and start time of a process.
+// readProcStat reads name, state, flags and start time of a process.
 func readProcStat(pid int) (procStat, error) {
 	path := "/proc/" + strconv.Itoa(pid) + "/stat"
 	data, err := readFile(path)
@@ -173,12 +183,12 @@ func readProcStat(pid int) (procStat, error) {
 // parentheses may hold anything, parentheses included, so the fields count from the
 // last one.
 func parseProcStat(data []byte) (procStat, error) {
-	end := bytes.LastIndexByte(data, ')')
-	if end < 0 {
+	begin, end := bytes.IndexByte(data, '('), bytes.LastIndexByte(data, ')')
+	if begin < 0 || end < begin {
 		return procStat{}, errors.New("no command name in it")
 	}
 	const stateField, parentField, flagsField, startTimeField = 0, 1, 6, 19 // 3, 4, 9 and 22, counted from after ")"
-	var p procStat
+	p := procStat{name: string(data[begin+1 : end])}
 	i := 0
 	for field := range bytes.FieldsSeq(data[end+1:]) {
 		switch i {
