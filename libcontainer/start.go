@@ -108,9 +108,9 @@ func (c *Container) openFifo(path string) error {
 	if err != nil {
 		return &os.PathError{Op: "open", Path: path, Err: err}
 	}
-	fifo := os.NewFile(uintptr(fd), path)
-	defer fifo.Close()
-	startErr := nsenter.AwaitExec(fifo, c.saved.PID, pidfd)
+	// No os.File: Go would set up its poller for one that does not block.
+	defer unix.Close(fd)
+	startErr := nsenter.AwaitExec(fd, c.saved.PID, pidfd)
 	if err := os.Remove(path); startErr == nil && err != nil {
 		return err
 	}

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 type testLog struct{ t *testing.T }
@@ -145,5 +147,31 @@ func TestLockOfARemovedDirectory(t *testing.T) {
 	first.unlock()
 	if err := <-waiting; !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a lock on a removed directory: %v", err)
+	}
+}
+
+// What is not known to be gone is not taken for gone: creates would try for ever.
+func TestLockOfAnUnreachableDirectory(t *testing.T) {
+	parent := filepath.Join(t.TempDir(), "root")
+	path := filepath.Join(parent, "c")
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	if err := checkNamed(dir, path); err != nil {
+		t.Errorf("a directory that is there: %v", err)
+	}
+	if err := os.Rename(parent, parent+".old"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(parent, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := checkNamed(dir, path); !errors.Is(err, unix.ENOTDIR) || errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a directory below a file: %v", err)
 	}
 }

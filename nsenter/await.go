@@ -24,8 +24,8 @@ var ErrStarted = errors.New("the init process has been let go already")
 // glance is how often a look is taken at an init that says nothing.
 const glance = time.Second
 
-// AwaitExec reads from the exec fifo, opened for reading and non-blocking, what
-// init says once `start` has let it go: nil after a successful exec, a
+// AwaitExec reads from the exec fifo, a descriptor opened for reading and non-blocking,
+// what init says once `start` has let it go: nil after a successful exec, a
 // *StepError after a failed one, ErrInitGone when init (pid, pidfd) died first,
 // ErrStarted when it has not been waiting for this.
 //
@@ -33,17 +33,7 @@ const glance = time.Second
 // the two closes it as well; the two are told apart as long as init has not
 // been reaped. If it has, the announcement counts: a program that ended at
 // once is the likelier story, and the container is stopped in either case.
-func AwaitExec(fifo *os.File, pid int, pidfd *os.File) error {
-	raw, err := fifo.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var result error
-	err = raw.Control(func(fd uintptr) { result = awaitExec(int(fd), pid, pidfd) })
-	return errors.Join(err, result)
-}
-
-func awaitExec(fifo, pid int, pidfd *os.File) error {
+func AwaitExec(fifo, pid int, pidfd *os.File) error {
 	var pending []byte
 	announced := false
 	for {

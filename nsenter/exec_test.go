@@ -198,7 +198,6 @@ func created(t *testing.T, o *Options, p *Plan) (*Init, string) {
 func await(t *testing.T, i *Init, path string) error {
 	t.Helper()
 	f := openFifo(t, path)
-	defer f.Close()
 	var err error
 	within(t, "AwaitExec", func() { err = AwaitExec(f, i.PID, i.PIDFD) })
 	return err
