@@ -44,12 +44,12 @@ func (s *Store) Delete(id string, force bool, log Logger) error {
 	case err == nil:
 	case !force && errors.Is(err, os.ErrNotExist):
 		return ErrNotExist
-	case !force:
-		return err
+	case force && (errors.Is(err, os.ErrNotExist) || errors.Is(err, errDamaged)):
+		// The create was killed before it had made anything else, or there is nothing
+		// to go by. What merely cannot be read now may be that of a container that runs.
+		return removeTree(s.dir(id))
 	default:
-		// No state, or one that cannot be read: the create was killed before it had
-		// made anything else, or there is nothing to go by.
-		return os.RemoveAll(s.dir(id))
+		return err
 	}
 	c := &Container{store: s, id: id, saved: *st}
 	if err := c.refuseDelete(force); err != nil {
@@ -118,7 +118,7 @@ func (c *Container) destroy(log Logger) error {
 	if len(c.saved.Poststop) > 0 {
 		c.warnHooks("poststop", c.saved.Poststop, c.hookState(specs.StateStopped), log)
 	}
-	return os.RemoveAll(c.store.dir(c.id))
+	return removeTree(c.store.dir(c.id))
 }
 
 // killInit makes sure that init is dead.

@@ -101,6 +101,9 @@ type savedState struct {
 	HookStderr string `json:"hookStderr,omitempty"`
 }
 
+// errDamaged is a state.json that no berth has written.
+var errDamaged = errors.New("the state is damaged")
+
 // readState reads state.json in dir.
 func readState(dir string) (*savedState, error) {
 	path := filepath.Join(dir, stateFile)
@@ -110,7 +113,7 @@ func readState(dir string) (*savedState, error) {
 	}
 	var st savedState
 	if err := decodeState(data, &st); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w: %w", path, errDamaged, err)
 	}
 	if st.Format != stateFormat {
 		return nil, fmt.Errorf("%s: format %d, this berth reads format %d", path, st.Format, stateFormat)

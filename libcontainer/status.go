@@ -146,8 +146,7 @@ func (c *Container) openInitStat() (*os.File, procStat, error) {
 // The namespaces go after the files and the memory (do_exit() of the kernel), so that
 // whoever has none left has nothing.
 func lingers(pid int, p procStat) bool {
-	const exiting = 0x4 // PF_EXITING
-	if p.dead() || p.flags&exiting == 0 {
+	if p.dead() || !p.exiting() {
 		return false
 	}
 	_, err := os.Readlink("/proc/" + strconv.Itoa(pid) + "/ns/mnt")
@@ -164,6 +163,12 @@ type procStat struct {
 }
 
 func (p procStat) dead() bool { return p.state == 'Z' || p.state == 'X' }
+
+// exiting says that the process is on its way out, or dead.
+func (p procStat) exiting() bool {
+	const exiting = 0x4 // PF_EXITING
+	return p.flags&exiting != 0
+}
 
 // readProcStat reads name, state, flags and start time of a process.
 func readProcStat(pid int) (procStat, error) {

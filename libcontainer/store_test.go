@@ -101,6 +101,42 @@ func TestDeleteOfRemains(t *testing.T) {
 	}
 }
 
+// TestDeleteOfUnreadableState: only a state that says nothing is removed unheard. A
+// container may run behind any other.
+func TestDeleteOfUnreadableState(t *testing.T) {
+	cases := []struct {
+		name, state string
+		removed     bool
+	}{
+		{"damaged", `{"format": 1,`, true},
+		{"of a newer berth", `{"format": 1000000}`, false},
+		{"unreadable", "", false},
+	}
+	for _, tc := range cases {
+		t.Run(tc.name, func(t *testing.T) {
+			s := Open(t.TempDir())
+			path := filepath.Join(s.dir("x"), stateFile)
+			// A directory cannot be read as a file.
+			if err := os.MkdirAll(path, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if tc.state != "" {
+				if err := errors.Join(os.Remove(path), os.WriteFile(path, []byte(tc.state), 0o600)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := s.Delete("x", false, testLog{t}); err == nil {
+				t.Error("delete without force succeeded")
+			}
+			err := s.Delete("x", true, testLog{t})
+			_, statErr := os.Stat(path)
+			if (err == nil) != tc.removed || os.IsNotExist(statErr) != tc.removed {
+				t.Errorf("delete --force: %v; then %v", err, statErr)
+			}
+		})
+	}
+}
+
 func TestLockSerialises(t *testing.T) {
 	dir := t.TempDir()
 	first, err := lockDir(dir)
