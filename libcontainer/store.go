@@ -16,7 +16,6 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"syscall"
 )
 
@@ -53,7 +52,7 @@ func checkID(id string) error {
 		return fmt.Errorf("%w: the ID is empty", ErrInvalidID)
 	case len(id) > maxIDLength:
 		return fmt.Errorf("%w: %q… is longer than %d bytes", ErrInvalidID, id[:32], maxIDLength)
-	case id == "." || id == "..":
+	case id == "." || id == ".." || id == cacheName:
 		return fmt.Errorf("%w: %q", ErrInvalidID, id)
 	}
 	for i := range len(id) {
@@ -71,9 +70,11 @@ func checkID(id string) error {
 // dir is the state directory of id.
 func (s *Store) dir(id string) string { return filepath.Join(s.root, id) }
 
-// cacheDir keeps what containers share. Its name is not a valid first character
-// for list: entries that begin with a dot are not containers.
-func (s *Store) cacheDir(kind string) string { return filepath.Join(s.root, ".cache", kind) }
+// cacheName is the one directory below the root that is no container, and no ID.
+const cacheName = ".cache"
+
+// cacheDir keeps what containers share.
+func (s *Store) cacheDir(kind string) string { return filepath.Join(s.root, cacheName, kind) }
 
 // Load finds the container. The error is ErrNotExist when there is none.
 func (s *Store) Load(id string) (*Container, error) {
@@ -123,7 +124,7 @@ func (s *Store) IDs() ([]string, error) {
 	}
 	var ids []string
 	for _, e := range entries {
-		if e.IsDir() && !strings.HasPrefix(e.Name(), ".") {
+		if e.IsDir() && e.Name() != cacheName {
 			ids = append(ids, e.Name())
 		}
 	}

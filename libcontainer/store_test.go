@@ -24,7 +24,7 @@ func TestCheckID(t *testing.T) {
 		}
 	}
 	long := strings.Repeat("x", 1<<20)
-	for _, id := range []string{"", ".", "..", "/", "a/b", "a b", "a\x00", "ä", long} {
+	for _, id := range []string{"", ".", "..", "/", "a/b", "a b", "a\x00", "ä", ".cache", long} {
 		err := checkID(id)
 		if !errors.Is(err, ErrInvalidID) {
 			t.Errorf("%.40q: got %v", id, err)
