@@ -24,7 +24,7 @@ type builderProcess struct {
 }
 
 // builderHello is the first message; its fds are the job, then the procfs contexts, then,
-// for a liveJob, the pidfd of the container's init.
+// for a mountChange, the pidfd of the container's init.
 type builderHello struct {
 	Live         bool `json:",omitempty"`
 	ProcContexts int
@@ -90,7 +90,7 @@ func (b *builderProcess) exec(o *nsenter.Options) error {
 }
 
 // send gives the process its job, with the sources of bind mounts by the index of the mount.
-// Files after the procfs contexts make it a liveJob.
+// Files after the procfs contexts make it a mountChange.
 func (b *builderProcess) send(job any, procContexts, trees []*os.File, live ...*os.File) error {
 	data, err := json.Marshal(job)
 	if err != nil {

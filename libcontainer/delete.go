@@ -127,7 +127,7 @@ func (c *Container) killInit() error {
 		return nil
 	}
 	// One that is dying already is waited for as well.
-	pidfd, err := c.openInitOrZombie()
+	pidfd, _, err := c.openInitOrZombie()
 	if errors.Is(err, ErrNotRunning) {
 		return nil
 	}

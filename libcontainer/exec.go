@@ -233,7 +233,7 @@ func (x *execution) adjust() error {
 	// The cgroup decides what is allowed: init has to be in it.
 	inside, err := x.init.Namespaces()
 	if err != nil {
-		return describeInitError(err, nil, x.p)
+		return x.describe(err)
 	}
 	if err := inside.Close(); err != nil {
 		return err
@@ -246,78 +246,6 @@ func (x *execution) adjust() error {
 	return setPriorities(pid, x.p)
 }
 
-// openTerminal makes the pty, from the container's devpts.
-func (x *execution) openTerminal() (err error) {
-	if !x.p.Terminal {
-		return nil
-	}
-	if x.master, x.peer, err = rootfs.Console(x.root); err != nil {
-		return err
-	}
-	if err := setConsoleSize(x.master, x.p.ConsoleSize); err != nil {
-		return fmt.Errorf("process.consoleSize: %w", err)
-	}
-	return x.ownTerminal()
-}
-
-// ownTerminal gives the pty to the user of the process, whom only the host can name: the
-// container's root may not give away what belongs to the host's.
-func (x *execution) ownTerminal() error {
-	if configs.NamespaceType(x.c.saved.Namespaces)&configs.NewUser == 0 || unprivileged() {
-		return nil // init does it
-	}
-	path := "/proc/" + strconv.Itoa(x.c.saved.PID) + "/uid_map"
-	data, err := readFile(path)
-	if err != nil {
-		return err
-	}
-	rows, err := parseIDMap(data)
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	uid, ok := configs.HostID(rows, x.p.UID)
-	if !ok {
-		return fmt.Errorf("process.user.uid: cannot set uid to unmapped user in user namespace: %d", x.p.UID)
-	}
-	if err := x.peer.Chown(int(uid), -1); err != nil {
-		return fmt.Errorf("process.terminal: %w", err)
-	}
-	return nil
-}
-
-// handOver gives the caller what it asked for, before the program runs: whatever fails
-// here, nothing of the program has been seen by anybody. Meanwhile init starts up.
-func (x *execution) handOver() error {
-	if err := x.handOverConsole(); err != nil {
-		return err
-	}
-	if err := x.pidfdTo.send(x.init.PIDFD, "pidfd"); err != nil {
-		return err
-	}
-	if x.opts.PIDFile == "" {
-		return nil
-	}
-	if err := writePIDFile(x.opts.PIDFile, x.init.PID); err != nil {
-		return fmt.Errorf("pid file: %w", err)
-	}
-	x.undo.push("remove the pid file", func() error { return os.Remove(x.opts.PIDFile) })
-	return nil
-}
-
-func (x *execution) handOverConsole() error {
-	switch {
-	case x.master == nil:
-		return nil
-	case x.console != nil:
-		return x.console.send(x.master, x.peer.Name())
-	case x.opts.Console != nil:
-		master := x.master
-		x.master = nil // it is the callee's now
-		return x.opts.Console(master)
-	}
-	return errors.New("process.terminal: cannot allocate tty if berth will detach without setting console socket")
-}
-
 // configure gives init its plan, and waits for the exec.
 func (x *execution) configure() error {
 	plan, err := x.plan()
@@ -325,9 +253,9 @@ func (x *execution) configure() error {
 		return err
 	}
 	if plan.Listener != nil {
-		return describeInitError(configureWithAgent(x.init, x.agent, plan), nil, x.p)
+		return x.describe(configureWithAgent(x.init, x.agent, plan))
 	}
-	return describeInitError(x.init.Configure(plan), nil, x.p)
+	return x.describe(x.init.Configure(plan))
 }
 
 // plan is the message that makes init the user's process.

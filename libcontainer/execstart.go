@@ -176,7 +176,7 @@ func startFromHere(o *nsenter.Options) (*nsenter.Init, error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	if unix.Setns(home, unix.CLONE_NEWPID) != nil {
-		return onLostThread(func() (*nsenter.Init, error) { return nsenter.Start(o) })
+		return startOnLostThread(o)
 	}
 	init, err := nsenter.Start(o)
 	if back := unix.Setns(home, unix.CLONE_NEWPID); back != nil {

@@ -25,7 +25,7 @@ import (
 //	              waitpid
 //	(gone)                          PIDFD_GET_INFO has it, for who has a pidfd
 func (c *Container) ExitStatus() (int, error) {
-	pidfd, err := c.openInitOrZombie()
+	pidfd, _, err := c.openInitOrZombie()
 	if err != nil {
 		return 0, err
 	}
@@ -50,32 +50,6 @@ func exitCode(ws unix.WaitStatus) int {
 		return shellSignalBase + int(ws.Signal())
 	}
 	return ws.ExitStatus()
-}
-
-// openInitOrZombie is openInit that also takes an init that is dead, as long as its
-// parent has not collected it.
-func (c *Container) openInitOrZombie() (*os.File, error) {
-	if c.saved.PID == 0 {
-		return nil, ErrNotRunning
-	}
-	fd, err := unix.PidfdOpen(c.saved.PID, 0)
-	if errors.Is(err, unix.ESRCH) || errors.Is(err, unix.EINVAL) {
-		return nil, ErrNotRunning
-	}
-	if err != nil {
-		return nil, fmt.Errorf("pidfd_open %d: %w", c.saved.PID, err)
-	}
-	pidfd := os.NewFile(uintptr(fd), "pidfd")
-	// The pidfd first, for the reason of openInit.
-	p, err := readProcStat(c.saved.PID)
-	if err == nil && p.startTime == c.saved.StartTime {
-		return pidfd, nil
-	}
-	_ = pidfd.Close()
-	if err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, unix.ESRCH) {
-		return nil, err
-	}
-	return nil, ErrNotRunning
 }
 
 // zombieStatus is the wait status that init's parent will get; ErrNotRunning when it

@@ -49,7 +49,7 @@ func TestExitStatusOfZombie(t *testing.T) {
 // TestExitStatusOfReaped: the parent was faster, but the pidfd is older than that.
 func TestExitStatusOfReaped(t *testing.T) {
 	c, end := startChild(t, "read x; exit 7")
-	pidfd, err := c.openInitOrZombie()
+	pidfd, _, err := c.openInitOrZombie()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +64,7 @@ func TestExitStatusOfReaped(t *testing.T) {
 	if _, err := c.zombieStatus(); !errors.Is(err, ErrNotRunning) {
 		t.Errorf("the process has been collected: %v", err)
 	}
-	if _, err := c.openInitOrZombie(); !errors.Is(err, ErrNotRunning) {
+	if _, _, err := c.openInitOrZombie(); !errors.Is(err, ErrNotRunning) {
 		t.Errorf("the process is gone: %v", err)
 	}
 	ws, err := reapedStatus(pidfd)

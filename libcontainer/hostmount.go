@@ -4,6 +4,7 @@ package libcontainer
 
 import (
 	"errors"
+	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -32,7 +33,7 @@ func detachAbove(path string, id uint64) error {
 			if errors.Is(err, unix.EINVAL) {
 				return nil // not a mount point any more
 			}
-			return err
+			return &os.PathError{Op: "umount", Path: path, Err: err}
 		}
 	}
 }
@@ -40,6 +41,8 @@ func detachAbove(path string, id uint64) error {
 // mountID is the id of the mount that path leads to (statx(2), STATX_MNT_ID).
 func mountID(path string) (uint64, error) {
 	var st unix.Statx_t
-	err := unix.Statx(unix.AT_FDCWD, path, unix.AT_SYMLINK_NOFOLLOW, unix.STATX_MNT_ID, &st)
-	return st.Mnt_id, err
+	if err := unix.Statx(unix.AT_FDCWD, path, unix.AT_SYMLINK_NOFOLLOW, unix.STATX_MNT_ID, &st); err != nil {
+		return 0, &os.PathError{Op: "statx", Path: path, Err: err}
+	}
+	return st.Mnt_id, nil
 }

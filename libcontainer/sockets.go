@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"path/filepath"
-	"strconv"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -64,16 +62,6 @@ func (r *receiver) close() {
 	if r != nil {
 		_ = r.sock.Close()
 	}
-}
-
-// writePIDFile writes pid without a newline: engines parse the whole file as a number.
-// The name it has meanwhile is not the one that an engine may be watching for.
-func writePIDFile(path string, pid int) error {
-	abs, err := filepath.Abs(path)
-	if err != nil {
-		return err
-	}
-	return writeFileAtomically(abs, []byte(strconv.Itoa(pid)), 0o644)
 }
 
 // setConsoleSize sets the initial window size of a pty; nil keeps the kernel's.

@@ -106,9 +106,7 @@ func (c *Container) cgroup() (cgroups.Manager, error) {
 }
 
 // openInit gives a pidfd of the container's init process; ErrNotRunning when it is
-// dead or its number belongs to another process by now. The pidfd is opened first
-// and the start time read second: if the process dies in between, the pidfd still
-// refers to the dead one and every later call on it fails.
+// dead or its number belongs to another process by now.
 func (c *Container) openInit() (*os.File, error) {
 	pidfd, _, err := c.openInitStat()
 	return pidfd, err
@@ -116,23 +114,38 @@ func (c *Container) openInit() (*os.File, error) {
 
 // openInitStat is openInit with what the kernel tells of the process.
 func (c *Container) openInitStat() (*os.File, procStat, error) {
+	pidfd, p, err := c.openInitOrZombie()
+	if err != nil {
+		return nil, procStat{}, err
+	}
+	if p.dead() || lingers(c.saved.PID, p) {
+		_ = pidfd.Close()
+		return nil, procStat{}, ErrNotRunning
+	}
+	return pidfd, p, nil
+}
+
+// openInitOrZombie is openInit that also takes an init that is dead, as long as its
+// parent has not collected it. The pidfd is opened first and the start time read second:
+// if the process dies in between, the pidfd still refers to the dead one and every later
+// call on it fails.
+func (c *Container) openInitOrZombie() (*os.File, procStat, error) {
 	fd, err := unix.PidfdOpen(c.saved.PID, 0)
-	if errors.Is(err, unix.ESRCH) || errors.Is(err, unix.EINVAL) {
+	if errors.Is(err, unix.ESRCH) || errors.Is(err, unix.EINVAL) { // the latter for 0
 		return nil, procStat{}, ErrNotRunning
 	}
 	if err != nil {
 		return nil, procStat{}, fmt.Errorf("pidfd_open %d: %w", c.saved.PID, err)
 	}
-	pidfd := os.NewFile(uintptr(fd), "pidfd")
 	p, err := readProcStat(c.saved.PID)
-	if err != nil || p.startTime != c.saved.StartTime || p.dead() || lingers(c.saved.PID, p) {
-		_ = pidfd.Close()
-		if err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, unix.ESRCH) {
-			return nil, procStat{}, err
-		}
-		return nil, procStat{}, ErrNotRunning
+	if err == nil && p.startTime == c.saved.StartTime {
+		return os.NewFile(uintptr(fd), "pidfd"), p, nil
 	}
-	return pidfd, p, nil
+	_ = unix.Close(fd)
+	if err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, unix.ESRCH) {
+		return nil, procStat{}, err
+	}
+	return nil, procStat{}, ErrNotRunning
 }
 
 // lingers says that process pid is as good as dead: it has released all it had, but is

@@ -17,6 +17,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // What callers branch on. Engines match these texts literally.
@@ -40,9 +42,11 @@ type Store struct{ root string }
 // first Create, not before.
 func Open(root string) *Store { return &Store{root: root} }
 
-// maxIDLength is NAME_MAX less room for the temporary names beside a container's
-// directory.
-const maxIDLength = 255 - len(".tmp")
+// maxIDLength is NAME_MAX: the id is the name of directories.
+const maxIDLength = unix.NAME_MAX
+
+// cacheName is the directory of a store that is no container.
+const cacheName = ".cache"
 
 // checkID accepts what can be the name of one directory and nothing else: the id
 // becomes a path component of the state and cgroup directories.
@@ -69,9 +73,6 @@ func checkID(id string) error {
 
 // dir is the state directory of id.
 func (s *Store) dir(id string) string { return filepath.Join(s.root, id) }
-
-// cacheName is the one directory below the root that is no container, and no ID.
-const cacheName = ".cache"
 
 // cacheDir keeps what containers share.
 func (s *Store) cacheDir(kind string) string { return filepath.Join(s.root, cacheName, kind) }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -24,7 +25,7 @@ func TestCheckID(t *testing.T) {
 		}
 	}
 	long := strings.Repeat("x", 1<<20)
-	for _, id := range []string{"", ".", "..", "/", "a/b", "a b", "a\x00", "ä", ".cache", long} {
+	for _, id := range []string{"", ".", "..", "/", "a/b", "a b", "a\x00", "ä", cacheName, long} {
 		err := checkID(id)
 		if !errors.Is(err, ErrInvalidID) {
 			t.Errorf("%.40q: got %v", id, err)
@@ -76,6 +77,23 @@ func TestStateRoundTrip(t *testing.T) {
 	}
 	if left, _ := filepath.Glob(filepath.Join(dir, ".*")); len(left) != 0 {
 		t.Errorf("left behind: %v", left)
+	}
+}
+
+// TestIDs: a valid id is listed, whatever it begins with; the cache is nobody's.
+func TestIDs(t *testing.T) {
+	s := Open(t.TempDir())
+	want := []string{".hidden", "a"}
+	for _, dir := range append(want, filepath.Join(cacheName, "seccomp")) {
+		if err := os.MkdirAll(s.dir(dir), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(s.dir("file"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.IDs(); err != nil || !slices.Equal(got, want) {
+		t.Errorf("%q, %v; want %q", got, err, want)
 	}
 }
 
@@ -142,6 +160,14 @@ func TestLockSerialises(t *testing.T) {
 	first, err := lockDir(dir)
 	if err != nil {
 		t.Fatal(err)
+	}
+	other, err := os.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if err := unix.Flock(int(other.Fd()), unix.LOCK_EX|unix.LOCK_NB); !errors.Is(err, unix.EWOULDBLOCK) {
+		t.Fatalf("a second lock beside the first: %v", err)
 	}
 	order := make(chan string, 2)
 	done := make(chan struct{})

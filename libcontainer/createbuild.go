@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"errors"
+	"os"
+)
+
+// buildAndPrepare lets the builder make the root file system while this goroutine
+// does what has to be done on the host.
+func (cr *creation) buildAndPrepare() error {
+	if cr.saved.RootfsMountID != 0 {
+		cr.undo.push("unmount the rootfs", func() error {
+			return detachAbove(cr.saved.Rootfs, cr.saved.RootfsMountID)
+		})
+	}
+	b := startBuilder(cr)
+	connected := cr.startNetwork(false)
+	herr := cr.prepareHost()
+	nerr := connected()
+	err := b.waitMounted()
+	if err == nil {
+		err = herr
+	}
+	if err == nil {
+		err = nerr
+	}
+	if err != nil {
+		b.abort()
+		return err
+	}
+	if err = cr.enterDelegated(); err == nil {
+		err = cr.moveNetDevices()
+	}
+	if err == nil {
+		err = cr.runCreateHooks()
+	}
+	if err != nil {
+		b.abort()
+		return err
+	}
+	built, err := b.finish()
+	cr.built = built
+	return err
+}
+
+// prepareHost is the host's side of the work, done while the builder builds.
+func (cr *creation) prepareHost() error {
+	steps := []func() error{
+		func() error { return cr.cgroup.Set(cr.cfg.Cgroup.Resources) },
+		cr.setDeviceRules,
+		cr.delegateCgroup,
+		func() error { return setOOMScore(cr.init.PID, cr.cfg.Process.OOMScoreAdj, cr.cfg.Cgroup.Rootless) },
+		cr.joinResctrl,
+		func() error { return raiseRlimits(cr.init.PID, cr.cfg.Process.Rlimits) },
+		cr.makeFifo,
+		cr.compileSeccomp,
+		cr.keepForExec,
+	}
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// setDeviceRules limits the devices of the cgroup. The root of a user namespace has no
+// right to, and no container of its can have device nodes.
+func (cr *creation) setDeviceRules() error {
+	err := cr.cgroup.SetDevices(cr.cfg.Cgroup.DeviceRules)
+	if errors.Is(err, os.ErrPermission) && inUserNamespace() {
+		return nil
+	}
+	return err
+}

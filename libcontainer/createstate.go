@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"time"
+
+	"github.com/berth-run/berth/libcontainer/cgroups"
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// makeStateDir makes the container's directory, which is what claims the id, and
+// locks it.
+func (cr *creation) makeStateDir() error {
+	if err := os.MkdirAll(cr.store.root, 0o700); err != nil {
+		return err
+	}
+	for {
+		err := os.Mkdir(cr.dir, 0o711)
+		if errors.Is(err, os.ErrExist) {
+			return ErrExist
+		}
+		if err != nil {
+			return err
+		}
+		cr.lock, err = lockDir(cr.dir)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, os.ErrNotExist) {
+			return errors.Join(err, os.Remove(cr.dir))
+		}
+		// A racing delete --force took the empty directory for a leftover.
+	}
+	cr.undo.push("remove the state directory", func() error { return removeTree(cr.dir) })
+	return nil
+}
+
+// planCgroup decides the cgroup's paths and records them before any of them is made,
+// so that a kill from here on leaves nothing that nobody can find.
+func (cr *creation) planCgroup() error {
+	m, err := cgroups.New(&cr.cfg.Cgroup, cr.id)
+	if err != nil {
+		return err
+	}
+	if err := cr.warnSubgroup(); err != nil {
+		return err
+	}
+	cr.cgroup = m
+	unit, unitUser := m.Unit()
+	cr.saved = savedState{
+		Format: stateFormat, ID: cr.id, OCIVersion: cr.cfg.SpecVersion,
+		Bundle: cr.cfg.Bundle, Rootfs: cr.cfg.Rootfs.Path, Created: time.Now().UTC(),
+		Annotations: cr.cfg.Annotations, SharedPID: !cr.cfg.Namespaces.IsNew(configs.NewPID),
+		Namespaces: uint32(cr.cfg.Namespaces.Types()), NoNewKeyring: cr.cfg.NoNewKeyring,
+		JoinedNamespaces: uint32(cr.cfg.Namespaces.Types() &^ cr.cfg.Namespaces.NewFlags()),
+		MemoryPolicy:     cr.cfg.MemoryPolicy, CgroupPaths: m.Paths(), CgroupRootless: cr.cfg.Cgroup.Rootless,
+		SystemdUnit: unit, SystemdUser: unitUser,
+		RootfsPropagation: uint64(cr.cfg.Rootfs.Propagation), MountLabel: cr.cfg.MountLabel,
+		CgroupSubgroup: path.Join(cr.cfg.Cgroup.Subgroup, cr.cfg.Cgroup.Delegated),
+		Poststart:      cr.cfg.Hooks.Poststart, Poststop: cr.cfg.Hooks.Poststop,
+		HookStdout: cr.cfg.HookStdout, HookStderr: cr.cfg.HookStderr,
+	}
+	if cr.saved.Resources, err = encodeResources(cr.cfg.Cgroup.Resources); err != nil {
+		return err
+	}
+	if !cr.cfg.Namespaces.Contains(configs.NewMount) {
+		if cr.saved.RootfsMountID, err = mountID(cr.cfg.Rootfs.Path); err != nil {
+			return fmt.Errorf("root.path: %w", err)
+		}
+	}
+	if d := cr.cfg.Personality; d != nil {
+		domain := uint32(d.Domain)
+		cr.saved.Personality = &domain
+	}
+	if err := cr.planResctrl(); err != nil {
+		return err
+	}
+	if err := cr.planNetwork(); err != nil {
+		return err
+	}
+	return cr.saved.write(cr.dir)
+}
+
+// hookState is what hooks get on their standard input.
+func (cr *creation) hookState(status specs.ContainerState) *specs.State {
+	return &specs.State{
+		Version: cr.cfg.SpecVersion, ID: cr.id, Status: status, Pid: cr.init.PID,
+		Bundle: cr.cfg.Bundle, Annotations: withNetworkStatus(cr.cfg.Annotations, cr.saved.Network),
+	}
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+)
+
+// handOver gives the caller what it asked for: pty, pidfd, pid file. The pid file comes
+// last, since its presence tells that the rest is done.
+func (cr *creation) handOver() error {
+	if err := handOverConsole(&cr.built.master, cr.built.ptyName, cr.console, cr.opts.Console); err != nil {
+		return err
+	}
+	for _, r := range cr.pidfdTo {
+		if err := r.send(cr.init.PIDFD, "pidfd"); err != nil {
+			return err
+		}
+	}
+	return writePIDFile(cr.opts.PIDFile, cr.init.PID)
+}
+
+// handOver gives the caller what it asked for, before the program runs: whatever fails
+// here, nothing of the program has been seen by anybody. Meanwhile init starts up.
+func (x *execution) handOver() error {
+	if x.master != nil {
+		if err := handOverConsole(&x.master, x.peer.Name(), x.console, x.opts.Console); err != nil {
+			return err
+		}
+	}
+	if err := x.pidfdTo.send(x.init.PIDFD, "pidfd"); err != nil {
+		return err
+	}
+	if err := writePIDFile(x.opts.PIDFile, x.init.PID); err != nil {
+		return err
+	}
+	if x.opts.PIDFile != "" {
+		x.undo.push("remove the pid file", func() error { return os.Remove(x.opts.PIDFile) })
+	}
+	return nil
+}
+
+// handOverConsole gives the pty's master, if there is one, to whoever is to have it: the
+// receiver, with the name of the pty, or the function, whose it is from then on.
+func handOverConsole(master **os.File, name string, to *receiver, console func(*os.File) error) error {
+	switch {
+	case *master == nil:
+		return nil
+	case to != nil:
+		return to.send(*master, name)
+	case console != nil:
+		theirs := *master
+		*master = nil
+		return console(theirs)
+	}
+	return errors.New("process.terminal: cannot allocate tty if berth will detach without setting console socket")
+}
+
+// writePIDFile writes pid without a newline: engines parse the whole file as a number.
+// The name it has meanwhile is not the one that an engine may be watching for. There is
+// nothing to write for the path "".
+func writePIDFile(path string, pid int) error {
+	if path == "" {
+		return nil
+	}
+	abs, err := filepath.Abs(path)
+	if err == nil {
+		err = writeFileAtomically(abs, []byte(strconv.Itoa(pid)), 0o644)
+	}
+	if err != nil {
+		return fmt.Errorf("pid file: %w", err)
+	}
+	return nil
+}
