@@ -114,7 +114,7 @@ func (a *app) loadBundle(o *bundleOptions, rootless bool) (config *configs.Confi
 	if err := os.Chdir(bundle); err != nil {
 		return nil, "", err
 	}
-	spec, process, err := specconv.LoadWithProcess(bundle)
+	spec, process, err := specconv.Load(bundle)
 	if err != nil {
 		return nil, "", err
 	}

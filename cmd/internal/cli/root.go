@@ -76,7 +76,7 @@ func inUserNamespace() bool {
 	return err == nil && link != initialUserNamespace
 }
 
-// rootless is the value of --rootless with auto decided.
+// isRootless is the value of --rootless, with auto decided.
 func (g *globalOptions) isRootless() (bool, error) {
 	if g.rootless == "auto" {
 		return isRootless(os.Geteuid(), os.Getenv, inUserNamespace), nil
