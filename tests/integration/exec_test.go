@@ -401,6 +401,7 @@ func TestExecNoMountNamespace(t *testing.T) {
 	c.create().start()
 	waitUp()
 	want(t, "file of the root", c.execOut(c.id, "ls", "-d", "/ready"), "/ready")
+	want(t, "file of the root, with HOME", c.execOut("--env", "HOME=/", c.id, "ls", "-d", "/ready"), "/ready")
 }
 
 func TestExecTimeNamespace(t *testing.T) {

@@ -59,6 +59,30 @@ func TestUpdateOptions(t *testing.T) {
 }
 
 // TestResourcesDocument: the document decides, whatever else is given.
+func TestDocumentIsTooLong(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "long")
+	for _, test := range []struct {
+		size int64
+		want string
+	}{{maxDocument, ""}, {maxDocument + 1, path + ": more than 1 MiB"}} {
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Truncate(path, test.size); err != nil {
+			t.Fatal(err)
+		}
+		a := newApp("berth", nil, nil, nil)
+		text, err := a.readDocument(path)
+		if test.want == "" {
+			if err != nil || int64(len(text)) != test.size {
+				t.Errorf("%d bytes: %d read, %v", test.size, len(text), err)
+			}
+		} else if err == nil || err.Error() != test.want {
+			t.Errorf("%d bytes: %v, want %s", test.size, err, test.want)
+		}
+	}
+}
+
 func TestResourcesDocument(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "r.json")
 	if err := os.WriteFile(file, []byte(`{"pids":{"limit":7}}`), 0o600); err != nil {
