@@ -228,7 +228,7 @@ func (x *execution) adjust() error {
 	// The cgroup decides what is allowed: init has to be in it.
 	inside, err := x.init.Namespaces()
 	if err != nil {
-		return describeInitError(err, nil, x.p)
+		return x.describe(err)
 	}
 	if err := inside.Close(); err != nil {
 		return err
@@ -248,9 +248,9 @@ func (x *execution) configure() error {
 		return err
 	}
 	if plan.Listener != nil {
-		return describeInitError(configureWithAgent(x.init, x.agent, plan), nil, x.p)
+		return x.describe(configureWithAgent(x.init, x.agent, plan))
 	}
-	return describeInitError(x.init.Configure(plan), nil, x.p)
+	return x.describe(x.init.Configure(plan))
 }
 
 // plan is the message that makes init the user's process.

@@ -13,12 +13,20 @@ import (
 
 // describe is describeInitError for the container's own init.
 func (cr *creation) describe(err error) error {
-	return describeInitError(err, cr.cfg.Namespaces, &cr.cfg.Process)
+	mapped := cr.cfg.Namespaces.Contains(configs.NewUser)
+	return describeInitError(err, cr.cfg.Namespaces, mapped, &cr.cfg.Process)
+}
+
+// describe is describeInitError for the init of a process that is added.
+func (x *execution) describe(err error) error {
+	mapped := configs.NamespaceType(x.c.saved.Namespaces)&configs.NewUser != 0
+	return describeInitError(err, nil, mapped, x.p)
 }
 
 // describeInitError adds what a failure of init means to the one who reads it. joined
-// are the namespaces that it may have been about to join, and p is what it was to become.
-func describeInitError(err error, joined configs.Namespaces, p *configs.Process) error {
+// are the namespaces that it may have been about to join, mapped says that it is in a
+// user namespace which is not berth's, and p is what it was to become.
+func describeInitError(err error, joined configs.Namespaces, mapped bool, p *configs.Process) error {
 	var step *nsenter.StepError
 	if !errors.As(err, &step) {
 		return err
@@ -26,7 +34,7 @@ func describeInitError(err error, joined configs.Namespaces, p *configs.Process)
 	if field := initField(step, joined); field != "" {
 		err = fmt.Errorf("%s: %w", field, err)
 	}
-	if why := initReason(step, p); why != "" {
+	if why := initReason(step, mapped, p); why != "" {
 		err = fmt.Errorf("%w (%s)", err, why)
 	}
 	return fmt.Errorf("unable to start container process: %w", err)
@@ -46,6 +54,10 @@ func initField(step *nsenter.StepError, joined configs.Namespaces) string {
 		return "process.selinuxLabel"
 	case nsenter.StepSetgroups:
 		return "process.user.additionalGids"
+	case nsenter.StepBounding:
+		return "process.capabilities.bounding"
+	case nsenter.StepCapset:
+		return "process.capabilities"
 	case nsenter.StepSetgid:
 		return "process.user.gid"
 	case nsenter.StepSetuid:
@@ -62,7 +74,7 @@ func initField(step *nsenter.StepError, joined configs.Namespaces) string {
 
 // initReason says what the kernel's error number stands for in a step; "" when it is
 // clear, or cannot be told.
-func initReason(step *nsenter.StepError, p *configs.Process) string {
+func initReason(step *nsenter.StepError, mapped bool, p *configs.Process) string {
 	const unmapped = "%d is not mapped in the user namespace"
 	switch {
 	case step.Step == nsenter.StepMemoryPolicy && step.Errno == unix.ENOSYS:
@@ -75,6 +87,31 @@ func initReason(step *nsenter.StepError, p *configs.Process) string {
 		return fmt.Sprintf("not all of %d are mapped in the user namespace", p.AdditionalGIDs)
 	case step.Step == nsenter.StepSetgroups && step.Errno == unix.EPERM:
 		return "the user namespace may deny it: see /proc/PID/setgroups in user_namespaces(7)"
+	case step.Step == nsenter.StepBounding && step.Errno == unix.EPERM:
+		return "berth needs CAP_SETPCAP to drop any"
+	case step.Step == nsenter.StepCapset && step.Errno == unix.EPERM:
+		return capabilitiesReason(&p.Capabilities, mapped)
+	}
+	return ""
+}
+
+// capabilitiesReason says which of the rules of capset(2) c breaks. In a user namespace
+// of its own init has every capability to give.
+func capabilitiesReason(c *configs.Capabilities, mapped bool) string {
+	if more := c.Effective &^ c.Permitted; more != 0 {
+		return fmt.Sprintf("effective has %q, which permitted has not", configs.NamesOf(more))
+	}
+	if more := c.Inheritable &^ c.Bounding; more != 0 {
+		return fmt.Sprintf("inheritable has %q, which bounding has not", configs.NamesOf(more))
+	}
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var own [2]unix.CapUserData
+	if mapped || unix.Capget(&header, &own[0]) != nil {
+		return ""
+	}
+	permitted := uint64(own[1].Permitted)<<32 | uint64(own[0].Permitted)
+	if more := (c.Permitted | c.Inheritable) &^ permitted; more != 0 {
+		return fmt.Sprintf("berth itself does not have %q", configs.NamesOf(more))
 	}
 	return ""
 }

@@ -5,6 +5,7 @@ package libcontainer
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"testing"
 
 	"github.com/berth-run/berth/libcontainer/configs"
@@ -19,6 +20,7 @@ func TestDescribeInitError(t *testing.T) {
 		{Type: configs.NewNet, Path: "/n", Field: "linux.namespaces[1].path"},
 	}
 	p := &configs.Process{UID: 5, GID: 6, AdditionalGIDs: []uint32{7, 8}}
+	p.Capabilities.Effective = 1 << unix.CAP_KILL
 	step := func(step string, errno unix.Errno) error { return &nsenter.StepError{Step: step, Errno: errno} }
 	for _, tc := range []struct {
 		err  error
@@ -51,9 +53,17 @@ func TestDescribeInitError(t *testing.T) {
 		},
 		{&nsenter.StepError{Step: nsenter.StepJoin, Detail: "/other", Errno: unix.EPERM}, start + "setns /other: operation not permitted"},
 		{&nsenter.StepError{Step: "chdir", Detail: "/x", Errno: unix.ENOENT}, start + "chdir /x: no such file or directory"},
+		{
+			step(nsenter.StepBounding, unix.EPERM),
+			start + "process.capabilities.bounding: drop bounding capability: operation not permitted (berth needs CAP_SETPCAP to drop any)",
+		},
+		{
+			step(nsenter.StepCapset, unix.EPERM),
+			start + `process.capabilities: capset: operation not permitted (effective has ["CAP_KILL"], which permitted has not)`,
+		},
 		{nsenter.ErrInitGone, "init process is gone"},
 	} {
-		if got := describeInitError(tc.err, joined, p); got.Error() != tc.want || !errors.Is(got, tc.err) {
+		if got := describeInitError(tc.err, joined, false, p); got.Error() != tc.want || !errors.Is(got, tc.err) {
 			t.Errorf("got  %v\nwant %s", got, tc.want)
 		}
 	}
@@ -106,4 +116,50 @@ func TestInOneRow(t *testing.T) {
 			t.Errorf("%d ids from %d on: %v", tc.size, tc.first, got)
 		}
 	}
+}
+
+func TestCapabilitiesReason(t *testing.T) {
+	const netRaw, kill = 1 << unix.CAP_NET_RAW, 1 << unix.CAP_KILL
+	withoutNetRaw(t, func() {
+		for _, tc := range []struct {
+			caps   configs.Capabilities
+			mapped bool
+			want   string
+		}{
+			{configs.Capabilities{Effective: netRaw | kill, Permitted: kill}, false, `effective has ["CAP_NET_RAW"], which permitted has not`},
+			{configs.Capabilities{Inheritable: netRaw | kill, Permitted: netRaw, Bounding: netRaw}, true, `inheritable has ["CAP_KILL"], which bounding has not`},
+			{configs.Capabilities{Permitted: netRaw}, false, `berth itself does not have ["CAP_NET_RAW"]`},
+			{configs.Capabilities{Inheritable: netRaw, Bounding: netRaw}, false, `berth itself does not have ["CAP_NET_RAW"]`},
+			{configs.Capabilities{Permitted: netRaw}, true, ""},
+			{configs.Capabilities{}, false, ""},
+		} {
+			if got := capabilitiesReason(&tc.caps, tc.mapped); got != tc.want {
+				t.Errorf("%+v, mapped %t: %q, want %q", tc.caps, tc.mapped, got, tc.want)
+			}
+		}
+	})
+}
+
+// withoutNetRaw runs f on a thread that has not CAP_NET_RAW, and ends with f.
+func withoutNetRaw(t *testing.T, f func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // and never unlock it
+		header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+		var sets [2]unix.CapUserData
+		if err := unix.Capget(&header, &sets[0]); err != nil {
+			t.Errorf("capget: %v", err)
+			return
+		}
+		const netRaw = 1 << unix.CAP_NET_RAW
+		sets[0].Effective &^= netRaw
+		sets[0].Permitted &^= netRaw
+		if err := unix.Capset(&header, &sets[0]); err != nil {
+			t.Errorf("capset: %v", err)
+			return
+		}
+		f()
+	}()
+	<-done
 }

@@ -53,7 +53,7 @@ func TestLookUpErrors(t *testing.T) {
 		{"no such file", "/nope", nil, "exec: %q: stat %s: no such file or directory", syscall.ENOENT},
 		{"below a file", "/etc/passwd/x", nil, "exec: %q: stat %s: not a directory", syscall.ENOTDIR},
 		{"loop of links", dir + "/loop", nil, "exec: %q: stat %s: too many levels of symbolic links", syscall.ELOOP},
-		{"a directory", "/etc", nil, "exec: %q: is a directory", syscall.EISDIR},
+		{"a directory", "/etc", nil, "exec: %q: is a directory: permission denied", syscall.EISDIR},
 		{"not executable", "/etc/passwd", nil, "exec: %q: permission denied", syscall.EACCES},
 		{"a fifo", dir + "/pipe", nil, "exec: %q: permission denied", syscall.EACCES},
 		{"not for this user", dir + "/root-only", nil, "exec: %q: permission denied", syscall.EACCES},

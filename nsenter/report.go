@@ -112,7 +112,12 @@ func (e *StepError) Error() string {
 	case steps[stepStat]:
 		return "exec: " + strconv.Quote(e.Detail) + ": stat " + e.Detail + ": " + e.Errno.Error()
 	case steps[stepExecutable]:
-		return "exec: " + strconv.Quote(e.Detail) + ": " + e.Errno.Error()
+		text := "exec: " + strconv.Quote(e.Detail) + ": " + e.Errno.Error()
+		if e.Errno == syscall.EISDIR {
+			// execve's error, by which dockerd 20.10 knows status 126.
+			text += ": " + syscall.EACCES.Error()
+		}
+		return text
 	case steps[stepVerifyCwd]:
 		if e.Errno == syscall.EXDEV || e.Errno == syscall.ENOENT {
 			return "cwd " + strconv.Quote(e.Detail) + " is outside of the container's root: possible breakout attempt"

@@ -25,7 +25,7 @@ func TestStepErrorText(t *testing.T) {
 			StepError{Step: "stat", Detail: "/nope", Errno: syscall.ENOENT},
 			`exec: "/nope": stat /nope: no such file or directory`,
 		},
-		{StepError{Step: "check executable", Detail: "/etc", Errno: syscall.EISDIR}, `exec: "/etc": is a directory`},
+		{StepError{Step: "check executable", Detail: "/etc", Errno: syscall.EISDIR}, `exec: "/etc": is a directory: permission denied`},
 		{
 			StepError{Step: "check executable", Detail: "/etc/passwd", Errno: syscall.EACCES},
 			`exec: "/etc/passwd": permission denied`,

@@ -147,6 +147,8 @@ const (
 	StepMemoryPolicy = "set_mempolicy"
 	StepAppArmor     = "set AppArmor profile"
 	StepSELinux      = "set SELinux label"
+	StepBounding     = "drop bounding capability"
+	StepCapset       = "capset"
 )
 
 // steps are the words for WIRE_STEPS by number.
@@ -168,12 +170,12 @@ var steps = [...]string{
 	15:             "chroot",
 	16:             "set no_new_privs",
 	17:             "load seccomp filter",
-	stepBounding:   "drop bounding capability",
+	stepBounding:   StepBounding,
 	19:             "set keep_caps",
 	20:             StepSetgroups,
 	21:             StepSetgid,
 	22:             StepSetuid,
-	23:             "capset",
+	23:             StepCapset,
 	stepAmbient:    "raise ambient capability",
 	25:             "chdir",
 	stepVerifyCwd:  "verify cwd",

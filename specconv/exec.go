@@ -71,7 +71,7 @@ func AddCapabilities(p *specs.Process, names []string) error {
 		if !strings.HasPrefix(name, "CAP_") {
 			name = "CAP_" + name
 		}
-		if !slices.Contains(capabilityNames[:], name) {
+		if !slices.Contains(configs.CapabilityNames[:], name) {
 			return fmt.Errorf("unknown capability %q", name)
 		}
 		// The lists may be those of another process: they are copied, not grown.

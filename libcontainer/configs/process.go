@@ -47,11 +47,6 @@ type Process struct {
 	ExecCPUAffinity *CPUAffinity
 }
 
-// Capabilities are the five sets of a process, bit n for capability n.
-type Capabilities struct {
-	Bounding, Effective, Permitted, Inheritable, Ambient uint64
-}
-
 // Rlimit is one resource limit (setrlimit(2)).
 type Rlimit struct {
 	// Name is the spec's name, for errors: "RLIMIT_NOFILE".

@@ -83,14 +83,15 @@ func (b *Builder) checkTarget(m *configs.Mount, t *target, dir bool) error {
 	switch {
 	case t.sameFile(b.id):
 		return errOntoRoot
-	// The kernel would say EINVAL.
+	// The kernel would say EINVAL. Engines know mistaken binds by "not a directory",
+	// and explain them.
 	case dir && !t.isDir():
 		if m.IsBind() {
 			return fmt.Errorf("%w, but the source is one", unix.ENOTDIR)
 		}
 		return unix.ENOTDIR
 	case !dir && t.isDir():
-		return fmt.Errorf("%w, but the source is a file", unix.EISDIR)
+		return fmt.Errorf("the source is %w, the target is one", unix.ENOTDIR)
 	}
 	return checkProc(m, t)
 }

@@ -172,7 +172,7 @@ func TestMountErrors(t *testing.T) {
 		{
 			"file on directory",
 			configs.Mount{Type: "bind", Source: "/dev/null", Flags: unix.MS_BIND, Destination: "/tmp"},
-			"mounts[6]: mount bind on /tmp: is a directory, but the source is a file",
+			"mounts[6]: mount bind on /tmp: the source is not a directory, the target is one",
 		},
 		{
 			"directory on file",

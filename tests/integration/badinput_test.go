@@ -304,7 +304,7 @@ func TestCommandCannotRun(t *testing.T) {
 	}{
 		{"absolute path", "/no/such/file", `exec: "/no/such/file": stat /no/such/file: no such file or directory`},
 		{"not in PATH", "no-such-command", `exec: "no-such-command": executable file not found in $PATH`},
-		{"directory", "/etc", `exec: "/etc": is a directory`},
+		{"directory", "/etc", `exec: "/etc": is a directory: permission denied`},
 		{"not executable", "/etc/passwd", `exec: "/etc/passwd": permission denied`},
 		{"below a file", "/etc/passwd/x", "not a directory"},
 		{"empty", "", ""},

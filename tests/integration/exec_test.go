@@ -92,7 +92,7 @@ func TestExecErrors(t *testing.T) {
 	}{
 		{"no such program", []string{id, "nope"}, `exec failed: unable to start container process: exec: "nope": executable file not found in $PATH`, "executable file `nope` not found"},
 		{"no such file", []string{id, "/nope"}, `exec: "/nope": stat /nope: no such file or directory`, "executable file `/nope` not found"},
-		{"a directory", []string{id, "/etc"}, `exec: "/etc": is a directory`, ""},
+		{"a directory", []string{id, "/etc"}, `exec: "/etc": is a directory: permission denied`, ""},
 		{"not executable", []string{id, "/etc/passwd"}, `exec: "/etc/passwd": permission denied`, ""},
 		{"no such cwd", []string{"--cwd", "/nope", id, "true"}, "no such file or directory", "No such file"},
 		{"relative cwd", []string{"--cwd", "tmp", id, "true"}, "Cwd must be an absolute path", ""},
