@@ -6,8 +6,11 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/spf13/pflag"
 )
 
 func TestParseSize(t *testing.T) {
@@ -36,9 +39,20 @@ func FuzzParseSize(f *testing.F) {
 }
 
 func TestUpdateOptions(t *testing.T) {
-	o := updateOptions{
-		memory: "64m", swap: "-1", reservation: "1k", period: "100000", quota: "-1", burst: "0", idle: "0", shares: "512",
-		realtimePeriod: "5", realtimeRuntime: "4", cpus: "0-1", mems: "0", blkioWeight: "300", pids: "-1", kernelTCP: "2k",
+	var o updateOptions
+	f := pflag.NewFlagSet("", pflag.ContinueOnError)
+	o.declare(f)
+	err := f.Parse([]string{
+		"--memory=64m", "--memory-swap=-1", "--memory-reservation=1k", "--kernel-memory=1", "--kernel-memory-tcp=2k",
+		"--cpu-period=100000", "--cpu-quota=-1", "--cpu-burst=0", "--cpu-idle=0", "--cpu-share=512",
+		"--cpu-rt-period=5", "--cpu-rt-runtime=4", "--cpuset-cpus=0-1", "--cpuset-mems=0",
+		"--blkio-weight=300", "--pids-limit=-1", "--l3-cache-schema=L3:0=f", "--mem-bw-schema=MB:0=20",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := o.schemata(); !slices.Equal(got, []string{"L3:0=f", "MB:0=20"}) {
+		t.Errorf("schemata %q", got)
 	}
 	r, err := o.parse()
 	if err != nil {
@@ -58,7 +72,6 @@ func TestUpdateOptions(t *testing.T) {
 	}
 }
 
-// TestResourcesDocument: the document decides, whatever else is given.
 func TestDocumentIsTooLong(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "long")
 	for _, test := range []struct {
@@ -83,6 +96,7 @@ func TestDocumentIsTooLong(t *testing.T) {
 	}
 }
 
+// TestResourcesDocument: the document decides, whatever else is given.
 func TestResourcesDocument(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "r.json")
 	if err := os.WriteFile(file, []byte(`{"pids":{"limit":7}}`), 0o600); err != nil {
