@@ -474,6 +474,8 @@ func TestExecAffinity(t *testing.T) {
 	want(t, "final CPUs", squeeze(c.execOut("-p", c.process(p), c.id)), "Cpus_allowed_list: 1")
 	p.ExecCPUAffinity = &specs.CPUAffinity{Initial: "0-1", Final: "4000"}
 	c.command("exec", "-p", c.process(p), c.id).fails("process.execCPUAffinity.final", "")
+	p.ExecCPUAffinity = &specs.CPUAffinity{Initial: "4000"}
+	c.command("exec", "-p", c.process(p), c.id).fails("process.execCPUAffinity.initial", "")
 }
 
 func TestExecPriorities(t *testing.T) {
