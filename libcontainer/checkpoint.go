@@ -48,10 +48,8 @@ func (c *Container) Checkpoint(o *CheckpointOptions) error {
 		if err := o.makeDirectories(); err != nil {
 			return err
 		}
-		if len(c.saved.Network) > 0 {
-			// A restore connects it anew. In images one end of each pair would be on a
-			// bridge that criu knows nothing of.
-			o.EmptyNetwork = true
+		if err := c.leaveOutNetwork(o); err != nil {
+			return err
 		}
 		if err := c.standingStill(status, m, func() error { return c.dump(o, m) }); err != nil {
 			return err

@@ -23,6 +23,38 @@ import (
 // which are not there any more, or not yet, when the connections are restored; and
 // --network-lock skip does without. So the host's ends are down for as long.
 
+// The same goes for what a hook has connected, as Docker's does: the hook runs again.
+
+// leaveOutNetwork keeps from the images what a restore connects anew: one end of each pair
+// would be on a bridge that criu knows nothing of.
+func (c *Container) leaveOutNetwork(o *CheckpointOptions) error {
+	if len(c.saved.Network) > 0 {
+		o.EmptyNetwork = true
+	}
+	if o.EmptyNetwork || !c.ownNetwork() {
+		return nil
+	}
+	netns, err := c.networkNamespace()
+	if err != nil {
+		return err
+	}
+	defer netns.Close()
+	if o.EmptyNetwork, err = network.LeadsOutside(netns); err != nil {
+		return fmt.Errorf("linux.namespaces: the container's network: %w", err)
+	}
+	return nil
+}
+
+// ownNetwork tells that the network namespace is the container's own, made with it.
+func (c *Container) ownNetwork() bool {
+	return configs.NamespaceType(c.saved.Namespaces&^c.saved.JoinedNamespaces)&configs.NewNet != 0
+}
+
+// networkNamespace is the container's, which has to run; the caller closes it.
+func (c *Container) networkNamespace() (*os.File, error) {
+	return os.Open(filepath.Join("/proc", strconv.Itoa(c.saved.PID), "ns/net"))
+}
+
 // networkHold holds a container's network; nil is for a container without one of ours.
 type networkHold struct {
 	list []configs.Veth
@@ -67,11 +99,10 @@ COMMIT
 // would have no network, not even a loopback. The tools are those that criu has locked it
 // with; where they fail, it was not locked.
 func (c *Container) removeLock() error {
-	own := c.saved.Namespaces &^ c.saved.JoinedNamespaces
-	if configs.NamespaceType(own)&configs.NewNet == 0 {
+	if !c.ownNetwork() {
 		return nil
 	}
-	netns, err := os.Open(filepath.Join("/proc", strconv.Itoa(c.saved.PID), "ns/net"))
+	netns, err := c.networkNamespace()
 	if err != nil {
 		return err
 	}
@@ -92,23 +123,28 @@ func (c *Container) removeLock() error {
 	return <-done
 }
 
-// checkNetwork makes sure that there is a network in the images, if it is to come from
-// there: without one criu restores an empty one, or that of the host.
+// checkNetwork finds out whether there is a network in the images, if it is to come from
+// there. Without one criu restores an empty one, or that of the host: then a hook has to
+// fill it.
 func (r *restoration) checkNetwork() error {
 	if r.o.EmptyNetwork || !r.cfg.Namespaces.IsNew(configs.NewNet) {
 		return nil
 	}
 	entries, err := os.ReadDir(r.o.ImagePath)
 	if err != nil {
-		return err
+		return fmt.Errorf("image-path: %w", err)
 	}
 	for _, e := range entries {
 		if strings.HasPrefix(e.Name(), "netdev-") {
 			return nil
 		}
 	}
+	if len(r.cfg.Hooks.Prestart)+len(r.cfg.Hooks.CreateRuntime) > 0 {
+		r.o.EmptyNetwork = true
+		return nil
+	}
 	return errors.New("linux.namespaces: the network namespace is new, and the checkpoint is without a network " +
-		"(--network or its annotation makes one, --empty-ns network leaves it empty)")
+		"(--network, its annotation or a createRuntime hook makes one, --empty-ns network leaves it empty)")
 }
 
 // setUpNetwork is the network's part of what comes before the first process is restored,

@@ -115,6 +115,9 @@ func (r *restoration) prepareCriu() error {
 	if r.cfg.Network != nil {
 		r.o.EmptyNetwork = true
 	}
+	if err := r.checkNetwork(); err != nil {
+		return err
+	}
 	if err := r.o.makeWork(); err != nil {
 		return err
 	}
@@ -138,9 +141,6 @@ func (r *restoration) prepareCriu() error {
 	}
 	if r.names, err = readDescriptors(r.o.ImagePath); err != nil {
 		return fmt.Errorf("image-path: %w", err)
-	}
-	if err := r.checkNetwork(); err != nil {
-		return err
 	}
 	opened, err := inheritFiles(&run.task, r.names, r.opts.Stdio)
 	run.files = append(run.files, opened...)

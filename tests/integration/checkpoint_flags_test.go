@@ -145,6 +145,26 @@ func TestCheckpointEmptyNS(t *testing.T) {
 	}
 }
 
+// TestCheckpointHookNetwork: what a hook has connected, as Docker's does, is not in the
+// images, and the hook connects it again. There is nothing to say.
+func TestCheckpointHookNetwork(t *testing.T) {
+	k := newCounter(t)
+	ownHost(t)
+	k.spec.Hooks = &specs.Hooks{Prestart: []specs.Hook{{
+		Path: "/bin/sh", Args: []string{"sh", "-c", `pid=$(sed 's/.*"pid":\([0-9]*\).*/\1/')
+			ip link add outside type veth peer name eth7 netns $pid && nsenter --net=/proc/$pid/ns/net ip addr add 192.0.2.7/24 dev eth7`},
+		Env: []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"},
+	}}}
+	k.up()
+	k.checkpoint()
+	k.restore()
+	k.ask()
+	if addresses := ip(t, k.pid, "-o addr show"); !strings.Contains(addresses, "192.0.2.7/24") {
+		t.Errorf("the hook's address is missing: %q", addresses)
+	}
+	ping(t, k.pid, "127.0.0.1")
+}
+
 // TestCheckpointPreDump saves memory twice, and then what has changed.
 func TestCheckpointPreDump(t *testing.T) {
 	k := newCounter(t)
