@@ -54,13 +54,14 @@ func (p *Process) Close() error { return p.pidfd.Close() }
 
 // execution is an exec in progress:
 //
-//	runtime                                    init
-//	pidfd of the container's init, cgroups
-//	clone in its pid namespace and cgroup  ─▶  joins the other namespaces
-//	(meanwhile: root directory, HOME)
-//	pty, pid file
-//	plan                                   ─▶  sheds privileges, execs
-//	                                       ◀─  end of file: the exec; or the error
+//	runtime                                       init
+//	pidfd of the container's init
+//	clone in its pid namespace and v2 cgroup  ─▶  waits
+//	(meanwhile: v1 cgroups, root directory, HOME)
+//	what to join                              ─▶  enters the v1 cgroups, joins the other
+//	limits, pty, pid file                           namespaces
+//	plan                                      ─▶  sheds privileges, execs
+//	                                          ◀─  end of file: the exec; or the error
 type execution struct {
 	c    *Container
 	p    *configs.Process

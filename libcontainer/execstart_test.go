@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"syscall"
 	"testing"
@@ -110,5 +111,35 @@ func TestTargetEnded(t *testing.T) {
 	_ = child.Wait() // killed
 	if err := x.explain(killed); !errors.Is(err, errStopped) {
 		t.Errorf("of one that was reaped: %v", err)
+	}
+}
+
+// TestPidsLimit: the limit is told when it has been reached.
+func TestPidsLimit(t *testing.T) {
+	for _, test := range []struct{ limit, used, want string }{
+		{"max\n", "7\n", ""},
+		{"7\n", "6\n", ""},
+		{"7\n", "7\n", "7"},
+		{"7\n", "8\n", "7"},
+		{"7\n", "10\n", "7"},
+		{"10\n", "7\n", ""},
+		{"10\n", "", ""},
+		{"", "7\n", ""},
+	} {
+		dir := t.TempDir()
+		for file, text := range map[string]string{"pids.max": test.limit, "pids.current": test.used} {
+			if text == "" {
+				continue
+			}
+			if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, paths := range []map[string]string{{"": dir}, {"": "/none", "pids": dir}} {
+			c := &Container{saved: savedState{CgroupPaths: paths}}
+			if got := c.pidsLimit(); got != test.want {
+				t.Errorf("%q of %q: got %q, want %q", test.used, test.limit, got, test.want)
+			}
+		}
 	}
 }
