@@ -70,7 +70,7 @@ func (cr *creation) prepareHost() error {
 // right to, and no container of its can have device nodes.
 func (cr *creation) setDeviceRules() error {
 	err := cr.cgroup.SetDevices(cr.cfg.Cgroup.DeviceRules)
-	if errors.Is(err, os.ErrPermission) && inUserNamespace() {
+	if errors.Is(err, os.ErrPermission) && InUserNamespace() {
 		return nil
 	}
 	return err

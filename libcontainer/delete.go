@@ -47,11 +47,11 @@ func (s *Store) Delete(id string, force bool, log Logger) error {
 			return ErrNotExist
 		}
 		// The create was killed before it had made anything else.
-		return os.RemoveAll(s.dir(id))
+		return removeTree(s.dir(id))
 	case force && errors.Is(err, errBrokenState):
 		// There is nothing to go by, and the id would be taken for ever.
 		log.Warnf("container %s: %v: its processes and cgroups, if there are any, are left", id, err)
-		return os.RemoveAll(s.dir(id))
+		return removeTree(s.dir(id))
 	default:
 		return err // It may be the state of a container that another version runs.
 	}
@@ -122,7 +122,7 @@ func (c *Container) destroy(log Logger) error {
 	if len(c.saved.Poststop) > 0 {
 		c.warnHooks("poststop", c.saved.Poststop, c.hookState(specs.StateStopped), log)
 	}
-	return os.RemoveAll(c.store.dir(c.id))
+	return removeTree(c.store.dir(c.id))
 }
 
 // killInit makes sure that init is dead.

@@ -54,13 +54,14 @@ func (p *Process) Close() error { return p.pidfd.Close() }
 
 // execution is an exec in progress:
 //
-//	runtime                                    init
-//	pidfd of the container's init, cgroups
-//	clone in its pid namespace and cgroup  ─▶  joins the other namespaces
-//	(meanwhile: root directory, HOME)
-//	pty, pid file
-//	plan                                   ─▶  sheds privileges, execs
-//	                                       ◀─  end of file: the exec; or the error
+//	runtime                                       init
+//	pidfd of the container's init
+//	clone in its pid namespace and v2 cgroup  ─▶  waits
+//	(meanwhile: v1 cgroups, root directory, HOME)
+//	what to join                              ─▶  enters the v1 cgroups, joins the other
+//	limits, pty, pid file                           namespaces
+//	plan                                      ─▶  sheds privileges, execs
+//	                                          ◀─  end of file: the exec; or the error
 type execution struct {
 	c    *Container
 	p    *configs.Process
@@ -119,15 +120,8 @@ func (x *execution) release() {
 
 // check finds out whether there is somebody to join.
 func (x *execution) check() error {
-	if x.c.saved.PID == 0 {
-		return errors.New("cannot exec in a container that is still being created")
-	}
 	var err error
-	x.target, err = x.c.openInit()
-	if errors.Is(err, ErrNotRunning) {
-		return errStopped
-	}
-	if err != nil {
+	if x.target, err = x.c.openTarget(); err != nil {
 		return err
 	}
 	if !x.opts.IgnorePaused {
@@ -140,6 +134,18 @@ func (x *execution) check() error {
 		}
 	}
 	return checkLabels(x.p)
+}
+
+// openTarget is openInit with errors for an exec.
+func (c *Container) openTarget() (*os.File, error) {
+	if c.saved.PID == 0 {
+		return nil, errors.New("cannot exec in a container that is still being created")
+	}
+	target, err := c.openInit()
+	if errors.Is(err, ErrNotRunning) {
+		return nil, errStopped
+	}
+	return target, err
 }
 
 // errStopped has runc's text.

@@ -41,9 +41,9 @@ func (cr *creation) planIDMaps(o *nsenter.Options) error {
 	return nil
 }
 
-// inUserNamespace says whether the runtime is not in the first user namespace, whose
+// InUserNamespace says whether this process is not in the first user namespace, whose
 // inode the kernel has given a fixed number (PROC_USER_INIT_INO).
-func inUserNamespace() bool {
+func InUserNamespace() bool {
 	var st unix.Stat_t
 	const initial = 0xEFFFFFFD
 	return unix.Stat("/proc/self/ns/user", &st) == nil && st.Ino != initial

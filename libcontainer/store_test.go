@@ -157,6 +157,22 @@ func TestDeleteOfBrokenState(t *testing.T) {
 	}
 }
 
+// TestDeleteOfUnreadableState: a container may run behind a state that cannot be read just
+// now.
+func TestDeleteOfUnreadableState(t *testing.T) {
+	s := Open(t.TempDir())
+	path := filepath.Join(s.dir("x"), stateFile)
+	if err := os.MkdirAll(path, 0o700); err != nil { // a directory cannot be read as a file
+		t.Fatal(err)
+	}
+	if err := s.Delete("x", true, testLog{t}); err == nil {
+		t.Error("delete --force succeeded")
+	}
+	if _, err := os.Stat(path); err != nil {
+		t.Error(err)
+	}
+}
+
 // warnings keeps them.
 type warnings []string
 
@@ -217,5 +233,31 @@ func TestLockOfARemovedDirectory(t *testing.T) {
 	first.unlock()
 	if err := <-waiting; !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a lock on a removed directory: %v", err)
+	}
+}
+
+// What is not known to be gone is not taken for gone: creates would try for ever.
+func TestLockOfAnUnreachableDirectory(t *testing.T) {
+	parent := filepath.Join(t.TempDir(), "root")
+	path := filepath.Join(parent, "c")
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	if err := checkNamed(dir, path); err != nil {
+		t.Errorf("a directory that is there: %v", err)
+	}
+	if err := os.Rename(parent, parent+".old"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(parent, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := checkNamed(dir, path); !errors.Is(err, unix.ENOTDIR) || errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a directory below a file: %v", err)
 	}
 }

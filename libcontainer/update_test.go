@@ -130,6 +130,21 @@ func TestEncodeResources(t *testing.T) {
 	}
 }
 
+// TestUpdateIsRemembered: a field that specs-go gets and mergeResources forgets makes
+// this fail.
+func TestUpdateIsRemembered(t *testing.T) {
+	want := new(specs.LinuxResources)
+	fill(reflect.ValueOf(want).Elem())
+	stored := new(specs.LinuxResources)
+	mergeResources(stored, want)
+	want.Devices = nil
+	// What no kernel has any more.
+	want.Memory.Kernel, want.Memory.UseHierarchy = nil, nil //nolint:staticcheck // deprecated
+	if !reflect.DeepEqual(stored, want) {
+		t.Errorf("got  %s\nwant %s", marshal(t, stored), marshal(t, want))
+	}
+}
+
 func BenchmarkEncodeResources(b *testing.B) {
 	r := resources(b, `{"memory":{"limit":67108864,"swap":67108864},"cpu":{"shares":512,"quota":50000,"period":100000},"pids":{"limit":77}}`)
 	b.ReportAllocs()

@@ -173,7 +173,7 @@ func TestLoadProcess(t *testing.T) {
 }
 
 // The text of the process is what a second reading needs, whatever stands around it.
-func TestLoadWithProcess(t *testing.T) {
+func TestLoadGivesProcess(t *testing.T) {
 	dir := t.TempDir()
 	for document, want := range map[string]string{
 		`{"ociVersion":"1.0.0","process" : {"cwd":"/","args":["}"]} ,"root":{}}`: `{"cwd":"/","args":["}"]}`,
@@ -182,7 +182,7 @@ func TestLoadWithProcess(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, configFile), []byte(document), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		spec, process, err := LoadWithProcess(dir)
+		spec, process, err := Load(dir)
 		if err != nil || process != want {
 			t.Fatalf("%s: process %q, %v", document, process, err)
 		}

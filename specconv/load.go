@@ -21,17 +21,10 @@ const (
 	maxConfigSize = 32 << 20
 )
 
-// Load reads config.json from the bundle directory. A missing file, broken JSON
-// (with line and column) and a wrong type (with the field) are told in one line.
-// Unknown keys are ignored.
-func Load(bundle string) (*specs.Spec, error) {
-	spec, _, err := LoadWithProcess(bundle)
-	return spec, err
-}
-
-// LoadWithProcess is Load, with the text of the document's process besides, for
-// DecodeProcess to read again.
-func LoadWithProcess(bundle string) (spec *specs.Spec, process string, err error) {
+// Load reads config.json from the bundle directory. process is the text of the document's
+// process, for DecodeProcess to read again. A missing file, broken JSON (with line and
+// column) and a wrong type (with the field) are told in one line. Unknown keys are ignored.
+func Load(bundle string) (spec *specs.Spec, process string, err error) {
 	document, err := readConfig(filepath.Join(bundle, configFile))
 	if err != nil {
 		return nil, "", err
@@ -58,7 +51,7 @@ func LoadProcess(path string) (*specs.Process, error) {
 	return p, nil
 }
 
-// DecodeProcess reads what LoadWithProcess has returned.
+// DecodeProcess reads the text that Load has returned.
 func DecodeProcess(document string) (*specs.Process, error) {
 	return decode.Process(document)
 }

@@ -43,7 +43,7 @@ func TestLoadErrors(t *testing.T) {
 			if err := tt.prepare(file); err != nil {
 				t.Fatal(err)
 			}
-			_, err := Load(dir)
+			_, _, err := Load(dir)
 			if want := strings.ReplaceAll(tt.want, "%s", file); err == nil || err.Error() != want {
 				t.Errorf("\n got %v\nwant %s", err, want)
 			}
@@ -102,7 +102,7 @@ func TestRealConfigs(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(r.Bundle, "config.json"), document, 0o644); err != nil {
 				t.Fatal(err)
 			}
-			spec, err := Load(r.Bundle)
+			spec, _, err := Load(r.Bundle)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -137,7 +137,7 @@ func TestExample(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(r.Bundle, "config.json"), b, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		again, err := Load(r.Bundle)
+		again, _, err := Load(r.Bundle)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -183,7 +183,7 @@ func FuzzConvert(f *testing.F) {
 		if err := os.WriteFile(filepath.Join(bundle, "config.json"), document, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		spec, err := Load(bundle)
+		spec, _, err := Load(bundle)
 		if err != nil {
 			return
 		}
@@ -226,7 +226,7 @@ func BenchmarkLoadConvert(b *testing.B) {
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				spec, err := Load(r.Bundle)
+				spec, _, err := Load(r.Bundle)
 				if err != nil {
 					b.Fatal(err)
 				}

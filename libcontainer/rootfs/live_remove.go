@@ -12,6 +12,7 @@ import (
 
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/mountapi"
+	"github.com/berth-run/berth/libcontainer/internal/mountinfo"
 	"golang.org/x/sys/unix"
 )
 
@@ -132,28 +133,23 @@ func (l *Live) checkRemovable(fd int) error {
 	return nil
 }
 
-// mountedOn says what the mount with the given id is mounted on, by a mountinfo file
-// (proc_pid_mountinfo(5)): the file system's type, and the name in it. Both are "" for the
-// root, and for what has been unmounted meanwhile.
-func mountedOn(mountinfo string, id uint64) (fstype, name string) {
-	number := strconv.FormatUint(id, 10)
-	line := func(id string) (parent, point, fstype string) {
-		for line := range strings.Lines(mountinfo) {
-			mount, fs, ok := strings.Cut(line, " - ")
-			fields := strings.Fields(mount)
-			if ok && len(fields) > 4 && fields[0] == id {
-				fstype, _, _ = strings.Cut(fs, " ")
-				return fields[1], unescape(fields[4]), fstype
+// mountedOn says what the mount with the given id is mounted on: the file system's type,
+// and the name in it. Both are "" for the root, and for what has been unmounted meanwhile.
+func mountedOn(table string, id uint64) (fstype, name string) {
+	find := func(id string) (found mountinfo.Mount) {
+		for m := range mountinfo.All(table) {
+			if m.ID == id {
+				return m
 			}
 		}
-		return "", "", ""
+		return found
 	}
-	parent, point, _ := line(number)
-	if parent == "" {
+	mount := find(strconv.FormatUint(id, 10))
+	below := find(mount.Parent)
+	if below.ID == "" {
 		return "", ""
 	}
-	_, above, fstype := line(parent)
-	return fstype, strings.TrimPrefix(strings.TrimPrefix(point, above), "/")
+	return below.Type, strings.TrimPrefix(strings.TrimPrefix(mount.Point, below.Point), "/")
 }
 
 var errNoMountPoint = errors.New("it is not a mount point")

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/berth-run/berth/libcontainer/internal/mountapi"
+	"github.com/berth-run/berth/libcontainer/internal/mountinfo"
 	"golang.org/x/sys/unix"
 )
 
@@ -68,44 +69,17 @@ type outsideMount struct {
 	kernel bool
 }
 
-// outsideMounts lists the mounts of a mountinfo file (proc_pid_mountinfo(5)) that
-// are not in the directory except.
-func outsideMounts(mountinfo, except string) []outsideMount {
+// outsideMounts lists the mounts of a table that are not in the directory except.
+func outsideMounts(table, except string) []outsideMount {
 	var found []outsideMount
-	for line := range strings.Lines(mountinfo) {
-		mount, fs, ok := strings.Cut(strings.TrimSuffix(line, "\n"), " - ")
-		fields := strings.Fields(mount)
-		if !ok || len(fields) < 5 {
+	for m := range mountinfo.All(table) {
+		if m.Point == except || strings.HasPrefix(m.Point, except+"/") {
 			continue
 		}
-		point := unescape(fields[4])
-		if point == except || strings.HasPrefix(point, except+"/") {
-			continue
-		}
-		fstype, _, _ := strings.Cut(fs, " ")
 		found = append(found, outsideMount{
-			point:  point,
-			kernel: (fstype == "proc" || fstype == "sysfs") && fields[3] == "/",
+			point:  m.Point,
+			kernel: (m.Type == "proc" || m.Type == "sysfs") && m.Root == "/",
 		})
 	}
 	return found
 }
-
-// unescape undoes the octal escapes of mountinfo (\040 is a space).
-func unescape(s string) string {
-	if !strings.Contains(s, `\`) {
-		return s
-	}
-	var out strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] == '\\' && i+3 < len(s) && isOctal(s[i+1]) && isOctal(s[i+2]) && isOctal(s[i+3]) {
-			out.WriteByte((s[i+1]-'0')<<6 | (s[i+2]-'0')<<3 | (s[i+3] - '0'))
-			i += 3
-			continue
-		}
-		out.WriteByte(s[i])
-	}
-	return out.String()
-}
-
-func isOctal(c byte) bool { return c >= '0' && c <= '7' }

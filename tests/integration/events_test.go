@@ -162,10 +162,11 @@ func TestEventsInterval(t *testing.T) {
 	res.code(0)
 }
 
-// TestEventsOfAll: containers that are made later are watched too.
+// TestEventsOfAll: containers that are made later are watched too, also the first one.
 func TestEventsOfAll(t *testing.T) {
-	c := newContainer(t).running()
+	c := newContainer(t)
 	next, r := c.follow("--interval", "20ms", "--all")
+	c.running()
 	want(t, "id", next().ID, c.id)
 	d := anotherContainer(t, c).running()
 	for next().ID != d.id {

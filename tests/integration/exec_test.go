@@ -429,6 +429,7 @@ func TestExecNoMountNamespace(t *testing.T) {
 	c.create().start()
 	waitUp()
 	want(t, "file of the root", c.execOut(c.id, "ls", "-d", "/ready"), "/ready")
+	want(t, "file of the root, with HOME", c.execOut("--env", "HOME=/", c.id, "ls", "-d", "/ready"), "/ready")
 }
 
 func TestExecTimeNamespace(t *testing.T) {
@@ -501,6 +502,8 @@ func TestExecAffinity(t *testing.T) {
 	want(t, "final CPUs", squeeze(c.execOut("-p", c.process(p), c.id)), "Cpus_allowed_list: 1")
 	p.ExecCPUAffinity = &specs.CPUAffinity{Initial: "0-1", Final: "4000"}
 	c.command("exec", "-p", c.process(p), c.id).fails("process.execCPUAffinity.final", "")
+	p.ExecCPUAffinity = &specs.CPUAffinity{Initial: "4000"}
+	c.command("exec", "-p", c.process(p), c.id).fails("process.execCPUAffinity.initial", "")
 }
 
 func TestExecPriorities(t *testing.T) {

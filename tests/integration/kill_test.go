@@ -5,6 +5,7 @@ package integration
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -111,24 +112,28 @@ func TestKillAll(t *testing.T) {
 // TestKillSharedPIDNamespace: SIGKILL ends every process of a container without a pid
 // namespace of its own.
 func TestKillSharedPIDNamespace(t *testing.T) {
-	c := newContainer(t).without(specs.PIDNamespace)
-	ready := c.fifo("ready")
-	c.sh("sleep 10000 & sleep 10000 & echo up >/ready; exec sleep 10000")
-	c.create().start()
-	ready.line()
-	pids := cgroupPIDs(c)
-	if len(pids) != 3 {
-		t.Fatalf("processes %v", pids)
+	for name, flags := range map[string][]string{"all": {"--all"}, "one": nil} {
+		t.Run(name, func(t *testing.T) {
+			c := newContainer(t).without(specs.PIDNamespace)
+			ready := c.fifo("ready")
+			c.sh("sleep 10000 & sleep 10000 & echo up >/ready; exec sleep 10000")
+			c.create().start()
+			ready.line()
+			pids := cgroupPIDs(c)
+			if len(pids) != 3 {
+				t.Fatalf("processes %v", pids)
+			}
+			c.command(slices.Concat([]string{"kill"}, flags, []string{c.id, "KILL"})...).must()
+			c.wait()
+			for _, pid := range pids {
+				if pid != c.pid && !ends(pid) {
+					t.Errorf("process %d is left", pid)
+				}
+			}
+			livingProcesses(t) // reaps
+			c.command("delete", c.id).must()
+		})
 	}
-	c.command("kill", "--all", c.id, "KILL").must()
-	c.wait()
-	for _, pid := range pids {
-		if pid != c.pid && !ends(pid) {
-			t.Errorf("process %d is left", pid)
-		}
-	}
-	livingProcesses(t) // reaps
-	c.command("delete", c.id).must()
 }
 
 // TestKillLeftovers: without a pid namespace, what is left after the first process

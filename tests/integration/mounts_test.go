@@ -204,6 +204,7 @@ func TestMountsRefused(t *testing.T) {
 		{"a directory on a file", "add", first + `{"destination":"/etc/passwd","type":"tmpfs"}]`, "mounts[2]: mount tmpfs on /etc/passwd: not a directory"},
 		{"remount", "add", first + `{"destination":"/a","options":["remount","ro"]}]`, `mounts[2].options: "remount" adds no mount`},
 		{"remove no mount", "remove", `[{"destination":"/etc"},{"destination":"/kept"}]`, "mounts[0].destination: /etc: it is not a mount point"},
+		{"remove a part of a mount", "remove", `[{"destination":"/kept/file"}]`, "mounts[0].destination: /kept/file: it is not a mount point"},
 		{"remove nothing", "remove", `[{"destination":"/nope"},{"destination":"/kept"}]`, "mounts[0].destination: /nope: "},
 		{"remove a mask", "remove", `[{"destination":"/proc/timer_list"},{"destination":"/kept"}]`, "mounts[0].destination: /proc/timer_list: it hides a part of the container's proc"},
 		{"remove a read-only path", "remove", `[{"destination":"/proc/sys"},{"destination":"/kept"}]`, "mounts[0].destination: /proc/sys: it hides a part of the container's proc"},

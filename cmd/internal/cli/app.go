@@ -4,7 +4,7 @@
 // per command. It decides nothing about containers: specconv reads the bundle,
 // libcontainer does the work. Its one invariant: a command that fails writes
 // exactly one line of level error, and a command that succeeds writes nothing
-// on stderr.
+// but warnings on stderr.
 package cli
 
 import (

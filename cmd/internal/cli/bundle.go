@@ -36,7 +36,7 @@ func (o *bundleOptions) declare(f *pflag.FlagSet) {
 	o.declareNetwork(f)
 	f.BoolVar(&o.noPivot, "no-pivot", false, "move the root instead of pivot_root, for a root file system on a ramdisk")
 	f.BoolVar(&o.noNewKeyring, "no-new-keyring", false, "keep the session keyring of the caller")
-	f.IntVar(&o.preserveFDs, "preserve-fds", 0, "pass `N` file descriptors on, from 3 (or from the last of $LISTEN_FDS) upwards")
+	f.IntVar(&o.preserveFDs, "preserve-fds", 0, "pass `N` file descriptors on, from 3 upwards, or from behind those of $LISTEN_FDS")
 }
 
 // declareNetwork adds the option that restore has as well.
@@ -114,7 +114,7 @@ func (a *app) loadBundle(o *bundleOptions, rootless bool) (config *configs.Confi
 	if err := os.Chdir(bundle); err != nil {
 		return nil, "", err
 	}
-	spec, process, err := specconv.LoadWithProcess(bundle)
+	spec, process, err := specconv.Load(bundle)
 	if err != nil {
 		return nil, "", err
 	}

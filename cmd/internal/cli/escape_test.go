@@ -19,6 +19,7 @@ func TestPrintable(t *testing.T) {
 		{"\x1b[31mred", `\x1b[31mred`},
 		{"Grüße 容器", "Grüße 容器"},
 		{"bad \xff byte", `bad \xff byte`},
+		{"replaced \ufffd before", "replaced \ufffd before"},
 		{"right-to-left \u202e override", `right-to-left \u202e override`},
 		{"del \x7f nul \x00", `del \x7f nul \x00`},
 		{"c1 \u009b31m", `c1 \u009b31m`},

@@ -79,11 +79,12 @@ func (o *execOptions) declare(f *pflag.FlagSet) {
 	f.StringArrayVarP(&o.env, "env", "e", nil, "set `NAME=VALUE` in the environment (may be repeated)")
 	f.StringVarP(&o.user, "user", "u", "", "run the program as `UID[:GID]`, numbers of the container")
 	f.UintSliceVarP(&o.additionalGIDs, "additional-gids", "g", nil, "add `GID` to the supplementary groups (may be repeated)")
+	f.Lookup("additional-gids").DefValue = "" // pflag knows no other default that is none
 	f.StringArrayVarP(&o.caps, "cap", "c", nil, "add `CAPABILITY` to the bounding, effective and permitted sets (may be repeated)")
 	f.BoolVar(&o.noNewPrivs, "no-new-privs", false, "deny the program more privileges than it has")
 	f.StringVar(&o.processLabel, "process-label", "", "run the program with the SELinux label `LABEL`")
 	f.StringVar(&o.apparmor, "apparmor", "", "run the program under the AppArmor profile `PROFILE`")
-	f.IntVar(&o.preserveFDs, "preserve-fds", 0, "pass `N` file descriptors on, from 3 (or from the last of $LISTEN_FDS) upwards")
+	f.IntVar(&o.preserveFDs, "preserve-fds", 0, "pass `N` file descriptors on, from 3 upwards, or from behind those of $LISTEN_FDS")
 	f.StringArrayVar(&o.cgroups, "cgroup", nil, "run the program in the cgroup `[CONTROLLER[,CONTROLLER]:]PATH` below the container's (may be repeated on cgroup v1)")
 	f.BoolVar(&o.ignorePaused, "ignore-paused", false, "take a paused container: the program starts when it is resumed")
 }

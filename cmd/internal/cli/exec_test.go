@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -28,17 +29,22 @@ func TestExecOptionsChangeTheProcess(t *testing.T) {
 	before := func() *specs.Process {
 		return &specs.Process{
 			Terminal: true, Cwd: "/", Env: []string{"A=1"}, NoNewPrivileges: true,
-			User: specs.User{UID: 1, GID: 2, AdditionalGids: []uint32{3}},
+			User:         specs.User{UID: 1, GID: 2, AdditionalGids: []uint32{3}},
+			SelinuxLabel: "label", ApparmorProfile: "profile",
 		}
 	}
 	p := before()
 	o, f := parsed(t, "ID", "-u", "7")
-	if err := o.apply(p, f.Changed); err != nil || !p.Terminal || !p.NoNewPrivileges || p.User.UID != 1 {
+	if err := o.apply(p, f.Changed); err != nil || !reflect.DeepEqual(p, before()) {
 		t.Errorf("no options changed it to %+v, %v", p, err)
 	}
 	o, f = parsed(t, "-u", "", "--cwd", "", "ID")
 	if err := o.apply(p, f.Changed); err != nil || p.User.UID != 1 || p.Cwd != "/" {
 		t.Errorf("empty options changed it to %+v, %v", p, err)
+	}
+	o, f = parsed(t, "-u", "7", "ID")
+	if err := o.apply(p, f.Changed); err != nil || p.User.UID != 7 || p.User.GID != 2 {
+		t.Errorf("a user without a group changed it to %+v, %v", p.User, err)
 	}
 	o, f = parsed(t, "-t=false", "--no-new-privs=false", "-cwd", "/c", "-u", "8:9", "-g", "4", "--additional-gids", "5,6",
 		"-e", "B=2", "--env=C=3,4", "-c", "CAP_KILL", "--process-label", "l", "-apparmor=a", "ID", "--cwd", "/no")

@@ -6,10 +6,22 @@ import (
 	"encoding/json"
 	"slices"
 	"testing"
+
+	"github.com/berth-run/berth/seccomp"
 )
 
 // TestFeatures checks the fields that engines decide by.
 func TestFeatures(t *testing.T) {
+	for commit, want := range map[string]bool{"": false, "abc": true} {
+		a := newFeatures(commit).Annotations
+		if got, ok := a["run.berth.commit"]; ok != want || got != commit {
+			t.Errorf("commit %q: %q, %v", commit, got, ok)
+		}
+		lib, ok := a["io.github.seccomp.libseccomp.version"]
+		if v := seccomp.LibraryVersion(); lib != v || ok != (v != "") {
+			t.Errorf("libseccomp %q, %v; want %q", lib, ok, v)
+		}
+	}
 	var f struct {
 		OCIVersionMin, OCIVersionMax string
 		Hooks, MountOptions          []string

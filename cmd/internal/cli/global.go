@@ -34,7 +34,7 @@ Docker, Podman and CRI-O call it; by hand, "berth run" in a bundle is all it tak
 	f.StringVar(&g.logFormat, "log-format", "text", "write log messages as `FORMAT`: text or json")
 	f.StringVar(&g.logLevel, "log-level", "", "log what is at least of `LEVEL`: error, warning, info or debug (default: warning; a command that fails logs its error only)")
 	f.BoolVar(&g.debug, "debug", false, "log everything, as --log-level debug")
-	f.BoolVar(&g.systemdCgroup, "systemd-cgroup", false, "let systemd manage cgroups: linux.cgroupsPath is then slice:prefix:name (create, run)")
+	f.BoolVar(&g.systemdCgroup, "systemd-cgroup", false, "let systemd manage cgroups: linux.cgroupsPath is then slice:prefix:name (create, run, restore)")
 	f.StringVar(&g.rootless, "rootless", "auto", "tolerate cgroup permission errors: `BOOL` or auto")
 	f.StringVar(&g.criu, "criu", "", "let the program `PATH` checkpoint and restore instead of criu from $PATH")
 	f.BoolVarP(&g.help, "help", "h", false, "show help")

@@ -15,11 +15,6 @@ import (
 
 const defaultRoot = "/run/berth"
 
-// initialUserNamespace is what /proc/self/ns/user links to in the first user
-// namespace: the kernel gives that one a fixed inode number (PROC_USER_INIT_INO
-// of proc_ns.h).
-const initialUserNamespace = "user:[4026531837]"
-
 // openStore opens the store that the global options name.
 func (a *app) openStore() (*libcontainer.Store, error) {
 	root, err := a.root()
@@ -33,7 +28,7 @@ func (a *app) openStore() (*libcontainer.Store, error) {
 func (a *app) root() (string, error) {
 	root := a.global.root
 	if root == "" {
-		return defaultRootFor(os.Geteuid(), os.Getenv, inUserNamespace), nil
+		return defaultRootFor(os.Geteuid(), os.Getenv, libcontainer.InUserNamespace), nil
 	}
 	root, err := filepath.Abs(root)
 	if err != nil {
@@ -71,15 +66,10 @@ func isRootless(euid int, getenv func(string) string, inUserNS func() bool) bool
 	return getenv("USER") != "root" && inUserNS()
 }
 
-func inUserNamespace() bool {
-	link, err := os.Readlink("/proc/self/ns/user")
-	return err == nil && link != initialUserNamespace
-}
-
-// rootless is the value of --rootless with auto decided.
+// isRootless is the value of --rootless, with auto decided.
 func (g *globalOptions) isRootless() (bool, error) {
 	if g.rootless == "auto" {
-		return isRootless(os.Geteuid(), os.Getenv, inUserNamespace), nil
+		return isRootless(os.Geteuid(), os.Getenv, libcontainer.InUserNamespace), nil
 	}
 	b, err := strconv.ParseBool(g.rootless)
 	if err != nil {

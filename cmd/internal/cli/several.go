@@ -13,18 +13,23 @@ import (
 )
 
 // eachContainer does something with containers, with all of them even when it fails
-// for some.
+// for some. All that failed is told in one line.
 func eachContainer(ids []string, do func(id string) error) error {
 	if len(ids) == 1 {
 		return do(ids[0])
 	}
-	var errs []error
+	var all error
 	for _, id := range ids {
-		if err := do(id); err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", id, err))
+		err := do(id)
+		switch {
+		case err == nil:
+		case all == nil:
+			all = fmt.Errorf("%s: %w", id, err)
+		default:
+			all = fmt.Errorf("%w; %s: %w", all, id, err)
 		}
 	}
-	return errors.Join(errs...)
+	return all
 }
 
 // matching finds the containers whose id has a match of a POSIX extended regular

@@ -49,5 +49,8 @@ func writeNewFile(path string, content []byte) error {
 		return err
 	}
 	_, err = f.Write(content)
-	return errors.Join(err, f.Close())
+	if err = errors.Join(err, f.Close()); err != nil {
+		return errors.Join(err, os.Remove(path)) // half of one would be in the way
+	}
+	return nil
 }

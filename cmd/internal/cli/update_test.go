@@ -6,8 +6,11 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/spf13/pflag"
 )
 
 func TestParseSize(t *testing.T) {
@@ -36,9 +39,20 @@ func FuzzParseSize(f *testing.F) {
 }
 
 func TestUpdateOptions(t *testing.T) {
-	o := updateOptions{
-		memory: "64m", swap: "-1", reservation: "1k", period: "100000", quota: "-1", burst: "0", idle: "0", shares: "512",
-		realtimePeriod: "5", realtimeRuntime: "4", cpus: "0-1", mems: "0", blkioWeight: "300", pids: "-1", kernelTCP: "2k",
+	var o updateOptions
+	f := pflag.NewFlagSet("", pflag.ContinueOnError)
+	o.declare(f)
+	err := f.Parse([]string{
+		"--memory=64m", "--memory-swap=-1", "--memory-reservation=1k", "--kernel-memory=1", "--kernel-memory-tcp=2k",
+		"--cpu-period=100000", "--cpu-quota=-1", "--cpu-burst=0", "--cpu-idle=0", "--cpu-share=512",
+		"--cpu-rt-period=5", "--cpu-rt-runtime=4", "--cpuset-cpus=0-1", "--cpuset-mems=0",
+		"--blkio-weight=300", "--pids-limit=-1", "--l3-cache-schema=L3:0=f", "--mem-bw-schema=MB:0=20",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := o.schemata(); !slices.Equal(got, []string{"L3:0=f", "MB:0=20"}) {
+		t.Errorf("schemata %q", got)
 	}
 	r, err := o.parse()
 	if err != nil {
@@ -54,6 +68,30 @@ func TestUpdateOptions(t *testing.T) {
 	for _, bad := range []updateOptions{{memory: "1xx"}, {quota: "1.5"}, {shares: "-1"}, {blkioWeight: "70000"}, {pids: "x"}, {kernel: "y"}} {
 		if _, err := bad.parse(); err == nil || !strings.HasPrefix(err.Error(), "invalid value for ") {
 			t.Errorf("%+v: %v", bad, err)
+		}
+	}
+}
+
+func TestDocumentIsTooLong(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "long")
+	for _, test := range []struct {
+		size int64
+		want string
+	}{{maxDocument, ""}, {maxDocument + 1, path + ": more than 1 MiB"}} {
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Truncate(path, test.size); err != nil {
+			t.Fatal(err)
+		}
+		a := newApp("berth", nil, nil, nil)
+		text, err := a.readDocument(path)
+		if test.want == "" {
+			if err != nil || int64(len(text)) != test.size {
+				t.Errorf("%d bytes: %d read, %v", test.size, len(text), err)
+			}
+		} else if err == nil || err.Error() != test.want {
+			t.Errorf("%d bytes: %v, want %s", test.size, err, test.want)
 		}
 	}
 }

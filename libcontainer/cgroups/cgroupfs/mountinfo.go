@@ -3,8 +3,9 @@
 package cgroupfs
 
 import (
-	"path"
 	"strings"
+
+	"github.com/berth-run/berth/libcontainer/internal/mountinfo"
 )
 
 // Membership is one line of /proc/PID/cgroup: where a process is in one
@@ -53,64 +54,11 @@ type Mount struct {
 // that are none of the known form are left out.
 func ParseMounts(text string) []Mount {
 	var mounts []Mount
-	for line := range strings.Lines(text) {
-		// Sought from the left: an escaped field holds no blanks, so the first
-		// " - " ends the optional fields, whatever comes after.
-		front, back, ok := strings.Cut(strings.TrimSuffix(line, "\n"), " - ")
-		if !ok || !strings.HasPrefix(back, "cgroup") {
-			continue
+	for m := range mountinfo.All(text) {
+		v2 := m.Type == "cgroup2"
+		if (v2 || m.Type == "cgroup") && strings.HasPrefix(m.Root, "/") {
+			mounts = append(mounts, Mount{Point: m.Point, Root: m.Root, V2: v2, Options: m.Options})
 		}
-		fsType, back, _ := strings.Cut(back, " ")
-		if fsType != "cgroup" && fsType != "cgroup2" {
-			continue
-		}
-		_, options, _ := strings.Cut(back, " ")
-		root, point, ok := mountPlace(front)
-		if !ok {
-			continue
-		}
-		mounts = append(mounts, Mount{
-			Point:   point,
-			Root:    root,
-			V2:      fsType == "cgroup2",
-			Options: options,
-		})
 	}
 	return mounts
 }
-
-// mountPlace picks the 4th and the 5th field.
-func mountPlace(front string) (root, point string, ok bool) {
-	for range 3 {
-		if _, front, ok = strings.Cut(front, " "); !ok {
-			return "", "", false
-		}
-	}
-	root, front, ok = strings.Cut(front, " ")
-	if !ok {
-		return "", "", false
-	}
-	point, _, _ = strings.Cut(front, " ")
-	root, point = unescape(root), unescape(point)
-	return root, point, strings.HasPrefix(root, "/") && path.IsAbs(point)
-}
-
-// unescape undoes the kernel's escapes: a backslash and three octal digits for
-// a blank, a tab, a line feed and the backslash itself.
-func unescape(s string) string {
-	if !strings.Contains(s, `\`) {
-		return s
-	}
-	b := make([]byte, 0, len(s))
-	for i := 0; i < len(s); i++ {
-		if s[i] == '\\' && i+3 < len(s) && octal(s[i+1]) && octal(s[i+2]) && octal(s[i+3]) {
-			b = append(b, (s[i+1]-'0')<<6|(s[i+2]-'0')<<3|(s[i+3]-'0'))
-			i += 3
-			continue
-		}
-		b = append(b, s[i])
-	}
-	return string(b)
-}
-
-func octal(c byte) bool { return '0' <= c && c <= '7' }

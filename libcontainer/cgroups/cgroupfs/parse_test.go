@@ -86,6 +86,7 @@ func TestCleanPath(t *testing.T) {
 		{path: "..", err: "linux.cgroupsPath: "},
 		{path: "a\x00b", err: "linux.cgroupsPath: "},
 		{path: "/a\nb", err: "linux.cgroupsPath: "},
+		{path: "/a\x7fb", err: "linux.cgroupsPath: "},
 	} {
 		clean, absolute, err := CleanPath(c.path, "id")
 		if c.err != "" {
@@ -147,15 +148,6 @@ func FuzzCleanPath(f *testing.F) {
 	})
 }
 
-func FuzzUnescape(f *testing.F) {
-	f.Add(`a\040b\1`)
-	f.Fuzz(func(t *testing.T, s string) {
-		if got := unescape(s); len(got) > len(s) {
-			t.Errorf("%q became longer: %q", s, got)
-		}
-	})
-}
-
 func TestMake(t *testing.T) {
 	root := Dir(t.TempDir())
 	var made Made
@@ -176,6 +168,14 @@ func TestMake(t *testing.T) {
 	}
 	if err := made.Undo(); err != nil || Dir.Exists(root+"/a") || !root.Exists() {
 		t.Errorf("undo left something: %v", err)
+	}
+}
+
+func TestBelow(t *testing.T) {
+	for d, want := range map[Dir]bool{"/a/b": true, "/a/b/c": true, "/a": false, "/a/": false, "/ab": false, "/ab/c": false, "/b/c": false, "": false} {
+		if got := d.below("/a"); got != want {
+			t.Errorf("%q below /a: %v", d, got)
+		}
 	}
 }
 

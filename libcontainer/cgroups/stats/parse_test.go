@@ -34,8 +34,10 @@ func TestParse(t *testing.T) {
 	check(t, "number", parseNumber, "-1", uint64(math.MaxUint64))
 	check(t, "number", parseNumber, "", nil)
 	check(t, "number", parseNumber, "7 8", nil)
+	check(t, "number", parseNumber, "18446744073709551616", nil)
 	check(t, "flat", parseFlat, "user 3\nsystem 4\n", map[string]uint64{"user": 3, "system": 4})
 	check(t, "flat", parseFlat, "", map[string]uint64{})
+	check(t, "flat", parseFlat, "\nuser 3\n\n", map[string]uint64{"user": 3})
 	check(t, "flat", parseFlat, "user\n", nil)
 	check(t, "flat", parseFlat, "user x\n", nil)
 	check(t, "list", parseList, "13214137 1882755 ", []uint64{13214137, 1882755})
@@ -48,11 +50,14 @@ func TestParse(t *testing.T) {
 	check(t, "pressure", parsePressure, "some avg10=1.50 avg60=0.20 avg300=0.03 total=9978\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=7\n",
 		&PSI{Some: Pressure{1.5, 0.2, 0.03, 9978}, Full: Pressure{Total: 7}})
 	check(t, "pressure", parsePressure, "some avg10=NaN total=1\n", nil)
+	check(t, "pressure", parsePressure, "some avg60=inf total=1\n", nil)
 	check(t, "pressure", parsePressure, "some total=x\n", nil)
+	check(t, "pressure", parsePressure, "\nother avg10=1\nfull total=2\n", &PSI{Full: Pressure{Total: 2}})
 	check(t, "blkio", parseBlkio, "8:0 Read 4096\n8:0 Total 4096\nTotal 4096\n",
 		[]BlkioEntry{{8, 0, "Read", 4096}, {8, 0, "Total", 4096}})
 	check(t, "blkio", parseBlkio, "253:1 12\n", []BlkioEntry{{253, 1, "", 12}})
 	check(t, "blkio", parseBlkio, "Total 0\n", []BlkioEntry(nil))
+	check(t, "blkio", parseBlkio, "\n8:0\n8:1 3\n", []BlkioEntry{{8, 1, "", 3}})
 	check(t, "blkio", parseBlkio, "8 Read 1\n", nil)
 	check(t, "io.stat", parseIOStat, "259:0 rbytes=4096 wbytes=0 rios=1 wios=0 dbytes=0 dios=0 cost.usage=3\n7:0\n", Blkio{
 		ServiceBytes: []BlkioEntry{{259, 0, "Read", 4096}, {259, 0, "Write", 0}, {259, 0, "Discard", 0}},
@@ -62,7 +67,7 @@ func TestParse(t *testing.T) {
 }
 
 func TestParsePerCPU(t *testing.T) {
-	user, kernel, err := parsePerCPU("cpu user system\n0 0 12000000\n1 5 4000000\n")
+	user, kernel, err := parsePerCPU("cpu user system\n0 0 12000000\n\n1 5 4000000\n")
 	if err != nil || !slices.Equal(user, []uint64{0, 5}) || !slices.Equal(kernel, []uint64{12000000, 4000000}) {
 		t.Errorf("got %v, %v, %v", user, kernel, err)
 	}
@@ -76,7 +81,8 @@ func TestReader(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
 		"good": "7\n", "bad": "seven\n", "hugetlb.2MB.current": "1\n", "hugetlb.2MB.rsvd.current": "1\n", "hugetlb.1GB.current": "0\n",
-		"empty": "", "lines": "8:0 Read 1\n",
+		"hugetlb.2MB.events": "max 0\n", "memory.current": "3\n",
+		"empty": "", "lines": "8:0 Read 1\n", "pressure": "some total=4\n",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -95,11 +101,14 @@ func TestReader(t *testing.T) {
 	if psi := r.PSI("missing"); psi != nil {
 		t.Errorf("pressure %v of no file", psi)
 	}
+	if psi := r.PSI("pressure"); psi == nil || psi.Some.Total != 4 {
+		t.Errorf("pressure %v", psi)
+	}
 	if r.Number("bad"); r.Err == nil {
 		t.Error("no error")
 	}
-	if n := r.Number("good"); n != 0 {
-		t.Error("an error is forgotten")
+	if n, sizes := r.Number("good"), r.PageSizes("current"); n != 0 || sizes != nil {
+		t.Errorf("after an error: %d, %q", n, sizes)
 	}
 }
 

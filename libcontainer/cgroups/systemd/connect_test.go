@@ -109,8 +109,10 @@ func TestOutsideID(t *testing.T) {
 			t.Errorf("%d: got %d, want %d", id, got, want)
 		}
 	}
-	if got := outsideID("0 0 4294967295\n", 12); got != 12 {
-		t.Errorf("got %d", got)
+	for _, rows := range []string{"0 0 4294967295\n", "", "0 5\n", "x 5 20\n", "0 y 20\n", "0 5 z\n", "13 5 20\n"} {
+		if got := outsideID(rows, 12); got != 12 {
+			t.Errorf("%q: got %d", rows, got)
+		}
 	}
 }
 

@@ -87,6 +87,10 @@ func TestResourceProperties(t *testing.T) {
 		{name: "negative memory is for the kernel to refuse", r: memory(specs.LinuxMemory{Limit: new(int64(-5)), Reservation: new(int64(-2))})},
 		{name: "swap below memory", r: memory(specs.LinuxMemory{Limit: new(int64(100)), Swap: new(int64(50))}), err: "linux.resources.memory.swap: memory+swap limit"},
 		{name: "shares", r: cpu(specs.LinuxCPU{Shares: new(uint64(1024))}), v2: props{"CPUWeight": uint64(100)}, v1: props{"CPUShares": uint64(1024)}},
+		{
+			name: "period", r: cpu(specs.LinuxCPU{Period: new(uint64(5000))}),
+			v2: props{"CPUQuotaPeriodUSec": uint64(5000)}, v1: props{"CPUQuotaPeriodUSec": uint64(5000)},
+		},
 		{name: "few shares", r: cpu(specs.LinuxCPU{Shares: new(uint64(1))}), v2: props{"CPUWeight": uint64(1)}, v1: props{"CPUShares": uint64(2)}},
 		{name: "many shares", r: cpu(specs.LinuxCPU{Shares: new(uint64(1 << 40))}), v2: props{"CPUWeight": uint64(10000)}, v1: props{"CPUShares": uint64(262144)}},
 		{name: "idle", r: cpu(specs.LinuxCPU{Shares: new(uint64(1024)), Idle: new(int64(1))})},
@@ -262,6 +266,13 @@ func TestDevicePolicy(t *testing.T) {
 		{"one", []configs.DeviceRule{all(false), rule('c', 1, 3, "rw"), rule('b', 8, 0, "m")}, "strict", []deviceAllow{{"/dev/char/1:3", "rw"}, {"/dev/block/8:0", "m"}}},
 		{"groups", []configs.DeviceRule{rule('c', 136, wild, "rwm"), rule('b', 8, wild, "r"), rule('c', 8, wild, "r")}, "strict", []deviceAllow{{"char-pts", "rwm"}, {"block-sd", "r"}, {"char-8", "r"}}},
 		{"wildcards", []configs.DeviceRule{rule('c', wild, wild, "m"), rule('b', wild, 3, "m")}, "strict", []deviceAllow{{"char-*", "m"}, {"block-*", "m"}}},
+		{"no access to all", []configs.DeviceRule{rule('a', wild, wild, "wm"), rule('a', wild, wild, "rm"), rule('a', wild, wild, "rw")}, "strict", []deviceAllow{
+			{"char-*", "wm"}, {"block-*", "wm"}, {"char-*", "rm"}, {"block-*", "rm"}, {"char-*", "rw"}, {"block-*", "rw"},
+		}},
+		{"all of one number", []configs.DeviceRule{rule('a', 1, 3, "rwm"), rule('a', wild, 3, "rwm"), rule('a', 1, wild, "rwm")}, "strict", []deviceAllow{
+			{"/dev/char/1:3", "rwm"}, {"/dev/block/1:3", "rwm"}, {"char-*", "rwm"}, {"block-*", "rwm"}, {"char-mem", "rwm"}, {"block-ramdisk", "rwm"},
+		}},
+		{"all of one kind", []configs.DeviceRule{rule('c', wild, wild, "rwm")}, "strict", []deviceAllow{{"char-*", "rwm"}}},
 		{"both kinds", []configs.DeviceRule{rule('a', 1, wild, "r")}, "strict", []deviceAllow{{"char-mem", "r"}, {"block-ramdisk", "r"}}},
 		{"what is denied later is left to the other filter", []configs.DeviceRule{rule('c', 1, wild, "r"), denied}, "strict", []deviceAllow{{"char-mem", "r"}}},
 	}

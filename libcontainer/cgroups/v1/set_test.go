@@ -126,6 +126,12 @@ func TestSet(t *testing.T) {
 			want: map[string]string{limitFile: "1"},
 			err:  "linux.resources.memory.swap: open memory.memsw.limit_in_bytes: no such file or directory (swap accounting is off",
 		},
+		{name: "OOM killer of a new cgroup", resources: `{"memory":{"disableOOMKiller":false}}`},
+		{name: "no check before update", resources: `{"memory":{"limit":4999,"checkBeforeUpdate":false}}`, want: map[string]string{limitFile: "4999"}},
+		{
+			name: "check before update of enough", resources: `{"memory":{"limit":5000,"checkBeforeUpdate":true}}`,
+			want: map[string]string{limitFile: "5000"},
+		},
 		{name: "swappiness -1", resources: `{"memory":{"swappiness":18446744073709551615}}`},
 		{
 			name: "check before update", resources: `{"memory":{"limit":4999,"checkBeforeUpdate":true}}`,
@@ -271,6 +277,20 @@ func TestLoad(t *testing.T) {
 	}
 	if len(want) != 0 {
 		t.Errorf("missing %v", want)
+	}
+}
+
+func TestBelow(t *testing.T) {
+	for _, test := range []struct{ path, root, want string }{
+		{"/a", "/", "/a"},
+		{"/docker/x/a", "/docker/x", "/a"},
+		{"/docker/x", "/docker/x", ""},
+		{"/docker/xy", "/docker/x", ""},
+		{"/other", "/docker/x", ""},
+	} {
+		if got := below(test.path, test.root); got != test.want {
+			t.Errorf("%s below %s: %q, want %q", test.path, test.root, got, test.want)
+		}
 	}
 }
 

@@ -261,6 +261,26 @@ func TestSet(t *testing.T) {
 			err:       `linux.resources.unified["../memory.max"]: not of the form CONTROLLER.PARAMETER`,
 		},
 		{
+			name:      "unified with a slash inside",
+			resources: `{"unified":{"memory/../pids.max":"1"}}`,
+			err:       `linux.resources.unified["memory/../pids.max"]: not of the form CONTROLLER.PARAMETER`,
+		},
+		{
+			name:      "unified without a controller",
+			resources: `{"unified":{".max":"1"}}`,
+			err:       `linux.resources.unified[".max"]: not of the form CONTROLLER.PARAMETER`,
+		},
+		{
+			name:      "unified without a parameter",
+			resources: `{"unified":{"memory.":"1"}}`,
+			err:       `linux.resources.unified["memory."]: not of the form CONTROLLER.PARAMETER`,
+		},
+		{
+			name:      "unified of no controller",
+			resources: `{"unified":{"cgroup.no.such":"1"}}`,
+			err:       `linux.resources.unified["cgroup.no.such"]: open cgroup.no.such: no such file or directory (the kernel does not have this limit)`,
+		},
+		{
 			name:      "unified without a dot",
 			resources: `{"unified":{"memory":"1"}}`,
 			err:       `linux.resources.unified["memory"]: not of the form CONTROLLER.PARAMETER`,
@@ -414,6 +434,20 @@ func TestRefused(t *testing.T) {
 	err := m.Set(&specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: &limit}})
 	if err == nil || !strings.Contains(err.Error(), "linux.resources.memory.limit: open memory.max: no such file or directory (the memory controller could not be enabled: cgroup "+root+": ") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestCheckType: below a threaded cgroup a new one is threaded too.
+func TestCheckType(t *testing.T) {
+	for kind, want := range map[string]string{"domain": "domain", "domain invalid\n": "threaded", "threaded": "threaded"} {
+		dir := t.TempDir()
+		tree(t, dir, "cgroup.type="+kind)
+		if err := checkType(cgroupfs.Dir(dir)); err != nil {
+			t.Errorf("%s: %v", kind, err)
+		}
+		if b, err := os.ReadFile(dir + "/cgroup.type"); err != nil || !strings.HasPrefix(string(b), want) {
+			t.Errorf("%s became %q, %v, want %s", kind, b, err, want)
+		}
 	}
 }
 
