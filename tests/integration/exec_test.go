@@ -255,6 +255,7 @@ func TestExecProcessFromPipe(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
+	suite.users.give(t, fmt.Sprintf("/proc/self/fd/%d", r.Fd()))
 	p := &specs.Process{Args: []string{"/bin/echo", "piped"}, Cwd: "/"}
 	if _, err := w.Write(marshal(t, p)); err != nil {
 		t.Fatal(err)
