@@ -101,8 +101,8 @@ type savedState struct {
 	HookStderr string `json:"hookStderr,omitempty"`
 }
 
-// errDamaged is a state.json that no berth has written.
-var errDamaged = errors.New("the state is damaged")
+// errBrokenState is of a state.json that no version of berth has written.
+var errBrokenState = errors.New("not the state of a container")
 
 // readState reads state.json in dir.
 func readState(dir string) (*savedState, error) {
@@ -112,11 +112,15 @@ func readState(dir string) (*savedState, error) {
 		return nil, err
 	}
 	var st savedState
-	if err := decodeState(data, &st); err != nil {
-		return nil, fmt.Errorf("%s: %w: %w", path, errDamaged, err)
-	}
-	if st.Format != stateFormat {
+	err = decodeState(data, &st)
+	switch {
+	case st.Format != 0 && st.Format != stateFormat:
+		// Then nothing is known of the types of what comes after the format either.
 		return nil, fmt.Errorf("%s: format %d, this berth reads format %d", path, st.Format, stateFormat)
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w: %w", path, errBrokenState, err)
+	case st.Format == 0:
+		return nil, fmt.Errorf("%s: %w: there is no format", path, errBrokenState)
 	}
 	return &st, nil
 }

@@ -4,6 +4,7 @@ package libcontainer
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -119,41 +120,64 @@ func TestDeleteOfRemains(t *testing.T) {
 	}
 }
 
-// TestDeleteOfUnreadableState: only a state that says nothing is removed unheard. A
-// container may run behind any other.
-func TestDeleteOfUnreadableState(t *testing.T) {
-	cases := []struct {
-		name, state string
-		removed     bool
+// TestDeleteOfBrokenState: what nobody can read may go, and not in silence; what another
+// version has written may not.
+func TestDeleteOfBrokenState(t *testing.T) {
+	for _, test := range []struct {
+		state   string
+		removed bool
 	}{
-		{"damaged", `{"format": 1,`, true},
-		{"of a newer berth", `{"format": 1000000}`, false},
-		{"unreadable", "", false},
-	}
-	for _, tc := range cases {
-		t.Run(tc.name, func(t *testing.T) {
-			s := Open(t.TempDir())
-			path := filepath.Join(s.dir("x"), stateFile)
-			// A directory cannot be read as a file.
-			if err := os.MkdirAll(path, 0o700); err != nil {
-				t.Fatal(err)
-			}
-			if tc.state != "" {
-				if err := errors.Join(os.Remove(path), os.WriteFile(path, []byte(tc.state), 0o600)); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if err := s.Delete("x", false, testLog{t}); err == nil {
-				t.Error("delete without force succeeded")
-			}
-			err := s.Delete("x", true, testLog{t})
-			_, statErr := os.Stat(path)
-			if (err == nil) != tc.removed || os.IsNotExist(statErr) != tc.removed {
-				t.Errorf("delete --force: %v; then %v", err, statErr)
-			}
-		})
+		{"", true},
+		{"{", true},
+		{"{}", true},
+		{"null", true},
+		{strings.Repeat("\x00", 100), true},
+		{`{"format": 999, "id": "x"}`, false},
+		{`{"format": 999, "id": {}}`, false},
+	} {
+		s := Open(t.TempDir())
+		if err := os.Mkdir(s.dir("x"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(s.dir("x"), stateFile), []byte(test.state), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Delete("x", false, testLog{t}); err == nil || errors.Is(err, ErrNotExist) {
+			t.Errorf("%.20q: delete: %v", test.state, err)
+		}
+		var log warnings
+		err := s.Delete("x", true, &log)
+		_, statErr := os.Stat(s.dir("x"))
+		if removed := os.IsNotExist(statErr); removed != test.removed || (err == nil) != test.removed {
+			t.Errorf("%.20q: delete --force: %v, removed: %v", test.state, err, removed)
+		}
+		if warned := len(log) == 1 && strings.Contains(log[0], "are left"); warned != test.removed {
+			t.Errorf("%.20q: warnings %q", test.state, log)
+		}
 	}
 }
+
+// TestDeleteOfUnreadableState: what cannot be read just now may be the state of a container
+// that runs.
+func TestDeleteOfUnreadableState(t *testing.T) {
+	s := Open(t.TempDir())
+	// A directory cannot be read as a file.
+	if err := os.MkdirAll(filepath.Join(s.dir("x"), stateFile), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Delete("x", true, testLog{t}); !errors.Is(err, unix.EISDIR) {
+		t.Errorf("delete --force: %v", err)
+	}
+	if _, err := os.Stat(s.dir("x")); err != nil {
+		t.Error(err)
+	}
+}
+
+// warnings keeps them.
+type warnings []string
+
+func (w *warnings) Warnf(format string, args ...any) { *w = append(*w, fmt.Sprintf(format, args...)) }
+func (*warnings) Debugf(string, ...any)              {}
 
 func TestLockSerialises(t *testing.T) {
 	dir := t.TempDir()

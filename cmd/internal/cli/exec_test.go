@@ -36,6 +36,10 @@ func TestExecOptionsChangeTheProcess(t *testing.T) {
 	if err := o.apply(p, f.Changed); err != nil || !p.Terminal || !p.NoNewPrivileges || p.User.UID != 1 {
 		t.Errorf("no options changed it to %+v, %v", p, err)
 	}
+	o, f = parsed(t, "-u", "", "--cwd", "", "ID")
+	if err := o.apply(p, f.Changed); err != nil || p.User.UID != 1 || p.Cwd != "/" {
+		t.Errorf("empty options changed it to %+v, %v", p, err)
+	}
 	o, f = parsed(t, "-t=false", "--no-new-privs=false", "-cwd", "/c", "-u", "8:9", "-g", "4", "--additional-gids", "5,6",
 		"-e", "B=2", "--env=C=3,4", "-c", "CAP_KILL", "--process-label", "l", "-apparmor=a", "ID", "--cwd", "/no")
 	p = before()
@@ -51,7 +55,9 @@ func TestExecOptionsChangeTheProcess(t *testing.T) {
 	if want := []string{"ID", "--cwd", "/no"}; !slices.Equal(f.Args(), want) {
 		t.Errorf("arguments %q, want %q", f.Args(), want)
 	}
-	for _, argv := range [][]string{{"-u", ""}, {"-u", "x"}, {"-g", "4294967295"}, {"-c", "NOPE"}} {
+	for _, argv := range [][]string{
+		{"-u", "x"}, {"-g", "4294967295"}, {"-c", "NOPE"}, {"-e", "A"}, {"-e", "=x"}, {"-e", ""}, {"--cwd", "c"},
+	} {
 		o, f := parsed(t, argv...)
 		if err := o.apply(before(), f.Changed); err == nil || !strings.HasPrefix(err.Error(), "--") {
 			t.Errorf("%q: error %v", argv, err)
