@@ -418,6 +418,13 @@ func TestExecKeyring(t *testing.T) {
 	if out := c.execOut(c.id, "cat", "/proc/keys"); !strings.Contains(out, c.id) {
 		t.Errorf("not the container's session keyring: %q", out)
 	}
+	other := anotherContainer(t, c)
+	waitUp := other.long()
+	other.create("--no-new-keyring").start()
+	waitUp()
+	if out := c.execOut(other.id, "cat", "/proc/keys"); strings.Contains(out, other.id) {
+		t.Errorf("a new session keyring: %q", out)
+	}
 }
 
 // TestExecSeccomp: no process of the container goes without its filter, also when the
