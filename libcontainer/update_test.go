@@ -139,7 +139,7 @@ func TestUpdateIsRemembered(t *testing.T) {
 	mergeResources(stored, want)
 	want.Devices = nil
 	// What no kernel has any more.
-	want.Memory.Kernel, want.Memory.UseHierarchy = nil, nil //nolint:staticcheck // deprecated
+	want.Memory.Kernel, want.Memory.UseHierarchy = nil, nil
 	if !reflect.DeepEqual(stored, want) {
 		t.Errorf("got  %s\nwant %s", marshal(t, stored), marshal(t, want))
 	}
