@@ -37,7 +37,7 @@ func (cr *creation) makeStateDir() error {
 		}
 		// A racing delete --force took the empty directory for a leftover.
 	}
-	cr.undo.push("remove the state directory", func() error { return os.RemoveAll(cr.dir) })
+	cr.undo.push("remove the state directory", func() error { return removeTree(cr.dir) })
 	return nil
 }
 

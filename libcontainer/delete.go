@@ -23,7 +23,7 @@ const lingerPatience = 200 * time.Millisecond
 
 // Delete removes a container that has stopped or was never started. With force a
 // running one is killed first, it is no error when there is none, and the remains of
-// a create or delete that was killed are removed.
+// a create or delete that was killed are removed, as is a state that nobody can read.
 func (s *Store) Delete(id string, force bool, log Logger) error {
 	if err := checkID(id); err != nil {
 		return err
@@ -42,14 +42,18 @@ func (s *Store) Delete(id string, force bool, log Logger) error {
 	st, err := readState(s.dir(id))
 	switch {
 	case err == nil:
-	case !force && errors.Is(err, os.ErrNotExist):
-		return ErrNotExist
-	case !force:
-		return err
+	case errors.Is(err, os.ErrNotExist):
+		if !force {
+			return ErrNotExist
+		}
+		// The create was killed before it had made anything else.
+		return removeTree(s.dir(id))
+	case force && errors.Is(err, errBrokenState):
+		// There is nothing to go by, and the id would be taken for ever.
+		log.Warnf("container %s: %v: its processes and cgroups, if there are any, are left", id, err)
+		return removeTree(s.dir(id))
 	default:
-		// No state, or one that cannot be read: the create was killed before it had
-		// made anything else, or there is nothing to go by.
-		return os.RemoveAll(s.dir(id))
+		return err // It may be the state of a container that another version runs.
 	}
 	c := &Container{store: s, id: id, saved: *st}
 	if err := c.refuseDelete(force); err != nil {
@@ -118,7 +122,7 @@ func (c *Container) destroy(log Logger) error {
 	if len(c.saved.Poststop) > 0 {
 		c.warnHooks("poststop", c.saved.Poststop, c.hookState(specs.StateStopped), log)
 	}
-	return os.RemoveAll(c.store.dir(c.id))
+	return removeTree(c.store.dir(c.id))
 }
 
 // killInit makes sure that init is dead.

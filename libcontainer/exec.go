@@ -120,15 +120,8 @@ func (x *execution) release() {
 
 // check finds out whether there is somebody to join.
 func (x *execution) check() error {
-	if x.c.saved.PID == 0 {
-		return errors.New("cannot exec in a container that is still being created")
-	}
 	var err error
-	x.target, err = x.c.openInit()
-	if errors.Is(err, ErrNotRunning) {
-		return errStopped
-	}
-	if err != nil {
+	if x.target, err = x.c.openTarget(); err != nil {
 		return err
 	}
 	if !x.opts.IgnorePaused {
@@ -141,6 +134,18 @@ func (x *execution) check() error {
 		}
 	}
 	return checkLabels(x.p)
+}
+
+// openTarget is openInit with errors for an exec.
+func (c *Container) openTarget() (*os.File, error) {
+	if c.saved.PID == 0 {
+		return nil, errors.New("cannot exec in a container that is still being created")
+	}
+	target, err := c.openInit()
+	if errors.Is(err, ErrNotRunning) {
+		return nil, errStopped
+	}
+	return target, err
 }
 
 // errStopped has runc's text.

@@ -39,6 +39,11 @@ func (c *Container) ProcessDocument() (string, error) {
 		if _, err := os.Stat(c.store.dir(c.id)); err != nil {
 			return "", ErrNotExist
 		}
+		target, err := c.openTarget()
+		if err != nil {
+			return "", err // it is being created, or deleted
+		}
+		_ = target.Close()
 		return "", fmt.Errorf("%s is missing: the container was created by a version of berth without exec", processFile)
 	}
 	if err != nil {

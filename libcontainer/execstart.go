@@ -229,10 +229,14 @@ func (x *execution) explain(err error) error {
 	return err
 }
 
+// targetEnded says whether the container's first process has ended, or is about to: it
+// waits until all others in its pid namespace, which it kills, have ended before.
 func (x *execution) targetEnded() bool {
-	fds := []unix.PollFd{{Fd: int32(x.target.Fd()), Events: unix.POLLIN}}
-	n, err := unix.Poll(fds, 0)
-	return err == nil && n == 1
+	p, err := readProcStat(x.c.saved.PID)
+	if err != nil {
+		return errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ESRCH)
+	}
+	return p.exiting() || p.startTime != x.c.saved.StartTime
 }
 
 // pidsLimit is the limit of processes when it has been reached, "" otherwise.

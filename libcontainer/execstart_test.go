@@ -4,13 +4,16 @@ package libcontainer
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"syscall"
 	"testing"
+	"time"
 
+	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/nsenter"
 )
 
@@ -71,6 +74,43 @@ func TestStartFromHere(t *testing.T) {
 		if got, err := os.Readlink("/proc/thread-self/ns/pid_for_children"); err != nil || got != own {
 			t.Errorf("%s: the thread's children would be in %s, %v; not in %s", name, got, err, own)
 		}
+	}
+}
+
+// TestTargetEnded: a container that is going tells why its exec failed, not what the kernel
+// says of a process that it kills.
+func TestTargetEnded(t *testing.T) {
+	child := exec.Command("sleep", "1000")
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	st, err := readProcStat(child.Process.Pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &Container{saved: savedState{PID: child.Process.Pid, StartTime: st.startTime}}
+	x := &execution{c: c, p: &configs.Process{}}
+	if x.target, err = c.openInit(); err != nil {
+		t.Fatal(err)
+	}
+	defer x.target.Close()
+	killed := fmt.Errorf("x: %w", nsenter.ErrInitGone)
+	if err := x.explain(killed); errors.Is(err, errStopped) {
+		t.Errorf("of a living container: %v", err)
+	}
+	if err := child.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	// A zombie is on its way out as well.
+	if _, err := pollExit(x.target, time.Now().Add(killPatience)); err != nil {
+		t.Fatal(err)
+	}
+	if err := x.explain(killed); !errors.Is(err, errStopped) {
+		t.Errorf("of one that has just ended: %v", err)
+	}
+	_ = child.Wait() // killed
+	if err := x.explain(killed); !errors.Is(err, errStopped) {
+		t.Errorf("of one that was reaped: %v", err)
 	}
 }
 

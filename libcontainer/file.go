@@ -63,6 +63,55 @@ func writeNewFile(path string, data []byte, mode uint32) error {
 	return nil
 }
 
+// removeTree is os.RemoveAll by plain system calls, of a directory that nobody else
+// changes; see readFile.
+func removeTree(path string) error {
+	err := emptyDir(unix.AT_FDCWD, path)
+	if err == nil {
+		err = unix.Rmdir(path)
+	}
+	if err != nil && !errors.Is(err, unix.ENOENT) {
+		return &os.PathError{Op: "remove", Path: path, Err: err}
+	}
+	return nil
+}
+
+// emptyDir removes what is in the directory name of dir.
+func emptyDir(dir int, name string) error {
+	fd, err := retryEINTR(func() (int, error) {
+		return unix.Openat(dir, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	})
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	var buf [2048]byte
+	for {
+		n, err := retryEINTR(func() (int, error) { return unix.ReadDirent(fd, buf[:]) })
+		if err != nil || n == 0 {
+			return err
+		}
+		_, _, names := unix.ParseDirent(buf[:n], -1, nil)
+		for _, name := range names {
+			if err := removeAt(fd, name); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// removeAt removes one entry of a directory.
+func removeAt(dir int, name string) error {
+	err := unix.Unlinkat(dir, name, 0)
+	if !errors.Is(err, unix.EISDIR) {
+		return err
+	}
+	if err := emptyDir(dir, name); err != nil {
+		return err
+	}
+	return unix.Unlinkat(dir, name, unix.AT_REMOVEDIR)
+}
+
 // retryEINTR repeats a system call that a signal has interrupted.
 func retryEINTR(call func() (int, error)) (int, error) {
 	for {

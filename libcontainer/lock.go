@@ -28,13 +28,13 @@ func lockDir(path string) (*dirLock, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := flockPatiently(dir); err != nil {
+	err = flockPatiently(dir)
+	if err == nil {
+		err = checkNamed(dir, path)
+	}
+	if err != nil {
 		_ = dir.Close()
 		return nil, fmt.Errorf("lock %s: %w", path, err)
-	}
-	if !stillNamed(dir, path) {
-		_ = dir.Close()
-		return nil, &os.PathError{Op: "lock", Path: path, Err: unix.ENOENT}
 	}
 	return &dirLock{dir}, nil
 }
@@ -65,13 +65,19 @@ func flockPatiently(dir *os.File) error {
 	}
 }
 
-// stillNamed says whether path still leads to the open directory.
-func stillNamed(dir *os.File, path string) bool {
+// checkNamed is os.ErrNotExist when path does not lead to the open directory any more.
+func checkNamed(dir *os.File, path string) error {
 	var a, b unix.Stat_t
-	if unix.Fstat(int(dir.Fd()), &a) != nil || unix.Lstat(path, &b) != nil {
-		return false
+	if err := unix.Fstat(int(dir.Fd()), &a); err != nil {
+		return os.NewSyscallError("fstat", err)
 	}
-	return a.Dev == b.Dev && a.Ino == b.Ino
+	if err := unix.Lstat(path, &b); err != nil {
+		return os.NewSyscallError("lstat", err)
+	}
+	if a.Dev != b.Dev || a.Ino != b.Ino {
+		return unix.ENOENT
+	}
+	return nil
 }
 
 // unlock releases the lock.

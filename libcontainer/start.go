@@ -75,7 +75,9 @@ func (c *Container) release(n *Notifier) error {
 	switch status {
 	case specs.StateCreated:
 	case specs.StateRunning:
-		return errors.New("cannot start an already running container")
+		// What a start that was killed has left, if there is any.
+		_ = os.Remove(filepath.Join(c.store.dir(c.id), fifoFile))
+		return errRunning
 	case specs.StateStopped:
 		return errors.New("cannot start a container that has stopped")
 	default:
@@ -87,6 +89,9 @@ func (c *Container) release(n *Notifier) error {
 	}
 	return c.openFifo(filepath.Join(c.store.dir(c.id), fifoFile))
 }
+
+// errRunning has runc's text.
+var errRunning = errors.New("cannot start an already running container")
 
 // openFifo is the moment of start. Opening never blocks, so an init that died in
 // between cannot make it hang.
@@ -103,11 +108,14 @@ func (c *Container) openFifo(path string) error {
 	if err != nil {
 		return &os.PathError{Op: "open", Path: path, Err: err}
 	}
-	fifo := os.NewFile(uintptr(fd), path)
-	defer fifo.Close()
-	startErr := nsenter.AwaitExec(fifo, c.saved.PID, pidfd)
+	// No os.File: Go would set up its poller for one that does not block.
+	defer unix.Close(fd)
+	startErr := nsenter.AwaitExec(fd, c.saved.PID, pidfd)
 	if err := os.Remove(path); startErr == nil && err != nil {
 		return err
+	}
+	if errors.Is(startErr, nsenter.ErrStarted) {
+		return errRunning
 	}
 	return startErr
 }

@@ -101,6 +101,9 @@ type savedState struct {
 	HookStderr string `json:"hookStderr,omitempty"`
 }
 
+// errBrokenState is of a state.json that no version of berth has written.
+var errBrokenState = errors.New("not the state of a container")
+
 // readState reads state.json in dir.
 func readState(dir string) (*savedState, error) {
 	path := filepath.Join(dir, stateFile)
@@ -109,11 +112,15 @@ func readState(dir string) (*savedState, error) {
 		return nil, err
 	}
 	var st savedState
-	if err := decodeState(data, &st); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	if st.Format != stateFormat {
+	err = decodeState(data, &st)
+	switch {
+	case st.Format != 0 && st.Format != stateFormat:
+		// Then nothing is known of the types of what comes after the format either.
 		return nil, fmt.Errorf("%s: format %d, this berth reads format %d", path, st.Format, stateFormat)
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w: %w", path, errBrokenState, err)
+	case st.Format == 0:
+		return nil, fmt.Errorf("%s: %w: there is no format", path, errBrokenState)
 	}
 	return &st, nil
 }

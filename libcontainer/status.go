@@ -13,6 +13,7 @@ import (
 
 	"github.com/berth-run/berth/libcontainer/cgroups"
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/nsenter"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
@@ -67,7 +68,7 @@ func (c *Container) status() (specs.ContainerState, error) {
 	if c.saved.PID == 0 {
 		return specs.StateCreating, nil
 	}
-	pidfd, err := c.openInit()
+	pidfd, p, err := c.openInitStat()
 	if errors.Is(err, ErrNotRunning) {
 		return specs.StateStopped, nil
 	}
@@ -82,13 +83,15 @@ func (c *Container) status() (specs.ContainerState, error) {
 	if frozen, err := m.Frozen(); err == nil && frozen {
 		return Paused, nil
 	}
-	if c.hasFifo() {
+	// A start that was killed leaves the fifo of a container that runs. The name alone
+	// would not do either: the user's program may give itself any.
+	if p.name == nsenter.InitName && c.hasFifo() {
 		return specs.StateCreated, nil
 	}
 	return specs.StateRunning, nil
 }
 
-// hasFifo says whether init still waits for `start`.
+// hasFifo says whether no `start` has come to its end yet.
 func (c *Container) hasFifo() bool {
 	_, err := os.Lstat(filepath.Join(c.store.dir(c.id), fifoFile))
 	return err == nil
@@ -105,15 +108,21 @@ func (c *Container) cgroup() (cgroups.Manager, error) {
 // openInit gives a pidfd of the container's init process; ErrNotRunning when it is
 // dead or its number belongs to another process by now.
 func (c *Container) openInit() (*os.File, error) {
+	pidfd, _, err := c.openInitStat()
+	return pidfd, err
+}
+
+// openInitStat is openInit with what the kernel tells of the process.
+func (c *Container) openInitStat() (*os.File, procStat, error) {
 	pidfd, p, err := c.openInitOrZombie()
 	if err != nil {
-		return nil, err
+		return nil, procStat{}, err
 	}
 	if p.dead() || lingers(c.saved.PID, p) {
 		_ = pidfd.Close()
-		return nil, ErrNotRunning
+		return nil, procStat{}, ErrNotRunning
 	}
-	return pidfd, nil
+	return pidfd, p, nil
 }
 
 // openInitOrZombie is openInit that also takes an init that is dead, as long as its
@@ -150,8 +159,7 @@ func (c *Container) openInitOrZombie() (*os.File, procStat, error) {
 // The namespaces go after the files and the memory (do_exit() of the kernel), so that
 // whoever has none left has nothing.
 func lingers(pid int, p procStat) bool {
-	const exiting = 0x4 // PF_EXITING
-	if p.dead() || p.flags&exiting == 0 {
+	if p.dead() || !p.exiting() {
 		return false
 	}
 	_, err := os.Readlink("/proc/" + strconv.Itoa(pid) + "/ns/mnt")
@@ -160,6 +168,7 @@ func lingers(pid int, p procStat) bool {
 
 // procStat is what berth needs of /proc/PID/stat (proc_pid_stat(5)).
 type procStat struct {
+	name      string // of the executable, or what the process has made of it
 	state     byte
 	parent    int
 	flags     uint64
@@ -168,7 +177,13 @@ type procStat struct {
 
 func (p procStat) dead() bool { return p.state == 'Z' || p.state == 'X' }
 
-// readProcStat reads state, flags and start time of a process.
+// exiting says that the process is on its way out, or dead.
+func (p procStat) exiting() bool {
+	const exiting = 0x4 // PF_EXITING
+	return p.flags&exiting != 0
+}
+
+// readProcStat reads name, state, flags and start time of a process.
 func readProcStat(pid int) (procStat, error) {
 	path := "/proc/" + strconv.Itoa(pid) + "/stat"
 	data, err := readFile(path)
@@ -186,12 +201,12 @@ func readProcStat(pid int) (procStat, error) {
 // parentheses may hold anything, parentheses included, so the fields count from the
 // last one.
 func parseProcStat(data []byte) (procStat, error) {
-	end := bytes.LastIndexByte(data, ')')
-	if end < 0 {
+	begin, end := bytes.IndexByte(data, '('), bytes.LastIndexByte(data, ')')
+	if begin < 0 || end < begin {
 		return procStat{}, errors.New("no command name in it")
 	}
 	const stateField, parentField, flagsField, startTimeField = 0, 1, 6, 19 // 3, 4, 9 and 22, counted from after ")"
-	var p procStat
+	p := procStat{name: string(data[begin+1 : end])}
 	i := 0
 	for field := range bytes.FieldsSeq(data[end+1:]) {
 		switch i {

@@ -12,16 +12,16 @@ import (
 func TestParseProcStat(t *testing.T) {
 	const tail = " 1 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 "
 	for in, want := range map[string]procStat{
-		"7 (sh) S" + tail + "4711 99 1":                    {'S', 1, 4194560, 4711},
-		"7 (a) (b) Z 9) R" + tail + "18446744073709551615": {'R', 1, 4194560, 1<<64 - 1},
-		"7 (\n) Z" + tail + "1 2":                          {'Z', 1, 4194560, 1},
+		"7 (sh) S" + tail + "4711 99 1":                    {"sh", 'S', 1, 4194560, 4711},
+		"7 (a) (b) Z 9) R" + tail + "18446744073709551615": {"a) (b) Z 9", 'R', 1, 4194560, 1<<64 - 1},
+		"7 (\n) Z" + tail + "1 2":                          {"\n", 'Z', 1, 4194560, 1},
 	} {
 		got, err := parseProcStat([]byte(in))
 		if err != nil || got != want {
 			t.Errorf("%q: got %+v, %v, want %+v", in, got, err, want)
 		}
 	}
-	for _, in := range []string{"", "7 (sh", "7 (sh) S 1 2", "7 (sh) S" + tail + "x", "7 (sh) S x" + tail + "1", "7 (sh) S 1 1 1 0 -1 x 1"} {
+	for _, in := range []string{"", "7 (sh", "7 sh) S" + tail + "1", "7 )(sh S" + tail + "1", "7 (sh) S 1 2", "7 (sh) S" + tail + "x", "7 (sh) S x" + tail + "1", "7 (sh) S 1 1 1 0 -1 x 1"} {
 		if got, err := parseProcStat([]byte(in)); err == nil {
 			t.Errorf("%q: got %+v and no error", in, got)
 		}

@@ -4,6 +4,7 @@ package libcontainer
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -119,6 +120,65 @@ func TestDeleteOfRemains(t *testing.T) {
 	}
 }
 
+// TestDeleteOfBrokenState: what nobody can read may go, and not in silence; what another
+// version has written may not.
+func TestDeleteOfBrokenState(t *testing.T) {
+	for _, test := range []struct {
+		state   string
+		removed bool
+	}{
+		{"", true},
+		{"{", true},
+		{"{}", true},
+		{"null", true},
+		{strings.Repeat("\x00", 100), true},
+		{`{"format": 999, "id": "x"}`, false},
+		{`{"format": 999, "id": {}}`, false},
+	} {
+		s := Open(t.TempDir())
+		if err := os.Mkdir(s.dir("x"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(s.dir("x"), stateFile), []byte(test.state), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Delete("x", false, testLog{t}); err == nil || errors.Is(err, ErrNotExist) {
+			t.Errorf("%.20q: delete: %v", test.state, err)
+		}
+		var log warnings
+		err := s.Delete("x", true, &log)
+		_, statErr := os.Stat(s.dir("x"))
+		if removed := os.IsNotExist(statErr); removed != test.removed || (err == nil) != test.removed {
+			t.Errorf("%.20q: delete --force: %v, removed: %v", test.state, err, removed)
+		}
+		if warned := len(log) == 1 && strings.Contains(log[0], "are left"); warned != test.removed {
+			t.Errorf("%.20q: warnings %q", test.state, log)
+		}
+	}
+}
+
+// TestDeleteOfUnreadableState: a container may run behind a state that cannot be read just
+// now.
+func TestDeleteOfUnreadableState(t *testing.T) {
+	s := Open(t.TempDir())
+	path := filepath.Join(s.dir("x"), stateFile)
+	if err := os.MkdirAll(path, 0o700); err != nil { // a directory cannot be read as a file
+		t.Fatal(err)
+	}
+	if err := s.Delete("x", true, testLog{t}); err == nil {
+		t.Error("delete --force succeeded")
+	}
+	if _, err := os.Stat(path); err != nil {
+		t.Error(err)
+	}
+}
+
+// warnings keeps them.
+type warnings []string
+
+func (w *warnings) Warnf(format string, args ...any) { *w = append(*w, fmt.Sprintf(format, args...)) }
+func (*warnings) Debugf(string, ...any)              {}
+
 func TestLockSerialises(t *testing.T) {
 	dir := t.TempDir()
 	first, err := lockDir(dir)
@@ -173,5 +233,31 @@ func TestLockOfARemovedDirectory(t *testing.T) {
 	first.unlock()
 	if err := <-waiting; !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a lock on a removed directory: %v", err)
+	}
+}
+
+// What is not known to be gone is not taken for gone: creates would try for ever.
+func TestLockOfAnUnreachableDirectory(t *testing.T) {
+	parent := filepath.Join(t.TempDir(), "root")
+	path := filepath.Join(parent, "c")
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	if err := checkNamed(dir, path); err != nil {
+		t.Errorf("a directory that is there: %v", err)
+	}
+	if err := os.Rename(parent, parent+".old"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(parent, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := checkNamed(dir, path); !errors.Is(err, unix.ENOTDIR) || errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a directory below a file: %v", err)
 	}
 }

@@ -9,38 +9,35 @@ import (
 	"os"
 	"runtime"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// initName is the name of init's thread until it execs (PR_SET_NAME in
+// InitName is the name of init's thread until it execs (PR_SET_NAME in
 // init/main.c).
-const initName = "berth:init"
+const InitName = "berth:init"
 
-// AwaitExec reads from the exec fifo, opened for reading and non-blocking, what
-// init says once `start` has let it go: nil after a successful exec, a
-// *StepError after a failed one, ErrInitGone when init (pid, pidfd) died first.
+// ErrStarted says that somebody else has let init go: it has exec'd the program.
+var ErrStarted = errors.New("the init process has been let go already")
+
+// glance is how often a look is taken at an init that says nothing.
+const glance = time.Second
+
+// AwaitExec reads from the exec fifo, a descriptor opened for reading and non-blocking,
+// what init says once `start` has let it go: nil after a successful exec, a
+// *StepError after a failed one, ErrInitGone when init (pid, pidfd) died first,
+// ErrStarted when it has not been waiting for this.
 //
 // Init announces the exec, and the kernel closes the fifo in it. A kill between
 // the two closes it as well; the two are told apart as long as init has not
 // been reaped. If it has, the announcement counts: a program that ended at
 // once is the likelier story, and the container is stopped in either case.
-func AwaitExec(fifo *os.File, pid int, pidfd *os.File) error {
-	raw, err := fifo.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var result error
-	err = raw.Control(func(fd uintptr) { result = awaitExec(int(fd), pid, pidfd) })
-	return errors.Join(err, result)
-}
-
-func awaitExec(fifo, pid int, pidfd *os.File) error {
+func AwaitExec(fifo, pid int, pidfd *os.File) error {
 	var pending []byte
 	announced := false
 	for {
-		ended, err := waitReadable(fifo, int(pidfd.Fd()))
-		runtime.KeepAlive(pidfd)
+		ended, err := waitReadable(fifo, pidfd)
 		if err != nil {
 			return err
 		}
@@ -55,9 +52,10 @@ func awaitExec(fifo, pid int, pidfd *os.File) error {
 		case err != nil:
 			return fmt.Errorf("read exec fifo: %w", err)
 		case n == 0 && announced:
-			return diedBeforeExec(pid, pidfd)
+			return diedBeforeExec(pid, pidfd, nil)
 		case n == 0:
-			return ErrInitGone
+			// Who heard the announcement may have been another start, that was killed.
+			return diedBeforeExec(pid, pidfd, ErrInitGone)
 		}
 		pending = append(pending, buf[:n]...)
 		for {
@@ -80,13 +78,26 @@ func awaitExec(fifo, pid int, pidfd *os.File) error {
 // waitReadable waits until the fifo has something to read, its end included.
 // ended is true when the process is dead and the fifo has nothing: a process
 // that has opened the fifo closes it before its death is told.
-func waitReadable(fifo, pidfd int) (ended bool, err error) {
-	fds := []unix.PollFd{{Fd: int32(fifo), Events: unix.POLLIN}, {Fd: int32(pidfd), Events: unix.POLLIN}}
+//
+// A fifo that init has closed before it was opened for reading never has an end. That
+// is so when another start has let init go and was killed, and this one came in the
+// moment between. The kernel has no event for it, so init is looked at now and then.
+func waitReadable(fifo int, pidfd *os.File) (ended bool, err error) {
+	defer runtime.KeepAlive(pidfd)
+	fds := []unix.PollFd{{Fd: int32(fifo), Events: unix.POLLIN}, {Fd: int32(pidfd.Fd()), Events: unix.POLLIN}}
 	for {
-		if _, err := unix.Poll(fds, -1); errors.Is(err, unix.EINTR) {
+		n, err := unix.Poll(fds, int(glance.Milliseconds()))
+		if errors.Is(err, unix.EINTR) {
 			continue
-		} else if err != nil {
+		}
+		if err != nil {
 			return false, fmt.Errorf("poll exec fifo: %w", err)
+		}
+		if n == 0 {
+			if name, _, ok := statOf(pidfd); ok && name != InitName {
+				return false, ErrStarted
+			}
+			continue
 		}
 		if fds[0].Revents != 0 {
 			return false, nil
@@ -99,33 +110,40 @@ func waitReadable(fifo, pidfd int) (ended bool, err error) {
 	}
 }
 
-// diedBeforeExec tells what the end of init's last descriptor meant, after init
-// has announced the exec: nil for the exec, ErrInitGone for a death before it.
+// diedBeforeExec tells what the end of init's last descriptor meant: nil for the exec,
+// ErrInitGone for a death before it, and unknown when that cannot be told.
 //
 // A process that is not exiting has exec'd, and one that is has no executable any more:
 // it gives up its memory before its descriptors. Of one that is, dead or dying, the
 // name tells: the exec sets it. Once it is reaped nothing can be told, not even when its
 // number is another's already.
-func diedBeforeExec(pid int, pidfd *os.File) error {
+func diedBeforeExec(pid int, pidfd *os.File, unknown error) error {
 	var exe [1]byte
 	if _, err := unix.Readlink("/proc/"+strconv.Itoa(pid)+"/exe", exe[:]); err == nil {
 		return nil
 	}
-	if pid = pidOf(pidfd); pid <= 0 {
-		return nil
-	}
-	var buf [512]byte
-	stat := readOnce("/proc/"+strconv.Itoa(pid)+"/stat", buf[:])
-	name, flags, ok := parseStat(stat)
-	// The number may have gone to another process before it was read.
-	if !ok || pidOf(pidfd) != pid {
-		return nil
+	name, flags, ok := statOf(pidfd)
+	if !ok {
+		return unknown
 	}
 	const exiting = 0x4 // PF_EXITING
-	if flags&exiting != 0 && name == initName {
+	if flags&exiting != 0 && name == InitName {
 		return ErrInitGone
 	}
 	return nil
+}
+
+// statOf is the name and the flags of the process behind a pidfd, unless it has been
+// reaped.
+func statOf(pidfd *os.File) (name string, flags uint64, ok bool) {
+	pid := pidOf(pidfd)
+	if pid <= 0 {
+		return "", 0, false
+	}
+	var buf [512]byte
+	name, flags, ok = parseStat(readOnce("/proc/"+strconv.Itoa(pid)+"/stat", buf[:]))
+	// The number may have gone to another process before it was read.
+	return name, flags, ok && pidOf(pidfd) == pid
 }
 
 // pidOf is the process id behind a pidfd, not positive when it has been reaped.

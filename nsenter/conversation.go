@@ -165,7 +165,7 @@ func (i *Init) awaitExec() error {
 	if !errors.Is(err, ErrInitGone) {
 		return err
 	}
-	return diedBeforeExec(i.PID, i.PIDFD)
+	return diedBeforeExec(i.PID, i.PIDFD, nil)
 }
 
 // Close gives up the connection and the pidfd. An init that has not been

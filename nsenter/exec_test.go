@@ -80,7 +80,6 @@ func created(t *testing.T, o *Options, p *Plan) (*Init, string) {
 func await(t *testing.T, i *Init, path string) error {
 	t.Helper()
 	f := openFifo(t, path)
-	defer f.Close()
 	var err error
 	within(t, "AwaitExec", func() { err = AwaitExec(f, i.PID, i.PIDFD) })
 	return err
@@ -115,8 +114,21 @@ func TestFifoProgramEndsAtOnce(t *testing.T) {
 	if status := wait(t, i); status != 0 {
 		t.Errorf("status %#x", status)
 	}
-	if err := diedBeforeExec(i.PID, i.PIDFD); err != nil {
+	if err := diedBeforeExec(i.PID, i.PIDFD, nil); err != nil {
 		t.Errorf("reaped: %v", err)
+	}
+}
+
+// Of two that let init go, the second one must not wait for what the first has heard.
+func TestFifoStartedAlready(t *testing.T) {
+	requireInit(t)
+	checkLeaks(t)
+	i, path := created(t, nil, rootPlan(t, "sleep", "100"))
+	if err := await(t, i, path); err != nil {
+		t.Fatalf("AwaitExec: %v", err)
+	}
+	if err := await(t, i, path); !errors.Is(err, ErrStarted) {
+		t.Errorf("a second AwaitExec: %v", err)
 	}
 }
 
@@ -144,7 +156,7 @@ func TestFifoInitGone(t *testing.T) {
 	if err := await(t, i, path); !errors.Is(err, ErrInitGone) {
 		t.Errorf("AwaitExec of a killed init: %v", err)
 	}
-	if err := diedBeforeExec(i.PID, i.PIDFD); !errors.Is(err, ErrInitGone) {
+	if err := diedBeforeExec(i.PID, i.PIDFD, nil); !errors.Is(err, ErrInitGone) {
 		t.Errorf("diedBeforeExec: %v", err)
 	}
 	wait(t, i)
@@ -260,6 +272,29 @@ func TestAwaitExecInPieces(t *testing.T) {
 		}
 	}()
 	if err := AwaitExec(f, os.Getpid(), self); err == nil || err.Error() != "exec /x/y: exec format error" {
+		t.Errorf("AwaitExec: %v", err)
+	}
+}
+
+// Whom the announcement was for may have been killed: the end alone tells the next one.
+func TestAwaitExecUnheard(t *testing.T) {
+	checkLeaks(t)
+	path, _ := fifo(t)
+	f := openFifo(t, path)
+	w, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pidfd, err := unix.PidfdOpen(os.Getpid(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	self := os.NewFile(uintptr(pidfd), "pidfd")
+	defer self.Close()
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := AwaitExec(f, os.Getpid(), self); err != nil {
 		t.Errorf("AwaitExec: %v", err)
 	}
 }

@@ -226,14 +226,14 @@ func fifo(t testing.TB) (string, *os.File) {
 }
 
 // openFifo opens the reading end as `start` does.
-func openFifo(t testing.TB, path string) *os.File {
+func openFifo(t testing.TB, path string) int {
 	t.Helper()
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { f.Close() })
-	return f
+	t.Cleanup(func() { _ = unix.Close(fd) })
+	return fd
 }
 
 // onThread runs f on a thread of its own that dies afterwards.

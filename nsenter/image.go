@@ -27,6 +27,9 @@ func image(lowest int) (int, error) {
 	}
 	defer unix.Close(fd)
 	high, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, lowest)
+	if errors.Is(err, unix.EINVAL) {
+		err = unix.EMFILE // that is what it means: RLIMIT_NOFILE is below that
+	}
 	if err != nil {
 		return -1, fmt.Errorf("fcntl F_DUPFD_CLOEXEC %d: %w", lowest, err)
 	}

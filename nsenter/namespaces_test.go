@@ -157,7 +157,7 @@ func TestProcContexts(t *testing.T) {
 		}
 		var buf [32]byte
 		n, _ := unix.Read(fd, buf[:])
-		if string(buf[:max(n, 0)]) != initName+"\n" {
+		if string(buf[:max(n, 0)]) != InitName+"\n" {
 			t.Errorf("process 1 is %q", buf[:n])
 		}
 		if err := errors.Join(unix.Close(fd), unix.Close(mount)); err != nil {

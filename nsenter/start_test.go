@@ -58,7 +58,7 @@ func TestInitWhileItWaits(t *testing.T) {
 		t.Fatal(err)
 	}
 	proc := fmt.Sprintf("/proc/%d/", i.PID)
-	if comm, _ := os.ReadFile(proc + "comm"); string(comm) != initName+"\n" {
+	if comm, _ := os.ReadFile(proc + "comm"); string(comm) != InitName+"\n" {
 		t.Errorf("comm %q", comm)
 	}
 	if env, err := os.ReadFile(proc + "environ"); err != nil || len(env) != 0 {

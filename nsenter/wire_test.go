@@ -219,7 +219,7 @@ func TestInitNameAgrees(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(string(text), fmt.Sprintf("#define INIT_NAME %q", initName)) {
-		t.Errorf("init/main.c does not name the thread %q", initName)
+	if !strings.Contains(string(text), fmt.Sprintf("#define INIT_NAME %q", InitName)) {
+		t.Errorf("init/main.c does not name the thread %q", InitName)
 	}
 }

@@ -36,10 +36,11 @@ func Load(bundle string) (spec *specs.Spec, process string, err error) {
 	return spec, process, nil
 }
 
-// LoadProcess reads the document of one process, as engines give it to exec. Errors
-// are as Load's.
+// LoadProcess reads the document of one process, as engines give it to exec: from a file,
+// or from a pipe such as a shell's <(…). It waits for the writer of one. Errors are as
+// Load's.
 func LoadProcess(path string) (*specs.Process, error) {
-	document, err := readDocument(path)
+	document, err := readDocument(path, waitForWriter)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +58,7 @@ func DecodeProcess(document string) (*specs.Process, error) {
 
 // readConfig reads the config.json of a bundle.
 func readConfig(path string) (string, error) {
-	document, err := readDocument(path)
+	document, err := readDocument(path, onlyRegular)
 	if errors.Is(err, unix.ENOENT) {
 		// Engines match this text. The path comes after it, and ENOENT's own
 		// words not at all: Podman would take them for a missing program.
@@ -66,11 +67,20 @@ func readConfig(path string) (string, error) {
 	return document, err
 }
 
+// What readDocument takes: the flags to open it with.
+const (
+	// onlyRegular is for a file whose name the caller has not given, in a directory that
+	// somebody else may have filled: a FIFO there would keep berth waiting for ever.
+	onlyRegular = unix.O_NONBLOCK
+	// waitForWriter takes whatever can be read.
+	waitForWriter = 0
+)
+
 // readDocument makes plain system calls: os.Open would first set the runtime's
-// poller up, and would wait for the writer of a FIFO.
-func readDocument(path string) (string, error) {
+// poller up.
+func readDocument(path string, flags int) (string, error) {
 	fd, err := retry(func() (int, error) {
-		return unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+		return unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOCTTY|flags, 0)
 	})
 	if err != nil {
 		return "", fmt.Errorf("open %s: %w", path, err)
@@ -83,7 +93,7 @@ func readDocument(path string) (string, error) {
 	switch {
 	case st.Mode&unix.S_IFMT == unix.S_IFDIR:
 		return "", fmt.Errorf("read %s: %w", path, unix.EISDIR)
-	case st.Mode&unix.S_IFMT != unix.S_IFREG:
+	case st.Mode&unix.S_IFMT != unix.S_IFREG && flags == onlyRegular:
 		return "", fmt.Errorf("%s: not a regular file", path)
 	case st.Size > maxConfigSize:
 		return "", fmt.Errorf("%s: %d bytes, more than the %d MiB that a config may have", path, st.Size, maxConfigSize>>20)

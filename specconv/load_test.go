@@ -55,6 +55,27 @@ func TestLoadErrors(t *testing.T) {
 	}
 }
 
+// TestLoadProcessFromPipe: a FIFO whose writer comes later, and takes its time.
+func TestLoadProcessFromPipe(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "process.json")
+	if err := unix.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	document := `{"cwd": "/", "args": ["` + strings.Repeat("x", 100_000) + `"]}`
+	written := make(chan error, 1)
+	go func() { written <- os.WriteFile(path, []byte(document), 0) }()
+	p, err := LoadProcess(path)
+	if err != nil || len(p.Args) != 1 || len(p.Args[0]) != 100_000 {
+		t.Errorf("process %+v, %v", p, err)
+	}
+	if err := <-written; err != nil {
+		t.Error(err)
+	}
+	if _, err := LoadProcess(t.TempDir()); err == nil || !strings.HasSuffix(err.Error(), ": is a directory") {
+		t.Errorf("a directory: error %v", err)
+	}
+}
+
 // TestRealConfigs loads and converts what other programs write.
 func TestRealConfigs(t *testing.T) {
 	for _, tt := range []struct {

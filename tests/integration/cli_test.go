@@ -235,6 +235,14 @@ func TestList(t *testing.T) {
 }
 
 // TestListOwner checks the owner's name and that -f is the short form.
+// TestListDot: an ID may begin with a dot.
+func TestListDot(t *testing.T) {
+	c := newContainer(t)
+	c.id = "." + c.id
+	c.create()
+	want(t, "list", c.command("list", "-q").must().out, c.id+"\n")
+}
+
 func TestListOwner(t *testing.T) {
 	c := newContainer(t).create()
 	r := c.command("list", "-f", "json").must()

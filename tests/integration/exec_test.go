@@ -166,6 +166,16 @@ func TestExecUser(t *testing.T) {
 	want(t, "HOME of nobody", c.execOut("-u", "4242", c.id, "sh", "-c", "echo $HOME"), "/")
 }
 
+// TestExecEmptyOptions: what scripts pass on that have nothing for an option.
+func TestExecEmptyOptions(t *testing.T) {
+	c := newContainer(t)
+	c.spec.Process.User, c.spec.Process.Cwd = specs.User{UID: 7, GID: 8}, "/tmp"
+	c.running()
+	script := "id -u; id -g; pwd"
+	options := []string{"--user", "", "--cwd", "", "--process", "", "--pid-file", "", "--console-socket", "", "--apparmor", "", "--process-label", ""}
+	want(t, "user, directory", c.execOut(append(options, c.id, "sh", "-c", script)...), "7\n8\n/tmp")
+}
+
 func TestExecEnvironment(t *testing.T) {
 	c := newContainer(t)
 	c.spec.Process.Env = []string{"PATH=/bin:/usr/bin", "A=1", "B=2"}
@@ -234,6 +244,24 @@ func TestExecProcess(t *testing.T) {
 			t.Errorf("%q has no %q", out, w)
 		}
 	}
+}
+
+// TestExecProcessFromPipe: as a shell's <(…) gives it.
+func TestExecProcessFromPipe(t *testing.T) {
+	c := newContainer(t).running()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	p := &specs.Process{Args: []string{"/bin/echo", "piped"}, Cwd: "/"}
+	if _, err := w.Write(marshal(t, p)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	want(t, "output", c.with(r, "exec", "--process", "/dev/stdin", c.id).must().out, "piped\n")
 }
 
 func TestExecProcessRlimits(t *testing.T) {

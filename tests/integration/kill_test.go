@@ -65,6 +65,14 @@ func TestKillBadSignal(t *testing.T) {
 	c.status(specs.StateRunning)
 }
 
+// TestKillNoSignal: an empty signal is what a script passes on that has none.
+func TestKillNoSignal(t *testing.T) {
+	c := newContainer(t)
+	out := c.trapper("TERM")
+	c.command("kill", c.id, "").must().silent()
+	want(t, "signal", out.line(), "got TERM")
+}
+
 func TestKillCreated(t *testing.T) {
 	c := newContainer(t).create()
 	c.command("kill", c.id, "KILL").must().silent()

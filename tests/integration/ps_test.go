@@ -86,6 +86,15 @@ func TestPsErrors(t *testing.T) {
 	c.command("ps", "nobody").fails("container does not exist", "")
 }
 
+// TestPsReason: what ps says against its options, without how it is to be used.
+func TestPsReason(t *testing.T) {
+	c := newContainer(t).running()
+	r := c.command("ps", c.id, "--no-such-option").fails("", "")
+	if strings.Contains(r.stderr, "Usage") || strings.Contains(r.stderr, `\n`) {
+		t.Errorf("stderr %q", r.stderr)
+	}
+}
+
 // TestPsStopped: nobody is there, which is no error.
 func TestPsStopped(t *testing.T) {
 	c := newContainer(t).create().start()

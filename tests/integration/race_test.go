@@ -5,10 +5,12 @@ package integration
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
 
@@ -188,4 +190,34 @@ func TestRuntimeKilled(t *testing.T) {
 			c.command("create", c.id).must()
 		})
 	}
+}
+
+// TestStartKilled: a start that is killed once it has let the container go leaves one that
+// runs, and that is neither started again nor deleted as if it had not begun.
+func TestStartKilled(t *testing.T) {
+	c := newContainer(t)
+	hooked, goOn, out := c.fifo("hooked"), c.path("rootfs", "go"), c.fifo("out")
+	if err := unix.Mkfifo(goOn, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	c.spec.Hooks = &specs.Hooks{StartContainer: []specs.Hook{{
+		Path: "/bin/sh", Args: []string{"sh", "-c", "echo hooked >/hooked; read x </go"},
+	}}}
+	c.sh("echo up >/out; exec sleep 10000").create()
+	r := c.launch(nil, "start", c.id)
+	want(t, "hook", hooked.line(), "hooked")
+	if err := r.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.finish(r); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(goOn, []byte("\n"), 0); err != nil {
+		t.Fatal(err)
+	}
+	want(t, "container", out.line(), "up")
+	c.status(specs.StateRunning)
+	c.command("start", c.id).code(1).fails("cannot start an already running container", "")
+	c.command("delete", c.id).code(1).fails("that is not stopped: running", "")
+	c.command("exec", c.id, "true").must()
 }

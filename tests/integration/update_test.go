@@ -214,6 +214,7 @@ func TestUpdateBadInput(t *testing.T) {
 	c := newContainer(t).running()
 	c.command("update", "--memory", "1xx", c.id).fails("invalid value for memory: invalid size: '1xx'", "")
 	c.command("update", "--cpu-quota", "much", c.id).fails("invalid value for cpu-quota", "")
+	c.command("update", "-9", c.id).fails("-9", "")
 	c.command("update", "-r", "/no/such/file", c.id).fails("no such file or directory", "")
 	for document, text := range map[string]string{
 		"{": "line 1", `{"memory":{"limit":"x"}}`: "memory.limit", `{"unified":{"../x":"1"}}`: "unified", "": "line 1",
@@ -227,6 +228,16 @@ func TestUpdateBadInput(t *testing.T) {
 			r.fails(text, "")
 		}
 	}
+}
+
+// TestUpdateNull: what an encoder makes of no limits.
+func TestUpdateNull(t *testing.T) {
+	c := newContainer(t).running()
+	file := c.path("limits.json")
+	if err := os.WriteFile(file, []byte("null\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	c.command("update", "-r", file, c.id).must().silent()
 }
 
 // TestUpdateWithoutResctrl: a schema for a container without a group of its own.

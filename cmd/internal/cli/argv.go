@@ -13,8 +13,8 @@ import (
 // runc's command line library stands on Go's flag package: -name and --name are
 // alike, and single letters are not bundled. To pflag -root would be -r -o -o
 // -t, and -b=DIR would differ from --bundle=DIR. So each option that flags knows
-// gets its long name here, and everything else two dashes, for pflag to refuse
-// as a whole. Which words are options is decided as pflag will: the value of an
+// gets its long name here, and everything else of more than a letter two dashes, for
+// pflag to refuse as a whole. Which words are options is decided as pflag will: the value of an
 // option may begin with a dash, "--" ends the options and, with
 // stopAtFirstArgument, so does the first positional argument.
 func normalise(flags *pflag.FlagSet, argv []string, stopAtFirstArgument bool) []string {
@@ -35,14 +35,18 @@ func normalise(flags *pflag.FlagSet, argv []string, stopAtFirstArgument bool) []
 		if f == nil && len(name) == 1 {
 			f = flags.ShorthandLookup(name)
 		}
-		if f != nil {
+		dashes := "--"
+		switch {
+		case f != nil:
 			name = f.Name
+		case len(name) == 1:
+			dashes = "-" // as it was written, most likely: a signal, or another program's option
 		}
 		if hasValue {
-			out = append(out, "--"+name+"="+value)
+			out = append(out, dashes+name+"="+value)
 			continue
 		}
-		out = append(out, "--"+name)
+		out = append(out, dashes+name)
 		if f != nil && f.NoOptDefVal == "" && len(argv) > 0 {
 			out = append(out, argv[0])
 			argv = argv[1:]

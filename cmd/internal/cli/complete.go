@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/spf13/pflag"
+
+	"github.com/berth-run/berth/libcontainer/configs"
 )
 
 // The protocol of the completion scripts, which are cobra's:
@@ -96,7 +98,7 @@ func (c *Command) candidates(before []string, word string) ([]candidate, directi
 	args, err := c.parse(before)
 	if err != nil {
 		// The last word wants a value, which word is to be, or there is no sense in them.
-		return nil, filesToo
+		return c.completeValue(before[len(before)-1], word)
 	}
 	if len(args) > 0 && c.stopAtFirstArgument {
 		if child := c.child(args[0]); child != nil {
@@ -104,8 +106,8 @@ func (c *Command) candidates(before []string, word string) ([]candidate, directi
 		}
 	}
 	if strings.HasPrefix(word, "-") && c.takesOption(before, len(args)) {
-		if strings.Contains(word, "=") {
-			return nil, filesToo
+		if option, value, ok := strings.Cut(word, "="); ok {
+			return c.completeValue(option, value)
 		}
 		return startingWith(word, c.completeOption()), noFiles
 	}
@@ -117,6 +119,61 @@ func (c *Command) candidates(before []string, word string) ([]candidate, directi
 		return startingWith(word, all), directive
 	}
 	return nil, filesToo
+}
+
+// completeValue completes the value of an option. The scripts put the option before it, if
+// it is part of the word.
+func (c *Command) completeValue(option, value string) ([]candidate, directive) {
+	name, isOption := strings.CutPrefix(option, "-")
+	name = strings.TrimPrefix(name, "-")
+	f := c.Flags().Lookup(name)
+	if f == nil && len(name) == 1 {
+		f = c.Flags().ShorthandLookup(name)
+	}
+	if f == nil || !isOption {
+		return nil, filesToo
+	}
+	values := optionValues(f)
+	if values == nil {
+		return nil, filesToo
+	}
+	return startingWith(value, words(values)), noFiles
+}
+
+// optionValues are those that an option may have, nil when nobody can list them. One
+// with a value means the same in all commands that have it.
+func optionValues(f *pflag.Flag) []string {
+	if f.Value.Type() == "bool" {
+		return []string{"true", "false"}
+	}
+	switch f.Name {
+	case "cap":
+		return configs.CapabilityNames[:]
+	case "empty-ns":
+		return []string{"network"}
+	case "format":
+		return []string{"table", "json"}
+	case "log-format":
+		return []string{"text", "json"}
+	case "log-level":
+		return []string{"error", "warning", "info", "debug"}
+	case "manage-cgroups-mode":
+		return []string{"soft", "full", "strict", "ignore"}
+	case "network-lock":
+		return []string{"iptables", "nftables", "skip"}
+	case "rootless":
+		return []string{"true", "false", "auto"}
+	}
+	return nil
+}
+
+// words makes candidates without a description.
+func words(list []string) []candidate {
+	all := make([]candidate, len(list))
+	for i, word := range list {
+		all[i].word = word
+	}
+	return all
 }
 
 // startingWith keeps what word may become.
@@ -167,12 +224,20 @@ func (a *app) completeContainer(args []string) ([]candidate, directive) {
 	if len(args) > 0 {
 		return nil, noFiles
 	}
+	return a.completeContainers(nil)
+}
+
+// completeContainers completes each argument with an id that is not among them yet.
+func (a *app) completeContainers(args []string) ([]candidate, directive) {
 	states, err := a.list()
 	if err != nil {
 		return nil, noCompletion
 	}
 	ids := make([]candidate, 0, len(states))
 	for _, s := range states {
+		if slices.Contains(args, s.ID) {
+			continue
+		}
 		ids = append(ids, candidate{s.ID, string(s.Status)})
 	}
 	return ids, noFiles

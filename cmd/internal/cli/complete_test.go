@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // TestComplete asks as the completion scripts of all shells do.
@@ -56,6 +57,23 @@ func TestComplete(t *testing.T) {
 		{[]string{"h", "kil"}, "kill :4"},
 		{[]string{"help", "completion", "f"}, "fish :4"},
 		{[]string{"help", "bogus", ""}, ":4"},
+		{[]string{"--log-format", ""}, "text json :4"},
+		{[]string{"--log-level", "w"}, "warning :4"},
+		{[]string{"spec", "--rootless="}, "true false :4"},
+		{[]string{"exec", "-t=f"}, "false :4"},
+		{[]string{"-rootless=a"}, "auto :4"},
+		{[]string{"list", "--format", ""}, "table json :4"},
+		{[]string{"list", "-f", "j"}, "json :4"},
+		{[]string{"ps", "--format=j"}, "json :4"},
+		{[]string{"list", "--format", "table", "format", ""}, ":0"},
+		{[]string{"list", "--bogus", "format", ""}, ":0"},
+		{[]string{"state", "--format", ""}, ":0"},
+		{[]string{"exec", "-c", "CAP_SYS_A"}, "CAP_SYS_ADMIN :4"},
+		{[]string{"restore", "--network-lock", "n"}, "nftables :4"},
+		{[]string{"--root", root, "events", "box", ""}, ":4"},
+		{[]string{"kill", "box", "K"}, "KILL :4"},
+		{[]string{"kill", "-a", "box", "R"}, "RTMIN RTMAX :4"},
+		{[]string{"kill", "box", "KILL", ""}, ":4"},
 		{[]string{"mounts", ""}, "add remove :4"},
 		{[]string{"mounts", "r"}, "remove :4"},
 		{[]string{"mounts", "add", "box", ""}, ":0"},
@@ -101,6 +119,40 @@ func TestCandidatesOfOneLine(t *testing.T) {
 	a.writeCandidates([]candidate{{"a", "x\ny"}, {"b", ""}}, true)
 	if got := a.text.String(); got != "a\tx\nb\n" {
 		t.Errorf("writes %q", got)
+	}
+}
+
+// TestOptionValues: each value is one that the option's help tells of, and is taken.
+func TestOptionValues(t *testing.T) {
+	seen := map[string]bool{}
+	var visit func(c *Command)
+	visit = func(c *Command) {
+		c.Flags().VisitAll(func(f *pflag.Flag) {
+			for _, value := range optionValues(f) {
+				if f.Value.Type() == "bool" {
+					continue
+				}
+				seen[f.Name] = true
+				if f.Name != "cap" && f.Name != "rootless" && !strings.Contains(f.Usage, value) {
+					t.Errorf("%s: the help of --%s does not tell of %s: %s", c.Name(), f.Name, value, f.Usage)
+				}
+				if err := c.Flags().Set(f.Name, value); err != nil {
+					t.Errorf("%s: %v", c.Name(), err)
+				}
+			}
+		})
+		for _, child := range c.Commands() {
+			visit(child)
+		}
+	}
+	visit(Tree())
+	if len(seen) != 8 {
+		t.Errorf("there are options for %v", seen)
+	}
+	for _, name := range signalNames() {
+		if _, err := parseSignal(name); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

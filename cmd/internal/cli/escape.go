@@ -29,6 +29,33 @@ func message(text string) string {
 	return printable(text)
 }
 
+// oneLine is the text of err with what [errors.Join] has put on lines of their own on one.
+// Line breaks that are in what an error quotes stay what they are: see message.
+func oneLine(err error) string {
+	text := err.Error()
+	if !strings.Contains(text, "\n") {
+		return text
+	}
+	switch err := err.(type) { //nolint:errorlint // it is about the shape of the tree
+	case interface{ Unwrap() error }:
+		if inner := err.Unwrap(); inner != nil {
+			return strings.Replace(text, inner.Error(), oneLine(inner), 1)
+		}
+	case interface{ Unwrap() []error }:
+		var lines, flat []string
+		for _, part := range err.Unwrap() {
+			lines, flat = append(lines, part.Error()), append(flat, oneLine(part))
+		}
+		if text == strings.Join(lines, "\n") {
+			return strings.Join(flat, "; ")
+		}
+		for i, line := range lines {
+			text = strings.Replace(text, line, flat[i], 1)
+		}
+	}
+	return text
+}
+
 // printable escapes, as in a Go string literal, what is not a printable
 // character or no UTF-8.
 func printable(text string) string {

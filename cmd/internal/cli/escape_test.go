@@ -3,6 +3,8 @@
 package cli
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"unicode"
@@ -25,6 +27,27 @@ func TestPrintable(t *testing.T) {
 	for _, test := range tests {
 		if got := printable(test.in); got != test.want {
 			t.Errorf("printable(%q) = %q, want %q", test.in, got, test.want)
+		}
+	}
+}
+
+func TestOneLine(t *testing.T) {
+	a, b, quoted := errors.New("a"), errors.New("b"), errors.New("open x\ny: gone")
+	for _, test := range []struct {
+		in   error
+		want string
+	}{
+		{a, "a"},
+		{errors.Join(a, b), "a; b"},
+		{fmt.Errorf("both: %w", errors.Join(a, b)), "both: a; b"},
+		{errors.Join(fmt.Errorf("x: %w", errors.Join(a, b)), b), "x: a; b; b"},
+		{fmt.Errorf("%w, then %w", errors.Join(a, b), b), "a; b, then b"},
+		{quoted, "open x\ny: gone"},
+		{errors.Join(a, quoted), "a; open x\ny: gone"},
+		{fmt.Errorf("more: %w", quoted), "more: open x\ny: gone"},
+	} {
+		if got := oneLine(test.in); got != test.want {
+			t.Errorf("oneLine(%q) = %q, want %q", test.in, got, test.want)
 		}
 	}
 }

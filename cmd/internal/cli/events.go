@@ -28,7 +28,7 @@ the containers have stopped.`,
 			}
 			return a.arguments(1, math.MaxInt)(c, args)
 		},
-		complete: a.completeContainer,
+		complete: a.completeContainers,
 		run: func(ids []string) error {
 			if interval <= 0 {
 				return errors.New("duration interval must be greater than 0")

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/spf13/pflag"
@@ -90,10 +91,13 @@ func (o *execOptions) declare(f *pflag.FlagSet) {
 
 // exec runs the program and returns the exit status.
 func (a *app) exec(id string, command []string, o *execOptions, flags *pflag.FlagSet) (int, error) {
-	// The start of a paused one waits until somebody resumes the container. Until then
-	// signals are berth's own.
+	// The writer of a pipe may keep berth waiting, and the start of a paused process waits
+	// until somebody resumes the container. Until then signals are berth's own.
+	document, err := o.document()
+	if err != nil {
+		return 0, err
+	}
 	var caught *signals.Caught
-	var err error
 	if !o.detach && !o.ignorePaused {
 		if caught, err = catchEarly(); err != nil {
 			return 0, err
@@ -103,7 +107,7 @@ func (a *app) exec(id string, command []string, o *execOptions, flags *pflag.Fla
 	if err != nil {
 		return 0, err
 	}
-	process, err := a.execProcess(c, command, o, flags)
+	process, err := a.execProcess(c, document, command, o, flags)
 	if err != nil {
 		return 0, err
 	}
@@ -159,9 +163,21 @@ func (a *app) execForeground(c *libcontainer.Container, process *configs.Process
 	return status, errors.Join(err, t.drain())
 }
 
-// execProcess makes the plan of the program: the container's process or a document, and
+// document is what --process names, nil without.
+func (o *execOptions) document() (*specs.Process, error) {
+	if o.process == "" {
+		return nil, nil
+	}
+	p, err := specconv.LoadProcess(o.process)
+	if err != nil {
+		return nil, fmt.Errorf("--process: %w", err)
+	}
+	return p, nil
+}
+
+// execProcess makes the plan of the program: the container's process or the document, and
 // what the command line changes of it.
-func (a *app) execProcess(c *libcontainer.Container, command []string, o *execOptions, flags *pflag.FlagSet) (*configs.Process, error) {
+func (a *app) execProcess(c *libcontainer.Container, document *specs.Process, command []string, o *execOptions, flags *pflag.FlagSet) (*configs.Process, error) {
 	text, err := c.ProcessDocument()
 	if err != nil {
 		return nil, err
@@ -170,11 +186,7 @@ func (a *app) execProcess(c *libcontainer.Container, command []string, o *execOp
 	if err != nil {
 		return nil, fmt.Errorf("the container's process: %w", err)
 	}
-	if o.process != "" {
-		document, err := specconv.LoadProcess(o.process)
-		if err != nil {
-			return nil, fmt.Errorf("--process: %w", err)
-		}
+	if document != nil {
 		specconv.InheritProcess(document, p)
 		p = document
 	} else {
@@ -200,6 +212,9 @@ func (o *execOptions) apply(p *specs.Process, given func(option string) bool) er
 		p.NoNewPrivileges = o.noNewPrivs
 	}
 	if o.cwd != "" {
+		if o.cwd[0] != '/' {
+			return fmt.Errorf("--cwd: Cwd must be an absolute path: %q", o.cwd)
+		}
 		p.Cwd = o.cwd
 	}
 	if o.processLabel != "" {
@@ -208,8 +223,11 @@ func (o *execOptions) apply(p *specs.Process, given func(option string) bool) er
 	if o.apparmor != "" {
 		p.ApparmorProfile = o.apparmor
 	}
+	if err := checkEnv(o.env); err != nil {
+		return err
+	}
 	p.Env = append(p.Env, o.env...)
-	if given("user") {
+	if o.user != "" {
 		uid, gid, hasGID, err := specconv.ParseUser(o.user)
 		if err != nil {
 			return fmt.Errorf("--user: %w", err)
@@ -228,6 +246,20 @@ func (o *execOptions) apply(p *specs.Process, given func(option string) bool) er
 	if len(o.caps) > 0 {
 		if err := specconv.AddCapabilities(p, o.caps); err != nil {
 			return fmt.Errorf("--cap: %w", err)
+		}
+	}
+	return nil
+}
+
+// checkEnv finds what is wrong before it gets a number in process.env, which would be that
+// of no list that the caller has seen.
+func checkEnv(env []string) error {
+	for _, v := range env {
+		switch strings.IndexByte(v, '=') {
+		case -1:
+			return fmt.Errorf("--env: missing '=': %q", v)
+		case 0:
+			return fmt.Errorf("--env: the name must not be empty: %q", v)
 		}
 	}
 	return nil

@@ -38,6 +38,10 @@ func TestExecOptionsChangeTheProcess(t *testing.T) {
 	if err := o.apply(p, f.Changed); err != nil || !reflect.DeepEqual(p, before()) {
 		t.Errorf("no options changed it to %+v, %v", p, err)
 	}
+	o, f = parsed(t, "-u", "", "--cwd", "", "ID")
+	if err := o.apply(p, f.Changed); err != nil || p.User.UID != 1 || p.Cwd != "/" {
+		t.Errorf("empty options changed it to %+v, %v", p, err)
+	}
 	o, f = parsed(t, "-u", "7", "ID")
 	if err := o.apply(p, f.Changed); err != nil || p.User.UID != 7 || p.User.GID != 2 {
 		t.Errorf("a user without a group changed it to %+v, %v", p.User, err)
@@ -57,7 +61,9 @@ func TestExecOptionsChangeTheProcess(t *testing.T) {
 	if want := []string{"ID", "--cwd", "/no"}; !slices.Equal(f.Args(), want) {
 		t.Errorf("arguments %q, want %q", f.Args(), want)
 	}
-	for _, argv := range [][]string{{"-u", ""}, {"-u", "x"}, {"-g", "4294967295"}, {"-c", "NOPE"}} {
+	for _, argv := range [][]string{
+		{"-u", "x"}, {"-g", "4294967295"}, {"-c", "NOPE"}, {"-e", "A"}, {"-e", "=x"}, {"-e", ""}, {"--cwd", "c"},
+	} {
 		o, f := parsed(t, argv...)
 		if err := o.apply(before(), f.Changed); err == nil || !strings.HasPrefix(err.Error(), "--") {
 			t.Errorf("%q: error %v", argv, err)

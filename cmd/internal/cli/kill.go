@@ -19,10 +19,10 @@ func (a *app) killCommand() *Command {
 with or without SIG, in any case; RTMIN+n and RTMAX-n are names, too. The default
 is TERM.`,
 		args:     a.arguments(1, 2),
-		complete: a.completeContainer,
+		complete: a.completeKill,
 		run: func(args []string) error {
 			name := "TERM"
-			if len(args) > 1 {
+			if len(args) > 1 && args[1] != "" {
 				name = args[1]
 			}
 			sig, err := parseSignal(name)
@@ -65,4 +65,12 @@ func (a *app) killMatching(pattern string, sig unix.Signal, all bool) error {
 		}
 		return err
 	})
+}
+
+// completeKill completes the container and the signal.
+func (a *app) completeKill(args []string) ([]candidate, directive) {
+	if len(args) == 1 {
+		return words(signalNames()), noFiles
+	}
+	return a.completeContainer(args)
 }

@@ -49,7 +49,7 @@ func newLogger(stderr io.Writer) *logger {
 // configure applies the global options.
 func (l *logger) configure(g *globalOptions) error {
 	switch g.logFormat {
-	case "text":
+	case "", "text":
 	case "json":
 		l.logrus.Formatter = &logrus.JSONFormatter{TimestampFormat: time.RFC3339}
 	default:
@@ -116,7 +116,7 @@ func (l *logger) flush() {
 // fatal logs the error that ends the command. Engines read the log file, people
 // and some engines read stderr: with a log file it goes to both.
 func (l *logger) fatal(err error) {
-	text := message(err.Error())
+	text := message(oneLine(err))
 	l.logrus.Error(text)
 	if l.file != nil {
 		// A failure to write to stderr has nowhere left to be reported.

@@ -117,6 +117,18 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
+// TestNoLogFormat: engines and scripts may pass on what nobody has set.
+func TestNoLogFormat(t *testing.T) {
+	var stderr bytes.Buffer
+	l := newLogger(&stderr)
+	if err := l.configure(&globalOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if l.fatal(errors.New("e")); !strings.Contains(stderr.String(), "level=error msg=e") {
+		t.Errorf("line %q", stderr.String())
+	}
+}
+
 func TestConfigureErrors(t *testing.T) {
 	tests := []struct {
 		options globalOptions

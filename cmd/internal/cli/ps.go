@@ -59,7 +59,9 @@ func (a *app) printProcesses(pids []int, options []string) error {
 	ps.Stderr = &stderr
 	out, err := ps.Output()
 	if err != nil {
-		return fmt.Errorf("ps: %w: %s", err, strings.TrimSpace(stderr.String()))
+		// What follows the first line is how to use ps.
+		reason, _, _ := strings.Cut(strings.TrimSpace(stderr.String()), "\n")
+		return fmt.Errorf("ps: %w: %s", err, reason)
 	}
 	table, err := filterProcesses(string(out), pids)
 	if err != nil {

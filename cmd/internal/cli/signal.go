@@ -36,6 +36,17 @@ func parseSignal(text string) (unix.Signal, error) {
 	return 0, fmt.Errorf("unknown signal %q", text)
 }
 
+// signalNames are the names of signal(7) without SIG, in the order of the numbers.
+func signalNames() []string {
+	names := make([]string, 0, sigRTMin)
+	for sig := unix.Signal(1); sig < sigRTMin; sig++ {
+		if name := unix.SignalName(sig); name != "" {
+			names = append(names, strings.TrimPrefix(name, "SIG"))
+		}
+	}
+	return append(names, "RTMIN", "RTMAX")
+}
+
 // signalAlias maps the second names of signal(7) to the first.
 func signalAlias(name string) string {
 	switch name {

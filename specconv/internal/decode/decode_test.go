@@ -188,6 +188,24 @@ func TestErrors(t *testing.T) {
 	}
 }
 
+func TestResourcesNull(t *testing.T) {
+	for _, document := range []string{"null", " null\n"} {
+		r, err := Resources(document)
+		if err != nil || !reflect.DeepEqual(r, new(specs.LinuxResources)) {
+			t.Errorf("%q: %+v, %v", document, r, err)
+		}
+	}
+	for document, want := range map[string]string{
+		"nul":     `line 1, column 4: unexpected end of the file, expected "null"`,
+		"null {}": `line 1, column 6: invalid character '{', expected the end of the file`,
+		"[]":      `line 1, column 1: expected an object, found an array`,
+	} {
+		if _, err := Resources(document); err == nil || err.Error() != want {
+			t.Errorf("%q: error %v, want %s", document, err, want)
+		}
+	}
+}
+
 // BenchmarkSpec is the steady state; what counts for a runtime is the first
 // decode of a process, which is dominated by page faults.
 func BenchmarkSpec(b *testing.B) {

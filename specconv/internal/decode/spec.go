@@ -34,11 +34,12 @@ func Process(document string) (*specs.Process, error) {
 	return p, nil
 }
 
-// Resources reads a document that is linux.resources alone. Errors are as Spec's.
+// Resources reads a document that is linux.resources alone. Errors are as Spec's. A null
+// is what an encoder makes of no resources at all.
 func Resources(document string) (*specs.LinuxResources, error) {
 	d := &decoder{text: document}
 	r := new(specs.LinuxResources)
-	if err := d.whole(func() error { return object(d, r, resourcesFields) }); err != nil {
+	if err := d.wholeOrNull(func() error { return object(d, r, resourcesFields) }); err != nil {
 		return nil, err
 	}
 	return r, nil
@@ -74,6 +75,11 @@ func (d *decoder) whole(read func() error) error {
 	if err := d.notNull("an object"); err != nil {
 		return err
 	}
+	return d.wholeOrNull(read)
+}
+
+// wholeOrNull is whole for a document that may be null.
+func (d *decoder) wholeOrNull(read func() error) error {
 	err := read()
 	if err == nil {
 		err = d.end()

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestRemoveTree(t *testing.T) {
+	dir := t.TempDir()
+	if err := removeTree(filepath.Join(dir, "nothing")); err != nil {
+		t.Errorf("of what is not there: %v", err)
+	}
+	tree, kept := filepath.Join(dir, "tree"), filepath.Join(dir, "kept")
+	for _, d := range []string{filepath.Join(tree, "a", "b"), kept} {
+		if err := os.MkdirAll(d, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// More names than one call of the kernel tells.
+	for i := range 200 {
+		for _, d := range []string{tree, filepath.Join(tree, "a", "b")} {
+			if err := os.WriteFile(filepath.Join(d, fmt.Sprintf("a file with a name of some length %d", i)), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := errors.Join(os.WriteFile(filepath.Join(kept, "x"), nil, 0o600), os.Symlink(kept, filepath.Join(tree, "link"))); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mkfifo(filepath.Join(tree, "a", "fifo"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := removeTree(tree); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Lstat(tree); !os.IsNotExist(err) {
+		t.Errorf("still there: %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(kept, "x")); err != nil {
+		t.Errorf("a link was followed: %v", err)
+	}
+	if err := removeTree(filepath.Join(kept, "x")); !errors.Is(err, unix.ENOTDIR) {
+		t.Errorf("of a file: %v", err)
+	}
+}
