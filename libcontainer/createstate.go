@@ -87,6 +87,20 @@ func (cr *creation) planCgroup() error {
 	return cr.saved.write(cr.dir)
 }
 
+// warnSubgroup drops a subgroup where there is no cgroup v2 to have it, with a warning. It
+// is no error: who asks for one need not know which of the two the host has.
+func (cr *creation) warnSubgroup() error {
+	if cr.cfg.Cgroup.Subgroup == "" {
+		return nil
+	}
+	mode, err := cgroups.DetectMode()
+	if err == nil && mode != cgroups.Unified {
+		cr.cfg.Cgroup.Subgroup = ""
+		cr.opts.Log.Warnf(`annotations["run.oci.systemd.subgroup"]: ignored, since it needs cgroup v2`)
+	}
+	return err
+}
+
 // hookState is what hooks get on their standard input.
 func (cr *creation) hookState(status specs.ContainerState) *specs.State {
 	return &specs.State{

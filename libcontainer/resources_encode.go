@@ -92,14 +92,9 @@ func (e *stateEncoder) optionalFlag(name string, value *bool) {
 
 // rare leaves it to encoding/json.
 func (e *stateEncoder) rare(name string, value any, set bool) {
-	if !set {
-		return
+	if set {
+		e.any(name, value)
 	}
-	data, err := json.Marshal(value)
-	if err != nil && e.err == nil {
-		e.err = err
-	}
-	e.raw(name, data)
 }
 
 // raw appends what is JSON already, and leaves out what is empty.

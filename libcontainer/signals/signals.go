@@ -31,7 +31,19 @@ var (
 )
 
 // queue is the pipe. Like the dispositions of signals it is the process's.
-var queue = sync.OnceValues(func() (readEnd int, err error) {
+var queue struct {
+	once    sync.Once
+	readEnd int
+	err     error
+}
+
+// openQueue makes the pipe, the first time.
+func openQueue() (readEnd int, err error) {
+	queue.once.Do(func() { queue.readEnd, queue.err = makeQueue() })
+	return queue.readEnd, queue.err
+}
+
+func makeQueue() (readEnd int, err error) {
 	var p [2]int
 	if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
 		return -1, fmt.Errorf("pipe for signals: %w", err)
@@ -42,7 +54,7 @@ var queue = sync.OnceValues(func() (readEnd int, err error) {
 	}
 	writeEnd, ownPID = int32(p[1]), int32(unix.Getpid())
 	return p[0], nil
-})
+}
 
 // Caught are signals that are kept instead of doing what they do by default.
 type Caught struct {
@@ -64,7 +76,7 @@ func Catch(list ...unix.Signal) (*Caught, error) {
 	if handlerPC == 0 {
 		return nil, errors.New("signals: no handler for this architecture")
 	}
-	readEnd, err := queue()
+	readEnd, err := openQueue()
 	if err != nil {
 		return nil, err
 	}

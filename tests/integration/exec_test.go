@@ -12,7 +12,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/berth-run/berth/tests/internal/bundle"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
@@ -396,129 +395,6 @@ func TestExecContainerEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	res.code(128 + 9)
-}
-
-func TestExecUserNamespace(t *testing.T) {
-	c := newContainer(t).userNamespace()
-	c.running()
-	s := c.execStatus("-u", "1000:1001")
-	want(t, "Uid", s["Uid"], "1000 1000 1000 1000")
-	want(t, "Gid", s["Gid"], "1001 1001 1001 1001")
-	want(t, "map", squeeze(c.execOut(c.id, "cat", "/proc/self/uid_map")), "0 100000 65536")
-	want(t, "capabilities", c.execStatus()["CapEff"], capMask(t, bundle.Capabilities()...))
-	c.command("exec", "-u", "70000", c.id, "true").fails("", "")
-}
-
-// TestExecHostNamespaces: what the container shares with the host, exec shares too.
-func TestExecHostNamespaces(t *testing.T) {
-	c := newContainer(t).without(specs.PIDNamespace, specs.NetworkNamespace, specs.UTSNamespace)
-	c.spec.Hostname = ""
-	c.running()
-	for _, ns := range []string{"pid", "net", "uts"} {
-		own, err := os.Readlink("/proc/self/ns/" + ns)
-		if err != nil {
-			t.Fatal(err)
-		}
-		want(t, ns+" namespace", c.execOut(c.id, "readlink", "/proc/self/ns/"+ns), own)
-	}
-}
-
-func TestExecNoMountNamespace(t *testing.T) {
-	c := newContainer(t).without(specs.MountNamespace)
-	c.spec.Mounts, c.spec.Linux.MaskedPaths, c.spec.Linux.ReadonlyPaths = nil, nil, nil
-	waitUp := c.long()
-	c.create().start()
-	waitUp()
-	want(t, "file of the root", c.execOut(c.id, "ls", "-d", "/ready"), "/ready")
-	want(t, "file of the root, with HOME", c.execOut("--env", "HOME=/", c.id, "ls", "-d", "/ready"), "/ready")
-}
-
-func TestExecTimeNamespace(t *testing.T) {
-	c := newContainer(t).namespace(specs.TimeNamespace, "").running()
-	want(t, "time namespace", c.execOut(c.id, "readlink", "/proc/self/ns/time"), c.execOut(c.id, "readlink", "/proc/1/ns/time"))
-}
-
-func TestExecKeyring(t *testing.T) {
-	c := newContainer(t)
-	if _, err := os.Stat("/proc/keys"); err != nil {
-		require(t, false, "keyrings in the kernel")
-	}
-	c.running()
-	if out := c.execOut(c.id, "cat", "/proc/keys"); !strings.Contains(out, c.id) {
-		t.Errorf("not the container's session keyring: %q", out)
-	}
-}
-
-// TestExecSeccomp: no process of the container goes without its filter, also when the
-// bundle is gone.
-func TestExecSeccomp(t *testing.T) {
-	for name, nnp := range map[string]bool{"no_new_privs": true, "capabilities": false} {
-		t.Run(name, func(t *testing.T) {
-			c := newContainer(t)
-			c.spec.Process.NoNewPrivileges = nnp
-			errno := uint(unix.EXDEV)
-			c.spec.Linux.Seccomp = &specs.LinuxSeccomp{
-				DefaultAction: specs.ActAllow,
-				Syscalls:      []specs.LinuxSyscall{{Names: []string{"mkdir", "mkdirat"}, Action: specs.ActErrno, ErrnoRet: &errno}},
-			}
-			c.running()
-			want(t, "filter", c.execStatus()["Seccomp"], "2")
-			if r := c.command("exec", c.id, "mkdir", "/new"); r.status == 0 || !strings.Contains(r.stderr, "ross-device link") {
-				t.Errorf("mkdir: status %d, %q", r.status, r.stderr)
-			}
-		})
-	}
-}
-
-// TestExecSeccompAgent: each process has a listener of its own.
-func TestExecSeccompAgent(t *testing.T) {
-	c := newContainer(t)
-	a := newAgent(c, refuse)
-	a.notify(c, "mkdir", "mkdirat")
-	c.running()
-	a.state()
-	pidFile := c.path("exec.pid")
-	r := c.command("exec", "--pid-file", pidFile, c.id, "mkdir", "/new")
-	if r.status == 0 || !strings.Contains(r.stderr, "ross-device link") {
-		t.Errorf("mkdir: status %d, %q", r.status, r.stderr)
-	}
-	got := a.state()
-	pid, err := strconv.Atoi(readFile(t, pidFile))
-	if err != nil || got.Pid != pid || got.State.Status != specs.StateRunning || got.State.Pid != c.pid || got.Metadata != "some\nmetadata" {
-		t.Errorf("the agent was told %s; want pid %d (%v) in a running container of pid %d", marshal(t, got), pid, err, c.pid)
-	}
-}
-
-// TestExecAffinity: the list of CPUs is for what exec adds, and the caller's is not.
-func TestExecAffinity(t *testing.T) {
-	c := newContainer(t).running()
-	wide := c.execOut(c.id, "grep", "Cpus_allowed_list", "/proc/self/status")
-	require(t, !strings.HasSuffix(wide, "\t0"), "two CPUs")
-	r := c.shell(`exec taskset -c 0 "$@"`, suite.runtime, "--root", c.state, "exec", c.id, "grep", "Cpus_allowed_list", "/proc/self/status").must()
-	want(t, "CPUs", strings.TrimSpace(r.out), wide)
-	p := &specs.Process{
-		Args: []string{"grep", "Cpus_allowed_list", "/proc/self/status"}, Cwd: "/", Env: []string{"PATH=/bin:/usr/bin"},
-		ExecCPUAffinity: &specs.CPUAffinity{Initial: "0", Final: "1"},
-	}
-	want(t, "final CPUs", squeeze(c.execOut("-p", c.process(p), c.id)), "Cpus_allowed_list: 1")
-	p.ExecCPUAffinity = &specs.CPUAffinity{Initial: "0-1", Final: "4000"}
-	c.command("exec", "-p", c.process(p), c.id).fails("process.execCPUAffinity.final", "")
-	p.ExecCPUAffinity = &specs.CPUAffinity{Initial: "4000"}
-	c.command("exec", "-p", c.process(p), c.id).fails("process.execCPUAffinity.initial", "")
-}
-
-func TestExecPriorities(t *testing.T) {
-	c := newContainer(t)
-	c.spec.Process.Scheduler = &specs.Scheduler{Policy: specs.SchedBatch, Nice: 3}
-	c.running()
-	// The nice value, field 19 of stat, and the policy, field 41.
-	want(t, "priorities", c.execOut(c.id, "sh", "-c", "cut -d ' ' -f 19,41 /proc/self/stat"), "3 3")
-}
-
-// TestExecDumpable: the process can look at itself, whatever it was before.
-func TestExecDumpable(t *testing.T) {
-	c := newContainer(t).running()
-	want(t, "own files", c.execOut("-u", "1000:1000", c.id, "sh", "-c", "readlink /proc/self/exe >/dev/null && cat /proc/self/environ >/dev/null && echo yes"), "yes")
 }
 
 // TestExecMany at the same time.

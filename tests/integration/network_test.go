@@ -3,7 +3,6 @@
 package integration
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -329,109 +328,6 @@ func TestNetworkNeedsNamespace(t *testing.T) {
 	want(t, "interfaces of the host", interfaces(t, 0), "")
 }
 
-// TestNetworkHooks: createRuntime hooks find it complete and are told of it, and one that
-// fails has it removed, with the bridge.
-func TestNetworkHooks(t *testing.T) {
-	c := newContainer(t)
-	ownHost(t)
-	c.network(`[{"bridge": "br0", "create": true, "addresses": ["10.88.0.2/24"], "gateways": ["10.88.0.1"]}]`)
-	c.spec.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{{Path: "/bin/sh", Args: []string{
-		"sh", "-c", `cat >` + c.path("state.json") + `; busybox ping -c 1 -W 5 10.88.0.2 >` + c.path("ping") + `; exit 1`,
-	}, Env: []string{"PATH=/usr/bin:/bin:/usr/sbin:/sbin"}}}}
-	c.refuses("hooks.createRuntime[0]")
-	settled(t, "")
-	said, err := os.ReadFile(c.path("ping"))
-	if err != nil || !strings.Contains(string(said), "bytes from 10.88.0.2") {
-		t.Errorf("ping: %q, %v", said, err)
-	}
-	state, err := os.ReadFile(c.path("state.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var s specs.State
-	if err := json.Unmarshal(state, &s); err != nil {
-		t.Fatal(err)
-	}
-	checkNetworkStatus(t, s.Annotations)
-}
-
-func checkNetworkStatus(t *testing.T, annotations map[string]string) {
-	t.Helper()
-	var status struct {
-		Version    int
-		Interfaces []struct {
-			Name, MAC, Bridge, HostName string
-			Addresses                   []string
-		}
-	}
-	text := annotations["run.berth.network.status"]
-	if err := json.Unmarshal([]byte(text), &status); err != nil {
-		t.Fatalf("%v in %q", err, text)
-	}
-	if len(status.Interfaces) != 1 || status.Version != 1 {
-		t.Fatalf("status %s", text)
-	}
-	i := status.Interfaces[0]
-	if i.Name != "eth0" || i.Bridge != "br0" || len(i.MAC) != 17 || !strings.HasPrefix(i.HostName, "bt") || strings.Join(i.Addresses, " ") != "10.88.0.2/24" {
-		t.Errorf("status %s", text)
-	}
-}
-
-// TestNetworkStatus: state and list tell the addresses, events the traffic as the container
-// sees it.
-func TestNetworkStatus(t *testing.T) {
-	c := newContainer(t)
-	ownHost(t)
-	c.network(`[{"bridge": "br0", "create": true, "addresses": ["10.88.0.2/24"], "gateways": ["10.88.0.1"]}]`).create()
-	checkNetworkStatus(t, c.stateJSON().Annotations)
-	var list []specs.State
-	if err := json.Unmarshal([]byte(c.command("list", "--format", "json").must().out), &list); err != nil || len(list) != 1 {
-		t.Fatalf("%v, %+v", err, list)
-	}
-	checkNetworkStatus(t, list[0].Annotations)
-	const size = 10000
-	// Fragments to the container and back again, and what is asked for before them.
-	ping(t, 0, "-s", fmt.Sprint(size), "10.88.0.2")
-	ip(t, c.pid, "link set eth0 down") // nothing more comes
-	var e struct {
-		Data struct {
-			Interfaces []map[string]any `json:"network_interfaces"`
-		}
-	}
-	out := c.command("events", "--stats", c.id).must().out
-	if err := json.Unmarshal([]byte(out), &e); err != nil || len(e.Data.Interfaces) != 1 {
-		t.Fatalf("%v in %s", err, out)
-	}
-	inside := func(file string) string {
-		data, err := exec.Command("nsenter", fmt.Sprintf("--net=/proc/%d/ns/net", c.pid), "cat", "/proc/net/dev").Output()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for line := range strings.Lines(string(data)) {
-			if name, rest, _ := strings.Cut(strings.TrimSpace(line), ":"); name == "eth0" {
-				return strings.Fields(rest)[map[string]int{"rx": 0, "tx": 8}[file]]
-			}
-		}
-		return ""
-	}
-	n := e.Data.Interfaces[0]
-	if name, _ := n["Name"].(string); !strings.HasPrefix(name, "bt") {
-		t.Errorf("name %v", n["Name"])
-	}
-	for key, direction := range map[string]string{"RxBytes": "rx", "TxBytes": "tx"} {
-		bytes, _ := n[key].(float64)
-		if bytes < size {
-			t.Errorf("%s is %v, less than was sent", key, n[key])
-		}
-		want(t, key, fmt.Sprint(int64(bytes)), inside(direction))
-	}
-	for _, key := range []string{"RxPackets", "RxErrors", "RxDropped", "TxPackets", "TxErrors", "TxDropped"} {
-		if _, ok := n[key].(float64); !ok {
-			t.Errorf("no %s in %v", key, n)
-		}
-	}
-}
-
 // TestNetworkNames: /etc/hosts and /etc/resolv.conf are there when asked for, in a root
 // file system that is read-only and has none, and the image is not changed.
 func TestNetworkNames(t *testing.T) {
@@ -489,64 +385,4 @@ func TestNetworkInUserNamespace(t *testing.T) {
 	c.args("cat", "/etc/hosts").annotate("run.berth.network", `{"version": 1, "interfaces": [{"bridge": "br0", "create": true, "addresses": ["10.88.0.2/24"], "gateways": ["10.88.0.1"]}], "hosts": []}`).create()
 	ping(t, c.pid, "10.88.0.1")
 	c.start().wait()
-}
-
-// TestNetworkKilled: a create that is killed between any two requests to the kernel leaves
-// nothing that delete --force does not find, and does not stand in the way of the next.
-func TestNetworkKilled(t *testing.T) {
-	_, err := exec.LookPath("strace")
-	require(t, err == nil, "strace")
-	c := newContainer(t)
-	ownHost(t)
-	ip(t, 0, "link add br0 type bridge", "link set br0 up")
-	c.network(`[{"bridge": "br0", "hostName": "web0", "addresses": ["10.88.0.2/24", "fd00::2/64"]}, {"bridge": "br0", "hostName": "web1"}]`)
-	killed := 0
-	for _, call := range []string{"sendto", "recvfrom"} {
-		for n := 1; n <= 8; n++ {
-			c.write()
-			r, err := c.finish(c.exec(nil, "strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", "trace="+call,
-				"-e", fmt.Sprintf("inject=%s:signal=SIGKILL:when=%d", call, n), suite.runtime, "--root", c.state, "create", c.id))
-			if err != nil {
-				t.Fatal(err)
-			}
-			// With -D it is not strace's: one that lives on with init does not count.
-			if r.status == -int(unix.SIGKILL) {
-				killed++
-			}
-			c.command("delete", "--force", c.id).must()
-			settled(t, "br0")
-		}
-	}
-	if killed < 4 {
-		t.Errorf("only %d creates were killed", killed)
-	}
-	c.create()
-	want(t, "interfaces of the host", interfaces(t, 0), "br0 web0 web1")
-}
-
-// TestNetworkKilledLater: the same for one that has its network and waits for a hook.
-func TestNetworkKilledLater(t *testing.T) {
-	c := newContainer(t)
-	ownHost(t)
-	fifo := c.path("fifo")
-	if err := unix.Mkfifo(fifo, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	c.spec.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c", "echo >" + fifo + "; read x <" + fifo}}}}
-	c.network(`[{"bridge": "br0", "create": true, "addresses": ["10.88.0.2/24"]}]`).write()
-	r := c.launch(nil, "create", c.id)
-	if _, err := os.ReadFile(fifo); err != nil {
-		t.Fatal(err)
-	}
-	if err := r.cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := c.finish(r); err != nil {
-		t.Fatal(err)
-	}
-	c.command("delete", "--force", c.id).must()
-	settled(t, "br0")
-	if err := os.WriteFile(fifo, []byte("\n"), 0); err != nil {
-		t.Fatal(err)
-	}
 }

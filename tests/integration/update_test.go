@@ -48,13 +48,15 @@ func base() *specs.LinuxResources {
 
 // baseLimits are their texts, of those that a test changes.
 func baseLimits() (v1, v2 limits) {
-	return limits{
+	v1 = limits{
 		"memory/memory.limit_in_bytes": "67108864", "memory/memory.memsw.limit_in_bytes": "134217728",
 		"memory/memory.soft_limit_in_bytes": "16777216", "cpu/cpu.shares": "333", "cpu/cpu.cfs_quota_us": "40000",
 		"cpu/cpu.cfs_period_us": "80000", "pids/pids.max": "42",
-	}, limits{
+	}
+	v2 = limits{
 		"memory.max": "67108864", "memory.swap.max": "67108864", "memory.low": "16777216", "cpu.max": "40000 80000", "pids.max": "42",
 	}
+	return v1, v2
 }
 
 func TestUpdateFlags(t *testing.T) {

@@ -63,10 +63,7 @@ func (a *app) printList(states []*libcontainer.State, format string, quiet bool)
 	if format == "table" {
 		return writeTable(a.stdout, states)
 	}
-	if len(states) == 0 {
-		states = nil // prints "null", as runc does
-	}
-	text, err := json.Marshal(states)
+	text, err := json.Marshal(states) // "null" when there are none, as runc has it
 	if err != nil {
 		return fmt.Errorf("encode JSON: %w", err)
 	}

@@ -5,6 +5,8 @@ package cli
 import (
 	"bytes"
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -68,6 +70,29 @@ func TestWriteTable(t *testing.T) {
 		"a-rather-long-name   4194304     running     /evil\\x1b[2J   2026-01-02T03:04:05.000000006Z   root\n"
 	if b.String() != want {
 		t.Errorf("table\n%s\nwant\n%s", b.String(), want)
+	}
+}
+
+// TestPrintEmptyList: scripts know runc's "null".
+func TestPrintEmptyList(t *testing.T) {
+	out, err := os.Create(filepath.Join(t.TempDir(), "out"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	a := newApp("berth", nil, out, nil)
+	a.global.root = t.TempDir()
+	states, err := a.list()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, quiet := range []bool{false, true} {
+		if err := a.printList(states, "json", quiet); err != nil {
+			t.Error(err)
+		}
+	}
+	if got, err := os.ReadFile(out.Name()); err != nil || string(got) != "null\n" {
+		t.Errorf("got %q, %v", got, err)
 	}
 }
 

@@ -26,6 +26,8 @@ func TestRestoring(t *testing.T) {
 		{"io.max", "8:0 rbps=2 wbps=max riops=max wiops=max", []string{"8:0 rbps=1"}, []string{"8:0 rbps=2 wbps=max riops=max wiops=max"}},
 		{"io.max", "8:16 rbps=2", []string{"8:1 rbps=1"}, []string{"8:16 rbps=2", "8:1 rbps=max wbps=max riops=max wiops=max"}},
 		{"io.bfq.weight", "default 100", []string{"default 200"}, []string{"default 100"}},
+		{"io.bfq.weight", "default 100", []string{"8:0 200"}, []string{"default 100", "8:0 default"}},
+		{"io.weight", "default 100\n8:16 50", []string{"8:0 200", "8:16 9"}, []string{"default 100", "8:16 50", "8:0 default"}},
 		{"blkio.throttle.read_bps_device", "8:0 5", []string{"8:0 7", "8:1 7"}, []string{"8:0 5", "8:1 0"}},
 		{"rdma.max", "", []string{"mlx0 hca_handle=1"}, []string{"mlx0 hca_handle=max hca_object=max"}},
 	} {

@@ -225,6 +225,7 @@ func TestMounted(t *testing.T) {
 		{Point: "/sys/fs/cgroup/cpuacct,cpu", Root: "/docker/id", Options: "rw,cpuacct,cpu"},
 		{Point: "/sys/fs/cgroup/systemd", Root: "/docker/id", Options: "rw,xattr,name=systemd"},
 		{Point: "/cg/pids", Root: "/docker/id", Options: "rw,pids"},
+		{Point: "/sys/fs/cgroup/other", Root: "/", V2: true},
 		{Point: "/sys/fs/cgroup/unified", Root: "/", V2: true},
 	}
 	for _, c := range []struct {
