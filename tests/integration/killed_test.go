@@ -14,13 +14,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// killedAt runs a command of the runtime that is killed when one of its threads, or init,
-// makes its nth system call of a kind; killed is false when none makes so many. With alone
+// injected runs a command of the runtime to which something happens, in the words of
+// strace, when one of its threads, or init, makes its nth system call of a kind. With alone
 // only the main thread's count.
-func (c *container) killedAt(kind string, n int, alone bool, args ...string) (killed bool) {
+func (c *container) injected(what, kind string, n int, alone bool, args ...string) *result {
 	c.t.Helper()
 	// With -D the runtime is the child, as without strace.
-	strace := []string{"-D", "-qq", "-o", "/dev/null", "-e", "trace=" + kind, "-e", fmt.Sprintf("inject=%s:signal=SIGKILL:when=%d", kind, n)}
+	strace := []string{"-D", "-qq", "-o", "/dev/null", "-e", "trace=" + kind, "-e", fmt.Sprintf("inject=%s:%s:when=%d", kind, what, n)}
 	if !alone {
 		strace = append(strace, "-f")
 	}
@@ -28,6 +28,13 @@ func (c *container) killedAt(kind string, n int, alone bool, args ...string) (ki
 	if err != nil {
 		c.t.Fatal(err)
 	}
+	return r
+}
+
+// killedAt is injected with a kill; killed is false when there are fewer calls.
+func (c *container) killedAt(kind string, n int, alone bool, args ...string) (killed bool) {
+	c.t.Helper()
+	r := c.injected("signal=SIGKILL", kind, n, alone, args...)
 	if r.status != 0 && r.status != -int(unix.SIGKILL) && (alone || strings.Count(r.stderr, "\n") > 1) {
 		c.t.Errorf("%s: status %d: %s", r.what, r.status, r.stderr)
 	}
@@ -166,9 +173,8 @@ func TestKilledCheckpoint(t *testing.T) {
 	})
 }
 
-// test kills the command at each kind of system call, which are expressions of strace: at
-// the first, the third, and so on.
-func (k *killedCommand) test(c *container, kinds ...string) {
+// prepare makes the files that commands want, and tells the command line.
+func (k *killedCommand) prepare(c *container) []string {
 	c.t.Helper()
 	for name, text := range map[string]string{
 		"limits.json": `{"cpu": {}}`,
@@ -184,6 +190,14 @@ func (k *killedCommand) test(c *container, kinds ...string) {
 	} else {
 		args = append(args, c.id)
 	}
+	return args
+}
+
+// test kills the command at each kind of system call, which are expressions of strace: at
+// the first, the third, and so on.
+func (k *killedCommand) test(c *container, kinds ...string) {
+	c.t.Helper()
+	args := k.prepare(c)
 	kills := 0
 	for _, kind := range kinds {
 		for n := 1; ; n *= 3 {
@@ -228,5 +242,50 @@ func (c *container) removed(what string) {
 	c.nothingLeft()
 	if all := livingProcesses(c.t); len(all) > 0 {
 		c.t.Errorf("%s: processes are left: %q", what, all)
+	}
+}
+
+// TestSystemCallFails: whatever system call fails, a command succeeds or says one thing, and
+// what it was about is as it was, or can be removed. A create leaves nothing.
+func TestSystemCallFails(t *testing.T) {
+	onlyBerth(t)
+	only(t, suite.users.name == "root", "root, who may do all of it")
+	_, err := exec.LookPath("strace")
+	require(t, err == nil, "strace")
+	removed := (*container).removed
+	for _, k := range []killedCommand{
+		{args: []string{"create"}, before: (*container).write, after: removed},
+		{args: []string{"start"}, before: func(c *container) { c.args("sleep", "10000").create() }, after: removed},
+		{args: []string{"delete", "--force"}, before: (*container).runningAgain, after: removed},
+		{args: []string{"exec", "ID", "/bin/true"}, before: (*container).runningAgain, after: (*container).manageable},
+		{args: []string{"update", "--resources", "limits.json"}, before: (*container).runningAgain, after: (*container).manageable},
+	} {
+		t.Run(k.args[0], func(t *testing.T) {
+			c := newContainer(t)
+			args := k.prepare(c)
+			// Not those whose failure is none of the runtime's: Go's own clone, say, or a read
+			// of a pipe.
+			for _, kind := range []string{
+				"openat", "openat2", "/^mk", "/^rename", "/^send", "/^pidfd", "flock", "setns", "clone3", "/^(fs|open_tree|move_mount)",
+			} {
+				for n := 1; ; n *= 3 {
+					k.before(c)
+					r := c.injected("error=ENOMEM", kind, n, false, args...)
+					what := fmt.Sprintf("%s fails, %d", kind, n)
+					if r.status != 0 && (strings.Count(r.stderr, "\n") != 1 || !strings.Contains(r.stderr, "level=error")) {
+						t.Errorf("status %d, stderr %q", r.status, r.stderr)
+					}
+					if r.status != 0 && args[0] == "create" && c.stateAfterKill() != "" {
+						t.Errorf("the container is there: %s", r.stderr)
+					}
+					if k.after(c, what); t.Failed() {
+						t.Fatal(what)
+					}
+					if r.status == 0 && n > 1 {
+						break
+					}
+				}
+			}
+		})
 	}
 }
