@@ -275,7 +275,9 @@ func TestSystemCallFails(t *testing.T) {
 					if r.status != 0 && (strings.Count(r.stderr, "\n") != 1 || !strings.Contains(r.stderr, "level=error")) {
 						t.Errorf("status %d, stderr %q", r.status, r.stderr)
 					}
-					if r.status != 0 && args[0] == "create" && c.stateAfterKill() != "" {
+					// Each thread has an nth call: that of the one that cleans up may fail as well.
+					undone := !strings.Contains(r.stderr, "(then, ")
+					if r.status != 0 && undone && args[0] == "create" && c.stateAfterKill() != "" {
 						t.Errorf("the container is there: %s", r.stderr)
 					}
 					if k.after(c, what); t.Failed() {
