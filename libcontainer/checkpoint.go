@@ -45,6 +45,9 @@ func (c *Container) Checkpoint(o *CheckpointOptions) error {
 		if err := c.refuseCheckpoint(); err != nil {
 			return err
 		}
+		if _, err := criu.Find(o.Criu); err != nil {
+			return err // and there are no directories
+		}
 		if err := o.makeDirectories(); err != nil {
 			return err
 		}

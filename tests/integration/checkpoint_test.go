@@ -337,6 +337,9 @@ func TestNoCriu(t *testing.T) {
 	c := newContainer(t).running()
 	c.env = []string{"PATH=" + c.path("nowhere")}
 	c.tryCheckpoint().fails("executable file not found", "")
+	if _, err := os.Stat(c.images()); !os.IsNotExist(err) {
+		t.Errorf("the directory of images is left: %v", err)
+	}
 	c.command("restore", "--image-path", c.images(), c.id+"-2").fails("", "")
 	c.env = nil
 	c.status(specs.StateRunning)

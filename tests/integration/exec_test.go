@@ -254,9 +254,7 @@ func TestExecProcessFromPipe(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	if err := r.Chmod(0o644); err != nil { // an ordinary user opens it by its name
-		t.Fatal(err)
-	}
+	suite.users.give(t, fmt.Sprintf("/proc/self/fd/%d", r.Fd()))
 	p := &specs.Process{Args: []string{"/bin/echo", "piped"}, Cwd: "/"}
 	if _, err := w.Write(marshal(t, p)); err != nil {
 		t.Fatal(err)

@@ -95,6 +95,15 @@ func TestPsReason(t *testing.T) {
 	}
 }
 
+// TestPsMissing: a host may have no ps.
+func TestPsMissing(t *testing.T) {
+	c := newContainer(t).running()
+	c.env = []string{"PATH=/nonexistent"}
+	c.command("ps", c.id).fails(`exec: "ps": executable file not found in $PATH"`, "")
+	c.env = nil
+	c.command("ps", "--format", "json", c.id).must()
+}
+
 // TestPsStopped: nobody is there, which is no error.
 func TestPsStopped(t *testing.T) {
 	c := newContainer(t).create().start()

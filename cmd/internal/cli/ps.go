@@ -61,6 +61,9 @@ func (a *app) printProcesses(pids []int, options []string) error {
 	if err != nil {
 		// What follows the first line is how to use ps.
 		reason, _, _ := strings.Cut(strings.TrimSpace(stderr.String()), "\n")
+		if reason == "" {
+			return fmt.Errorf("ps: %w", err)
+		}
 		return fmt.Errorf("ps: %w: %s", err, reason)
 	}
 	table, err := filterProcesses(string(out), pids)

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// killedAt runs a command of the runtime that is killed when one of its threads, or init,
+// makes its nth system call of a kind; killed is false when none makes so many. With alone
+// only the main thread's count.
+func (c *container) killedAt(kind string, n int, alone bool, args ...string) (killed bool) {
+	c.t.Helper()
+	// With -D the runtime is the child, as without strace.
+	strace := []string{"-D", "-qq", "-o", "/dev/null", "-e", "trace=" + kind, "-e", fmt.Sprintf("inject=%s:signal=SIGKILL:when=%d", kind, n)}
+	if !alone {
+		strace = append(strace, "-f")
+	}
+	r, err := c.finish(c.exec(nil, "strace", slices.Concat(strace, []string{suite.runtime}, c.globals(), args)...))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	if r.status != 0 && r.status != -int(unix.SIGKILL) && (alone || strings.Count(r.stderr, "\n") > 1) {
+		c.t.Errorf("%s: status %d: %s", r.what, r.status, r.stderr)
+	}
+	return r.status != 0
+}
+
+// stateAfterKill is the status of the container, "" for none.
+func (c *container) stateAfterKill() specs.ContainerState {
+	c.t.Helper()
+	r := c.command("state", c.id)
+	if r.status != 0 {
+		r.fails("container does not exist", "o such file or directory")
+		return ""
+	}
+	var s specs.State
+	decode(c.t, r.out, &s)
+	return s.Status
+}
+
+// runningAgain starts the container unless it is there.
+func (c *container) runningAgain() {
+	c.t.Helper()
+	if c.stateAfterKill() == "" {
+		c.args("sleep", "10000").create().start()
+	}
+}
+
+// manageable checks that a container that a killed command was about is none the worse,
+// but perhaps paused.
+func (c *container) manageable(what string) {
+	c.t.Helper()
+	if c.stateAfterKill() == "paused" {
+		c.command("resume", c.id).must()
+	}
+	c.status(specs.StateRunning)
+	for _, args := range [][]string{
+		{"exec", c.id, "/bin/true"},
+		{"pause", c.id},
+		{"update", "--resources", c.path("limits.json"), c.id},
+		{"resume", c.id},
+	} {
+		if r := c.command(args...); r.status != 0 {
+			c.t.Fatalf("%s: %s: status %d: %s", what, r.what, r.status, r.stderr)
+		}
+	}
+}
+
+// killedCommand is a command that is killed on its way.
+type killedCommand struct {
+	args []string
+	// alone says that none but the main thread is traced: criu traces what it starts.
+	alone bool
+	// before leads to the container that it is for, unless the last one has left it so.
+	before func(c *container)
+	// after looks at what it has left.
+	after func(c *container, what string)
+}
+
+// TestKilledAnywhere: a command that is killed at any moment leaves a container that goes
+// on, or one that delete --force removes with all that belongs to it.
+func TestKilledAnywhere(t *testing.T) {
+	onlyBerth(t)
+	only(t, suite.users.name == "root", "root, who may do all of it")
+	_, err := exec.LookPath("strace")
+	require(t, err == nil, "strace")
+	created := func(c *container) { c.args("sleep", "10000").create() }
+	running := (*container).runningAgain
+	paused := func(c *container) {
+		running(c)
+		c.command("pause", c.id).must()
+	}
+	manageable := (*container).manageable
+	startable := func(c *container, what string) {
+		if c.stateAfterKill() == specs.StateCreated {
+			c.command("start", c.id).must()
+		}
+		c.status(specs.StateRunning)
+		c.removed(what)
+	}
+	commands := []killedCommand{
+		{args: []string{"create"}, before: (*container).write, after: (*container).removed},
+		{args: []string{"run", "--detach"}, before: (*container).write, after: (*container).removed},
+		{args: []string{"start"}, before: created, after: startable},
+		{args: []string{"delete", "--force"}, before: running, after: (*container).removed},
+		{args: []string{"kill", "ID", "KILL"}, before: running, after: (*container).removed},
+		{args: []string{"kill", "ID", "WINCH"}, before: running, after: manageable},
+		{args: []string{"exec", "ID", "/bin/true"}, before: running, after: manageable},
+		{args: []string{"exec", "--detach", "ID", "/bin/true"}, before: running, after: manageable},
+		{args: []string{"pause"}, before: running, after: manageable},
+		{args: []string{"resume"}, before: paused, after: manageable},
+		{args: []string{"update", "--resources", "limits.json"}, before: running, after: manageable},
+		{args: []string{"mounts", "add", "ID", "mounts.json"}, before: running, after: manageable},
+		{args: []string{"mounts", "remove", "ID", "mounts.json"}, before: running, after: manageable},
+	}
+	for _, k := range commands {
+		t.Run(strings.Join(k.args, " "), func(t *testing.T) {
+			k.test(newContainer(t), "openat", "read", "write", "/poll", "flock", "/^mk",
+				"/^(unlink|rmdir|rename)", "/^send", "/^recv", "/^pidfd", "setns", "/^clone", "/mount")
+		})
+	}
+}
+
+// TestKilledCheckpoint: the same, while criu works for the command.
+func TestKilledCheckpoint(t *testing.T) {
+	onlyBerth(t)
+	only(t, suite.users.name == "root", "root, who may do all of it")
+	_, err := exec.LookPath("strace")
+	require(t, err == nil, "strace")
+	running := (*container).runningAgain
+	kinds := []string{"openat", "/poll", "/^(send|recv)", "/^(unlink|rmdir|rename)", "/^clone"}
+	settled := func(c *container, what string) {
+		if s := c.stateAfterKill(); s == "paused" || s == specs.StateRunning {
+			c.manageable(what)
+		} else {
+			c.removed(what)
+		}
+	}
+	commands := []killedCommand{
+		{args: []string{"checkpoint", "--image-path", "images", "--leave-running"}, alone: true, before: running, after: settled},
+		{args: []string{"checkpoint", "--image-path", "images"}, alone: true, before: running, after: settled},
+	}
+	for _, k := range commands {
+		t.Run(strings.Join(k.args, " "), func(t *testing.T) {
+			c := newContainer(t)
+			needCriu(t)
+			k.test(c, kinds...)
+		})
+	}
+	t.Run("restore", func(t *testing.T) {
+		c := newContainer(t)
+		needCriu(t)
+		c.runningAgain()
+		c.command("checkpoint", "--image-path", "images", c.id).must()
+		k := killedCommand{args: []string{"restore", "--image-path", "images", "--detach"}, alone: true, before: func(*container) {}, after: (*container).removed}
+		k.test(c, kinds...)
+	})
+}
+
+// test kills the command at each kind of system call, which are expressions of strace: at
+// the first, the third, and so on.
+func (k *killedCommand) test(c *container, kinds ...string) {
+	c.t.Helper()
+	for name, text := range map[string]string{
+		"limits.json": `{"cpu": {}}`,
+		"mounts.json": `[{"destination": "/mnt", "type": "tmpfs", "source": "tmpfs"}]`,
+	} {
+		if err := os.WriteFile(c.path(name), []byte(text), 0o644); err != nil {
+			c.t.Fatal(err)
+		}
+	}
+	args := slices.Clone(k.args)
+	if i := slices.Index(args, "ID"); i >= 0 {
+		args[i] = c.id
+	} else {
+		args = append(args, c.id)
+	}
+	kills := 0
+	for _, kind := range kinds {
+		for n := 1; ; n *= 3 {
+			if k.before(c); args[0] == "mounts" {
+				// What the last one has left is gone, or there.
+				c.command("mounts", "add", c.id, "mounts.json").must()
+				if args[1] == "add" {
+					c.unmounted()
+				}
+			}
+			killed := c.killedAt(kind, n, k.alone, args...)
+			what := fmt.Sprintf("killed at %s, %d", kind, n)
+			if k.after(c, what); c.t.Failed() {
+				c.t.Fatal(what)
+			}
+			if !killed {
+				break
+			}
+			kills++
+		}
+	}
+	if kills < 5 {
+		c.t.Errorf("it was killed %d times", kills)
+	}
+	c.removed("in the end")
+}
+
+// unmounted removes whatever is mounted on /mnt.
+func (c *container) unmounted() {
+	c.t.Helper()
+	for c.command("exec", c.id, "/bin/grep", "-q", " /mnt ", "/proc/self/mountinfo").status == 0 {
+		c.command("mounts", "remove", c.id, "mounts.json").must()
+	}
+}
+
+// removed removes the container, and checks that nothing of it is left.
+func (c *container) removed(what string) {
+	c.t.Helper()
+	c.stateAfterKill()
+	c.command("delete", "--force", c.id).code(0).silent()
+	c.killLeftovers()
+	c.nothingLeft()
+	if all := livingProcesses(c.t); len(all) > 0 {
+		c.t.Errorf("%s: processes are left: %q", what, all)
+	}
+}
