@@ -19,7 +19,7 @@ import (
 // container has then stopped. The notifier, if not nil, hears the container from its first
 // moment on.
 func (c *Container) Start(log Logger, n *Notifier) error {
-	if err := c.release(n); err != nil {
+	if err := c.release(log, n); err != nil {
 		return err
 	}
 	if len(c.saved.Poststart) == 0 {
@@ -57,7 +57,7 @@ func poststartIsFatal(ociVersion string) bool {
 
 // release opens the exec fifo, under the container's lock, so that of two starts one
 // wins and the other one learns that the container runs.
-func (c *Container) release(n *Notifier) error {
+func (c *Container) release(log Logger, n *Notifier) error {
 	lock, err := c.lock()
 	if err != nil {
 		return err
@@ -87,15 +87,16 @@ func (c *Container) release(n *Notifier) error {
 	if err := n.listen(c); err != nil {
 		return err
 	}
-	return c.openFifo(filepath.Join(c.store.dir(c.id), fifoFile))
+	return c.openFifo(filepath.Join(c.store.dir(c.id), fifoFile), log)
 }
 
 // errRunning has runc's text.
 var errRunning = errors.New("cannot start an already running container")
 
 // openFifo is the moment of start. Opening never blocks, so an init that died in
-// between cannot make it hang.
-func (c *Container) openFifo(path string) error {
+// between cannot make it hang. What cannot be removed then says nothing any more: the
+// status goes by init as well.
+func (c *Container) openFifo(path string, log Logger) error {
 	pidfd, err := c.openInit()
 	if errors.Is(err, ErrNotRunning) {
 		return errors.New("cannot start a container that has stopped")
@@ -112,7 +113,7 @@ func (c *Container) openFifo(path string) error {
 	defer unix.Close(fd)
 	startErr := nsenter.AwaitExec(fd, c.saved.PID, pidfd)
 	if err := os.Remove(path); startErr == nil && err != nil {
-		return err
+		log.Warnf("%v", err)
 	}
 	if errors.Is(startErr, nsenter.ErrStarted) {
 		return errRunning

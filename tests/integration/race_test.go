@@ -221,3 +221,28 @@ func TestStartKilled(t *testing.T) {
 	c.command("delete", c.id).code(1).fails("that is not stopped: running", "")
 	c.command("exec", c.id, "true").must()
 }
+
+// TestStartReadOnly: a start that cannot put its state away has started the container, and
+// says so.
+func TestStartReadOnly(t *testing.T) {
+	c := newContainer(t)
+	waitUp := c.long()
+	c.create()
+	if err := unix.Mount(c.state, c.state, "", unix.MS_BIND, ""); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(c.state, unix.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := unix.Mount("", c.state, "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil {
+		t.Fatal(err)
+	}
+	r := c.command("start", c.id).must()
+	if !strings.Contains(r.stderr, "read-only file system") {
+		t.Errorf("stderr %q", r.stderr)
+	}
+	waitUp()
+	c.status(specs.StateRunning)
+}
