@@ -226,6 +226,17 @@ func TestMountsRefused(t *testing.T) {
 	}
 }
 
+// TestMountsUmask: the caller's has no say in what a container gets to see.
+func TestMountsUmask(t *testing.T) {
+	c := newContainer(t).running()
+	path := c.path("mounts.json")
+	if err := os.WriteFile(path, []byte(`[{"destination":"/made/here","type":"tmpfs"}]`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	c.shell(`umask 077; exec "$@"`, suite.runtime, "--root", c.state, "mounts", "add", c.id, path).must()
+	want(t, "modes", squeeze(c.execOut(c.id, "stat", "-c", "%a", "/made")), "755")
+}
+
 func TestMountsArguments(t *testing.T) {
 	c := newContainer(t).running()
 	c.command("mounts", "add", c.id).fails("requires exactly 3 argument(s)", "")

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
 
@@ -285,6 +286,20 @@ func TestNotifyNobody(t *testing.T) {
 	r := c.notifies("/helper READY=1 && echo fine").run().must()
 	want(t, "output", r.out, "fine\n")
 	if !strings.Contains(r.stderr, "nobody.sock: connect: no such file or directory") {
+		t.Errorf("no warning: %q", r.stderr)
+	}
+}
+
+// TestNotifyNoMountNamespace: the socket would be mounted on the host.
+func TestNotifyNoMountNamespace(t *testing.T) {
+	onlyBerth(t)
+	c := newContainer(t).without(specs.MountNamespace)
+	c.spec.Mounts, c.spec.Linux.MaskedPaths, c.spec.Linux.ReadonlyPaths = nil, nil, nil
+	c.sh("echo \"<$NOTIFY_SOCKET>\"")
+	newServiceManager(c, false)
+	r := c.run().must()
+	want(t, "output", r.out, "<>\n")
+	if !strings.Contains(r.stderr, "NOTIFY_SOCKET is ignored: the container has no mount namespace") {
 		t.Errorf("no warning: %q", r.stderr)
 	}
 }

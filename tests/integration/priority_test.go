@@ -135,6 +135,14 @@ func TestPersonality(t *testing.T) {
 	}
 }
 
+// TestExecPersonality: what exec adds has the container's.
+func TestExecPersonality(t *testing.T) {
+	c := newContainer(t)
+	c.spec.Linux.Personality = &specs.LinuxPersonality{Domain: specs.PerLinux32}
+	c.running()
+	want(t, "personality", c.execOut(c.id, "cat", "/proc/self/personality"), "00000008")
+}
+
 // TestPersonalityFlags: there are none yet, so they can only be warned about.
 func TestPersonalityFlags(t *testing.T) {
 	c := newContainer(t).args("cat", "/proc/self/personality")

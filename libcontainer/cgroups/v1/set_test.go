@@ -281,6 +281,28 @@ func TestLoad(t *testing.T) {
 	}
 }
 
+// TestUpdateOOMKiller: what a new cgroup has by itself, one that is there may have lost.
+func TestUpdateOOMKiller(t *testing.T) {
+	m, root := fake(t)
+	file := filepath.Join(root, "memory", "memory.oom_control")
+	if err := os.WriteFile(file, []byte("oom_kill_disable 1"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	off := false
+	undo, err := m.Update(&specs.LinuxResources{Memory: &specs.LinuxMemory{DisableOOMKiller: &off}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"0", "1"} {
+		if got, err := os.ReadFile(file); err != nil || string(got[:1]) != want {
+			t.Errorf("%q, %v, want %s", got, err, want)
+		}
+		if err := undo(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestBelow(t *testing.T) {
 	for _, test := range []struct{ path, root, want string }{
 		{"/a", "/", "/a"},

@@ -437,6 +437,35 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// TestUpdate: all or nothing, and nothing again by undo.
+func TestUpdate(t *testing.T) {
+	dir := t.TempDir()
+	tree(t, dir, all...)
+	tree(t, dir, "pids.max=11", "memory.high=max")
+	m := &Manager{cgroup: &configs.Cgroup{}, root: cgroupfs.Dir(dir), dir: cgroupfs.Dir(dir)}
+	check := func(what, want string) {
+		t.Helper()
+		if b, err := os.ReadFile(dir + "/pids.max"); err != nil || string(b) != want {
+			t.Errorf("%s: pids.max is %q, %v, want %s", what, b, err, want)
+		}
+	}
+	limit := int64(22)
+	pids := &specs.LinuxPids{Limit: &limit}
+	if _, err := m.Update(&specs.LinuxResources{Pids: pids, Unified: map[string]string{"memory.foo": "1"}}); err == nil {
+		t.Error("memory.foo is no error")
+	}
+	check("failed", "11")
+	undo, err := m.Update(&specs.LinuxResources{Pids: pids})
+	if err != nil {
+		t.Fatal(err)
+	}
+	check("updated", "22")
+	if err := undo(); err != nil {
+		t.Error(err)
+	}
+	check("undone", "11")
+}
+
 // TestCheckType: below a threaded cgroup a new one is threaded too.
 func TestCheckType(t *testing.T) {
 	for kind, want := range map[string]string{"domain": "domain", "domain invalid\n": "threaded", "threaded": "threaded"} {

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// TestRestoreMounts has mounts from the host, in places of all kinds, with options; one is
+// another directory by the time of the restore.
+func TestRestoreMounts(t *testing.T) {
+	k := newCounter(t)
+	dir, other := k.volume("volume"), k.volume("other")
+	if err := os.WriteFile(filepath.Join(other, "file"), []byte("another\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("sub", k.rootfs("link")); err != nil {
+		t.Fatal(err)
+	}
+	k.tmpfsAt(filepath.Join(dir, "sub"), unix.MS_NOSUID)
+	k.mount("/moved", "bind", dir, "bind")
+	k.mount("/ro", "bind", dir, "bind", "ro", "nosuid")
+	k.mount("/rec", "bind", dir, "rbind", "rslave")
+	k.mount("/link/below", "bind", dir, "bind")
+	k.mount("/etc/one", "bind", filepath.Join(dir, "file"), "bind", "ro")
+	k.mount("/tmp", "tmpfs", "tmpfs", "size=1m", "nodev")
+	k.mount("/tmp/in", "bind", dir, "bind")
+	k.up()
+	k.execOut(k.id, "sh", "-c", "echo kept >/tmp/kept")
+	before := k.execOut(k.id, "cat", "/proc/self/mountinfo")
+	k.checkpoint()
+	for i := range k.spec.Mounts {
+		if k.spec.Mounts[i].Destination == "/moved" {
+			k.spec.Mounts[i].Source = other
+		}
+	}
+	k.restore()
+	k.ask()
+	after := k.execOut(k.id, "cat", "/proc/self/mountinfo")
+	want(t, "mounts", strings.ReplaceAll(mountList(after), "/other ", "/volume "), mountList(before))
+	want(t, "tmpfs", k.execOut(k.id, "cat", "/tmp/kept"), "kept")
+	want(t, "other source", k.execOut(k.id, "cat", "/moved/file"), "another")
+	want(t, "the rest", k.execOut(k.id, "cat", "/ro/file", "/etc/one", "/tmp/in/file", "/sub/below/file"), strings.TrimSpace(strings.Repeat("from the host\n", 4)))
+	if res := k.command("exec", k.id, "touch", "/ro/x"); res.status == 0 {
+		t.Error("the read-only mount is writable")
+	}
+	k.command("delete", "--force", k.id).must()
+}
+
+// TestRestoreSharedMounts: with propagation from the host, as on a host that systemd has
+// set up.
+func TestRestoreSharedMounts(t *testing.T) {
+	k := newCounter(t)
+	dir := k.tmpfsVolume("volume", 0)
+	if err := unix.Mount("", dir, "", unix.MS_SHARED, ""); err != nil {
+		t.Fatal(err)
+	}
+	k.mount("/slave", "bind", dir, "rbind", "rslave")
+	k.mount("/private", "bind", dir, "rbind", "rprivate")
+	k.up()
+	k.checkpoint()
+	k.restore()
+	k.ask()
+	sub := filepath.Join(dir, "new")
+	if err := os.Mkdir(sub, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	k.tmpfsAt(sub, 0)
+	text := k.execOut(k.id, "cat", "/proc/self/mountinfo")
+	if !strings.Contains(text, " /slave/new ") {
+		t.Errorf("no mount has come in: %s", text)
+	}
+	if strings.Contains(text, " /private/new ") {
+		t.Errorf("a mount has come into a private one: %s", text)
+	}
+	k.command("delete", "--force", k.id).must()
+}
+
+// TestRestoreMountMissing: what the images need and the config does not have any more.
+func TestRestoreMountMissing(t *testing.T) {
+	k := newCounter(t)
+	k.mount("/volume", "bind", k.volume("volume"), "bind")
+	k.up()
+	k.checkpoint()
+	k.spec.Mounts = k.spec.Mounts[:len(k.spec.Mounts)-1]
+	k.tryRestore().fails("/volume", "")
+	k.nothingLeft()
+}
+
+func TestRestoreIDMappedMount(t *testing.T) {
+	k := newCounter(t)
+	dir := k.ownedVolume(0, 1)
+	rows := []specs.LinuxIDMapping{mapRow(0, 20000, 10)}
+	k.spec.Mounts = append(k.spec.Mounts, specs.Mount{
+		Destination: "/mapped", Type: "bind", Source: dir, Options: []string{"bind"}, UIDMappings: rows, GIDMappings: rows,
+	})
+	k.up()
+	before := k.execOut(k.id, "stat", "-c", "%u %g %n", "/mapped")
+	k.checkpoint()
+	k.restore()
+	k.ask()
+	want(t, "owners", k.execOut(k.id, "stat", "-c", "%u %g %n", "/mapped"), before)
+}
+
+// TestCheckpointIDMappedFilesystem: criu would make it again without its maps.
+func TestCheckpointIDMappedFilesystem(t *testing.T) {
+	onlyBerth(t)
+	if !kernelAtLeast(t, 6, 3) {
+		t.Skip("requires Linux 6.3, whose tmpfs can be id-mapped")
+	}
+	k := newCounter(t)
+	k.mount("/t", "tmpfs", "tmpfs", "idmap=uids=0-1000-1;gids=0-1000-1")
+	k.up()
+	k.tryCheckpoint().fails("/t: an id-mapped file system", "")
+	k.ask()
+}
+
+// TestRestoreJoinedNetwork: the network namespace is somebody else's, and may be another
+// one by then.
+func TestRestoreJoinedNetwork(t *testing.T) {
+	k := newCounter(t)
+	first, second := anotherContainer(t, k.container).running(), anotherContainer(t, k.container).running()
+	k.namespace(specs.NetworkNamespace, fmt.Sprintf("/proc/%d/ns/net", first.pid))
+	k.up()
+	k.checkpoint()
+	k.namespace(specs.NetworkNamespace, fmt.Sprintf("/proc/%d/ns/net", second.pid))
+	k.restore()
+	k.ask()
+	if nsOf(t, k.pid, "net") != nsOf(t, second.pid, "net") {
+		t.Error("not in the namespace to be joined")
+	}
+}
+
+// TestRestoreJoined: into the namespaces of a pod.
+func TestRestoreJoined(t *testing.T) {
+	for _, typ := range []specs.LinuxNamespaceType{specs.IPCNamespace, specs.UTSNamespace} {
+		t.Run(string(typ), func(t *testing.T) {
+			k := newCounter(t)
+			pod := anotherContainer(t, k.container).running()
+			k.namespace(typ, fmt.Sprintf("/proc/%d/ns/%s", pod.pid, nsFiles[typ]))
+			hostSafe(k.container, typ)
+			k.up()
+			k.checkpoint()
+			k.restore()
+			k.ask()
+			if nsOf(t, k.pid, nsFiles[typ]) != nsOf(t, pod.pid, nsFiles[typ]) {
+				t.Error("not in the namespace to be joined")
+			}
+		})
+	}
+}
+
+// TestRestoreAbsent: what is shared with the host stays so.
+func TestRestoreAbsent(t *testing.T) {
+	for _, typ := range []specs.LinuxNamespaceType{specs.NetworkNamespace, specs.IPCNamespace, specs.UTSNamespace, specs.CgroupNamespace} {
+		t.Run(string(typ), func(t *testing.T) {
+			k := newCounter(t)
+			k.without(typ)
+			hostSafe(k.container, typ)
+			k.up()
+			k.checkpoint()
+			k.restore()
+			k.ask()
+			if nsOf(t, k.pid, nsFiles[typ]) != nsOf(t, os.Getpid(), nsFiles[typ]) {
+				t.Error("not the host's namespace")
+			}
+		})
+	}
+}
+
+// TestRestoreHooks: those of the runtime's namespaces come again, and see the process.
+func TestRestoreHooks(t *testing.T) {
+	k := newCounter(t)
+	k.spec.Hooks = &specs.Hooks{Poststop: []specs.Hook{k.logHook("poststop")}}
+	k.up()
+	k.checkpoint()
+	want(t, "hooks after the checkpoint", k.hookLog(), "poststop")
+	save := specs.Hook{Path: "/bin/sh", Args: []string{"sh", "-c", "cat >" + k.path("state.hook")}}
+	k.spec.Hooks = &specs.Hooks{
+		Prestart: []specs.Hook{k.logHook("prestart"), save}, CreateRuntime: []specs.Hook{k.logHook("createRuntime")},
+		Poststop: []specs.Hook{k.logHook("poststop2")},
+	}
+	k.restore()
+	k.ask()
+	want(t, "hooks after the restore", k.hookLog(), "poststop prestart createRuntime")
+	data, err := os.ReadFile(k.path("state.hook"))
+	if err != nil || !strings.Contains(string(data), fmt.Sprintf(`"pid":%d`, k.pid)) {
+		t.Errorf("the hook's state %s, %v; want pid %d", data, err, k.pid)
+	}
+	k.command("delete", "--force", k.id).must()
+	want(t, "hooks after delete", k.hookLog(), "poststop prestart createRuntime poststop2")
+}
+
+func TestRestoreHookFails(t *testing.T) {
+	k := newCounter(t).up()
+	k.checkpoint()
+	k.spec.Hooks = &specs.Hooks{
+		CreateRuntime: []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c", "echo no such luck; exit 3"}}},
+		Poststop:      []specs.Hook{k.logHook("poststop")},
+	}
+	k.tryRestore().fails("no such luck", "")
+	k.command("state", k.id).fails("does not exist", "")
+	k.nothingLeft()
+	want(t, "hooks", k.hookLog(), "poststop")
+}
+
+// TestRestoreNewRootfs: the root file system is made anew from the image, without mount
+// points.
+func TestRestoreNewRootfs(t *testing.T) {
+	k := newCounter(t)
+	k.mount("/made/volume", "bind", k.volume("volume"), "bind")
+	k.mount("/made/file", "bind", filepath.Join(k.path("volume"), "file"), "bind")
+	k.up()
+	k.checkpoint()
+	again := anotherContainer(t, k.container)
+	again.spec.Process, again.spec.Mounts = k.spec.Process, k.spec.Mounts
+	moved := &counter{container: again, in: again.fifo("in"), out: again.fifo("out"), n: k.n}
+	if err := os.Rename(k.images(), again.images()); err != nil {
+		t.Fatal(err)
+	}
+	moved.restore()
+	moved.ask()
+	want(t, "the volume", moved.execOut(moved.id, "cat", "/made/volume/file", "/made/file"), "from the host\nfrom the host")
+	moved.command("delete", "--force", moved.id).must()
+}
+
+// TestRestoreNotify has a notify socket, whose mount the config does not tell of.
+func TestRestoreNotify(t *testing.T) {
+	k := newCounter(t)
+	manager, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: k.path("manager"), Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer manager.Close()
+	k.env = append(os.Environ(), "NOTIFY_SOCKET="+k.path("manager"))
+	k.detached("create", "--pid-file", k.path("pid"), k.id).must()
+	k.env = nil
+	k.pid = k.readPID()
+	k.start()
+	k.ask()
+	k.checkpoint()
+	k.restore()
+	k.ask()
+	want(t, "the directory", k.execOut(k.id, "sh", "-c", "grep -c ' /run/notify ' /proc/self/mountinfo"), "1")
+}
