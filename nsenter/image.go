@@ -52,16 +52,30 @@ func sealedFile(name string, data []byte, executable bool) (int, error) {
 		at += max(n, 0)
 	}
 	seals := unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE
-	if _, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, seals|unix.F_SEAL_EXEC|unix.F_SEAL_SEAL); err == nil {
+	if addSeals(fd, seals|unix.F_SEAL_EXEC|unix.F_SEAL_SEAL) == nil {
 		return fd, nil
 	}
 	// F_SEAL_EXEC needs Linux 6.3. Without it the mode of the file can still be
 	// changed, which gives nobody anything: its content is sealed.
-	if _, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, seals|unix.F_SEAL_SEAL); err != nil {
+	if err := addSeals(fd, seals|unix.F_SEAL_SEAL); err != nil {
 		unix.Close(fd)
 		return -1, fmt.Errorf("seal memfd %s: %w", name, err)
 	}
 	return fd, nil
+}
+
+// sealTries is how often a file that is busy is sealed: somebody, such as the kernel's own
+// reclaim, has hold of a page. The kernel has waited some 100 ms by then.
+const sealTries = 20
+
+func addSeals(fd, seals int) error {
+	var err error
+	for range sealTries {
+		if _, err = unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, seals); !errors.Is(err, unix.EBUSY) {
+			break
+		}
+	}
+	return err
 }
 
 // createMemfd says whether the file is to be executed, as Linux 6.3 wants to

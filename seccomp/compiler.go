@@ -128,12 +128,25 @@ func (c *compiler) executable() (*os.File, error) {
 		f.Close()
 		return nil, fmt.Errorf("seccomp: filter compiler: %w", err)
 	}
-	const seals = unix.F_SEAL_SEAL | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE
-	if _, err := unix.FcntlInt(f.Fd(), unix.F_ADD_SEALS, seals); err != nil {
+	if err := seal(f); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("seccomp: filter compiler: seal: %w", err)
 	}
 	return f, nil
+}
+
+// seal makes a memory file unchangeable. One that is busy, as when the kernel's own reclaim
+// has hold of a page, is tried again; the kernel has waited some 100 ms by then.
+func seal(f *os.File) error {
+	const tries = 20
+	const seals = unix.F_SEAL_SEAL | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE
+	var err error
+	for range tries {
+		if _, err = unix.FcntlInt(f.Fd(), unix.F_ADD_SEALS, seals); !errors.Is(err, unix.EBUSY) {
+			break
+		}
+	}
+	return err
 }
 
 // memfd is an empty file in memory.
