@@ -45,16 +45,19 @@ func (c *Container) Checkpoint(o *CheckpointOptions) error {
 		if err := c.refuseCheckpoint(); err != nil {
 			return err
 		}
-		if _, err := criu.Find(o.Criu); err != nil {
-			return err // and there are no directories
-		}
-		if err := o.makeDirectories(); err != nil {
-			return err
-		}
 		if err := c.leaveOutNetwork(o); err != nil {
 			return err
 		}
-		if err := c.standingStill(status, m, func() error { return c.dump(o, m) }); err != nil {
+		r, err := newCriuRun(&o.CriuOptions, dumpLog, c.saved.Annotations)
+		if err != nil {
+			return err
+		}
+		defer r.close()
+		// Now that nothing is wrong with the options.
+		if err := o.makeDirectories(); err != nil {
+			return err
+		}
+		if err := c.standingStill(status, m, func() error { return c.dump(r, o, m) }); err != nil {
 			return err
 		}
 		if o.LeaveRunning || o.PreDump {
@@ -120,12 +123,7 @@ func (o *CheckpointOptions) makeDirectories() error {
 }
 
 // dump lets criu save the container.
-func (c *Container) dump(o *CheckpointOptions, m cgroups.Manager) error {
-	r, err := newCriuRun(&o.CriuOptions, dumpLog, c.saved.Annotations)
-	if err != nil {
-		return err
-	}
-	defer r.close()
+func (c *Container) dump(r *criuRun, o *CheckpointOptions, m cgroups.Manager) error {
 	r.task.Type = rpc.CriuReqType_DUMP
 	if o.PreDump {
 		r.task.Type = rpc.CriuReqType_PRE_DUMP

@@ -103,6 +103,9 @@ func emptyDir(dir int, name string) error {
 // removeAt removes one entry of a directory.
 func removeAt(dir int, name string) error {
 	err := unix.Unlinkat(dir, name, 0)
+	if errors.Is(err, unix.ENOENT) {
+		return nil // and the others have to go
+	}
 	if !errors.Is(err, unix.EISDIR) {
 		return err
 	}

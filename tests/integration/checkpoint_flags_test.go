@@ -429,7 +429,7 @@ func TestCheckpointBadFlags(t *testing.T) {
 		"lazy, no server":  {[]string{"--lazy-pages"}, "page-server"},
 		"status fd":        {[]string{"--status-fd", "77"}, "77"},
 		"network lock":     {[]string{"--network-lock", "wrong"}, "network-lock"},
-		"work path":        {[]string{"--work-path", "/proc/nowhere"}, "/proc/nowhere"},
+		"work path":        {[]string{"--image-path", "/proc", "--work-path", "/proc/nowhere"}, "/proc/nowhere"},
 		"image path":       {[]string{"--image-path", "/proc/nowhere"}, "/proc/nowhere"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -438,6 +438,9 @@ func TestCheckpointBadFlags(t *testing.T) {
 			args := append([]string{"checkpoint"}, test.options...)
 			c.command(append(args, c.id)...).fails(test.text, "")
 			c.status(specs.StateRunning)
+			if _, err := os.Stat(c.path("checkpoint")); !os.IsNotExist(err) {
+				t.Errorf("the directory of images is left: %v", err)
+			}
 		})
 	}
 	c.t = t

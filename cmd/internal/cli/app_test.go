@@ -74,7 +74,7 @@ func TestInvocations(t *testing.T) {
 		{"negative fds", []string{"create", "--preserve-fds", "-1", "id"}, 1, "", "--preserve-fds: -1 is negative"},
 		{"missing bundle", []string{"create", "-b", "/nonexistent", "id"}, 1, "", "berth create failed: chdir /nonexistent: no such file or directory"},
 		{"missing root", []string{"--root", "/nonexistent", "list"}, 1, "", "open /nonexistent: no such file or directory"},
-		{"list format", []string{"--root", root, "list", "-f", "xml"}, 1, "", "invalid format option"},
+		{"list format", []string{"--root", root, "list", "-f", "xml"}, 1, "", `invalid format option \"xml\" (table and json are known)`},
 		{"single dashes", []string{"-root", root, "list", "-format", "json"}, 0, "null\n", ""},
 		{"option after the arguments", []string{"-root", root, "delete", "nope", "-force"}, 0, "", ""},
 		{"shell", []string{"completion", "tcsh"}, 1, "", `no completion for shell \"tcsh\"`},

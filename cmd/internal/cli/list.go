@@ -24,7 +24,7 @@ func (a *app) listCommand() *Command {
 		args:  a.arguments(0, 0),
 		run: func([]string) error {
 			if format != "table" && format != "json" {
-				return errors.New("invalid format option")
+				return fmt.Errorf("invalid format option %q (table and json are known)", format)
 			}
 			states, err := a.list()
 			if err != nil {

@@ -25,7 +25,7 @@ options after the container's id (default: -ef) and has to print a column PID.`,
 		complete: a.completeContainer,
 		run: func(args []string) error {
 			if format != "table" && format != "json" {
-				return errors.New("invalid format option")
+				return fmt.Errorf("invalid format option %q (table and json are known)", format)
 			}
 			c, err := a.load(args[0])
 			if err != nil {
