@@ -2,19 +2,54 @@
 # shellcheck shell=bash
 #
 # cgroup_mode v1|v2 prepares /sys/fs/cgroup in the calling script's own mount namespace:
-# as the machine has it, or as cgroup v2.
+# as the machine has it, or as cgroup v2. leave_mode is to be called in the end.
 cgroup_mode() {
+	enabled=
 	if [[ $1 == v2 ]]; then
-		if [[ $(stat -fc %T /sys/fs/cgroup) != cgroup2fs ]]; then
+		if [[ $(native_mode) != v2 ]]; then
 			umount -R /sys/fs/cgroup
 			mount -t cgroup2 cgroup2 /sys/fs/cgroup
+			enabled=" $(</sys/fs/cgroup/cgroup.subtree_control) "
 		fi
 	elif ! mountpoint -q /sys/fs/cgroup/hugetlb && grep -q '^hugetlb' /proc/cgroups; then
 		# runc and crun refuse a host where v2 has this one controller and v1 the others.
 		mkdir -p /sys/fs/cgroup/hugetlb
-		mount -t cgroup -o hugetlb cgroup /sys/fs/cgroup/hugetlb ||
-			echo "no hugetlb hierarchy" >&2
+		mount_controller hugetlb /sys/fs/cgroup/hugetlb || echo "no hugetlb hierarchy" >&2
 	fi
+}
+
+# leave_mode disables the controllers that runtimes have enabled at the root of cgroup v2
+# since cgroup_mode, where the machine does not use it: there, one with a cgroup below the
+# root could not be had as a hierarchy of cgroup v1 again.
+leave_mode() {
+	local controller
+	[[ -n $enabled ]] || return 0
+	for controller in $(</sys/fs/cgroup/cgroup.subtree_control); do
+		if [[ $enabled != *" $controller "* ]]; then
+			echo "-$controller" >/sys/fs/cgroup/cgroup.subtree_control
+		fi
+	done
+}
+
+# mount_controller NAME DIRECTORY mounts a controller of cgroup v1. The kernel refuses while
+# cgroup v2 has cgroups with it, for a moment removed ones too; those that a killed run of
+# the integration tests has left are removed.
+mount_controller() {
+	local tries dir pid # of the run
+	for ((tries = 0; tries < 50; tries++)); do
+		mount -t cgroup -o "$1" cgroup "$2" 2>/dev/null && return
+		for dir in "${2%/*}"/unified/bt[0-9]*x; do
+			pid=${dir##*/bt}
+			if [[ -d $dir && ! -e /proc/${pid%x} ]]; then
+				find "$dir" -depth -type d -exec rmdir {} + || true
+			fi
+		done
+		sleep 0.1
+	done
+	mount -t cgroup -o "$1" cgroup "$2" || {
+		echo "cgroup v2 has: $(find "${2%/*}/unified" -mindepth 1 -type d)" >&2
+		return 1
+	}
 }
 
 # more_hierarchies mounts controllers of cgroup v1 that this host has not mounted, in the
@@ -36,7 +71,7 @@ more_hierarchies() {
 	for controller in net_cls net_prio rdma; do
 		if [[ ! -e $root/$controller ]] && grep -q "^$controller" /proc/cgroups; then
 			mkdir "$root/$controller"
-			mount -t cgroup -o "$controller" cgroup "$root/$controller" || {
+			mount_controller "$controller" "$root/$controller" || {
 				rmdir "$root/$controller"
 				echo "no $controller hierarchy" >&2
 			}
