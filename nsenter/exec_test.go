@@ -240,6 +240,18 @@ func TestFifoReaderGone(t *testing.T) {
 	}
 }
 
+// ownPidfd is a pidfd of this process.
+func ownPidfd(t *testing.T) *os.File {
+	t.Helper()
+	fd, err := unix.PidfdOpen(os.Getpid(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := os.NewFile(uintptr(fd), "pidfd")
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
 // AwaitExec puts records together however the fifo cuts them.
 func TestAwaitExecInPieces(t *testing.T) {
 	checkLeaks(t)
@@ -249,12 +261,7 @@ func TestAwaitExecInPieces(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pidfd, err := unix.PidfdOpen(os.Getpid(), 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	self := os.NewFile(uintptr(pidfd), "pidfd")
-	defer self.Close()
+	self := ownPidfd(t)
 	r := wireReport{Magic: wireMagic, Kind: wireExec}
 	data := append([]byte(nil), bytesOf(&r)...)
 	r = wireReport{Magic: wireMagic, Kind: wireFailed, Step: 32, Error: int32(unix.ENOEXEC), DetailSize: 4}
@@ -285,12 +292,7 @@ func TestAwaitExecUnheard(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pidfd, err := unix.PidfdOpen(os.Getpid(), 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	self := os.NewFile(uintptr(pidfd), "pidfd")
-	defer self.Close()
+	self := ownPidfd(t)
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -14,19 +14,7 @@ import (
 
 func TestExecTerminal(t *testing.T) {
 	c := newContainer(t).running()
-	p := c.onTerminal(unix.Winsize{Row: 21, Col: 77}, "exec", "-t", c.id, "sh", "-c", "tty; stty size; read line; echo \"<$line>\"; exit 5")
-	p.until("21 77")
-	if _, err := p.master.WriteString("typed in\n"); err != nil {
-		t.Fatal(err)
-	}
-	if status := p.end(); status != 5 {
-		t.Errorf("status %d, want 5; %q", status, p.seen.String())
-	}
-	for _, w := range []string{"/dev/pts/0", "<typed in>"} {
-		if !strings.Contains(p.seen.String(), w) {
-			t.Errorf("no %q in %q", w, p.seen.String())
-		}
-	}
+	c.talk("exec", "-t", c.id, "sh", "-c", talker)
 }
 
 func TestExecResize(t *testing.T) {

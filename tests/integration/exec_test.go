@@ -363,24 +363,7 @@ func TestExecPreserveFDs(t *testing.T) {
 // TestExecSignals: what exec gets, its process gets.
 func TestExecSignals(t *testing.T) {
 	c := newContainer(t).running()
-	out := c.fifo("out")
-	r := c.launch(nil, "exec", c.id, "sh", "-c",
-		"for s in TERM HUP USR1 INT; do trap \"echo $s >/out\" $s; done; trap 'kill $!; exit 9' QUIT; echo up >/out; while :; do sleep 10000 & wait $!; kill $! 2>/dev/null; done")
-	want(t, "output", out.line(), "up")
-	for name, sig := range map[string]unix.Signal{"TERM": unix.SIGTERM, "HUP": unix.SIGHUP, "USR1": unix.SIGUSR1, "INT": unix.SIGINT} {
-		if err := r.cmd.Process.Signal(sig); err != nil {
-			t.Fatal(err)
-		}
-		want(t, "signal", out.line(), name)
-	}
-	if err := r.cmd.Process.Signal(unix.SIGQUIT); err != nil {
-		t.Fatal(err)
-	}
-	res, err := c.finish(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	res.code(9)
+	c.heeded(c.fifo("out"), "exec", c.id, "sh", "-c", heeder)
 }
 
 // TestExecContainerEnds: what exec has added ends with the container.

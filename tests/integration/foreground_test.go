@@ -84,22 +84,31 @@ func (p *ptyCommand) end() int {
 	return p.cmd.ProcessState.ExitCode()
 }
 
-func TestForegroundTerminal(t *testing.T) {
-	c := newContainer(t).terminal().sh("tty; stty size; read line; echo \"<$line>\"; exit 5")
-	c.write()
-	p := c.onTerminal(unix.Winsize{Row: 21, Col: 77}, "run", c.id)
+// talker is for talk.
+const talker = `tty; stty size; read line; echo "<$line>"; exit 5`
+
+// talk runs a command of the runtime in a terminal, for which talker then runs in another.
+func (c *container) talk(args ...string) {
+	c.t.Helper()
+	p := c.onTerminal(unix.Winsize{Row: 21, Col: 77}, args...)
 	p.until("21 77")
 	if _, err := p.master.WriteString("typed in\n"); err != nil {
-		t.Fatal(err)
+		c.t.Fatal(err)
 	}
 	if status := p.end(); status != 5 {
-		t.Errorf("status %d, want 5; %q", status, p.seen.String())
+		c.t.Errorf("status %d, want 5; %q", status, p.seen.String())
 	}
 	for _, w := range []string{"/dev/pts/0", "<typed in>"} {
 		if !strings.Contains(p.seen.String(), w) {
-			t.Errorf("no %q in %q", w, p.seen.String())
+			c.t.Errorf("no %q in %q", w, p.seen.String())
 		}
 	}
+}
+
+func TestForegroundTerminal(t *testing.T) {
+	c := newContainer(t).terminal().sh(talker)
+	c.write()
+	c.talk("run", c.id)
 }
 
 // TestForegroundRestoresTerminal: raw while the container runs, as it was after.
@@ -163,33 +172,43 @@ func TestForegroundResize(t *testing.T) {
 	}
 }
 
-// TestForegroundSignals: what run gets, the container gets.
-func TestForegroundSignals(t *testing.T) {
-	c := newContainer(t)
-	out := c.fifo("out")
-	// 11 is SIGSEGV, which a runtime in Go has a use for itself, and 45 is real-time. The
-	// shell does not `wait`, which misses a signal that comes just before it.
-	c.sh("for s in TERM HUP USR1 INT PIPE CONT 11 45; do trap \"echo $s >/out\" $s; done; trap 'exit 9' QUIT; echo up >/out; while :; do sleep 0.02; done")
-	c.write()
-	r := c.launch(nil, "run", c.id)
-	out.line()
+// heeder writes "up" and the signals that it gets to /out, and ends at SIGQUIT. 11 is SIGSEGV,
+// which a runtime in Go has a use for itself, and 45 is real-time. The shell does not `wait`,
+// which misses a signal that comes just before it.
+const heeder = `for s in TERM HUP USR1 INT PIPE CONT 11 45; do trap "echo $s >/out" $s; done
+trap 'exit 9' QUIT; echo up >/out; while :; do sleep 0.02; done`
+
+// heeded sends signals to a command of the runtime that runs heeder, which must get them.
+func (c *container) heeded(out *fifo, args ...string) {
+	c.t.Helper()
+	r := c.launch(nil, args...)
+	want(c.t, "output", out.line(), "up")
 	for name, sig := range map[string]syscall.Signal{
 		"TERM": unix.SIGTERM, "HUP": unix.SIGHUP, "USR1": unix.SIGUSR1, "INT": unix.SIGINT,
 		"PIPE": unix.SIGPIPE, "CONT": unix.SIGCONT, "11": unix.SIGSEGV, "45": syscall.Signal(45),
 	} {
 		if err := r.cmd.Process.Signal(sig); err != nil {
-			t.Fatal(err)
+			c.t.Fatal(err)
 		}
-		want(t, "signal", out.line(), name)
+		want(c.t, "signal", out.line(), name)
 	}
 	if err := r.cmd.Process.Signal(unix.SIGQUIT); err != nil {
-		t.Fatal(err)
+		c.t.Fatal(err)
 	}
 	res, err := c.finish(r)
 	if err != nil {
-		t.Fatal(err)
+		c.t.Fatal(err)
 	}
 	res.code(9)
+}
+
+// TestForegroundSignals: what run gets, the container gets.
+func TestForegroundSignals(t *testing.T) {
+	c := newContainer(t)
+	out := c.fifo("out")
+	c.sh(heeder)
+	c.write()
+	c.heeded(out, "run", c.id)
 }
 
 // TestForegroundReaderGone: the runtime looks after the program for as long as that runs,
