@@ -298,7 +298,7 @@ func TestTinyMemory(t *testing.T) {
 	only(t, !suite.unified, "cgroup v1")
 	only(t, suite.kind == "busybox", "a small program")
 	c.args("/bin/true")
-	c.spec.Linux.Resources = &specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: ptr(int64(256 << 10))}}
+	c.spec.Linux.Resources = &specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: ptr(int64(1 << 20))}}
 	c.run().must()
 }
 

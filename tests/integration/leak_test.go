@@ -89,16 +89,24 @@ func mountPoints(t *testing.T) []string {
 	return all
 }
 
-// livingProcesses lists, and kills, the children of this process and all processes
-// in a cgroup of this run. It reaps zombies on the way: nobody else does that for
-// containers whose end no test waited for.
+// livingProcesses is endProcesses for tests.
 func livingProcesses(t *testing.T) []string {
 	t.Helper()
-	entries, err := os.ReadDir("/proc")
+	alive, err := endProcesses()
 	if err != nil {
 		t.Fatal(err)
 	}
-	var alive []string
+	return alive
+}
+
+// endProcesses lists, and kills, the children of this process and all processes
+// in a cgroup of this run. It reaps zombies on the way: nobody else does that for
+// containers whose end no test waited for.
+func endProcesses() (alive []string, err error) {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil, err
+	}
 	for _, e := range entries {
 		pid, err := strconv.Atoi(e.Name())
 		if err != nil {
@@ -121,7 +129,7 @@ func livingProcesses(t *testing.T) []string {
 		alive = append(alive, fmt.Sprintf("%d (%s) %q", pid, st.state, cmdline))
 		killAndReap(pid)
 	}
-	return alive
+	return alive, nil
 }
 
 // reapZombies reaps the children of this process that have ended. No command may be

@@ -12,7 +12,6 @@ package integration
 import (
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -53,7 +52,7 @@ const helperEnv = "BERTH_TEST_HELPER"
 
 // helpers are the programs by what helperEnv has to say.
 func helpers() map[string]func(args []string) error {
-	return map[string]func(args []string) error{notifyHelper: sendNotifications, holderHelper: hold}
+	return map[string]func(args []string) error{notifyHelper: sendNotifications, holderHelper: hold, endHelper: endRun}
 }
 
 // helper mounts the test binary on /helper, to be the program that is named.
@@ -86,18 +85,6 @@ func TestMain(m *testing.M) {
 		code = 2
 	}
 	os.Exit(code)
-}
-
-// heedSignals gives the runtimes under test the default meaning of signals. A shell
-// starts jobs in the background with two of them ignored, which programs inherit from
-// program to program, and which a runtime rightly leaves so.
-func heedSignals() {
-	caught := make(chan os.Signal, 1)
-	signal.Notify(caught, unix.SIGINT, unix.SIGQUIT, unix.SIGHUP)
-	go func() {
-		fmt.Fprintln(os.Stderr, "integration:", <-caught)
-		os.Exit(1)
-	}()
 }
 
 // setUp fills in the suite, runs the tests, and cleans up.

@@ -26,7 +26,8 @@ leave_mode() {
 	[[ -n $enabled ]] || return 0
 	for controller in $(</sys/fs/cgroup/cgroup.subtree_control); do
 		if [[ $enabled != *" $controller "* ]]; then
-			echo "-$controller" >/sys/fs/cgroup/cgroup.subtree_control
+			# Not while another run uses it.
+			{ echo "-$controller" >/sys/fs/cgroup/cgroup.subtree_control; } 2>/dev/null || true
 		fi
 	done
 }
@@ -41,7 +42,7 @@ mount_controller() {
 		for dir in "${2%/*}"/unified/bt[0-9]*x; do
 			pid=${dir##*/bt}
 			if [[ -d $dir && ! -e /proc/${pid%x} ]]; then
-				find "$dir" -depth -type d -exec rmdir {} + || true
+				find "$dir" -depth -type d -exec rmdir {} + 2>/dev/null || true
 			fi
 		done
 		sleep 0.1
