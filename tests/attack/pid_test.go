@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package attack
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// A process that berth puts into a pid namespace in which others live is watched from its
+// first moment on, by who may trace it: what it has then, they have.
+
+// hunt is the program of the attacker. It looks at each new process of its pid namespace as
+// early as it can: the program and the root it runs with, its capabilities, what it holds
+// open. A process that is no more than the container's own says nothing. args: the pattern
+// of a file that is on the host alone, and the capabilities of the container (hex).
+func hunt(args []string) error {
+	runtime.LockOSThread()
+	marker := args[0]
+	allowed, err := strconv.ParseUint(args[1], 16, 64)
+	if err != nil {
+		return err
+	}
+	fmt.Println("ready")
+	seen := lastPID()
+	for {
+		last := lastPID()
+		for pid := seen + 1; pid <= last+1; pid++ {
+			look(pid, marker, allowed)
+		}
+		seen = max(seen, last)
+	}
+}
+
+// lastPID is the pid that was given out last in this pid namespace.
+func lastPID() int {
+	fields := strings.Fields(read("/proc/loadavg"))
+	pid, _ := strconv.Atoi(fields[len(fields)-1])
+	return pid
+}
+
+// look traces process pid, if it is there, and tells what it finds.
+func look(pid int, marker string, allowed uint64) {
+	if unix.PtraceSeize(pid) != nil {
+		return
+	}
+	dir := fmt.Sprintf("/proc/%d/", pid)
+	if unix.PtraceInterrupt(pid) == nil {
+		_, _ = unix.Wait4(pid, nil, unix.WALL, nil)
+	}
+	defer func() { _ = unix.PtraceDetach(pid) }()
+	exe, _ := os.Readlink(dir + "exe")
+	if exe == "/helper" || read(dir+"cmdline") == "" && exe == "" {
+		return
+	}
+	if !strings.HasPrefix(exe, "/bin/") && !strings.HasPrefix(exe, "/memfd:berth-init") {
+		fmt.Printf("program %s\n", exe)
+	}
+	if _, err := os.Stat(dir + "root" + marker); err == nil {
+		fmt.Println("root of the host")
+	}
+	for line := range strings.Lines(read(dir + "status")) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), ":")
+		if name != "CapPrm" && name != "CapEff" {
+			continue
+		}
+		has, err := strconv.ParseUint(strings.TrimSpace(value), 16, 64)
+		if err == nil && has&^allowed != 0 {
+			fmt.Printf("%s %x beyond the container's\n", name, has&^allowed)
+		}
+	}
+	fds, _ := os.ReadDir(dir + "fd")
+	for _, fd := range fds {
+		path := dir + "fd/" + fd.Name()
+		if st, err := os.Stat(path); err == nil && st.IsDir() {
+			if _, err := os.Stat(path + strings.Repeat("/..", 12) + marker); err == nil {
+				fmt.Println("a directory of the host")
+			}
+			// Of the host's procfs each process leads on to its root.
+			if _, err := os.Stat(path + "/../2/ns"); err == nil {
+				fmt.Println("procfs of the host")
+			}
+		}
+	}
+}
+
+// hunter is a container with a hunter and what it needs to trace.
+func (s *stage) hunter(prepare func(b *box)) (b *box, found func() string) {
+	s.Helper()
+	marker := s.dir + "/host-alone"
+	if err := os.WriteFile(marker, nil, 0o600); err != nil {
+		s.Fatal(err)
+	}
+	b = s.box("hunter").capabilities("CAP_SYS_PTRACE")
+	b.helper("hunt", marker, fmt.Sprintf("%x", ordinary|1<<unix.CAP_SYS_PTRACE))
+	prepare(b)
+	path := b.startOutput()
+	s.until(func() bool { return strings.HasPrefix(read(path), "ready") })
+	return b, func() string { return strings.TrimSpace(strings.TrimPrefix(read(path), "ready")) }
+}
+
+// ordinary are the capabilities of bundle.Spec.
+const ordinary = 1<<unix.CAP_CHOWN | 1<<unix.CAP_DAC_OVERRIDE | 1<<unix.CAP_FSETID | 1<<unix.CAP_FOWNER | 1<<unix.CAP_MKNOD |
+	1<<unix.CAP_NET_RAW | 1<<unix.CAP_SETGID | 1<<unix.CAP_SETUID | 1<<unix.CAP_SETFCAP | 1<<unix.CAP_SETPCAP |
+	1<<unix.CAP_NET_BIND_SERVICE | 1<<unix.CAP_SYS_CHROOT | 1<<unix.CAP_KILL | 1<<unix.CAP_AUDIT_WRITE
+
+// until waits for what nothing tells of.
+func (s *stage) until(done func() bool) {
+	s.Helper()
+	for deadline := time.Now().Add(limit); !done(); {
+		if time.Now().After(deadline) {
+			s.Fatal("waited too long")
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// TestHuntExec: what exec adds to a container is the container's equal from the moment on
+// from which it is to be seen there (CVE-2016-9962, CVE-2019-5736).
+func TestHuntExec(t *testing.T) {
+	for name, prepare := range map[string]func(b *box){
+		"plain":  func(*box) {},
+		"filter": func(b *box) { b.spec.Linux.Seccomp = someFilter(); b.spec.Process.NoNewPrivileges = false },
+	} {
+		t.Run(name, func(t *testing.T) {
+			withstands(t, 3, func(s *stage) string {
+				b, found := s.hunter(prepare)
+				for range 20 {
+					b.command("exec", b.id, "/bin/true")
+				}
+				return found()
+			})
+		})
+	}
+}
+
+// TestHuntCreate: the same for a container that shares a pid namespace.
+func TestHuntCreate(t *testing.T) {
+	withstands(t, 3, func(s *stage) string {
+		hunter, found := s.hunter(func(*box) {})
+		b := s.box("neighbour").sh("true")
+		b.namespace(specs.PIDNamespace, fmt.Sprintf("/proc/%s/ns/pid", read(hunter.path("pid"))))
+		for range 10 {
+			b.command("run", b.id)
+		}
+		return found()
+	})
+}
+
+// someFilter forbids something that nobody uses here.
+func someFilter() *specs.LinuxSeccomp {
+	return &specs.LinuxSeccomp{
+		DefaultAction: specs.ActAllow,
+		Architectures: []specs.Arch{specs.ArchX86_64},
+		Syscalls:      []specs.LinuxSyscall{{Names: []string{"swapon"}, Action: specs.ActErrno}},
+	}
+}
