@@ -12,7 +12,6 @@ import (
 	"github.com/berth-run/berth/nsenter"
 	"github.com/berth-run/berth/seccomp"
 	"github.com/opencontainers/runtime-spec/specs-go"
-	"golang.org/x/sys/unix"
 )
 
 // The seccomp agent is the process at linux.seccomp.listenerPath that answers the
@@ -74,9 +73,8 @@ func configureWithAgent(init *nsenter.Init, agent *receiver, plan *nsenter.Plan)
 		return err
 	default:
 		// It is reaped with the rest of the undoing.
-		kerr := unix.PidfdSendSignal(int(init.PIDFD.Fd()), unix.SIGKILL, nil, 0)
-		if kerr != nil && !errors.Is(kerr, unix.ESRCH) {
-			return fmt.Errorf("kill init: %w", kerr)
+		if kerr := init.Interrupt(); kerr != nil {
+			return kerr
 		}
 		<-configured //nolint:errcheck // init was killed
 		return fmt.Errorf("linux.seccomp.listenerPath: %v while init waited for the agent at %s", s, agent.sock.Name())

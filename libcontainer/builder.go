@@ -147,7 +147,14 @@ func (b *threadBuilder) mount() error {
 	if err := joinAsBuilder(b.cr.init, b.cr.cfg.Namespaces); err != nil {
 		return err
 	}
-	return b.job.mount(inside.ProcContexts, b.cr.opts.Log.Warnf)
+	return b.job.mount(b.cr.contexts(inside), b.cr.opts.Log.Warnf)
+}
+
+// contexts are those for mounts of type proc. They are the builder's from then on.
+func (cr *creation) contexts(inside *nsenter.Inside) []*os.File {
+	all := append(inside.ProcContexts, cr.procContexts...)
+	cr.procContexts = nil
+	return all
 }
 
 // builderNamespaces are the kinds that matter to the builder: those of what it mounts

@@ -56,7 +56,7 @@ func (b *processBuilder) start() error {
 	if err != nil {
 		return err
 	}
-	return b.send(b.job, inside.ProcContexts, b.job.trees)
+	return b.send(b.job, append(inside.ProcContexts, b.cr.procContexts...), b.job.trees)
 }
 
 func (b *processBuilder) waitMounted() error {

@@ -62,6 +62,8 @@ type creation struct {
 	cgroup  cgroups.Manager
 	place   *cgroups.Placement
 	init    *nsenter.Init
+	// procContexts are of a pid namespace that is joined.
+	procContexts []*os.File
 	// namespaces are init's, by CLONE_NEW* flag, when it was asked for them.
 	namespaces map[uint32]*os.File
 	built      *built
@@ -114,6 +116,9 @@ func (cr *creation) release() {
 		_ = cr.place.Close()
 	}
 	for _, f := range cr.extra {
+		_ = f.Close()
+	}
+	for _, f := range cr.procContexts {
 		_ = f.Close()
 	}
 	for _, f := range cr.namespaces {

@@ -54,7 +54,7 @@ func (cr *creation) prepareHost() error {
 		func() error { return setOOMScore(cr.init.PID, cr.cfg.Process.OOMScoreAdj, cr.cfg.Cgroup.Rootless) },
 		cr.joinResctrl,
 		func() error { return raiseRlimits(cr.init.PID, cr.cfg.Process.Rlimits) },
-		cr.makeFifo,
+		cr.makeFifos,
 		cr.compileSeccomp,
 		cr.keepForExec,
 	}

@@ -6,10 +6,8 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"runtime"
 
 	"github.com/berth-run/berth/libcontainer/cgroups"
-	"github.com/berth-run/berth/libcontainer/internal/landlock"
 	"golang.org/x/sys/unix"
 )
 
@@ -52,12 +50,12 @@ func (cr *creation) startInit() error {
 	if err := cr.init.Bootstrap(o); err != nil {
 		return cr.describe(err)
 	}
-	p, err := readProcStat(cr.init.PID)
-	if err != nil {
-		return err
+	if !cr.joinsPID() {
+		return nil
 	}
-	cr.saved.StartTime = p.startTime
-	return nil
+	// While the namespaces are open.
+	cr.procContexts, err = openProcContexts(countProcMounts(cr.cfg.Mounts), o.Joins)
+	return err
 }
 
 // makeCgroup makes the cgroups and opens what init needs to get into them. born is where
@@ -100,49 +98,63 @@ func ignoreNoCgroup(err error) error {
 	return err
 }
 
-// configureInit gives init its plan. The state is complete before that: from then on
-// init outlives this process.
+// configureInit gives init its plan. The state is complete before the process that will
+// run the program goes on: from then on it outlives this one.
 func (cr *creation) configureInit() error {
-	cr.saved.PID = cr.init.PID
-	if err := cr.saved.write(cr.dir); err != nil {
-		return err
-	}
-	fifo, err := openFile(filepath.Join(cr.dir, fifoFile), unix.O_PATH|unix.O_NOFOLLOW)
+	fifos, err := cr.openFifos()
 	if err != nil {
 		return err
 	}
-	defer fifo.Close()
-	plan, err := cr.plan(fifo)
+	defer fifos[0].Close()
+	defer fifos[1].Close()
+	plan, err := cr.plan(&fifos)
 	if err != nil {
 		return err
 	}
-	if err := cr.allowFifo(fifo); err != nil {
-		return err
-	}
+	plan.Born = cr.record
 	if plan.Listener != nil {
 		return cr.describe(configureWithAgent(cr.init, cr.agent, plan))
 	}
 	return cr.describe(cr.init.Configure(plan))
 }
 
-// makeFifo makes the fifo on which init waits for `start`. Its mode lets any user
-// write, since init opens it as the container's user, through the fd it is given: no
-// process of the container can reach it by name.
-func (cr *creation) makeFifo() error {
-	path := filepath.Join(cr.dir, fifoFile)
-	if err := unix.Mkfifo(path, 0o600); err != nil {
-		return &os.PathError{Op: "mkfifo", Path: path, Err: err}
+// record writes down which process the container's first one is.
+func (cr *creation) record() error {
+	p, err := readProcStat(cr.init.PID)
+	if err != nil {
+		return err
 	}
-	return os.Chmod(path, 0o622)
+	cr.saved.PID, cr.saved.StartTime = cr.init.PID, p.startTime
+	if cr.joinsPID() && !isInherited(cr.cfg.Process.Scheduler) {
+		if err := setScheduler(cr.init.PID, cr.cfg.Process.Scheduler); err != nil {
+			return err
+		}
+	}
+	return cr.saved.write(cr.dir)
 }
 
-// allowFifo lets init open the fifo when Landlock confines it already. Nobody else of
-// the container ever comes to see it.
-func (cr *creation) allowFifo(fifo *os.File) error {
-	if cr.built.ruleset == nil {
-		return nil
+// makeFifos makes the fifos by which `start` and init speak. Nobody but the owner of the
+// state opens them by name.
+func (cr *creation) makeFifos() error {
+	for _, name := range [...]string{fifoFile, reportFile} {
+		path := filepath.Join(cr.dir, name)
+		if err := unix.Mkfifo(path, 0o600); err != nil {
+			return &os.PathError{Op: "mkfifo", Path: path, Err: err}
+		}
 	}
-	defer runtime.KeepAlive(fifo)
-	write := cr.cfg.Process.Landlock.FS & unix.LANDLOCK_ACCESS_FS_WRITE_FILE
-	return landlock.FromFile(cr.built.ruleset).AllowPath(int(fifo.Fd()), write)
+	return nil
+}
+
+// openFifos opens them for init, which as the container's user has no right to. Each for
+// reading and writing: so neither end waits for the other one.
+func (cr *creation) openFifos() (fifos [2]*os.File, err error) {
+	for n, name := range [...]string{fifoFile, reportFile} {
+		if fifos[n], err = openFile(filepath.Join(cr.dir, name), unix.O_RDWR|unix.O_NOFOLLOW); err != nil {
+			if n > 0 {
+				_ = fifos[0].Close()
+			}
+			return fifos, err
+		}
+	}
+	return fifos, nil
 }

@@ -56,11 +56,13 @@ func (p *Process) Close() error { return p.pidfd.Close() }
 //
 //	runtime                                       init
 //	pidfd of the container's init
-//	clone in its pid namespace and v2 cgroup  ─▶  waits
+//	clone in its v2 cgroup                    ─▶  waits
 //	(meanwhile: v1 cgroups, root directory, HOME)
 //	what to join                              ─▶  enters the v1 cgroups, joins the other
-//	limits, pty, pid file                           namespaces
-//	plan                                      ─▶  sheds privileges, execs
+//	limits, pty                                     namespaces
+//	plan                                      ─▶  sheds privileges, forks into the pid
+//	                                          ◀─    namespace
+//	pidfd, pid file                           ─▶  execs
 //	                                          ◀─  end of file: the exec; or the error
 type execution struct {
 	c    *Container
@@ -94,7 +96,7 @@ func (c *Container) Exec(p *configs.Process, o *ExecOptions) (*Process, error) {
 		x.startInit,
 		x.adjust,
 		x.openTerminal,
-		x.handOver,
+		x.handOverTerminal,
 		x.configure,
 	}
 	for _, step := range steps {
@@ -244,15 +246,17 @@ func (x *execution) adjust() error {
 			return fmt.Errorf("process.execCPUAffinity.final: %w", err)
 		}
 	}
-	return setPriorities(pid, x.p)
+	return setPriorities(pid, x.p, x.joinsPID())
+}
+
+// joinsPID says that the process gets into a pid namespace of the container, by a fork.
+func (x *execution) joinsPID() bool {
+	return configs.NamespaceType(x.c.saved.Namespaces)&configs.NewPID != 0
 }
 
 // configure gives init its plan, and waits for the exec.
 func (x *execution) configure() error {
-	plan, err := x.plan()
-	if err != nil {
-		return err
-	}
+	plan := x.plan()
 	if plan.Listener != nil {
 		return x.describe(configureWithAgent(x.init, x.agent, plan))
 	}
@@ -260,17 +264,14 @@ func (x *execution) configure() error {
 }
 
 // plan is the message that makes init the user's process.
-func (x *execution) plan() (*nsenter.Plan, error) {
+func (x *execution) plan() *nsenter.Plan {
 	saved := &x.c.saved
 	p := processPlan(x.p, x.home)
-	if listen := x.opts.ListenFDs; listen.Count > 0 {
-		pid, err := innerPID(x.init.PID)
-		if err != nil {
-			return nil, err
-		}
-		p.Env = listen.addTo(p.Env, pid)
-	}
+	x.opts.ListenFDs.addTo(p)
 	p.AtOnce = true
+	if x.hasBirth() {
+		p.Born = x.born
+	}
 	p.Console = x.peer
 	p.Landlock = x.ruleset
 	p.NewSession = true
@@ -287,5 +288,5 @@ func (x *execution) plan() (*nsenter.Plan, error) {
 			return sendListener(x.agent, listener, x.init.PID, saved.ListenerMetadata, x.c.hookState(specs.StateRunning))
 		}
 	}
-	return p, nil
+	return p
 }

@@ -8,7 +8,6 @@ import (
 	"maps"
 	"os"
 	"path"
-	"runtime"
 	"strings"
 	"unsafe"
 
@@ -18,8 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// startInit starts init in the container's cgroups and pid namespace, on its way into
-// the other namespaces.
+// startInit starts init in the container's cgroups, on its way into its namespaces.
 func (x *execution) startInit() error {
 	paths := x.c.saved.CgroupPaths
 	if len(x.opts.Cgroups) > 0 {
@@ -70,8 +68,9 @@ func (x *execution) startInside(paths map[string]string, adopt bool) error {
 		// What the config says of the CPUs is not to be overruled.
 		ResetAffinity: x.p.ExecCPUAffinity == nil,
 		Deferred:      true,
+		Notifies:      x.agent != nil,
+		Joins:         x.c.joins(x.target),
 	}
-	o.PIDNamespace, o.Joins = x.c.joins(x.target)
 	if dir, ok := paths[""]; ok && !adopt {
 		f, err := openFile(dir, unix.O_RDONLY|unix.O_DIRECTORY)
 		if err != nil {
@@ -109,7 +108,7 @@ func (x *execution) bootstrap(o *nsenter.Options, paths map[string]string, adopt
 			return err
 		}
 	}
-	o.CgroupTasks = place.Tasks
+	x.divideTasks(o, paths, place.Tasks)
 	return x.init.Bootstrap(o)
 }
 
@@ -136,13 +135,26 @@ func (x *execution) tasks(paths map[string]string) (*cgroups.Placement, error) {
 	return m.Placement()
 }
 
+// divideTasks leaves the cgroup that counts processes to the child that runs the program,
+// if there will be one: init would be one too many in there. (Version 2 has one cgroup for
+// all controllers, in which there has to be room for two.)
+func (x *execution) divideTasks(o *nsenter.Options, paths map[string]string, all []*os.File) {
+	for _, f := range all {
+		if x.joinsPID() && path.Dir(f.Name()) == paths["pids"] {
+			o.ChildTasks = append(o.ChildTasks, f)
+		} else {
+			o.CgroupTasks = append(o.CgroupTasks, f)
+		}
+	}
+}
+
 // clone starts init.
 func (x *execution) clone(o *nsenter.Options) error {
 	return withOOMScore(x.p.OOMScoreAdj, func() (err error) {
 		if a := x.p.ExecCPUAffinity; a != nil && len(a.Initial) > 0 {
 			x.init, err = startOnCPUs(o, a.Initial)
 		} else {
-			x.init, err = startFromHere(o)
+			x.init, err = nsenter.Start(o)
 		}
 		return err
 	})
@@ -157,33 +169,6 @@ func startOnCPUs(o *nsenter.Options, cpus configs.BitSet) (*nsenter.Init, error)
 		}
 		return nsenter.Start(o)
 	})
-}
-
-// startFromHere starts init from the calling thread, which comes back from the pid
-// namespace: another thread would be woken first, and waited for, on a busy machine for
-// long. Whoever may not come back (the caller's own pid namespace belongs to a user
-// namespace above) gives up a thread for it.
-func startFromHere(o *nsenter.Options) (*nsenter.Init, error) {
-	if o.PIDNamespace == nil {
-		return nsenter.Start(o)
-	}
-	home, err := unix.PidfdOpen(unix.Getpid(), 0)
-	if err != nil {
-		return nil, fmt.Errorf("pidfd_open: %w", err)
-	}
-	defer unix.Close(home)
-	// A thread in two pid namespaces can make no threads: Go's would be another's to make.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	if unix.Setns(home, unix.CLONE_NEWPID) != nil {
-		return startOnLostThread(o)
-	}
-	init, err := nsenter.Start(o)
-	if back := unix.Setns(home, unix.CLONE_NEWPID); back != nil {
-		runtime.LockOSThread() // no other goroutine is to have this thread
-		err = errors.Join(err, fmt.Errorf("setns(CLONE_NEWPID) back: %w", back))
-	}
-	return init, err
 }
 
 // setAffinity is sched_setaffinity(2), of the calling thread for pid 0.
@@ -216,10 +201,14 @@ func (x *execution) explain(err error) error {
 	if x.targetEnded() {
 		return fmt.Errorf("%w (it has just ended: %w)", errStopped, err)
 	}
+	var step *nsenter.StepError
 	switch {
 	case errors.Is(err, unix.EAGAIN):
 		if limit := x.c.pidsLimit(); limit != "" {
 			return fmt.Errorf("%w (the container has as many processes as its pids limit allows: %s)", err, limit)
+		}
+		if errors.As(err, &step) && step.Step == nsenter.StepFork {
+			return fmt.Errorf("%w (for a moment an exec takes two of the processes that the container's pids limit allows)", err)
 		}
 	case errors.Is(err, unix.ENOMEM):
 		return fmt.Errorf("%w (the container may have used up its memory limit)", err)

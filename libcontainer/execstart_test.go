@@ -8,74 +8,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/nsenter"
 )
-
-// TestStartFromHere: the thread that has started init in another pid namespace is in its
-// own again, or no Go program could go on with it.
-func TestStartFromHere(t *testing.T) {
-	missing := t.Skip
-	if os.Getenv("CI") != "" {
-		missing = t.Fatal
-	}
-	if os.Geteuid() != 0 {
-		missing("needs root, to make a pid namespace")
-	}
-	if _, err := os.Stat("../nsenter/init-" + runtime.GOARCH + ".bin"); err != nil {
-		missing("init is not built:", err)
-	}
-	pidfd := -1
-	target := exec.Command("sleep", "1000")
-	target.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID, PidFD: &pidfd}
-	if err := target.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := target.Process.Kill(); err != nil {
-			t.Error(err)
-		}
-		if err := target.Wait(); err == nil {
-			t.Error("sleep has ended by itself")
-		}
-	}()
-	ns := os.NewFile(uintptr(pidfd), "target")
-	defer ns.Close()
-	noCgroup, err := os.Open(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer noCgroup.Close()
-
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	for name, o := range map[string]*nsenter.Options{
-		"started": {PIDNamespace: ns, Deferred: true},
-		"refused": {PIDNamespace: ns, Deferred: true, CgroupDir: noCgroup},
-	} {
-		init, err := startFromHere(o)
-		if (err == nil) != (name == "started") {
-			t.Errorf("%s: %v", name, err)
-		}
-		if init != nil {
-			if err := errors.Join(init.Abort(), init.Close()); err != nil {
-				t.Error(err)
-			}
-		}
-		own, err := os.Readlink("/proc/self/ns/pid")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got, err := os.Readlink("/proc/thread-self/ns/pid_for_children"); err != nil || got != own {
-			t.Errorf("%s: the thread's children would be in %s, %v; not in %s", name, got, err, own)
-		}
-	}
-}
 
 // TestTargetEnded: a container that is going tells why its exec failed, not what the kernel
 // says of a process that it kills.

@@ -24,11 +24,24 @@ func (cr *creation) handOver() error {
 	return writePIDFile(cr.opts.PIDFile, cr.init.PID)
 }
 
-// handOver gives the caller what it asked for, before the program runs: whatever fails
-// here, nothing of the program has been seen by anybody. Meanwhile init starts up.
-func (x *execution) handOver() error {
-	if x.master != nil {
-		if err := handOverConsole(&x.master, x.peer.Name(), x.console, x.opts.Console); err != nil {
+// handOverTerminal gives the caller the pty, before the program runs: whatever fails
+// here or in born, nothing of the program has been seen by anybody.
+func (x *execution) handOverTerminal() error {
+	if x.master == nil {
+		return nil
+	}
+	return handOverConsole(&x.master, x.peer.Name(), x.console, x.opts.Console)
+}
+
+// hasBirth says whether born has anything to do. Init need not wait for it otherwise.
+func (x *execution) hasBirth() bool {
+	return x.opts.PIDFile != "" || x.pidfdTo != nil || x.joinsPID() && !isInherited(x.p.Scheduler)
+}
+
+// born does what only the process that will run the program can be had for.
+func (x *execution) born() error {
+	if x.joinsPID() && !isInherited(x.p.Scheduler) {
+		if err := setScheduler(x.init.PID, x.p.Scheduler); err != nil {
 			return err
 		}
 	}

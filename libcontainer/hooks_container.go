@@ -104,16 +104,18 @@ func (cr *creation) startContainerHook(h *specs.Hook, in, out *os.File) (*nsente
 	// The user namespace would take the hook's rights over the host, if there are any;
 	// time cannot be joined through a pidfd together with others on older kernels, and
 	// no hook cares.
-	if unprivileged() {
-		o.Joins = cr.initJoins(builderNamespaces | configs.NewUser | configs.NewPID)
-		o.OwnerUID, o.OwnerGID = owner(cr.cfg)
-	} else {
-		o.Joins = cr.initJoins(builderNamespaces)
-		if cr.cfg.Namespaces.Contains(configs.NewPID) {
-			o.PIDNamespace = cr.init.PIDFD
-		}
+	kinds := builderNamespaces
+	if cr.cfg.Namespaces.IsNew(configs.NewPID) {
+		// Nobody but init is in there. Others could trace the hook in one that is
+		// shared, which has the rights and the files of the host.
+		kinds |= configs.NewPID
 	}
-	proc, err := startOnLostThread(o)
+	if unprivileged() {
+		kinds |= configs.NewUser
+		o.OwnerUID, o.OwnerGID = owner(cr.cfg)
+	}
+	o.Joins = cr.initJoins(kinds)
+	proc, err := nsenter.Start(o)
 	if err != nil {
 		return nil, err
 	}

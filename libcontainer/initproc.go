@@ -31,10 +31,13 @@ func initOptions(cr *creation) (o *nsenter.Options, release func(), err error) {
 		NewNamespaces: uintptr(cr.cfg.Namespaces.NewFlags()),
 		ResetAffinity: true,
 		TimeOffsets:   timeOffsets(cr.cfg),
-		ProcContexts:  countProcMounts(cr.cfg.Mounts),
+		Notifies:      cr.agent != nil,
 		UIDMappings:   idMap(cr.cfg.UIDMappings),
 		GIDMappings:   idMap(cr.cfg.GIDMappings),
 		Deferred:      true,
+	}
+	if !cr.joinsPID() {
+		o.ProcContexts = countProcMounts(cr.cfg.Mounts)
 	}
 	for _, j := range joined {
 		placeJoin(o, j, cr.cfg.Namespaces.Contains(configs.NewUser))
@@ -92,20 +95,23 @@ const threadJoins = configs.NewNet | configs.NewIPC | configs.NewUTS | configs.N
 // an engine has made the network namespace.
 func placeJoin(o *nsenter.Options, j nsenter.Join, userns bool) {
 	switch {
-	case unprivileged():
-		o.Joins = append(o.Joins, j)
-	case j.Type == unix.CLONE_NEWPID:
-		o.PIDNamespace = j.FD
-	case userns && threadJoins&configs.NamespaceType(j.Type) != 0:
+	case !unprivileged() && userns && threadJoins&configs.NamespaceType(j.Type) != 0:
 		o.ThreadJoins = append(o.ThreadJoins, j)
 	default:
 		o.Joins = append(o.Joins, j)
 	}
 }
 
+// joinsPID says that the container shares a pid namespace with others. Then the first
+// process that there is of it only leads to the one that runs the program.
+func (cr *creation) joinsPID() bool {
+	ns, ok := cr.cfg.Namespaces.Get(configs.NewPID)
+	return ok && ns.Path != ""
+}
+
 // startNamespaced starts init from this thread, or from one of its own.
 func startNamespaced(o *nsenter.Options) (*nsenter.Init, error) {
-	if o.PIDNamespace == nil && len(o.ThreadJoins) == 0 {
+	if len(o.ThreadJoins) == 0 {
 		return nsenter.Start(o)
 	}
 	if dir := o.CgroupDir; dir != nil && slices.ContainsFunc(o.ThreadJoins, isCgroupNamespace) {
@@ -146,9 +152,8 @@ func idMap(rows []configs.IDMap) []syscall.SysProcIDMap {
 	return out
 }
 
-// startOnLostThread starts init from a thread that dies afterwards: joining a pid
-// namespace spoils the thread for everything else (its next children would be born
-// in there).
+// startOnLostThread starts init from a thread that dies afterwards, since it is in
+// namespaces of others then.
 func startOnLostThread(o *nsenter.Options) (*nsenter.Init, error) {
 	return onLostThread(func() (*nsenter.Init, error) { return nsenter.Start(o) })
 }

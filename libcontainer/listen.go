@@ -3,10 +3,9 @@
 package libcontainer
 
 import (
-	"fmt"
-	"os"
 	"strconv"
-	"strings"
+
+	"github.com/berth-run/berth/nsenter"
 )
 
 // ListenFDs are the sockets of socket activation that the caller was started with
@@ -17,35 +16,19 @@ type ListenFDs struct {
 	Names string
 }
 
-// addTo replaces what env says of such sockets. They are for process pid of the
-// container, as it sees itself.
-func (l ListenFDs) addTo(env []string, pid int) []string {
+// addTo replaces what the environment of a plan says of such sockets. Init completes the
+// pid that they are for.
+func (l ListenFDs) addTo(p *nsenter.Plan) {
 	if l.Count == 0 {
-		return env
+		return
 	}
+	env := p.Env
 	for _, name := range [...]string{"LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"} {
 		env = withoutEnv(env, name)
 	}
-	env = append(env, "LISTEN_FDS="+strconv.Itoa(l.Count), "LISTEN_PID="+strconv.Itoa(pid))
+	env = append(env, "LISTEN_FDS="+strconv.Itoa(l.Count), "LISTEN_PID=")
 	if l.Names != "" {
 		env = append(env, "LISTEN_FDNAMES="+l.Names)
 	}
-	return env
-}
-
-// innerPID is the pid of a process in the pid namespace that it is in itself.
-func innerPID(pid int) (int, error) {
-	path := "/proc/" + strconv.Itoa(pid) + "/status"
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return 0, err
-	}
-	for line := range strings.Lines(string(data)) {
-		// From the namespace of this procfs inwards.
-		if list, ok := strings.CutPrefix(line, "NSpid:"); ok {
-			list = strings.TrimSpace(list)
-			return strconv.Atoi(list[strings.LastIndexByte(list, '\t')+1:])
-		}
-	}
-	return 0, fmt.Errorf("%s: no NSpid", path)
+	p.Env, p.ListenPID = env, true
 }

@@ -3,9 +3,10 @@
 package libcontainer
 
 import (
-	"os"
 	"slices"
 	"testing"
+
+	"github.com/berth-run/berth/nsenter"
 )
 
 func TestListenFDsInEnv(t *testing.T) {
@@ -15,21 +16,14 @@ func TestListenFDsInEnv(t *testing.T) {
 		want   []string
 	}{
 		{ListenFDs{}, old},
-		{ListenFDs{Count: 2, Names: "one:two"}, []string{"A=1", "LISTEN_FDSX=y", "LISTEN_FDS=2", "LISTEN_PID=5", "LISTEN_FDNAMES=one:two"}},
+		{ListenFDs{Count: 2, Names: "one:two"}, []string{"A=1", "LISTEN_FDSX=y", "LISTEN_FDS=2", "LISTEN_PID=", "LISTEN_FDNAMES=one:two"}},
 		// Names of other sockets would be worse than none.
-		{ListenFDs{Count: 1}, []string{"A=1", "LISTEN_FDSX=y", "LISTEN_FDS=1", "LISTEN_PID=5"}},
+		{ListenFDs{Count: 1}, []string{"A=1", "LISTEN_FDSX=y", "LISTEN_FDS=1", "LISTEN_PID="}},
 	} {
-		if got := test.listen.addTo(slices.Clone(old), 5); !slices.Equal(got, test.want) {
-			t.Errorf("%+v: got %q, want %q", test.listen, got, test.want)
+		p := &nsenter.Plan{Env: slices.Clone(old)}
+		test.listen.addTo(p)
+		if !slices.Equal(p.Env, test.want) || p.ListenPID != (test.listen.Count > 0) {
+			t.Errorf("%+v: got %q, %v; want %q", test.listen, p.Env, p.ListenPID, test.want)
 		}
-	}
-}
-
-func TestInnerPID(t *testing.T) {
-	if pid, err := innerPID(os.Getpid()); err != nil || pid != os.Getpid() {
-		t.Errorf("own pid: %d, %v", pid, err)
-	}
-	if pid, err := innerPID(1 << 30); err == nil {
-		t.Errorf("pid %d of nobody", pid)
 	}
 }

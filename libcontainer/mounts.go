@@ -3,9 +3,9 @@
 package libcontainer
 
 import (
-	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 
 	"github.com/berth-run/berth/libcontainer/cgroups"
@@ -118,7 +118,8 @@ func (ch *mountChange) run() (err error) {
 		if err := ch.openTrees(ch.c.saved.PID, ch.target); err != nil {
 			return err
 		}
-		if ch.procContexts, err = ch.openProcContexts(countProcMounts(ch.Config.Mounts)); err != nil {
+		n := countProcMounts(ch.Config.Mounts)
+		if ch.procContexts, err = openProcContexts(n, ch.c.joins(ch.target)); err != nil {
 			return err
 		}
 	}
@@ -128,44 +129,44 @@ func (ch *mountChange) run() (err error) {
 	return ch.inThread()
 }
 
-// openProcContexts has a process in the container's pid namespace open them; see
-// rootfs.Options. It is init's program, and goes on to nothing else.
-func (ch *mountChange) openProcContexts(n int) ([]*os.File, error) {
-	if n == 0 {
-		return nil, nil
+// openProcContexts has a process in the pid namespace to which joins lead open n contexts;
+// see rootfs.Options.
+func openProcContexts(n int, joins []nsenter.Join) ([]*os.File, error) {
+	if slices.ContainsFunc(joins, isPIDNamespace) {
+		joins = leadingJoins(joins)
 	}
-	o := &nsenter.Options{ProcContexts: n}
-	o.PIDNamespace, o.Joins = ch.c.joins(ch.target)
-	init, err := startOnLostThread(o)
+	contexts, err := nsenter.OpenProcContexts(n, joins)
 	if err != nil {
-		return nil, err
-	}
-	inside, err := init.Namespaces()
-	if err := errors.Join(err, init.Abort(), init.Close()); err != nil {
-		if inside != nil {
-			_ = inside.Close()
-		}
 		return nil, fmt.Errorf("procfs of the container: %w", err)
 	}
-	return inside.ProcContexts, nil
+	return contexts, nil
 }
 
-// joins are the container's namespaces for a new process: the pid namespace for the thread
-// that clones, nil when that is not to join any, and the others for the process.
-func (c *Container) joins(target *os.File) (pid *os.File, joins []nsenter.Join) {
-	kinds := configs.NamespaceType(c.saved.Namespaces)
-	// A user namespace that grants the rights over the pid namespace has to be joined
-	// before that one: then it is init that joins both, and forks.
-	if kinds&configs.NewPID != 0 && !unprivileged() {
-		pid = target
-		kinds &^= configs.NewPID
+func isPIDNamespace(j nsenter.Join) bool { return j.Type&unix.CLONE_NEWPID != 0 }
+
+// leadingJoins are those that it takes to get into the pid namespace. Who is not root has
+// rights over that by its user namespace alone.
+func leadingJoins(joins []nsenter.Join) (leading []nsenter.Join) {
+	wanted := uint32(configs.NewPID)
+	if unprivileged() {
+		wanted |= uint32(configs.NewUser)
 	}
-	if kinds != 0 {
-		// All at once: the kernel checks the rights over each with those that init
-		// has before, so it does not matter which user namespace owns which.
-		joins = []nsenter.Join{{Type: uint32(kinds), FD: target}}
+	for _, j := range joins {
+		if j.Type &= wanted; j.Type != 0 {
+			leading = append(leading, j)
+		}
 	}
-	return pid, joins
+	return leading
+}
+
+// joins are the container's namespaces for a new process. All at once: the kernel checks
+// the rights over each with those that init has before, so it does not matter which user
+// namespace owns which.
+func (c *Container) joins(target *os.File) []nsenter.Join {
+	if c.saved.Namespaces == 0 {
+		return nil
+	}
+	return []nsenter.Join{{Type: uint32(c.saved.Namespaces), FD: target}}
 }
 
 // inProcess gives the work to a builder process.

@@ -14,15 +14,13 @@ import (
 )
 
 // plan is the message that makes init the container's process.
-func (cr *creation) plan(fifo *os.File) (*nsenter.Plan, error) {
+func (cr *creation) plan(fifos *[2]*os.File) (*nsenter.Plan, error) {
 	p := processPlan(&cr.cfg.Process, cr.built.home)
-	if err := cr.addListenFDs(p); err != nil {
-		return nil, err
-	}
+	cr.opts.ListenFDs.addTo(p)
 	p.Root = cr.built.chroot
 	p.Console = cr.built.peer
 	p.Landlock = cr.built.ruleset
-	p.ExecFifo = fifo
+	p.Fifos = fifos
 	p.NewSession = true
 	if !cr.cfg.NoNewKeyring {
 		p.Keyring = "_ses." + cr.id
@@ -47,16 +45,6 @@ func (cr *creation) plan(fifo *os.File) (*nsenter.Plan, error) {
 		}
 	}
 	return p, nil
-}
-
-// addListenFDs tells the process of the sockets that it gets.
-func (cr *creation) addListenFDs(p *nsenter.Plan) (err error) {
-	pid := 1
-	if cr.opts.ListenFDs.Count > 0 && !cr.cfg.Namespaces.IsNew(configs.NewPID) {
-		pid, err = innerPID(cr.init.PID)
-	}
-	p.Env = cr.opts.ListenFDs.addTo(p.Env, pid)
-	return err
 }
 
 // processPlan is the part of the plan that any process has, init's or exec's.

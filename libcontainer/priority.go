@@ -14,20 +14,17 @@ import (
 // taken all their CPUs, which it must have to get a deadline; and before init is another
 // user, whom this process may lack the right to touch.
 func (cr *creation) setPriorities() error {
-	return setPriorities(cr.init.PID, &cr.cfg.Process)
+	return setPriorities(cr.init.PID, &cr.cfg.Process, cr.joinsPID())
 }
 
 // setPriorities gives a process the scheduler and the I/O priority of the plan. Not the
 // process itself does it: in a user namespace it has no right to what needs
-// CAP_SYS_NICE.
-func setPriorities(pid int, p *configs.Process) error {
-	if s := p.Scheduler; s != nil {
-		attr := &unix.SchedAttr{
-			Size: unix.SizeofSchedAttr, Policy: s.Policy, Flags: s.Flags, Nice: s.Nice, Priority: s.Priority,
-			Runtime: s.Runtime, Deadline: s.Deadline, Period: s.Period,
-		}
-		if err := unix.SchedSetAttr(pid, attr, 0); err != nil {
-			return fmt.Errorf("process.scheduler: sched_setattr: %w", err)
+// CAP_SYS_NICE. One that forks before it runs the program has no use for a scheduler that
+// its child does not inherit.
+func setPriorities(pid int, p *configs.Process, forks bool) error {
+	if !forks || isInherited(p.Scheduler) {
+		if err := setScheduler(pid, p.Scheduler); err != nil {
+			return err
 		}
 	}
 	if io := p.IOPriority; io != nil {
@@ -35,6 +32,26 @@ func setPriorities(pid int, p *configs.Process) error {
 		if _, _, errno := unix.Syscall(unix.SYS_IOPRIO_SET, whoProcess, uintptr(pid), uintptr(io.Value())); errno != 0 {
 			return fmt.Errorf("process.ioPriority: ioprio_set: %w", errno)
 		}
+	}
+	return nil
+}
+
+// isInherited says whether a child has the scheduler of its parent (sched(7)). A process
+// with a deadline may not even fork.
+func isInherited(s *configs.Scheduler) bool {
+	return s == nil || s.Policy != unix.SCHED_DEADLINE && s.Flags&unix.SCHED_FLAG_RESET_ON_FORK == 0
+}
+
+func setScheduler(pid int, s *configs.Scheduler) error {
+	if s == nil {
+		return nil
+	}
+	attr := &unix.SchedAttr{
+		Size: unix.SizeofSchedAttr, Policy: s.Policy, Flags: s.Flags, Nice: s.Nice, Priority: s.Priority,
+		Runtime: s.Runtime, Deadline: s.Deadline, Period: s.Period,
+	}
+	if err := unix.SchedSetAttr(pid, attr, 0); err != nil {
+		return fmt.Errorf("process.scheduler: sched_setattr: %w", err)
 	}
 	return nil
 }

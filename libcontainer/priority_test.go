@@ -28,7 +28,7 @@ func TestSetPriorities(t *testing.T) {
 		Scheduler:  &configs.Scheduler{Policy: unix.SCHED_BATCH, Nice: 7, Flags: unix.SCHED_FLAG_RESET_ON_FORK},
 		IOPriority: &configs.IOPriority{Class: 2, Level: 6},
 	}
-	if err := setPriorities(pid, p); err != nil {
+	if err := setPriorities(pid, p, false); err != nil {
 		t.Fatal(err)
 	}
 	attr, err := unix.SchedGetAttr(pid, 0)
@@ -43,6 +43,26 @@ func TestSetPriorities(t *testing.T) {
 	}
 }
 
+// One that forks only gets what its child has as well.
+func TestSetPrioritiesOfOneThatForks(t *testing.T) {
+	for _, tc := range []struct {
+		s    configs.Scheduler
+		want uint32
+	}{
+		{configs.Scheduler{Policy: unix.SCHED_BATCH}, unix.SCHED_BATCH},
+		{configs.Scheduler{Policy: unix.SCHED_BATCH, Flags: unix.SCHED_FLAG_RESET_ON_FORK}, unix.SCHED_NORMAL},
+		{configs.Scheduler{Policy: unix.SCHED_DEADLINE}, unix.SCHED_NORMAL},
+	} {
+		pid := sleeper(t)
+		if err := setPriorities(pid, &configs.Process{Scheduler: &tc.s}, true); err != nil {
+			t.Fatal(err)
+		}
+		if attr, err := unix.SchedGetAttr(pid, 0); err != nil || attr.Policy != tc.want {
+			t.Errorf("%+v: policy %d, %v", tc.s, attr.Policy, err)
+		}
+	}
+}
+
 func TestSetPrioritiesFails(t *testing.T) {
 	pid := sleeper(t)
 	for _, tc := range []struct {
@@ -53,7 +73,7 @@ func TestSetPrioritiesFails(t *testing.T) {
 		{configs.Process{Scheduler: &configs.Scheduler{Policy: 4}}, "process.scheduler: sched_setattr: invalid argument"},
 		{configs.Process{IOPriority: &configs.IOPriority{Class: 5}}, "process.ioPriority: ioprio_set: invalid argument"},
 	} {
-		if err := setPriorities(pid, &tc.p); err == nil || err.Error() != tc.want {
+		if err := setPriorities(pid, &tc.p, false); err == nil || err.Error() != tc.want {
 			t.Errorf("error %v, want %s", err, tc.want)
 		}
 	}

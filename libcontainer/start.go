@@ -55,7 +55,7 @@ func poststartIsFatal(ociVersion string) bool {
 	return err == nil && major == "1" && m >= fatalSince
 }
 
-// release opens the exec fifo, under the container's lock, so that of two starts one
+// release lets init go on, under the container's lock, so that of two starts one
 // wins and the other one learns that the container runs.
 func (c *Container) release(log Logger, n *Notifier) error {
 	lock, err := c.lock()
@@ -75,8 +75,7 @@ func (c *Container) release(log Logger, n *Notifier) error {
 	switch status {
 	case specs.StateCreated:
 	case specs.StateRunning:
-		// What a start that was killed has left, if there is any.
-		_ = os.Remove(filepath.Join(c.store.dir(c.id), fifoFile))
+		_ = c.removeFifos()
 		return errRunning
 	case specs.StateStopped:
 		return errors.New("cannot start a container that has stopped")
@@ -87,16 +86,16 @@ func (c *Container) release(log Logger, n *Notifier) error {
 	if err := n.listen(c); err != nil {
 		return err
 	}
-	return c.openFifo(filepath.Join(c.store.dir(c.id), fifoFile), log)
+	return c.letGo(log)
 }
 
 // errRunning has runc's text.
 var errRunning = errors.New("cannot start an already running container")
 
-// openFifo is the moment of start. Opening never blocks, so an init that died in
-// between cannot make it hang. What cannot be removed then says nothing any more: the
-// status goes by init as well.
-func (c *Container) openFifo(path string, log Logger) error {
+// letGo is the moment of start. No open blocks, so an init that died in between cannot
+// make it hang. What cannot be removed then says nothing any more: the status goes by
+// init as well.
+func (c *Container) letGo(log Logger) error {
 	pidfd, err := c.openInit()
 	if errors.Is(err, ErrNotRunning) {
 		return errors.New("cannot start a container that has stopped")
@@ -105,21 +104,62 @@ func (c *Container) openFifo(path string, log Logger) error {
 		return err
 	}
 	defer pidfd.Close()
-	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return &os.PathError{Op: "open", Path: path, Err: err}
-	}
-	// No os.File: Go would set up its poller for one that does not block.
-	defer unix.Close(fd)
-	startErr := nsenter.AwaitExec(fd, c.saved.PID, pidfd)
-	if err := os.Remove(path); startErr == nil && err != nil {
-		log.Warnf("%v", err)
+	startErr := c.passFifos(pidfd)
+	for _, err := range c.removeFifos() {
+		if startErr == nil {
+			log.Warnf("%v", err)
+		}
 	}
 	if errors.Is(startErr, nsenter.ErrStarted) {
 		return errRunning
 	}
 	return startErr
 }
+
+// passFifos lets init go on, and waits for what it says then. The reports are opened
+// first: what init says to nobody is lost with its end.
+func (c *Container) passFifos(pidfd *os.File) error {
+	reports, err := c.openFifo(reportFile, unix.O_RDONLY)
+	if err != nil {
+		return err
+	}
+	// No os.File: Go would set up its poller for one that does not block.
+	defer unix.Close(reports)
+	fifo, err := c.openFifo(fifoFile, unix.O_WRONLY)
+	// Nobody to read is an init that has gone on, or is gone: AwaitExec finds out.
+	if err != nil && !errors.Is(err, unix.ENXIO) {
+		return err
+	}
+	if err == nil {
+		defer unix.Close(fifo)
+		if err := nsenter.LetGo(fifo); err != nil {
+			return &os.PathError{Op: "write", Path: c.file(fifoFile), Err: err}
+		}
+	}
+	return nsenter.AwaitExec(reports, c.saved.PID, pidfd)
+}
+
+func (c *Container) openFifo(name string, flags int) (int, error) {
+	fd, err := unix.Open(c.file(name), flags|unix.O_NONBLOCK|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, &os.PathError{Op: "open", Path: c.file(name), Err: err}
+	}
+	return fd, nil
+}
+
+// removeFifos removes them when they have done their work, or what a start that was
+// killed has left. That they are gone already is no error.
+func (c *Container) removeFifos() (errs []error) {
+	for _, name := range [...]string{fifoFile, reportFile} {
+		if err := unix.Unlink(c.file(name)); err != nil && !errors.Is(err, unix.ENOENT) {
+			errs = append(errs, &os.PathError{Op: "unlink", Path: c.file(name), Err: err})
+		}
+	}
+	return errs
+}
+
+// file is the path of a file in the container's state directory.
+func (c *Container) file(name string) string { return filepath.Join(c.store.dir(c.id), name) }
 
 // lock keeps other commands off the container. What they have changed in its state
 // until then is for reload to see.

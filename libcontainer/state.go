@@ -17,7 +17,9 @@ import (
 
 const (
 	stateFile = "state.json"
-	fifoFile  = "exec.fifo"
+	// fifoFile is what start writes to and init reads, reportFile the other way.
+	fifoFile   = "exec.fifo"
+	reportFile = "exec.report"
 	// processFile is the process of config.json as it stands there, of which exec
 	// makes others; filterFile is the compiled seccomp filter.
 	processFile = "process.json"

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 	"time"
 
@@ -93,7 +92,7 @@ func (c *Container) status() (specs.ContainerState, error) {
 
 // hasFifo says whether no `start` has come to its end yet.
 func (c *Container) hasFifo() bool {
-	_, err := os.Lstat(filepath.Join(c.store.dir(c.id), fifoFile))
+	_, err := os.Lstat(c.file(fifoFile))
 	return err == nil
 }
 

@@ -24,7 +24,17 @@ var ErrStarted = errors.New("the init process has been let go already")
 // glance is how often a look is taken at an init that says nothing.
 const glance = time.Second
 
-// AwaitExec reads from the exec fifo, a descriptor opened for reading and non-blocking,
+// LetGo lets an init go on that waits for `start`. fifo is open for writing.
+func LetGo(fifo int) error {
+	for {
+		_, err := unix.Write(fifo, []byte{wireGo})
+		if !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
+}
+
+// AwaitExec reads from the fifo of reports, a descriptor opened for reading and non-blocking,
 // what init says once `start` has let it go: nil after a successful exec, a
 // *StepError after a failed one, ErrInitGone when init (pid, pidfd) died first,
 // ErrStarted when it has not been waiting for this.
@@ -50,7 +60,7 @@ func AwaitExec(fifo, pid int, pidfd *os.File) error {
 		case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EINTR):
 			continue
 		case err != nil:
-			return fmt.Errorf("read exec fifo: %w", err)
+			return fmt.Errorf("read the reports of init: %w", err)
 		case n == 0 && announced:
 			return diedBeforeExec(pid, pidfd, nil)
 		case n == 0:

@@ -15,8 +15,9 @@ import (
 
 // clone makes the process of i. sock is init's end of the socket.
 //
-// syscall.ForkExec and not os/exec: the thread must be the caller's, for it may
-// just have joined a pid namespace. It also gives the child the RLIMIT_NOFILE
+// syscall.ForkExec and not os/exec: the thread must be the caller's, for it may just join
+// namespaces. (It never joins a pid namespace: until its exec the child has the memory of
+// this process.) It also gives the child the RLIMIT_NOFILE
 // that this process was started with, and not the one Go has raised it to.
 func (o *Options) clone(i *Init, sock int) error {
 	files, null, err := o.files(sock)
@@ -46,11 +47,6 @@ func (o *Options) clone(i *Init, sock int) error {
 	if o.CgroupDir != nil {
 		attr.Sys.UseCgroupFD = true
 		attr.Sys.CgroupFD = int(o.CgroupDir.Fd())
-	}
-	if o.PIDNamespace != nil {
-		if err := joinFromThread(Join{Type: unix.CLONE_NEWPID, FD: o.PIDNamespace}); err != nil {
-			return err
-		}
 	}
 	for _, j := range o.ThreadJoins {
 		if err := joinFromThread(j); err != nil {

@@ -2,7 +2,11 @@
 
 package nsenter
 
-import "embed"
+import (
+	"embed"
+
+	"golang.org/x/sys/unix"
+)
 
 // A pattern that always matches: the text file is there before the program is
 // built, so that go vet and the like work in a fresh tree.
@@ -11,3 +15,6 @@ import "embed"
 var initFiles embed.FS
 
 const initFile = "init-amd64.bin"
+
+// auditArch is what a seccomp filter sees of the machine.
+const auditArch = unix.AUDIT_ARCH_X86_64

@@ -55,8 +55,8 @@ func TestExecThroughDescriptor(t *testing.T) {
 // and returns the path of the fifo.
 func created(t *testing.T, o *Options, p *Plan) (*Init, string) {
 	t.Helper()
-	path, opath := fifo(t)
-	p.ExecFifo = opath
+	path, both := fifos(t)
+	p.Fifos = both
 	if o == nil {
 		o = &Options{NewNamespaces: allNew}
 	}
@@ -66,6 +66,8 @@ func created(t *testing.T, o *Options, p *Plan) (*Init, string) {
 	}
 	// As when `create` ends. The pidfd is kept, for AwaitExec.
 	defer i.sock.Close()
+	defer both[0].Close()
+	defer both[1].Close()
 	t.Cleanup(func() {
 		if err := errors.Join(i.Abort(), i.PIDFD.Close()); err != nil {
 			t.Error(err)
@@ -226,12 +228,7 @@ func TestFifoReaderGone(t *testing.T) {
 	p.Hooks = []Hook{{Path: "/bin/true"}}
 	_, path := created(t, o, p)
 	w.Close()
-	// Blocking, so that it meets init for certain before it goes.
-	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := unix.Close(fd); err != nil {
+	if err := unix.Close(openFifo(t, path)); err != nil {
 		t.Fatal(err)
 	}
 	out, err := io.ReadAll(r)
@@ -255,8 +252,10 @@ func ownPidfd(t *testing.T) *os.File {
 // AwaitExec puts records together however the fifo cuts them.
 func TestAwaitExecInPieces(t *testing.T) {
 	checkLeaks(t)
-	path, _ := fifo(t)
+	path, both := fifos(t)
 	f := openFifo(t, path)
+	both[0].Close()
+	both[1].Close()
 	w, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -286,8 +285,10 @@ func TestAwaitExecInPieces(t *testing.T) {
 // Whom the announcement was for may have been killed: the end alone tells the next one.
 func TestAwaitExecUnheard(t *testing.T) {
 	checkLeaks(t)
-	path, _ := fifo(t)
+	path, both := fifos(t)
 	f := openFifo(t, path)
+	both[0].Close()
+	both[1].Close()
 	w, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -329,7 +330,7 @@ func TestAtOnce(t *testing.T) {
 	if step := configureError(t, nil, p); step.Step != steps[32] || !errors.Is(step, unix.ENOEXEC) {
 		t.Errorf("error %v", step)
 	}
-	p.ExecFifo = w
+	p.Fifos = &[2]*os.File{w, w}
 	if err := start(t, &Options{}).Configure(p); err == nil {
 		t.Error("at once and with a fifo")
 	}

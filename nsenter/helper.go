@@ -3,88 +3,97 @@
 package nsenter
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
 	"runtime"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-// listenerChannel leads to the helper of init that sends the seccomp listener where
-// this process may not take it out of init (init/helper.c). A nil one is for where it
-// may.
-type listenerChannel struct {
-	// sock is this process's end, helpers the other one.
-	sock, helpers *os.File
+// helper is a copy of init that sends the listener of its seccomp filter
+// (init/helper.c), by a channel of its own. Methods of a nil one do nothing.
+type helper struct {
+	// ours is this process's end of the channel, theirs the other one.
+	ours, theirs *os.File
 	// process is a pidfd of the helper, nil before it has been told.
 	process *os.File
 }
 
-// listenerChannel makes the channel for a plan that needs one.
-func (i *Init) listenerChannel(p *Plan) (*listenerChannel, error) {
-	if p.Listener == nil {
-		return nil, nil
-	}
-	// Init is undumpable by then.
-	if err := i.skipInside(); err != nil {
-		return nil, err
-	}
-	if i.mayTakeFiles() {
-		return nil, nil
-	}
+func newHelper() (*helper, error) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("socketpair: %w", err)
 	}
-	return &listenerChannel{
-		sock:    os.NewFile(uintptr(pair[0]), "channel to the helper"),
-		helpers: os.NewFile(uintptr(pair[1]), "helper's channel"),
+	return &helper{
+		ours:   os.NewFile(uintptr(pair[0]), "channel to the helper"),
+		theirs: os.NewFile(uintptr(pair[1]), "helper's channel"),
 	}, nil
 }
 
-// mayTakeFiles asks the kernel, with the file that init surely has. It takes the right
-// to trace init, and no filter of an outer container that forbids pidfd_getfd(2), as
-// Docker's does. An init that is gone will be missed soon enough.
-func (i *Init) mayTakeFiles() bool {
-	fd, err := unix.PidfdGetfd(int(i.PIDFD.Fd()), 0, 0)
-	runtime.KeepAlive(i)
+// adopt waits until init has started the helper. From then on only the helper holds its
+// end of the channel.
+func (h *helper) adopt(i *Init) error {
+	_, files, err := i.receive(wireHelping)
+	if err != nil {
+		return err
+	}
+	if len(files) != 1 {
+		closeAll(files)
+		return fmt.Errorf("%w: no helper", errBadReport)
+	}
+	h.process = os.NewFile(uintptr(files[0]), "pidfd of the helper")
+	err = h.theirs.Close()
+	h.theirs = nil
+	return err
+}
+
+// takeListener gets the listener of the filter that init loads; nil when that has none.
+func (i *Init) takeListener(p *Plan) (*os.File, error) {
+	if p.Listener == nil {
+		return nil, nil
+	}
+	r, _, err := i.receive(wireListener)
+	if err != nil {
+		return nil, err
+	}
+	listener, err := i.helper.listener(i, r.Index)
+	// It closes the listener of init's, and ends.
 	if err == nil {
-		unix.Close(fd)
+		err = i.helper.reap()
 	}
-	return err == nil || errors.Is(err, unix.ESRCH)
+	if err != nil && listener != nil {
+		_ = listener.Close()
+		listener = nil
+	}
+	return listener, err
 }
 
-// adopt takes the helper's pidfd, the last of the files that came with the
-// announcement, and leaves the rest.
-func (c *listenerChannel) adopt(files []int) ([]int, error) {
-	if c == nil {
-		return files, nil
+// handOn gives the listener, if there is one, to who answers. The agent's is to be the
+// only copy: the kernel answers for it when it dies.
+func handOn(listener *os.File, p *Plan) error {
+	if listener == nil {
+		return nil
 	}
-	if len(files) == 0 {
-		return nil, fmt.Errorf("%w: no helper", errBadReport)
-	}
-	last := len(files) - 1
-	c.process = os.NewFile(uintptr(files[last]), "pidfd of the helper")
-	return files[:last], nil
+	defer listener.Close()
+	return p.Listener(listener)
 }
 
-// listener gets the listener from the helper. With a gate it is there, and the helper
-// waits to be told so; without one the helper looks for it, and is told when it can
+// listener gets the listener from the helper, which looks for it, and is told when it can
 // look for the last time, because init has ended.
-func (c *listenerChannel) listener(i *Init, gated bool) (*os.File, error) {
+func (h *helper) listener(i *Init, number uint32) (*os.File, error) {
+	err := sendMessage(h.ours, binary.NativeEndian.AppendUint32(nil, number), nil)
+	if err != nil && !errors.Is(err, unix.EPIPE) {
+		return nil, fmt.Errorf("send to the helper: %w", err)
+	}
 	fds := []unix.PollFd{
-		{Fd: int32(c.sock.Fd()), Events: unix.POLLIN},
-		{Fd: int32(c.process.Fd()), Events: unix.POLLIN},
+		{Fd: int32(h.ours.Fd()), Events: unix.POLLIN},
+		{Fd: int32(h.process.Fd()), Events: unix.POLLIN},
 		{Fd: int32(i.PIDFD.Fd()), Events: unix.POLLIN},
 	}
 	defer runtime.KeepAlive(i)
-	if gated {
-		if err := c.proceed(); err != nil {
-			return nil, err
-		}
-		fds[2].Fd = -1
-	}
 	for {
 		_, err := unix.Poll(fds, -1)
 		switch {
@@ -92,11 +101,11 @@ func (c *listenerChannel) listener(i *Init, gated bool) (*os.File, error) {
 		case err != nil:
 			return nil, fmt.Errorf("poll the helper: %w", err)
 		case fds[0].Revents != 0:
-			return c.receive(i)
+			return h.receive(i)
 		case fds[1].Revents != 0:
-			return c.lastWord(i)
+			return h.lastWord(i)
 		default:
-			if err := c.proceed(); err != nil {
+			if err := h.lookOnce(); err != nil {
 				return nil, err
 			}
 			fds[2].Fd = -1
@@ -105,30 +114,39 @@ func (c *listenerChannel) listener(i *Init, gated bool) (*os.File, error) {
 }
 
 // lastWord is for a helper that has ended: what it has said before, or why not.
-func (c *listenerChannel) lastWord(i *Init) (*os.File, error) {
-	said, err := isReadable(c.sock)
+func (h *helper) lastWord(i *Init) (*os.File, error) {
+	said, err := isReadable(h.ours)
 	if err != nil {
 		return nil, err
 	}
 	if said {
-		return c.receive(i)
+		return h.receive(i)
 	}
-	// The first process of a pid namespace takes it along, and is itself not dead
-	// before that; but its socket, which the helper had too, is closed by now.
-	if said, err = isReadable(i.sock); err != nil {
-		return nil, err
-	}
-	if said {
-		if err := i.noListener(); !errors.Is(err, errBadReport) {
-			return nil, err
-		}
-	}
-	// Init is well: a process of the container has ended the helper.
-	return nil, errors.New("the helper for the seccomp listener was killed")
+	return nil, i.whyNoListener()
 }
 
-func (c *listenerChannel) receive(i *Init) (*os.File, error) {
-	_, files, err := i.receiveFrom(c.sock, wireListener)
+// whyNoListener is for a helper that has ended without a word.
+func (i *Init) whyNoListener() error {
+	// The first process of a pid namespace takes it along, and is itself not dead
+	// before that; but its socket, which the helper had too, is closed by now.
+	said, err := isReadable(i.sock)
+	if err != nil {
+		return err
+	}
+	if said {
+		if _, _, err := i.receive(wireFailed); !errors.Is(err, errBadReport) {
+			return err
+		}
+	}
+	// Init is well: somebody has ended the helper.
+	return errors.New("the helper for the seccomp listener was killed")
+}
+
+func (h *helper) receive(i *Init) (*os.File, error) {
+	_, files, err := i.receiveFrom(h.ours, wireListener)
+	if errors.Is(err, ErrInitGone) {
+		return nil, i.whyNoListener()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -139,10 +157,9 @@ func (c *listenerChannel) receive(i *Init) (*os.File, error) {
 	return checkListener(files[0])
 }
 
-// proceed tells the helper that it can look for the listener now. One that is gone
-// has its pidfd tell.
-func (c *listenerChannel) proceed() error {
-	err := sendMessage(c.sock, []byte{wireGo}, nil)
+// lookOnce tells the helper to look for the last time. One that is gone has its pidfd tell.
+func (h *helper) lookOnce() error {
+	err := sendMessage(h.ours, []byte{wireGo}, nil)
 	if err != nil && !errors.Is(err, unix.EPIPE) {
 		return fmt.Errorf("send to the helper: %w", err)
 	}
@@ -150,14 +167,20 @@ func (c *listenerChannel) proceed() error {
 }
 
 // end ends the helper, and returns when the container has no such process any more.
-func (c *listenerChannel) end() error {
-	if c == nil || c.process == nil {
+func (h *helper) end() error {
+	if h == nil || h.process == nil {
 		return nil
 	}
-	fd := int(c.process.Fd())
+	fd := int(h.process.Fd())
 	if err := unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
 		return fmt.Errorf("kill the helper: %w", err)
 	}
+	return h.reap()
+}
+
+// reap waits for the end of the helper.
+func (h *helper) reap() error {
+	fd := int(h.process.Fd())
 	ended := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
 	for {
 		_, err := unix.Poll(ended, -1)
@@ -174,22 +197,45 @@ func (c *listenerChannel) end() error {
 	}
 }
 
-func (c *listenerChannel) close() {
-	if c == nil {
-		return
+// close ends the helper, if it still runs, and closes the channel.
+func (h *helper) close() error {
+	if h == nil {
+		return nil
 	}
-	for _, f := range []*os.File{c.sock, c.helpers, c.process} {
-		if f != nil {
-			_ = f.Close()
+	err := h.end()
+	for _, f := range []**os.File{&h.ours, &h.theirs, &h.process} {
+		if *f != nil {
+			err = errors.Join(err, (*f).Close())
+			*f = nil
 		}
 	}
+	return err
+}
+
+// checkListener makes a file of a descriptor that must be a listener: nothing else
+// of init's may ever get to an agent.
+func checkListener(fd int) (*os.File, error) {
+	// No notification has the number 0, as a listener says; other files know no
+	// such call.
+	const idValid = 0x40082102 // SECCOMP_IOCTL_NOTIF_ID_VALID
+	var id uint64
+	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), idValid, uintptr(unsafe.Pointer(&id)))
+	if errno != unix.ENOENT {
+		unix.Close(fd)
+		return nil, fmt.Errorf("a descriptor of init is no seccomp listener: %w", errno)
+	}
+	return os.NewFile(uintptr(fd), "seccomp listener"), nil
 }
 
 // isReadable does not wait.
-func isReadable(f *os.File) (bool, error) {
+func isReadable(f *os.File) (bool, error) { return readableWithin(f, 0) }
+
+// readableWithin waits for at most so many milliseconds until f has something to read, its
+// end included.
+func readableWithin(f *os.File, milliseconds int) (bool, error) {
 	fds := []unix.PollFd{{Fd: int32(f.Fd()), Events: unix.POLLIN}}
 	for {
-		n, err := unix.Poll(fds, 0)
+		n, err := unix.Poll(fds, milliseconds)
 		runtime.KeepAlive(f)
 		switch {
 		case err == nil:

@@ -210,22 +210,27 @@ func configureError(t testing.TB, o *Options, p *Plan) *StepError {
 	return step
 }
 
-// fifo makes an exec fifo, and returns its path and an O_PATH fd.
-func fifo(t testing.TB) (string, *os.File) {
+// fifos makes the fifos between init and `start`, and returns the path of the reports.
+func fifos(t testing.TB) (path string, both *[2]*os.File) {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "exec.fifo")
-	if err := unix.Mkfifo(path, 0o622); err != nil {
-		t.Fatal(err)
+	both = new([2]*os.File)
+	dir := t.TempDir()
+	for n, name := range []string{"exec.fifo", "exec.report"} {
+		path = filepath.Join(dir, name)
+		if err := unix.Mkfifo(path, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		fd, err := unix.Open(path, unix.O_RDWR|unix.O_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		both[n] = os.NewFile(uintptr(fd), path)
 	}
-	f, err := os.OpenFile(path, unix.O_PATH, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { f.Close() })
-	return path, f
+	t.Cleanup(func() { both[0].Close(); both[1].Close() })
+	return path, both
 }
 
-// openFifo opens the reading end as `start` does.
+// openFifo opens the reports and lets init go, as `start` does.
 func openFifo(t testing.TB, path string) int {
 	t.Helper()
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
@@ -233,6 +238,17 @@ func openFifo(t testing.TB, path string) int {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = unix.Close(fd) })
+	fifo, err := unix.Open(filepath.Join(filepath.Dir(path), "exec.fifo"), unix.O_WRONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if errors.Is(err, unix.ENXIO) {
+		return fd // nobody waits
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fifo)
+	if err := LetGo(fifo); err != nil {
+		t.Fatal(err)
+	}
 	return fd
 }
 

@@ -58,25 +58,6 @@ func TestLandlock(t *testing.T) {
 	}
 }
 
-// The fifo is opened after that.
-func TestLandlockAndFifo(t *testing.T) {
-	requireInit(t)
-	checkLeaks(t)
-	path, f := fifo(t)
-	i := start(t, &Options{NewNamespaces: allNew})
-	p := rootPlan(t, "true")
-	p.ExecFifo, p.Landlock = f, readOnly(t, f)
-	if err := i.Configure(p); err != nil {
-		t.Fatal(err)
-	}
-	if err := AwaitExec(openFifo(t, path), i.PID, i.PIDFD); err != nil {
-		t.Error(err)
-	}
-	if status := wait(t, i); status.ExitStatus() != 0 {
-		t.Errorf("status %#x", status)
-	}
-}
-
 func TestLandlockRefused(t *testing.T) {
 	requireInit(t)
 	checkLeaks(t)

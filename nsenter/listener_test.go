@@ -106,28 +106,24 @@ func notifying(p *Plan, filter []byte, hand func(*os.File) error) *Plan {
 	return p
 }
 
-// onListenerWays runs f for each order of filter and capabilities, with a gate and
-// without, and for who may take init's descriptors and who needs a helper.
-func onListenerWays(t *testing.T, f func(t *testing.T, nnp bool)) {
+// onListenerWays runs f for each order of filter and capabilities, and each way into a pid
+// namespace: init is its first process, or of that which there is, or joins one.
+func onListenerWays(t *testing.T, f func(t *testing.T, nnp bool, o *Options)) {
 	requireInit(t)
-	for way, forbidden := range map[string][]uint32{
-		"gate":            nil,
-		"no gate":         {unix.SYS_USERFAULTFD},
-		"helper":          {unix.SYS_PIDFD_GETFD},
-		"helper, no gate": {unix.SYS_USERFAULTFD, unix.SYS_PIDFD_GETFD},
+	for way, options := range map[string]func(t *testing.T) *Options{
+		"first":   func(*testing.T) *Options { return &Options{NewNamespaces: allNew} },
+		"another": func(*testing.T) *Options { return &Options{NewNamespaces: allNew &^ unix.CLONE_NEWPID} },
+		"joins": func(t *testing.T) *Options {
+			joins := []Join{{Type: unix.CLONE_NEWPID | unix.CLONE_NEWNS, FD: container(t, allNew).PIDFD}}
+			return &Options{Joins: joins}
+		},
 	} {
 		for order, nnp := range map[string]bool{"capabilities": false, "no_new_privs": true} {
 			t.Run(way+", "+order, func(t *testing.T) {
 				checkLeaks(t)
-				onThread(func() {
-					for _, nr := range forbidden {
-						if err := loadOnThread(filter(nr, refuse(unix.EPERM))); err != nil {
-							t.Error(err)
-							return
-						}
-					}
-					f(t, nnp)
-				})
+				o := options(t)
+				o.Notifies = true
+				f(t, nnp, o)
 			})
 		}
 	}
@@ -144,11 +140,11 @@ func loadOnThread(bpf []byte) error {
 }
 
 func TestListener(t *testing.T) {
-	onListenerWays(t, func(t *testing.T, nnp bool) {
+	onListenerWays(t, func(t *testing.T, nnp bool, o *Options) {
 		a := newAgent(t, func(uint32) unix.Errno { return unix.EXDEV })
 		p := notifying(shell(t, "uname 2>&1; readlink /proc/self/fd/*; true"), filter(unix.SYS_UNAME, unix.SECCOMP_RET_USER_NOTIF), a.listen)
 		p.NoNewPrivileges = nnp
-		out := run(t, nil, p)
+		out := run(t, o, p)
 		if !strings.Contains(out, "ross-device link") || strings.Contains(out, "seccomp") {
 			t.Errorf("output %q", out)
 		}
@@ -160,16 +156,16 @@ func TestListener(t *testing.T) {
 
 // An agent is asked about all that init does after the load, to the exec.
 func TestListenerOfEveryCall(t *testing.T) {
-	onListenerWays(t, func(t *testing.T, nnp bool) {
+	onListenerWays(t, func(t *testing.T, nnp bool, o *Options) {
 		a := newAgent(t, func(uint32) unix.Errno { return proceed })
 		p := notifying(shell(t, "echo done"), notifyAll(), a.listen)
 		p.NoNewPrivileges = nnp
-		if out := run(t, nil, p); out != "done" {
+		if out := run(t, o, p); out != "done" {
 			t.Errorf("output %q", out)
 		}
 		asked := a.numbers()
-		want := []uint32{unix.SYS_WRITE, unix.SYS_READ, unix.SYS_CLOSE, unix.SYS_EXECVE, unix.SYS_EXIT_GROUP}
-		if !nnp {
+		want := []uint32{unix.SYS_WRITE, unix.SYS_READ, unix.SYS_EXECVE, unix.SYS_EXIT_GROUP}
+		if !nnp && len(o.Joins) == 0 {
 			want = append(want, unix.SYS_CAPSET, unix.SYS_PRCTL)
 		}
 		for _, nr := range want {
@@ -188,12 +184,12 @@ func TestListenerIsDropped(t *testing.T) {
 	p := notifying(shell(t, "uname 2>&1"), filter(unix.SYS_UNAME, unix.SECCOMP_RET_USER_NOTIF),
 		func(*os.File) error { return nil })
 	p.Args[2] += " || true"
-	if out := run(t, nil, p); !strings.Contains(out, "not implemented") {
+	if out := run(t, &Options{NewNamespaces: allNew, Notifies: true}, p); !strings.Contains(out, "not implemented") {
 		t.Errorf("output %q", out)
 	}
 	p = notifying(rootPlan(t, "true"), filter(unix.SYS_WRITE, unix.SECCOMP_RET_USER_NOTIF),
 		func(*os.File) error { return nil })
-	i := start(t, &Options{NewNamespaces: allNew})
+	i := start(t, &Options{NewNamespaces: allNew, Notifies: true})
 	within(t, "Configure", func() {
 		if err := i.Configure(p); !errors.Is(err, ErrInitGone) {
 			t.Errorf("Configure: %v, want %v", err, ErrInitGone)
@@ -218,7 +214,7 @@ func TestListenerRefusesInit(t *testing.T) {
 			a := newAgent(t, answer)
 			p := notifying(rootPlan(t, "true"), notifyAll(), a.listen)
 			p.NoNewPrivileges = true
-			i := start(t, &Options{NewNamespaces: allNew})
+			i := start(t, &Options{NewNamespaces: allNew, Notifies: true})
 			within(t, "Configure", func() {
 				if err := i.Configure(p); !errors.Is(err, ErrInitGone) {
 					t.Errorf("Configure: %v, want %v", err, ErrInitGone)
@@ -238,7 +234,7 @@ func TestListenerNeverAnswers(t *testing.T) {
 		listening <- os.NewFile(uintptr(fd), "agent's listener")
 		return err
 	})
-	i := start(t, &Options{NewNamespaces: allNew})
+	i := start(t, &Options{NewNamespaces: allNew, Notifies: true})
 	aborted := make(chan struct{})
 	go func() {
 		defer close(aborted)
@@ -262,21 +258,21 @@ func TestListenerNeverAnswers(t *testing.T) {
 }
 
 func TestListenerFails(t *testing.T) {
-	onListenerWays(t, func(t *testing.T, nnp bool) {
+	onListenerWays(t, func(t *testing.T, nnp bool, o *Options) {
 		p := notifying(rootPlan(t, "true"), notifyAll(), func(*os.File) error { return io.ErrNoProgress })
 		p.NoNewPrivileges = nnp
-		i := start(t, &Options{NewNamespaces: allNew})
+		i := start(t, o)
 		if err := i.Configure(p); !errors.Is(err, io.ErrNoProgress) {
 			t.Errorf("Configure: %v", err)
 		}
 	})
-	onListenerWays(t, func(t *testing.T, nnp bool) {
+	onListenerWays(t, func(t *testing.T, nnp bool, o *Options) {
 		p := notifying(rootPlan(t, "true"), []byte{0xff, 0xff, 0, 0, 0, 0, 0, 0}, func(*os.File) error {
 			t.Error("there is no listener to hand over")
 			return nil
 		})
 		p.NoNewPrivileges = nnp
-		if step := configureError(t, nil, p); step.Error() != "load seccomp filter: invalid argument" {
+		if step := configureError(t, o, p); step.Error() != "load seccomp filter: invalid argument" {
 			t.Errorf("error %v", step)
 		}
 	})
@@ -288,7 +284,7 @@ func TestSeccompForbidsWrite(t *testing.T) {
 	checkLeaks(t)
 	p := rootPlan(t, "true")
 	p.NoNewPrivileges, p.Seccomp = true, filter(unix.SYS_WRITE, refuse(unix.EPERM))
-	i := start(t, &Options{NewNamespaces: allNew})
+	i := start(t, &Options{NewNamespaces: allNew, Notifies: true})
 	within(t, "Configure", func() {
 		if err := i.Configure(p); !errors.Is(err, ErrInitGone) {
 			t.Errorf("Configure: %v, want %v", err, ErrInitGone)
@@ -298,11 +294,11 @@ func TestSeccompForbidsWrite(t *testing.T) {
 
 func TestPlanListener(t *testing.T) {
 	p := &Plan{Args: []string{"a"}, Cwd: "/", Seccomp: notifyAll(), SeccompFlags: unix.SECCOMP_FILTER_FLAG_NEW_LISTENER}
-	if _, err := p.encode(); err == nil {
+	if _, err := p.encode(false); err == nil {
 		t.Error("a filter that notifies nobody was accepted")
 	}
 	p.SeccompFlags, p.Listener = 0, func(*os.File) error { return nil }
-	if _, err := p.encode(); err == nil {
+	if _, err := p.encode(false); err == nil {
 		t.Error("a listener without a filter that notifies was accepted")
 	}
 }

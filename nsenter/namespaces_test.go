@@ -49,30 +49,27 @@ func checkSame(t *testing.T, out string, pid int) {
 	}
 }
 
-// As exec does it: into the pid namespace by the clone, into the rest by pidfd.
+// As exec does it: into all at once.
 func TestJoinByPidfd(t *testing.T) {
 	requireInit(t)
 	checkLeaks(t)
 	target := container(t, allNew|unix.CLONE_NEWCGROUP|unix.CLONE_NEWTIME)
-	pidNamespace := openNamespace(t, target.PID, "pid")
-	onThread(func() {
-		checkSame(t, run(t, &Options{
-			PIDNamespace: pidNamespace,
-			Joins: []Join{{Type: unix.CLONE_NEWCGROUP | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS |
-				unix.CLONE_NEWNET | unix.CLONE_NEWTIME | unix.CLONE_NEWNS, FD: target.PIDFD}},
-		}, shell(t, showNamespaces)), target.PID)
-	})
+	checkSame(t, run(t, &Options{
+		Joins: []Join{{Type: unix.CLONE_NEWCGROUP | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS | unix.CLONE_NEWPID |
+			unix.CLONE_NEWNET | unix.CLONE_NEWTIME | unix.CLONE_NEWNS, FD: target.PIDFD}},
+	}, shell(t, showNamespaces)), target.PID)
 }
 
 func TestJoinByFile(t *testing.T) {
 	requireInit(t)
 	checkLeaks(t)
 	target := container(t, allNew|unix.CLONE_NEWCGROUP|unix.CLONE_NEWTIME)
-	o := &Options{PIDNamespace: openNamespace(t, target.PID, "pid")}
+	o := &Options{}
 	for _, n := range []struct {
 		kind string
 		flag uint32
 	}{
+		{"pid", unix.CLONE_NEWPID},
 		{"cgroup", unix.CLONE_NEWCGROUP},
 		{"ipc", unix.CLONE_NEWIPC},
 		{"uts", unix.CLONE_NEWUTS},
@@ -82,7 +79,7 @@ func TestJoinByFile(t *testing.T) {
 	} {
 		o.Joins = append(o.Joins, Join{Type: n.flag, FD: openNamespace(t, target.PID, n.kind)})
 	}
-	onThread(func() { checkSame(t, run(t, o, shell(t, showNamespaces)), target.PID) })
+	checkSame(t, run(t, o, shell(t, showNamespaces)), target.PID)
 }
 
 func TestJoinFails(t *testing.T) {
@@ -217,20 +214,18 @@ func TestUserNamespace(t *testing.T) {
 		t.Fatal(err)
 	}
 	pidNamespace := openNamespace(t, i.PID, "pid")
-	onThread(func() {
-		p := shell(t, "id -u; id -g; cat /proc/self/uid_map")
-		p.UID, p.GID = 7, 8
-		out := run(t, &Options{
-			PIDNamespace: pidNamespace,
-			Joins: []Join{
-				{Type: unix.CLONE_NEWUSER, FD: i.PIDFD},
-				{Type: unix.CLONE_NEWUTS | unix.CLONE_NEWNS, FD: i.PIDFD},
-			},
-		}, p)
-		if got := strings.Join(strings.Fields(out), " "); got != "7 8 0 100000 65536" {
-			t.Errorf("output %q", got)
-		}
-	})
+	p = shell(t, "id -u; id -g; cat /proc/self/uid_map")
+	p.UID, p.GID = 7, 8
+	out := run(t, &Options{
+		Joins: []Join{
+			{Type: unix.CLONE_NEWPID, FD: pidNamespace},
+			{Type: unix.CLONE_NEWUSER, FD: i.PIDFD},
+			{Type: unix.CLONE_NEWUTS | unix.CLONE_NEWNS, FD: i.PIDFD},
+		},
+	}, p)
+	if got := strings.Join(strings.Fields(out), " "); got != "7 8 0 100000 65536" {
+		t.Errorf("output %q", got)
+	}
 }
 
 // testCgroup makes a cgroup below a hierarchy of the host for the test.

@@ -20,6 +20,7 @@ package nsenter
 import (
 	"errors"
 	"os"
+	"sync"
 	"syscall"
 )
 
@@ -47,13 +48,10 @@ type Options struct {
 	// user namespace because its mqueue file system is owned by who makes it, and
 	// all of them when Joins has a user namespace, which is to own them.
 	NewNamespaces uintptr
-	// PIDNamespace is joined by the calling thread just before the clone, so
-	// that init is born in it. The caller must run on a locked thread that it
-	// never unlocks when this is set.
-	PIDNamespace *os.File
-	// ThreadJoins are joined in the same way, network, ipc, uts and cgroup
-	// namespaces alone: for those that the user namespace that init is going to be in
-	// does not own, so that init could not join them any more.
+	// ThreadJoins are joined by the calling thread just before the clone, network,
+	// ipc, uts and cgroup namespaces alone: for those that the user namespace that init
+	// is going to be in does not own, so that init could not join them any more. The
+	// caller must run on a locked thread that it never unlocks when there are any.
 	ThreadJoins []Join
 	// CgroupDir is a cgroup v2 directory to be born in (CLONE_INTO_CGROUP); nil
 	// for none.
@@ -61,13 +59,16 @@ type Options struct {
 	// CgroupTasks are cgroup v1 `tasks` files open for writing: init moves
 	// itself by writing "0" to each.
 	CgroupTasks []*os.File
+	// ChildTasks are those that only the child in a joined pid namespace moves itself by:
+	// an init that is about to end takes no room there.
+	ChildTasks []*os.File
 	// ResetAffinity lets init run on every CPU of its cgroup, once it is there,
 	// instead of those of the caller.
 	ResetAffinity bool
-	// Joins are joined in order, after the cgroup moves. With a pid namespace
-	// among them init forks once, and it is the child that goes on: for a caller
-	// who may not join one itself (PIDNamespace), but whose init may, as it has
-	// joined the user namespace that owns it.
+	// Joins are joined in order, after the cgroup moves. With a pid namespace among
+	// them init forks when it has carried out the plan, and it is the child that goes
+	// on (see Configure): others that are in there see a process with the rights, the
+	// root and the descriptors of the program, and nothing else.
 	Joins []Join
 	// TimeOffsets is the text for /proc/self/timens_offsets (time_namespaces(7)),
 	// used when NewNamespaces has CLONE_NEWTIME.
@@ -75,8 +76,11 @@ type Options struct {
 	// Deferred starts init without its first message, which Bootstrap sends: what
 	// goes into that need not be there before the clone.
 	Deferred bool
-	// ProcContexts is how many procfs contexts (fsopen(2)) init shall make.
+	// ProcContexts is how many procfs contexts (fsopen(2)) init shall make. Of a pid
+	// namespace that is joined OpenProcContexts makes them.
 	ProcContexts int
+	// Notifies says that the plan will have a Listener.
+	Notifies bool
 	// NamespaceFDs asks for init's own namespace files: where the caller may not
 	// use setns(2) with init's pidfd.
 	NamespaceFDs bool
@@ -97,6 +101,9 @@ type Options struct {
 	// they must be mapped; in one that is joined, init stays who it is when they
 	// are not. It has all capabilities in either case.
 	OwnerUID, OwnerGID uint32
+
+	// opener is for OpenProcContexts.
+	opener bool
 }
 
 // Init is a started init process. The caller owns it and must Close it, and
@@ -105,12 +112,25 @@ type Options struct {
 // Its methods are for one goroutine at a time, but for Abort, which may end a
 // wait in another.
 type Init struct {
-	// PID is init's process id in the caller's pid namespace.
+	// PID is init's process id in the caller's pid namespace. It may be another one after
+	// Bootstrap, and after Configure.
 	PID int
 	// PIDFD refers to init; open until Close.
 	PIDFD *os.File
 
 	sock *os.File
+	// helper sends the seccomp listener; nil for none.
+	helper *helper
+	// joinsPID says that init joins a pid namespace, and so goes on as its child in the
+	// course of Configure.
+	joinsPID bool
+	// forked is the pid of who has said that it is the child, 0 for nobody yet.
+	forked int
+	// sender is the pid of who has sent what was received last.
+	sender int
+	// mu is for PIDFD and interrupted, since Interrupt may come at any moment.
+	mu          sync.Mutex
+	interrupted bool
 	// names are for errors.
 	names fileNames
 	// inside is what the first message has to bring; insideTaken says that it
@@ -199,12 +219,19 @@ type Plan struct {
 	Personality *uint32
 	// MemoryPolicy is the NUMA policy (set_mempolicy(2)); nil keeps it.
 	MemoryPolicy *MemoryPolicy
-	// ExecFifo is an O_PATH fd of the fifo that `start` opens; nil: init waits
-	// for Proceed instead.
-	ExecFifo *os.File
+	// Fifos are those that `start` writes to and reads from (AwaitExec), each open for
+	// reading and writing; nil: init waits for Proceed instead.
+	Fifos *[2]*os.File
 	// AtOnce lets init exec without waiting for anything: Configure then returns
 	// when it has, as Proceed does. A filter need not allow the wait either.
 	AtOnce bool
+	// Born, if not nil, is called when PID and PIDFD are those of the process that will
+	// exec the program, which does not go on before Born has returned. An error is
+	// Configure's.
+	Born func() error
+	// ListenPID has init complete a LISTEN_PID= of Env with the pid of the program as it
+	// sees itself (sd_listen_fds(3)).
+	ListenPID bool
 	// Hooks run just before the exec, HookState being their stdin.
 	Hooks     []Hook
 	HookState []byte

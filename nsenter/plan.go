@@ -21,9 +21,20 @@ const maxPlan = 1 << 30
 
 // encode makes the message of wire.h: a wirePlan, and behind it what its spans
 // refer to.
-func (p *Plan) encode() ([]byte, error) {
+//
+// joinsPID says that init joins a pid namespace: it forks then, and does the rest of its
+// work under a filter that has been loaded already, if it could not be loaded later.
+func (p *Plan) encode(joinsPID bool) ([]byte, error) {
 	if err := p.check(); err != nil {
 		return nil, err
+	}
+	filter := p.Seccomp
+	var password uint64
+	if joinsPID && !p.NoNewPrivileges && len(filter) > 0 {
+		var err error
+		if filter, password, err = withPassword(filter); err != nil {
+			return nil, err
+		}
 	}
 	e := &encoder{data: make([]byte, unsafe.Sizeof(wirePlan{}), p.sizeHint())}
 	w := wirePlan{
@@ -31,13 +42,15 @@ func (p *Plan) encode() ([]byte, error) {
 		Bounding: p.Bounding, Effective: p.Effective, Permitted: p.Permitted,
 		Inheritable: p.Inheritable, Ambient: p.Ambient,
 		UID: p.UID, GID: p.GID, Umask: p.Umask, SeccompFlags: p.SeccompFlags,
-		Seccomp: e.align(instruction).bytes(p.Seccomp, instruction),
+		Seccomp: e.align(instruction).bytes(filter, instruction),
 		Rlimits: e.align(8).rlimits(p.Rlimits),
 		Groups:  e.align(4).groups(p.Groups),
 		Hooks:   e.hooks(p.Hooks),
 		Cwd:     e.strings("cwd", p.Cwd),
 		Args:    e.strings("args", p.Args...),
 		Env:     e.strings("env", p.Env...),
+
+		Password: password,
 	}
 	e.optional(p, &w)
 	if e.err != nil {
@@ -84,7 +97,7 @@ func (p *Plan) check() error {
 		return fmt.Errorf("cwd %q is not absolute", p.Cwd)
 	case len(p.Seccomp)%instruction != 0 || len(p.Seccomp)/instruction > math.MaxUint16:
 		return fmt.Errorf("seccomp filter of %d bytes is not a BPF program", len(p.Seccomp))
-	case p.AtOnce && p.ExecFifo != nil:
+	case p.AtOnce && p.Fifos != nil:
 		return errors.New("to exec at once and to wait on a fifo exclude each other")
 	case p.notifies() != (p.Listener != nil):
 		return errors.New("a seccomp filter that notifies and a listener come together")
@@ -96,6 +109,10 @@ func (p *Plan) check() error {
 func (p *Plan) notifies() bool {
 	return len(p.Seccomp) > 0 && p.SeccompFlags&unix.SECCOMP_FILTER_FLAG_NEW_LISTENER != 0
 }
+
+// waits says that a child in a joined pid namespace is not to go on before it is told to:
+// its program may have to be prevented.
+func (p *Plan) waits() bool { return p.Born != nil || p.Listener != nil }
 
 func (p *Plan) flags() uint32 {
 	var flags uint32
@@ -111,6 +128,8 @@ func (p *Plan) flags() uint32 {
 		{p.Personality != nil, wirePersonality},
 		{p.MemoryPolicy != nil, wireMemoryPolicy},
 		{p.AtOnce, wireAtOnce},
+		{p.waits(), wireAwaitGo},
+		{p.ListenPID, wireListenPid},
 	} {
 		if f.set {
 			flags |= f.flag

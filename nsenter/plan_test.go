@@ -36,7 +36,7 @@ func examplePlans() map[string]*Plan {
 // The C test (make c-test) parses these very bytes.
 func TestEncodeGolden(t *testing.T) {
 	for name, p := range examplePlans() {
-		got, err := p.encode()
+		got, err := p.encode(false)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -58,7 +58,7 @@ func TestEncodeGolden(t *testing.T) {
 
 func TestEncodeLayout(t *testing.T) {
 	p := examplePlans()["full"]
-	data, err := p.encode()
+	data, err := p.encode(false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +108,7 @@ func TestEncodeRefuses(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			p := &Plan{Args: []string{"true"}, Cwd: "/"}
 			tt.change(p)
-			if _, err := p.encode(); err == nil || !strings.Contains(err.Error(), tt.want) {
+			if _, err := p.encode(false); err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("error %v, want %q", err, tt.want)
 			}
 		})

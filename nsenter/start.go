@@ -43,8 +43,12 @@ func Start(o *Options) (*Init, error) {
 	}
 	sock := os.NewFile(uintptr(pair[0]), "init socket")
 	i := &Init{sock: sock}
+	// Whatever comes says who has sent it: see follow.
+	if err = unix.SetsockoptInt(pair[0], unix.SOL_SOCKET, unix.SO_PASSCRED, 1); err != nil {
+		err = fmt.Errorf("setsockopt SO_PASSCRED: %w", err)
+	}
 	// The message is there before init is, which so never waits for it.
-	if !o.Deferred {
+	if err == nil && !o.Deferred {
 		err = i.sendBootstrap(o)
 	}
 	if err == nil {
@@ -52,7 +56,7 @@ func Start(o *Options) (*Init, error) {
 	}
 	// From here on only init holds that end: its death is the end of the connection.
 	if err = errors.Join(err, unix.Close(pair[1])); i.PIDFD == nil {
-		return nil, errors.Join(err, sock.Close())
+		return nil, errors.Join(err, i.helper.close(), sock.Close())
 	}
 	if err == nil && !o.Deferred {
 		err = i.settle(o)
@@ -78,11 +82,18 @@ func (i *Init) sendBootstrap(o *Options) error {
 	if err != nil {
 		return err
 	}
+	if o.Notifies {
+		if i.helper, err = newHelper(); err != nil {
+			return err
+		}
+		files = append(files, int(i.helper.theirs.Fd()))
+	}
 	err = sendMessage(i.sock, bytesOf(boot), files)
 	runtime.KeepAlive(o)
 	if err != nil {
 		return fmt.Errorf("send to init: %w", err)
 	}
+	i.joinsPID = o.joins(unix.CLONE_NEWPID)
 	i.names = o.fileNames()
 	i.inside = insideRequest{procContexts: o.ProcContexts, namespaces: boot.NamespaceFiles}
 	return nil
@@ -92,6 +103,11 @@ func (i *Init) sendBootstrap(o *Options) error {
 // written, and follows init into its child.
 func (i *Init) settle(o *Options) error {
 	flags := o.flags()
+	if i.helper != nil {
+		if err := i.helper.adopt(i); err != nil {
+			return err
+		}
+	}
 	if flags&wireAwaitMaps != 0 {
 		if err := i.mapIDs(o.MapIDs); err != nil {
 			return err
@@ -118,33 +134,44 @@ func (i *Init) mapIDs(write func(pid int) error) error {
 }
 
 // follow waits until init goes on as its child, and reaps what it was.
+//
+// What a process of a container that can trace the child may have it say is a lie of
+// another's: the pid is the kernel's word. It can name no process but those of the
+// container, and of these only the child is this process's own.
 func (i *Init) follow() error {
-	_, files, err := i.receive(wireForked)
+	if i.forked == 0 {
+		if _, _, err := i.receive(wireForked); err != nil {
+			return err
+		}
+		i.forked = i.sender
+	}
+	child := i.forked
+	fd, err := unix.PidfdOpen(child, 0)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w (pidfd_open: %w)", ErrInitGone, err)
 	}
-	if len(files) != 1 {
-		closeAll(files)
-		return fmt.Errorf("%w: no pidfd", errBadReport)
+	pidfd := os.NewFile(uintptr(fd), "pidfd of init")
+	err = unix.Waitid(unix.P_PIDFD, fd, nil, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
+	if err != nil || child == i.PID {
+		return errors.Join(fmt.Errorf("%w: process %d is not the child of init", errBadReport, child), pidfd.Close())
 	}
-	first := Init{PIDFD: i.PIDFD}
-	i.PIDFD = os.NewFile(uintptr(files[0]), "pidfd of init")
-	i.PID = pidOf(i.PIDFD)
+	first := Init{PID: i.PID, PIDFD: i.PIDFD}
+	i.mu.Lock()
+	i.PID, i.PIDFD, i.joinsPID = child, pidfd, false
+	interrupted := i.interrupted
+	i.mu.Unlock()
+	if interrupted {
+		err = i.Interrupt()
+	}
 	// It is on its way out, or there already.
-	if err := errors.Join(first.Abort(), first.PIDFD.Close()); err != nil {
-		return err
-	}
-	if i.PID <= 0 {
-		return ErrInitGone
-	}
-	return nil
+	return errors.Join(err, first.Abort(), first.PIDFD.Close())
 }
 
 // bootstrap makes the first message and lists the descriptors that go with it.
 func (o *Options) bootstrap() (*wireBootstrap, []int, error) {
 	switch {
-	case len(o.CgroupTasks) > wireMaxTasks:
-		return nil, nil, fmt.Errorf("%d cgroup hierarchies: %w", len(o.CgroupTasks), unix.E2BIG)
+	case len(o.CgroupTasks)+len(o.ChildTasks) > wireMaxTasks:
+		return nil, nil, fmt.Errorf("%d cgroup hierarchies: %w", len(o.CgroupTasks)+len(o.ChildTasks), unix.E2BIG)
 	case len(o.Joins) > wireMaxJoins:
 		return nil, nil, fmt.Errorf("%d namespaces to join: %w", len(o.Joins), unix.E2BIG)
 	case o.ProcContexts < 0 || o.ProcContexts > wireMaxProcContexts:
@@ -160,6 +187,7 @@ func (o *Options) bootstrap() (*wireBootstrap, []int, error) {
 		Unshare:      uint32(o.unshared()),
 		Tasks:        uint32(len(o.CgroupTasks)),
 		Joins:        uint32(len(o.Joins)),
+		ChildTasks:   uint32(len(o.ChildTasks)),
 		ProcContexts: uint32(o.ProcContexts),
 	}
 	b.Flags = o.flags()
@@ -169,13 +197,16 @@ func (o *Options) bootstrap() (*wireBootstrap, []int, error) {
 	if o.NamespaceFDs {
 		b.NamespaceFiles = o.namespaces()
 	}
-	files := make([]int, 0, len(o.CgroupTasks)+len(o.Joins))
+	files := make([]int, 0, len(o.CgroupTasks)+len(o.Joins)+len(o.ChildTasks)+1)
 	for _, f := range o.CgroupTasks {
 		files = append(files, int(f.Fd()))
 	}
 	for n, j := range o.Joins {
 		b.JoinTypes[n] = j.Type
 		files = append(files, int(j.FD.Fd()))
+	}
+	for _, f := range o.ChildTasks {
+		files = append(files, int(f.Fd()))
 	}
 	return b, files, nil
 }
@@ -193,8 +224,14 @@ func (o *Options) flags() uint32 {
 	case joinsUser:
 		flags |= wireOwn
 	}
-	if o.joins(unix.CLONE_NEWPID) || joinsUser && o.NewNamespaces&unix.CLONE_NEWPID != 0 {
+	if joinsUser && o.NewNamespaces&unix.CLONE_NEWPID != 0 {
 		flags |= wireFork
+	}
+	if o.Notifies {
+		flags |= wireHelper
+	}
+	if o.opener {
+		flags |= wireOpener
 	}
 	return flags
 }
@@ -204,9 +241,6 @@ func (o *Options) namespaces() uint32 {
 	flags := uint32(o.NewNamespaces)
 	for _, j := range slices.Concat(o.Joins, o.ThreadJoins) {
 		flags |= j.Type
-	}
-	if o.PIDNamespace != nil {
-		flags |= unix.CLONE_NEWPID
 	}
 	return flags & allNamespaces
 }

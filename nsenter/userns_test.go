@@ -3,6 +3,7 @@
 package nsenter
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"os"
@@ -124,7 +125,8 @@ func ownerOf(t *testing.T, f *os.File) string {
 	return name
 }
 
-// With a pid namespace to join by itself, init forks into it.
+// With a pid namespace to join, init forks into it: last of all, when it is the program but
+// for its name. It finds what only is there for who is in that namespace.
 func TestJoinPIDNamespaceByFork(t *testing.T) {
 	requireInit(t)
 	checkLeaks(t)
@@ -135,8 +137,9 @@ func TestJoinPIDNamespaceByFork(t *testing.T) {
 		t.Errorf("%q, want %q", out, want)
 	}
 	o.TimeOffsets, o.NewNamespaces = "monotonic yes\n", unix.CLONE_NEWTIME
-	if _, err := Start(o); err == nil || err.Error() != "write /proc/self/timens_offsets: invalid argument" {
-		t.Errorf("failure before the fork: %v", err)
+	o.Stdio = [3]*os.File{}
+	if step := configureError(t, o, shell(t, "")); step.Error() != "write /proc/self/timens_offsets: invalid argument" {
+		t.Errorf("failure before the fork: %v", step)
 	}
 }
 
@@ -156,5 +159,42 @@ func TestSetgroupsDenied(t *testing.T) {
 	p.Groups = []uint32{5}
 	if step := configureError(t, o, p); step.Error() != "setgroups: operation not permitted" {
 		t.Errorf("error %v", step)
+	}
+}
+
+// What only the child in the joined pid namespace finds: its own directory in /proc.
+func TestJoinPIDNamespaceAndSelf(t *testing.T) {
+	requireInit(t)
+	checkLeaks(t)
+	r, w := pipe(t)
+	target := start(t, &Options{NewNamespaces: allNew, Stdio: [3]*os.File{nil, w, w}})
+	w.Close()
+	p := shell(t, "mount -t proc proc /proc && echo up; exec sleep 100")
+	if err := errors.Join(target.Configure(p), target.Proceed()); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := bufio.NewReader(r).ReadString('\n'); line != "up\n" {
+		t.Fatalf("%q, %v", line, err)
+	}
+	join := Join{Type: unix.CLONE_NEWPID | unix.CLONE_NEWNS, FD: target.PIDFD}
+	for _, nnp := range []bool{false, true} {
+		p := shell(t, "pwd -P")
+		p.NoNewPrivileges, p.Cwd = nnp, "/proc/self"
+		if out := run(t, &Options{Joins: []Join{join}}, p); !strings.HasPrefix(out, "/proc/") {
+			t.Errorf("working directory %q", out)
+		}
+		p = rootPlan(t, "/proc/self/root/bin/echo", "found")
+		p.NoNewPrivileges = nnp
+		if out := run(t, &Options{Joins: []Join{join}}, p); out != "found" {
+			t.Errorf("program: %q", out)
+		}
+		p.Args[0] = "/proc/self/root/bin/none"
+		if step := configureError(t, &Options{Joins: []Join{join}}, p); step.Step != "stat" {
+			t.Errorf("no program: %v", step)
+		}
+		p.Cwd = "/proc/self/none"
+		if step := configureError(t, &Options{Joins: []Join{join}}, p); step.Step != "chdir" {
+			t.Errorf("no directory: %v", step)
+		}
 	}
 }

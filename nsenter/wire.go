@@ -20,6 +20,9 @@ const (
 	wireResetAffinity = 2
 	wireOwn           = 4
 	wireFork          = 8
+	wireHelper        = 16
+	wireOpener        = 32
+	wireBootstrapAll  = 63
 
 	wireHasConsole    = 1
 	wireHasRoot       = 2
@@ -28,8 +31,9 @@ const (
 	wireHasProgram    = 16
 	wireHasHookStdout = 32
 	wireHasHookStderr = 64
-	wireHasChannel    = 128
+	wireHasReports    = 128
 	wireHasRuleset    = 256
+	wireHasAll        = 511
 
 	wireNoNewPrivs      = 1
 	wireNewSession      = 2
@@ -39,6 +43,9 @@ const (
 	wirePersonality     = 32
 	wireMemoryPolicy    = 64
 	wireAtOnce          = 128
+	wireAwaitGo         = 256
+	wireListenPid       = 512
+	wirePlanAll         = 1023
 
 	wireNamespaces = 1
 	wireReady      = 2
@@ -46,6 +53,7 @@ const (
 	wireFailed     = 4
 	wireListener   = 5
 	wireForked     = 6
+	wireHelping    = 7
 
 	wireGo = 71
 )
@@ -57,6 +65,7 @@ type wireBootstrap struct {
 	Unshare        uint32
 	NamespaceFiles uint32
 	Tasks, Joins   uint32
+	ChildTasks     uint32
 	ProcContexts   uint32
 	OffsetsSize    uint32
 	JoinTypes      [wireMaxJoins]uint32
@@ -91,6 +100,7 @@ type wirePlan struct {
 	MemoryPolicy                                         uint32
 	MemoryNodes                                          wireSpan
 	Apparmor, Selinux                                    wireSpan
+	Password                                             uint64
 }
 
 type wireRlimit struct {
@@ -149,6 +159,7 @@ const (
 	StepSELinux      = "set SELinux label"
 	StepBounding     = "drop bounding capability"
 	StepCapset       = "capset"
+	StepFork         = "fork"
 )
 
 // steps are the words for WIRE_STEPS by number.
@@ -192,8 +203,9 @@ var steps = [...]string{
 	37:             StepAppArmor,
 	38:             StepSELinux,
 	39:             "find a number for the seccomp listener",
-	stepFork:       "fork",
+	stepFork:       StepFork,
 	stepOwner:      "become the owner in the user namespace",
 	42:             "start a helper for the seccomp listener",
 	43:             "landlock_restrict_self",
+	44:             "make an empty root",
 }

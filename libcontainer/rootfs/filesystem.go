@@ -31,6 +31,9 @@ func (b *Builder) mountFilesystem(index int, m *configs.Mount) error {
 	} else {
 		tree, err = b.newFilesystem(m, t)
 	}
+	if m.Type == "proc" && err == nil {
+		err = checkProcfs(tree)
+	}
 	if m.Type == "sysfs" && errors.Is(err, unix.EPERM) {
 		return b.bindSysfs(m, t)
 	}
@@ -51,6 +54,19 @@ func (b *Builder) mountFilesystem(index int, m *configs.Mount) error {
 		return err
 	}
 	return unix.Close(tree)
+}
+
+// checkProcfs closes tree unless it is a procfs. Its context may have come from a process
+// that others in its pid namespace could trace (nsenter.OpenProcContexts).
+func checkProcfs(tree int) error {
+	is, err := procfs.Is(tree)
+	if err == nil && !is {
+		err = errors.New("not a procfs")
+	}
+	if err != nil {
+		return errors.Join(err, unix.Close(tree))
+	}
+	return nil
 }
 
 // hostFlags are what can be set on a clone of the host's mounts: its other flags are

@@ -4,6 +4,7 @@
  * accepted. Run it under AddressSanitizer: what a parser accepts is then read to the last byte.
  */
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -198,9 +199,26 @@ static void test_plan_file(const char *file)
 	test_mutated(file, data, size);
 }
 
+static void test_joins(struct wire_bootstrap b)
+{
+	b.joins = 1;
+	check(check_bootstrap(&b, sizeof(b), 3) == EBADMSG, "joins nothing", "bootstrap");
+	b.join_types[0] = CLONE_VM;
+	check(check_bootstrap(&b, sizeof(b), 3) == EBADMSG, "joins what is none", "bootstrap");
+	b.join_types[0] = CLONE_NEWPID | CLONE_NEWNS;
+	check(check_bootstrap(&b, sizeof(b), 3) == 0, "a join is refused", "bootstrap");
+	b.proc_contexts = 1;
+	check(check_bootstrap(&b, sizeof(b), 3) == EBADMSG, "contexts of the host", "bootstrap");
+	b.flags = WIRE_OPENER;
+	check(check_bootstrap(&b, sizeof(b), 3) == 0, "an opener is refused", "bootstrap");
+	b.join_types[0] = CLONE_NEWNS;
+	check(check_bootstrap(&b, sizeof(b), 3) == EBADMSG, "opens for nobody", "bootstrap");
+}
+
 static void test_bootstrap(void)
 {
 	struct wire_bootstrap b = {.magic = WIRE_MAGIC, .version = WIRE_VERSION, .tasks = 2};
+	struct wire_bootstrap good = b;
 
 	check(check_bootstrap(&b, sizeof(b), 2) == 0, "a good one is refused", "bootstrap");
 	check(check_bootstrap(&b, sizeof(b) - 1, 2) == EBADMSG, "short", "bootstrap");
@@ -218,16 +236,28 @@ static void test_bootstrap(void)
 	b.proc_contexts = 0;
 	b.version++;
 	check(check_bootstrap(&b, sizeof(b), 2) == EBADMSG, "version", "bootstrap");
+	b = good;
+	b.flags = WIRE_BOOTSTRAP_ALL + 1;
+	check(check_bootstrap(&b, sizeof(b), 2) == EBADMSG, "unknown flag", "bootstrap");
+	b.flags = WIRE_HELPER;
+	check(check_bootstrap(&b, sizeof(b), 2) == EBADMSG, "no channel", "bootstrap");
+	check(check_bootstrap(&b, sizeof(b), 3) == 0, "a helper is refused", "bootstrap");
+	b = good;
+	b.unshare = CLONE_VM;
+	check(check_bootstrap(&b, sizeof(b), 2) == EBADMSG, "unshare", "bootstrap");
+	test_joins(good);
 }
 
 static void test_plan_message(void)
 {
 	struct wire_plan_message m = {
-	    .magic = WIRE_MAGIC, .version = WIRE_VERSION, .files = WIRE_HAS_ROOT | WIRE_HAS_FIFO};
+	    .magic = WIRE_MAGIC, .version = WIRE_VERSION, .files = WIRE_HAS_FIFO | WIRE_HAS_REPORTS};
 
 	check(check_plan_message(&m, sizeof(m), 3) == 0, "a good one is refused", "plan message");
 	check(check_plan_message(&m, sizeof(m), 2) == EBADMSG, "missing file", "plan message");
 	check(check_plan_message(&m, 8, 3) == EBADMSG, "short", "plan message");
+	m.files = WIRE_HAS_ROOT | WIRE_HAS_FIFO;
+	check(check_plan_message(&m, sizeof(m), 3) == EBADMSG, "one fifo", "plan message");
 	m.files |= 1 << 20;
 	check(check_plan_message(&m, sizeof(m), 4) == EBADMSG, "unknown file", "plan message");
 }

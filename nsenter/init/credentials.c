@@ -10,6 +10,12 @@
 #include "init.h"
 #include "kernel.h"
 
+/*
+ * The password is the sixth argument of system calls that a filter without no_new_privs lets pass
+ * for init alone, if init joins a pid namespace: it has to load the filter before it is all that it
+ * is going to be. None of the calls has so many arguments.
+ */
+
 #define CAPABILITIES 64
 
 static int has(uint64_t set, unsigned capability)
@@ -20,11 +26,13 @@ static int has(uint64_t set, unsigned capability)
 /* The hard limits are as high as they need be: lowering one takes no right. */
 void set_rlimits(const struct plan *p)
 {
+	uint64_t password = p->wire->password;
+
 	for (uint32_t i = 0; i < p->wire->rlimits.count; i++) {
 		const struct wire_rlimit *r = &p->rlimits[i];
 		const uint64_t limit[2] = {r->soft, r->hard};
 
-		if (syscall(SYS_prlimit64, 0, r->resource, limit, NULL) < 0)
+		if (syscall(SYS_prlimit64, 0, r->resource, limit, NULL, 0, password) < 0)
 			die(STEP_RLIMIT, errno, (unsigned)r->resource, NULL);
 	}
 }
@@ -43,18 +51,15 @@ void load_filter(const struct plan *p, int number)
 {
 	struct bpf_program program = {.len = p->filter_length, .filter = p->filter};
 	uint32_t flags = p->wire->seccomp_flags;
-	int listens = (flags & FILTER_NEW_LISTENER) != 0;
 
 	if (p->filter == NULL)
 		return;
 	long loaded = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
 	if (loaded < 0)
 		die(STEP_SECCOMP, errno, 0, NULL);
-	/* The runtime would wait for the other number. */
-	if (listens && loaded != number)
+	/* The helper would wait for the other number. */
+	if (flags & FILTER_NEW_LISTENER && loaded != number)
 		end();
-	if (listens)
-		give_listener(number);
 }
 
 /*
@@ -126,13 +131,15 @@ static void set_ambient(const struct wire_plan *w)
 {
 	uint64_t ambient = w->ambient & w->permitted & w->inheritable;
 
-	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
+	if (syscall(SYS_prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0, w->password) < 0)
 		die(STEP_AMBIENT, errno, 0, NULL);
 	for (unsigned c = 0; c < CAPABILITIES; c++) {
 		if (!has(ambient, c))
 			continue;
 		/* EINVAL: this kernel does not know it, and capset ignored it as well. */
-		if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, c, 0, 0) < 0 && errno != EINVAL)
+		if (syscall(SYS_prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, c, 0, 0,
+			    w->password) < 0 &&
+		    errno != EINVAL)
 			die(STEP_AMBIENT, errno, c, NULL);
 	}
 }
@@ -148,7 +155,7 @@ static int set_sets(const struct wire_plan *w, uint64_t more)
 		data[i].permitted = (uint32_t)((w->permitted | more) >> 32 * i);
 		data[i].inheritable = (uint32_t)(w->inheritable >> 32 * i);
 	}
-	return (int)syscall(SYS_capset, &header, data);
+	return (int)syscall(SYS_capset, &header, data, 0, 0, 0, w->password);
 }
 
 /*

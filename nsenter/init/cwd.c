@@ -9,17 +9,11 @@
 
 /*
  * The first attempt, with all of root's rights: the user may be allowed less. Where root is allowed
- * less than the user (NFS with root squash, FUSE) it is for enter_cwd to try again. 1 if it is
- * done.
+ * less than the user (NFS with root squash, FUSE) it is for enter_cwd to try again, as the user;
+ * and so it is with what only a process of the container's pid namespace finds (/proc/self). 1 if
+ * it is done.
  */
-int try_cwd(const char *cwd)
-{
-	if (chdir(cwd) == 0)
-		return 1;
-	if (errno != EACCES && errno != EPERM)
-		die(STEP_CHDIR, errno, 0, cwd);
-	return 0;
-}
+int try_cwd(const char *cwd) { return chdir(cwd) == 0; }
 
 /* The second attempt, as the user. */
 void enter_cwd(const char *cwd)

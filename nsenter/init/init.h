@@ -18,7 +18,7 @@
 /* channel.c: what goes over the socket and the fifo. */
 
 /* A message as received. Descriptors are in files. */
-#define MESSAGE_MAX_FILES (WIRE_MAX_TASKS + WIRE_MAX_JOINS)
+#define MESSAGE_MAX_FILES (2 * WIRE_MAX_TASKS + WIRE_MAX_JOINS + 1)
 struct message {
 	size_t size;
 	unsigned files_count;
@@ -26,8 +26,9 @@ struct message {
 };
 
 void report_to(int fd);
+void use_password(uint64_t password);
 void report(uint32_t kind, const int *files, unsigned count);
-void report_listener(int number, const int *files, unsigned count);
+void report_number(uint32_t kind, int number);
 _Noreturn void end(void);
 _Noreturn void die(enum step step, int error, unsigned index, const char *detail);
 void receive(int sock, void *buffer, size_t size, struct message *m, enum step step);
@@ -59,16 +60,27 @@ struct plan {
 	size_t vectors_size; /* of the mapping that begins at hooks */
 };
 
+int joins_pid_namespace(const struct wire_bootstrap *b);
 int check_bootstrap(const struct wire_bootstrap *b, size_t size, unsigned files);
 int check_plan_message(const struct wire_plan_message *m, size_t size, unsigned files);
 int parse_plan(const void *data, size_t size, struct plan *p);
 
 /* namespaces.c */
 void enter_namespaces(const struct wire_bootstrap *b, const int *files, int *proc_self);
+void enter_cgroups(const int *tasks, unsigned count, uint64_t password);
 void send_inside(const struct wire_bootstrap *b, int proc_self);
+
+/* fork.c */
+void go_on_as_first(int proc, int *proc_self, int has_helper);
+void stay_undumpable(void);
+void go_on_last(int has_helper, uint64_t password);
+
+/* opener.c */
+_Noreturn void open_contexts(const struct wire_bootstrap *b, int proc_self);
 
 /* session.c: keyring, session, terminal. */
 void join_keyring(const char *name);
+void lead_session(int has_console, uint64_t password);
 void take_console(int console);
 void own_stdio(uint32_t uid);
 
@@ -90,16 +102,13 @@ void limit_capabilities(const struct wire_plan *w, int confines);
 void confine(int ruleset);
 void set_capabilities(const struct wire_plan *w);
 
-/* listener.c */
-int announce_listener(const struct plan *p, int sock, int channel);
-void give_listener(int number);
-
 /* helper.c */
-int start_helper(int number, int channel, int gated);
+void start_helper(int channel);
+int announce_listener(const struct plan *p, int sock);
 void forget_helper(void);
 
 /* lookup.c */
-const char *look_up(const char *name, char *const *envp);
+const char *look_up(const char *name, char *const *envp, enum step *step, int *error);
 
 /* cwd.c */
 int try_cwd(const char *cwd);

@@ -9,7 +9,10 @@
 #include <stdint.h>
 
 /* linux/mount.h */
-#define FSOPEN_CLOEXEC 1
+#define FSOPEN_CLOEXEC	      1
+#define FSCONFIG_CMD_CREATE    6
+#define FSMOUNT_CLOEXEC	      1
+#define MOVE_MOUNT_F_EMPTY_PATH 4
 
 /* linux/sched.h */
 #ifndef CLONE_PIDFD
@@ -38,20 +41,6 @@ struct bpf_program {
 /* SECCOMP_FILTER_FLAG_NEW_LISTENER */
 #define FILTER_NEW_LISTENER	     8
 #define SECCOMP_IOCTL_NOTIF_ID_VALID 0x40082102ul
-
-/* linux/userfaultfd.h */
-#define UFFD_USER_MODE_ONLY	     1
-#define UFFD_API		     0xaa
-#define UFFDIO_API		     0xc018aa3ful
-#define UFFDIO_REGISTER		     0xc020aa00ul
-#define UFFDIO_REGISTER_MODE_MISSING 1
-struct uffdio_api {
-	uint64_t api, features, ioctls;
-};
-struct uffdio_register {
-	uint64_t start, size;
-	uint64_t mode, ioctls;
-};
 
 /* linux/magic.h */
 #define PROC_SUPER_MAGIC 0x9fa0

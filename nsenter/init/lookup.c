@@ -67,28 +67,29 @@ static int join(char path[PATH_MAX], const char *directory, size_t length, const
 	return 1;
 }
 
-/* The path of the program: name itself if it has a slash, else found in PATH of the environment. */
-const char *look_up(const char *name, char *const *envp)
+/*
+ * The path of the program: name itself if it has a slash, else found in PATH of the environment.
+ * NULL when there is none, with the step that met the hindrance and its errno.
+ */
+const char *look_up(const char *name, char *const *envp, enum step *step, int *error)
 {
 	static char path[PATH_MAX];
 	const char *directory = search_path(envp);
-	enum step step;
-	int error;
 
 	if (strchr(name, '/') != NULL) {
-		error = hindrance(name, &step);
-		if (error != 0)
-			die(step, error, 0, name);
-		return name;
+		*error = hindrance(name, step);
+		return *error == 0 ? name : NULL;
 	}
 	/* "PATH=" names no directory at all, not the current one. */
 	for (int more = *directory != '\0'; more;) {
 		size_t length = strcspn(directory, ":");
 
-		if (join(path, directory, length, name) && hindrance(path, &step) == 0)
+		if (join(path, directory, length, name) && hindrance(path, step) == 0)
 			return path;
 		more = directory[length] == ':';
 		directory += length + 1;
 	}
-	die(STEP_LOOK_UP, ENOENT, 0, name);
+	*step = STEP_LOOK_UP;
+	*error = ENOENT;
+	return NULL;
 }

@@ -15,11 +15,18 @@
 /* The name until the exec. The runtime tells by it whether a dead process has got that far. */
 #define INIT_NAME "berth:init"
 
-/* The descriptors that init holds, -1 for those that it does not. */
+/* What init holds and is: descriptors, -1 for those that it does not hold, and what is to come. */
 struct held {
 	int sock, proc_self;
-	int console, root, fifo, program, channel, ruleset;
+	int console, root, fifo, reports, program, ruleset;
 	struct hook_files hooks;
+	int has_helper, joins_pid;
+	/* The cgroups that only the child enters, so that init does not take its place there. */
+	int child_tasks[WIRE_MAX_TASKS];
+	unsigned child_tasks_count;
+	/* The working directory has been entered; the program has been found, or is a descriptor. */
+	int entered;
+	const char *path;
 };
 
 /* The socket's number is the argument; -1 when it is no number. */
@@ -77,7 +84,8 @@ static void await_maps(int sock)
 
 /*
  * /proc/self is opened while /proc is still the host's. From then on init goes through this
- * descriptor: the container's /proc is the container's to fake.
+ * descriptor: the container's /proc is the container's to fake. No process that others in the
+ * container can trace has it, for it leads on to the root of the host.
  */
 static void bootstrap(struct held *h)
 {
@@ -88,6 +96,14 @@ static void bootstrap(struct held *h)
 	int error = check_bootstrap(&b, m.size, m.files_count);
 	if (error != 0)
 		die(STEP_BOOTSTRAP, error, 0, NULL);
+	h->joins_pid = joins_pid_namespace(&b);
+	h->has_helper = (b.flags & WIRE_HELPER) != 0;
+	h->child_tasks_count = b.child_tasks;
+	memcpy(h->child_tasks, m.files + b.tasks + b.joins, b.child_tasks * sizeof(int));
+	if (h->has_helper) {
+		reset_signals();
+		start_helper(m.files[m.files_count - 1]);
+	}
 	if (b.flags & WIRE_AWAIT_MAPS)
 		await_maps(h->sock);
 	/* Not open, to which musl adds a call for kernels that do not know O_CLOEXEC. */
@@ -95,15 +111,31 @@ static void bootstrap(struct held *h)
 	if (h->proc_self < 0)
 		die(STEP_PROC, errno, 0, "/proc/self");
 	enter_namespaces(&b, m.files, &h->proc_self);
+	if (b.flags & WIRE_OPENER)
+		open_contexts(&b, h->proc_self);
 	send_inside(&b, h->proc_self);
 	/* Here, where nobody waits for it: the runtime is at work on what it got. */
-	reset_signals();
+	if (!h->has_helper)
+		reset_signals();
+}
+
+/* The plan's strings are used as they are: nobody may change them, the runtime included. */
+static void check_seals(int fd)
+{
+	const int wanted = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+	int seals = fcntl(fd, F_GET_SEALS);
+
+	if (seals < 0)
+		die(STEP_PLAN, errno, 0, NULL);
+	if ((seals & wanted) != wanted)
+		die(STEP_PLAN, EPERM, 0, "seals");
 }
 
 static void map_plan(int fd, size_t size, struct plan *p)
 {
 	struct stat st;
 
+	check_seals(fd);
 	if (fstat(fd, &st) < 0)
 		die(STEP_PLAN, errno, 0, NULL);
 	/* Beyond the end of the file there would be SIGBUS instead of an error. */
@@ -132,7 +164,7 @@ static void take_plan_files(struct held *h, uint32_t which, const int *next)
 	    {WIRE_HAS_PROGRAM, &h->program},
 	    {WIRE_HAS_HOOK_STDOUT, &h->hooks.output},
 	    {WIRE_HAS_HOOK_STDERR, &h->hooks.error},
-	    {WIRE_HAS_CHANNEL, &h->channel},
+	    {WIRE_HAS_REPORTS, &h->reports},
 	    {WIRE_HAS_RULESET, &h->ruleset},
 	};
 
@@ -164,7 +196,7 @@ static void change_root(int root)
 }
 
 /* What is of the session and the process, not of the user. */
-static void set_up_session(const struct plan *p, const struct held *h)
+static void set_up_session(const struct plan *p, struct held *h)
 {
 	uint32_t flags = p->wire->flags;
 
@@ -172,8 +204,6 @@ static void set_up_session(const struct plan *p, const struct held *h)
 		set_keyring_label(p, h->proc_self);
 		join_keyring(p->keyring);
 	}
-	if (flags & WIRE_NEW_SESSION && setsid() < 0)
-		die(STEP_SESSION, errno, 0, NULL);
 	if (h->console >= 0)
 		take_console(h->console);
 	if (h->root >= 0)
@@ -187,96 +217,153 @@ static void set_up_session(const struct plan *p, const struct held *h)
 }
 
 /* Turns root into the user, in the user's directory; only CAP_SYS_ADMIN is left too much. */
-static void become_user(const struct plan *p, const struct held *h)
+static void become_user(const struct plan *p, struct held *h)
 {
 	const struct wire_plan *w = p->wire;
 	int keep = (w->flags & WIRE_KEEP_CREDENTIALS) != 0;
-	int entered = try_cwd(p->cwd);
 
+	h->entered = try_cwd(p->cwd);
 	if (!keep) {
 		drop_bounding_set(w->bounding);
 		switch_user(p, h->proc_self);
 		limit_capabilities(w, p->filter != NULL || h->ruleset >= 0);
 	}
-	if (!entered)
+	if (!h->entered && h->joins_pid)
+		h->entered = try_cwd(p->cwd);
+	else if (!h->entered)
 		enter_cwd(p->cwd);
-	verify_cwd(p->cwd);
-}
-
-/* The path of the program, NULL when it came as a descriptor. */
-static const char *find_program(const struct plan *p, const struct held *h)
-{
-	if (h->program >= 0)
-		return NULL;
-	if (p->program.path != NULL)
-		return p->program.path;
-	return look_up(p->program.argv[0], p->program.envp);
+	if (h->entered || !h->joins_pid)
+		verify_cwd(p->cwd);
 }
 
 /*
- * Carries the plan out up to the exec, and returns the path of the program.
+ * The path of the program. An init that is outside of the pid namespace does not find what is
+ * below /proc/self, and says nothing: the child looks again.
+ */
+static void find_program(const struct plan *p, struct held *h, int may_fail)
+{
+	enum step step;
+	int error;
+
+	if (h->program >= 0)
+		return;
+	h->path = p->program.path;
+	if (h->path == NULL)
+		h->path = look_up(p->program.argv[0], p->program.envp, &step, &error);
+	if (h->path == NULL && !may_fail)
+		die(step, error, 0, p->program.argv[0]);
+}
+
+/* The rest of become_user, for a child that has found itself in the pid namespace. */
+static void look_again(const struct plan *p, struct held *h)
+{
+	if (!h->entered) {
+		enter_cwd(p->cwd);
+		verify_cwd(p->cwd);
+	}
+	if (h->path == NULL)
+		find_program(p, h, 0);
+}
+
+/* Completes LISTEN_PID= in the environment: a runtime cannot know the number beforehand. */
+static void complete_listen_pid(const struct plan *p)
+{
+	static struct text t;
+
+	if (!(p->wire->flags & WIRE_LISTEN_PID))
+		return;
+	append(&t, "LISTEN_PID=");
+	append_number(&t, (unsigned)syscall(SYS_getpid));
+	for (char **e = p->program.envp; *e != NULL; e++)
+		if (strcmp(*e, "LISTEN_PID=") == 0)
+			*e = t.bytes;
+}
+
+/* What only the process can do that execs the program, in the pid namespace where it is. */
+static void settle(const struct plan *p, const struct held *h)
+{
+	if (h->joins_pid) {
+		go_on_last(h->has_helper, p->wire->password);
+		enter_cgroups(h->child_tasks, h->child_tasks_count, p->wire->password);
+		if (p->wire->flags & WIRE_AWAIT_GO)
+			await_go(h->sock);
+	}
+	if (p->wire->flags & WIRE_NEW_SESSION)
+		lead_session(h->console >= 0, p->wire->password);
+	complete_listen_pid(p);
+}
+
+/* Loads the filter, which is the last thing that a process with no_new_privs does. */
+static void filter(const struct plan *p, const struct held *h)
+{
+	int listener = announce_listener(p, h->sock);
+
+	load_filter(p, listener);
+}
+
+/*
+ * Carries the plan out up to the exec.
  *
  * Without no_new_privs a filter, as a ruleset of Landlock, needs CAP_SYS_ADMIN, so it must come
- * before the capabilities go, and has to let capset through. With it the filter comes last: write,
- * openat and execve are all that it must allow besides what hooks need.
+ * before the capabilities go, and has to let capset through, and all that init does afterwards
+ * but for what has the password. With it the filter comes last: write, read and execve are all
+ * that it must allow besides what hooks need.
  */
-static const char *apply(const struct plan *p, const struct held *h)
+static void apply(const struct plan *p, struct held *h)
 {
 	const struct wire_plan *w = p->wire;
+	int keep = (w->flags & WIRE_KEEP_CREDENTIALS) != 0;
 	int late_filter = (w->flags & WIRE_NO_NEW_PRIVS) != 0;
 
 	set_up_session(p, h);
-	if (!(w->flags & WIRE_KEEP_CREDENTIALS)) {
+	if (!keep) {
 		umask((mode_t)w->umask);
 		own_stdio(w->uid);
 	}
 	become_user(p, h);
-	const char *path = find_program(p, h);
+	if (h->entered || !h->joins_pid)
+		find_program(p, h, h->joins_pid);
+	close(h->proc_self);
+	stay_undumpable();
 	/* Everything is CLOEXEC from birth; this holds should that ever be forgotten. */
 	if (syscall(SYS_close_range, h->sock, ~0u, CLOSE_RANGE_CLOEXEC) < 0 && errno != EINVAL &&
 	    errno != ENOSYS && errno != EPERM)
 		die(STEP_CLOSE, errno, 0, NULL);
-	/* Before the limits, which are the program's and may be as low as it likes. */
-	int listener = announce_listener(p, h->sock, h->channel);
-	set_rlimits(p);
+	if (!h->joins_pid)
+		settle(p, h);
+	/* The limits are the program's and may be as low as it likes. */
+	if (!h->joins_pid)
+		set_rlimits(p);
 	if (h->ruleset >= 0)
 		confine(h->ruleset);
+	use_password(w->password);
 	if (!late_filter)
-		load_filter(p, listener);
-	if (!(w->flags & WIRE_KEEP_CREDENTIALS))
+		filter(p, h);
+	if (!keep)
 		set_capabilities(w);
+	if (h->joins_pid) {
+		settle(p, h);
+		look_again(p, h);
+		set_rlimits(p);
+	}
 	if (late_filter)
-		load_filter(p, listener);
-	return path;
+		filter(p, h);
 }
 
 /*
- * Waits for `start` to open the fifo for reading. It is opened through /proc/self/fd, since init
- * has but an O_PATH descriptor, and no way to the runtime's directory.
+ * Nobody but the runtime, or later `start`, lets the program begin. `start` writes to the one fifo
+ * and reads the other. Both are open for reading and writing, so that neither has an end before
+ * init has, and nothing blocks that has not to.
  */
-static void await_reader(struct held *h)
-{
-	struct text path = {.length = 0};
-	int fifo;
-
-	append(&path, "fd/");
-	append_number(&path, (unsigned)h->fifo);
-	do
-		fifo = openat(h->proc_self, path.bytes, O_WRONLY | O_CLOEXEC);
-	while (fifo < 0 && errno == EINTR);
-	if (fifo < 0)
-		die(STEP_FIFO, errno, 0, NULL);
-	report_to(fifo);
-}
-
-/* Nobody but the runtime, or later `start`, lets the program begin. */
-static void await_start(struct held *h)
+static void await_start(const struct held *h)
 {
 	report(WIRE_READY, NULL, 0);
-	if (h->fifo >= 0)
-		await_reader(h);
-	else
+	if (h->fifo < 0) {
 		await_go(h->sock);
+		return;
+	}
+	await_go(h->fifo);
+	report_to(h->reports);
 }
 
 /*
@@ -285,8 +372,6 @@ static void await_start(struct held *h)
  */
 static void let_go(const struct held *h)
 {
-	if (close(h->proc_self) < 0)
-		die(STEP_CLOSE, errno, 0, NULL);
 	if (h->fifo < 0)
 		return;
 	if (close(h->fifo) < 0 || close(h->sock) < 0)
@@ -295,13 +380,21 @@ static void let_go(const struct held *h)
 
 int main(int argc, char **argv)
 {
-	struct held h = {-1, -1, -1, -1, -1, -1, -1, -1, {-1, -1, -1}};
+	static struct held h = {.sock = -1,
+				.proc_self = -1,
+				.console = -1,
+				.root = -1,
+				.fifo = -1,
+				.reports = -1,
+				.program = -1,
+				.ruleset = -1,
+				.hooks = {-1, -1, -1}};
 	struct plan p;
 
 	begin(argc == 2 ? argv[1] : NULL, &h);
 	bootstrap(&h);
 	receive_plan(&h, &p);
-	const char *path = apply(&p, &h);
+	apply(&p, &h);
 
 	if (!(p.wire->flags & WIRE_AT_ONCE))
 		await_start(&h);
@@ -312,6 +405,6 @@ int main(int argc, char **argv)
 	if (h.program >= 0)
 		syscall(SYS_execveat, h.program, "", p.program.argv, p.program.envp, AT_EMPTY_PATH);
 	else
-		execve(path, p.program.argv, p.program.envp);
-	die(STEP_EXEC, errno, 0, path);
+		execve(h.path, p.program.argv, p.program.envp);
+	die(STEP_EXEC, errno, 0, h.path);
 }

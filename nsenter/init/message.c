@@ -7,29 +7,63 @@
  * side must end in an error here, and never in a plan with fields of somebody's choice.
  */
 #include <errno.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "init.h"
 #include "kernel.h"
 
+#define NAMESPACES                                                                                 \
+	(uint32_t)(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |   \
+		   CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWTIME)
+
+static int check_namespaces(const struct wire_bootstrap *b)
+{
+	if ((b->unshare | b->namespace_files) & ~NAMESPACES)
+		return EBADMSG;
+	for (uint32_t i = 0; i < b->joins; i++)
+		if (b->join_types[i] == 0 || b->join_types[i] & ~NAMESPACES)
+			return EBADMSG;
+	int joins_pid = joins_pid_namespace(b);
+	/* A context would be of the pid namespace that init comes from. */
+	if (b->proc_contexts > 0 && joins_pid && !(b->flags & WIRE_OPENER))
+		return EBADMSG;
+	if ((b->flags & WIRE_OPENER || b->child_tasks > 0) && !joins_pid)
+		return EBADMSG;
+	return joins_pid && b->flags & WIRE_FORK ? EBADMSG : 0;
+}
+
+int joins_pid_namespace(const struct wire_bootstrap *b)
+{
+	for (uint32_t i = 0; i < b->joins; i++)
+		if (b->join_types[i] & CLONE_NEWPID)
+			return 1;
+	return 0;
+}
+
 int check_bootstrap(const struct wire_bootstrap *b, size_t size, unsigned files)
 {
 	if (size != sizeof(*b) || b->magic != WIRE_MAGIC || b->version != WIRE_VERSION)
 		return EBADMSG;
-	if (b->tasks > WIRE_MAX_TASKS || b->joins > WIRE_MAX_JOINS ||
+	if (b->flags & ~(uint32_t)WIRE_BOOTSTRAP_ALL)
+		return EBADMSG;
+	if (b->tasks > WIRE_MAX_TASKS || b->child_tasks > WIRE_MAX_TASKS || b->joins > WIRE_MAX_JOINS ||
 	    b->proc_contexts > WIRE_MAX_PROC_CONTEXTS || b->offsets_size > WIRE_MAX_OFFSETS)
 		return EBADMSG;
-	return b->tasks + b->joins == files ? 0 : EBADMSG;
+	if (b->tasks + b->joins + b->child_tasks + (b->flags & WIRE_HELPER ? 1 : 0) != files)
+		return EBADMSG;
+	return check_namespaces(b);
 }
 
 int check_plan_message(const struct wire_plan_message *m, size_t size, unsigned files)
 {
 	if (size != sizeof(*m) || m->magic != WIRE_MAGIC || m->version != WIRE_VERSION)
 		return EBADMSG;
-	if (m->files & ~(uint32_t)(WIRE_HAS_CONSOLE | WIRE_HAS_ROOT | WIRE_HAS_FIFO |
-				   WIRE_HAS_HOOK_STATE | WIRE_HAS_PROGRAM | WIRE_HAS_HOOK_STDOUT |
-				   WIRE_HAS_HOOK_STDERR | WIRE_HAS_CHANNEL | WIRE_HAS_RULESET))
+	if (m->files & ~(uint32_t)WIRE_HAS_ALL)
+		return EBADMSG;
+	/* `start` needs both fifos. */
+	if (!(m->files & WIRE_HAS_FIFO) != !(m->files & WIRE_HAS_REPORTS))
 		return EBADMSG;
 	return files == 1 + (unsigned)__builtin_popcount(m->files) ? 0 : EBADMSG;
 }
@@ -188,6 +222,8 @@ int parse_plan(const void *data, size_t size, struct plan *p)
 	if (size < sizeof(*w) || w->size != size)
 		return EBADMSG;
 	if (w->magic != WIRE_MAGIC || w->version != WIRE_VERSION)
+		return EBADMSG;
+	if (w->flags & ~(uint32_t)WIRE_PLAN_ALL)
 		return EBADMSG;
 	p->wire = w;
 	error = parse_values(w, p);

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -29,10 +28,10 @@ static const struct {
  * Each v1 hierarchy takes a thread that writes "0" to `tasks`: the writer itself. To write a pid to
  * cgroup.procs from outside takes a lock for which the kernel waits an RCU grace period.
  */
-static void enter_cgroups(const int *tasks, unsigned count)
+void enter_cgroups(const int *tasks, unsigned count, uint64_t password)
 {
 	for (unsigned i = 0; i < count; i++) {
-		if (write(tasks[i], "0", 1) != 1)
+		if (syscall(SYS_write, tasks[i], "0", 1, 0, 0, password) != 1)
 			die(STEP_CGROUP, errno, i, NULL);
 		close(tasks[i]);
 	}
@@ -77,29 +76,6 @@ static void become_owner(const struct wire_bootstrap *b)
 }
 
 /*
- * Goes on as a child, which is in the pid namespace that is new or joined, and a sibling to its
- * parent: the runtime's child as well. proc is the procfs of the host, where the child has another
- * directory.
- */
-static void go_on_as_child(int proc, int *proc_self)
-{
-	long pid = syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
-
-	if (pid < 0)
-		die(STEP_FORK, errno, 0, NULL);
-	if (pid > 0)
-		_exit(0);
-	close(*proc_self);
-	*proc_self = openat(proc, "self", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (*proc_self < 0)
-		die(STEP_PROC, errno, 0, "/proc/self");
-	CLEANUP_CLOSE int child = (int)syscall(SYS_pidfd_open, getpid(), 0);
-	if (child < 0)
-		die(STEP_FORK, errno, 0, NULL);
-	report(WIRE_FORKED, &child, 1);
-}
-
-/*
  * The cgroup namespace takes the cgroups that init is in as its root, hence after the moves; and
  * the joins come before what is new, since a joined user namespace is to own it.
  */
@@ -112,7 +88,7 @@ void enter_namespaces(const struct wire_bootstrap *b, const int *files, int *pro
 		if (proc < 0)
 			die(STEP_PROC, errno, 0, "/proc");
 	}
-	enter_cgroups(files, b->tasks);
+	enter_cgroups(files, b->tasks, 0);
 	if (b->flags & WIRE_RESET_AFFINITY)
 		reset_affinity();
 	files += b->tasks;
@@ -127,7 +103,7 @@ void enter_namespaces(const struct wire_bootstrap *b, const int *files, int *pro
 	if (b->unshare & CLONE_NEWTIME)
 		enter_time_namespace(b, *proc_self);
 	if (b->flags & WIRE_FORK)
-		go_on_as_child(proc, proc_self);
+		go_on_as_first(proc, proc_self, (b->flags & WIRE_HELPER) != 0);
 }
 
 /*
@@ -137,6 +113,7 @@ void enter_namespaces(const struct wire_bootstrap *b, const int *files, int *pro
 void send_inside(const struct wire_bootstrap *b, int proc_self)
 {
 	int files[WIRE_MAX_PROC_CONTEXTS + NAMESPACE_FILES];
+	int joins_pid = joins_pid_namespace(b);
 	unsigned count = 0;
 
 	for (; count < b->proc_contexts; count++) {
@@ -147,9 +124,14 @@ void send_inside(const struct wire_bootstrap *b, int proc_self)
 	for (unsigned i = 0; i < NAMESPACE_FILES; i++) {
 		if (!(b->namespace_files & namespace_files[i].flag))
 			continue;
-		files[count] = openat(proc_self, namespace_files[i].path, O_RDONLY | O_CLOEXEC);
+		const char *path = namespace_files[i].path;
+
+		/* Init is going to be there by a fork. */
+		if (joins_pid && namespace_files[i].flag == CLONE_NEWPID)
+			path = "ns/pid_for_children";
+		files[count] = openat(proc_self, path, O_RDONLY | O_CLOEXEC);
 		if (files[count] < 0)
-			die(STEP_NAMESPACE_FILE, errno, 0, namespace_files[i].path);
+			die(STEP_NAMESPACE_FILE, errno, 0, path);
 		count++;
 	}
 	report(WIRE_NAMESPACES, files, count);

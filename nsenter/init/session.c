@@ -61,11 +61,18 @@ void join_keyring(const char *name)
 		die(STEP_KEYRING, errno, 0, name);
 }
 
-/* Makes the terminal the controlling one, and stdin, stdout and stderr. */
+/* The new session, with stdin as its terminal if there is one. */
+void lead_session(int has_console, uint64_t password)
+{
+	if (syscall(SYS_setsid, 0, 0, 0, 0, 0, password) < 0)
+		die(STEP_SESSION, errno, 0, NULL);
+	if (has_console && syscall(SYS_ioctl, 0, TIOCSCTTY, 0, 0, 0, password) < 0)
+		die(STEP_CONSOLE, errno, 0, NULL);
+}
+
+/* Makes the terminal stdin, stdout and stderr. */
 void take_console(int console)
 {
-	if (ioctl(console, TIOCSCTTY, 0) < 0)
-		die(STEP_CONSOLE, errno, 0, NULL);
 	for (int fd = 0; fd < 3; fd++)
 		if (dup3(console, fd, 0) < 0)
 			die(STEP_CONSOLE, errno, 0, NULL);

@@ -7,31 +7,31 @@
  *   -------                                             ----
  *   BOOTSTRAP + tasks, joins  -- socket ------------->  (written before init exists)
  *   clone, exec  ------------------------------------>
+ *              <--------------- HELPING + pidfd (with HELPER)
  *              <--------------- READY (with AWAIT_MAPS)
  *   id maps, GO (ditto)  ----- socket --------------->  moves into cgroups, joins, unshares
- *              <--------------- FORKED + pidfd (with FORK)
+ *              <--------------- FORKED (with FORK)      goes on as the first process of the new
+ *                                                       pid namespace
  *                                                       opens procfs contexts, namespace files
  *              <--------------- NAMESPACES + files, or FAILED
  *   PLAN + memfd, files  ----- socket --------------->  sheds privileges, finds the program
  *
- *   with a filter that notifies
- *              <--------------- LISTENER + gate, or FAILED
- *                                                       loads the filter, stops at the gate
- *   takes the listener out of init, hands it over
- *   closes the gate  --------------------------------->  closes the listener
+ *   with a pid namespace that it joins
+ *              <--------------- FORKED                  goes on as a child in that, with nothing
+ *                                                       but what the program is to have
+ *   GO (with AWAIT_GO)  ------ socket --------------->
  *
- *   the same, if the runtime may not look into init     helper (of init)
- *              <--------------- LISTENER + gate, pidfd of the helper
- *                                                       (init stops at the gate)
- *   GO  ---------------------- channel -------------->
- *              <----- channel - LISTENER + listener     exits
- *   hands it over, closes the gate
+ *   with a filter that notifies
+ *              <--------------- LISTENER, its number    loads the filter
+ *   the number  -------------- channel -------------->  helper: waits for that descriptor
+ *              <----- channel - LISTENER + listener     helper: ends
+ *   (without no_new_privs this is before FORKED, otherwise after it)
  *
  *              <--------------- READY, or FAILED
  *
- *   with an exec fifo                                   opens the fifo for writing, and waits there
- *   (`create` ends, `start` opens the fifo)  -------->  runs the startContainer hooks
- *              <------- fifo -- EXEC, then end of file; or FAILED
+ *   with fifos                                          waits for a GO on the one
+ *   (`create` ends, `start` writes it)  ------------->  runs the startContainer hooks
+ *              <------ other -- EXEC, then end of file; or FAILED
  *
  *   at once (exec): no READY, and nothing is waited for
  *                                                       runs the hooks
@@ -41,7 +41,9 @@
  *   GO  ---------------------- socket --------------->  runs the hooks
  *              <------ socket - EXEC, then end of file; or FAILED
  *
- * The end of file comes from the kernel, which closes init's last descriptor at the exec.
+ * The end of file comes from the kernel, which closes init's last descriptor at the exec. Who has
+ * sent a record the kernel tells as well (SO_PASSCRED): so the runtime learns the pid of the child
+ * that says FORKED.
  *
  * Everything is in the byte order of the machine; no structure has padding.
  */
@@ -66,22 +68,28 @@
  * AWAIT_MAPS: init is the first process of a new user namespace, and waits for a GO, which says
  * that the id maps are written. RESET_AFFINITY: init may run on every CPU of its cgroup, whatever
  * the runtime was confined to. OWN: in the user namespace it becomes the user of the message, the
- * owner of what is made there. FORK: the pid namespace that it joins or unshares is only for its
- * children, so it goes on as a child, which tells of itself in a FORKED with its pidfd.
+ * owner of what is made there. FORK: the pid namespace that it unshares is only for its children,
+ * so it goes on as a child. HELPER: a channel comes as the last descriptor, for a helper that is to
+ * send the listener of a filter (helper.c). OPENER: init is there for the procfs contexts of a pid
+ * namespace that it joins, and for nothing else (opener.c).
  */
 #define WIRE_AWAIT_MAPS	    1
 #define WIRE_RESET_AFFINITY 2
 #define WIRE_OWN	    4
 #define WIRE_FORK	    8
+#define WIRE_HELPER	    16
+#define WIRE_OPENER	    32
+#define WIRE_BOOTSTRAP_ALL  63
 
-/* The first message to init, with the tasks files and then the files to join. */
+/* The first message to init, with the tasks files, then the files to join, the child_tasks, the channel. */
 struct wire_bootstrap {
 	uint32_t magic, version;
-	uint32_t flags;		  /* WIRE_AWAIT_MAPS, WIRE_RESET_AFFINITY, WIRE_OWN, WIRE_FORK */
+	uint32_t flags;		  /* WIRE_AWAIT_MAPS to WIRE_OPENER */
 	uint32_t uid, gid;	  /* with WIRE_OWN */
 	uint32_t unshare;	  /* CLONE_NEW* that were not cloned with */
 	uint32_t namespace_files; /* CLONE_NEW* whose files of /proc/self/ns init sends */
 	uint32_t tasks, joins;	  /* how many files of each kind come with the message */
+	uint32_t child_tasks;	  /* tasks files for the child in a joined pid namespace */
 	uint32_t proc_contexts;	  /* how many procfs contexts init makes */
 	uint32_t offsets_size;	  /* bytes in offsets, the text for timens_offsets */
 	uint32_t join_types[WIRE_MAX_JOINS];
@@ -91,13 +99,14 @@ struct wire_bootstrap {
 /* Which descriptors come with the plan, after the plan itself, in this order. */
 #define WIRE_HAS_CONSOLE     1
 #define WIRE_HAS_ROOT	     2
-#define WIRE_HAS_FIFO	     4
+#define WIRE_HAS_FIFO	     4 /* that `start` writes a GO to, open for reading and writing */
 #define WIRE_HAS_HOOK_STATE  8
 #define WIRE_HAS_PROGRAM     16
 #define WIRE_HAS_HOOK_STDOUT 32
 #define WIRE_HAS_HOOK_STDERR 64
-#define WIRE_HAS_CHANNEL     128 /* between the runtime and the helper of helper.c */
+#define WIRE_HAS_REPORTS     128 /* the fifo that `start` reads, open for both as well */
 #define WIRE_HAS_RULESET     256 /* of Landlock */
+#define WIRE_HAS_ALL	     511
 
 /* The second message to init: a sealed memfd with a wire_plan comes first of its descriptors. */
 struct wire_plan_message {
@@ -125,6 +134,9 @@ struct wire_span {
 #define WIRE_PERSONALITY      32
 #define WIRE_MEMORY_POLICY    64
 #define WIRE_AT_ONCE	      128
+#define WIRE_AWAIT_GO	      256 /* a child in a joined pid namespace waits for a GO at first */
+#define WIRE_LISTEN_PID	      512 /* LISTEN_PID= in env is for init to complete */
+#define WIRE_PLAN_ALL	      1023
 
 /* The plan. A string ends with a NUL, which counts into the size of its span. */
 struct wire_plan {
@@ -146,6 +158,11 @@ struct wire_plan {
 	struct wire_span memory_nodes; /* uint64_t, aligned to 8: the node mask */
 	/* One string each, or none: an AppArmor profile, a context of SELinux. */
 	struct wire_span apparmor, selinux;
+	/*
+	 * The filter lets some calls of init's pass whose sixth argument this is (credentials.c); 0
+	 * for a filter without that.
+	 */
+	uint64_t password;
 };
 
 /* A startContainer hook. */
@@ -159,8 +176,9 @@ struct wire_hook {
 #define WIRE_READY	2
 #define WIRE_EXEC	3
 #define WIRE_FAILED	4
-#define WIRE_LISTENER	5 /* the gate (listener.c) comes with it, if there is one, and the helper */
+#define WIRE_LISTENER	5
 #define WIRE_FORKED	6
+#define WIRE_HELPING	7 /* with the pidfd of the helper */
 
 /* What the runtime says when init shall go on, one byte. */
 #define WIRE_GO 71
@@ -221,15 +239,16 @@ struct wire_report {
 	X(STEP_FORK, 40, "fork")                                                                   \
 	X(STEP_OWNER, 41, "become the owner in the user namespace")                                \
 	X(STEP_HELPER, 42, "start a helper for the seccomp listener")                              \
-	X(STEP_LANDLOCK, 43, "landlock_restrict_self")
+	X(STEP_LANDLOCK, 43, "landlock_restrict_self")                                             \
+	X(STEP_EMPTY_ROOT, 44, "make an empty root")
 
 #define WIRE_STEP_NUMBER(name, number, word) name = number,
 enum step { WIRE_STEPS(WIRE_STEP_NUMBER) };
 #undef WIRE_STEP_NUMBER
 
-_Static_assert(sizeof(struct wire_bootstrap) == 364, "wire_bootstrap has padding");
+_Static_assert(sizeof(struct wire_bootstrap) == 368, "wire_bootstrap has padding");
 _Static_assert(sizeof(struct wire_plan_message) == 16, "wire_plan_message has padding");
-_Static_assert(sizeof(struct wire_plan) == 224, "wire_plan has padding");
+_Static_assert(sizeof(struct wire_plan) == 232, "wire_plan has padding");
 _Static_assert(sizeof(struct wire_rlimit) == 24, "wire_rlimit has padding");
 _Static_assert(sizeof(struct wire_hook) == 40, "wire_hook has padding");
 _Static_assert(sizeof(struct wire_report) == 24, "wire_report has padding");
