@@ -52,7 +52,7 @@ func (b *processBuilder) start() error {
 	b.builderProcess, err = startBuilderProcess(&nsenter.Options{
 		Joins:    b.cr.initJoins(builderNamespaces | configs.NewUser),
 		OwnerUID: uid, OwnerGID: gid,
-	})
+	}, b.cr.cfg, b.cr.isExposed())
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime"
 
+	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/nsenter"
 	"golang.org/x/sys/unix"
 )
@@ -44,7 +45,13 @@ type builderReply struct {
 }
 
 // startBuilderProcess starts the process in the namespaces that the options join and make.
-func startBuilderProcess(o *nsenter.Options) (b builderProcess, err error) {
+// See builderProgram for exposed.
+func startBuilderProcess(o *nsenter.Options, cfg *configs.Config, exposed bool) (b builderProcess, err error) {
+	program, err := builderProgram(cfg, exposed)
+	if err != nil {
+		return b, fmt.Errorf("start the builder: %w", err)
+	}
+	defer program.Close()
 	ours, theirs, err := msgPair()
 	if err != nil {
 		return b, err
@@ -53,7 +60,7 @@ func startBuilderProcess(o *nsenter.Options) (b builderProcess, err error) {
 	b.conn = ours
 	o.Stdio = [3]*os.File{nil, nil, os.Stderr}
 	o.ExtraFiles = []*os.File{theirs}
-	if err := b.exec(o); err != nil {
+	if err := b.exec(o, program); err != nil {
 		b.end()
 		return b, fmt.Errorf("start the builder: %w", err)
 	}
@@ -61,18 +68,13 @@ func startBuilderProcess(o *nsenter.Options) (b builderProcess, err error) {
 }
 
 // exec has init's program become this binary.
-func (b *builderProcess) exec(o *nsenter.Options) error {
-	self, err := os.Open("/proc/self/exe")
-	if err != nil {
-		return err
-	}
-	defer self.Close()
+func (b *builderProcess) exec(o *nsenter.Options, program *os.File) (err error) {
 	if b.proc, err = nsenter.Start(o); err != nil {
 		return err
 	}
 	const all = ^uint64(0)
 	plan := &nsenter.Plan{
-		Program: self, Args: []string{"berth", BuilderCommand}, Cwd: "/",
+		Program: program, Args: []string{"berth", BuilderCommand}, Cwd: "/",
 		UID: o.OwnerUID, GID: o.OwnerGID,
 		Bounding: all, Effective: all, Permitted: all,
 	}

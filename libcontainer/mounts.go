@@ -176,7 +176,7 @@ func (ch *mountChange) inProcess() error {
 		Joins:         []nsenter.Join{{Type: unix.CLONE_NEWUSER, FD: ch.target}},
 		NewNamespaces: unix.CLONE_NEWNS,
 		OwnerUID:      uid, OwnerGID: gid,
-	})
+	}, ch.Config, sharesPIDNamespace(ch.c.saved.PID))
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -56,7 +57,7 @@ func look(pid int, marker string, allowed uint64) {
 	if unix.PtraceInterrupt(pid) == nil {
 		_, _ = unix.Wait4(pid, nil, unix.WALL, nil)
 	}
-	defer func() { _ = unix.PtraceDetach(pid) }()
+	defer release(pid)
 	exe, _ := os.Readlink(dir + "exe")
 	if exe == "/helper" || read(dir+"cmdline") == "" && exe == "" {
 		return
@@ -66,6 +67,11 @@ func look(pid int, marker string, allowed uint64) {
 	}
 	if _, err := os.Stat(dir + "root" + marker); err == nil {
 		fmt.Println("root of the host")
+	}
+	// In a user namespace of its own it has rights over nothing.
+	own, _ := os.Readlink("/proc/self/ns/user")
+	if its, _ := os.Readlink(dir + "ns/user"); its != own {
+		return
 	}
 	for line := range strings.Lines(read(dir + "status")) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), ":")
@@ -89,6 +95,16 @@ func look(pid int, marker string, allowed uint64) {
 				fmt.Println("procfs of the host")
 			}
 		}
+	}
+}
+
+// release lets a traced process go on, which takes that it has stopped.
+func release(pid int) {
+	for unix.PtraceDetach(pid) != nil {
+		if unix.PtraceInterrupt(pid) != nil {
+			return // it is gone
+		}
+		_, _ = unix.Wait4(pid, nil, unix.WALL|unix.WNOHANG, nil)
 	}
 }
 
@@ -162,4 +178,42 @@ func someFilter() *specs.LinuxSeccomp {
 		Architectures: []specs.Arch{specs.ArchX86_64},
 		Syscalls:      []specs.LinuxSyscall{{Names: []string{"swapon"}, Action: specs.ActErrno}},
 	}
+}
+
+// TestHuntMounts: `mounts add` to a container opens files in its pid namespace.
+func TestHuntMounts(t *testing.T) {
+	withstands(t, 3, func(s *stage) string {
+		hunter, found := s.hunter(func(*box) {})
+		document := s.dir + "/mounts.json"
+		const text = `[{"destination":"/proc2","type":"proc","source":"proc"}]`
+		if err := os.WriteFile(document, []byte(text), 0o600); err != nil {
+			s.Fatal(err)
+		}
+		for range 10 {
+			hunter.must("mounts", "add", hunter.id, document)
+		}
+		return found()
+	})
+}
+
+// TestHuntBuilder: where a container has a user namespace the mounts are made by a process
+// in that, with files of the host. With the host's pid namespace it is to be seen.
+func TestHuntBuilder(t *testing.T) {
+	withstands(t, 3, func(s *stage) string {
+		hunter, found := s.hunter(func(b *box) {
+			b.mapped().without(specs.PIDNamespace)
+			b.spec.Linux.MaskedPaths, b.spec.Linux.ReadonlyPaths = nil, nil
+			b.spec.Mounts = slices.DeleteFunc(b.spec.Mounts, func(m specs.Mount) bool { return m.Destination == "/proc" })
+			b.mount("/proc", "bind", "/proc", "rbind")
+		})
+		document := s.dir + "/mounts.json"
+		const text = `[{"destination":"/more","type":"tmpfs","source":"tmpfs"}]`
+		if err := os.WriteFile(document, []byte(text), 0o600); err != nil {
+			s.Fatal(err)
+		}
+		for range 10 {
+			hunter.must("mounts", "add", hunter.id, document)
+		}
+		return found()
+	})
 }
