@@ -150,7 +150,21 @@ func (c *Container) killInit() error {
 		if !time.Now().Before(deadline) {
 			return errors.New("container init still running")
 		}
+		// Others of the container may be what keeps it: on cgroup v1 they can freeze
+		// it, as often as they like, where they may write its cgroups.
+		if err := c.killAll(); err != nil {
+			return err
+		}
 	}
+}
+
+// killAll kills whatever is in the container's cgroups.
+func (c *Container) killAll() error {
+	m, err := c.cgroup()
+	if err != nil {
+		return err
+	}
+	return ignoreNoCgroup(m.Kill())
 }
 
 // initLingers says whether init waits to be a zombie, see lingers.

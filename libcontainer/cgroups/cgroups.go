@@ -79,6 +79,9 @@ type Manager interface {
 	WatchOOM() (*stats.OOMWatch, error)
 	// Freeze stops or continues every process, and waits until that is done.
 	Freeze(frozen bool) error
+	// ThawAll continues every process, as far as frozen ones need that to die: on v1
+	// also those that a cgroup below the container's holds.
+	ThawAll() error
 	// Frozen says whether the cgroup is frozen.
 	Frozen() (bool, error)
 	// Signal sends sig to every process, without a race against forks where there is

@@ -24,7 +24,7 @@ func (d Dir) Remove(deadline time.Time) error {
 		return err
 	}
 	for pause := time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
-		if err = d.walk(Dir.rmdir); !errors.Is(err, unix.EBUSY) {
+		if err = d.removeAll(); !errors.Is(err, unix.EBUSY) {
 			return err
 		}
 		if !time.Now().Before(deadline) {
@@ -32,6 +32,29 @@ func (d Dir) Remove(deadline time.Time) error {
 		}
 		d.awaitEmpty(pause, deadline)
 	}
+}
+
+// removeAll removes the cgroup and those below it. One that cannot be removed does not
+// keep the others.
+func (d Dir) removeAll() error {
+	var busy error
+	err := d.walk(func(_, above int, name string) error {
+		if above < 0 {
+			return nil
+		}
+		_, err := retry(func() (int, error) { return 0, unix.Unlinkat(above, name, unix.AT_REMOVEDIR) })
+		if err != nil && !gone(err) && busy == nil {
+			busy = &fs.PathError{Op: "rmdir", Path: string(d) + "/…/" + name, Err: err}
+		}
+		return nil
+	})
+	if err == nil {
+		err = busy
+	}
+	if err != nil {
+		return err
+	}
+	return d.rmdir()
 }
 
 func (d Dir) rmdir() error {

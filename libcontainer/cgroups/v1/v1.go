@@ -217,7 +217,7 @@ func (m *Manager) Kill() error {
 		if ok, err := u.dir.KillAtOnce(); ok || err != nil {
 			if err == nil && freezer != nil {
 				// A process that the v1 freezer holds cannot die.
-				err = thaw(freezer.dir)
+				err = thawAll(freezer.dir)
 			}
 			return err
 		}
@@ -229,7 +229,7 @@ func (m *Manager) Kill() error {
 		if on {
 			return freeze(d)
 		}
-		return thaw(d)
+		return thawAll(d)
 	})
 }
 

@@ -226,6 +226,14 @@ func (m *Manager) Freeze(on bool) error {
 	return m.dir.Freeze(on)
 }
 
+// ThawAll continues the processes of a frozen cgroup.
+func (m *Manager) ThawAll() error {
+	if m.dir == "" {
+		return nil
+	}
+	return m.dir.ThawFrozen()
+}
+
 // Frozen says whether the cgroup is frozen, or on the way there.
 func (m *Manager) Frozen() (bool, error) {
 	if m.dir == "" {
