@@ -55,7 +55,13 @@ func (r *restoration) limitCgroups(pid int) error {
 	if err := r.cgroup.Adopt(pid); err != nil {
 		return err
 	}
-	r.saved.CgroupPaths = r.cgroup.Paths() // without those that were not allowed
+	// What criu makes there outlives this process, if it is killed.
+	if err := r.claimCgroups(); err != nil {
+		return err
+	}
+	if err := r.saved.write(r.dir); err != nil {
+		return err
+	}
 	if err := r.cgroup.Set(r.cfg.Cgroup.Resources); err != nil {
 		return err
 	}

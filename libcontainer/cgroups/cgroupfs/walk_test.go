@@ -93,7 +93,10 @@ func TestWalkDeep(t *testing.T) {
 	if err != nil || seen != 1+levels+2*wide {
 		t.Errorf("%d cgroups seen, want %d: %v", seen, 1+levels+2*wide, err)
 	}
-	if err := d.removeAll(); err != nil || d.Exists() {
+	if err := d.removeBelow(); err != nil {
+		t.Error(err)
+	}
+	if err := d.rmdir(); err != nil || d.Exists() {
 		t.Errorf("removed: %v, %v", !d.Exists(), err)
 	}
 	if err := d.walk(nil); err != nil {
@@ -134,7 +137,7 @@ func TestRemoveAround(t *testing.T) {
 	if err := os.WriteFile(string(d)+"/d/e/file", nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	err := d.removeAll()
+	err := d.removeBelow()
 	if err == nil || !strings.Contains(err.Error(), "rmdir "+string(d)+"/…/e: directory not empty") {
 		t.Errorf("got %v", err)
 	}
@@ -145,8 +148,11 @@ func TestRemoveAround(t *testing.T) {
 	if err := os.Remove(string(d) + "/d/e/file"); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.removeAll(); err != nil || d.Exists() {
+	if err := d.removeBelow(); err != nil {
 		t.Error(err)
+	}
+	if left, err := os.ReadDir(string(d)); err != nil || len(left) != 0 {
+		t.Errorf("left: %v, %v", left, err)
 	}
 }
 
