@@ -91,7 +91,7 @@ func (r *restoration) expectNoCgroup() error {
 // cgroups: those of v1 by way of the calling thread, from which criu inherits them.
 func (r *restoration) placeCriu() error {
 	// As for a container that exists: the cgroup of a scope is there already.
-	m, err := cgroups.Load(r.saved.CgroupPaths, &configs.Cgroup{Subgroup: r.cfg.Cgroup.Subgroup})
+	m, err := cgroups.Load(r.cgroup.Paths(), &configs.Cgroup{Subgroup: r.cfg.Cgroup.Subgroup})
 	if err != nil {
 		return err
 	}
