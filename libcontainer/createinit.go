@@ -45,7 +45,9 @@ func (cr *creation) startInit() error {
 	if err != nil {
 		return cr.describe(explainMaps(err, cr.cfg))
 	}
-	cr.saved.CgroupPaths = cr.cgroup.Paths() // without those that were not allowed
+	if err := cr.claimCgroups(); err != nil {
+		return err
+	}
 	o.CgroupTasks = cr.place.Tasks
 	if err := cr.init.Bootstrap(o); err != nil {
 		return cr.describe(err)

@@ -42,7 +42,9 @@ func (cr *creation) makeStateDir() error {
 }
 
 // planCgroup decides the cgroup's paths and records them before any of them is made,
-// so that a kill from here on leaves nothing that nobody can find.
+// so that a kill from here on leaves nothing that nobody can find. At some there may be
+// cgroups of others: those the create may be allowed to take over, but until it has found
+// that out it has nothing to do with them.
 func (cr *creation) planCgroup() error {
 	m, err := cgroups.New(&cr.cfg.Cgroup, cr.id)
 	if err != nil {
@@ -52,14 +54,18 @@ func (cr *creation) planCgroup() error {
 		return err
 	}
 	cr.cgroup = m
+	plan := cgroups.Absent(m.Paths())
 	unit, unitUser := m.Unit()
+	if !cgroups.OwnsUnit(plan) {
+		unit = "" // that of somebody else, until ours has been started
+	}
 	cr.saved = savedState{
 		Format: stateFormat, ID: cr.id, OCIVersion: cr.cfg.SpecVersion,
 		Bundle: cr.cfg.Bundle, Rootfs: cr.cfg.Rootfs.Path, Created: time.Now().UTC(),
 		Annotations: cr.cfg.Annotations, SharedPID: !cr.cfg.Namespaces.IsNew(configs.NewPID),
 		Namespaces: uint32(cr.cfg.Namespaces.Types()), NoNewKeyring: cr.cfg.NoNewKeyring,
 		JoinedNamespaces: uint32(cr.cfg.Namespaces.Types() &^ cr.cfg.Namespaces.NewFlags()),
-		MemoryPolicy:     cr.cfg.MemoryPolicy, CgroupPaths: m.Paths(), CgroupRootless: cr.cfg.Cgroup.Rootless,
+		MemoryPolicy:     cr.cfg.MemoryPolicy, CgroupPlan: plan, CgroupRootless: cr.cfg.Cgroup.Rootless,
 		SystemdUnit: unit, SystemdUser: unitUser,
 		RootfsPropagation: uint64(cr.cfg.Rootfs.Propagation), MountLabel: cr.cfg.MountLabel,
 		CgroupSubgroup: path.Join(cr.cfg.Cgroup.Subgroup, cr.cfg.Cgroup.Delegated),
@@ -85,6 +91,16 @@ func (cr *creation) planCgroup() error {
 		return err
 	}
 	return cr.saved.write(cr.dir)
+}
+
+// claimCgroups records the cgroups that have been made, or found unused: what is in them
+// from now on is the container's, whatever becomes of this process.
+func (cr *creation) claimCgroups() (err error) {
+	cr.saved.CgroupPaths = cr.cgroup.Paths() // without those that were not allowed
+	cr.saved.CgroupPlan = nil
+	cr.saved.SystemdUnit, cr.saved.SystemdUser = cr.cgroup.Unit()
+	cr.saved.CgroupClaims, err = cr.cgroup.Claims()
+	return err
 }
 
 // warnSubgroup drops a subgroup where there is no cgroup v2 to have it, with a warning. It

@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/berth-run/berth/libcontainer/cgroups"
 	"github.com/berth-run/berth/libcontainer/internal/resctrl"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -116,6 +117,9 @@ func (c *Container) destroy(log Logger) error {
 	if err := m.Destroy(); err != nil {
 		return err
 	}
+	if err := c.removeUnclaimed(log); err != nil {
+		return err
+	}
 	if err := c.disconnectNetwork(); err != nil {
 		return err
 	}
@@ -123,6 +127,23 @@ func (c *Container) destroy(log Logger) error {
 		c.warnHooks("poststop", c.saved.Poststop, c.hookState(specs.StateStopped), log)
 	}
 	return removeTree(c.store.dir(c.id))
+}
+
+// removeUnclaimed removes the cgroups that a create that was killed had not come to claim,
+// if they are nobody else's.
+func (c *Container) removeUnclaimed(log Logger) error {
+	if !c.unclaimed() || len(c.saved.CgroupPlan) == 0 {
+		return nil
+	}
+	u := cgroups.Unclaimed{
+		Paths: c.saved.CgroupPlan, Unit: c.saved.SystemdUnit, User: c.saved.SystemdUser, Rootless: c.saved.CgroupRootless,
+	}
+	err := u.Remove()
+	if errors.Is(err, cgroups.ErrInUse) {
+		log.Warnf("container %s: cgroups that its create may have made are left: %v", c.id, err)
+		return nil
+	}
+	return err
 }
 
 // killInit makes sure that init is dead.
@@ -150,7 +171,21 @@ func (c *Container) killInit() error {
 		if !time.Now().Before(deadline) {
 			return errors.New("container init still running")
 		}
+		// Others of the container may be what keeps it: on cgroup v1 they can freeze
+		// it, as often as they like, where they may write its cgroups.
+		if err := c.killAll(); err != nil {
+			return err
+		}
 	}
+}
+
+// killAll kills whatever is in the container's cgroups.
+func (c *Container) killAll() error {
+	m, err := c.cgroup()
+	if err != nil {
+		return err
+	}
+	return ignoreNoCgroup(m.Kill())
 }
 
 // initLingers says whether init waits to be a zombie, see lingers.

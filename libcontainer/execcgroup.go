@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/berth-run/berth/libcontainer/cgroups"
 	"github.com/berth-run/berth/libcontainer/cgroups/cgroupfs"
 )
 
@@ -87,6 +88,19 @@ func chooseCgroups(paths map[string]string, controllers string) ([]string, error
 		}
 	}
 	return keys, nil
+}
+
+// execCgroups are the cgroups for a further process. Where there is another one by now at a
+// path of the container's, that is not the place, and there can be none but where init is.
+func (c *Container) execCgroups() (map[string]string, error) {
+	paths := c.saved.CgroupPaths
+	if len(cgroups.Owned(paths, c.saved.CgroupClaims)) == len(paths) {
+		return paths, nil
+	}
+	if now, found := c.presentCgroups(); found {
+		return now, nil
+	}
+	return nil, errors.New("the container's cgroup has been removed, and another made in its place")
 }
 
 // presentCgroups are the cgroups that the container's init is in now; found is false

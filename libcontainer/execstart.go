@@ -19,16 +19,18 @@ import (
 
 // startInit starts init in the container's cgroups, on its way into its namespaces.
 func (x *execution) startInit() error {
-	paths := x.c.saved.CgroupPaths
+	paths, err := x.c.execCgroups()
+	if err != nil {
+		return err
+	}
 	if len(x.opts.Cgroups) > 0 {
-		var err error
 		if paths, err = subCgroups(paths, x.opts.Cgroups); err != nil {
 			return fmt.Errorf("--cgroup: %w", err)
 		}
 	} else if dir, ok := paths[""]; ok && x.c.saved.CgroupSubgroup != "" {
 		paths = map[string]string{"": path.Join(dir, x.c.saved.CgroupSubgroup)}
 	}
-	err := x.startInside(paths, false)
+	err = x.startInside(paths, false)
 	if x.c.saved.SystemdUnit != "" && len(x.opts.Cgroups) == 0 && errors.Is(err, os.ErrPermission) {
 		// Between a user's session and his service manager's units there is a cgroup
 		// that is not his. Only systemd may move a process across it.

@@ -44,6 +44,10 @@ func (cr *creation) runRuntimeHooks() error {
 		return nil
 	}
 	if !cr.hooked {
+		// What hooks put into the cgroup outlives this process, if it is killed.
+		if err := cr.saved.write(cr.dir); err != nil {
+			return err
+		}
 		cr.hooked = true
 		cr.undo.push("run poststop hooks", func() error {
 			warnHooks("poststop", h.Poststop, cr.hookState(specs.StateStopped), cr.hookOut, cr.opts.Log)

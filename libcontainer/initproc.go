@@ -223,8 +223,8 @@ func countProcMounts(mounts []configs.Mount) int {
 	return n
 }
 
-// preservedFiles takes the caller's fds 3 to 3+n-1 over. One that is closed on exec is
-// not the caller's but one that this process has opened since.
+// preservedFiles takes the caller's fds 3 to 3+n-1 over. That they are the caller's, and
+// none that this process has opened since, is for [CloseOnExec] to tell.
 func preservedFiles(n int) ([]*os.File, error) {
 	if n < 0 {
 		return nil, fmt.Errorf("preserve-fds: %d is negative", n)
@@ -232,13 +232,9 @@ func preservedFiles(n int) ([]*os.File, error) {
 	const first = 3
 	files := make([]*os.File, 0, min(n, 1024))
 	for fd := first; fd < first+n; fd++ {
-		flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
-		if err != nil || flags&unix.FD_CLOEXEC != 0 {
+		// They reach init through the list of its files; nobody else may have them.
+		if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, unix.FD_CLOEXEC); err != nil {
 			return nil, fmt.Errorf("preserve-fds: fd %d is not open", fd)
-		}
-		// It reaches init through the list of its files; nobody else may have it.
-		if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, flags|unix.FD_CLOEXEC); err != nil {
-			return nil, fmt.Errorf("preserve-fds: fd %d: %w", fd, err)
 		}
 		files = append(files, os.NewFile(uintptr(fd), "preserved"))
 	}

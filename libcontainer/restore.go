@@ -218,6 +218,9 @@ func (r *restoration) namespacesReady(pid int) error {
 // outlive this process, so the state has to be complete.
 func (r *restoration) restored(pid int) error {
 	if r.strictCgroups() {
+		if err := r.claimCgroups(); err != nil {
+			return err
+		}
 		if err := r.setDeviceRules(); err != nil {
 			return err
 		}

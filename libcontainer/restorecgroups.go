@@ -55,7 +55,13 @@ func (r *restoration) limitCgroups(pid int) error {
 	if err := r.cgroup.Adopt(pid); err != nil {
 		return err
 	}
-	r.saved.CgroupPaths = r.cgroup.Paths() // without those that were not allowed
+	// What criu makes there outlives this process, if it is killed.
+	if err := r.claimCgroups(); err != nil {
+		return err
+	}
+	if err := r.saved.write(r.dir); err != nil {
+		return err
+	}
 	if err := r.cgroup.Set(r.cfg.Cgroup.Resources); err != nil {
 		return err
 	}
@@ -85,7 +91,7 @@ func (r *restoration) expectNoCgroup() error {
 // cgroups: those of v1 by way of the calling thread, from which criu inherits them.
 func (r *restoration) placeCriu() error {
 	// As for a container that exists: the cgroup of a scope is there already.
-	m, err := cgroups.Load(r.saved.CgroupPaths, &configs.Cgroup{Subgroup: r.cfg.Cgroup.Subgroup})
+	m, err := cgroups.Load(r.cgroup.Paths(), &configs.Cgroup{Subgroup: r.cfg.Cgroup.Subgroup})
 	if err != nil {
 		return err
 	}

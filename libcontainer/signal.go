@@ -48,10 +48,7 @@ func (c *Container) thaw() error {
 	if err != nil {
 		return err
 	}
-	if frozen, err := m.Frozen(); err != nil || !frozen {
-		return nil //nolint:nilerr // without a freezer, or without the cgroup, nothing is frozen
-	}
-	return m.Freeze(false)
+	return m.ThawAll()
 }
 
 // signalAll signals every process in the container's cgroup.

@@ -47,8 +47,14 @@ type savedState struct {
 	// SharedPID says that the container has no pid namespace of its own, so that
 	// its processes outlive init.
 	SharedPID bool `json:"sharedPID,omitempty"`
-	// CgroupPaths is cgroups.Manager.Paths.
-	CgroupPaths map[string]string `json:"cgroupPaths,omitempty"`
+	// CgroupPlan are the cgroups.Manager.Paths at which there was nothing when the create
+	// began; it is there until the next two are. Where there was something, it was
+	// somebody else's.
+	CgroupPlan map[string]string `json:"cgroupPlan,omitempty"`
+	// CgroupPaths and CgroupClaims are cgroups.Manager.Paths and Claims, of cgroups that
+	// have been made.
+	CgroupPaths  map[string]string `json:"cgroupPaths,omitempty"`
+	CgroupClaims map[string]string `json:"cgroupClaims,omitempty"`
 	// CgroupRootless is configs.Cgroup.Rootless.
 	CgroupRootless bool `json:"cgroupRootless,omitempty"`
 	// Resources is linux.resources without devices, what later updates have changed
@@ -75,7 +81,8 @@ type savedState struct {
 	// filter notifies.
 	ListenerPath     string `json:"listenerPath,omitempty"`
 	ListenerMetadata string `json:"listenerMetadata,omitempty"`
-	// SystemdUnit is the name of cgroups.Manager.Unit.
+	// SystemdUnit is the name of cgroups.Manager.Unit, with a CgroupPlan only if its
+	// cgroup is in there.
 	SystemdUnit string `json:"systemdUnit,omitempty"`
 	// SystemdUser is the user of the host whose service manager has the unit; 0 for the
 	// host's.

@@ -49,6 +49,8 @@ func (r *stateReader) member(st *savedState, key string) bool {
 		return r.flag(&st.SharedPID)
 	case "cgroupPaths":
 		return r.strings(&st.CgroupPaths)
+	case "cgroupClaims":
+		return r.strings(&st.CgroupClaims)
 	case "cgroupRootless":
 		return r.flag(&st.CgroupRootless)
 	case "resources":

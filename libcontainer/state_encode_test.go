@@ -21,7 +21,7 @@ func fullState() savedState {
 		Created:     time.Date(2026, 1, 2, 3, 4, 5, 6789, time.UTC),
 		Annotations: map[string]string{"b": "2", "a\n": "1", "": "empty"},
 		PID:         42, StartTime: 1<<64 - 1, SharedPID: true,
-		CgroupPaths: map[string]string{"": "/c", "cpu": "/d"}, CgroupRootless: true,
+		CgroupPlan: map[string]string{"": "/sys/fs/cgroup/x"}, CgroupClaims: map[string]string{"": "77 found"}, CgroupPaths: map[string]string{"": "/c", "cpu": "/d"}, CgroupRootless: true,
 		Resources:  json.RawMessage(`{"pids":{"limit":7}}`),
 		Namespaces: 1 << 29, JoinedNamespaces: 1 << 30, NoNewKeyring: true, Personality: &domain,
 		RootfsPropagation: 1 << 18, MountLabel: "l:s0",

@@ -96,12 +96,23 @@ func (c *Container) hasFifo() bool {
 	return err == nil
 }
 
-// cgroup is the manager of the container's cgroups.
+// cgroup is the manager of the container's cgroups: of none, as long as its create has not
+// claimed any.
 func (c *Container) cgroup() (cgroups.Manager, error) {
+	if c.unclaimed() {
+		return cgroups.Load(nil, &configs.Cgroup{Rootless: c.saved.CgroupRootless})
+	}
 	return cgroups.Load(c.saved.CgroupPaths, &configs.Cgroup{
-		Unit: c.saved.SystemdUnit, UnitUser: c.saved.SystemdUser, Unfinished: c.saved.PID == 0,
+		Claims: c.saved.CgroupClaims,
+		Unit:   c.saved.SystemdUnit, UnitUser: c.saved.SystemdUser, Unfinished: c.saved.PID == 0,
 		Rootless: c.saved.CgroupRootless, Subgroup: c.saved.CgroupSubgroup,
 	})
+}
+
+// unclaimed says that a create has not come to claim cgroups, or one of an earlier version,
+// which knew no claims, not to its end: whatever is at the paths may be another's.
+func (c *Container) unclaimed() bool {
+	return c.saved.PID == 0 && len(c.saved.CgroupClaims) == 0
 }
 
 // openInit gives a pidfd of the container's init process; ErrNotRunning when it is

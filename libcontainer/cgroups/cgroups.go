@@ -65,6 +65,10 @@ type Manager interface {
 	// Paths are the directories on the host by controller or name ("cpu",
 	// "name=systemd"); "" is the key of v2. They are what the state keeps.
 	Paths() map[string]string
+	// Claims say which cgroups there are at Paths once they have been made, for the state:
+	// Load takes them, and leaves alone what others have put there since. Those that
+	// were there before the container are marked, and not removed with it.
+	Claims() (map[string]string, error)
 	// Unit is the systemd unit that has the cgroups, for the state; "" when there is
 	// none. It is one of the service manager of this user, 0 for the host's.
 	Unit() (name string, user int)
@@ -79,6 +83,9 @@ type Manager interface {
 	WatchOOM() (*stats.OOMWatch, error)
 	// Freeze stops or continues every process, and waits until that is done.
 	Freeze(frozen bool) error
+	// ThawAll continues every process, as far as frozen ones need that to die: on v1
+	// also those that a cgroup below the container's holds.
+	ThawAll() error
 	// Frozen says whether the cgroup is frozen.
 	Frozen() (bool, error)
 	// Signal sends sig to every process, without a race against forks where there is
@@ -91,7 +98,7 @@ type Manager interface {
 	Kill() error
 	// Destroy removes the cgroups and those below them, waiting for stragglers
 	// that are dying. Missing ones are no error. Before Create has succeeded it removes
-	// the birthplace alone.
+	// the birthplace alone. A cgroup that Create has found stays.
 	Destroy() error
 }
 
@@ -157,12 +164,14 @@ func New(c *configs.Cgroup, id string) (Manager, error) {
 	return managed(v1.New(c, id, mode == Hybrid))
 }
 
-// Load is the manager of a container that exists, from Paths as saved.
+// Load is the manager of a container that exists, from Paths and Claims as saved. A path
+// at which there is another cgroup by now is no path of the container's any more.
 func Load(paths map[string]string, c *configs.Cgroup) (Manager, error) {
 	// Without any path there is no cgroup, of either version.
 	_, unified := paths[""]
 	unified = unified && len(paths) == 1 || len(paths) == 0
-	if c.Unit != "" {
+	paths = Owned(paths, c.Claims)
+	if c.Unit != "" && OwnsUnit(paths) {
 		return loadUnit(paths, c, unified), nil
 	}
 	if unified {

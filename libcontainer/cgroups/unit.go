@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 
+	"github.com/berth-run/berth/libcontainer/cgroups/cgroupfs"
 	"github.com/berth-run/berth/libcontainer/cgroups/systemd"
 	"github.com/berth-run/berth/libcontainer/cgroups/v1"
 	"github.com/berth-run/berth/libcontainer/cgroups/v2"
@@ -29,8 +30,9 @@ type unit struct {
 	files
 	unit   *systemd.Unit
 	cgroup *configs.Cgroup
-	// running says that there is a unit with processes: Adopt adds to it.
-	running bool
+	// running says that there is a unit with processes: Adopt adds to it. loaded says
+	// that it is that of a container that exists.
+	running, loaded bool
 }
 
 // files is the manager of the cgroup file systems.
@@ -61,7 +63,7 @@ func newUnit(c *configs.Cgroup, id string, mode Mode) (Manager, error) {
 }
 
 func loadUnit(paths map[string]string, c *configs.Cgroup, unified bool) Manager {
-	m := &unit{unit: systemd.Load(c.Unit, c.Rootless, c.UnitUser, unified), cgroup: c, running: true}
+	m := &unit{unit: systemd.Load(c.Unit, c.Rootless, c.UnitUser, unified), cgroup: c, running: true, loaded: true}
 	if unified {
 		m.files = v2.Load(paths, c)
 	} else {
@@ -79,6 +81,30 @@ func managedFiles[M files](m M, err error) (files, error) {
 }
 
 func (m *unit) Unit() (name string, user int) { return m.unit.Name(), m.unit.User() }
+
+// Claims are those of the files. Systemd has made the cgroup of a slice that it has started
+// for the container, which is the container's then.
+func (m *unit) Claims() (map[string]string, error) {
+	claims, err := m.files.Claims()
+	if m.unit.Started() {
+		for key, claim := range claims {
+			claims[key] = string(cgroupfs.Claim(claim).Made())
+		}
+	}
+	return claims, err
+}
+
+// found says that the unit was there before the container, which only a slice may be.
+func (m *unit) found() bool {
+	if !m.loaded {
+		return !m.unit.Started()
+	}
+	claim, ok := m.cgroup.Claims[""]
+	if name, v1 := m.cgroup.Claims["name=systemd"]; v1 {
+		claim, ok = name, true
+	}
+	return ok && m.unit.IsSlice() && cgroupfs.Claim(claim).Found()
+}
 
 // CreateBirthplace starts a slice. A scope cannot be there before its first process.
 func (m *unit) CreateBirthplace() (*os.File, error) {
@@ -147,7 +173,12 @@ func (m *unit) Update(r *specs.LinuxResources) (undo func() error, err error) {
 // Destroy stops the unit, with which most of its cgroups go; systemd does that by itself
 // when the last process has ended, so that often there is nothing to say to it. But what
 // a create that was killed has asked for last, systemd may be about to do.
+//
+// A slice that was there before is not the container's to stop, with all that is in it.
 func (m *unit) Destroy() error {
+	if m.found() {
+		return m.files.Destroy()
+	}
 	if !m.running || m.cgroup.Unfinished || m.exists() {
 		if err := m.unit.Stop(); err != nil {
 			return errors.Join(err, m.files.Destroy())

@@ -17,6 +17,10 @@ type Cgroup struct {
 	// UnitUser is the user of the host whose service manager has the unit, when Rootless;
 	// 0 is the caller.
 	UnitUser int
+	// Claims say which cgroups a container that exists has at its paths, and which of
+	// them it has found there (cgroupfs.Claim); nil for one that an earlier version has
+	// made.
+	Claims map[string]string
 	// Unfinished says that the create of a container that exists was killed, or goes on.
 	Unfinished bool
 	// Resources is linux.resources, never nil, with Devices emptied: they are

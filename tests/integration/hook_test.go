@@ -303,3 +303,32 @@ func TestHookFindsNetwork(t *testing.T) {
 	want(t, "network namespace of pid "+strconv.Itoa(c.pid), strings.TrimSpace(string(data)), nsOf(t, c.pid, "net"))
 	c.start().wait()
 }
+
+// TestHooksInherit: what an engine has left open is not for hooks, whichever command runs
+// them, but for the standard streams.
+func TestHooksInherit(t *testing.T) {
+	c := newContainer(t)
+	secret := c.path("secret")
+	if err := os.WriteFile(secret, []byte("of the engine"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(secret, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	c.files = []*os.File{f, f}
+	// Shells open files themselves: only those of the engine count.
+	look := func(kind string) []specs.Hook {
+		return []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c",
+			"cat >/dev/null; echo " + kind + " $(ls -l /proc/self/fd | grep -c secret) >>" + c.path("hooks.log")}}}
+	}
+	c.spec.Hooks = &specs.Hooks{
+		Prestart: look("prestart"), CreateRuntime: look("createRuntime"), CreateContainer: look("createContainer"),
+		Poststart: look("poststart"), Poststop: look("poststop"),
+	}
+	c.args("/bin/true")
+	c.create().start().wait()
+	c.command("delete", c.id).must()
+	want(t, "files of the engine", c.hookLog(), "prestart 0 createRuntime 0 createContainer 0 poststart 0 poststop 0")
+}

@@ -13,6 +13,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/berth-run/berth/libcontainer"
 )
 
 // exitFailure is the exit status of a command that failed.
@@ -27,8 +29,10 @@ type app struct {
 	// commit is what berth was built from, "" when that is not known.
 	commit                string
 	stdin, stdout, stderr *os.File
-	global                globalOptions
-	log                   *logger
+	// inherited is the number of descriptors that berth was started with from 3 upwards.
+	inherited int
+	global    globalOptions
+	log       *logger
 	// exitStatus is berth's exit status when the command does not fail.
 	exitStatus int
 	// failure is the one when it does.
@@ -43,6 +47,10 @@ type app struct {
 func Main(argv []string, commit string) int {
 	a := newApp(argv[0], os.Stdin, os.Stdout, os.Stderr)
 	a.commit = commit
+	var err error
+	if a.inherited, err = libcontainer.CloseOnExec(); err != nil {
+		return a.fail(err)
+	}
 	return a.main(argv[1:])
 }
 

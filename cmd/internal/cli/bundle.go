@@ -56,9 +56,6 @@ type preparation struct {
 // prepare reads the bundle and checks the options. detached says that berth
 // will not stay with the container.
 func (a *app) prepare(o *bundleOptions, detached bool) (*preparation, error) {
-	if o.preserveFDs < 0 {
-		return nil, fmt.Errorf("--preserve-fds: %d is negative", o.preserveFDs)
-	}
 	rootless, err := a.global.isRootless()
 	if err != nil {
 		return nil, err
@@ -79,6 +76,10 @@ func (a *app) prepare(o *bundleOptions, detached bool) (*preparation, error) {
 	if err != nil {
 		return nil, err
 	}
+	preserved, err := a.preserved(listen, o.preserveFDs)
+	if err != nil {
+		return nil, err
+	}
 	notifier, err := libcontainer.NewNotifier(os.Getenv(libcontainer.NotifySocketEnv))
 	if err != nil {
 		return nil, err
@@ -92,7 +93,7 @@ func (a *app) prepare(o *bundleOptions, detached bool) (*preparation, error) {
 	}
 	return &preparation{store: store, config: config, notifier: notifier, create: libcontainer.CreateOptions{
 		Stdio:         [3]*os.File{a.stdin, a.stdout, a.stderr},
-		PreserveFDs:   listen.Count + o.preserveFDs,
+		PreserveFDs:   preserved,
 		ListenFDs:     listen,
 		Notify:        notifier != nil,
 		ConsoleSocket: o.consoleSocket,

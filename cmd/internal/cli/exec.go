@@ -114,16 +114,17 @@ func (a *app) exec(id string, command []string, o *execOptions, flags *pflag.Fla
 	if err := checkTerminal(process.Terminal, o.detach, o.consoleSocket); err != nil {
 		return 0, err
 	}
-	if o.preserveFDs < 0 {
-		return 0, fmt.Errorf("--preserve-fds: %d is negative", o.preserveFDs)
-	}
 	listen, err := listenFDs(os.Getenv)
+	if err != nil {
+		return 0, err
+	}
+	preserved, err := a.preserved(listen, o.preserveFDs)
 	if err != nil {
 		return 0, err
 	}
 	options := &libcontainer.ExecOptions{
 		Stdio:         [3]*os.File{a.stdin, a.stdout, a.stderr},
-		PreserveFDs:   listen.Count + o.preserveFDs,
+		PreserveFDs:   preserved,
 		ListenFDs:     listen,
 		ConsoleSocket: o.consoleSocket,
 		PIDFDSocket:   o.pidfdSocket,

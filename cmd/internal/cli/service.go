@@ -25,6 +25,21 @@ func listenFDs(getenv func(string) string) (l libcontainer.ListenFDs, err error)
 	return l, nil
 }
 
+// preserved is the number of descriptors to pass on, n behind those of socket activation.
+// They must be ones that berth was started with: others are its own by now.
+func (a *app) preserved(listen libcontainer.ListenFDs, n int) (int, error) {
+	if n < 0 {
+		return 0, fmt.Errorf("--preserve-fds: %d is negative", n)
+	}
+	if n += listen.Count; n > a.inherited {
+		return 0, fmt.Errorf("preserve-fds: fd %d is not open", firstInherited+a.inherited)
+	}
+	return n, nil
+}
+
+// firstInherited comes after the standard streams.
+const firstInherited = 3
+
 // awaitReady returns when the service manager knows that the container is ready, if there
 // is one. That it cannot be told does not stop what runs.
 func (a *app) awaitReady(n *libcontainer.Notifier) {

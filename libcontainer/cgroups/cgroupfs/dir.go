@@ -34,12 +34,18 @@ func (d Dir) WriteEach(file string, values ...string) error {
 	}
 	defer unix.Close(fd)
 	for _, v := range values {
-		// A write to a cgroup file may be interrupted: the kernel leaves off
-		// reclaiming for memory.max on any signal, and the Go scheduler sends
-		// them.
-		if _, err := retry(func() (int, error) { return unix.Write(fd, []byte(v)) }); err != nil {
-			return &fs.PathError{Op: "write", Path: file, Err: err}
+		if err := writeValue(fd, file, v); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// writeValue writes in one call. It may be interrupted: the kernel leaves off reclaiming
+// for memory.max on any signal, and the Go scheduler sends them.
+func writeValue(fd int, file, value string) error {
+	if _, err := retry(func() (int, error) { return unix.Write(fd, []byte(value)) }); err != nil {
+		return &fs.PathError{Op: "write", Path: file, Err: err}
 	}
 	return nil
 }
@@ -50,12 +56,46 @@ func (d Dir) Read(file string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return readClosing(fd, file)
+}
+
+// readAt is Read by the descriptor of the cgroup's directory.
+func readAt(dir int, file string) (string, error) {
+	fd, err := openAt(dir, file, file, unix.O_RDONLY)
+	if err != nil {
+		return "", err
+	}
+	return readClosing(fd, file)
+}
+
+// writeAt is Write by the descriptor of the cgroup's directory.
+func writeAt(dir int, file, value string) error {
+	fd, err := openAt(dir, file, file, unix.O_WRONLY)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	return writeValue(fd, file, value)
+}
+
+func readClosing(fd int, file string) (string, error) {
 	defer unix.Close(fd)
 	b, err := readAll(fd)
 	if err != nil {
 		return "", &fs.PathError{Op: "read", Path: file, Err: err}
 	}
 	return string(bytes.TrimSpace(b)), nil
+}
+
+// WriteAll writes value to file in every cgroup below d, and in d at last. One that is
+// missing, or vanishes meanwhile, is none.
+func (d Dir) WriteAll(file, value string) error {
+	return d.walk(func(dir, _ int, _ string) error {
+		if err := writeAt(dir, file, value); !gone(err) {
+			return err
+		}
+		return nil
+	})
 }
 
 // OpenWrite opens file for writing as something to hand to another process.
@@ -84,11 +124,14 @@ func (d Dir) Exists() bool {
 }
 
 func (d Dir) open(file string, flags int) (int, error) {
-	fd, err := retry(func() (int, error) {
-		return unix.Open(string(d)+"/"+file, flags|unix.O_CLOEXEC, 0)
-	})
+	return openAt(unix.AT_FDCWD, string(d)+"/"+file, file, flags)
+}
+
+// openAt opens a file that errors call by the name alone.
+func openAt(dir int, path, name string, flags int) (int, error) {
+	fd, err := retry(func() (int, error) { return unix.Openat(dir, path, flags|unix.O_CLOEXEC, 0) })
 	if err != nil {
-		return -1, &fs.PathError{Op: "open", Path: file, Err: err}
+		return -1, &fs.PathError{Op: "open", Path: name, Err: err}
 	}
 	return fd, nil
 }

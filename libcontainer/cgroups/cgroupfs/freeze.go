@@ -39,6 +39,15 @@ func (d Dir) freeze(on bool) error {
 	return nil
 }
 
+// ThawFrozen continues the processes of a v2 cgroup that is told to be frozen. Those that
+// one below holds frozen need nothing to die.
+func (d Dir) ThawFrozen() error {
+	if frozen, err := d.Frozen(); err != nil || !frozen {
+		return nil //nolint:nilerr // without a freezer, or without the cgroup, nothing is frozen
+	}
+	return d.Freeze(false)
+}
+
 // Frozen says whether the v2 cgroup itself is told to be frozen.
 func (d Dir) Frozen() (bool, error) {
 	v, err := d.Read("cgroup.freeze")

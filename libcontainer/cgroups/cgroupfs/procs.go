@@ -5,8 +5,6 @@ package cgroupfs
 import (
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,18 +17,21 @@ import (
 // none.
 func (d Dir) Pids() ([]int, error) {
 	var pids []int
-	err := d.walk(func(c Dir) error {
-		p, err := c.procs()
+	err := d.walk(func(dir, _ int, _ string) error {
+		p, err := procs(dir)
 		pids = append(pids, p...)
 		return err
 	})
+	if err != nil {
+		err = fmt.Errorf("cgroup %s: %w", d, err)
+	}
 	return pids, err
 }
 
 // Enter puts process pid into d, unless it is there.
 func (d Dir) Enter(pid int) error {
-	pids, err := d.procs()
-	if err != nil || slices.Contains(pids, pid) {
+	in, err := d.has(pid)
+	if err != nil || in {
 		return err
 	}
 	if err := d.Write("cgroup.procs", strconv.Itoa(pid)); err != nil {
@@ -39,24 +40,42 @@ func (d Dir) Enter(pid int) error {
 	return nil
 }
 
-func (d Dir) procs() ([]int, error) {
-	text, err := d.Read("cgroup.procs")
+// has says whether process pid is in d itself.
+func (d Dir) has(pid int) (bool, error) {
+	dir, err := d.descriptor()
+	if gone(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer unix.Close(dir)
+	pids, err := procs(dir)
+	if err != nil {
+		err = fmt.Errorf("cgroup %s: %w", d, err)
+	}
+	return slices.Contains(pids, pid), err
+}
+
+// procs lists the processes of one cgroup, by the descriptor of its directory.
+func procs(dir int) ([]int, error) {
+	text, err := readAt(dir, "cgroup.procs")
 	threads := false
 	if errors.Is(err, unix.EOPNOTSUPP) {
 		// A threaded cgroup (v2): its processes are listed at the root of the
 		// threaded subtree, which may lie above the container's cgroup.
 		threads = true
-		text, err = d.Read("cgroup.threads")
+		text, err = readAt(dir, "cgroup.threads")
 	}
 	if gone(err) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("cgroup %s: %w", d, err)
+		return nil, err
 	}
 	pids, err := ParsePids(text)
 	if err != nil {
-		return nil, fmt.Errorf("cgroup %s: cgroup.procs: %w", d, err)
+		return nil, fmt.Errorf("cgroup.procs: %w", err)
 	}
 	if threads {
 		return leaders(pids), nil
@@ -103,50 +122,4 @@ func ParsePids(text string) ([]int, error) {
 		}
 	}
 	return pids, nil
-}
-
-// walk calls f for every cgroup below d, deepest first, and for d last.
-func (d Dir) walk(f func(Dir) error) error {
-	children, err := d.children()
-	if err != nil {
-		return err
-	}
-	for _, c := range children {
-		if err := c.walk(f); err != nil {
-			return err
-		}
-	}
-	return f(d)
-}
-
-// children lists the cgroups directly below d.
-func (d Dir) children() ([]Dir, error) {
-	// The link count of a kernfs directory is 2 plus its subdirectories: one
-	// stat saves reading the dozens of files of a cgroup that has none.
-	var st unix.Stat_t
-	if err := unix.Stat(string(d), &st); gone(err) {
-		return nil, nil
-	} else if err == nil && st.Nlink == 2 {
-		return nil, nil
-	}
-	entries, err := os.ReadDir(string(d))
-	if gone(err) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	var dirs []Dir
-	for _, e := range entries {
-		if e.IsDir() {
-			dirs = append(dirs, Dir(filepath.Join(string(d), e.Name())))
-		}
-	}
-	return dirs, nil
-}
-
-// gone says whether err means that the cgroup does not exist (any more): a read
-// from a file of a removed cgroup gives ENODEV.
-func gone(err error) bool {
-	return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENODEV)
 }

@@ -17,21 +17,83 @@ import (
 // still in there until the deadline; a missing cgroup is no error.
 //
 // The usual case is one rmdir(2): whatever can be known beforehand, that call
-// tells as well.
+// tells as well. As long as there are processes, nothing is removed: somebody lives there.
 func (d Dir) Remove(deadline time.Time) error {
 	err := d.rmdir()
 	if !errors.Is(err, unix.EBUSY) {
 		return err
 	}
-	for pause := time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
-		if err = d.walk(Dir.rmdir); !errors.Is(err, unix.EBUSY) {
+	return d.removeEmpty(err, deadline, func() error {
+		if err := d.removeBelow(); err != nil {
 			return err
 		}
+		return d.rmdir()
+	})
+}
+
+// RemoveOwn is Remove for what a container leaves: a cgroup that it has found stays itself.
+func (d Dir) RemoveOwn(found bool, deadline time.Time) error {
+	if found {
+		return d.removeEmpty(unix.EBUSY, deadline, d.removeBelow)
+	}
+	return d.Remove(deadline)
+}
+
+// RemoveIdle is Remove for a cgroup that may be somebody else's: nobody is waited for but
+// who is on his way out anyway, and it is no error that there is somebody. Removed says
+// that it is gone.
+func (d Dir) RemoveIdle(deadline time.Time) (removed bool, err error) {
+	err = d.Remove(deadline)
+	if errors.Is(err, unix.EBUSY) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// AwaitIdle waits until there are no processes in d and below; ErrTimeout when there still
+// are.
+func (d Dir) AwaitIdle(deadline time.Time) error {
+	return d.removeEmpty(ErrTimeout, deadline, func() error { return nil })
+}
+
+// removeEmpty calls remove when there are no processes in d and below, until it succeeds.
+// busy is why it is called, for errors.
+func (d Dir) removeEmpty(busy error, deadline time.Time, remove func() error) error {
+	for pause := time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
+		pids, err := d.Pids()
+		if err != nil {
+			return err
+		}
+		if len(pids) == 0 {
+			if busy = remove(); !errors.Is(busy, unix.EBUSY) {
+				return busy
+			}
+		}
 		if !time.Now().Before(deadline) {
-			return d.explainBusy(err)
+			return d.explainBusy(busy)
 		}
 		d.awaitEmpty(pause, deadline)
 	}
+}
+
+// removeBelow removes the cgroups below d. One that cannot be removed does not keep the
+// others.
+func (d Dir) removeBelow() error {
+	var busy error
+	err := d.walk(func(_, above int, name string) error {
+		if above < 0 {
+			return nil
+		}
+		_, err := retry(func() (int, error) { return 0, unix.Unlinkat(above, name, unix.AT_REMOVEDIR) })
+		if err != nil && !gone(err) && busy == nil {
+			busy = &fs.PathError{Op: "rmdir", Path: string(d) + "/…/" + name, Err: err}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return busy
 }
 
 func (d Dir) rmdir() error {

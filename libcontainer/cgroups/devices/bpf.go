@@ -98,7 +98,7 @@ func detach(dir int, ids []uint32) error {
 			return err
 		}
 		attr := attachAttr{target: uint32(dir), prog: uint32(fd), kind: unix.BPF_CGROUP_DEVICE}
-		_, err = bpf(unix.BPF_PROG_DETACH, unsafe.Pointer(&attr), unsafe.Sizeof(attr))
+		_, err = bpf(unix.BPF_PROG_DETACH, &attr)
 		unix.Close(fd)
 		if err != nil && !errors.Is(err, unix.ENOENT) {
 			return fmt.Errorf("bpf: detach device filter %d: %w", id, err)
@@ -113,7 +113,7 @@ type attachAttr struct {
 }
 
 func (a *attachAttr) call() error {
-	_, err := bpf(unix.BPF_PROG_ATTACH, unsafe.Pointer(a), unsafe.Sizeof(*a))
+	_, err := bpf(unix.BPF_PROG_ATTACH, a)
 	if errors.Is(err, unix.EPERM) {
 		return fmt.Errorf("bpf: attach device filter: %w (a cgroup above may have one that does not admit others)", err)
 	}
@@ -123,25 +123,27 @@ func (a *attachAttr) call() error {
 	return nil
 }
 
+// queryAttr is the part of union bpf_attr for BPF_PROG_QUERY, as of Linux 4.15.
+type queryAttr struct {
+	target, kind, queryFlags, attachFlags uint32
+	ids                                   uint64
+	count, _                              uint32
+}
+
 // query lists the filters attached to the cgroup itself.
 func query(dir int) (attached, error) {
-	// The part of union bpf_attr for BPF_PROG_QUERY. The kernel admits at most
-	// 64 programs of a kind (BPF_CGROUP_MAX_PROGS).
+	// The kernel admits at most 64 programs of a kind (BPF_CGROUP_MAX_PROGS).
 	ids := make([]uint32, 64)
 	var pin runtime.Pinner // the kernel's view of ids is an integer
 	defer pin.Unpin()
 	pin.Pin(&ids[0])
-	attr := struct {
-		target, kind, queryFlags, attachFlags uint32
-		ids                                   uint64
-		count, _                              uint32
-	}{
+	attr := queryAttr{
 		target: uint32(dir),
 		kind:   unix.BPF_CGROUP_DEVICE,
 		ids:    uint64(uintptr(unsafe.Pointer(&ids[0]))),
 		count:  uint32(len(ids)),
 	}
-	_, err := bpf(unix.BPF_PROG_QUERY, unsafe.Pointer(&attr), unsafe.Sizeof(attr))
+	_, err := bpf(unix.BPF_PROG_QUERY, &attr)
 	if err != nil {
 		return attached{}, fmt.Errorf("bpf: query device filters: %w", err)
 	}
@@ -150,7 +152,7 @@ func query(dir int) (attached, error) {
 
 func openByID(id uint32) (int, error) {
 	attr := struct{ id, next, flags uint32 }{id: id}
-	fd, err := bpf(unix.BPF_PROG_GET_FD_BY_ID, unsafe.Pointer(&attr), unsafe.Sizeof(attr))
+	fd, err := bpf(unix.BPF_PROG_GET_FD_BY_ID, &attr)
 	if err != nil {
 		return -1, fmt.Errorf("bpf: open device filter %d: %w", id, err)
 	}
@@ -182,9 +184,7 @@ func load(code []instruction) (int, error) {
 		license: uint64(uintptr(unsafe.Pointer(&license[0]))),
 		name:    [16]byte{'b', 'e', 'r', 't', 'h', '_', 'd', 'e', 'v', 'i', 'c', 'e', 's'},
 	}
-	call := func() (int, error) {
-		return bpf(unix.BPF_PROG_LOAD, unsafe.Pointer(&attr), unsafe.Sizeof(attr))
-	}
+	call := func() (int, error) { return bpf(unix.BPF_PROG_LOAD, &attr) }
 	fd, err := call()
 	if errors.Is(err, unix.EPERM) {
 		fd, err = withMemlock(call)
@@ -226,21 +226,4 @@ func withMemlock(call func() (int, error)) (int, error) {
 		return -1, fmt.Errorf("restore RLIMIT_MEMLOCK: %w", restore)
 	}
 	return fd, err
-}
-
-func bpf(cmd uintptr, attr unsafe.Pointer, size uintptr) (int, error) {
-	for {
-		fd, _, errno := unix.Syscall(unix.SYS_BPF, cmd, uintptr(attr), size)
-		switch errno {
-		case 0:
-			return int(fd), nil
-		case unix.EAGAIN, unix.EINTR:
-			// The verifier gives up on a pending signal, of which a Go program
-			// has many.
-			if cmd == unix.BPF_PROG_LOAD {
-				continue
-			}
-		}
-		return -1, errno
-	}
 }

@@ -24,6 +24,10 @@ type conn struct {
 	file   *os.File
 	in     *bufio.Reader
 	serial uint32
+	// bus says that others can send messages, too; owner is who has the service manager's
+	// name there, once that is known.
+	bus   bool
+	owner string
 	// removed are the results of jobs that have ended, by the job.
 	removed map[dbus.ObjectPath]string
 }
@@ -65,17 +69,37 @@ func (c *conn) introduce(bus bool) error {
 	if !strings.HasPrefix(line, "OK") {
 		return fmt.Errorf("authenticate: unexpected answer %q", line)
 	}
-	if !bus {
+	if c.bus = bus; !bus {
 		return nil
 	}
-	const name, path = "org.freedesktop.DBus", "/org/freedesktop/DBus"
-	if _, err := c.call(name, path, name, "Hello"); err != nil {
+	return c.join()
+}
+
+// join makes the connection known to the bus, and finds out who the service manager is
+// there: the match is only about what is sent to everybody, and anybody on the bus may send
+// this connection alone what looks like a signal of the manager's.
+func (c *conn) join() error {
+	const path = "/org/freedesktop/DBus"
+	if _, err := c.call(busName, path, busName, "Hello"); err != nil {
 		return err
 	}
-	_, err := c.call(name, path, name, "AddMatch",
+	_, err := c.call(busName, path, busName, "AddMatch",
 		"type='signal',sender='"+service+"',interface='"+managerInterface+"',member='JobRemoved'")
-	return err
+	if err != nil {
+		return err
+	}
+	body, err := c.call(busName, path, busName, "GetNameOwner", service)
+	if err != nil {
+		return err
+	}
+	if err := dbus.Store(body, &c.owner); err != nil || c.owner == "" {
+		return fmt.Errorf("GetNameOwner: nobody has the name %s", service)
+	}
+	return nil
 }
+
+// busName is the name of the bus itself, also as the sender of its answers.
+const busName = "org.freedesktop.DBus"
 
 // The names of systemd's D-Bus API.
 const (
@@ -126,7 +150,7 @@ func (c *conn) call(name, path, iface, method string, args ...any) ([]any, error
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", method, err)
 		}
-		if serial, _ := m.Headers[dbus.FieldReplySerial].Value().(uint32); serial != c.serial {
+		if serial, _ := m.Headers[dbus.FieldReplySerial].Value().(uint32); serial != c.serial || !c.trusts(m) {
 			continue
 		}
 		if m.Type != dbus.TypeError {
@@ -176,6 +200,16 @@ func (c *conn) encode(name, path, iface, method string, args []any) ([]byte, err
 	return b.Bytes(), nil
 }
 
+// trusts says whether a message is from the service manager, or an answer of the bus: the
+// bus writes into each who has sent it.
+func (c *conn) trusts(m *dbus.Message) bool {
+	if !c.bus {
+		return true
+	}
+	sender, _ := m.Headers[dbus.FieldSender].Value().(string)
+	return sender == busName && m.Type != dbus.TypeSignal || sender == c.owner && sender != ""
+}
+
 // receive reads one message, and notes the end of a job that it tells.
 func (c *conn) receive() (*dbus.Message, error) {
 	m, err := dbus.DecodeMessage(c.in)
@@ -183,7 +217,7 @@ func (c *conn) receive() (*dbus.Message, error) {
 		return nil, hungUp(err)
 	}
 	member, _ := m.Headers[dbus.FieldMember].Value().(string)
-	if m.Type != dbus.TypeSignal || member != "JobRemoved" {
+	if m.Type != dbus.TypeSignal || member != "JobRemoved" || !c.trusts(m) {
 		return m, nil
 	}
 	var id uint32

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/godbus/dbus/v5"
 )
 
 func TestSockets(t *testing.T) {
@@ -125,7 +127,7 @@ func TestIntroduce(t *testing.T) {
 		"DATA\r\nREJECTED\r\n":    "authenticate: rejected",
 		"DATA\r\nERROR \"x\"\r\n": `authenticate: unexpected answer "ERROR \"x\"\r\n"`,
 	} {
-		s := newServer(t, func(c *call) []message { return []message{c.reply()} })
+		s := newServer(t, func(c *call) []message { return busAnswers(c) })
 		s.auth = auth
 		for _, bus := range []bool{false, true} {
 			c, err := dial(socket{path: s.path, bus: bus}, time.Now().Add(time.Minute))
@@ -134,10 +136,63 @@ func TestIntroduce(t *testing.T) {
 				c.close()
 			}
 		}
-		if got := s.called(); want == "<nil>" && got != "Hello AddMatch" {
+		if got := s.called(); want == "<nil>" && got != "Hello AddMatch GetNameOwner" {
 			t.Errorf("called %s", got)
 		}
 	}
+}
+
+const testOwner = ":1.3"
+
+// sentBy writes who has sent a message, as a bus does.
+func sentBy(sender string, m message) message {
+	m.Headers[dbus.FieldSender] = dbus.MakeVariant(sender)
+	return m
+}
+
+// busAnswers are those of the bus itself; nil for calls of the manager's methods.
+func busAnswers(c *call) []message {
+	switch c.method {
+	case "Hello", "AddMatch":
+		return []message{sentBy(busName, c.reply())}
+	case "GetNameOwner":
+		return []message{sentBy(busName, c.reply(testOwner))}
+	}
+	return nil
+}
+
+// TestForgedSender: on a bus, what is not from the manager, as the bus tells, says nothing
+// about a job, and is no answer.
+func TestForgedSender(t *testing.T) {
+	for _, forger := range []string{":1.99", service, busName, ""} {
+		s := newServer(t, func(c *call) []message {
+			if out := busAnswers(c); out != nil {
+				return out
+			}
+			forged := []message{sentBy(forger, removed(testJob, "done"))}
+			if forger != busName { // who tells of a peer that is gone
+				forged = append(forged, sentBy(forger, c.reply(dbus.ObjectPath("/forged"))))
+			}
+			return append(forged, sentBy(testOwner, c.reply(testJob)), sentBy(forger, removed(testJob, "done")),
+				sentBy(testOwner, removed(testJob, "failed")))
+		})
+		u := s.unit()
+		u.manager.sockets[0].bus = true
+		checkError(t, u.Start(42), "systemd: start x.scope: its job ended as failed")
+	}
+}
+
+// TestNameWithoutOwner: a bus on which there is no service manager.
+func TestNameWithoutOwner(t *testing.T) {
+	s := newServer(t, func(c *call) []message {
+		if c.method == "GetNameOwner" {
+			return []message{sentBy(busName, c.fail("org.freedesktop.DBus.Error.NameHasNoOwner", "No owner."))}
+		}
+		return busAnswers(c)
+	})
+	u := s.unit()
+	u.manager.sockets[0].bus = true
+	checkError(t, u.Start(42), "--systemd-cgroup: systemd cannot be reached: connect to "+s.path+": GetNameOwner: No owner")
 }
 
 // TestConnect: the second way is taken when there is nobody on the first one, and the

@@ -86,6 +86,10 @@ func (u *Unit) Name() string { return u.name.unit }
 // User is the user of the host whose manager has the unit, 0 when it is the host's own.
 func (u *Unit) User() int { return u.manager.uid }
 
+// Started says that the unit may be there for having been started, or loaded; a slice
+// that was there before it was started is not.
+func (u *Unit) Started() bool { return u.started }
+
 // Cgroup is the absolute path of the unit's cgroup from the root of the hierarchies; ""
 // after Load.
 func (u *Unit) Cgroup() string { return u.cgroup }

@@ -55,7 +55,6 @@ func (u *Unit) Start(pid int) error {
 			return err
 		}
 		if u.IsSlice() {
-			u.started = true
 			return nil // Systemd makes slices for what is in them, too.
 		}
 		if err := u.clear(c); err != nil {

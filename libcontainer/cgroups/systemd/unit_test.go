@@ -253,7 +253,7 @@ func TestSliceExists(t *testing.T) {
 	})
 	u := s.unit()
 	u.name = unitName{unit: "x.slice"}
-	if err := u.Start(0); err != nil || !u.started {
+	if err := u.Start(0); err != nil || u.started {
 		t.Errorf("%v, started %v", err, u.started)
 	}
 }

@@ -86,6 +86,7 @@ func (m *Manager) createIn(h *hierarchy, made *cgroupfs.Made, pid int) error {
 		if err := cgroupfs.CheckUnused(h.dir, h.frozen); err != nil {
 			return err
 		}
+		h.found = true
 	}
 	if h.v2 && pid != 0 {
 		// Usually it is there: it is where systemd keeps account of its units.

@@ -80,6 +80,27 @@ func freeze(d cgroupfs.Dir) error {
 	}
 }
 
+// ThawAll continues every process, also what a cgroup below holds: a process that the
+// freezer of v1 holds does not even die, and a container that may write its cgroups may
+// freeze itself below where Freeze reaches.
+func (m *Manager) ThawAll() error {
+	h := m.find("freezer")
+	if h == nil {
+		if u := m.unified(); u != nil {
+			return u.dir.ThawFrozen()
+		}
+		return nil
+	}
+	return thawAll(h.dir)
+}
+
+func thawAll(d cgroupfs.Dir) error {
+	if err := d.WriteAll("freezer.state", "THAWED"); err != nil {
+		return fmt.Errorf("thaw cgroup %s: %w", d, err)
+	}
+	return nil
+}
+
 // thaw takes effect at once; a missing cgroup is thawed.
 func thaw(d cgroupfs.Dir) error {
 	err := d.Write("freezer.state", "THAWED")

@@ -47,6 +47,9 @@ type hierarchy struct {
 	// born says that the container's first process is in it already: CreateBirthplace
 	// has made it, or systemd has.
 	born bool
+	// found says that the cgroup was there before the container, which does not make it
+	// the container's to remove.
+	found bool
 }
 
 // New plans the cgroups of container id; hybrid says that there is a v2
@@ -80,7 +83,7 @@ func Load(paths map[string]string, c *configs.Cgroup) *Manager {
 		i := slices.IndexFunc(m.hierarchies, func(h hierarchy) bool { return h.dir == dir })
 		if i < 0 {
 			i = len(m.hierarchies)
-			m.hierarchies = append(m.hierarchies, hierarchy{mount: mountOf(dir), dir: dir, v2: k == ""})
+			m.hierarchies = append(m.hierarchies, hierarchy{mount: mountOf(dir), dir: dir, v2: k == "", found: cgroupfs.Claim(c.Claims[k]).Found()})
 		}
 		if k != "" {
 			m.hierarchies[i].controllers = append(m.hierarchies[i].controllers, k)
@@ -114,6 +117,25 @@ func (m *Manager) Paths() map[string]string {
 		}
 	}
 	return paths
+}
+
+// Claims are the container's to its directories, with the keys of Paths.
+func (m *Manager) Claims() (map[string]string, error) {
+	claims := make(map[string]string, len(m.hierarchies))
+	for i := range m.hierarchies {
+		h := &m.hierarchies[i]
+		claim, err := h.dir.Claim(h.found)
+		if err != nil {
+			return nil, err
+		}
+		if h.v2 {
+			claims[""] = string(claim)
+		}
+		for _, c := range h.controllers {
+			claims[c] = string(claim)
+		}
+	}
+	return claims, nil
 }
 
 // Hierarchies describe the hierarchies that the container is in.
@@ -217,7 +239,7 @@ func (m *Manager) Kill() error {
 		if ok, err := u.dir.KillAtOnce(); ok || err != nil {
 			if err == nil && freezer != nil {
 				// A process that the v1 freezer holds cannot die.
-				err = thaw(freezer.dir)
+				err = thawAll(freezer.dir)
 			}
 			return err
 		}
@@ -229,24 +251,24 @@ func (m *Manager) Kill() error {
 		if on {
 			return freeze(d)
 		}
-		return thaw(d)
+		return thawAll(d)
 	})
 }
 
-// Destroy removes the cgroups and those below them. The v2 one goes first, for
-// it alone can tell when the last process has left.
+// Destroy removes the cgroups and those below them, but for the ones that the container
+// has found. The v2 one goes first, for it alone can tell when the last process has left.
 func (m *Manager) Destroy() error {
 	deadline := time.Now().Add(cgroupfs.Patience)
 	var errs []error
 	if u := m.unified(); u != nil && (u.born || !m.planned) {
-		errs = append(errs, u.dir.Remove(deadline))
+		errs = append(errs, u.dir.RemoveOwn(u.found, deadline))
 	}
 	if m.planned {
 		return errors.Join(errs...)
 	}
 	for i := range m.hierarchies {
 		if h := &m.hierarchies[i]; !h.v2 {
-			errs = append(errs, h.dir.Remove(deadline))
+			errs = append(errs, h.dir.RemoveOwn(h.found, deadline))
 		}
 	}
 	return errors.Join(errs...)

@@ -30,8 +30,9 @@ type Manager struct {
 	// planned says that Create has not succeeded: what has the container's path is
 	// somebody else's.
 	planned bool
-	// fresh says that Create has made dir.
-	fresh bool
+	// found says that dir was there before Create, which does not make it the container's
+	// to remove; fresh that Create has made it, and it has no filter of devices yet.
+	found, fresh bool
 	// born says that the container's first process is in it already: CreateBirthplace has
 	// made and opened it, or systemd has.
 	born bool
@@ -82,7 +83,7 @@ func defaultParent(memberships []cgroupfs.Membership) string {
 // Load is the manager of a container that exists, from Paths as saved. It looks
 // at nothing on the host.
 func Load(paths map[string]string, c *configs.Cgroup) *Manager {
-	return &Manager{cgroup: c, root: cgroupfs.Root, dir: cgroupfs.Dir(paths[""])}
+	return &Manager{cgroup: c, root: cgroupfs.Root, dir: cgroupfs.Dir(paths[""]), found: cgroupfs.Claim(c.Claims[""]).Found()}
 }
 
 // Paths has the container's directory under the key "".
@@ -91,6 +92,15 @@ func (m *Manager) Paths() map[string]string {
 		return map[string]string{}
 	}
 	return map[string]string{"": string(m.dir)}
+}
+
+// Claims are the container's to its directory.
+func (m *Manager) Claims() (map[string]string, error) {
+	if m.dir == "" {
+		return nil, nil
+	}
+	claim, err := m.dir.Claim(m.found)
+	return map[string]string{"": string(claim)}, err
 }
 
 // Hierarchies describe the one hierarchy.
@@ -118,7 +128,7 @@ func (m *Manager) Create() (err error) {
 		}
 		return cgroupfs.PathError(err)
 	}
-	m.fresh = !existed
+	m.found, m.fresh = existed, !existed
 	if existed {
 		if err := cgroupfs.CheckUnused(m.dir, m.dir.Frozen); err != nil {
 			return err
@@ -226,6 +236,14 @@ func (m *Manager) Freeze(on bool) error {
 	return m.dir.Freeze(on)
 }
 
+// ThawAll continues the processes of a frozen cgroup.
+func (m *Manager) ThawAll() error {
+	if m.dir == "" {
+		return nil
+	}
+	return m.dir.ThawFrozen()
+}
+
 // Frozen says whether the cgroup is frozen, or on the way there.
 func (m *Manager) Frozen() (bool, error) {
 	if m.dir == "" {
@@ -262,10 +280,10 @@ func (m *Manager) Kill() error {
 	})
 }
 
-// Destroy removes the cgroup and those below it.
+// Destroy removes the cgroup and those below it. One that the container has found stays.
 func (m *Manager) Destroy() error {
 	if m.dir == "" || m.planned {
 		return nil
 	}
-	return m.dir.Remove(time.Now().Add(cgroupfs.Patience))
+	return m.dir.RemoveOwn(m.found, time.Now().Add(cgroupfs.Patience))
 }

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// TestKilledCreateSparesOthers: a create that asks for the cgroup of another container, and
+// is killed before it has seen that it cannot have it, has nothing to do with that. Neither
+// has one that gets its error.
+func TestKilledCreateSparesOthers(t *testing.T) {
+	onlyBerth(t)
+	only(t, suite.users.name == "root", "root, who may do all of it")
+	_, err := exec.LookPath("strace")
+	require(t, err == nil, "strace")
+	first := newContainer(t).args("sleep", "10000").create().start()
+	suite.users.mkdirCgroup(t, filepath.Join(first.cgroupDir("memory"), "below"))
+	c := anotherContainer(t, first)
+	c.spec.Linux.CgroupsPath = first.cgroup
+	c.write()
+	states := 0
+	for _, kind := range []string{"/^mk", "openat", "/^rename", "/^clone", "read"} {
+		for n := 1; ; n++ {
+			killed := c.killedAt(kind, n, false, "create", c.id)
+			if _, err := os.Stat(filepath.Join(c.state, c.id, "state.json")); err == nil {
+				states++
+				c.command("ps", c.id).must()
+				_ = c.command("kill", "--all", c.id, "KILL")
+			}
+			c.command("delete", "--force", c.id).must().silent()
+			first.status(specs.StateRunning)
+			if len(cgroupPIDs(first)) != 1 {
+				t.Errorf("processes in the first one's cgroup: %v", cgroupPIDs(first))
+			}
+			if _, err := os.Stat(filepath.Join(first.cgroupDir("memory"), "below")); err != nil {
+				t.Error(err)
+			}
+			if t.Failed() {
+				t.Fatalf("killed at %s, %d", kind, n)
+			}
+			if !killed || n > 40 {
+				break
+			}
+		}
+	}
+	if states < 3 {
+		t.Errorf("it was killed %d times with a state", states)
+	}
+}
+
+// TestStateOfAnother: what is in the cgroup of a killed create is not killed, also when the
+// state is one that an earlier version has written.
+func TestStateOfAnother(t *testing.T) {
+	onlyBerth(t)
+	first := newContainer(t).args("sleep", "10000").create().start()
+	data, err := os.ReadFile(filepath.Join(first.state, first.id, "state.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var state map[string]any
+	decode(t, string(data), &state)
+	other := anotherContainer(t, first)
+	for _, claimed := range []string{"", "of another"} {
+		state["id"], state["pid"], state["startTime"] = other.id, 0, 0
+		delete(state, "cgroupClaims")
+		if claimed != "" {
+			claims := make(map[string]string)
+			for key := range state["cgroupPaths"].(map[string]any) {
+				claims[key] = "1"
+			}
+			state["cgroupClaims"] = claims
+		}
+		dir := filepath.Join(first.state, other.id)
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		data, err := json.Marshal(state)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "state.json"), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_ = other.command("kill", "--all", other.id, "KILL")
+		other.command("ps", other.id).must()
+		other.command("delete", "--force", other.id).must()
+		first.status(specs.StateRunning)
+	}
+}
+
+// TestReplacedCgroup: a container that has ended knows the cgroup of its successor, which
+// has the path of its own, from its own.
+func TestReplacedCgroup(t *testing.T) {
+	onlyBerth(t)
+	first := newContainer(t).args("/bin/true")
+	first.create().start().wait()
+	for _, dir := range cgroupsOf(first.id) {
+		_ = os.Remove(dir)
+	}
+	second := anotherContainer(t, first)
+	second.spec.Linux.CgroupsPath, second.cgroup = first.cgroup, first.cgroup
+	second.args("sleep", "10000").create().start()
+	_ = first.command("kill", "--all", first.id, "KILL")
+	if out := first.command("ps", "--format", "json", first.id).must().out; strings.Contains(out, fmt.Sprint(second.pid)) {
+		t.Errorf("ps of the first one: %s", out)
+	}
+	first.command("delete", "--force", first.id).must().silent()
+	second.status(specs.StateRunning)
+	if got := cgroupPIDs(second); len(got) != 1 {
+		t.Errorf("processes in the cgroup: %v", got)
+	}
+}
+
+// TestFoundCgroup: a cgroup that was there before the container is there after it.
+func TestFoundCgroup(t *testing.T) {
+	c := newContainer(t).args("sleep", "10000")
+	only(t, suite.users.name == "root", "root, who may make cgroups")
+	only(t, !suite.systemd, "no systemd, which removes its own")
+	onlyBerth(t)
+	dir := filepath.Join("/sys/fs/cgroup", c.cgroup)
+	if !suite.unified {
+		dir = filepath.Join("/sys/fs/cgroup/memory", c.cgroup)
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.Remove(dir) })
+	c.create().start()
+	c.command("delete", "--force", c.id).must().silent()
+	if left := cgroupsOf(c.id); len(left) != 1 || left[0] != dir {
+		t.Errorf("left: %q, want %s", left, dir)
+	}
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// cgroupInside is where a container that mounts its cgroups finds the one by which the
+// runtime finds its processes.
+func cgroupInside() string {
+	if suite.unified {
+		return "/sys/fs/cgroup"
+	}
+	return "/sys/fs/cgroup/freezer"
+}
+
+// writableCgroup lets the container make cgroups. Whatever it makes is gone when the test
+// is over, also with a runtime that cannot remove it.
+func (c *container) writableCgroup() *container {
+	c.t.Helper()
+	c.mount("/sys/fs/cgroup", "cgroup", "cgroup", "nosuid", "noexec", "nodev", "relatime", "rw")
+	c.t.Cleanup(func() {
+		_ = c.command("delete", "--force", c.id)
+		c.killLeftovers()
+		for _, dir := range cgroupsOf(c.id) {
+			if filepath.Base(dir) == c.id {
+				removeDeep(c.t, dir)
+			}
+		}
+	})
+	return c
+}
+
+// removeDeep removes a cgroup and those below it, of any depth.
+func removeDeep(t *testing.T, top string) {
+	t.Helper()
+	for {
+		fd, err := unix.Open(top, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return
+		}
+		dir := os.NewFile(uintptr(fd), top)
+		name := ""
+		for {
+			entries, _ := dir.ReadDir(-1)
+			below := ""
+			for _, e := range entries {
+				if e.IsDir() && unix.Unlinkat(int(dir.Fd()), e.Name(), unix.AT_REMOVEDIR) != nil {
+					below = e.Name()
+				}
+			}
+			if below == "" {
+				break
+			}
+			next, err := unix.Openat(int(dir.Fd()), below, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+			if err != nil {
+				break
+			}
+			dir.Close()
+			dir, name = os.NewFile(uintptr(next), below), below
+		}
+		dir.Close()
+		if name == "" {
+			if err := unix.Rmdir(top); err != nil {
+				t.Errorf("leak: cgroup %s: %v", top, err)
+			}
+			return
+		}
+	}
+}
+
+// nested is a container with a process in a cgroup that is nested deeper than any path
+// leads, another one in a cgroup of an ugly name, and many empty ones.
+func nested(t *testing.T) *container {
+	t.Helper()
+	c := newContainer(t)
+	ready := c.fifo("ready")
+	c.sh(`cd ` + cgroupInside() + `
+		top=$PWD i=0
+		while [ $i -lt 420 ]; do mkdir dddddddddd && cd -P dddddddddd || exit; i=$((i+1)); done
+		sleep 10000 & echo $! >cgroup.procs
+		cd $top
+		ugly=$(printf 'we ird\033[31m\303'); mkdir "$ugly"
+		sleep 10000 & echo $! >"$ugly/cgroup.procs"
+		for i in $(seq 100); do mkdir w$i; done
+		echo up >/ready
+		wait; exec sleep 10000`)
+	c.writableCgroup().create().start()
+	ready.line()
+	return c
+}
+
+// TestDeepCgroups: a container that nests its cgroups deeper than a path can be long is
+// listed, stopped, signalled and removed all the same.
+func TestDeepCgroups(t *testing.T) {
+	c := nested(t)
+	for _, args := range [][]string{
+		{"ps", "--format", "json", c.id},
+		{"events", "--stats", c.id},
+		{"pause", c.id},
+		{"resume", c.id},
+		{"exec", c.id, "/bin/true"},
+	} {
+		r := c.command(args...)
+		if r.status != 0 {
+			t.Errorf("%s: status %d: %s", r.what, r.status, r.stderr)
+		}
+		if n := strings.Count(r.out, ",") + 1; args[0] == "ps" && n != 3 {
+			t.Errorf("ps has %d processes, want 3: %s", n, r.out)
+		}
+	}
+	c.command("kill", "--all", c.id, "TERM").must()
+	c.command("delete", "--force", c.id).must().silent()
+	c.killLeftovers()
+	if left := cgroupsOf(c.id); len(left) > 0 {
+		t.Errorf("%d cgroups are left, %q for one", len(left), shorten(left[0]))
+	}
+}
+
+// TestDeepCgroupsEnd: the end of the first process is enough for delete, without force.
+func TestDeepCgroupsEnd(t *testing.T) {
+	c := nested(t)
+	c.command("kill", c.id, "KILL").must()
+	c.wait()
+	c.command("delete", c.id).must().silent()
+	if left := cgroupsOf(c.id); len(left) > 0 {
+		t.Errorf("%d cgroups are left, %q for one", len(left), shorten(left[0]))
+	}
+}
+
+// TestFrozenFromInside: on cgroup v1, where a frozen process does not die, a container
+// that freezes its own first process below where pause reaches is removed all the same.
+func TestFrozenFromInside(t *testing.T) {
+	for _, end := range []string{"delete", "kill"} {
+		t.Run(end, func(t *testing.T) {
+			c := newContainer(t)
+			only(t, !suite.unified, "cgroup v1")
+			ready := c.fifo("ready")
+			// The one that freezes goes on with it for as long as it lives.
+			c.sh(`mkdir /sys/fs/cgroup/freezer/below
+				(cd /sys/fs/cgroup/freezer/below
+				echo 1 >cgroup.procs; echo FROZEN >freezer.state; echo up >/ready
+				while :; do echo FROZEN >freezer.state; done) &
+				exec sleep 10000`)
+			c.writableCgroup().create().start()
+			ready.line()
+			if end == "kill" {
+				c.command("kill", c.id, "KILL").must()
+			}
+			c.command("delete", "--force", c.id).must().silent()
+			c.killLeftovers()
+			if left := cgroupsOf(c.id); len(left) > 0 {
+				t.Errorf("cgroups left: %q", left)
+			}
+		})
+	}
+}
