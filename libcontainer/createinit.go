@@ -127,7 +127,7 @@ func (cr *creation) record() error {
 		return err
 	}
 	cr.saved.PID, cr.saved.StartTime = cr.init.PID, p.startTime
-	if cr.joinsPID() && !isInherited(cr.cfg.Process.Scheduler) {
+	if cr.joinsPID() && !inheritsScheduler(cr.cfg.Process.Scheduler) {
 		if err := setScheduler(cr.init.PID, cr.cfg.Process.Scheduler); err != nil {
 			return err
 		}

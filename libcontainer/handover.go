@@ -35,12 +35,12 @@ func (x *execution) handOverTerminal() error {
 
 // hasBirth says whether born has anything to do. Init need not wait for it otherwise.
 func (x *execution) hasBirth() bool {
-	return x.opts.PIDFile != "" || x.pidfdTo != nil || x.joinsPID() && !isInherited(x.p.Scheduler)
+	return x.opts.PIDFile != "" || x.pidfdTo != nil || x.joinsPID() && !inheritsScheduler(x.p.Scheduler)
 }
 
 // born does what only the process that will run the program can be had for.
 func (x *execution) born() error {
-	if x.joinsPID() && !isInherited(x.p.Scheduler) {
+	if x.joinsPID() && !inheritsScheduler(x.p.Scheduler) {
 		if err := setScheduler(x.init.PID, x.p.Scheduler); err != nil {
 			return err
 		}

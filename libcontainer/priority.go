@@ -22,7 +22,7 @@ func (cr *creation) setPriorities() error {
 // CAP_SYS_NICE. One that forks before it runs the program has no use for a scheduler that
 // its child does not inherit.
 func setPriorities(pid int, p *configs.Process, forks bool) error {
-	if !forks || isInherited(p.Scheduler) {
+	if !forks || inheritsScheduler(p.Scheduler) {
 		if err := setScheduler(pid, p.Scheduler); err != nil {
 			return err
 		}
@@ -36,9 +36,9 @@ func setPriorities(pid int, p *configs.Process, forks bool) error {
 	return nil
 }
 
-// isInherited says whether a child has the scheduler of its parent (sched(7)). A process
+// inheritsScheduler says whether a child has that scheduler of its parent (sched(7)). A process
 // with a deadline may not even fork.
-func isInherited(s *configs.Scheduler) bool {
+func inheritsScheduler(s *configs.Scheduler) bool {
 	return s == nil || s.Policy != unix.SCHED_DEADLINE && s.Flags&unix.SCHED_FLAG_RESET_ON_FORK == 0
 }
 
