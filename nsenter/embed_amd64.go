@@ -10,4 +10,7 @@ import "embed"
 //go:embed init-amd64.*
 var initFiles embed.FS
 
-const initFile = "init-amd64.bin"
+const (
+	initFile   = "init-amd64.bin"
+	copierFile = "init-amd64.copier.bin"
+)

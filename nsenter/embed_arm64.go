@@ -10,4 +10,7 @@ import "embed"
 //go:embed init-arm64.*
 var initFiles embed.FS
 
-const initFile = "init-arm64.bin"
+const (
+	initFile   = "init-arm64.bin"
+	copierFile = "init-arm64.copier.bin"
+)
