@@ -47,7 +47,9 @@ func TestCopyUpTooLarge(t *testing.T) {
 
 // TestCopyUpManyFiles: names take memory as well.
 func TestCopyUpManyFiles(t *testing.T) {
-	c := newContainer(t).copies(30000, 0).mount("/data", "tmpfs", "tmpfs", "tmpcopyup")
+	c := newContainer(t).copies(8000, 0).mount("/data", "tmpfs", "tmpfs", "tmpcopyup")
+	limit := int64(4 << 20)
+	c.spec.Linux.Resources.Memory = &specs.LinuxMemory{Limit: &limit, Swap: &limit}
 	c.write()
 	c.command("create", c.id).fails("tmpcopyup: ", "")
 	c.nothingLeft()
