@@ -15,6 +15,8 @@ import (
 //	execs this binary                →   RunBuilder
 //	hello {job as a memfd, procfs}   →
 //	{bind mount sources}*            →   job.mount
+//	                                 ←   {copy a directory}*
+//	{copied, error}                  →
 //	                                 ←   {warnings}* {mounted, error}
 //	proceed                          →   job.enter
 //	                                 ←   {home, error, pty, chroot, ruleset}
@@ -81,7 +83,7 @@ func (b *processBuilder) abort() { b.end() }
 
 // receive takes the next answer, passing warnings on.
 func (b *processBuilder) receive() (*built, error) {
-	r, files, err := b.answer(b.cr.opts.Log)
+	r, files, err := b.answer(b.cr.opts.Log, b.job.copyUp)
 	if r == nil {
 		return nil, err
 	}

@@ -40,9 +40,15 @@ type builderReply struct {
 	Error   string `json:",omitempty"`
 	Home    string `json:",omitempty"`
 	PTYName string `json:",omitempty"`
+	// CopyUp asks the runtime to copy the first of two directories to the second.
+	CopyUp *copyRequest `json:",omitempty"`
 	// FDs names the file descriptors that come with the message, in their order.
 	FDs []string `json:",omitempty"`
 }
+
+// copyRequest is what a builder process asks for (rootfs.Options.CopyUp); the answer is a
+// builderReply.
+type copyRequest struct{ Owner bool }
 
 // startBuilderProcess starts the process in the namespaces that the options join and make.
 // See builderProgram for exposed.
@@ -118,9 +124,9 @@ func (b *builderProcess) send(job any, procContexts, trees []*os.File, live ...*
 	return b.conn.sendFiles(opened)
 }
 
-// answer takes the next reply that is not a warning. It comes also with the error that the
-// process has met; nil when there is none.
-func (b *builderProcess) answer(log Logger) (*builderReply, []*os.File, error) {
+// answer takes the next reply that is neither a warning nor a request, which copyUp serves.
+// It comes also with the error that the process has met; nil when there is none.
+func (b *builderProcess) answer(log Logger, copyUp func(from, to *os.File, owner bool) error) (*builderReply, []*os.File, error) {
 	for {
 		r := &builderReply{}
 		files, err := b.conn.receive(r)
@@ -129,6 +135,12 @@ func (b *builderProcess) answer(log Logger) (*builderReply, []*os.File, error) {
 			return nil, nil, fmt.Errorf("builder process: %w", err)
 		case r.Warning != "":
 			log.Warnf("%s", r.Warning)
+		case r.CopyUp != nil && len(files) == 2:
+			err := copyUp(files[0], files[1], r.CopyUp.Owner)
+			_, _ = files[0].Close(), files[1].Close()
+			if err := b.conn.send(replyOf(err)); err != nil {
+				return nil, nil, fmt.Errorf("builder process: %w", err)
+			}
 		case r.Error != "":
 			return r, files, errors.New(r.Error)
 		default:
@@ -181,9 +193,27 @@ func serveBuild(conn *msgConn) {
 	runBuild(conn, job, hello.Trees, contexts, warn)
 }
 
+// askForCopy is rootfs.Options.CopyUp of a builder process: the runtime has it done, which
+// has the right to start something in the container's cgroup.
+func askForCopy(conn *msgConn) func(from, to *os.File, owner bool) error {
+	return func(from, to *os.File, owner bool) error {
+		if err := conn.send(&builderReply{CopyUp: &copyRequest{Owner: owner}}, from, to); err != nil {
+			return err
+		}
+		var r builderReply
+		if _, err := conn.receive(&r); err != nil {
+			return err
+		}
+		if r.Error != "" {
+			return errors.New(r.Error)
+		}
+		return nil
+	}
+}
+
 // runBuild carries out a buildJob, in its two phases.
 func runBuild(conn *msgConn, file *os.File, trees []int, contexts []*os.File, warn func(string, ...any)) {
-	job := &buildJob{}
+	job := &buildJob{copyUp: askForCopy(conn)}
 	err := readJob(file, job)
 	if err == nil {
 		defer job.close()

@@ -19,11 +19,16 @@ type buildJob struct {
 	Cgroups []rootfs.CgroupHierarchy
 
 	trees []*os.File // of mounts, as far as the runtime has opened them
-	rb    *rootfs.Builder
+	// copyUp is rootfs.Options.CopyUp.
+	copyUp func(from, to *os.File, owner bool) error
+	rb     *rootfs.Builder
 }
 
 func newBuildJob(cr *creation) *buildJob {
-	return &buildJob{Config: cr.cfg, Cgroups: jobCgroups(cr.cfg, cr.cgroup)}
+	return &buildJob{
+		Config: cr.cfg, Cgroups: jobCgroups(cr.cfg, cr.cgroup),
+		copyUp: func(from, to *os.File, owner bool) error { return cr.copier().copyUp(from, to, owner) },
+	}
 }
 
 // jobCgroups are the hierarchies that the mounts of cfg need.
@@ -51,6 +56,7 @@ func (j *buildJob) mount(procContexts []*os.File, warn func(string, ...any)) err
 		ProcContexts: procContexts,
 		Trees:        j.trees,
 		Cgroups:      j.Cgroups,
+		CopyUp:       j.copyUp,
 		Warn:         warn,
 	})
 	if err != nil {

@@ -244,6 +244,9 @@ func (c *Container) describeOutside(opts *rpc.CriuOpts, pids []int) ([]string, e
 	}
 	external := externalMounts(inside, outside, configs.NamespaceType(c.saved.Namespaces))
 	for _, path := range external {
+		if err := checkMountName(path); err != nil {
+			return nil, err
+		}
 		addMount(opts, path, path)
 	}
 	names, keys, err := describeFiles(c.saved.PID, pids, outside)
@@ -253,6 +256,7 @@ func (c *Container) describeOutside(opts *rpc.CriuOpts, pids []int) ([]string, e
 	for _, path := range external {
 		names = append(names, mountName(path))
 	}
+	names = append(names, ownMounts(inside, external)...)
 	joined, err := c.joinedNamespaces()
 	opts.External = append(append(opts.External, keys...), joined...)
 	return names, err

@@ -67,6 +67,7 @@ type creation struct {
 	// namespaces are init's, by CLONE_NEW* flag, when it was asked for them.
 	namespaces map[uint32]*os.File
 	built      *built
+	limited    chan struct{} // closed when the limits of the cgroup are set, or never will be
 	filter     *seccomp.Program
 	devices    *network.Moved
 	resctrl    *resctrl.Group // nil for none

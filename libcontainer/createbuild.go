@@ -15,6 +15,7 @@ func (cr *creation) buildAndPrepare() error {
 			return detachAbove(cr.saved.Rootfs, cr.saved.RootfsMountID)
 		})
 	}
+	cr.limited = make(chan struct{})
 	b := startBuilder(cr)
 	connected := cr.startNetwork(false)
 	herr := cr.prepareHost()
@@ -48,7 +49,10 @@ func (cr *creation) buildAndPrepare() error {
 // prepareHost is the host's side of the work, done while the builder builds.
 func (cr *creation) prepareHost() error {
 	steps := []func() error{
-		func() error { return cr.cgroup.Set(cr.cfg.Cgroup.Resources) },
+		func() error {
+			defer close(cr.limited)
+			return cr.cgroup.Set(cr.cfg.Cgroup.Resources)
+		},
 		cr.setDeviceRules,
 		cr.delegateCgroup,
 		func() error { return setOOMScore(cr.init.PID, cr.cfg.Process.OOMScoreAdj, cr.cfg.Cgroup.Rootless) },

@@ -62,17 +62,28 @@ var ownFilesystems = [...]string{
 // externalMounts finds in the mounts of a container those that are the host's, by where
 // they are mounted. Own are the kinds of namespace that the container does not share.
 func externalMounts(inside, outside []*mountinfo.Info, own configs.NamespaceType) []string {
+	var external []string
+	for _, m := range hostsMounts(inside, outside, own) {
+		if !slices.Contains(external, m.Mountpoint) {
+			external = append(external, m.Mountpoint)
+		}
+	}
+	return external
+}
+
+// hostsMounts are the mounts of externalMounts themselves.
+func hostsMounts(inside, outside []*mountinfo.Info, own configs.NamespaceType) []*mountinfo.Info {
 	hosts := make(map[device]bool, len(outside))
 	for _, m := range outside {
 		hosts[deviceOf(m)] = true
 	}
 	var root *mountinfo.Info
-	var external []string
 	for _, m := range inside {
 		if m.Mountpoint == "/" {
 			root = m // of several the last, which is on top
 		}
 	}
+	var external []*mountinfo.Info
 	for _, m := range inside {
 		if m.Mountpoint == "/" || root == nil {
 			continue
@@ -91,12 +102,38 @@ func externalMounts(inside, outside []*mountinfo.Info, own configs.NamespaceType
 		default:
 			is = hosts[deviceOf(m)] || !slices.Contains(ownFilesystems[:], m.FSType)
 		}
-		if is && !slices.Contains(external, m.Mountpoint) {
-			external = append(external, m.Mountpoint)
+		if is {
+			external = append(external, m)
 		}
 	}
 	return external
 }
+
+// checkMountName refuses a mount point that criu would take for another one: of the name
+// mnt[PATH] and what it stands for criu makes one text, and takes "]:" in the path for the
+// end of the name. A container that moves its mount points about, or an image with links,
+// could choose what comes after.
+func checkMountName(path string) error {
+	if strings.Contains(path, "]:") {
+		return fmt.Errorf(`mount on %q: "]:" in the path of a mount of the host's: criu would take the rest for something of the host's`, path)
+	}
+	return nil
+}
+
+// ownMounts names the mounts of a container that criu makes again, with their types.
+func ownMounts(inside []*mountinfo.Info, external []string) (names []string) {
+	for _, m := range inside {
+		if m.Mountpoint != "/" && !slices.Contains(external, m.Mountpoint) {
+			names = append(names, ownName(m))
+		}
+	}
+	return names
+}
+
+// ownPrefix begins the names of ownMounts.
+const ownPrefix = "own["
+
+func ownName(m *mountinfo.Info) string { return ownPrefix + m.Mountpoint + "]" + m.FSType }
 
 // ownIDMapped finds an id-mapped mount of a file system that criu has to make again, "" when
 // there is none.

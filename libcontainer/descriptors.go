@@ -23,12 +23,16 @@ import (
 // terminal, by criu's name for it ("pipe:[INODE]", "socket:[INODE]", "tty[RDEV:DEV]"), gets
 // the stream of the restore in its place. A file of the host's, "file[MOUNT:INODE] PATH",
 // is opened anew: criu puts nothing of another kind or size in its place. What else of the
-// host's any process has open follows, and what of the host's is mounted, "mnt[PATH]". All
-// else is a path. The form is runc's, which looks at pipes only.
+// host's any process has open follows, and what is mounted: "mnt[PATH]" of the host's, and
+// "own[PATH]TYPE" of the container's own. All else is a path. The form is runc's, which looks
+// at pipes only.
 const descriptorsFile = "descriptors.json"
 
 // mountName is the name of what is mounted on path.
 func mountName(path string) string { return "mnt[" + path + "]" }
+
+// filePrefix begins criu's name of a file of the host's.
+const filePrefix = "file["
 
 // standardStreams is how many of the descriptors are init's streams.
 const standardStreams = 3
@@ -92,7 +96,7 @@ func describeFile(pid int, fd string, hosts map[int]bool) (name, key string, err
 		key = fmt.Sprintf("tty[%x:%x]", st.Rdev, st.Dev)
 		return key, key, nil
 	}
-	key = fmt.Sprintf("file[%x:%x]", mount, st.Ino)
+	key = fmt.Sprintf(filePrefix+"%x:%x]", mount, st.Ino)
 	return key + " " + name, key, nil
 }
 
@@ -159,13 +163,17 @@ func inheritFiles(t *criu.Task, names []string, stdio [standardStreams]*os.File)
 	var opened []*os.File
 	for fd := len(names) - 1; fd >= 0; fd-- {
 		key, path, external := strings.Cut(names[fd], "] ")
+		// Blanks and brackets may be anywhere in the path of something else.
+		external = external && strings.HasPrefix(key, filePrefix)
 		if slices.Contains(names[fd+1:], names[fd]) {
 			continue
 		}
 		var f *os.File
+		var err error
 		switch {
 		case external:
 			key += "]"
+			f, err = openHosts(path)
 		case fd >= standardStreams || !replaceable(key):
 			continue
 		case stdio[fd] == nil:
@@ -175,16 +183,31 @@ func inheritFiles(t *criu.Task, names []string, stdio [standardStreams]*os.File)
 		default:
 			f = stdio[fd]
 		}
-		if f == nil {
-			var err error
-			if f, err = openAny(path); err != nil {
-				return opened, err
-			}
+		if f == nil && err == nil {
+			f, err = openAny(path)
+		}
+		if err != nil {
+			return opened, err
+		}
+		if !slices.Contains(stdio[:], f) {
 			opened = append(opened, f)
 		}
 		t.Opts.InheritFd = append(t.Opts.InheritFd, &rpc.InheritFd{Key: &key, Fd: ptr(t.Pass(f))})
 	}
 	return opened, nil
+}
+
+// openHosts opens a file of the host's by the path that the kernel has told, in which there
+// were no links: whoever writes to a directory on the way may have made one since.
+func openHosts(path string) (*os.File, error) {
+	fd, err := unix.Openat2(unix.AT_FDCWD, path, &unix.OpenHow{
+		Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS,
+	})
+	if err != nil {
+		return nil, &os.PathError{Op: "openat2", Path: path, Err: err}
+	}
+	defer unix.Close(fd)
+	return openAny(fmt.Sprintf("/proc/self/fd/%d", fd))
 }
 
 // openAny opens a file to read and write, or as it may be opened.

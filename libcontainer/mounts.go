@@ -84,6 +84,7 @@ func (c *Container) changeMounts(cfg *configs.Config, remove bool, log Logger) e
 		}
 		defer target.Close()
 		ch := &mountChange{buildJob: buildJob{Config: cfg}, Remove: remove, c: c, target: target, log: log}
+		ch.copyUp = c.copier(cfg, target).copyUp
 		// A container without cgroups has been given the host's, or what v2 shows of them.
 		if mode, err := cgroups.DetectMode(); err == nil && (mode == cgroups.Unified || len(c.saved.CgroupPaths) > 0) {
 			ch.Cgroups = jobCgroups(cfg, m)
@@ -184,7 +185,7 @@ func (ch *mountChange) inProcess() error {
 	if err := b.send(ch, ch.procContexts, ch.trees, ch.target); err != nil {
 		return err
 	}
-	_, _, err = b.answer(ch.log)
+	_, _, err = b.answer(ch.log, ch.copyUp)
 	return err
 }
 

@@ -40,6 +40,7 @@ func (ch *mountChange) onLostThread() error {
 // already. files has the pidfd of the container's init.
 func runLive(conn *msgConn, job *os.File, trees []int, contexts, files []*os.File, warn func(string, ...any)) error {
 	ch := &mountChange{procContexts: contexts}
+	ch.copyUp = askForCopy(conn)
 	if err := readJob(job, ch); err != nil {
 		return err
 	}
@@ -63,7 +64,8 @@ func (ch *mountChange) live(target, host *os.File, warn func(string, ...any)) er
 	cfg := ch.Config
 	o := &rootfs.LiveOptions{
 		Options: rootfs.Options{
-			Config: cfg, ProcContexts: ch.procContexts, Trees: ch.trees, Cgroups: ch.Cgroups, Warn: warn,
+			Config: cfg, ProcContexts: ch.procContexts, Trees: ch.trees, Cgroups: ch.Cgroups,
+			CopyUp: ch.copyUp, Warn: warn,
 		},
 		Root: "/",
 		Enter: func() error {

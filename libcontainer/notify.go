@@ -127,11 +127,29 @@ func bindNotify(dir *os.File) (*os.File, error) {
 		return nil, os.NewSyscallError("bind", err)
 	}
 	// The umask has taken the right to write from the container's users.
-	if err := os.Chmod(name, 0o777); err != nil {
+	if err := allowAll(dir, notifySocket); err != nil {
 		_ = socket.Close()
 		return nil, err
 	}
 	return socket, nil
+}
+
+// allowAll gives everybody all rights over a socket. The container sees the directory: it
+// is what is there that is changed, and not what a link there leads to.
+func allowAll(dir *os.File, name string) error {
+	fd, err := unix.Openat(int(dir.Fd()), name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return os.NewSyscallError("openat", err)
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return os.NewSyscallError("fstat", err)
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFSOCK {
+		return errors.New("is not the socket any more")
+	}
+	return os.Chmod("/proc/self/fd/"+strconv.Itoa(fd), 0o777)
 }
 
 // Await returns when the container has said that it is ready and the manager has been told

@@ -68,14 +68,14 @@ func (r *restoration) addReadonly(p string, points []string) error {
 		if !beneath(p, points[i]) || m.Flags&unix.MS_REMOUNT != 0 {
 			continue
 		}
-		from := m.Source
+		from := *m
 		if r.isHosts(m) {
-			from = hostMount(m.Type)
+			from.Type, from.Source, from.IDMap = "bind", hostMount(m.Type), ""
 		} else if !m.IsBind() {
 			return nil
 		}
-		below := from + strings.TrimPrefix(p, points[i])
-		source, err := r.prepareFile(below, mountapi.AttrOf(m.Flags|unix.MS_RDONLY, m.Cleared))
+		from.Flags, from.Cleared = m.Flags|unix.MS_RDONLY, m.Cleared&^unix.MS_RDONLY
+		source, err := r.prepareBelow(&from, strings.TrimPrefix(p, points[i]))
 		if err != nil {
 			return fmt.Errorf("linux.readonlyPaths: %s: %w", p, err)
 		}
@@ -138,13 +138,23 @@ func (r *restoration) addBelow(point string, m *configs.Mount, hosts []*mountinf
 		if h.Mountpoint == m.Source || !beneath(h.Mountpoint, m.Source) {
 			continue
 		}
-		source, err := r.prepareBelow(m, h.Mountpoint)
+		source, err := r.prepareBelow(below(m), strings.TrimPrefix(h.Mountpoint, m.Source))
 		if err != nil {
 			return err
 		}
 		r.add(path.Join(point, strings.TrimPrefix(h.Mountpoint, m.Source)), source)
 	}
 	return nil
+}
+
+// below is m as far as it is also about what is mounted below its source.
+func below(m *configs.Mount) *configs.Mount {
+	b := *m
+	b.Flags, b.Cleared = unix.MS_BIND, 0
+	if m.IDMap != "ridmap" {
+		b.IDMap = ""
+	}
+	return &b
 }
 
 // addCgroups adds the container's cgroups for a mount of them.
@@ -155,8 +165,7 @@ func (r *restoration) addCgroups(m *configs.Mount, point string) error {
 	for _, h := range r.cgroup.Hierarchies() {
 		if h.Name == "" && !r.cfg.Namespaces.Contains(configs.NewUser) {
 			// As the builder does: who owns the namespace sees all of cgroup v2.
-			r.add(point, cgroupfs.Root)
-			continue
+			h.Path = cgroupfs.Root
 		}
 		source, err := r.prepareFile(h.Path, mountapi.AttrOf(m.Flags, m.Cleared))
 		if err != nil {
@@ -169,6 +178,9 @@ func (r *restoration) addCgroups(m *configs.Mount, point string) error {
 
 // addDevice adds a device node of the host, with the options that the builder gives one.
 func (r *restoration) addDevice(point, source string) error {
+	if !r.wants(point) {
+		return nil
+	}
 	source, err := r.prepareFile(source, mountapi.Attr{Set: unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NOEXEC})
 	if err == nil {
 		r.add(point, source)
@@ -176,11 +188,21 @@ func (r *restoration) addDevice(point, source string) error {
 	return err
 }
 
+// wants says whether the checkpoint may have a mount of the host's on point: one that was
+// made by runc does not tell.
+func (r *restoration) wants(point string) bool {
+	told := func(name string) bool { return strings.HasPrefix(name, "mnt[") }
+	return slices.Contains(r.names, mountName(point)) || !slices.ContainsFunc(r.names, told)
+}
+
 // checkSources tells which mount of the checkpoint the plan has not: criu would tell its
 // number.
 func (r *restoration) checkSources() error {
 	known := make(map[string]bool)
 	for _, m := range r.run.task.Opts.ExtMnt {
+		if err := checkMountName(m.GetKey()); err != nil {
+			return err
+		}
 		known[mountName(m.GetKey())] = true
 	}
 	for _, name := range r.names {

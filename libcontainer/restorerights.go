@@ -52,6 +52,9 @@ func (r *restoration) checkRestrictions() error {
 		err = checkStatus(string(status), r.cfg.Process.NoNewPrivileges, r.filter != nil)
 	}
 	if err == nil {
+		err = r.checkMounts()
+	}
+	if err == nil {
 		return nil
 	}
 	return errors.Join(err, r.killRestored())

@@ -7,36 +7,63 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/mountapi"
+	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 )
 
-// Some mounts are prepared for criu to bind: those with id maps, which criu knows nothing
-// of, and, for a user namespace, all, with all their options. As the root of that criu may
-// not get to the sources, or change their options.
+// Criu is never given a path of the host's: it would follow that as root, whatever it leads
+// to by then, and bind it writable before it makes it what it was. It gets mounts that are
+// prepared for it, in its mount namespace alone: each is what was opened, beneath whatever
+// somebody writes to without following a link, and has all its options before anybody sees
+// it. A read-only one is read-only from the beginning, since criu clones it.
+//
+// That is also how id maps come about, which criu knows nothing of, and how the root of a
+// user namespace gets to sources that it has no right to, and no right over their options.
 
-// prepared are the mounts that are made for criu, in its mount namespace alone.
+// prepared are the mounts that are made for criu.
 type prepared struct {
 	// stage is the directory that they are made in, "" as long as there are none.
 	stage string
-	// open opens the tree of each.
-	open []func(*treeOpener) (*os.File, error)
+	open  []openPrepared
+	// mounts are what has come of them, by their paths.
+	mounts map[string]*mountinfo.Info
 }
 
-// stages are the directories to choose the stage from. The root of a user namespace has to
-// get there, which it need not to the state directory. Below /proc or /sys the kernel
-// would take offence at it: nobody may mount those anew who does not see all of them.
+// openPrepared opens the tree of a prepared mount; nil when there is none. Late is what is
+// to be set when it is attached, on kernels that know no other way.
+type openPrepared func(*treeOpener) (tree *os.File, late mountapi.Attr, err error)
+
+// stages are the directories to choose the stage from for a user namespace, whose root has
+// to get there. Below /proc or /sys the kernel would take offence at it: nobody may mount
+// those anew who does not see all of them.
 var stages = [...]string{"/mnt", "/media", "/srv", "/dev/shm"}
 
-// findStage finds a directory that exists and that the root file system is not in.
-func findStage(rootfs string) (string, error) {
+// findStage finds a directory that exists, and that nothing is in which criu needs: from
+// then on it sees the stage there. Without a user namespace the state directory will do.
+func (r *restoration) findStage() (string, error) {
+	if !r.inUserns() {
+		return r.dir, nil
+	}
+	needed := []string{r.cfg.Rootfs.Path, r.o.ImagePath, r.o.WorkPath, r.run.task.Path}
+	for i, p := range needed {
+		if abs, err := filepath.Abs(p); err == nil {
+			needed[i] = abs
+		}
+		if real, err := filepath.EvalSymlinks(needed[i]); err == nil {
+			needed[i] = real
+		}
+	}
 	for _, dir := range stages {
 		var st unix.Stat_t
 		const all = 0o001
-		if unix.Lstat(dir, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFDIR && st.Mode&all != 0 && !beneath(rootfs, dir) {
+		hides := slices.ContainsFunc(needed, func(p string) bool { return beneath(p, dir) })
+		if unix.Lstat(dir, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFDIR && st.Mode&all != 0 && !hides {
 			return dir, nil
 		}
 	}
@@ -44,10 +71,10 @@ func findStage(rootfs string) (string, error) {
 }
 
 // prepare plans a mount, and gives the path that it is going to have.
-func (r *restoration) prepare(open func(*treeOpener) (*os.File, error)) (string, error) {
+func (r *restoration) prepare(open openPrepared) (string, error) {
 	if r.prepared.stage == "" {
 		var err error
-		if r.prepared.stage, err = findStage(r.cfg.Rootfs.Path); err != nil {
+		if r.prepared.stage, err = r.findStage(); err != nil {
 			return "", err
 		}
 	}
@@ -65,74 +92,118 @@ func (r *restoration) inUserns() bool {
 // prepareBind is what criu is to bind for m, without what is mounted below it: in a user
 // namespace it could not take the one without the other.
 func (r *restoration) prepareBind(m *configs.Mount) (string, error) {
-	if m.IDMap == "" && !r.inUserns() {
-		return m.Source, nil
-	}
 	top := *m
 	top.Flags &^= unix.MS_REC
-	return r.prepare(func(opener *treeOpener) (*os.File, error) { return openPrepared(&top, opener) })
+	return r.prepare(func(o *treeOpener) (*os.File, mountapi.Attr, error) { return r.openBind(&top, o) })
 }
 
-// prepareBelow is what criu is to bind for a mount below the source of m.
-func (r *restoration) prepareBelow(m *configs.Mount, path string) (string, error) {
-	if m.IDMap != "ridmap" && !r.inUserns() {
-		return path, nil
-	}
-	below := configs.Mount{
-		Field: m.Field, Type: "bind", Source: path, Destination: m.Destination,
-		RecAttrSet: m.RecAttrSet, RecAttrClear: m.RecAttrClear,
-	}
-	if m.IDMap == "ridmap" {
-		below.IDMap, below.UIDMappings, below.GIDMappings = m.IDMap, m.UIDMappings, m.GIDMappings
-	}
-	return r.prepare(func(opener *treeOpener) (*os.File, error) { return openPrepared(&below, opener) })
-}
-
-// prepareFile is what criu is to bind for a path of the host, with the options of a.
-func (r *restoration) prepareFile(path string, a mountapi.Attr) (string, error) {
-	if !r.inUserns() {
-		return path, nil
-	}
-	return r.prepare(func(*treeOpener) (*os.File, error) {
-		fd, err := mountapi.OpenTree(path, false)
+// prepareBelow is prepareBind for what is at the path rel below the source of m.
+func (r *restoration) prepareBelow(m *configs.Mount, rel string) (string, error) {
+	below := *m
+	below.Flags &^= unix.MS_REC
+	return r.prepare(func(o *treeOpener) (*os.File, mountapi.Attr, error) {
+		fd, err := openBeneath(m.Source, rel)
 		if errors.Is(err, unix.ENOENT) {
-			return nil, nil // then criu has no use for it either
+			return nil, mountapi.Attr{}, nil // then criu has no use for it either
 		}
 		if err != nil {
-			return nil, err
+			return nil, mountapi.Attr{}, fmt.Errorf("%s: %w", m.Field, err)
 		}
-		if err := mountapi.SetAttr(fd, false, a); err != nil {
-			return nil, errors.Join(err, unix.Close(fd))
-		}
-		return os.NewFile(uintptr(fd), path), nil
+		defer unix.Close(fd)
+		below.Source = fmt.Sprintf("/proc/self/fd/%d", fd)
+		return r.openBind(&below, o)
 	})
 }
 
-// openPrepared opens the tree of a bind mount, with all its options.
-func openPrepared(m *configs.Mount, opener *treeOpener) (*os.File, error) {
-	if err := opener.haveSetAttr(); err != nil {
-		return nil, fmt.Errorf("needs Linux 5.12: %w", err)
-	}
-	tree, err := opener.bind(m)
+// openBeneath opens (O_PATH) what is at rel below dir, a path of the config's. Whoever
+// writes there may have made a link of any part of rel since it was looked at, to anywhere
+// on the host.
+func openBeneath(dir, rel string) (int, error) {
+	top, err := unix.Open(dir, unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return nil, fmt.Errorf("%s: mount %s on %s: %w", m.Field, m.Type, m.Destination, err)
+		return -1, &os.PathError{Op: "open", Path: dir, Err: err}
 	}
-	if tree == nil {
-		return nil, fmt.Errorf("%s: mount %s on %s: %w", m.Field, m.Type, m.Destination, unix.EPERM)
+	if rel = strings.Trim(rel, "/"); rel == "" {
+		return top, nil
+	}
+	defer unix.Close(top)
+	fd, err := unix.Openat2(top, rel, &unix.OpenHow{
+		Flags:   unix.O_PATH | unix.O_CLOEXEC,
+		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS,
+	})
+	if err != nil {
+		return -1, &os.PathError{Op: "openat2", Path: filepath.Join(dir, rel), Err: err}
+	}
+	return fd, nil
+}
+
+// prepareFile is what criu is to bind for a path of the host that nobody else writes to,
+// with the options of a.
+func (r *restoration) prepareFile(path string, a mountapi.Attr) (string, error) {
+	return r.prepare(func(o *treeOpener) (*os.File, mountapi.Attr, error) {
+		fd, err := mountapi.OpenTree(path, false)
+		if errors.Is(err, unix.ENOENT) {
+			return nil, mountapi.Attr{}, nil // then criu has no use for it either
+		}
+		if err != nil {
+			return nil, mountapi.Attr{}, err
+		}
+		return r.withOptions(os.NewFile(uintptr(fd), path), a, mountapi.Attr{}, o)
+	})
+}
+
+// openBind opens the tree of a bind mount, with all its options.
+func (r *restoration) openBind(m *configs.Mount, o *treeOpener) (*os.File, mountapi.Attr, error) {
+	fail := func(err error) (*os.File, mountapi.Attr, error) {
+		return nil, mountapi.Attr{}, fmt.Errorf("%s: mount %s on %s: %w", m.Field, m.Type, m.Destination, err)
+	}
+	var tree *os.File
+	if m.IDMap != "" || r.inUserns() {
+		if err := o.haveSetAttr(); err != nil {
+			return fail(fmt.Errorf("needs Linux 5.12: %w", err))
+		}
+		var err error
+		if tree, err = o.bind(m); err == nil && tree == nil {
+			err = unix.EPERM
+		}
+		if err != nil {
+			return fail(err)
+		}
+	} else {
+		// Criu's mount namespace has slaves of the host's mounts, and so is this one.
+		fd, err := mountapi.OpenTree(m.Source, false)
+		if err != nil {
+			return fail(err)
+		}
+		tree = os.NewFile(uintptr(fd), m.Source)
 	}
 	a := mountapi.AttrOf(m.Flags, m.Cleared)
-	err = mountapi.ClearAtime(int(tree.Fd()), m.Cleared, &a)
-	if err == nil && !a.IsZero() {
+	if err := mountapi.ClearAtime(int(tree.Fd()), m.Cleared, &a); err != nil {
+		return fail(errors.Join(err, tree.Close()))
+	}
+	tree, late, err := r.withOptions(tree, a, mountapi.FullAtime(mountapi.Attr{Set: m.RecAttrSet, Clear: m.RecAttrClear}), o)
+	if err != nil {
+		return fail(fmt.Errorf("options: %w", err))
+	}
+	return tree, late, nil
+}
+
+// withOptions sets the options of a tree, which it closes on error.
+func (r *restoration) withOptions(tree *os.File, a, rec mountapi.Attr, o *treeOpener) (*os.File, mountapi.Attr, error) {
+	if o.haveSetAttr() != nil && rec.IsZero() {
+		return tree, a, nil
+	}
+	var err error
+	if !a.IsZero() {
 		err = mountapi.SetAttr(int(tree.Fd()), false, a)
 	}
-	rec := mountapi.FullAtime(mountapi.Attr{Set: m.RecAttrSet, Clear: m.RecAttrClear})
 	if err == nil && !rec.IsZero() {
 		err = mountapi.SetAttr(int(tree.Fd()), true, rec)
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: options: %w", m.Field, err), tree.Close())
+		return nil, mountapi.Attr{}, errors.Join(err, tree.Close())
 	}
-	return tree, nil
+	return tree, mountapi.Attr{}, nil
 }
 
 // attachPrepared makes the mounts, in criu's mount namespace.
@@ -144,7 +215,7 @@ func (r *restoration) attachPrepared() error {
 	opener := &treeOpener{cfg: r.cfg, idMaps: &idMapper{cfg: r.cfg}}
 	defer opener.idMaps.close()
 	// All are opened before the stage hides anything.
-	trees := make([]*os.File, len(p.open))
+	trees, late := make([]*os.File, len(p.open)), make([]mountapi.Attr, len(p.open))
 	defer func() {
 		for _, f := range trees {
 			if f != nil {
@@ -154,7 +225,7 @@ func (r *restoration) attachPrepared() error {
 	}()
 	for i, open := range p.open {
 		var err error
-		if trees[i], err = open(opener); err != nil {
+		if trees[i], late[i], err = open(opener); err != nil {
 			return err
 		}
 	}
@@ -165,15 +236,26 @@ func (r *restoration) attachPrepared() error {
 		if tree == nil {
 			continue
 		}
-		if err := attachTree(tree, p.path(i)); err != nil {
+		if err := attachTree(tree, p.path(i), late[i]); err != nil {
 			return fmt.Errorf("mount %s for criu: %w", tree.Name(), err)
+		}
+	}
+	mounts, err := readMounts("thread-self")
+	if err != nil {
+		return err
+	}
+	p.mounts = make(map[string]*mountinfo.Info)
+	for _, m := range mounts {
+		if filepath.Dir(m.Mountpoint) == p.stage {
+			p.mounts[m.Mountpoint] = m
 		}
 	}
 	return nil
 }
 
-// attachTree mounts a tree on point, which is made.
-func attachTree(tree *os.File, point string) error {
+// attachTree mounts a tree on point, which is made, and then sets what could not be set
+// before.
+func attachTree(tree *os.File, point string, late mountapi.Attr) error {
 	var st unix.Stat_t
 	if err := unix.Fstat(int(tree.Fd()), &st); err != nil {
 		return os.NewSyscallError("fstat", err)
@@ -191,5 +273,10 @@ func attachTree(tree *os.File, point string) error {
 	if err != nil {
 		return &os.PathError{Op: "open", Path: point, Err: err}
 	}
-	return errors.Join(mountapi.MoveMount(int(tree.Fd()), target), unix.Close(target))
+	err = errors.Join(mountapi.MoveMount(int(tree.Fd()), target), unix.Close(target))
+	if err != nil || late.IsZero() {
+		return err
+	}
+	// Needs Linux 5.12, without it: mount(2), where nobody else sees the mount.
+	return mountapi.Remount(point, int(tree.Fd()), false, late)
 }

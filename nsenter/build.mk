@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-# The init process: a static C program that the Go package embeds.
+# The init process, and the copier: static C programs that the Go package embeds.
 #
 # Included by the top Makefile, from the top folder; build $(INIT_BIN) before any Go that is to run
 # containers. GOARCH picks the architecture. Where there is no C compiler for it nothing is made: the
 # Go part then builds all the same, and says when asked to start a container that it has no init.
 
 GOARCH     ?= $(shell go env GOARCH)
-INIT_BIN   := nsenter/init-$(GOARCH).bin
+INIT_BIN   := nsenter/init-$(GOARCH).bin nsenter/init-$(GOARCH).copier.bin
 INIT_SRC   := $(sort $(wildcard nsenter/init/*.c))
 INIT_HDR   := $(wildcard nsenter/init/*.h)
+COPIER_SRC := $(sort $(wildcard nsenter/copier/*.c))
+COPIER_HDR := $(wildcard nsenter/copier/*.h)
 
 # The compiler for an architecture of Go's: a cross compiler by its usual name, or the host's own.
 # With glibc instead of musl init gets some 30 times larger, but it works.
@@ -31,6 +33,10 @@ INIT_LDFLAGS := -static -s -Wl,--gc-sections -Wl,-z,noexecstack -Wl,-z,relro \
 nsenter/init-%.bin: $(INIT_SRC) $(INIT_HDR) nsenter/build.mk
 	$(if $(call init_cc,$*),$(call init_cc,$*) $(INIT_CFLAGS) $(INIT_LDFLAGS) -o $@ $(INIT_SRC),\
 		@echo "no C compiler for $*: this build will have no init" >&2)
+
+nsenter/init-%.copier.bin: $(COPIER_SRC) $(COPIER_HDR) nsenter/build.mk
+	$(if $(call init_cc,$*),$(call init_cc,$*) $(INIT_CFLAGS) $(INIT_LDFLAGS) -o $@ $(COPIER_SRC),\
+		@echo "no C compiler for $*: this build will have no copier" >&2)
 
 # The parsers of init as an ordinary program, under sanitizers, fed with plans that the Go side made
 # (go test ./nsenter -update writes them).

@@ -14,7 +14,10 @@ import (
 //go:embed init-amd64.*
 var initFiles embed.FS
 
-const initFile = "init-amd64.bin"
+const (
+	initFile   = "init-amd64.bin"
+	copierFile = "init-amd64.copier.bin"
+)
 
 // auditArch is what a seccomp filter sees of the machine.
 const auditArch = unix.AUDIT_ARCH_X86_64

@@ -14,7 +14,10 @@ import (
 //go:embed init-arm64.*
 var initFiles embed.FS
 
-const initFile = "init-arm64.bin"
+const (
+	initFile   = "init-arm64.bin"
+	copierFile = "init-arm64.copier.bin"
+)
 
 // auditArch is what a seccomp filter sees of the machine.
 const auditArch = unix.AUDIT_ARCH_AARCH64

@@ -9,4 +9,7 @@ import "embed"
 // There is no init for other architectures.
 var initFiles embed.FS
 
-const initFile = "init"
+const (
+	initFile   = "init"
+	copierFile = "copier"
+)

@@ -3,6 +3,7 @@
 package specconv
 
 import (
+	"errors"
 	"slices"
 	"strings"
 
@@ -94,7 +95,9 @@ func exampleMounts() []specs.Mount {
 // can run it as the root of a user namespace. The network is the host's then, and
 // so sysfs, which shows the network, cannot be mounted anew but only bound. With it come
 // the host's cgroups, of which the user's own are not to be the container's to change
-// (CVE-2023-25809): the read-only mount that covers them stays.
+// (CVE-2023-25809): the read-only mount that covers them stays, and what it covers is
+// read-only as well, for who may unmount it. That takes Linux 5.12; before, no runtime can
+// make more than the topmost mount read-only.
 func ToRootless(spec *specs.Spec, uid, gid uint32) {
 	l := spec.Linux
 	l.Namespaces = slices.DeleteFunc(l.Namespaces, func(ns specs.LinuxNamespace) bool {
@@ -109,6 +112,9 @@ func ToRootless(spec *specs.Spec, uid, gid uint32) {
 		if m.Destination == "/sys" {
 			m.Type, m.Source = "none", "/sys"
 			m.Options = append([]string{"rbind"}, m.Options...)
+			if haveRecursive() {
+				m.Options = append(m.Options, "rro")
+			}
 		}
 		m.Options = slices.DeleteFunc(m.Options, func(o string) bool {
 			return strings.HasPrefix(o, "uid=") || strings.HasPrefix(o, "gid=")
@@ -116,4 +122,11 @@ func ToRootless(spec *specs.Spec, uid, gid uint32) {
 	}
 	// The user has no cgroup to set limits in.
 	l.Resources = nil
+}
+
+// haveRecursive probes for mount_setattr(2), which recursive options need: with an
+// impossible descriptor, to which a kernel that has it objects.
+func haveRecursive() bool {
+	err := unix.MountSetattr(-1, "", unix.AT_EMPTY_PATH, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY})
+	return errors.Is(err, unix.EBADF)
 }

@@ -163,6 +163,10 @@ func TestExample(t *testing.T) {
 	if sys.Destination != "/sys" || !sys.IsBind() || s.Linux.Resources != nil {
 		t.Errorf("mounts %+v", plan.Mounts)
 	}
+	// Who unmounts what covers them finds them read-only, where the kernel can do that.
+	if haveRecursive() != (sys.RecAttrSet&unix.MOUNT_ATTR_RDONLY != 0) || sys.Flags&unix.MS_RDONLY == 0 {
+		t.Errorf("/sys is %+v", sys)
+	}
 	if cgroup.Destination != "/sys/fs/cgroup" || cgroup.Flags&unix.MS_RDONLY == 0 {
 		t.Errorf("the cgroups that come with /sys are not covered: %+v", cgroup)
 	}

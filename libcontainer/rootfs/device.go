@@ -51,8 +51,7 @@ func (b *Builder) makeDevice(d *configs.Device, dir int, name string) error {
 	switch {
 	case err == nil:
 		// The mode is right already: the umask is 0.
-		err = unix.Fchownat(dir, name, int(d.UID), int(d.GID), unix.AT_SYMLINK_NOFOLLOW)
-		return os.NewSyscallError("fchownat", err)
+		return chownNode(d, dir, name)
 	case errors.Is(err, unix.EEXIST):
 		return checkNode(d, dir, name)
 	case errors.Is(err, unix.EPERM) && d.Type != 'p':
@@ -75,6 +74,24 @@ func nodeType(d *configs.Device) (uint32, uint64) {
 func isNode(st *unix.Stat_t, d *configs.Device) bool {
 	mode, rdev := nodeType(d)
 	return st.Mode&unix.S_IFMT == mode && (d.Type == 'p' || uint64(st.Rdev) == rdev)
+}
+
+// chownNode sets the owner of the node that was just made. Somebody who shares the
+// directory may have put another file there, which is not to be given away.
+func chownNode(d *configs.Device, dir int, name string) error {
+	fd, err := unix.Openat(dir, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return os.NewSyscallError("openat", err)
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return os.NewSyscallError("fstat", err)
+	}
+	if !isNode(&st, d) {
+		return errors.New("a different file has taken its place")
+	}
+	return os.NewSyscallError("fchownat", unix.Fchownat(fd, "", int(d.UID), int(d.GID), unix.AT_EMPTY_PATH))
 }
 
 func checkNode(d *configs.Device, dir int, name string) error {

@@ -103,7 +103,7 @@ func staysWritable(m *configs.Mount) bool {
 func (b *Builder) fillAndAttach(m *configs.Mount, tree int, t *target) error {
 	if m.CopyUp && t.existed {
 		// The new mount is nowhere yet: nobody sees it half full.
-		if err := copyUp(t.fd, tree, ownerGiven(m.Data)); err != nil {
+		if err := b.copyUp(t.fd, tree, ownerGiven(m.Data)); err != nil {
 			return fmt.Errorf("tmpcopyup: %w", err)
 		}
 	}

@@ -287,7 +287,12 @@ func options(t *testing.T, c *configs.Config) *Options {
 // start makes a builder and closes it at the end of the test.
 func start(t *testing.T, c *configs.Config) *Builder {
 	t.Helper()
-	b, err := New(options(t, c))
+	return startWith(t, options(t, c))
+}
+
+func startWith(t *testing.T, o *Options) *Builder {
+	t.Helper()
+	b, err := New(o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@
 package rootfs
 
 import (
+	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -39,34 +40,43 @@ func FuzzHomeOf(f *testing.F) {
 	})
 }
 
-// TestHome: what the container has for /etc/passwd is not always a file.
+// TestHome: what the container has for /etc/passwd is not always a file, nor a small one.
 func TestHome(t *testing.T) {
+	link := func(target string) func(*testing.T, string) {
+		return func(t *testing.T, name string) { symlink(t, target, name) }
+	}
 	for _, test := range []struct {
 		name string
 		make func(t *testing.T, name string)
 		want string
+		err  string
 	}{
-		{"missing", func(_ *testing.T, name string) { os.Remove(name) }, "/"},
+		{"missing", func(_ *testing.T, name string) { os.Remove(name) }, "/", ""},
+		{"link", func(t *testing.T, name string) {
+			writeFile(t, name+".real", "r:x:0:0::/linked:\n")
+			symlink(t, "/etc/passwd.real", name)
+		}, "/linked", ""},
+		{"empty", func(t *testing.T, name string) { writeFile(t, name, "") }, "/", ""},
 		{"fifo", func(t *testing.T, name string) {
 			os.Remove(name)
 			if err := unix.Mkfifo(name, 0o644); err != nil {
 				t.Fatal(err)
 			}
-		}, "/"},
-		{"link", func(t *testing.T, name string) {
-			writeFile(t, name+".real", "r:x:0:0::/linked:\n")
-			symlink(t, "/etc/passwd.real", name)
-		}, "/linked"},
+		}, "", "not a regular file"},
+		{"directory", func(t *testing.T, name string) {
+			if err := errors.Join(os.Remove(name), os.Mkdir(name, 0o755)); err != nil {
+				t.Fatal(err)
+			}
+		}, "", "not a regular file"},
 		{"endless", func(t *testing.T, name string) {
-			f, err := os.Create(name)
-			if err != nil {
+			if err := os.Truncate(name, 1<<40); err != nil {
 				t.Fatal(err)
 			}
-			defer f.Close()
-			if err := f.Truncate(1 << 40); err != nil {
-				t.Fatal(err)
-			}
-		}, "/"},
+		}, "", "file too large"},
+		{"device", link("/dev/zero"), "", "not a regular file"},
+		{"kernel log", link("/proc/kmsg"), "", "a file of the kernel's"},
+		{"memory", link("/proc/self/mem"), "", "a file of the kernel's"},
+		{"kernel object", link("/sys/kernel/notes"), "", "a file of the kernel's"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			inChild(t, func(t *testing.T, dir string) {
@@ -74,7 +84,14 @@ func TestHome(t *testing.T) {
 				test.make(t, c.Rootfs.Path+"/etc/passwd")
 				b := start(t, c)
 				build(t, b)
-				if home, err := b.Home(0); err != nil || home != test.want {
+				home, err := b.Home(0)
+				if test.err != "" {
+					if err == nil || !strings.Contains(err.Error(), "/etc/passwd: ") || !strings.Contains(err.Error(), test.err) {
+						t.Errorf("%q, %v, want an error with %q", home, err, test.err)
+					}
+					return
+				}
+				if err != nil || home != test.want {
 					t.Errorf("%q, %v, want %q", home, err, test.want)
 				}
 			})

@@ -52,6 +52,10 @@ type Options struct {
 	Trees []*os.File
 	// Cgroups are the hierarchies for mounts of type cgroup.
 	Cgroups []CgroupHierarchy
+	// CopyUp copies what is in the directory from to the directory to, which nobody else
+	// sees, with its owner when that is asked for. The memory for it is the container's.
+	// It is called on the builder's thread.
+	CopyUp func(from, to *os.File, owner bool) error
 	// Warn reports what is not an error.
 	Warn func(format string, args ...any)
 }

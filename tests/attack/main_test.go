@@ -38,7 +38,7 @@ const helperEnv = "BERTH_ATTACK_HELPER"
 // helpers are the programs of attackers, by what helperEnv has to say. Each prints what it
 // gets, a line each.
 func helpers() map[string]func(args []string) error {
-	return map[string]func(args []string) error{"hunt": hunt}
+	return map[string]func(args []string) error{"hunt": hunt, "swap": swap}
 }
 
 func TestMain(m *testing.M) {

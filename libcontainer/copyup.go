@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/berth-run/berth/libcontainer/cgroups"
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/nsenter"
+	"golang.org/x/sys/unix"
+)
+
+// copier fills new file systems of a container (the option tmpcopyup) with what they
+// hide. The files are the image's or a volume's, as many and as large as somebody likes, and
+// a tmpfs keeps them in memory. So it is a process in the container's cgroup that makes
+// them (nsenter.Copy). To move a thread of this process there would not do: the kernel
+// charges memory to the cgroup of the address space's owner, which is the whole process;
+// on cgroup v2 a thread cannot be moved at all; and what is in that cgroup can be frozen,
+// and killed for want of memory.
+type copier struct {
+	// cgroupPaths and subgroup are where the container is; moved is asked for where its
+	// first process is now when there is no room any more; nil for a new container.
+	cgroupPaths map[string]string
+	subgroup    string
+	moved       func() (paths map[string]string, found bool)
+	// ready is closed when the limits are set; nil when they have been for long.
+	ready <-chan struct{}
+	// joins lead to the container's user namespace, and owner is its root there.
+	joins    []nsenter.Join
+	uid, gid uint32
+}
+
+// copier is for a container that is being created.
+func (cr *creation) copier() *copier {
+	c := &copier{cgroupPaths: cr.saved.CgroupPaths, subgroup: cr.cfg.Cgroup.Subgroup, ready: cr.limited}
+	c.joins = cr.initJoins(configs.NewUser)
+	c.uid, c.gid = owner(cr.cfg)
+	return c
+}
+
+// copier is for a container that is there; target is a pidfd of its first process.
+func (c *Container) copier(cfg *configs.Config, target *os.File) *copier {
+	out := &copier{cgroupPaths: c.saved.CgroupPaths, subgroup: c.saved.CgroupSubgroup, moved: c.presentCgroups}
+	if cfg.Namespaces.Contains(configs.NewUser) {
+		out.joins = []nsenter.Join{{Type: unix.CLONE_NEWUSER, FD: target}}
+	}
+	out.uid, out.gid = owner(cfg)
+	return out
+}
+
+// copyUp copies the directory from to the directory to, on another thread than the
+// caller's: that of a builder stands in the container's namespaces, which the process is
+// not to be born in.
+func (c *copier) copyUp(from, to *os.File, owner bool) error {
+	done := make(chan error)
+	go func() { done <- c.run(from, to, owner) }()
+	return <-done
+}
+
+func (c *copier) run(from, to *os.File, owner bool) error {
+	if c.ready != nil {
+		<-c.ready
+	}
+	before := used(to)
+	err := c.runIn(c.cgroupPaths, c.subgroup, from, to, owner)
+	if c.moved != nil && isCgroupClosed(err) {
+		if now, found := c.moved(); found {
+			err = c.runIn(now, "", from, to, owner)
+		}
+	}
+	if errors.Is(err, nsenter.ErrCopyKilled) || errors.Is(err, nsenter.ErrInitGone) || errors.Is(err, unix.ENOMEM) {
+		return fmt.Errorf("%w after %d bytes (which count as the container's: is linux.resources.memory.limit too low?)",
+			err, used(to)-before)
+	}
+	return err
+}
+
+// runIn copies in the cgroup at paths.
+func (c *copier) runIn(paths map[string]string, subgroup string, from, to *os.File, owner bool) error {
+	place, err := c.place(paths, subgroup)
+	if err != nil {
+		return err
+	}
+	defer place.Close()
+	job := &nsenter.Copy{
+		From: from, To: to, Owner: owner,
+		CgroupDir: place.Dir, CgroupTasks: place.Tasks,
+		Joins: c.joins, OwnerUID: c.uid, OwnerGID: c.gid,
+		Started: preferVictim,
+	}
+	return job.Run()
+}
+
+// preferVictim has the kernel kill the process before any other of the cgroup: it is what
+// asks for the memory. For who is not allowed to say so the kernel chooses.
+func preferVictim(pid int) error {
+	const most = "1000"
+	if err := writeOOMScore(strconv.Itoa(pid), most); err != nil && !errors.Is(err, os.ErrPermission) {
+		return err
+	}
+	return nil
+}
+
+// used is how much there is in a file system, 0 when that cannot be told.
+func used(dir *os.File) int64 {
+	var fs unix.Statfs_t
+	if err := unix.Fstatfs(int(dir.Fd()), &fs); err != nil {
+		return 0
+	}
+	return int64(fs.Blocks-fs.Bfree) * fs.Bsize
+}
+
+// place opens the cgroup whose memory it is. On v1 that is one of the hierarchies, and the
+// others are left alone: there may be a freezer that stands still among them.
+func (c *copier) place(paths map[string]string, subgroup string) (*cgroups.Placement, error) {
+	if dir, ok := paths["memory"]; ok {
+		tasks, err := openFile(filepath.Join(dir, "tasks"), unix.O_WRONLY)
+		if err != nil {
+			return nil, fmt.Errorf("place in cgroup: %w", err)
+		}
+		return &cgroups.Placement{Tasks: []*os.File{tasks}}, nil
+	}
+	if _, ok := paths[""]; !ok || len(paths) > 1 {
+		return &cgroups.Placement{}, nil // the container's memory is nobody's in particular
+	}
+	m, err := cgroups.Load(paths, &configs.Cgroup{Subgroup: subgroup})
+	if err != nil {
+		return nil, err
+	}
+	if c.moved != nil {
+		if frozen, err := m.Frozen(); err == nil && frozen {
+			return nil, errors.New("the container is paused, and so would be what copies on its account")
+		}
+	}
+	return m.Placement()
+}

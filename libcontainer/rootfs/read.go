@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rootfs
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/berth-run/berth/libcontainer/internal/inroot"
+	"github.com/berth-run/berth/libcontainer/internal/procfs"
+	"golang.org/x/sys/unix"
+)
+
+// kernelFilesystems are those whose files are the kernel's, not somebody's data: to open
+// one may do anything, to read one may wait for ever and take what it gives from whom it
+// is for (/proc/kmsg), and the size that they show says nothing.
+var kernelFilesystems = [...]int64{
+	unix.PROC_SUPER_MAGIC, unix.SYSFS_MAGIC, unix.DEBUGFS_MAGIC, unix.TRACEFS_MAGIC, unix.SECURITYFS_MAGIC,
+	unix.CGROUP_SUPER_MAGIC, unix.CGROUP2_SUPER_MAGIC, unix.BPF_FS_MAGIC, unix.PSTOREFS_MAGIC,
+	unix.EFIVARFS_MAGIC, unix.SELINUX_MAGIC, unix.SMACK_MAGIC, unix.NSFS_MAGIC, unix.PIPEFS_MAGIC,
+	unix.SOCKFS_MAGIC, unix.DEVPTS_SUPER_MAGIC, unix.BINFMTFS_MAGIC, unix.RDTGROUP_SUPER_MAGIC,
+	unix.USBDEVICE_SUPER_MAGIC, unix.XENFS_SUPER_MAGIC, unix.AAFS_MAGIC, unix.BINDERFS_SUPER_MAGIC,
+	unix.ANON_INODE_FS_MAGIC, unix.PID_FS_MAGIC, unix.DMA_BUF_MAGIC, configfsMagic,
+}
+
+// configfsMagic is CONFIGFS_MAGIC of the kernel's fs/configfs/mount.c.
+const configfsMagic = 0x62656570
+
+// checkData says why the file of fd is not one to be read: only regular files of file
+// systems that store something are.
+func checkData(fd int, st *unix.Stat_t) error {
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return errors.New("not a regular file")
+	}
+	var fs unix.Statfs_t
+	if err := unix.Fstatfs(fd, &fs); err != nil {
+		return os.NewSyscallError("fstatfs", err)
+	}
+	for _, magic := range kernelFilesystems {
+		if int64(fs.Type) == magic {
+			return fmt.Errorf("a file of the kernel's (file system type %#x)", magic)
+		}
+	}
+	return nil
+}
+
+// readData reads the file name of a container's root, which is whatever the image, a volume
+// or a process of the container makes of it, and no larger than most.
+//
+// What is opened is the very file that was looked at: by its name another one could be
+// there by then. The size that it showed is all that is read, for a process may be adding
+// to the file for ever.
+func readData(root *inroot.Root, proc *procfs.Handle, name string, most int64) ([]byte, error) {
+	fd, err := root.Open(name, unix.O_PATH, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(fd)
+	data, err := readOpened(proc, fd, most)
+	if err != nil {
+		return nil, &os.PathError{Op: "read", Path: name, Err: err}
+	}
+	return data, nil
+}
+
+// readOpened is readData of the file that fd (O_PATH) is.
+func readOpened(proc *procfs.Handle, fd int, most int64) ([]byte, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return nil, os.NewSyscallError("fstat", err)
+	}
+	if err := checkData(fd, &st); err != nil {
+		return nil, err
+	}
+	if st.Size > most {
+		return nil, fmt.Errorf("larger than %d bytes: %w", most, unix.EFBIG)
+	}
+	in, err := proc.Reopen(fd, unix.O_RDONLY|unix.O_NONBLOCK)
+	if err != nil {
+		return nil, err
+	}
+	data := make([]byte, st.Size)
+	got := 0
+	for got < len(data) {
+		n, err := unix.Read(in, data[got:])
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			return nil, errors.Join(err, unix.Close(in))
+		}
+		if n == 0 {
+			break // it has become shorter
+		}
+		got += n
+	}
+	return data[:got], unix.Close(in)
+}

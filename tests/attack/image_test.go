@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package attack
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// Files of an image that the runtime reads on the host's side are the image's to choose.
+
+// TestPasswdKernelLog: the file that HOME comes from is a link to the host's kernel log,
+// which ends for nobody, and from which what is read is gone.
+func TestPasswdKernelLog(t *testing.T) {
+	for name, command := range map[string][]string{"run": {"run", "--detach"}, "create": {"create"}} {
+		t.Run(name, func(t *testing.T) {
+			withstands(t, 1, func(s *stage) string {
+				b := s.box("a").sh("sleep 1000")
+				must(t, os.Remove(b.path("rootfs/etc/passwd")), os.Symlink("/proc/kmsg", b.path("rootfs/etc/passwd")))
+				return b.reads("/proc/kmsg", append(command, b.id)...)
+			})
+		})
+	}
+	t.Run("exec", func(t *testing.T) {
+		withstands(t, 1, func(s *stage) string {
+			b := s.box("a").sh("rm /etc/passwd; ln -s /proc/kmsg /etc/passwd; touch /ready; sleep 1000")
+			b.spec.Process.Env = append(b.spec.Process.Env, "HOME=/")
+			b.must("run", "--detach", b.id)
+			s.until(func() bool { _, err := os.Stat(b.path("rootfs/ready")); return err == nil })
+			b.spec.Process.Env = nil
+			return b.reads("/proc/kmsg", "exec", "--process", b.processFile(), b.id)
+		})
+	})
+}
+
+// processFile is a process document without HOME.
+func (b *box) processFile() string {
+	b.Helper()
+	const document = `{"args": ["/bin/true"], "cwd": "/", "user": {"uid": 0, "gid": 0}}`
+	if err := os.WriteFile(b.path("process.json"), []byte(document), 0o644); err != nil {
+		b.Fatal(err)
+	}
+	return b.path("process.json")
+}
+
+// reads runs a command of the runtime until it ends, or has the file open. It is ended then.
+func (b *box) reads(file string, args ...string) string {
+	b.Helper()
+	b.write()
+	cmd := exec.Command(b.runtime, append([]string{"--root", b.state}, args...)...)
+	cmd.Dir = b.dir
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	won := ""
+	b.until(func() bool {
+		select {
+		case <-ended:
+			return true
+		default:
+		}
+		links, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", cmd.Process.Pid))
+		for _, l := range links {
+			if target, err := os.Readlink(l); err == nil && strings.HasSuffix(target, filepath.Base(file)) {
+				won = "the runtime has " + file + " open"
+			}
+		}
+		return won != ""
+	})
+	if won != "" {
+		_ = cmd.Process.Signal(unix.SIGKILL)
+		<-ended
+	}
+	return won
+}

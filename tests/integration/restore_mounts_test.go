@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// TestRestoreOddDestinations: mount points with what has a meaning in names of criu's. (One
+// that mountinfo escapes, but for a blank, criu itself does not understand.)
+func TestRestoreOddDestinations(t *testing.T) {
+	k := newCounter(t)
+	odd := []string{"/a]b", "/a:b", "/a b", "/a] b", "/mnt[x]", "/pipe:[1]", "/a]b/c"}
+	for i, dest := range odd {
+		dir := k.path(fmt.Sprint("source", i))
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "who"), []byte(dest), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		// Mount points are made in the order of the config.
+		if err := os.MkdirAll(filepath.Join(dir, "c"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		k.mount(dest, "bind", dir, "bind", "ro")
+	}
+	k.mount("/own] x", "tmpfs", "tmpfs", "size=64k")
+	k.up()
+	k.checkpoint()
+	k.restore()
+	k.ask()
+	for _, dest := range odd {
+		want(t, dest, k.execOut(k.id, "cat", dest+"/who"), dest)
+	}
+}
+
+// TestCheckpointBadDestination: there is one that criu would take for two.
+func TestCheckpointBadDestination(t *testing.T) {
+	k := newCounter(t)
+	dir := k.path("data")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	k.mount("/x]:/etc", "bind", dir, "bind")
+	k.up()
+	k.tryCheckpoint().fails(`"]:" in the path of a mount of the host's`, "")
+	k.status(specs.StateRunning)
+	k.ask()
+}
+
+// TestRestoreLinkBelowVolume: who writes a volume puts a link in the place of what a
+// read-only path below it is. It is not followed, and nothing is left of the attempt.
+func TestRestoreLinkBelowVolume(t *testing.T) {
+	k := newCounter(t)
+	dir := k.path("data")
+	for _, d := range []string{dir, filepath.Join(dir, "sub")} {
+		if err := os.Mkdir(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	k.mount("/data", "bind", dir, "bind")
+	k.spec.Linux.ReadonlyPaths = append(k.spec.Linux.ReadonlyPaths, "/data/sub")
+	k.up()
+	k.checkpoint()
+	sub, away := filepath.Join(dir, "sub"), filepath.Join(dir, "away")
+	if err := os.Rename(sub, away); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("/", sub); err != nil {
+		t.Fatal(err)
+	}
+	k.tryRestore().fails("data/sub: too many levels of symbolic links", "")
+	k.command("state", k.id).fails("does not exist", "")
+	k.nothingLeft()
+	if err := os.Remove(sub); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(away, sub); err != nil {
+		t.Fatal(err)
+	}
+	k.restore()
+	k.ask()
+}
+
+// TestRestoreStricterMount: the checkpoint has a mount writable that the config wants
+// read-only by now. The processes are ended before they run.
+func TestRestoreStricterMount(t *testing.T) {
+	k := newCounter(t)
+	dir := k.path("data")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	k.mount("/data", "bind", dir, "bind")
+	k.up()
+	k.checkpoint()
+	m := &k.spec.Mounts[len(k.spec.Mounts)-1]
+	m.Options = append(m.Options, "ro")
+	text := "the restored mount on /data is not ro"
+	if suite.users.name == "userns" {
+		text = "criu failed" // the root of a user namespace cannot make it writable
+	}
+	k.tryRestore().fails(text, "")
+	k.command("state", k.id).fails("does not exist", "")
+	k.nothingLeft()
+	m.Options = slices.DeleteFunc(m.Options, func(o string) bool { return o == "ro" })
+	k.restore()
+	k.ask()
+}
