@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package prologue
+package filter
 
 import (
 	"math"
 
-	"github.com/berth-run/berth/seccomp/internal/wire"
+	"github.com/berth-run/berth/seccomp/internal/syscalls"
 	"golang.org/x/sys/unix"
 )
 
@@ -20,8 +20,8 @@ const (
 	// x32Legacy is the first of the numbers 512-547, which the kernel set aside
 	// for x32 in 2012 and never adds to; what is new has a number below them,
 	// or from 548 on.
-	x32Legacy    = wire.X32Bit + 512
-	x32LegacyEnd = wire.X32Bit + 547
+	x32Legacy    = syscalls.X32Bit + 512
+	x32LegacyEnd = syscalls.X32Bit + 547
 	// armPrivate is where ARM's private calls start (__ARM_NR_BASE): old ones
 	// such as cacheflush, though their numbers are the highest of all.
 	armPrivate = 0x0f0000
@@ -38,7 +38,7 @@ type gap struct{ first, last uint32 }
 func (a *Arch) gaps() []gap {
 	switch a.Name {
 	case "SCMP_ARCH_X32":
-		low, okLow := a.highest(wire.X32Bit, x32Legacy-1)
+		low, okLow := a.highest(syscalls.X32Bit, x32Legacy-1)
 		high, okHigh := a.highest(x32Legacy, math.MaxUint32)
 		var g []gap
 		if okLow {
@@ -49,9 +49,8 @@ func (a *Arch) gaps() []gap {
 		}
 		return g
 	case "SCMP_ARCH_X86_64":
-		// From X32Bit on it is x32: a profile without that must end at
-		// libseccomp's check of the architecture.
-		return a.above(wire.X32Bit - 1)
+		// From X32Bit on it is x32: a profile without that must end there.
+		return a.above(syscalls.X32Bit - 1)
 	case "SCMP_ARCH_ARM":
 		return a.above(armPrivate - 1)
 	default:
@@ -82,17 +81,4 @@ func appendGap(g []gap, after, last uint32) []gap {
 		return g
 	}
 	return append(g, gap{after + 1, last})
-}
-
-// gaps adds ENOSYS for numbers, of which the accumulator holds one.
-func (p *program) gaps(list []gap) {
-	for _, g := range list {
-		if g.last == math.MaxUint32 {
-			p.add(unix.BPF_JMP|unix.BPF_JGE|unix.BPF_K, 0, 1, g.first)
-		} else {
-			p.add(unix.BPF_JMP|unix.BPF_JGE|unix.BPF_K, 0, 2, g.first)
-			p.add(unix.BPF_JMP|unix.BPF_JGT|unix.BPF_K, 1, 0, g.last)
-		}
-		p.ret(retENOSYS)
-	}
 }

@@ -1,39 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package prologue
+package filter
 
 import (
 	"encoding/binary"
 
-	"github.com/berth-run/berth/seccomp/internal/wire"
 	"golang.org/x/sys/unix"
 )
-
-// narrow says whether the architecture's arguments have 32 bits. Then only these
-// are compared, as with libseccomp: -1 is written as 64 ones in many a profile.
-func (a *Arch) narrow() bool {
-	switch a.Name {
-	case "SCMP_ARCH_X86", "SCMP_ARCH_X32", "SCMP_ARCH_ARM", "SCMP_ARCH_M68K",
-		"SCMP_ARCH_MIPS", "SCMP_ARCH_MIPSEL", "SCMP_ARCH_MIPS64N32", "SCMP_ARCH_MIPSEL64N32",
-		"SCMP_ARCH_PARISC", "SCMP_ARCH_PPC", "SCMP_ARCH_S390", "SCMP_ARCH_SH", "SCMP_ARCH_SHEB":
-		return true
-	}
-	return false
-}
-
-// call adds the rules of one system call, whose number the accumulator may hold.
-// It returns the place of a jump for when it does but no rule matches: the
-// accumulator is then no longer the number, so nothing else of the prologue may
-// run.
-func (p *program) call(c *Call, narrow bool) (noMatch int) {
-	var body program
-	for i := range c.Rules {
-		body.rule(&c.Rules[i], narrow)
-	}
-	body.jump()
-	p.when(c.Number, body.code)
-	return p.len() - 1
-}
 
 // rule adds one rule, which is left at its end when it does not match.
 func (p *program) rule(r *Rule, narrow bool) {
@@ -60,10 +33,10 @@ func wordOffset(arg uint8, high bool) uint32 {
 
 // check is the check of one argument: it falls through when it holds and else
 // jumps over what comes behind it, toEnd instructions.
-func check(a *wire.Arg, narrow bool, toEnd uint8) []byte {
+func check(a *Arg, narrow bool, toEnd uint8) []byte {
 	var p program
 	low, high := uint32(a.Value), uint32(a.Value>>32)
-	if a.Op == wire.MaskedEqual {
+	if a.Op == MaskedEqual {
 		p.masked(a, narrow, toEnd)
 		return p.code
 	}
@@ -75,17 +48,17 @@ func check(a *wire.Arg, narrow bool, toEnd uint8) []byte {
 	}
 	p.load(wordOffset(a.Index, false))
 	switch a.Op {
-	case wire.Equal:
+	case Equal:
 		p.add(unix.BPF_JMP|unix.BPF_JEQ|unix.BPF_K, 0, toEnd, low)
-	case wire.NotEqual:
+	case NotEqual:
 		p.add(unix.BPF_JMP|unix.BPF_JEQ|unix.BPF_K, toEnd, 0, low)
-	case wire.GreaterThan:
+	case GreaterThan:
 		p.add(unix.BPF_JMP|unix.BPF_JGT|unix.BPF_K, 0, toEnd, low)
-	case wire.GreaterOrEqual:
+	case GreaterOrEqual:
 		p.add(unix.BPF_JMP|unix.BPF_JGE|unix.BPF_K, 0, toEnd, low)
-	case wire.LessOrEqual:
+	case LessOrEqual:
 		p.add(unix.BPF_JMP|unix.BPF_JGT|unix.BPF_K, toEnd, 0, low)
-	case wire.LessThan:
+	case LessThan:
 		p.add(unix.BPF_JMP|unix.BPF_JGE|unix.BPF_K, toEnd, 0, low)
 	}
 	return p.code
@@ -93,25 +66,25 @@ func check(a *wire.Arg, narrow bool, toEnd uint8) []byte {
 
 // compareHigh compares the high half of an argument, and falls through to the
 // two instructions for the low one where that has to decide.
-func (p *program) compareHigh(op wire.Op, high uint32, toEnd uint8) {
+func (p *program) compareHigh(op Op, high uint32, toEnd uint8) {
 	const lowPart = 2
 	fail := lowPart + toEnd
 	switch op {
-	case wire.Equal:
+	case Equal:
 		p.add(unix.BPF_JMP|unix.BPF_JEQ|unix.BPF_K, 0, fail, high)
-	case wire.NotEqual:
+	case NotEqual:
 		p.add(unix.BPF_JMP|unix.BPF_JEQ|unix.BPF_K, 0, lowPart, high)
-	case wire.GreaterThan, wire.GreaterOrEqual:
+	case GreaterThan, GreaterOrEqual:
 		p.add(unix.BPF_JMP|unix.BPF_JGT|unix.BPF_K, 1+lowPart, 0, high)
 		p.add(unix.BPF_JMP|unix.BPF_JEQ|unix.BPF_K, 0, fail, high)
-	case wire.LessThan, wire.LessOrEqual:
+	case LessThan, LessOrEqual:
 		p.add(unix.BPF_JMP|unix.BPF_JGT|unix.BPF_K, 1+fail, 0, high)
 		p.add(unix.BPF_JMP|unix.BPF_JEQ|unix.BPF_K, 0, lowPart, high)
 	}
 }
 
 // masked checks that what the mask leaves of the argument is the value.
-func (p *program) masked(a *wire.Arg, narrow bool, toEnd uint8) {
+func (p *program) masked(a *Arg, narrow bool, toEnd uint8) {
 	if !narrow {
 		p.load(wordOffset(a.Index, true))
 		p.add(unix.BPF_ALU|unix.BPF_AND|unix.BPF_K, 0, 0, uint32(a.Value>>32))
