@@ -117,7 +117,7 @@ lint: $(EMBEDDED) ## check style and common mistakes
 	$(GOLANGCI) run ./...
 	@set -e; for m in $(MODULES); do (set -x; cd $$m && $(GOLANGCI) run --config ../../.golangci.yml ./...); done
 	shellcheck $(SCRIPTS)
-	codespell --skip='.git,bin,.cache,_build,*.bin,go.sum,LICENSE' --ignore-words=.codespellignore
+	codespell --skip='.git,bin,.cache,_build,*.bin,go.sum,LICENSE,NOTICE' --ignore-words=.codespellignore
 ifneq ($(C_FILES),)
 	clang-format --dry-run --Werror $(C_FILES)
 endif
@@ -140,6 +140,7 @@ man: build ## write the manual pages and completions to bin/man and bin/completi
 .PHONY: install
 install: man ## install into DESTDIR and PREFIX (/usr/local)
 	install -D -m 755 $(BIN) $(DESTDIR)$(BINDIR)/berth
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/berth LICENSE NOTICE
 	install -d $(DESTDIR)$(MANDIR)/man8
 	install -m 644 bin/man/*.8 $(DESTDIR)$(MANDIR)/man8
 	install -D -m 644 bin/completion/berth $(DESTDIR)$(PREFIX)/share/bash-completion/completions/berth
