@@ -79,6 +79,12 @@ unit: $(EMBEDDED) $(if $(C_TEST),c-test) ## run the tests beside the code
 	$(GO) test $(RACE) ./...
 	@set -e; for m in $(MODULES); do (set -x; cd $$m && $(GO) test ./...); done
 
+# How long each target is fuzzed, in seconds.
+FUZZTIME ?= 10s
+.PHONY: fuzz
+fuzz: $(EMBEDDED) c-fuzz ## fuzz every parser, FUZZTIME (10s) each; ONLY="folder FuzzName" chooses
+	FUZZTIME=$(FUZZTIME) ONLY='$(ONLY)' tests/fuzz/run
+
 .PHONY: integration
 integration: build ## run real containers (root)
 	RUNTIME=$(abspath $(BIN)) ROOTS=busybox tests/integration/run
