@@ -102,6 +102,10 @@ vm: build ## run the batches of tests/vm in virtual machines (root); BATCHES="na
 	@.ci/deps vm
 	RUNTIME=$(abspath $(BIN)) tests/vm/run $(BATCHES)
 
+.PHONY: soak
+soak: build ## thousands of commands at random, some killed, and a look at what is left (root); N, SEED
+	RUNTIME=$(abspath $(BIN)) N=$(N) SEED=$(SEED) tests/soak/run
+
 .PHONY: bench
 bench: build ## compare the speed with crun and runc (root)
 	RUNTIME=$(abspath $(BIN)) tests/bench/run
