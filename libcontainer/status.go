@@ -221,6 +221,9 @@ func parseProcStat(data []byte) (procStat, error) {
 	for field := range bytes.FieldsSeq(data[end+1:]) {
 		switch i {
 		case stateField:
+			if len(field) != 1 || field[0] < 'A' || field[0] > 'z' {
+				return procStat{}, fmt.Errorf("state: %q", field)
+			}
 			p.state = field[0]
 		case parentField:
 			parent, err := strconv.Atoi(string(field))

@@ -21,7 +21,7 @@ func TestParseProcStat(t *testing.T) {
 			t.Errorf("%q: got %+v, %v, want %+v", in, got, err, want)
 		}
 	}
-	for _, in := range []string{"", "7 (sh", "7 sh) S" + tail + "1", "7 )(sh S" + tail + "1", "7 (sh) S 1 2", "7 (sh) S" + tail + "x", "7 (sh) S x" + tail + "1", "7 (sh) S 1 1 1 0 -1 x 1"} {
+	for _, in := range []string{"", "7 (sh", "7 sh) S" + tail + "1", "7 )(sh S" + tail + "1", "7 (sh) S 1 2", "7 (sh) S" + tail + "x", "7 (sh) S x" + tail + "1", "7 (sh) S 1 1 1 0 -1 x 1", "7 (sh) \x00" + tail + "1", "7 (sh) SS" + tail + "1"} {
 		if got, err := parseProcStat([]byte(in)); err == nil {
 			t.Errorf("%q: got %+v and no error", in, got)
 		}

@@ -45,7 +45,8 @@ func Open(root string) *Store { return &Store{root: root} }
 // maxIDLength is NAME_MAX: the id is the name of directories.
 const maxIDLength = unix.NAME_MAX
 
-// cacheName is the directory of a store that is no container.
+// cacheName is the directory of a store that is no container: berth 0.1.0-dev kept compiled
+// seccomp filters there, and crun does.
 const cacheName = ".cache"
 
 // checkID accepts what can be the name of one directory and nothing else: the id
@@ -73,9 +74,6 @@ func checkID(id string) error {
 
 // dir is the state directory of id.
 func (s *Store) dir(id string) string { return filepath.Join(s.root, id) }
-
-// cacheDir keeps what containers share.
-func (s *Store) cacheDir(kind string) string { return filepath.Join(s.root, cacheName, kind) }
 
 // Load finds the container. The error is ErrNotExist when there is none.
 func (s *Store) Load(id string) (*Container, error) {

@@ -47,6 +47,28 @@ C_TEST_SRC := nsenter/ctest/parse_test.c nsenter/init/message.c nsenter/init/tex
 c-test: $(C_TEST)
 	$(C_TEST) nsenter/testdata/*.plan
 
+# For FUZZTIME (such as 10s), with libFuzzer where clang has it, and else with the damage that the
+# test does at random, more of it.
+CLANG ?= clang
+C_FUZZ := bin/nsenter-fuzz
+C_FUZZ_SECONDS := $(FUZZTIME:s=)
+.PHONY: c-fuzz
+c-fuzz: $(C_TEST_SRC) $(INIT_HDR)
+	@mkdir -p bin .cache/nsenter-corpus
+	@if echo 'int LLVMFuzzerTestOneInput(const char *d, long n) { return !d && n; }' | \
+		$(CLANG) -x c -fsanitize=fuzzer,address,undefined -o $(C_FUZZ) - 2>/dev/null; then \
+		set -ex; \
+		$(CLANG) -std=c11 -D_GNU_SOURCE -DLIBFUZZER -g -O1 -fsanitize=fuzzer,address,undefined \
+			-fno-sanitize-recover=all -Wno-unused-function -Insenter/init -o $(C_FUZZ) $(C_TEST_SRC); \
+		$(C_FUZZ) -max_total_time=$(C_FUZZ_SECONDS) -max_len=65536 -print_final_stats=1 -artifact_prefix=bin/ \
+			.cache/nsenter-corpus nsenter/testdata; \
+	else \
+		set -ex; \
+		gcc -std=c11 -D_GNU_SOURCE -DROUNDS=$(C_FUZZ_SECONDS)00000 -g -O1 -fsanitize=address,undefined \
+			-fno-sanitize-recover=all $(INIT_WARN) -Werror -Insenter/init -o $(C_FUZZ) $(C_TEST_SRC); \
+		$(C_FUZZ) nsenter/testdata/*.plan; \
+	fi
+
 $(C_TEST): $(C_TEST_SRC) $(INIT_HDR) nsenter/build.mk
 	@mkdir -p $(@D)
 	gcc -std=c11 -D_GNU_SOURCE -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all \

@@ -3,9 +3,9 @@
 package seccomp
 
 import (
-	"fmt"
+	"slices"
 
-	"github.com/berth-run/berth/seccomp/internal/wire"
+	"github.com/berth-run/berth/seccomp/internal/syscalls"
 )
 
 // Actions are the actions that Compile takes, by the spec's names, sorted.
@@ -27,22 +27,38 @@ func Operators() []string {
 	return list
 }
 
-// Archs are the architectures that Compile takes, by the spec's names, sorted:
-// those of the spec that the libseccomp of this build knows. There are none in a
-// build without the compiler.
+// Archs are the architectures that Compile takes, by the spec's names, sorted: all of the
+// spec's. There are none in a build without tables of system calls.
 func Archs() []string {
-	c, err := openCompiler()
-	if err != nil {
+	if !Enabled() {
 		return nil
 	}
-	defer c.Close()
+	return slices.Clone(syscalls.ArchNames())
+}
+
+// Syscalls are the names of the system calls that a profile can name with effect on this
+// kind of machine, sorted.
+func Syscalls() []string {
 	var list []string
-	for _, a := range wire.Archs() {
-		if c.header.Library.NotBefore(a.Since) {
-			list = append(list, a.Name)
+	for i := range syscalls.All() {
+		if c := &syscalls.All()[i]; runs(c) {
+			list = append(list, c.Name)
 		}
 	}
 	return list
+}
+
+func runs(c *syscalls.Call) bool {
+	for i := range syscalls.Runnable() {
+		a := &syscalls.Runnable()[i]
+		if _, ok := c.Number(a); ok {
+			return true
+		}
+		if slices.ContainsFunc(a.Multiplexed(), func(m syscalls.Multiplexed) bool { return m.Name == c.Name }) {
+			return true
+		}
+	}
+	return false
 }
 
 // KnownFlags are the flags that Compile knows, by the spec's names, sorted.
@@ -63,16 +79,4 @@ func SupportedFlags() []string {
 		}
 	}
 	return list
-}
-
-// LibraryVersion is the version of the libseccomp in this build, "2.5.4"; "" in
-// a build without the compiler.
-func LibraryVersion() string {
-	c, err := openCompiler()
-	if err != nil {
-		return ""
-	}
-	defer c.Close()
-	v := c.header.Library
-	return fmt.Sprintf("%d.%d.%d", v.Major, v.Minor, v.Micro)
 }

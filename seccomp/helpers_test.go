@@ -20,13 +20,6 @@ func missing(t testing.TB, what string) {
 	t.Skipf("requires %s", what)
 }
 
-func requireCompiler(t testing.TB) {
-	t.Helper()
-	if !Enabled() {
-		missing(t, "the filter compiler (build.mk)")
-	}
-}
-
 func readProfile(t testing.TB, path string) *specs.LinuxSeccomp {
 	t.Helper()
 	b, err := os.ReadFile(path)

@@ -62,7 +62,6 @@ var loadCases = map[string]struct {
 }
 
 func TestLoad(t *testing.T) {
-	requireCompiler(t)
 	for name := range loadCases {
 		t.Run(name, func(t *testing.T) { runChild(t, name) })
 	}
@@ -70,13 +69,11 @@ func TestLoad(t *testing.T) {
 
 // TestLoadNotify answers for a system call from outside the filter.
 func TestLoadNotify(t *testing.T) {
-	requireCompiler(t)
 	runChild(t, "notify")
 }
 
 // TestLoadKill sees a process killed.
 func TestLoadKill(t *testing.T) {
-	requireCompiler(t)
 	out, err := childCommand("kill").CombinedOutput()
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) {
@@ -212,5 +209,5 @@ func compileText(profile string) (*Program, error) {
 	if err := json.Unmarshal([]byte(profile), p); err != nil {
 		return nil, err
 	}
-	return Compile(p, "")
+	return Compile(p)
 }

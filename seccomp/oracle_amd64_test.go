@@ -25,7 +25,7 @@ type abi struct {
 }
 
 // kernelABIs reads the system call numbers from the kernel's own headers, so that
-// libseccomp's tables are not checked against themselves.
+// berth's tables are not checked against themselves.
 func kernelABIs(t *testing.T) []abi {
 	t.Helper()
 	return []abi{
@@ -80,18 +80,19 @@ func readNumbers(t *testing.T, header string) map[string]uint32 {
 
 const x32 = 0x40000000
 
-// recentNumbers are what the headers of a distribution may be too old for, and
-// its libseccomp need not. All architectures have the same since Linux 5.1.
+// recentNumbers are what the headers of a distribution may be too old for. All
+// architectures have the same since Linux 5.1.
 var recentNumbers = map[string]uint32{
-	"cachestat": 451, "fchmodat2": 452, "map_shadow_stack": 453,
-	"futex_wake": 454, "futex_wait": 455, "futex_requeue": 456, "mseal": 462,
+	"cachestat": 451, "fchmodat2": 452, "map_shadow_stack": 453, "futex_wake": 454, "futex_wait": 455,
+	"futex_requeue": 456, "statmount": 457, "listmount": 458, "lsm_get_self_attr": 459, "lsm_set_self_attr": 460,
+	"lsm_list_modules": 461, "mseal": 462, "setxattrat": 463, "getxattrat": 464, "listxattrat": 465,
+	"removexattrat": 466, "open_tree_attr": 467, "file_getattr": 468, "file_setattr": 469, "listns": 470,
+	"rseq_slice_yield": 471,
 }
 
 // oracle is what a profile means, as plainly as it can be written down.
 type oracle struct {
 	profile *specs.LinuxSeccomp
-	// unknown are the names that this libseccomp is too old for.
-	unknown []string
 	abis    []abi
 }
 
@@ -111,8 +112,7 @@ func (o *oracle) action(d *bpftest.Data) uint32 {
 	a := o.abiOf(d)
 	if a == nil || a.spec != specs.ArchX86_64 && !slices.Contains(o.profile.Architectures, a.spec) {
 		if d.Arch == unix.AUDIT_ARCH_X86_64 && d.Number == ^uint32(0) {
-			// What a tracer leaves to skip a call: libseccomp does not take it
-			// for x32.
+			// What a tracer leaves to skip a call is not x32's.
 			return def
 		}
 		return unix.SECCOMP_RET_KILL_THREAD
@@ -136,7 +136,7 @@ func (o *oracle) action(d *bpftest.Data) uint32 {
 func (o *oracle) names(a *abi, s *specs.LinuxSyscall, nr uint32) bool {
 	return slices.ContainsFunc(s.Names, func(name string) bool {
 		n, ok := a.numbers[name]
-		return ok && n == nr && !slices.Contains(o.unknown, name)
+		return ok && n == nr
 	})
 }
 
@@ -146,7 +146,7 @@ func (o *oracle) newer(a *abi, nr uint32) bool {
 	none := true
 	for i := range o.profile.Syscalls {
 		for _, name := range o.profile.Syscalls[i].Names {
-			if n, ok := a.numbers[name]; ok && !slices.Contains(o.unknown, name) {
+			if n, ok := a.numbers[name]; ok {
 				none = false
 				highest = max(highest, n)
 				if n < x32+512 {

@@ -7,7 +7,8 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/berth-run/berth/seccomp/internal/wire"
+	"github.com/berth-run/berth/seccomp/internal/filter"
+	"github.com/berth-run/berth/seccomp/internal/syscalls"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
@@ -28,26 +29,49 @@ var actionNames = [...]struct {
 	{specs.ActTrap, unix.SECCOMP_RET_TRAP},
 }
 
-// opNames pairs the spec's operators with those of a request.
+// opNames pairs the spec's operators with those of a filter.
 var opNames = [...]struct {
 	name specs.LinuxSeccompOperator
-	op   wire.Op
+	op   filter.Op
 }{
-	{specs.OpEqualTo, wire.Equal},
-	{specs.OpGreaterEqual, wire.GreaterOrEqual},
-	{specs.OpGreaterThan, wire.GreaterThan},
-	{specs.OpLessEqual, wire.LessOrEqual},
-	{specs.OpLessThan, wire.LessThan},
-	{specs.OpMaskedEqual, wire.MaskedEqual},
-	{specs.OpNotEqual, wire.NotEqual},
+	{specs.OpEqualTo, filter.Equal},
+	{specs.OpGreaterEqual, filter.GreaterOrEqual},
+	{specs.OpGreaterThan, filter.GreaterThan},
+	{specs.OpLessEqual, filter.LessOrEqual},
+	{specs.OpLessThan, filter.LessThan},
+	{specs.OpMaskedEqual, filter.MaskedEqual},
+	{specs.OpNotEqual, filter.NotEqual},
 }
 
 // maxErrno is the highest error number the kernel returns (MAX_ERRNO); it cuts
 // higher ones down to it without a word.
 const maxErrno = 4095
 
+// request is a profile that has been checked, with every name of an action or operator
+// turned into a number.
+type request struct {
+	// def is the action of a system call without a rule, as the filter returns it:
+	// SECCOMP_RET_* with its data.
+	def uint32
+	// stub asks for ENOSYS for system calls newer than the profile.
+	stub bool
+	// archs are the spec's names of the architectures beside the native one.
+	archs []string
+	rules []rule
+}
+
+// rule is one rule; all its args must match. One entry of the profile may have become
+// several.
+type rule struct {
+	// action is like request.def. A rule that has the same action is none, but its names
+	// still say how new the profile is.
+	action uint32
+	names  []string
+	args   []filter.Arg
+}
+
 // newRequest checks a profile and makes the request for it.
-func newRequest(p *specs.LinuxSeccomp) (*wire.Request, error) {
+func newRequest(p *specs.LinuxSeccomp) (*request, error) {
 	def, err := parseAction(p.DefaultAction, p.DefaultErrnoRet, "defaultAction", "defaultErrnoRet")
 	if err != nil {
 		return nil, fmt.Errorf("linux.seccomp.%w", err)
@@ -59,11 +83,11 @@ func newRequest(p *specs.LinuxSeccomp) (*wire.Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	req := &wire.Request{Default: def, Stub: wantsStub(def), Archs: archs}
-	req.Rules = make([]wire.Rule, 0, len(p.Syscalls))
+	req := &request{def: def, stub: wantsStub(def), archs: archs}
+	req.rules = make([]rule, 0, len(p.Syscalls))
 	for i := range p.Syscalls {
 		s := &p.Syscalls[i]
-		if err := addRules(req, i, s); err != nil {
+		if err := addRules(req, s); err != nil {
 			return nil, fmt.Errorf("linux.seccomp.syscalls[%d].%w", i, err)
 		}
 		if s.Action == specs.ActNotify && p.ListenerPath == "" {
@@ -125,7 +149,7 @@ func parseArchs(list []specs.Arch) ([]string, error) {
 	}
 	names := make([]string, 0, len(list))
 	for i, a := range list {
-		if _, ok := wire.FindArch(string(a)); !ok {
+		if !syscalls.IsArch(string(a)) {
 			return nil, fmt.Errorf("linux.seccomp.architectures[%d]: unknown architecture %q", i, a)
 		}
 		names = append(names, string(a))
@@ -136,7 +160,7 @@ func parseArchs(list []specs.Arch) ([]string, error) {
 
 // addRules adds the rules of one entry of the profile, of which there are
 // several when an argument is checked twice.
-func addRules(req *wire.Request, index int, s *specs.LinuxSyscall) error {
+func addRules(req *request, s *specs.LinuxSyscall) error {
 	act, err := parseAction(s.Action, s.ErrnoRet, "action", "errnoRet")
 	if err != nil {
 		return err
@@ -151,26 +175,26 @@ func addRules(req *wire.Request, index int, s *specs.LinuxSyscall) error {
 		return err
 	}
 	if !twice {
-		req.Rules = append(req.Rules, wire.Rule{Index: uint32(index), Action: act, Names: s.Names, Args: args})
+		req.rules = append(req.rules, rule{action: act, names: s.Names, args: args})
 		return nil
 	}
 	// libseccomp cannot check an argument twice in one rule. Before it said so,
-	// runtimes made a rule of each check, and profiles have come to rely on it:
+	// other runtimes made a rule of each check, and profiles have come to rely on it:
 	// one check that holds is enough then.
 	for i := range args {
-		req.Rules = append(req.Rules, wire.Rule{Index: uint32(index), Action: act, Names: s.Names, Args: args[i : i+1]})
+		req.rules = append(req.rules, rule{action: act, names: s.Names, args: args[i : i+1]})
 	}
 	return nil
 }
 
 // parseArgs translates the checks of one entry; twice says that two of them are
 // of the same argument.
-func parseArgs(list []specs.LinuxSeccompArg) (args []wire.Arg, twice bool, err error) {
+func parseArgs(list []specs.LinuxSeccompArg) (args []filter.Arg, twice bool, err error) {
 	if len(list) == 0 {
 		return nil, false, nil
 	}
 	var seen [6]bool
-	args = make([]wire.Arg, 0, len(list))
+	args = make([]filter.Arg, 0, len(list))
 	for i := range list {
 		a := &list[i]
 		if a.Index >= uint(len(seen)) {
@@ -182,8 +206,8 @@ func parseArgs(list []specs.LinuxSeccompArg) (args []wire.Arg, twice bool, err e
 		}
 		twice = twice || seen[a.Index]
 		seen[a.Index] = true
-		arg := wire.Arg{Index: uint8(a.Index), Op: op, Value: a.Value}
-		if op == wire.MaskedEqual {
+		arg := filter.Arg{Index: uint8(a.Index), Op: op, Value: a.Value}
+		if op == filter.MaskedEqual {
 			// Bits outside the mask could never match; libseccomp ignores them.
 			arg.ValueTwo = a.ValueTwo & a.Value
 		}
@@ -192,7 +216,7 @@ func parseArgs(list []specs.LinuxSeccompArg) (args []wire.Arg, twice bool, err e
 	return args, twice, nil
 }
 
-func parseOp(name specs.LinuxSeccompOperator) (wire.Op, error) {
+func parseOp(name specs.LinuxSeccompOperator) (filter.Op, error) {
 	for _, n := range opNames {
 		if n.name == name {
 			return n.op, nil

@@ -8,8 +8,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/berth-run/berth/seccomp/internal/wire"
+	"github.com/berth-run/berth/seccomp/internal/bpftest"
+	"github.com/berth-run/berth/seccomp/internal/filter"
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 )
 
 func parseProfile(t testing.TB, text string) *specs.LinuxSeccomp {
@@ -24,50 +26,50 @@ func parseProfile(t testing.TB, text string) *specs.LinuxSeccomp {
 func TestNewRequest(t *testing.T) {
 	for _, c := range []struct {
 		name, profile string
-		want          wire.Request
+		want          request
 	}{
 		{
 			"defaults to EPERM", `{"defaultAction":"SCMP_ACT_ERRNO"}`,
-			wire.Request{Default: 0x50001, Stub: true},
+			request{def: 0x50001, stub: true},
 		},
 		{
 			"errno", `{"defaultAction":"SCMP_ACT_TRACE","defaultErrnoRet":65535,
 			"syscalls":[{"names":["a"],"action":"SCMP_ACT_ERRNO","errnoRet":0}]}`,
-			wire.Request{Default: 0x7ff0ffff, Rules: []wire.Rule{{Action: 0x50000, Names: []string{"a"}}}},
+			request{def: 0x7ff0ffff, rules: []rule{{action: 0x50000, names: []string{"a"}}}},
 		},
 		{
 			"ENOSYS already", `{"defaultAction":"SCMP_ACT_ERRNO","defaultErrnoRet":38}`,
-			wire.Request{Default: 0x50026},
+			request{def: 0x50026},
 		},
 		{
 			"notify as the default", `{"defaultAction":"SCMP_ACT_NOTIFY","listenerPath":"/a",
 			"syscalls":[{"names":["write"],"action":"SCMP_ACT_NOTIFY"}]}`,
-			wire.Request{Default: 0x7fc00000, Rules: []wire.Rule{{Action: 0x7fc00000, Names: []string{"write"}}}},
+			request{def: 0x7fc00000, rules: []rule{{action: 0x7fc00000, names: []string{"write"}}}},
 		},
 		{
 			"kill is kill thread", `{"defaultAction":"SCMP_ACT_KILL"}`,
-			wire.Request{Default: 0, Stub: true},
+			request{def: 0, stub: true},
 		},
 		{
 			"architectures in any order", `{"defaultAction":"SCMP_ACT_ALLOW",
 			"architectures":["SCMP_ARCH_X86","SCMP_ARCH_ARM","SCMP_ARCH_X86"]}`,
-			wire.Request{Default: 0x7fff0000, Archs: []string{"SCMP_ARCH_ARM", "SCMP_ARCH_X86"}},
+			request{def: 0x7fff0000, archs: []string{"SCMP_ARCH_ARM", "SCMP_ARCH_X86"}},
 		},
 		{
 			"all checks in one rule", `{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["a","b"],"action":"SCMP_ACT_LOG",
 			"args":[{"index":5,"value":1,"valueTwo":7,"op":"SCMP_CMP_LT"},{"index":0,"value":6,"valueTwo":3,"op":"SCMP_CMP_MASKED_EQ"}]}]}`,
-			wire.Request{Default: 0x7fff0000, Rules: []wire.Rule{{
-				Action: 0x7ffc0000, Names: []string{"a", "b"},
-				Args: []wire.Arg{{Index: 5, Op: wire.LessThan, Value: 1}, {Index: 0, Op: wire.MaskedEqual, Value: 6, ValueTwo: 2}},
+			request{def: 0x7fff0000, rules: []rule{{
+				action: 0x7ffc0000, names: []string{"a", "b"},
+				args: []filter.Arg{{Index: 5, Op: filter.LessThan, Value: 1}, {Index: 0, Op: filter.MaskedEqual, Value: 6, ValueTwo: 2}},
 			}}},
 		},
 		{
 			"an argument twice", `{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["x"],"action":"SCMP_ACT_LOG"},
 			{"names":["a"],"action":"SCMP_ACT_TRAP","args":[{"index":1,"value":1,"op":"SCMP_CMP_EQ"},{"index":1,"value":2,"op":"SCMP_CMP_NE"}]}]}`,
-			wire.Request{Default: 0x7fff0000, Rules: []wire.Rule{
-				{Index: 0, Action: 0x7ffc0000, Names: []string{"x"}},
-				{Index: 1, Action: 0x30000, Names: []string{"a"}, Args: []wire.Arg{{Index: 1, Op: wire.Equal, Value: 1}}},
-				{Index: 1, Action: 0x30000, Names: []string{"a"}, Args: []wire.Arg{{Index: 1, Op: wire.NotEqual, Value: 2}}},
+			request{def: 0x7fff0000, rules: []rule{
+				{action: 0x7ffc0000, names: []string{"x"}},
+				{action: 0x30000, names: []string{"a"}, args: []filter.Arg{{Index: 1, Op: filter.Equal, Value: 1}}},
+				{action: 0x30000, names: []string{"a"}, args: []filter.Arg{{Index: 1, Op: filter.NotEqual, Value: 2}}},
 			}},
 		},
 	} {
@@ -76,8 +78,8 @@ func TestNewRequest(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if len(got.Rules) == 0 {
-				got.Rules = nil
+			if len(got.rules) == 0 {
+				got.rules = nil
 			}
 			if !reflect.DeepEqual(*got, c.want) {
 				t.Errorf("got  %+v\nwant %+v", *got, c.want)
@@ -125,13 +127,15 @@ func TestNewRequestErrors(t *testing.T) {
 	}
 }
 
-// FuzzNewRequest feeds documents to the checks: an error names the field, and
-// what is no error survives the way to the compiler.
-func FuzzNewRequest(f *testing.F) {
+// FuzzCompile feeds documents to the checks and the compiler: an error names the field, and
+// what is none becomes a program that the kernel takes and that decides about every call.
+func FuzzCompile(f *testing.F) {
 	for _, seed := range []string{
 		`{}`, `{"defaultAction":"SCMP_ACT_ERRNO","defaultErrnoRet":38,"architectures":["SCMP_ARCH_X86_64"]}`,
-		`{"defaultAction":"SCMP_ACT_ALLOW","listenerPath":"/a","syscalls":[{"names":["a"],"action":"SCMP_ACT_NOTIFY","args":` +
+		`{"defaultAction":"SCMP_ACT_ALLOW","listenerPath":"/a","syscalls":[{"names":["read"],"action":"SCMP_ACT_NOTIFY","args":` +
 			`[{"index":0,"value":1,"op":"SCMP_CMP_MASKED_EQ"},{"index":0,"value":18446744073709551615,"op":"SCMP_CMP_LE"}]}]}`,
+		`{"defaultAction":"SCMP_ACT_ERRNO","architectures":["SCMP_ARCH_X86","SCMP_ARCH_X32"],"syscalls":[` +
+			`{"names":["socket","shmat","no_such_call"],"action":"SCMP_ACT_ALLOW"}]}`,
 	} {
 		f.Add([]byte(seed))
 	}
@@ -140,20 +144,26 @@ func FuzzNewRequest(f *testing.F) {
 		if json.Unmarshal(text, p) != nil {
 			return
 		}
-		req, err := newRequest(p)
+		program, err := Compile(p)
 		if err != nil {
-			if !strings.HasPrefix(err.Error(), "linux.seccomp.") {
+			if !strings.HasPrefix(err.Error(), "linux.seccomp") {
 				t.Errorf("error without a field: %v", err)
 			}
 			return
 		}
-		encoded := req.Encode()
-		back, err := wire.DecodeRequest(encoded)
+		if program == nil {
+			return
+		}
+		vm, err := bpftest.Parse(program.BPF)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if again := back.Encode(); string(again) != string(encoded) {
-			t.Errorf("%q became %q", encoded, again)
+		for _, nr := range []uint32{0, 1, 30, 102, 117, 434, 512, 0x40000000, 0x40000200, 0xffffffff} {
+			for _, arch := range []uint32{unix.AUDIT_ARCH_X86_64, unix.AUDIT_ARCH_I386, unix.AUDIT_ARCH_AARCH64} {
+				if _, err := vm.Run(&bpftest.Data{Number: nr, Arch: arch, Args: [6]uint64{1}}); err != nil {
+					t.Errorf("arch %#x number %#x: %v", arch, nr, err)
+				}
+			}
 		}
 	})
 }

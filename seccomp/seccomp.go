@@ -3,14 +3,14 @@
 // Package seccomp turns the seccomp profile of a config.json into the BPF
 // program that init loads (runtime-spec config-linux.md, Seccomp; seccomp(2)).
 //
-// The work is libseccomp's, which is C, and a Go program with cgo starts more
-// slowly than one without. So the part that calls libseccomp is a program of its
-// own (folder compiler), carried in berth as data, and run only for a profile
-// whose program is not in the cache.
+//	profile.go    checks, every name of the spec becomes a number
+//	compile.go    rules by system call and architecture
+//	syscalls      names and numbers
+//	filter        the instructions
 //
 // The package loads no filter and checks nothing about the process that will.
-// Its one invariant: a program depends on the profile and on the compiler alone,
-// never on the running kernel, so what was cached is what would be compiled.
+// Its one invariant: a program depends on the profile and on this version of berth alone,
+// neither on the running kernel nor on the machine that berth was built on.
 package seccomp
 
 import (
@@ -18,7 +18,8 @@ import (
 	"errors"
 	"slices"
 
-	"github.com/berth-run/berth/seccomp/internal/wire"
+	"github.com/berth-run/berth/seccomp/internal/filter"
+	"github.com/berth-run/berth/seccomp/internal/syscalls"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
@@ -29,13 +30,13 @@ type Program struct {
 	BPF []byte
 	// Flags are those of seccomp(2) with SECCOMP_SET_MODE_FILTER.
 	Flags uint32
-	// Unknown are the names in the profile that are no system call that
-	// libseccomp knows. They were ignored, as profiles are written for many
-	// versions of it: worth a debug message, not more.
+	// Unknown are the names in the profile that are no system call of any architecture
+	// that berth knows, each once. Profiles are written for many versions of Linux, so
+	// their rules are passed over.
 	Unknown []string
-	// CacheErr says why the cache was not used, or not filled; nil when
-	// nothing was wrong with it. The program is good either way.
-	CacheErr error
+	// Unenforced are those of Unknown in a rule that is stricter than the default
+	// action: what the profile forbids is let through, should the kernel have it.
+	Unenforced []string
 }
 
 // NewListener says whether loading the program returns a file descriptor of
@@ -54,19 +55,17 @@ func Notifies(profile *specs.LinuxSeccomp) bool {
 		slices.ContainsFunc(profile.Syscalls, func(s specs.LinuxSyscall) bool { return s.Action == specs.ActNotify }))
 }
 
-// errNoCompiler is what a build without the compiler says to every profile.
-var errNoCompiler = errors.New("seccomp: this build has no filter compiler")
+// errNoTable is what a build for a machine without tables says to every profile.
+var errNoTable = errors.New("seccomp: berth has no table of this machine's system calls")
 
 // Enabled says whether this binary can compile filters.
-func Enabled() bool {
-	_, err := openCompiler()
-	return err == nil
-}
+func Enabled() bool { return len(syscalls.Runnable()) > 0 }
 
-// Compile compiles a profile; cacheDir, if not "", keeps programs by the hash of
-// the profile, and is made when it is missing. A nil program means that the
-// profile filters nothing.
-func Compile(profile *specs.LinuxSeccomp, cacheDir string) (*Program, error) {
+// Compile compiles a profile. A nil program means that the profile filters nothing.
+//
+// It takes some 0.1 ms for a profile such as Docker's, so what it makes is not kept
+// anywhere: whoever could write there would decide what containers may do.
+func Compile(profile *specs.LinuxSeccomp) (*Program, error) {
 	if profile == nil || profile.DefaultAction == "" && len(profile.Syscalls) == 0 {
 		return nil, nil
 	}
@@ -78,44 +77,22 @@ func Compile(profile *specs.LinuxSeccomp, cacheDir string) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := openCompiler()
+	if !Enabled() {
+		return nil, errNoTable
+	}
+	p, err := req.compile()
 	if err != nil {
 		return nil, err
 	}
-	defer c.Close()
-	answer, cacheErr, err := c.cached(req.Encode(), cacheDir)
-	if err != nil {
-		return nil, err
-	}
-	return &Program{
-		BPF: answer.BPF, Flags: listenerFlags(flags, answer.BPF),
-		Unknown: answer.Unknown, CacheErr: cacheErr,
-	}, nil
-}
-
-// cached answers a request from the cache, or else from the compiler.
-func (c *compiler) cached(request []byte, dir string) (answer *wire.Answer, cacheErr, err error) {
-	if dir == "" {
-		answer, err = c.compile(request)
-		return answer, nil, err
-	}
-	key := c.entryKey(request)
-	answer, cacheErr = loadEntry(dir, key)
-	if answer != nil {
-		return answer, nil, nil
-	}
-	answer, err = c.compile(request)
-	if err == nil && cacheErr == nil {
-		cacheErr = storeEntry(dir, key, answer)
-	}
-	return answer, cacheErr, err
+	p.Flags = listenerFlags(flags, p.BPF)
+	return p, nil
 }
 
 // listenerFlags completes flags for a program: a listener when the program has
 // an instruction that notifies one, and what is only for listeners otherwise
 // removed, since the kernel refuses it alone.
 func listenerFlags(flags uint32, bpf []byte) uint32 {
-	for ; len(bpf) >= wire.InstructionSize; bpf = bpf[wire.InstructionSize:] {
+	for ; len(bpf) >= filter.InstructionSize; bpf = bpf[filter.InstructionSize:] {
 		code := binary.NativeEndian.Uint16(bpf)
 		k := binary.NativeEndian.Uint32(bpf[4:])
 		if code == unix.BPF_RET|unix.BPF_K && k&unix.SECCOMP_RET_ACTION_FULL == unix.SECCOMP_RET_USER_NOTIF {

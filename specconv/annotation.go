@@ -29,7 +29,7 @@ func KnownAnnotations() []string {
 	return []string{
 		configs.CriuConfigAnnotation, configs.UnitPropertyAnnotation, configs.LandlockAnnotation, annotationNetwork, annotationDelegate,
 		annotationHookStderr, annotationHookStdout,
-		annotationKeepGroups, annotationPIDFDReceiver, annotationSeccompReceiver, annotationSubgroup,
+		annotationKeepGroups, annotationPIDFDReceiver, annotationSeccompReceiver, annotationSeccompFailUnknown, annotationSubgroup,
 	}
 }
 

@@ -4,13 +4,19 @@ package specconv
 
 import "path"
 
-// annotationSeccompReceiver is crun's, from before the spec had listenerPath.
-const annotationSeccompReceiver = "run.oci.seccomp.receiver"
+// Both are crun's; the receiver is from before the spec had listenerPath.
+const (
+	annotationSeccompReceiver    = "run.oci.seccomp.receiver"
+	annotationSeccompFailUnknown = "run.oci.seccomp_fail_unknown_syscall"
+)
 
 // seccomp completes the profile. Its values are for package seccomp to check, which
 // knows them.
 func (c *conversion) seccomp() error {
 	c.plan.Seccomp = c.linux.Seccomp
+	// As crun has it: all but "0" switches it on.
+	value, ok := c.spec.Annotations[annotationSeccompFailUnknown]
+	c.plan.SeccompKnownOnly = ok && value != "0"
 	receiver, ok := c.spec.Annotations[annotationSeccompReceiver]
 	if !ok || c.plan.Seccomp == nil {
 		return nil

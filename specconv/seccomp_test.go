@@ -8,6 +8,20 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
+// TestSeccompFailUnknown: crun takes all values but "0" for yes.
+func TestSeccompFailUnknown(t *testing.T) {
+	for value, want := range map[string]bool{"1": true, "": true, "false": true, "0": false} {
+		s := example()
+		s.Annotations = map[string]string{"run.oci.seccomp_fail_unknown_syscall": value}
+		if plan, err := Convert(s, &newBundle(t).Options); err != nil || plan.SeccompKnownOnly != want {
+			t.Errorf("%q: %v, %v", value, plan, err)
+		}
+	}
+	if plan, err := Convert(example(), &newBundle(t).Options); err != nil || plan.SeccompKnownOnly {
+		t.Errorf("without the annotation: %v, %v", plan, err)
+	}
+}
+
 func TestSeccompReceiver(t *testing.T) {
 	const key = "run.oci.seccomp.receiver"
 	for _, c := range []struct {

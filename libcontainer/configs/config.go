@@ -53,6 +53,9 @@ type Config struct {
 	Hooks specs.Hooks
 	// Seccomp is the system call filter; nil for none.
 	Seccomp *specs.LinuxSeccomp
+	// SeccompKnownOnly refuses a profile with names that are no system call
+	// (run.oci.seccomp_fail_unknown_syscall).
+	SeccompKnownOnly bool
 	// Annotations are copied into the state and given to hooks.
 	Annotations map[string]string
 	// NetDevices are moved into the container's network namespace, in this order.

@@ -12,7 +12,10 @@
 
 #include "init.h"
 
+/* How often each plan is damaged. */
+#ifndef ROUNDS
 #define ROUNDS 150000
+#endif
 
 static int failures;
 static volatile size_t sink;
@@ -275,6 +278,21 @@ static void test_text(void)
 	check(t.length == WIRE_MAX_DETAIL && strlen(t.bytes) == t.length, "not cut", "text");
 }
 
+#ifdef LIBFUZZER
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct wire_bootstrap b;
+
+	parse(data, size);
+	/* Messages that are checked where they were received. */
+	memset(&b, 0, sizeof(b));
+	memcpy(&b, data, size < sizeof(b) ? size : sizeof(b));
+	sink += (size_t)check_bootstrap(&b, size, size % 32);
+	return 0;
+}
+#else
 int main(int argc, char **argv)
 {
 	if (argc < 2) {
@@ -290,3 +308,4 @@ int main(int argc, char **argv)
 		puts("ok");
 	return failures == 0 ? 0 : 1;
 }
+#endif

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -57,12 +58,20 @@ func TestSeccompSameAsRunc(t *testing.T) {
 			c := newContainer(t)
 			buildProbe(c)
 			c.spec.Linux.Seccomp = readSeccomp(t, "../../seccomp/testdata/default.json")
+			// A runc with libseccomp 2.5 does not know it, and so takes the profile for an older one.
+			withoutCall(c.spec.Linux.Seccomp, "mseal")
 			c.spec.Process.NoNewPrivileges = nnp
 			c.args("/probe")
 			ours := parseProbe(t, c.output())
 			theirs := parseProbe(t, underOther(c, runc))
 			compareProbes(t, ours, theirs)
 		})
+	}
+}
+
+func withoutCall(p *specs.LinuxSeccomp, name string) {
+	for i := range p.Syscalls {
+		p.Syscalls[i].Names = slices.DeleteFunc(p.Syscalls[i].Names, func(n string) bool { return n == name })
 	}
 }
 

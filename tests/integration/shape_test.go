@@ -28,6 +28,7 @@ var (
 		{"features", "mountOptions=acl", "no flag of the kernel's mounts is meant"},
 		{"features", "mountOptions=noacl", "no flag of the kernel's mounts is meant"},
 		{"features", "annotations.org.opencontainers.runc.", "of runc itself"},
+		{"features", "annotations.io.github.seccomp.libseccomp.version", "berth makes filters without it"},
 		{"spec", "process.capabilities.ambient", "runc 1.2 dropped it too: ambient capabilities would outlive setuid"},
 	}
 	moreThanRunc = []deviation{

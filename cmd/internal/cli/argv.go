@@ -39,7 +39,7 @@ func normalise(flags *pflag.FlagSet, argv []string, stopAtFirstArgument bool) []
 		switch {
 		case f != nil:
 			name = f.Name
-		case len(name) == 1:
+		case len(name) == 1 && name != "-": // "---" is no "--": pflag refuses it, as runc does
 			dashes = "-" // as it was written, most likely: a signal, or another program's option
 		}
 		if hasValue {

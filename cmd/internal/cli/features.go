@@ -4,6 +4,7 @@ package cli
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go/features"
 
@@ -73,8 +74,9 @@ func newFeatures(commit string) *features.Features {
 	if commit != "" {
 		f.Annotations["run.berth.commit"] = commit
 	}
-	if v := seccomp.LibraryVersion(); v != "" {
-		f.Annotations["io.github.seccomp.libseccomp.version"] = v
+	if calls := seccomp.Syscalls(); len(calls) > 0 {
+		// The document has no field for it.
+		f.Annotations["run.berth.seccomp.syscalls"] = strings.Join(calls, ",")
 	}
 	return f
 }

@@ -5,6 +5,7 @@ package cli
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/berth-run/berth/seccomp"
@@ -17,9 +18,9 @@ func TestFeatures(t *testing.T) {
 		if got, ok := a["run.berth.commit"]; ok != want || got != commit {
 			t.Errorf("commit %q: %q, %v", commit, got, ok)
 		}
-		lib, ok := a["io.github.seccomp.libseccomp.version"]
-		if v := seccomp.LibraryVersion(); lib != v || ok != (v != "") {
-			t.Errorf("libseccomp %q, %v; want %q", lib, ok, v)
+		calls, ok := a["run.berth.seccomp.syscalls"]
+		if got := slices.Contains(strings.Split(calls, ","), "statmount"); ok != seccomp.Enabled() || got != ok {
+			t.Errorf("system calls %q, %v", calls, ok)
 		}
 	}
 	var f struct {

@@ -8,8 +8,6 @@ import (
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
-
-	"github.com/berth-run/berth/seccomp"
 )
 
 // version is berth's version (semver.org).
@@ -24,8 +22,5 @@ func (a *app) printVersion() error {
 		fmt.Fprintf(&b, "commit: %s\n", a.commit)
 	}
 	fmt.Fprintf(&b, "spec: %s\ngo: %s\n", specs.Version, runtime.Version())
-	if v := seccomp.LibraryVersion(); v != "" {
-		fmt.Fprintf(&b, "libseccomp: %s\n", v)
-	}
 	return a.print(b.String())
 }

@@ -134,6 +134,10 @@ func parseAddress(text, runtime string) ([]socket, error) {
 			}
 			switch {
 			case key == "path" && value != "":
+				// A file may have a name that begins as an abstract socket's does here.
+				if value[0] == '@' {
+					value = "./" + value
+				}
 				list = append(list, socket{path: value, bus: true})
 			case key == "abstract" && value != "":
 				list = append(list, socket{path: "@" + value, bus: true})

@@ -65,6 +65,8 @@ func TestParseAddress(t *testing.T) {
 	tests := []struct{ text, want, err string }{
 		{text: "unix:path=/a", want: "/a"},
 		{text: "unix:path=/a%20b%2c,guid=00", want: "/a b,"},
+		{text: "unix:path=@", want: "./@"},
+		{text: "unix:path=@/run/bus;unix:path=%40a", want: "./@/run/bus ./@a"},
 		{text: "tcp:host=x,port=1;unix:abstract=y;unix:path=/z", want: "@y /z"},
 		{text: "unix:runtime=yes", want: "/run/x/bus"},
 		{text: "unix:tmpdir=/tmp", err: "no unix socket"},

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package filter
+
+import (
+	"encoding/binary"
+
+	"golang.org/x/sys/unix"
+)
+
+// rule adds one rule, which is left at its end when it does not match.
+func (p *program) rule(r *Rule, narrow bool) {
+	// Back to front, as the distance to the end is known then.
+	var rest program
+	rest.ret(r.Action)
+	for i := len(r.Args) - 1; i >= 0; i-- {
+		// At most 6 checks of 6 instructions: the distance has eight bits.
+		check := check(&r.Args[i], narrow, uint8(rest.len()))
+		rest.code = append(check, rest.code...)
+	}
+	p.code = append(p.code, rest.code...)
+}
+
+// wordOffset is where the low or the high half of an argument is.
+func wordOffset(arg uint8, high bool) uint32 {
+	bigEndian := binary.NativeEndian.Uint16([]byte{0, 1}) == 1
+	offset := offArgs + 8*uint32(arg)
+	if high != bigEndian {
+		offset += 4
+	}
+	return offset
+}
+
+// check is the check of one argument: it falls through when it holds and else
+// jumps over what comes behind it, toEnd instructions.
+func check(a *Arg, narrow bool, toEnd uint8) []byte {
+	var p program
+	low, high := uint32(a.Value), uint32(a.Value>>32)
+	if a.Op == MaskedEqual {
+		p.masked(a, narrow, toEnd)
+		return p.code
+	}
+	// The low half decides where the high halves are equal; both last
+	// instructions of a check are its comparison with that half.
+	if !narrow {
+		p.load(wordOffset(a.Index, true))
+		p.compareHigh(a.Op, high, toEnd)
+	}
+	p.load(wordOffset(a.Index, false))
+	switch a.Op {
+	case Equal:
+		p.add(unix.BPF_JMP|unix.BPF_JEQ|unix.BPF_K, 0, toEnd, low)
+	case NotEqual:
+		p.add(unix.BPF_JMP|unix.BPF_JEQ|unix.BPF_K, toEnd, 0, low)
+	case GreaterThan:
+		p.add(unix.BPF_JMP|unix.BPF_JGT|unix.BPF_K, 0, toEnd, low)
+	case GreaterOrEqual:
+		p.add(unix.BPF_JMP|unix.BPF_JGE|unix.BPF_K, 0, toEnd, low)
+	case LessOrEqual:
+		p.add(unix.BPF_JMP|unix.BPF_JGT|unix.BPF_K, toEnd, 0, low)
+	case LessThan:
+		p.add(unix.BPF_JMP|unix.BPF_JGE|unix.BPF_K, toEnd, 0, low)
+	}
+	return p.code
+}
+
+// compareHigh compares the high half of an argument, and falls through to the
+// two instructions for the low one where that has to decide.
+func (p *program) compareHigh(op Op, high uint32, toEnd uint8) {
+	const lowPart = 2
+	fail := lowPart + toEnd
+	switch op {
+	case Equal:
+		p.add(unix.BPF_JMP|unix.BPF_JEQ|unix.BPF_K, 0, fail, high)
+	case NotEqual:
+		p.add(unix.BPF_JMP|unix.BPF_JEQ|unix.BPF_K, 0, lowPart, high)
+	case GreaterThan, GreaterOrEqual:
+		p.add(unix.BPF_JMP|unix.BPF_JGT|unix.BPF_K, 1+lowPart, 0, high)
+		p.add(unix.BPF_JMP|unix.BPF_JEQ|unix.BPF_K, 0, fail, high)
+	case LessThan, LessOrEqual:
+		p.add(unix.BPF_JMP|unix.BPF_JGT|unix.BPF_K, 1+fail, 0, high)
+		p.add(unix.BPF_JMP|unix.BPF_JEQ|unix.BPF_K, 0, lowPart, high)
+	}
+}
+
+// masked checks that what the mask leaves of the argument is the value.
+func (p *program) masked(a *Arg, narrow bool, toEnd uint8) {
+	if !narrow {
+		p.load(wordOffset(a.Index, true))
+		p.add(unix.BPF_ALU|unix.BPF_AND|unix.BPF_K, 0, 0, uint32(a.Value>>32))
+		p.add(unix.BPF_JMP|unix.BPF_JEQ|unix.BPF_K, 0, 3+toEnd, uint32(a.ValueTwo>>32))
+	}
+	p.load(wordOffset(a.Index, false))
+	p.add(unix.BPF_ALU|unix.BPF_AND|unix.BPF_K, 0, 0, uint32(a.Value))
+	p.add(unix.BPF_JMP|unix.BPF_JEQ|unix.BPF_K, 0, toEnd, uint32(a.ValueTwo))
+}
