@@ -31,6 +31,11 @@ func (r *restoration) joinNamespaces() error {
 func (r *restoration) joinNamespace(j nsenter.Join) error {
 	opts := r.run.task.Opts
 	kind := configs.NamespaceType(j.Type)
+	if kind == configs.NewPID {
+		if err := refuseTracers(j.FD); err != nil {
+			return err
+		}
+	}
 	for _, ns := range externalNamespaces {
 		if ns.kind == kind {
 			key := ns.key

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -136,6 +137,38 @@ func TestRestoreJoinedNetwork(t *testing.T) {
 	k.ask()
 	if nsOf(t, k.pid, "net") != nsOf(t, second.pid, "net") {
 		t.Error("not in the namespace to be joined")
+	}
+}
+
+// TestRestoreSharedPID: into the pid namespace of a pod, unless somebody there could trace
+// criu, and had the host by it.
+func TestRestoreSharedPID(t *testing.T) {
+	for _, traces := range []bool{false, true} {
+		t.Run(map[bool]string{false: "ordinary", true: "CAP_SYS_PTRACE"}[traces], func(t *testing.T) {
+			k := newCounter(t)
+			first, pod := anotherContainer(t, k.container).running(), anotherContainer(t, k.container)
+			if traces {
+				caps := pod.spec.Process.Capabilities
+				caps.Bounding = append(slices.Clone(caps.Bounding), "CAP_SYS_PTRACE")
+			}
+			pod.running()
+			k.namespace(specs.PIDNamespace, fmt.Sprintf("/proc/%d/ns/pid", first.pid))
+			k.up()
+			k.checkpoint()
+			// Another one, as the pids are still taken in the first.
+			k.namespace(specs.PIDNamespace, fmt.Sprintf("/proc/%d/ns/pid", pod.pid))
+			k.write()
+			if traces {
+				only(t, suite.name == "berth", "runtimes that look for who could trace criu")
+				k.tryRestore().fails(fmt.Sprintf("linux.namespaces: process %d in it may trace others (CAP_SYS_PTRACE)", pod.pid), "")
+				return
+			}
+			k.restore()
+			k.ask()
+			if nsOf(t, k.pid, "pid") != nsOf(t, pod.pid, "pid") {
+				t.Error("not in the namespace to be joined")
+			}
+		})
 	}
 }
 
