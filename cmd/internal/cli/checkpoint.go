@@ -70,9 +70,7 @@ func (o *checkpointOptions) complete(a *app) (err error) {
 	if o.statusFD < 0 {
 		return nil
 	}
-	// What is closed on exec is berth's own.
-	flags, err := unix.FcntlInt(uintptr(o.statusFD), unix.F_GETFD, 0)
-	if err != nil || flags&unix.FD_CLOEXEC != 0 {
+	if _, err := unix.FcntlInt(uintptr(o.statusFD), unix.F_GETFD, 0); err != nil {
 		return fmt.Errorf("--status-fd: fd %d is not open", o.statusFD)
 	}
 	e.StatusFD = os.NewFile(uintptr(o.statusFD), "status-fd")
