@@ -167,6 +167,10 @@ func (b *builderProcess) end() {
 func RunBuilder() {
 	const connFD = 3
 	unix.CloseOnExec(connFD)
+	// It sees the end of its connection only when it looks. The kernel means the thread of the
+	// runtime that started it: none of those ends before the runtime does, but for such as
+	// join namespaces, which start no builder.
+	_ = unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0)
 	serveBuild(&msgConn{os.NewFile(connFD, "runtime")})
 }
 
