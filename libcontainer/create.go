@@ -40,7 +40,9 @@ type CreateOptions struct {
 	// ListenFDs says that the first of the preserved files are sockets of socket
 	// activation.
 	ListenFDs ListenFDs
-	Log       Logger
+	// Interrupts end the creation early; nil for none.
+	Interrupts *Interrupts
+	Log        Logger
 }
 
 // creation is a create in progress.
@@ -97,12 +99,24 @@ func (s *Store) Create(id string, cfg *configs.Config, o *CreateOptions) (*Conta
 		cr.configureInit,
 		cr.handOver,
 	}
-	for _, step := range steps {
-		if err := step(); err != nil {
-			return nil, cr.fail(err)
-		}
+	if err := cr.do(steps); err != nil {
+		return nil, err
 	}
 	return &Container{store: s, id: id, saved: cr.saved}, nil
+}
+
+// do does one step after the other, until one fails or the caller is told to end.
+func (cr *creation) do(steps []func() error) error {
+	for _, step := range steps {
+		err := cr.opts.Interrupts.Check()
+		if err == nil {
+			err = step()
+		}
+		if err != nil {
+			return cr.fail(err)
+		}
+	}
+	return nil
 }
 
 // release closes what the process itself no longer needs, in success and failure.

@@ -38,6 +38,8 @@ type ExecOptions struct {
 	Cgroups []string
 	// IgnorePaused takes a paused container; the process begins when it is resumed.
 	IgnorePaused bool
+	// Interrupts end the exec early; nil for none.
+	Interrupts *Interrupts
 }
 
 // Process is a process that Exec has added to a container. It is a child of the caller.
@@ -100,7 +102,11 @@ func (c *Container) Exec(p *configs.Process, o *ExecOptions) (*Process, error) {
 		x.configure,
 	}
 	for _, step := range steps {
-		if err := step(); err != nil {
+		err := o.Interrupts.Check()
+		if err == nil {
+			err = step()
+		}
+		if err != nil {
 			return nil, x.explain(x.undo.run(err))
 		}
 	}

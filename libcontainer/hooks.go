@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"runtime"
 	"strings"
 	"time"
 
@@ -55,15 +56,15 @@ func (cr *creation) runRuntimeHooks() error {
 		})
 	}
 	state := cr.hookState(specs.StateCreating)
-	if err := runHooks("prestart", h.Prestart, state, cr.hookOut); err != nil {
+	if err := runHooks("prestart", h.Prestart, state, cr.hookOut, cr.opts.Interrupts); err != nil {
 		return err
 	}
-	return runHooks("createRuntime", h.CreateRuntime, state, cr.hookOut)
+	return runHooks("createRuntime", h.CreateRuntime, state, cr.hookOut, cr.opts.Interrupts)
 }
 
 // runHooks runs hooks of one kind in the runtime's namespaces and stops at the first
 // that fails.
-func runHooks(kind string, hooks []specs.Hook, state *specs.State, out hookOutput) error {
+func runHooks(kind string, hooks []specs.Hook, state *specs.State, out hookOutput, in *Interrupts) error {
 	if len(hooks) == 0 {
 		return nil
 	}
@@ -72,7 +73,10 @@ func runHooks(kind string, hooks []specs.Hook, state *specs.State, out hookOutpu
 		return err
 	}
 	for i := range hooks {
-		if err := runHook(&hooks[i], stdin, out); err != nil {
+		ctx, stop := context.WithCancel(context.Background())
+		err := in.during(func() error { return runHook(ctx, &hooks[i], stdin, out) }, stop)
+		stop()
+		if err != nil {
 			return fmt.Errorf("hooks.%s[%d]: %w", kind, i, err)
 		}
 	}
@@ -90,16 +94,19 @@ func warnHooks(kind string, hooks []specs.Hook, state *specs.State, out hookOutp
 		return
 	}
 	for i := range hooks {
-		if err := runHook(&hooks[i], stdin, out); err != nil {
+		if err := runHook(context.Background(), &hooks[i], stdin, out); err != nil {
 			log.Warnf("hooks.%s[%d]: %v", kind, i, err)
 		}
 	}
 }
 
-// runHook runs one hook to its end or its timeout. It leads a process group of its
-// own, so that a timeout ends what it has started as well.
-func runHook(h *specs.Hook, stdin []byte, files hookOutput) error {
-	ctx := context.Background()
+// runHook runs one hook to its end, that of ctx or its timeout. It leads a process group of
+// its own, so that a timeout ends what it has started as well. And it ends with this process,
+// which is killed: nobody would be there for what it says.
+func runHook(ctx context.Context, h *specs.Hook, stdin []byte, files hookOutput) error {
+	// The kernel means the thread that forks, and Go ends threads as it likes.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	if h.Timeout != nil {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, time.Duration(*h.Timeout)*time.Second)
@@ -120,7 +127,7 @@ func runHook(h *specs.Hook, stdin []byte, files hookOutput) error {
 	if files.stderr != nil {
 		cmd.Stderr = files.stderr
 	}
-	cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true, Pdeathsig: unix.SIGKILL}
 	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGKILL) }
 	cmd.WaitDelay = hookOutputGrace
 	err := cmd.Run()

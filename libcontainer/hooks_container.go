@@ -55,7 +55,11 @@ func (cr *creation) runContainerHook(h *specs.Hook, stdin []byte) error {
 		return err
 	}
 	defer proc.Close()
-	timedOut, err := waitPidfd(proc.PIDFD, h.Timeout)
+	timedOut := false
+	err = cr.opts.Interrupts.during(func() (err error) {
+		timedOut, err = waitPidfd(proc.PIDFD, h.Timeout)
+		return err
+	}, func() { _ = unix.Kill(-proc.PID, unix.SIGKILL) })
 	if timedOut || err != nil {
 		// What it has started as well: it leads a session, and so a process group.
 		_ = unix.Kill(-proc.PID, unix.SIGKILL)

@@ -34,7 +34,7 @@ func TestHookOutputHalf(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer out.close()
-	err = runHooks("prestart", []specs.Hook{sh("echo one; echo two >&2; exit 1")}, &specs.State{}, out)
+	err = runHooks("prestart", []specs.Hook{sh("echo one; echo two >&2; exit 1")}, &specs.State{}, out, nil)
 	if err == nil || !strings.Contains(err.Error(), `"two"`) || strings.Contains(err.Error(), "one") {
 		t.Errorf("error %v", err)
 	}

@@ -22,7 +22,7 @@ func TestHookGetsStateAndEnv(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "out")
 	hook := sh(`cat > ` + out + `; printf " %s" "$A" >> ` + out)
 	state := &specs.State{Version: "1.3.0", ID: "x", Status: specs.StateCreating, Pid: 5, Bundle: "/b"}
-	if err := runHooks("createRuntime", []specs.Hook{hook}, state, hookOutput{}); err != nil {
+	if err := runHooks("createRuntime", []specs.Hook{hook}, state, hookOutput{}, nil); err != nil {
 		t.Fatal(err)
 	}
 	got, err := os.ReadFile(out)
@@ -51,7 +51,7 @@ func TestHookFailures(t *testing.T) {
 		{"much output", sh("yes | head -c 1000000; exit 1"), "exit status 1"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			err := runHooks("prestart", []specs.Hook{tc.hook}, &specs.State{}, hookOutput{})
+			err := runHooks("prestart", []specs.Hook{tc.hook}, &specs.State{}, hookOutput{}, nil)
 			if err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Fatalf("got %v, want %q in it", err, tc.want)
 			}
@@ -67,7 +67,7 @@ func TestHookThatLeavesADaemon(t *testing.T) {
 	dir := t.TempDir()
 	fifo := filepath.Join(dir, "stop")
 	script := "mkfifo " + fifo + "; (read x < " + fifo + ") &"
-	if err := runHooks("prestart", []specs.Hook{sh(script)}, &specs.State{}, hookOutput{}); err != nil {
+	if err := runHooks("prestart", []specs.Hook{sh(script)}, &specs.State{}, hookOutput{}, nil); err != nil {
 		t.Error(err)
 	}
 	if err := os.WriteFile(fifo, []byte("\n"), 0); err != nil { // let the daemon end

@@ -86,10 +86,8 @@ func (s *Store) Restore(id string, cfg *configs.Config, o *RestoreOptions) (*Con
 		r.takeTerminal,
 		r.handOver,
 	}
-	for _, step := range steps {
-		if err := step(); err != nil {
-			return nil, r.fail(err)
-		}
+	if err := r.do(steps); err != nil {
+		return nil, err
 	}
 	return &Container{store: s, id: id, saved: r.saved}, nil
 }
@@ -175,13 +173,35 @@ func (r *restoration) restoreProcesses() error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(r.run.run(), revert()); err != nil {
+	if err := errors.Join(r.runCriu(), revert()); err != nil {
 		return err
 	}
 	if err := r.hold.release(); err != nil { // if criu has not come to it
 		return err
 	}
 	return ignoreNoCgroup(r.cgroup.Freeze(false))
+}
+
+// runCriu lets criu restore. A signal ends criu: what it has restored by then, the undo ends.
+func (r *restoration) runCriu() error {
+	started := r.run.task.Started
+	running := make(chan *os.Process, 1)
+	r.run.task.Started = func(criu *os.Process) error {
+		running <- criu
+		return started(criu)
+	}
+	ended := make(chan struct{})
+	stop := func() {
+		select {
+		case criu := <-running:
+			_ = criu.Kill() // or it has ended by itself
+		case <-ended:
+		}
+	}
+	return r.opts.Interrupts.during(func() error {
+		defer close(ended)
+		return r.run.run()
+	}, stop)
 }
 
 // notified follows criu's work.

@@ -32,7 +32,7 @@ func (c *Container) Start(log Logger, n *Notifier) error {
 	}
 	out, err := openHookOutput(c.saved.HookStdout, c.saved.HookStderr)
 	if err == nil {
-		err = runHooks("poststart", c.saved.Poststart, state, out)
+		err = runHooks("poststart", c.saved.Poststart, state, out, nil)
 		out.close()
 	}
 	if err == nil {

@@ -68,12 +68,15 @@ type taken struct {
 	before action
 }
 
+// Supported says whether there are handlers for this architecture.
+func Supported() bool { return handlerPC != 0 }
+
 // Catch keeps the signals from now on, but for those that are ignored (nohup(1)):
 // catching them would undo that. A SIGPIPE is not kept if a write of this process has raised
 // it; and by [os.File] such a write to stdout or stderr still ends the process. On error
 // none is kept.
 func Catch(list ...unix.Signal) (*Caught, error) {
-	if handlerPC == 0 {
+	if !Supported() {
 		return nil, errors.New("signals: no handler for this architecture")
 	}
 	readEnd, err := openQueue()
@@ -83,6 +86,27 @@ func Catch(list ...unix.Signal) (*Caught, error) {
 	c := &Caught{readEnd: readEnd}
 	if err := c.Add(list...); err != nil {
 		return nil, errors.Join(err, c.Release())
+	}
+	return c, nil
+}
+
+// CatchOnce is Catch for the first of each signal alone: a second one, that of somebody who
+// is out of patience, does what it does by default. Signals that are kept already stay so.
+func CatchOnce(list ...unix.Signal) (*Caught, error) {
+	c, err := Catch() // for the pipe
+	if err != nil {
+		return nil, err
+	}
+	for _, sig := range list {
+		before, err := swap(sig, nil)
+		if err == nil && before.handler != sigIgnore && !isOurs(before.handler) {
+			if before, err = catchWith(sig, saResetHand); err == nil {
+				c.taken = append(c.taken, taken{sig, before})
+			}
+		}
+		if err != nil {
+			return nil, errors.Join(err, c.Release())
+		}
 	}
 	return c, nil
 }
@@ -135,6 +159,31 @@ func (c *Caught) Await(list ...unix.Signal) (sig unix.Signal, err error) {
 	return sig, errors.Join(err, put(others))
 }
 
+// Pending takes one of the signals that have come, without waiting; 0 for none. Others stay
+// for who asks next.
+func (c *Caught) Pending(list ...unix.Signal) (unix.Signal, error) {
+	ready := []unix.PollFd{{Fd: int32(c.readEnd), Events: unix.POLLIN}}
+	n, err := unix.Poll(ready, 0)
+	if errors.Is(err, unix.EINTR) || err == nil && n == 0 {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, os.NewSyscallError("poll signals", err)
+	}
+	var buf [256]byte
+	n, err = unix.Read(c.readEnd, buf[:])
+	if err != nil {
+		return 0, os.NewSyscallError("read signals", err)
+	}
+	came := buf[:n]
+	i := slices.IndexFunc(came, func(b byte) bool { return slices.Contains(list, unix.Signal(b)) })
+	if i < 0 {
+		return 0, put(came)
+	}
+	sig := unix.Signal(came[i])
+	return sig, put(slices.Delete(came, i, i+1))
+}
+
 // Wake makes one Next or Await return without a signal.
 func (c *Caught) Wake() error { return put([]byte{0}) }
 
@@ -170,10 +219,12 @@ type action struct {
 const (
 	sigIgnore = 1 // SIG_IGN
 
-	saSigInfo  = 0x00000004
-	saRestart  = 0x10000000
-	saOnStack  = 0x08000000
-	saRestorer = 0x04000000
+	saSigInfo = 0x00000004
+	saRestart = 0x10000000
+	// saResetHand gives the signal its default back when it has come once.
+	saResetHand = 0x80000000
+	saOnStack   = 0x08000000
+	saRestorer  = 0x04000000
 )
 
 // catch sets the action of a signal that is kept, and returns the one before.
@@ -182,7 +233,12 @@ func catch(sig unix.Signal) (before action, err error) {
 	case unix.SIGSEGV, unix.SIGBUS, unix.SIGFPE, unix.SIGILL, unix.SIGTRAP, unix.SIGSYS:
 		return catchFault(sig)
 	}
-	a := action{handler: handlerPC, flags: saSigInfo | saRestart | saOnStack, mask: ^uint64(0)}
+	return catchWith(sig, 0)
+}
+
+// catchWith sets the action of a signal that is none of Go's own, with further flags.
+func catchWith(sig unix.Signal, flags uint64) (before action, err error) {
+	a := action{handler: handlerPC, flags: flags | saSigInfo | saRestart | saOnStack, mask: ^uint64(0)}
 	if sig == unix.SIGPIPE {
 		a.handler = pipeHandlerPC
 	}

@@ -249,3 +249,49 @@ func TestManyAtOnce(t *testing.T) {
 		t.Errorf("%d signals of %d", got, many)
 	}
 }
+
+// TestPending takes what is asked for, without waiting, and leaves the rest in its order.
+func TestPending(t *testing.T) {
+	c := mustCatch(t, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2)
+	pending := func(want unix.Signal, list ...unix.Signal) {
+		t.Helper()
+		if got, err := c.Pending(list...); got != want || err != nil {
+			t.Errorf("pending: %d, %v, want %d", got, err, want)
+		}
+	}
+	pending(0, unix.SIGTERM)
+	for _, sig := range []unix.Signal{unix.SIGUSR1, unix.SIGTERM, unix.SIGUSR2} {
+		send(t, sig)
+	}
+	pending(0, unix.SIGHUP)
+	pending(unix.SIGTERM, unix.SIGHUP, unix.SIGTERM)
+	pending(0, unix.SIGHUP, unix.SIGTERM)
+	expect(t, c, unix.SIGUSR1)
+	expect(t, c, unix.SIGUSR2)
+	pending(0, unix.SIGUSR1, unix.SIGUSR2)
+}
+
+// TestCatchOnce: the second signal does what it does by default, here nothing, unless it was
+// kept before.
+func TestCatchOnce(t *testing.T) {
+	for _, before := range []bool{false, true} {
+		if before {
+			mustCatch(t, unix.SIGWINCH)
+		}
+		c, err := CatchOnce(unix.SIGWINCH)
+		if err != nil {
+			t.Fatal(err)
+		}
+		send(t, unix.SIGWINCH)
+		expect(t, c, unix.SIGWINCH)
+		send(t, unix.SIGWINCH)
+		if before {
+			expect(t, c, unix.SIGWINCH)
+		} else if sig, err := c.Pending(unix.SIGWINCH); sig != 0 || err != nil {
+			t.Errorf("the second signal: %d, %v", sig, err)
+		}
+		if err := c.Release(); err != nil {
+			t.Error(err)
+		}
+	}
+}

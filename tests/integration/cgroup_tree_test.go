@@ -3,12 +3,11 @@
 package integration
 
 import (
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"golang.org/x/sys/unix"
+	"github.com/berth-run/berth/tests/internal/cgrouptree"
 )
 
 // cgroupInside is where a container that mounts its cgroups finds the one by which the
@@ -30,49 +29,13 @@ func (c *container) writableCgroup() *container {
 		c.killLeftovers()
 		for _, dir := range cgroupsOf(c.id) {
 			if filepath.Base(dir) == c.id {
-				removeDeep(c.t, dir)
+				if err := cgrouptree.Remove(dir); err != nil {
+					c.t.Errorf("leak: cgroup %s: %v", dir, err)
+				}
 			}
 		}
 	})
 	return c
-}
-
-// removeDeep removes a cgroup and those below it, of any depth.
-func removeDeep(t *testing.T, top string) {
-	t.Helper()
-	for {
-		fd, err := unix.Open(top, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-		if err != nil {
-			return
-		}
-		dir := os.NewFile(uintptr(fd), top)
-		name := ""
-		for {
-			entries, _ := dir.ReadDir(-1)
-			below := ""
-			for _, e := range entries {
-				if e.IsDir() && unix.Unlinkat(int(dir.Fd()), e.Name(), unix.AT_REMOVEDIR) != nil {
-					below = e.Name()
-				}
-			}
-			if below == "" {
-				break
-			}
-			next, err := unix.Openat(int(dir.Fd()), below, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-			if err != nil {
-				break
-			}
-			dir.Close()
-			dir, name = os.NewFile(uintptr(next), below), below
-		}
-		dir.Close()
-		if name == "" {
-			if err := unix.Rmdir(top); err != nil {
-				t.Errorf("leak: cgroup %s: %v", top, err)
-			}
-			return
-		}
-	}
 }
 
 // nested is a container with a process in a cgroup that is nested deeper than any path

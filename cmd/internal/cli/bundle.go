@@ -143,6 +143,16 @@ func checkTerminal(terminal, detached bool, consoleSocket string) error {
 	return nil
 }
 
+// interruptible has a signal that is to end berth undo what do has made by then.
+func (p *preparation) interruptible(do func() error) error {
+	interrupts, err := libcontainer.KeepInterrupts()
+	if err != nil {
+		return err
+	}
+	p.create.Interrupts = interrupts
+	return errors.Join(do(), interrupts.Release())
+}
+
 // createContainer creates the container of a preparation.
 func (a *app) createContainer(id string, p *preparation) (*libcontainer.Container, error) {
 	if err := a.prepareRoot(); err != nil {

@@ -16,8 +16,10 @@ func (a *app) createCommand() *Command {
 			if err != nil {
 				return err
 			}
-			_, err = a.createContainer(args[0], p)
-			return err
+			return p.interruptible(func() error {
+				_, err := a.createContainer(args[0], p)
+				return err
+			})
 		},
 	}
 	o.declare(c.Flags())

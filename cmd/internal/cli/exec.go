@@ -133,13 +133,25 @@ func (a *app) exec(id string, command []string, o *execOptions, flags *pflag.Fla
 		IgnorePaused:  o.ignorePaused,
 	}
 	if o.detach {
-		p, err := c.Exec(process, options)
-		if err != nil {
-			return 0, err
-		}
-		return 0, p.Close()
+		return 0, execDetached(c, process, options)
 	}
 	return a.execForeground(c, process, options, caught)
+}
+
+// execDetached returns when the program runs. A signal that is to end berth before that has
+// it undo what it has done; but the start in a paused container is waited for until somebody
+// gives up.
+func execDetached(c *libcontainer.Container, process *configs.Process, o *libcontainer.ExecOptions) (err error) {
+	if !o.IgnorePaused {
+		if o.Interrupts, err = libcontainer.KeepInterrupts(); err != nil {
+			return err
+		}
+	}
+	p, err := c.Exec(process, o)
+	if err == nil {
+		err = p.Close()
+	}
+	return errors.Join(err, o.Interrupts.Release())
 }
 
 // execForeground stays with the program until it has exited. Caught may be nil: then

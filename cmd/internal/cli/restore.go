@@ -79,7 +79,13 @@ func (a *app) restore(id string, o *restoreOptions, t *terminal) (*libcontainer.
 	if t != nil && p.config.Process.Terminal {
 		options.Console = t.attach
 	}
-	return p.store.Restore(id, p.config, options)
+	var c *libcontainer.Container
+	err = p.interruptible(func() error {
+		options.Interrupts = p.create.Interrupts
+		c, err = p.store.Restore(id, p.config, options)
+		return err
+	})
+	return c, err
 }
 
 // restoreForeground stays with the container until its first process has exited.

@@ -35,7 +35,7 @@ exit status is that of the container's program, 128+n when signal n killed it.`,
 			if err != nil {
 				return err
 			}
-			if _, err = a.createAndStart(args[0], p); err == nil {
+			if _, err = a.createAndStart(args[0], p, false); err == nil {
 				a.awaitReady(p.notifier)
 			}
 			return errors.Join(err, p.notifier.Close())
@@ -49,16 +49,25 @@ exit status is that of the container's program, 128+n when signal n killed it.`,
 	return c
 }
 
-// createAndStart leaves nothing behind when it fails.
-func (a *app) createAndStart(id string, p *preparation) (*libcontainer.Container, error) {
-	c, err := a.createContainer(id, p)
-	if err != nil {
-		return nil, err
-	}
-	if err := c.Start(a.log, p.notifier); err != nil {
-		return nil, errors.Join(err, p.store.Delete(id, true, a.log))
-	}
-	return c, nil
+// createAndStart leaves nothing behind when it fails, or is interrupted. In the foreground
+// signals are the container's from its start on.
+func (a *app) createAndStart(id string, p *preparation, foreground bool) (c *libcontainer.Container, err error) {
+	err = p.interruptible(func() error {
+		if c, err = a.createContainer(id, p); err != nil {
+			return err
+		}
+		if err = p.create.Interrupts.Check(); err == nil {
+			err = c.Start(a.log, p.notifier)
+		}
+		if err == nil && !foreground {
+			err = p.create.Interrupts.Check()
+		}
+		if err != nil {
+			err = errors.Join(err, p.store.Delete(id, true, a.log))
+		}
+		return err
+	})
+	return c, err
 }
 
 // runForeground stays with the container until its program has exited.
@@ -81,7 +90,7 @@ func (a *app) runForeground(id string, o *runOptions) (int, error) {
 	if p.config.Process.Terminal {
 		p.create.Console = t.attach
 	}
-	c, err := a.createAndStart(id, p)
+	c, err := a.createAndStart(id, p, true)
 	if err != nil {
 		return exitFailure, err
 	}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package cgrouptree clears up after containers that nest their cgroups deeper than a
+// runtime can remove them, so that a test of that leaves nothing.
+package cgrouptree
+
+import (
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// Remove removes a cgroup without processes and those below it, at any depth. A missing one
+// is no error.
+func Remove(top string) error {
+	for {
+		removed, err := removeLowest(top)
+		if err != nil || !removed {
+			return err
+		}
+	}
+}
+
+// removeLowest goes down as far as it leads, and removes on the way what can be removed.
+// It says false when there was nothing below the top, which it has removed then.
+func removeLowest(top string) (bool, error) {
+	dir, err := os.Open(top)
+	if os.IsNotExist(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer func() { dir.Close() }()
+	for depth := 0; ; depth++ {
+		entries, err := dir.ReadDir(-1)
+		if err != nil {
+			return false, err
+		}
+		below := ""
+		for _, e := range entries {
+			if e.IsDir() && unix.Unlinkat(int(dir.Fd()), e.Name(), unix.AT_REMOVEDIR) != nil {
+				below = e.Name()
+			}
+		}
+		if below == "" {
+			if depth > 0 {
+				return true, nil
+			}
+			return false, os.Remove(top)
+		}
+		fd, err := unix.Openat(int(dir.Fd()), below, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return false, fmt.Errorf("open a cgroup below %s: %w", top, err)
+		}
+		dir.Close()
+		dir = os.NewFile(uintptr(fd), below)
+	}
+}
