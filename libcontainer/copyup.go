@@ -23,11 +23,11 @@ import (
 // on cgroup v2 a thread cannot be moved at all; and what is in that cgroup can be frozen,
 // and killed for want of memory.
 type copier struct {
-	// cgroupPaths and subgroup are where the container is; moved is asked for where its
-	// first process is now when there is no room any more; nil for a new container.
-	cgroupPaths map[string]string
-	subgroup    string
-	moved       func() (paths map[string]string, found bool)
+	// cgroups and subgroup are where the container is; moved is asked for where its first
+	// process is now when there is no room any more; nil for a new container.
+	cgroups  func() (paths map[string]string, err error)
+	subgroup string
+	moved    func() (paths map[string]string, found bool)
 	// ready is closed when the limits are set; nil when they have been for long.
 	ready <-chan struct{}
 	// joins lead to the container's user namespace, and owner is its root there.
@@ -37,7 +37,8 @@ type copier struct {
 
 // copier is for a container that is being created.
 func (cr *creation) copier() *copier {
-	c := &copier{cgroupPaths: cr.saved.CgroupPaths, subgroup: cr.cfg.Cgroup.Subgroup, ready: cr.limited}
+	c := &copier{subgroup: cr.cfg.Cgroup.Subgroup, ready: cr.limited}
+	c.cgroups = func() (map[string]string, error) { return cr.cgroup.Paths(), nil }
 	c.joins = cr.initJoins(configs.NewUser)
 	c.uid, c.gid = owner(cr.cfg)
 	return c
@@ -45,7 +46,7 @@ func (cr *creation) copier() *copier {
 
 // copier is for a container that is there; target is a pidfd of its first process.
 func (c *Container) copier(cfg *configs.Config, target *os.File) *copier {
-	out := &copier{cgroupPaths: c.saved.CgroupPaths, subgroup: c.saved.CgroupSubgroup, moved: c.presentCgroups}
+	out := &copier{cgroups: c.execCgroups, subgroup: c.saved.CgroupSubgroup, moved: c.presentCgroups}
 	if cfg.Namespaces.Contains(configs.NewUser) {
 		out.joins = []nsenter.Join{{Type: unix.CLONE_NEWUSER, FD: target}}
 	}
@@ -67,7 +68,11 @@ func (c *copier) run(from, to *os.File, owner bool) error {
 		<-c.ready
 	}
 	before := used(to)
-	err := c.runIn(c.cgroupPaths, c.subgroup, from, to, owner)
+	paths, err := c.cgroups()
+	if err != nil {
+		return err
+	}
+	err = c.runIn(paths, c.subgroup, from, to, owner)
 	if c.moved != nil && isCgroupClosed(err) {
 		if now, found := c.moved(); found {
 			err = c.runIn(now, "", from, to, owner)

@@ -55,8 +55,8 @@ func (r *restoration) findStage() (string, error) {
 		if abs, err := filepath.Abs(p); err == nil {
 			needed[i] = abs
 		}
-		if real, err := filepath.EvalSymlinks(needed[i]); err == nil {
-			needed[i] = real
+		if final, err := filepath.EvalSymlinks(needed[i]); err == nil {
+			needed[i] = final
 		}
 	}
 	for _, dir := range stages {

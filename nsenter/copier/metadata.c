@@ -9,9 +9,11 @@
 
 #include "copier.h"
 
-/* linux/limits.h */
+/* linux/limits.h, which the headers of some C libraries bring along. */
+#ifndef XATTR_LIST_MAX
 #define XATTR_LIST_MAX 65536
 #define XATTR_SIZE_MAX 65536
+#endif
 
 void copy_owner(int to, const struct stat *st)
 {

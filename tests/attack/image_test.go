@@ -58,8 +58,11 @@ func (b *box) reads(file string, args ...string) string {
 	if err := cmd.Start(); err != nil {
 		b.Fatal(err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	ended := make(chan struct{})
+	go func() {
+		_ = cmd.Wait() // how it ends does not matter
+		close(ended)
+	}()
 	won := ""
 	b.until(func() bool {
 		select {

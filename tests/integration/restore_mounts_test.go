@@ -43,6 +43,7 @@ func TestRestoreOddDestinations(t *testing.T) {
 
 // TestCheckpointBadDestination: there is one that criu would take for two.
 func TestCheckpointBadDestination(t *testing.T) {
+	onlyBerth(t)
 	k := newCounter(t)
 	dir := k.path("data")
 	if err := os.Mkdir(dir, 0o755); err != nil {
@@ -58,6 +59,7 @@ func TestCheckpointBadDestination(t *testing.T) {
 // TestRestoreLinkBelowVolume: who writes a volume puts a link in the place of what a
 // read-only path below it is. It is not followed, and nothing is left of the attempt.
 func TestRestoreLinkBelowVolume(t *testing.T) {
+	onlyBerth(t)
 	k := newCounter(t)
 	dir := k.path("data")
 	for _, d := range []string{dir, filepath.Join(dir, "sub")} {
@@ -92,6 +94,7 @@ func TestRestoreLinkBelowVolume(t *testing.T) {
 // TestRestoreStricterMount: the checkpoint has a mount writable that the config wants
 // read-only by now. The processes are ended before they run.
 func TestRestoreStricterMount(t *testing.T) {
+	onlyBerth(t)
 	k := newCounter(t)
 	dir := k.path("data")
 	if err := os.Mkdir(dir, 0o755); err != nil {
