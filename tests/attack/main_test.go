@@ -38,7 +38,9 @@ const helperEnv = "BERTH_ATTACK_HELPER"
 // helpers are the programs of attackers, by what helperEnv has to say. Each prints what it
 // gets, a line each.
 func helpers() map[string]func(args []string) error {
-	return map[string]func(args []string) error{"hunt": hunt, "swap": swap}
+	return map[string]func(args []string) error{
+		"hunt": hunt, "ids": tellIDs, "newer-calls": callNewer, "sockets": useSockets, "swap": swap,
+	}
 }
 
 func TestMain(m *testing.M) {
