@@ -46,6 +46,7 @@ func TestHelperBeforeHooks(t *testing.T) {
 	onListenerWays(t, func(t *testing.T, nnp bool, o *Options) {
 		a := newAgent(t, func(uint32) unix.Errno { return proceed })
 		p := notifying(shell(t, "true"), notifyAll(), a.listen)
+		p.NoNewPrivileges = nnp
 		p.Hooks = []Hook{{Path: "/bin/true"}, {Path: "/bin/sh", Args: []string{"sh", "-c", "exit 7"}}}
 		i := start(t, o)
 		if err := i.Configure(p); err != nil {

@@ -129,16 +129,6 @@ func onListenerWays(t *testing.T, f func(t *testing.T, nnp bool, o *Options)) {
 	}
 }
 
-// loadOnThread loads a filter on the calling thread, and so on its children.
-func loadOnThread(bpf []byte) error {
-	prog := unix.SockFprog{Len: uint16(len(bpf) / instruction), Filter: (*unix.SockFilter)(unsafe.Pointer(&bpf[0]))}
-	_, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, uintptr(unsafe.Pointer(&prog)))
-	if errno != 0 {
-		return errno
-	}
-	return nil
-}
-
 func TestListener(t *testing.T) {
 	onListenerWays(t, func(t *testing.T, nnp bool, o *Options) {
 		a := newAgent(t, func(uint32) unix.Errno { return unix.EXDEV })

@@ -253,8 +253,9 @@ static void test_bootstrap(void)
 
 static void test_plan_message(void)
 {
-	struct wire_plan_message m = {
-	    .magic = WIRE_MAGIC, .version = WIRE_VERSION, .files = WIRE_HAS_FIFO | WIRE_HAS_REPORTS};
+	struct wire_plan_message m = {.magic = WIRE_MAGIC,
+				      .version = WIRE_VERSION,
+				      .files = WIRE_HAS_FIFO | WIRE_HAS_REPORTS};
 
 	check(check_plan_message(&m, sizeof(m), 3) == 0, "a good one is refused", "plan message");
 	check(check_plan_message(&m, sizeof(m), 2) == EBADMSG, "missing file", "plan message");

@@ -57,8 +57,8 @@ static int write_record(struct wire_report *r, const char *detail)
 		memcpy(record + sizeof(*r), detail, size);
 	ssize_t written;
 	do
-		written = syscall(SYS_write, report_fd, record, sizeof(*r) + size, 0, 0,
-				  report_password);
+		written =
+		    syscall(SYS_write, report_fd, record, sizeof(*r) + size, 0, 0, report_password);
 	while (written < 0 && errno == EINTR);
 	return written == (ssize_t)(sizeof(*r) + size) || (written < 0 && errno == EPIPE);
 }

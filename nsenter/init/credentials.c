@@ -137,8 +137,8 @@ static void set_ambient(const struct wire_plan *w)
 		if (!has(ambient, c))
 			continue;
 		/* EINVAL: this kernel does not know it, and capset ignored it as well. */
-		if (syscall(SYS_prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, c, 0, 0,
-			    w->password) < 0 &&
+		if (syscall(SYS_prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, c, 0, 0, w->password) <
+			0 &&
 		    errno != EINVAL)
 			die(STEP_AMBIENT, errno, c, NULL);
 	}

@@ -13,7 +13,10 @@
  * and so it is with what only a process of the container's pid namespace finds (/proc/self). 1 if
  * it is done.
  */
-int try_cwd(const char *cwd) { return chdir(cwd) == 0; }
+int try_cwd(const char *cwd)
+{
+	return chdir(cwd) == 0;
+}
 
 /* The second attempt, as the user. */
 void enter_cwd(const char *cwd)

@@ -9,9 +9,9 @@
 #include <stdint.h>
 
 /* linux/mount.h */
-#define FSOPEN_CLOEXEC	      1
-#define FSCONFIG_CMD_CREATE    6
-#define FSMOUNT_CLOEXEC	      1
+#define FSOPEN_CLOEXEC		1
+#define FSCONFIG_CMD_CREATE	6
+#define FSMOUNT_CLOEXEC		1
 #define MOVE_MOUNT_F_EMPTY_PATH 4
 
 /* linux/sched.h */

@@ -24,7 +24,8 @@ struct held {
 	/* The cgroups that only the child enters, so that init does not take its place there. */
 	int child_tasks[WIRE_MAX_TASKS];
 	unsigned child_tasks_count;
-	/* The working directory has been entered; the program has been found, or is a descriptor. */
+	/* The working directory has been entered; the program has been found, or is a descriptor.
+	 */
 	int entered;
 	const char *path;
 };

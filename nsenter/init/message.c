@@ -48,8 +48,9 @@ int check_bootstrap(const struct wire_bootstrap *b, size_t size, unsigned files)
 		return EBADMSG;
 	if (b->flags & ~(uint32_t)WIRE_BOOTSTRAP_ALL)
 		return EBADMSG;
-	if (b->tasks > WIRE_MAX_TASKS || b->child_tasks > WIRE_MAX_TASKS || b->joins > WIRE_MAX_JOINS ||
-	    b->proc_contexts > WIRE_MAX_PROC_CONTEXTS || b->offsets_size > WIRE_MAX_OFFSETS)
+	if (b->tasks > WIRE_MAX_TASKS || b->child_tasks > WIRE_MAX_TASKS ||
+	    b->joins > WIRE_MAX_JOINS || b->proc_contexts > WIRE_MAX_PROC_CONTEXTS ||
+	    b->offsets_size > WIRE_MAX_OFFSETS)
 		return EBADMSG;
 	if (b->tasks + b->joins + b->child_tasks + (b->flags & WIRE_HELPER ? 1 : 0) != files)
 		return EBADMSG;

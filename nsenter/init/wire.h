@@ -81,7 +81,8 @@
 #define WIRE_OPENER	    32
 #define WIRE_BOOTSTRAP_ALL  63
 
-/* The first message to init, with the tasks files, then the files to join, the child_tasks, the channel. */
+/* The first message to init, with the tasks files, then the files to join, the child_tasks, the
+ * channel. */
 struct wire_bootstrap {
 	uint32_t magic, version;
 	uint32_t flags;		  /* WIRE_AWAIT_MAPS to WIRE_OPENER */

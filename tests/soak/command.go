@@ -141,7 +141,7 @@ func (s *soak) command(ctx context.Context, b *box, kill time.Duration, args ...
 		return result{status: -1, output: err.Error()}
 	}
 	defer out.Close()
-	defer os.Remove(out.Name())
+	defer func() { _ = os.Remove(out.Name()) }()
 	cmd := exec.CommandContext(ctx, s.runtime, append([]string{"--root", s.stateRoot()}, args...)...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = b.dir, out, out
 	if err := cmd.Start(); err != nil {

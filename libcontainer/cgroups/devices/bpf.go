@@ -165,7 +165,7 @@ type loadAttr struct {
 	code, license     uint64
 	logLevel, logSize uint32
 	log               uint64
-	kernel, flags     uint32
+	_, flags          uint32 // the kernel's version, which it has long since ignored
 	name              [16]byte
 }
 
