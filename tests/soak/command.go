@@ -60,8 +60,8 @@ func kinds() []kind {
 		{"ps", 4, plain("ps")},
 		{"state", 6, plain("state")},
 		{"list", 4, func(r *rand.Rand, _ *box) []string { return []string{"list", "--format", pick(r, "table", "json")} }},
-		{"delete", 4, plain("delete")},
-		{"delete --force", 4, plain("delete", "--force")},
+		{"delete", 8, plain("delete")},
+		{"delete --force", 14, plain("delete", "--force")},
 		{"events --stats", 4, plain("events", "--stats")},
 		{"mounts add", 6, func(_ *rand.Rand, b *box) []string { return []string{"mounts", "add", b.id, b.path("mounts.json")} }},
 		{"mounts remove", 4, func(_ *rand.Rand, b *box) []string { return []string{"mounts", "remove", b.id, b.path("mounts.json")} }},
@@ -141,7 +141,7 @@ func (s *soak) command(ctx context.Context, b *box, kill time.Duration, args ...
 		return result{status: -1, output: err.Error()}
 	}
 	defer out.Close()
-	defer os.Remove(out.Name())
+	defer func() { _ = os.Remove(out.Name()) }()
 	cmd := exec.CommandContext(ctx, s.runtime, append([]string{"--root", s.stateRoot()}, args...)...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = b.dir, out, out
 	if err := cmd.Start(); err != nil {
