@@ -82,8 +82,14 @@ func run(c *config) (err error) {
 	}
 	fmt.Printf("%d commands, %d at a time, on %d containers, seed %d\n", c.commands, c.workers, c.boxes, c.seed)
 	began := time.Now()
-	s.work()
+	finished := s.work()
+	select {
+	case <-finished:
+	case <-time.After(patience):
+		// What is left waits for a container that is paused, and nobody will resume it.
+	}
 	s.deleteAll()
+	<-finished
 	s.summary(time.Since(began))
 	after, err := take(s)
 	if err != nil {
@@ -115,8 +121,11 @@ type soak struct {
 // count is how the commands of one kind ended.
 type count struct{ well, failed, killed int }
 
-// work gives all commands.
-func (s *soak) work() {
+// patience is for the last commands.
+const patience = 10 * time.Second
+
+// work gives all commands; the channel is closed when they have ended.
+func (s *soak) work() <-chan struct{} {
 	s.counts = make(map[string]*count)
 	var next atomic.Int64
 	var wg sync.WaitGroup
@@ -131,7 +140,12 @@ func (s *soak) work() {
 			}
 		})
 	}
-	wg.Wait()
+	finished := make(chan struct{})
+	go func() {
+		wg.Wait()
+		close(finished)
+	}()
+	return finished
 }
 
 func (s *soak) fault(format string, args ...any) {
@@ -152,8 +166,6 @@ func (s *soak) deleteAll() {
 			s.fault("delete --force of %s: %s", b.id, r.output)
 		}
 	}
-	// What the containers leave behind is this process' to collect.
-	reap()
 }
 
 func (s *soak) summary(took time.Duration) {
