@@ -102,6 +102,10 @@ vm: build ## run the batches of tests/vm in virtual machines (root); BATCHES="na
 	@.ci/deps vm
 	RUNTIME=$(abspath $(BIN)) tests/vm/run $(BATCHES)
 
+.PHONY: attack
+attack: build ## try to get out of containers, of an older berth (where it works) and this one (root)
+	RUNTIME=$(abspath $(BIN)) tests/attack/run
+
 .PHONY: soak
 soak: build ## thousands of commands at random, some killed, and a look at what is left (root); N, SEED
 	RUNTIME=$(abspath $(BIN)) N=$(N) SEED=$(SEED) tests/soak/run
