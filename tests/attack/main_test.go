@@ -39,7 +39,7 @@ const helperEnv = "BERTH_ATTACK_HELPER"
 // gets, a line each.
 func helpers() map[string]func(args []string) error {
 	return map[string]func(args []string) error{
-		"hunt": hunt, "ids": tellIDs, "newer-calls": callNewer, "sockets": useSockets, "swap": swap,
+		"hunt": hunt, "peek": peek, "ids": tellIDs, "newer-calls": callNewer, "sockets": useSockets, "swap": swap,
 	}
 }
 

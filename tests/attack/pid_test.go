@@ -4,6 +4,8 @@ package attack
 
 import (
 	"fmt"
+	"io"
+	"net"
 	"os"
 	"runtime"
 	"slices"
@@ -156,6 +158,108 @@ func TestHuntExec(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestHuntListener: nor is the helper that takes the listener of a filter to be seen.
+func TestHuntListener(t *testing.T) {
+	withstands(t, 3, func(s *stage) string {
+		path := s.dir + "/agent"
+		agent, err := net.Listen("unix", path)
+		if err != nil {
+			s.Fatal(err)
+		}
+		defer agent.Close()
+		go func() {
+			for {
+				c, err := agent.Accept()
+				if err != nil {
+					return
+				}
+				_, _ = io.Copy(io.Discard, c)
+				c.Close()
+			}
+		}()
+		b, found := s.hunter(func(b *box) {
+			b.spec.Linux.Seccomp = someFilter()
+			b.spec.Linux.Seccomp.ListenerPath = path
+			b.spec.Linux.Seccomp.Syscalls[0].Action = specs.ActNotify
+		})
+		for range 20 {
+			b.command("exec", b.id, "/bin/true")
+		}
+		return found()
+	})
+}
+
+// peek prints the command lines of new processes, for who has no capability at all.
+func peek([]string) error {
+	runtime.LockOSThread()
+	fmt.Println("ready")
+	printed := map[string]bool{}
+	for seen := lastPID(); ; seen = max(seen, lastPID()) {
+		line := strings.ReplaceAll(read(fmt.Sprintf("/proc/%d/cmdline", seen+1)), "\x00", " ")
+		if strings.Contains(line, "TOKEN") && !printed[line] {
+			printed[line] = true
+			fmt.Println(line)
+		}
+	}
+}
+
+// TestPeekExec: the command line of berth, which may have secrets for the program that it
+// execs, is nobody's business.
+func TestPeekExec(t *testing.T) {
+	withstands(t, 5, func(s *stage) string {
+		b := s.box("peeker")
+		b.spec.Process.User = specs.User{UID: 1000, GID: 1000}
+		b.spec.Process.Capabilities = nil
+		path := b.helper("peek").startOutput()
+		s.until(func() bool { return strings.HasPrefix(read(path), "ready") })
+		for range 30 {
+			b.command("exec", "--user", "0", "--env", "TOKEN=for-another-user", b.id, "/bin/true")
+		}
+		return strings.TrimSpace(strings.TrimPrefix(read(path), "ready"))
+	})
+}
+
+// TestDescriptors: no number leads to a directory of the host (CVE-2024-21626).
+func TestDescriptors(t *testing.T) {
+	weakened(t, 1, func(s *stage) string {
+		marker := s.dir + "/host-alone"
+		if err := os.WriteFile(marker, nil, 0o600); err != nil {
+			s.Fatal(err)
+		}
+		up := strings.Repeat("/..", 12)
+		b := s.box("a").sh("for n in $(seq 0 60); do ls -d /proc/self/fd/$n" + up + marker + " /proc/1/fd/$n" + up + marker + "; done 2>/dev/null; true")
+		var options []string
+		if s.weak {
+			host, err := os.Open("/")
+			if err != nil {
+				s.Fatal(err)
+			}
+			defer host.Close()
+			b.files, options = []*os.File{host}, []string{"--preserve-fds", "1"}
+		}
+		out := b.command(append(append([]string{"run"}, options...), b.id)...).out
+		b.files = nil
+		b.must("delete", "--force", b.id)
+		running := s.box("b").sh("exec sleep 1000")
+		running.startOutput()
+		for n := 0; !s.weak && n < 30; n++ {
+			b.spec.Process.Cwd = fmt.Sprintf("/proc/self/fd/%d", n)
+			out += b.sh("ls -d ." + up + marker).command("run", b.id).wins(marker)
+			b.must("delete", "--force", b.id)
+			out += running.command("exec", "--cwd", b.spec.Process.Cwd, running.id, "ls", "-d", "."+up+marker).wins(marker)
+		}
+		return strings.TrimSpace(out)
+	})
+}
+
+// wins is the output if the command has shown a path of the host.
+func (r *result) wins(path string) string {
+	if r.status == 0 && strings.Contains(r.out, path) {
+		return r.out
+	}
+	return ""
 }
 
 // TestHuntCreate: the same for a container that shares a pid namespace.

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -110,11 +111,12 @@ func TestGroupsOfCaller(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := unix.Setgroups([]int{0, 42}); err != nil {
+	// The one of package syscall is for all threads.
+	if err := syscall.Setgroups([]int{0, 42}); err != nil {
 		t.Fatal(err)
 	}
 	defer func() {
-		if err := unix.Setgroups(groups); err != nil {
+		if err := syscall.Setgroups(groups); err != nil {
 			t.Error(err)
 		}
 	}()

@@ -100,6 +100,8 @@ type box struct {
 	// spec is written before each command that reads it. cgroup is its cgroupsPath.
 	spec   *specs.Spec
 	cgroup string
+	// files are descriptors 3 and up of the runtime.
+	files []*os.File
 }
 
 // box makes a bundle: an ordinary container of bundle.Spec, whose root file system it may
@@ -249,7 +251,7 @@ func (b *box) launch(args ...string) (wait func(out *os.File) *result, out *os.F
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	cmd := exec.CommandContext(ctx, b.runtime, append([]string{"--root", b.state}, args...)...)
-	cmd.Dir, cmd.Stdout, cmd.Stderr = b.dir, out, out
+	cmd.Dir, cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = b.dir, out, out, b.files
 	if err := cmd.Start(); err != nil {
 		b.Fatal(err)
 	}
