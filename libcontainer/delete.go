@@ -123,7 +123,7 @@ func (c *Container) destroy(log Logger) error {
 	if err := c.disconnectNetwork(); err != nil {
 		return err
 	}
-	if len(c.saved.Poststop) > 0 {
+	if len(c.saved.Poststop) > 0 && c.mayRunHooks(log) {
 		c.warnHooks("poststop", c.saved.Poststop, c.hookState(specs.StateStopped), log)
 	}
 	return removeTree(c.store.dir(c.id))

@@ -173,7 +173,7 @@ func (x *execution) openCallerFiles() (err error) {
 	}
 	if x.c.saved.Filtered {
 		// Without its filter no process of the container may run.
-		if x.filter, err = readFile(filepath.Join(x.c.store.dir(x.c.id), filterFile)); err != nil {
+		if x.filter, _, err = readOwned(filepath.Join(x.c.store.dir(x.c.id), filterFile)); err != nil {
 			return err
 		}
 	}

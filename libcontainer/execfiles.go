@@ -34,7 +34,7 @@ func (cr *creation) keepForExec() error {
 
 // ProcessDocument is the JSON text of the process that the container was created with.
 func (c *Container) ProcessDocument() (string, error) {
-	data, err := readFile(filepath.Join(c.store.dir(c.id), processFile))
+	data, _, err := readOwned(filepath.Join(c.store.dir(c.id), processFile))
 	if errors.Is(err, os.ErrNotExist) {
 		if _, err := os.Stat(c.store.dir(c.id)); err != nil {
 			return "", ErrNotExist

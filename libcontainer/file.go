@@ -4,6 +4,7 @@ package libcontainer
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"unsafe"
 
@@ -18,6 +19,32 @@ func readFile(path string) ([]byte, error) {
 		return nil, &os.PathError{Op: "open", Path: path, Err: err}
 	}
 	defer unix.Close(fd)
+	return readAll(fd, path)
+}
+
+// readOwned is readFile for what this program has written, and says whose it is. Anything
+// else at the path has been put there by somebody: it is not followed, nor waited for.
+func readOwned(path string) (data []byte, owner uint32, err error) {
+	const flags = unix.O_RDONLY | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_CLOEXEC
+	fd, err := retryEINTR(func() (int, error) { return unix.Open(path, flags, 0) })
+	if err != nil {
+		return nil, 0, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return nil, 0, &os.PathError{Op: "fstat", Path: path, Err: err}
+	}
+	if kind := st.Mode & unix.S_IFMT; kind != unix.S_IFREG && kind != unix.S_IFDIR { // read tells of that
+		return nil, 0, fmt.Errorf("%s: %w", path, errNotRegular)
+	}
+	data, err = readAll(fd, path)
+	return data, st.Uid, err
+}
+
+var errNotRegular = errors.New("not a regular file")
+
+func readAll(fd int, path string) ([]byte, error) {
 	buf := make([]byte, 0, 4096)
 	for {
 		if len(buf) == cap(buf) {

@@ -157,3 +157,13 @@ func (b *boundedBuffer) suffix() string {
 	}
 	return fmt.Sprintf(", output: %q", s)
 }
+
+// mayRunHooks says whether the hooks that the state names are run: not those of an ordinary
+// user by root, for whom they would do what they like.
+func (c *Container) mayRunHooks(log Logger) bool {
+	if unprivileged() || c.saved.owner == 0 {
+		return true
+	}
+	log.Warnf("the hooks of container %s are not run: its state is that of user %d", c.id, c.saved.owner)
+	return false
+}

@@ -22,7 +22,7 @@ func (c *Container) Start(log Logger, n *Notifier) error {
 	if err := c.release(log, n); err != nil {
 		return err
 	}
-	if len(c.saved.Poststart) == 0 {
+	if len(c.saved.Poststart) == 0 || !c.mayRunHooks(log) {
 		return nil
 	}
 	state := c.hookState(specs.StateRunning)

@@ -31,6 +31,9 @@ const (
 // configs.Config: a newer berth must read what an older one wrote, so fields are
 // only added, and Format changes when one changes its meaning.
 type savedState struct {
+	// owner is the user whose file it is.
+	owner uint32
+
 	Format      int               `json:"format"`
 	ID          string            `json:"id"`
 	OCIVersion  string            `json:"ociVersion"`
@@ -116,12 +119,16 @@ var errBrokenState = errors.New("not the state of a container")
 // readState reads state.json in dir.
 func readState(dir string) (*savedState, error) {
 	path := filepath.Join(dir, stateFile)
-	data, err := readFile(path)
+	data, owner, err := readOwned(path)
+	if errors.Is(err, errNotRegular) || errors.Is(err, unix.ELOOP) {
+		return nil, fmt.Errorf("%w: %w", errBrokenState, err)
+	}
 	if err != nil {
 		return nil, err
 	}
 	var st savedState
 	err = decodeState(data, &st)
+	st.owner = owner
 	switch {
 	case st.Format != 0 && st.Format != stateFormat:
 		// Then nothing is known of the types of what comes after the format either.

@@ -246,7 +246,7 @@ func TestDescriptors(t *testing.T) {
 		running.startOutput()
 		for n := 0; !s.weak && n < 30; n++ {
 			b.spec.Process.Cwd = fmt.Sprintf("/proc/self/fd/%d", n)
-			out += b.sh("ls -d ." + up + marker).command("run", b.id).wins(marker)
+			out += b.sh("ls -d ."+up+marker).command("run", b.id).wins(marker)
 			b.must("delete", "--force", b.id)
 			out += running.command("exec", "--cwd", b.spec.Process.Cwd, running.id, "ls", "-d", "."+up+marker).wins(marker)
 		}

@@ -328,3 +328,10 @@ func removeParents() {
 		}
 	}
 }
+
+// hook gives the container a poststop hook that writes a file.
+func (b *box) hook(path string) {
+	b.spec.Hooks = &specs.Hooks{Poststop: []specs.Hook{{
+		Path: "/bin/sh", Args: []string{"sh", "-c", "id -u >" + path},
+	}}}
+}
