@@ -4,6 +4,7 @@ package libcontainer
 
 import (
 	"fmt"
+	"sync"
 
 	"github.com/berth-run/berth/libcontainer/signals"
 	"golang.org/x/sys/unix"
@@ -15,7 +16,9 @@ import (
 // all that it has made. A nil one keeps nothing.
 type Interrupts struct {
 	caught *signals.Caught
+	mu     sync.Mutex // what follows is for two goroutines while one of them watches
 	came   unix.Signal
+	stops  []func()
 }
 
 // KeepInterrupts keeps them from now on. Those that a foreground keeps already, to hand them
@@ -45,7 +48,9 @@ func (i *Interrupts) Check() error {
 	if i == nil {
 		return nil
 	}
-	if i.came == 0 {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.came == 0 && len(i.stops) == 0 { // or somebody watches
 		var err error
 		if i.came, err = i.caught.Pending(endingSignals[:]...); err != nil {
 			return err
@@ -58,16 +63,34 @@ func (i *Interrupts) Check() error {
 }
 
 // during does what may take long. A signal that comes meanwhile has stop called, which makes
-// do return early; what do returns then counts for less.
+// do return early; what do returns then counts for less. While it does so, others may be done
+// in the same way: all are stopped.
 func (i *Interrupts) during(do func() error, stop func()) error {
-	if i == nil || i.came != 0 { // what undoes is not to be stopped as well
+	if i == nil {
 		return do()
 	}
+	i.mu.Lock()
+	i.stops = append(i.stops, stop)
+	outermost, came := len(i.stops) == 1, i.came != 0
+	i.mu.Unlock()
+	switch {
+	case !came && outermost:
+		return i.watched(do)
+	case came && !outermost: // what it is a part of has been stopped
+		stop()
+	} // and what undoes is not to be stopped
+	err := do()
+	i.forget()
+	return err
+}
+
+// watched does what is the first of stops, with somebody to call them.
+func (i *Interrupts) watched(do func() error) error {
 	watched := make(chan error, 1)
 	go func() {
 		sig, err := i.caught.Await(endingSignals[:]...)
-		if i.came = sig; sig != 0 {
-			stop()
+		if sig != 0 {
+			i.stopAll(sig)
 		}
 		watched <- err
 	}()
@@ -76,15 +99,32 @@ func (i *Interrupts) during(do func() error, stop func()) error {
 	if werr == nil {
 		werr = <-watched
 	}
-	if werr == nil && i.came == 0 {
-		return err
+	i.forget()
+	if werr == nil && i.came != 0 {
+		// Nobody has taken the wake-up call.
+		_, werr = i.caught.Pending(0)
 	}
 	if werr != nil {
 		return werr
 	}
-	// The wake-up call has not been taken.
-	if _, err := i.caught.Pending(0); err != nil {
-		return err
+	if i.came != 0 {
+		return i.Check()
 	}
-	return i.Check()
+	return err
+}
+
+func (i *Interrupts) stopAll(sig unix.Signal) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.came = sig
+	for _, stop := range i.stops {
+		stop()
+	}
+}
+
+// forget takes the last of stops away.
+func (i *Interrupts) forget() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.stops = i.stops[:len(i.stops)-1]
 }

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/berth-run/berth/libcontainer/signals"
+	"golang.org/x/sys/unix"
+)
+
+func keepInterrupts(t *testing.T) *Interrupts {
+	t.Helper()
+	if !signals.Supported() {
+		t.Skip("requires handlers of signals")
+	}
+	i, err := KeepInterrupts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := i.Release(); err != nil {
+			t.Error(err)
+		}
+	})
+	return i
+}
+
+func isInterrupted(err error) bool { return err != nil && err.Error() == "interrupted by SIGHUP" }
+
+// What is done within what is done is stopped with it, and neither waits for the other.
+func TestInterruptsDuring(t *testing.T) {
+	other := errors.New("another error")
+	for _, interrupted := range []bool{false, true} {
+		i := keepInterrupts(t)
+		stopped := make(chan string, 2)
+		inner := func() error {
+			if err := i.during(func() error { return other }, func() { t.Error("stopped what is over") }); err != other {
+				t.Errorf("before: %v", err)
+			}
+			return i.during(func() error {
+				if interrupted {
+					if err := unix.Kill(unix.Getpid(), unix.SIGHUP); err != nil {
+						return err
+					}
+					if first, second := <-stopped, <-stopped; first+second != "outerinner" {
+						t.Errorf("stopped %s, then %s", first, second)
+					}
+				}
+				return other
+			}, func() { stopped <- "inner" })
+		}
+		err := i.during(inner, func() { stopped <- "outer" })
+		if interrupted != isInterrupted(err) || !interrupted && err != other {
+			t.Errorf("interrupted: %v, and the error is %v", interrupted, err)
+		}
+		if err := i.Check(); interrupted != isInterrupted(err) {
+			t.Errorf("interrupted: %v, and the check says %v", interrupted, err)
+		}
+		// What undoes is not stopped, and says what it has to say.
+		if err := i.during(func() error { return other }, func() { t.Error("stopped") }); err != other {
+			t.Errorf("afterwards: %v", err)
+		}
+	}
+}
+
+func TestInterruptsCheck(t *testing.T) {
+	var none *Interrupts
+	if err := errors.Join(none.Check(), none.Release(), none.during(func() error { return nil }, nil)); err != nil {
+		t.Error(err)
+	}
+	i := keepInterrupts(t)
+	if err := i.Check(); err != nil {
+		t.Error(err)
+	}
+	if err := unix.Kill(unix.Getpid(), unix.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	err := i.Check()
+	for err == nil { // on its way through another thread
+		err = i.Check()
+	}
+	if !isInterrupted(err) || !isInterrupted(i.Check()) {
+		t.Errorf("got %v", err)
+	}
+}
