@@ -29,7 +29,11 @@ func (s *Store) Delete(id string, force bool, log Logger) error {
 	if err := checkID(id); err != nil {
 		return err
 	}
-	lock, err := lockDir(s.dir(id))
+	var unblock func()
+	if force {
+		unblock = func() { s.killWithoutLock(id) }
+	}
+	lock, err := lockDirByForce(s.dir(id), unblock)
 	if errors.Is(err, os.ErrNotExist) {
 		if force {
 			return nil
@@ -61,6 +65,18 @@ func (s *Store) Delete(id string, force bool, log Logger) error {
 		return err
 	}
 	return c.destroy(log)
+}
+
+// killWithoutLock kills init, as kill does. Who has the lock may be waiting for init: a start
+// or a create waits for one that somebody has stopped (SIGSTOP) for as long as it is so.
+func (s *Store) killWithoutLock(id string) {
+	st, err := readState(s.dir(id))
+	if err != nil {
+		return // there is no init yet, or nobody knows which
+	}
+	c := &Container{store: s, id: id, saved: *st}
+	// What is in the way of it is in the way of the delete as well, which tells.
+	_ = c.killInit()
 }
 
 // Delete removes the container as Store.Delete does with force, by the state that c

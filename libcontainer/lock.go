@@ -16,6 +16,10 @@ import (
 // says what it waits for.
 const lockPatience = 30 * time.Second
 
+// forcePatience is how long a delete by force waits before it takes from the other command
+// what that may be waiting for.
+const forcePatience = 2 * time.Second
+
 // dirLock is an exclusive flock(2) on a container's state directory. The directory
 // itself is the lock file, so that there is nothing to leave behind, and a lock on a
 // directory that has been removed meanwhile is seen as such.
@@ -23,12 +27,16 @@ type dirLock struct{ dir *os.File }
 
 // lockDir locks the state directory at path. os.ErrNotExist when there is none, or
 // when it was removed while waiting.
-func lockDir(path string) (*dirLock, error) {
+func lockDir(path string) (*dirLock, error) { return lockDirByForce(path, nil) }
+
+// lockDirByForce is lockDir that calls unblock, if it is not nil, once it has waited for
+// forcePatience.
+func lockDirByForce(path string, unblock func()) (*dirLock, error) {
 	dir, err := openFile(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW)
 	if err != nil {
 		return nil, err
 	}
-	err = flockPatiently(dir)
+	err = flockPatiently(dir, unblock)
 	if err == nil {
 		err = checkNamed(dir, path)
 	}
@@ -41,7 +49,7 @@ func lockDir(path string) (*dirLock, error) {
 
 // flockPatiently takes the lock or gives up after lockPatience. The waiting thread of
 // a lock that came too late dies with the process, as does its lock.
-func flockPatiently(dir *os.File) error {
+func flockPatiently(dir *os.File, unblock func()) error {
 	fd := int(dir.Fd())
 	err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB)
 	if !errors.Is(err, unix.EWOULDBLOCK) {
@@ -57,11 +65,20 @@ func flockPatiently(dir *os.File) error {
 			}
 		}
 	}()
-	select {
-	case err := <-done:
-		return err
-	case <-time.After(lockPatience):
-		return fmt.Errorf("another command has been working on this container for %v", lockPatience)
+	var force <-chan time.Time
+	if unblock != nil {
+		force = time.After(forcePatience)
+	}
+	end := time.After(lockPatience)
+	for {
+		select {
+		case err := <-done:
+			return err
+		case <-force:
+			unblock()
+		case <-end:
+			return fmt.Errorf("another command has been working on this container for %v", lockPatience)
+		}
 	}
 }
 

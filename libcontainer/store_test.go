@@ -261,3 +261,17 @@ func TestLockOfAnUnreachableDirectory(t *testing.T) {
 		t.Errorf("a directory below a file: %v", err)
 	}
 }
+
+// TestLockByForce: who has the lock gives it back only when what it waits for is gone.
+func TestLockByForce(t *testing.T) {
+	dir := t.TempDir()
+	first, err := lockDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := lockDirByForce(dir, first.unlock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second.unlock()
+}

@@ -82,7 +82,8 @@ func run(c *config) (err error) {
 	}
 	fmt.Printf("%d commands, %d at a time, on %d containers, seed %d\n", c.commands, c.workers, c.boxes, c.seed)
 	began := time.Now()
-	finished := s.work()
+	given, finished := s.work()
+	<-given
 	select {
 	case <-finished:
 	case <-time.After(patience):
@@ -124,10 +125,13 @@ type count struct{ well, failed, killed int }
 // patience is for the last commands.
 const patience = 10 * time.Second
 
-// work gives all commands; the channel is closed when they have ended.
-func (s *soak) work() <-chan struct{} {
+// work gives all commands. The channels are closed when the last one has been given, and
+// when all have ended.
+func (s *soak) work() (given, finished chan struct{}) {
 	s.counts = make(map[string]*count)
 	var next atomic.Int64
+	given, finished = make(chan struct{}), make(chan struct{})
+	var last sync.Once
 	var wg sync.WaitGroup
 	for w := range s.workers {
 		wg.Go(func() {
@@ -138,14 +142,14 @@ func (s *soak) work() <-chan struct{} {
 					fmt.Printf("%d of %d commands\n", n, s.commands)
 				}
 			}
+			last.Do(func() { close(given) })
 		})
 	}
-	finished := make(chan struct{})
 	go func() {
 		wg.Wait()
 		close(finished)
 	}()
-	return finished
+	return given, finished
 }
 
 func (s *soak) fault(format string, args ...any) {
