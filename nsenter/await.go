@@ -101,7 +101,7 @@ func waitReadable(fifo int, pidfd *os.File) (ended bool, err error) {
 			continue
 		}
 		if err != nil {
-			return false, fmt.Errorf("poll exec fifo: %w", err)
+			return false, fmt.Errorf("poll the reports of init: %w", err)
 		}
 		if n == 0 {
 			if name, _, ok := statOf(pidfd); ok && name != InitName {
@@ -114,7 +114,7 @@ func waitReadable(fifo int, pidfd *os.File) (ended bool, err error) {
 		}
 		// The two are looked at one after the other: look at the fifo again.
 		if _, err := unix.Poll(fds[:1], 0); err != nil && !errors.Is(err, unix.EINTR) {
-			return false, fmt.Errorf("poll exec fifo: %w", err)
+			return false, fmt.Errorf("poll the reports of init: %w", err)
 		}
 		return fds[0].Revents == 0, nil
 	}

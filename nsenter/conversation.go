@@ -193,7 +193,7 @@ func (i *Init) sendPlan(p *Plan) error {
 	return nil
 }
 
-// Proceed lets an init without an exec fifo go on, and waits until it has
+// Proceed lets an init without fifos go on, and waits until it has
 // exec'd the user's program (nil) or failed to (a *StepError).
 func (i *Init) Proceed() error {
 	if err := i.letGo(); err != nil {

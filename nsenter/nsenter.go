@@ -6,7 +6,7 @@
 // The runtime starts it from a sealed memfd in all new namespaces at once
 // ([Start]), waits for the file descriptors that only a process inside can make
 // ([Init.Namespaces]), builds the container, hands it its plan
-// ([Init.Configure]), and leaves it waiting on the exec fifo, or tells it to
+// ([Init.Configure]), and leaves it waiting for `start`, or tells it to
 // exec ([Init.Proceed]). init/wire.h draws the conversation.
 //
 // The package starts and talks to init; it decides nothing about containers.

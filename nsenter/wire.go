@@ -193,7 +193,6 @@ var steps = [...]string{
 	stepLookUp:     "look up",
 	stepStat:       "stat",
 	stepExecutable: "check executable",
-	30:             "open exec fifo",
 	31:             "startContainer hook",
 	32:             "exec",
 	stepRlimit:     "set resource limit",

@@ -8,7 +8,7 @@
 
 #include "init.h"
 
-/* Where reports go: the socket, and later the exec fifo if there is one. */
+/* Where reports go: the socket, and later the fifo for them if there is one. */
 static int report_fd = -1;
 
 /* What lets a record through the filter; see credentials.c. */
@@ -163,7 +163,7 @@ void receive(int sock, void *buffer, size_t size, struct message *m, enum step s
 	take_files(&h, m, step);
 }
 
-/* Waits for the byte that lets an init without an exec fifo go on. */
+/* Waits for the byte that lets init go on, on the socket or a fifo. */
 void await_go(int sock)
 {
 	unsigned char byte = 0;

@@ -37,10 +37,7 @@ void set_rlimits(const struct plan *p)
 	}
 }
 
-/*
- * From here on init opens nothing but the exec fifo, for which the runtime has made a rule: what
- * is open already is not asked about.
- */
+/* From here on init opens nothing: what is open already is not asked about. */
 void confine(int ruleset)
 {
 	if (syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)

@@ -227,7 +227,6 @@ struct wire_report {
 	X(STEP_LOOK_UP, 27, "look up")                                                             \
 	X(STEP_STAT, 28, "stat")                                                                   \
 	X(STEP_EXECUTABLE, 29, "check executable")                                                 \
-	X(STEP_FIFO, 30, "open exec fifo")                                                         \
 	X(STEP_HOOK, 31, "startContainer hook")                                                    \
 	X(STEP_EXEC, 32, "exec")                                                                   \
 	X(STEP_RLIMIT, 33, "set resource limit")                                                   \
