@@ -21,7 +21,7 @@ func (cr *creation) makeStateDir() error {
 		return err
 	}
 	for {
-		err := os.Mkdir(cr.dir, 0o711)
+		err := os.Mkdir(cr.dir, 0o700)
 		if errors.Is(err, os.ErrExist) {
 			return ErrExist
 		}
