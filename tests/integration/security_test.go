@@ -5,6 +5,7 @@ package integration
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -116,4 +117,27 @@ func TestMaskOverChangedNull(t *testing.T) {
 	if err != nil || string(after) != string(before) {
 		t.Errorf("the image was written through a mask: %v", err)
 	}
+}
+
+// TestStateIsPrivate: what the runtime keeps of a container is for who runs it alone.
+func TestStateIsPrivate(t *testing.T) {
+	onlyBerth(t)
+	only(t, suite.users.name != "inside", "who has the ids of another user")
+	c := newContainer(t)
+	c.spec.Process.User = specs.User{UID: 1000, GID: 1000}
+	c.create()
+	err := filepath.WalkDir(filepath.Join(c.state, c.id), func(path string, d os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil && info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s has mode %v", path, info.Mode())
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	c.start().wait()
 }
