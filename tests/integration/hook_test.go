@@ -320,8 +320,10 @@ func TestHooksInherit(t *testing.T) {
 	c.files = []*os.File{f, f}
 	// Shells open files themselves: only those of the engine count.
 	look := func(kind string) []specs.Hook {
-		return []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c",
-			"cat >/dev/null; echo " + kind + " $(ls -l /proc/self/fd | grep -c secret) >>" + c.path("hooks.log")}}}
+		return []specs.Hook{{Path: "/bin/sh", Args: []string{
+			"sh", "-c",
+			"cat >/dev/null; echo " + kind + " $(ls -l /proc/self/fd | grep -c secret) >>" + c.path("hooks.log"),
+		}}}
 	}
 	c.spec.Hooks = &specs.Hooks{
 		Prestart: look("prestart"), CreateRuntime: look("createRuntime"), CreateContainer: look("createContainer"),

@@ -104,8 +104,10 @@ func TestHookEndsWithCommand(t *testing.T) {
 				c.whileHook(ready, kill, "start", c.id)
 				return
 			case "poststop":
-				c.spec.Hooks.Poststop = []specs.Hook{{Path: "/bin/sh", Timeout: ptr(20), Args: []string{"sh", "-c",
-					"test -e " + c.path("again") + " && exit; touch " + c.path("again") + "; read pid rest </proc/self/stat; echo $pid >" + ready.file.Name() + "; exec sleep 10000"}}}
+				c.spec.Hooks.Poststop = []specs.Hook{{Path: "/bin/sh", Timeout: ptr(20), Args: []string{
+					"sh", "-c",
+					"test -e " + c.path("again") + " && exit; touch " + c.path("again") + "; read pid rest </proc/self/stat; echo $pid >" + ready.file.Name() + "; exec sleep 10000",
+				}}}
 				c.args("/bin/true").create().start().wait()
 				c.whileHook(ready, kill, "delete", c.id)
 				return
