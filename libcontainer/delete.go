@@ -80,7 +80,8 @@ func (s *Store) killWithoutLock(id string) {
 }
 
 // Delete removes the container as Store.Delete does with force, by the state that c
-// was made or loaded with.
+// was made or loaded with. When somebody else has removed it meanwhile, there may be another
+// one of its name, which is not touched.
 func (c *Container) Delete(log Logger) error {
 	lock, err := lockDir(c.store.dir(c.id))
 	if errors.Is(err, os.ErrNotExist) {
@@ -90,6 +91,10 @@ func (c *Container) Delete(log Logger) error {
 		return err
 	}
 	defer lock.unlock()
+	st, err := readState(c.store.dir(c.id))
+	if err == nil && !st.Created.Equal(c.saved.Created) || errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
 	return c.destroy(log)
 }
 

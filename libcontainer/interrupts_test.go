@@ -36,7 +36,7 @@ func TestInterruptsDuring(t *testing.T) {
 		i := keepInterrupts(t)
 		stopped := make(chan string, 2)
 		inner := func() error {
-			if err := i.during(func() error { return other }, func() { t.Error("stopped what is over") }); err != other {
+			if err := i.during(func() error { return other }, func() { t.Error("stopped what is over") }); !errors.Is(err, other) {
 				t.Errorf("before: %v", err)
 			}
 			return i.during(func() error {
@@ -52,14 +52,14 @@ func TestInterruptsDuring(t *testing.T) {
 			}, func() { stopped <- "inner" })
 		}
 		err := i.during(inner, func() { stopped <- "outer" })
-		if interrupted != isInterrupted(err) || !interrupted && err != other {
+		if interrupted != isInterrupted(err) || !interrupted && !errors.Is(err, other) {
 			t.Errorf("interrupted: %v, and the error is %v", interrupted, err)
 		}
 		if err := i.Check(); interrupted != isInterrupted(err) {
 			t.Errorf("interrupted: %v, and the check says %v", interrupted, err)
 		}
 		// What undoes is not stopped, and says what it has to say.
-		if err := i.during(func() error { return other }, func() { t.Error("stopped") }); err != other {
+		if err := i.during(func() error { return other }, func() { t.Error("stopped") }); !errors.Is(err, other) {
 			t.Errorf("afterwards: %v", err)
 		}
 	}

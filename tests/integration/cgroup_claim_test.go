@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 )
 
 // TestKilledCreateSparesOthers: a create that asks for the cgroup of another container, and
@@ -139,4 +140,31 @@ func TestFoundCgroup(t *testing.T) {
 	if left := cgroupsOf(c.id); len(left) != 1 || left[0] != dir {
 		t.Errorf("left: %q, want %s", left, dir)
 	}
+}
+
+// TestSuccessorSurvives: a run whose container somebody else has deleted has nothing to do
+// with the next one of that name.
+func TestSuccessorSurvives(t *testing.T) {
+	c := newContainer(t)
+	onlyBerth(t)
+	waitUp := c.long()
+	c.write()
+	run := c.launch(nil, "run", c.id)
+	waitUp()
+	if err := run.cmd.Process.Signal(unix.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	c.command("delete", "--force", c.id).must()
+	c.args("sleep", "10000").create()
+	if err := run.cmd.Process.Signal(unix.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := c.finish(run); err != nil {
+		t.Fatal(err)
+	} else if r.status != 128+9 {
+		t.Errorf("status %d: %s", r.status, r.stderr)
+	}
+	c.status(specs.StateCreated)
+	c.start()
+	c.status(specs.StateRunning)
 }

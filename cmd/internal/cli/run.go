@@ -63,7 +63,7 @@ func (a *app) createAndStart(id string, p *preparation, foreground bool) (c *lib
 			err = p.create.Interrupts.Check()
 		}
 		if err != nil {
-			err = errors.Join(err, p.store.Delete(id, true, a.log))
+			err = errors.Join(err, c.Delete(a.log))
 		}
 		return err
 	})

@@ -165,7 +165,7 @@ type loadAttr struct {
 	code, license     uint64
 	logLevel, logSize uint32
 	log               uint64
-	_, flags          uint32 // the kernel's version, which it has long since ignored
+	_, _              uint32 // kern_version, prog_flags
 	name              [16]byte
 }
 
