@@ -167,10 +167,8 @@ func (b *builderProcess) end() {
 func RunBuilder() {
 	const connFD = 3
 	unix.CloseOnExec(connFD)
-	// It sees the end of its connection only when it looks. The kernel means the thread of the
-	// runtime that started it: none of those ends before the runtime does, but for such as
-	// join namespaces, which start no builder.
-	_ = unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0)
+	// That is also how it learns of the runtime's end. PR_SET_PDEATHSIG would be of no use: the
+	// kernel means the thread that has started this process, which may end any time.
 	serveBuild(&msgConn{os.NewFile(connFD, "runtime")})
 }
 

@@ -151,6 +151,8 @@ func TestSuccessorSurvives(t *testing.T) {
 	c.write()
 	run := c.launch(nil, "run", c.id)
 	waitUp()
+	// The program is up, but its start may not be over yet: this waits for the lock.
+	c.command("start", c.id).fails("already running", "")
 	if err := run.cmd.Process.Signal(unix.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}

@@ -46,7 +46,7 @@ func endRun(args []string) error {
 			// What is frozen dies on cgroup v2 only.
 			_ = os.WriteFile(filepath.Join(dir, "freezer.state"), []byte("THAWED"), 0)
 		}
-		alive, err := endProcesses()
+		alive, err := endProcesses(0)
 		if err != nil {
 			return err
 		}

@@ -240,7 +240,11 @@ func (c *container) removed(what string) {
 	c.command("delete", "--force", c.id).code(0).silent()
 	c.killLeftovers()
 	c.nothingLeft()
-	if all := livingProcesses(c.t); len(all) > 0 {
+	all, err := endProcesses(dying)
+	if err != nil {
+		c.t.Error(err)
+	}
+	if len(all) > 0 {
 		c.t.Errorf("%s: processes are left: %q", what, all)
 	}
 }

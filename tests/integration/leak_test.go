@@ -3,6 +3,7 @@
 package integration
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -24,7 +26,11 @@ func watchLeaks(t *testing.T) {
 	t.Helper()
 	fds, mounts := openFiles(t), mountPoints(t)
 	t.Cleanup(func() {
-		for _, p := range livingProcesses(t) {
+		alive, err := endProcesses(dying)
+		if err != nil {
+			t.Error(err)
+		}
+		for _, p := range alive {
 			t.Errorf("leak: process %s", p)
 		}
 		for _, m := range mountPoints(t) {
@@ -92,7 +98,7 @@ func mountPoints(t *testing.T) []string {
 // livingProcesses is endProcesses for tests.
 func livingProcesses(t *testing.T) []string {
 	t.Helper()
-	alive, err := endProcesses()
+	alive, err := endProcesses(0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,8 +107,8 @@ func livingProcesses(t *testing.T) []string {
 
 // endProcesses lists, and kills, the children of this process and all processes
 // in a cgroup of this run. It reaps zombies on the way: nobody else does that for
-// containers whose end no test waited for.
-func endProcesses() (alive []string, err error) {
+// containers whose end no test waited for. What ends by itself within grace does not count.
+func endProcesses(grace time.Duration) (alive []string, err error) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		return nil, err
@@ -126,10 +132,41 @@ func endProcesses() (alive []string, err error) {
 			continue
 		}
 		cmdline, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+		if grace > 0 && endsWithin(pid, grace) {
+			continue
+		}
 		alive = append(alive, fmt.Sprintf("%d (%s) %q", pid, st.state, cmdline))
 		killAndReap(pid)
 	}
 	return alive, nil
+}
+
+// dying is how long a process may take to notice that what it worked for has been killed,
+// and to end.
+const dying = 3 * time.Second
+
+// endsWithin waits for the end of a process, and reaps it.
+func endsWithin(pid int, grace time.Duration) bool {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return true
+	}
+	defer unix.Close(fd)
+	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	deadline := time.Now().Add(grace)
+	n := 0
+	for n == 0 {
+		left := time.Until(deadline)
+		if left <= 0 {
+			return false
+		}
+		if n, err = unix.Poll(p, int(left.Milliseconds())+1); err != nil && !errors.Is(err, unix.EINTR) {
+			return false
+		}
+		n = max(n, 0)
+	}
+	_, _ = unix.Wait4(pid, nil, unix.WNOHANG, nil)
+	return true
 }
 
 // reapZombies reaps the children of this process that have ended. No command may be
