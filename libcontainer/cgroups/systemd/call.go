@@ -89,6 +89,13 @@ func (c *conn) join() error {
 		return err
 	}
 	body, err := c.call(busName, path, busName, "GetNameOwner", service)
+	if e := (*callError)(nil); errors.As(err, &e) && e.name == noOwner {
+		// A bus that has been started for this connection has the manager come later.
+		if _, err = c.call(busName, path, busName, "StartServiceByName", service, uint32(0)); err != nil {
+			return err
+		}
+		body, err = c.call(busName, path, busName, "GetNameOwner", service)
+	}
 	if err != nil {
 		return err
 	}
@@ -98,8 +105,11 @@ func (c *conn) join() error {
 	return nil
 }
 
-// busName is the name of the bus itself, also as the sender of its answers.
-const busName = "org.freedesktop.DBus"
+const (
+	// busName is the name of the bus itself, also as the sender of its answers.
+	busName = "org.freedesktop.DBus"
+	noOwner = "org.freedesktop.DBus.Error.NameHasNoOwner"
+)
 
 // The names of systemd's D-Bus API.
 const (

@@ -187,14 +187,44 @@ func TestForgedSender(t *testing.T) {
 // TestNameWithoutOwner: a bus on which there is no service manager.
 func TestNameWithoutOwner(t *testing.T) {
 	s := newServer(t, func(c *call) []message {
-		if c.method == "GetNameOwner" {
-			return []message{sentBy(busName, c.fail("org.freedesktop.DBus.Error.NameHasNoOwner", "No owner."))}
+		switch c.method {
+		case "GetNameOwner":
+			return []message{sentBy(busName, c.fail(noOwner, "No owner."))}
+		case "StartServiceByName":
+			return []message{sentBy(busName, c.reply(uint32(1)))}
 		}
 		return busAnswers(c)
 	})
 	u := s.unit()
 	u.manager.sockets[0].bus = true
 	checkError(t, u.Start(42), "--systemd-cgroup: systemd cannot be reached: connect to "+s.path+": GetNameOwner: No owner")
+}
+
+// TestNameComesLater: a bus that is started by a connection starts the manager's part.
+func TestNameComesLater(t *testing.T) {
+	started := false
+	s := newServer(t, func(c *call) []message {
+		switch {
+		case c.method == "GetNameOwner" && !started:
+			return []message{sentBy(busName, c.fail(noOwner, "No owner."))}
+		case c.method == "StartServiceByName":
+			started = true
+			return []message{sentBy(busName, c.reply(uint32(1)))}
+		}
+		if out := busAnswers(c); out != nil {
+			return out
+		}
+		var all []message
+		for _, m := range c.done() {
+			all = append(all, sentBy(testOwner, m))
+		}
+		return all
+	})
+	u := s.unit()
+	u.manager.sockets[0].bus = true
+	if err := u.Start(42); err != nil {
+		t.Error(err)
+	}
 }
 
 // TestConnect: the second way is taken when there is nobody on the first one, and the
