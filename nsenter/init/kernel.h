@@ -8,11 +8,15 @@
 
 #include <stdint.h>
 
-/* linux/mount.h */
+/* linux/mount.h. glibc's sys/mount.h has it. */
+#ifndef FSOPEN_CLOEXEC
 #define FSOPEN_CLOEXEC		1
-#define FSCONFIG_CMD_CREATE	6
 #define FSMOUNT_CLOEXEC		1
 #define MOVE_MOUNT_F_EMPTY_PATH 4
+#endif
+#ifndef FSCONFIG_CMD_CREATE
+#define FSCONFIG_CMD_CREATE 6
+#endif
 
 /* linux/sched.h */
 #ifndef CLONE_PIDFD
