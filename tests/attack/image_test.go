@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -72,7 +73,9 @@ func (b *box) reads(file string, args ...string) string {
 		}
 		links, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", cmd.Process.Pid))
 		for _, l := range links {
-			if target, err := os.Readlink(l); err == nil && strings.HasSuffix(target, filepath.Base(file)) {
+			// With O_PATH it is only looked at.
+			target, err := os.Readlink(l)
+			if err == nil && strings.HasSuffix(target, filepath.Base(file)) && !isPath(cmd.Process.Pid, filepath.Base(l)) {
 				won = "the runtime has " + file + " open"
 			}
 		}
@@ -83,4 +86,13 @@ func (b *box) reads(file string, args ...string) string {
 		<-ended
 	}
 	return won
+}
+
+// isPath says whether a descriptor of a process is one of O_PATH, or is gone.
+func isPath(pid int, fd string) bool {
+	info := read(fmt.Sprintf("/proc/%d/fdinfo/%s", pid, fd))
+	_, after, found := strings.Cut(info, "flags:\t")
+	line, _, _ := strings.Cut(after, "\n")
+	flags, err := strconv.ParseUint(line, 8, 64)
+	return !found || err != nil || flags&unix.O_PATH != 0
 }
