@@ -17,6 +17,7 @@ import (
 
 // TestComplete asks as the completion scripts of all shells do.
 func TestComplete(t *testing.T) {
+	t.Setenv("XDG_RUNTIME_DIR", t.TempDir()) // where an ordinary user's containers are
 	root := t.TempDir()
 	tests := []struct {
 		words []string
