@@ -51,7 +51,7 @@ c-test: $(C_TEST)
 # test does at random, more of it.
 CLANG ?= clang
 C_FUZZ := bin/nsenter-fuzz
-C_FUZZ_SECONDS := $(FUZZTIME:s=)
+C_FUZZ_SECONDS = $(FUZZTIME:s=)
 .PHONY: c-fuzz
 c-fuzz: $(C_TEST_SRC) $(INIT_HDR)
 	@mkdir -p bin .cache/nsenter-corpus
