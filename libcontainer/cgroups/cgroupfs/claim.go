@@ -20,9 +20,16 @@ type Claim string
 
 const foundMark = " found"
 
+// claimToNone is the claim where a container has no cgroup, as criu makes none in a
+// hierarchy that a checkpoint does not know. No inode has the number.
+const claimToNone Claim = "0"
+
 // Claim is the claim of a container to d, which it has made, or found.
 func (d Dir) Claim(found bool) (Claim, error) {
 	inode, err := d.inode()
+	if errors.Is(err, unix.ENOENT) {
+		return claimToNone, nil
+	}
 	if err != nil {
 		return "", err
 	}

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cgroupfs
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// TestClaimToNone: where a container has no cgroup, one that comes later is somebody else's.
+func TestClaimToNone(t *testing.T) {
+	d := Dir(filepath.Join(t.TempDir(), "none"))
+	c, err := d.Claim(false)
+	if err != nil || c != claimToNone {
+		t.Fatalf("claim %q, %v", c, err)
+	}
+	if !c.Holds(d) {
+		t.Error("a missing cgroup is taken for another's")
+	}
+	if err := os.Mkdir(string(d), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if c.Holds(d) {
+		t.Error("another's cgroup is taken for the container's")
+	}
+	if own, err := d.Claim(true); err != nil || !own.Holds(d) || !own.Found() || own.Made().Found() {
+		t.Errorf("claim %q, %v", own, err)
+	}
+}
