@@ -148,6 +148,19 @@ func TestFoundCgroup(t *testing.T) {
 func TestSuccessorSurvives(t *testing.T) {
 	c := newContainer(t)
 	onlyBerth(t)
+	run := c.stoppedRun()
+	c.command("delete", "--force", c.id).must()
+	c.args("sleep", "10000").create()
+	c.endStopped(run)
+	c.status(specs.StateCreated)
+	c.start()
+	c.status(specs.StateRunning)
+}
+
+// stoppedRun runs the container in the foreground, and stops the command once its program is
+// up: it notices nothing that happens to the container from then on.
+func (c *container) stoppedRun() *running {
+	c.t.Helper()
 	waitUp := c.long()
 	c.write()
 	run := c.launch(nil, "run", c.id)
@@ -155,19 +168,20 @@ func TestSuccessorSurvives(t *testing.T) {
 	// The program is up, but its start may not be over yet: this waits for the lock.
 	c.command("start", c.id).fails("already running", "")
 	if err := run.cmd.Process.Signal(unix.SIGSTOP); err != nil {
-		t.Fatal(err)
+		c.t.Fatal(err)
 	}
-	c.command("delete", "--force", c.id).must()
-	c.args("sleep", "10000").create()
+	return run
+}
+
+// endStopped lets it go on, to find that the container's program was killed.
+func (c *container) endStopped(run *running) {
+	c.t.Helper()
 	if err := run.cmd.Process.Signal(unix.SIGCONT); err != nil {
-		t.Fatal(err)
+		c.t.Fatal(err)
 	}
 	if r, err := c.finish(run); err != nil {
-		t.Fatal(err)
+		c.t.Fatal(err)
 	} else if r.status != 128+9 {
-		t.Errorf("status %d: %s", r.status, r.stderr)
+		c.t.Errorf("status %d: %s", r.status, r.stderr)
 	}
-	c.status(specs.StateCreated)
-	c.start()
-	c.status(specs.StateRunning)
 }
