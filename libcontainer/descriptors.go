@@ -197,6 +197,16 @@ func inheritFiles(t *criu.Task, names []string, stdio [standardStreams]*os.File)
 	return opened, nil
 }
 
+// replacedStreams are those of stdio that a restored process gets.
+func replacedStreams(names []string, stdio [standardStreams]*os.File) [standardStreams]*os.File {
+	for fd := range stdio {
+		if !replaceable(names[fd]) {
+			stdio[fd] = nil
+		}
+	}
+	return stdio
+}
+
 // openHosts opens a file of the host's by the path that the kernel has told, in which there
 // were no links: whoever writes to a directory on the way may have made one since.
 func openHosts(path string) (*os.File, error) {

@@ -263,6 +263,10 @@ func (x *execution) joinsPID() bool {
 // configure gives init its plan, and waits for the exec.
 func (x *execution) configure() error {
 	plan := x.plan()
+	var err error
+	if plan.OwnStreams, err = x.giveStreams(); err != nil {
+		return err
+	}
 	if plan.Listener != nil {
 		return x.describe(configureWithAgent(x.init, x.agent, plan))
 	}

@@ -21,30 +21,45 @@ func (x *execution) openTerminal() (err error) {
 	if err := setConsoleSize(x.master, x.p.ConsoleSize); err != nil {
 		return fmt.Errorf("process.consoleSize: %w", err)
 	}
-	return x.ownTerminal()
+	return nil
 }
 
-// ownTerminal gives the pty to the user of the process, whom only the host can name: the
-// container's root may not give away what belongs to the host's.
-func (x *execution) ownTerminal() error {
+// giveStreams gives the process its terminal or its streams. In a user namespace only the
+// host can: the container's root may not give away what belongs to the host's.
+func (x *execution) giveStreams() (left [standardStreams]bool, err error) {
+	uid, err := x.hostUID()
+	if err != nil {
+		return left, err
+	}
+	if !x.p.Terminal {
+		return giveStreams(x.opts.Stdio, uid, &x.undo)
+	}
+	if unprivileged() {
+		return [standardStreams]bool{true}, nil
+	}
+	if err := x.peer.Chown(int(uid), -1); err != nil {
+		return left, fmt.Errorf("process.terminal: %w", err)
+	}
+	return left, nil
+}
+
+// hostUID is the user of the process as the host sees him, where the host decides.
+func (x *execution) hostUID() (uint32, error) {
 	if configs.NamespaceType(x.c.saved.Namespaces)&configs.NewUser == 0 || unprivileged() {
-		return nil // init does it
+		return x.p.UID, nil
 	}
 	path := "/proc/" + strconv.Itoa(x.c.saved.PID) + "/uid_map"
 	data, err := readFile(path)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	rows, err := parseIDMap(data)
 	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+		return 0, fmt.Errorf("%s: %w", path, err)
 	}
 	uid, ok := configs.HostID(rows, x.p.UID)
 	if !ok {
-		return fmt.Errorf("process.user.uid: cannot set uid to unmapped user in user namespace: %d", x.p.UID)
+		return 0, fmt.Errorf("process.user.uid: cannot set uid to unmapped user in user namespace: %d", x.p.UID)
 	}
-	if err := x.peer.Chown(int(uid), -1); err != nil {
-		return fmt.Errorf("process.terminal: %w", err)
-	}
-	return nil
+	return uid, nil
 }

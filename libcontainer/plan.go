@@ -16,6 +16,10 @@ import (
 // plan is the message that makes init the container's process.
 func (cr *creation) plan(fifos *[2]*os.File) (*nsenter.Plan, error) {
 	p := processPlan(&cr.cfg.Process, cr.built.home)
+	var err error
+	if p.OwnStreams, err = cr.giveStreams(); err != nil {
+		return nil, err
+	}
 	cr.opts.ListenFDs.addTo(p)
 	p.Root = cr.built.chroot
 	p.Console = cr.built.peer

@@ -142,6 +142,11 @@ func (r *restoration) prepareCriu() error {
 	}
 	opened, err := inheritFiles(&run.task, r.names, r.opts.Stdio)
 	run.files = append(run.files, opened...)
+	if err != nil {
+		return err
+	}
+	user := hostUID(r.cfg.UIDMappings, r.cfg.Process.UID)
+	_, err = giveStreams(replacedStreams(r.names, r.opts.Stdio), user, &r.undo)
 	return err
 }
 

@@ -37,6 +37,7 @@ func TestConsole(t *testing.T) {
 	i := start(t, &Options{NewNamespaces: allNew})
 	p := shell(t, `echo to the terminal >/dev/tty; stat -L -c "owner %u:%g" /proc/self/fd/0 /proc/self/fd/2; [ "$(readlink /proc/self/fd/0)" = "$(readlink /proc/self/fd/2)" ] && echo same; echo end`)
 	p.UID, p.GID, p.NewSession, p.Console = 1000, 1000, true, peer
+	p.OwnStreams[0] = true
 	if err := i.Configure(p); err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +79,7 @@ func TestConsoleFails(t *testing.T) {
 	}
 }
 
-// Pipes and files go to the user; /dev/null, which is everybody's, does not.
+// Those streams go to the user that the plan says, and no others.
 func TestStdioOwner(t *testing.T) {
 	requireInit(t)
 	checkLeaks(t)
@@ -94,6 +95,7 @@ func TestStdioOwner(t *testing.T) {
 	p := shell(t, `stat -L -c %u /proc/self/fd/0 /proc/self/fd/1; echo again >/proc/self/fd/1`)
 	p.UID = 1234
 	p.Effective, p.Permitted = 0, 0
+	p.OwnStreams[1] = true
 	o := &Options{NewNamespaces: allNew}
 	o.Stdio[0] = null
 	if out := run(t, o, p); out != fmt.Sprintf("%d\n1234\nagain", before.Uid) {

@@ -178,10 +178,12 @@ type Plan struct {
 	Console *os.File
 	// UID, GID, Groups and Umask are the credentials. SetGroups false keeps the
 	// supplementary groups.
-	UID, GID  uint32
-	Groups    []uint32
-	SetGroups bool
-	Umask     uint32
+	UID, GID uint32
+	// OwnStreams are the standard streams that init gives to UID.
+	OwnStreams [3]bool
+	Groups     []uint32
+	SetGroups  bool
+	Umask      uint32
 	// Capability sets, bit n for capability n. An ambient one that is not both
 	// permitted and inheritable is skipped.
 	Bounding, Effective, Permitted, Inheritable, Ambient uint64

@@ -130,6 +130,9 @@ func (p *Plan) flags() uint32 {
 		{p.AtOnce, wireAtOnce},
 		{p.waits(), wireAwaitGo},
 		{p.ListenPID, wireListenPid},
+		{p.OwnStreams[0], wireOwnStdin},
+		{p.OwnStreams[1], wireOwnStdout},
+		{p.OwnStreams[2], wireOwnStderr},
 	} {
 		if f.set {
 			flags |= f.flag

@@ -45,7 +45,10 @@ const (
 	wireAtOnce          = 128
 	wireAwaitGo         = 256
 	wireListenPid       = 512
-	wirePlanAll         = 1023
+	wireOwnStdin        = 1024
+	wireOwnStdout       = 2048
+	wireOwnStderr       = 4096
+	wirePlanAll         = 8191
 
 	wireNamespaces = 1
 	wireReady      = 2

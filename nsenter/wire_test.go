@@ -174,13 +174,14 @@ func TestConstantsAgree(t *testing.T) {
 		"WIRE_NEW_SESSION":       wireNewSession,
 		"WIRE_SET_GROUPS":        wireSetGroups,
 		"WIRE_KEEP_CREDENTIALS":  wireKeepCredentials,
-		"WIRE_KEYRING":           wireKeyring,
-		"WIRE_NAMESPACES":        wireNamespaces,
-		"WIRE_READY":             wireReady,
-		"WIRE_EXEC":              wireExec,
-		"WIRE_FAILED":            wireFailed,
-		"WIRE_LISTENER":          wireListener,
-		"WIRE_GO":                wireGo,
+		"WIRE_OWN_STDIN":         wireOwnStdin, "WIRE_OWN_STDOUT": wireOwnStdout, "WIRE_OWN_STDERR": wireOwnStderr,
+		"WIRE_KEYRING":    wireKeyring,
+		"WIRE_NAMESPACES": wireNamespaces,
+		"WIRE_READY":      wireReady,
+		"WIRE_EXEC":       wireExec,
+		"WIRE_FAILED":     wireFailed,
+		"WIRE_LISTENER":   wireListener,
+		"WIRE_GO":         wireGo,
 	} {
 		if got, ok := h.constants[name]; !ok || got != value {
 			t.Errorf("%s is %d in C (there: %v), %d in Go", name, got, ok, value)

@@ -82,7 +82,7 @@ _Noreturn void open_contexts(const struct wire_bootstrap *b, int proc_self);
 void join_keyring(const char *name);
 void lead_session(int has_console, uint64_t password);
 void take_console(int console);
-void own_stdio(uint32_t uid);
+void own_stdio(uint32_t flags, uint32_t uid);
 
 /* label.c: what the security modules are told. */
 void set_keyring_label(const struct plan *p, int proc_self);

@@ -319,7 +319,7 @@ static void apply(const struct plan *p, struct held *h)
 	set_up_session(p, h);
 	if (!keep) {
 		umask((mode_t)w->umask);
-		own_stdio(w->uid);
+		own_stdio(w->flags, w->uid);
 	}
 	become_user(p, h);
 	if (h->entered || !h->joins_pid)

@@ -3,16 +3,13 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "init.h"
 #include "kernel.h"
 
 #define DESCRIPTION_MAX 512
-#define MEMORY_MAJOR	1 /* /dev/null, /dev/zero, ... */
 
 /* The permissions in a description of KEYCTL_DESCRIBE, "type;uid;gid;perm;name", perm in hex. */
 static int parse_permissions(const char *description, uint32_t *permissions)
@@ -80,23 +77,17 @@ void take_console(int console)
 }
 
 /*
- * Gives the standard streams to the user, who could not open /dev/stdout or /proc/self/fd/1 again
- * otherwise. The group stays: a terminal belongs to the group tty. /dev/null and its kind stay as
- * they are, for they may be the host's. Where ids are not mapped or the file system is read-only
- * there is nothing to be done, nor for what is not on a file system with owners.
+ * Gives the user those standard streams that the runtime has marked: a new terminal, and what it
+ * could not give itself. The group stays: a terminal belongs to the group tty. Where ids are not
+ * mapped or the file system is read-only there is nothing to be done, nor for what is not on a file
+ * system with owners.
  */
-void own_stdio(uint32_t uid)
+void own_stdio(uint32_t flags, uint32_t uid)
 {
-	struct stat st;
+	const uint32_t streams[] = {WIRE_OWN_STDIN, WIRE_OWN_STDOUT, WIRE_OWN_STDERR};
 
 	for (int fd = 0; fd < 3; fd++) {
-		if (fstat(fd, &st) < 0)
-			die(STEP_STDIO, errno, 0, NULL);
-		if (st.st_uid == uid)
-			continue;
-		if (S_ISCHR(st.st_mode) && major(st.st_rdev) == MEMORY_MAJOR)
-			continue;
-		if (fchown(fd, uid, (gid_t)-1) == 0)
+		if (!(flags & streams[fd]) || fchown(fd, uid, (gid_t)-1) == 0)
 			continue;
 		if (errno != EINVAL && errno != EPERM && errno != EROFS && errno != EOPNOTSUPP)
 			die(STEP_STDIO, errno, 0, NULL);

@@ -137,7 +137,11 @@ struct wire_span {
 #define WIRE_AT_ONCE	      128
 #define WIRE_AWAIT_GO	      256 /* a child in a joined pid namespace waits for a GO at first */
 #define WIRE_LISTEN_PID	      512 /* LISTEN_PID= in env is for init to complete */
-#define WIRE_PLAN_ALL	      1023
+/* The standard streams that become the user's; the other ones are as the runtime wants them. */
+#define WIRE_OWN_STDIN	1024
+#define WIRE_OWN_STDOUT 2048
+#define WIRE_OWN_STDERR 4096
+#define WIRE_PLAN_ALL	8191
 
 /* The plan. A string ends with a NUL, which counts into the size of its span. */
 struct wire_plan {

@@ -105,6 +105,23 @@ func TestRestoreForeground(t *testing.T) {
 	c.nothingLeft()
 }
 
+// TestRestoreStreamsOpenAgain: the new pipes are the program's as the old ones were.
+func TestRestoreStreamsOpenAgain(t *testing.T) {
+	c := newContainer(t).userns().sh("while read x; do echo got $x >/dev/stdout; done")
+	needCriu(t)
+	c.spec.Process.User.UID = 1000
+	c.spec.Process.NoNewPrivileges = false
+	c.write()
+	first := c.piped("run", c.id)
+	first.say("one", "got one")
+	c.pid = c.stateJSON().Pid
+	c.tryCheckpoint().must().silent()
+	first.end()
+	again := c.piped("restore", "--image-path", c.images(), "--work-path", c.logs(), c.id)
+	again.say("two", "got two")
+	again.end()
+}
+
 // TestRestoreExitStatus: that of the first process.
 func TestRestoreExitStatus(t *testing.T) {
 	k := newCounter(t)
