@@ -4,10 +4,7 @@ package libcontainer
 
 import (
 	"errors"
-	"fmt"
 	"os"
-	"path/filepath"
-	"strconv"
 )
 
 // handOver gives the caller what it asked for: pty, pidfd, pid file. The pid file comes
@@ -21,7 +18,8 @@ func (cr *creation) handOver() error {
 			return err
 		}
 	}
-	return writePIDFile(cr.opts.PIDFile, cr.init.PID)
+	_, err := writePIDFile(cr.opts.PIDFile, cr.init.PID)
+	return err
 }
 
 // handOverTerminal gives the caller the pty, before the program runs: whatever fails
@@ -48,13 +46,9 @@ func (x *execution) born() error {
 	if err := x.pidfdTo.send(x.init.PIDFD, "pidfd"); err != nil {
 		return err
 	}
-	if err := writePIDFile(x.opts.PIDFile, x.init.PID); err != nil {
-		return err
-	}
-	if x.opts.PIDFile != "" {
-		x.undo.push("remove the pid file", func() error { return os.Remove(x.opts.PIDFile) })
-	}
-	return nil
+	remove, err := writePIDFile(x.opts.PIDFile, x.init.PID)
+	x.undo.push("remove the pid file", remove)
+	return err
 }
 
 // handOverConsole gives the pty's master, if there is one, to whoever is to have it: the
@@ -71,21 +65,4 @@ func handOverConsole(master **os.File, name string, to *receiver, console func(*
 		return console(theirs)
 	}
 	return errors.New("process.terminal: cannot allocate tty if berth will detach without setting console socket")
-}
-
-// writePIDFile writes pid without a newline: engines parse the whole file as a number.
-// The name it has meanwhile is not the one that an engine may be watching for. There is
-// nothing to write for the path "".
-func writePIDFile(path string, pid int) error {
-	if path == "" {
-		return nil
-	}
-	abs, err := filepath.Abs(path)
-	if err == nil {
-		err = writeFileAtomically(abs, []byte(strconv.Itoa(pid)), 0o644)
-	}
-	if err != nil {
-		return fmt.Errorf("pid file: %w", err)
-	}
-	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/unixsocket"
 	"golang.org/x/sys/unix"
 )
 
@@ -245,7 +246,7 @@ func tellManager(address, message string) error {
 	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &limit); err != nil {
 		return fmt.Errorf("setsockopt: %w", err)
 	}
-	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: address}); err != nil {
+	if err := unixsocket.Connect(fd, address); err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}
 	if err := sendNotification(fd, message, nil); err != nil {

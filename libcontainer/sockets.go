@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 
+	"github.com/berth-run/berth/libcontainer/internal/unixsocket"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
@@ -30,7 +31,7 @@ func dialReceiver(what, path string) (*receiver, error) {
 		return nil, fmt.Errorf("%s: socket: %w", what, err)
 	}
 	sock := os.NewFile(uintptr(fd), path)
-	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: path}); err != nil {
+	if err := unixsocket.Connect(fd, path); err != nil {
 		_ = sock.Close()
 		return nil, fmt.Errorf("%s: connect %s: %w", what, path, err)
 	}

@@ -29,7 +29,7 @@ Docker, Podman and CRI-O call it; by hand, "berth run" in a bundle is all it tak
 		stopAtFirstArgument: true,
 	}
 	g, f := &a.global, c.Flags()
-	f.StringVar(&g.root, "root", "", "keep the state of containers in `DIR`, which should be on a tmpfs (default: /run/berth, or $XDG_RUNTIME_DIR/berth when rootless)")
+	f.StringVar(&g.root, "root", "", "keep the state of containers in `DIR`, which should be on a tmpfs (default: /run/berth, or $XDG_RUNTIME_DIR/berth or /run/user/UID/berth when rootless)")
 	f.StringVar(&g.log, "log", "", "append log messages to `FILE` instead of writing them to stderr")
 	f.StringVar(&g.logFormat, "log-format", "text", "write log messages as `FORMAT`: text or json")
 	f.StringVar(&g.logLevel, "log-level", "", "log what is at least of `LEVEL`: error, warning, info or debug (default: warning; a command that fails logs its error only)")

@@ -9,6 +9,9 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"syscall"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/berth-run/berth/libcontainer"
 )
@@ -28,7 +31,7 @@ func (a *app) openStore() (*libcontainer.Store, error) {
 func (a *app) root() (string, error) {
 	root := a.global.root
 	if root == "" {
-		return defaultRootFor(os.Geteuid(), os.Getenv, libcontainer.InUserNamespace), nil
+		return defaultRootFor(os.Geteuid(), os.Getenv, libcontainer.InUserNamespace, isOwnDir), nil
 	}
 	root, err := filepath.Abs(root)
 	if err != nil {
@@ -48,12 +51,32 @@ func (a *app) root() (string, error) {
 
 // defaultRootFor is the state directory when no --root is given. It is the
 // user's own for everybody who is not root on the host, if there is one: a relative path
-// is none (XDG Base Directory Specification).
-func defaultRootFor(euid int, getenv func(string) string, inUserNS func() bool) string {
-	if dir := getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) && isRootless(euid, getenv, inUserNS) {
+// is none (XDG Base Directory Specification), and where there is no variable, as below
+// sudo and in cron, the directory is there all the same while the user has a session.
+func defaultRootFor(euid int, getenv func(string) string, inUserNS func() bool, isOwn func(string) bool) string {
+	if !isRootless(euid, getenv, inUserNS) {
+		return defaultRoot
+	}
+	if dir := getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "berth")
+	}
+	if dir := sessionDir(euid); euid != 0 && isOwn(dir) {
 		return filepath.Join(dir, "berth")
 	}
 	return defaultRoot
+}
+
+// sessionDir is where a login makes a user's runtime directory (pam_systemd(8)).
+func sessionDir(uid int) string { return "/run/user/" + strconv.Itoa(uid) }
+
+// isOwnDir says whether a path is a directory of the caller's.
+func isOwnDir(path string) bool {
+	info, err := os.Lstat(path)
+	if err != nil || !info.IsDir() {
+		return false
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	return ok && int(st.Uid) == os.Geteuid()
 }
 
 // isRootless says whether the caller has no root rights over the host: not
@@ -82,12 +105,15 @@ func (g *globalOptions) isRootless() (bool, error) {
 // cleans $XDG_RUNTIME_DIR up by age to leave it alone (XDG Base Directory
 // Specification). All other roots are made by the store.
 func (a *app) prepareRoot() error {
-	if a.global.root != "" || os.Getenv("XDG_RUNTIME_DIR") == "" {
+	if a.global.root != "" {
 		return nil
 	}
 	root, err := a.root()
-	if err != nil || root == defaultRoot {
+	if err != nil {
 		return err
+	}
+	if root == defaultRoot {
+		return checkDefaultRoot(os.Geteuid())
 	}
 	if err := os.Mkdir(root, 0o700); err != nil {
 		if errors.Is(err, fs.ErrExist) {
@@ -96,4 +122,14 @@ func (a *app) prepareRoot() error {
 		return err
 	}
 	return os.Chmod(root, 0o700|os.ModeSticky)
+}
+
+// checkDefaultRoot tells a user without a directory of its own how to get one: that of the
+// host's root is closed, unless somebody has opened it.
+func checkDefaultRoot(euid int) error {
+	if euid == 0 || unix.Access(defaultRoot, unix.W_OK) == nil {
+		return nil
+	}
+	return fmt.Errorf("no directory for the state of containers: XDG_RUNTIME_DIR is %q, and %s is no directory of yours (set it, or give --root)",
+		os.Getenv("XDG_RUNTIME_DIR"), sessionDir(euid))
 }

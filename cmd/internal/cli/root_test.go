@@ -21,13 +21,17 @@ func TestDefaultRoot(t *testing.T) {
 		{"user", 1000, map[string]string{"XDG_RUNTIME_DIR": "/run/user/1000"}, false, "/run/user/1000/berth"},
 		{"user without a session", 1000, nil, false, defaultRoot},
 		{"user with a relative path", 1000, map[string]string{"XDG_RUNTIME_DIR": "run/user"}, false, defaultRoot},
+		{"user whose session has no variable", 1001, nil, false, "/run/user/1001/berth"},
+		{"user whose session has a relative path", 1001, map[string]string{"XDG_RUNTIME_DIR": "x"}, false, "/run/user/1001/berth"},
+		{"user namespace without a variable", 0, nil, true, defaultRoot},
 		{"user namespace", 0, map[string]string{"XDG_RUNTIME_DIR": "/run/user/1000", "USER": "joe"}, true, "/run/user/1000/berth"},
 		{"user namespace without user", 0, map[string]string{"XDG_RUNTIME_DIR": "/run/user/1000"}, true, "/run/user/1000/berth"},
 		{"root of a machine in a user namespace", 0, map[string]string{"XDG_RUNTIME_DIR": "/run/user/0", "USER": "root"}, true, defaultRoot},
 	}
 	for _, test := range tests {
 		getenv := func(name string) string { return test.env[name] }
-		got := defaultRootFor(test.euid, getenv, func() bool { return test.userNS })
+		isOwn := func(dir string) bool { return dir == "/run/user/1001" || dir == "/run/user/0" }
+		got := defaultRootFor(test.euid, getenv, func() bool { return test.userNS }, isOwn)
 		if got != test.want {
 			t.Errorf("%s: %s, want %s", test.name, got, test.want)
 		}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/berth-run/berth/libcontainer/internal/unixsocket"
 	"golang.org/x/sys/unix"
 )
 
@@ -215,7 +216,7 @@ func dial(s socket, deadline time.Time) (*conn, error) {
 		left := max(time.Until(deadline), time.Millisecond)
 		timeout := unix.NsecToTimeval(int64(left))
 		if err = unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &timeout); err == nil {
-			err = unix.Connect(fd, &unix.SockaddrUnix{Name: s.path})
+			err = unixsocket.Connect(fd, s.path)
 		}
 		if !errors.Is(err, unix.EINTR) {
 			break
