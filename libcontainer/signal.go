@@ -20,6 +20,9 @@ func (c *Container) Signal(sig unix.Signal, all bool) error {
 		return c.signalAll(sig)
 	}
 	pidfd, err := c.openInit()
+	if errors.Is(err, ErrNotRunning) && sig == unix.SIGKILL {
+		return c.killOrphans()
+	}
 	if err != nil {
 		return err
 	}
@@ -39,6 +42,23 @@ func (c *Container) Signal(sig unix.Signal, all bool) error {
 		return c.thaw()
 	}
 	return nil
+}
+
+// killOrphans kills what is left of a container whose init has ended. There is nothing
+// where init had a pid namespace of its own, which ends with it.
+func (c *Container) killOrphans() error {
+	if !c.saved.SharedPID {
+		return ErrNotRunning
+	}
+	m, err := c.cgroup()
+	if err != nil {
+		return err
+	}
+	pids, err := m.Pids()
+	if errors.Is(err, cgroups.ErrNoCgroup) || err == nil && len(pids) == 0 {
+		return ErrNotRunning
+	}
+	return errors.Join(err, m.Kill())
 }
 
 // thaw lets the processes of a paused container die: on cgroup v1 a frozen process

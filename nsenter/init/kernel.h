@@ -61,13 +61,16 @@ struct capability_data {
 };
 
 /*
- * The kernel's own struct sigaction, whose order of fields differs between architectures; nothing
- * but a handler is ever set here, which is the first field on all that berth is built for.
+ * The kernel's own struct sigaction, whose order of fields differs between architectures: this is
+ * that of all that berth is built for. On some there is no handler without a restorer.
  */
 #define KERNEL_SIGSET_SIZE 8
+#define KERNEL_SA_RESTORER 0x04000000
 struct kernel_sigaction {
 	uint64_t handler;
-	uint64_t rest[3];
+	uint64_t flags;
+	uint64_t restorer;
+	uint64_t mask;
 };
 
 #endif

@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
 
@@ -286,6 +285,6 @@ func TestUsersRuntimeDir(t *testing.T) {
 	c.command("create", c.id).must()
 	defer c.command("delete", "--force", c.id)
 	want(t, "state", lstat(t, dir+"/berth/"+c.id+"/state.json")[:5], "inode")
-	var st specs.State = c.stateJSON()
+	st := c.stateJSON()
 	want(t, "id", st.ID, c.id)
 }

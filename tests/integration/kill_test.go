@@ -82,6 +82,35 @@ func TestKillCreated(t *testing.T) {
 	c.status(specs.StateStopped)
 }
 
+// TestKillCreatedGently: a container that waits for its start takes the signals that are
+// to stop it, in a pid namespace of its own, too.
+func TestKillCreatedGently(t *testing.T) {
+	for _, sig := range []string{"TERM", "INT", "HUP", "QUIT", "ABRT"} {
+		for _, ns := range []string{"own", "shared"} {
+			t.Run(sig+"/"+ns, func(t *testing.T) {
+				only(t, suite.name != "crun", "crun's init does not hear them")
+				c := newContainer(t)
+				if ns == "shared" {
+					c.without(specs.PIDNamespace)
+				}
+				c.spec.Hooks = &specs.Hooks{StartContainer: []specs.Hook{{Path: "/bin/true"}}}
+				c.create()
+				c.command("kill", c.id, sig).must().silent()
+				c.wait()
+				c.status(specs.StateStopped)
+				c.command("start", c.id).fails("stopped", "")
+			})
+		}
+	}
+}
+
+// TestStartedHasDefaultSignals: what init does with signals is not the program's business.
+func TestStartedHasDefaultSignals(t *testing.T) {
+	c := newContainer(t)
+	out := squeeze(c.args("grep", "Sig[CI]", "/proc/self/status").output())
+	want(t, "signals", out, "SigIgn: 0000000000000000 SigCgt: 0000000000000000")
+}
+
 func TestKillStopped(t *testing.T) {
 	c := newContainer(t).create().start()
 	c.wait()
@@ -139,22 +168,30 @@ func TestKillSharedPIDNamespace(t *testing.T) {
 // TestKillLeftovers: without a pid namespace, what is left after the first process
 // has ended can still be killed, and delete waits for nobody.
 func TestKillLeftovers(t *testing.T) {
-	c := newContainer(t).without(specs.PIDNamespace)
-	ready := c.fifo("ready")
-	c.sh("sleep 10000 & echo up >/ready; exec true")
-	c.create().start()
-	ready.line()
-	c.wait()
-	pids := cgroupPIDs(c)
-	if len(pids) != 1 {
-		t.Fatalf("processes %v", pids)
+	for name, options := range map[string][]string{"all": {"--all"}, "plain": nil} {
+		t.Run(name, func(t *testing.T) {
+			c := newContainer(t).without(specs.PIDNamespace)
+			ready := c.fifo("ready")
+			c.sh("sleep 10000 & echo up >/ready; exec true")
+			c.create().start()
+			ready.line()
+			c.wait()
+			pids := cgroupPIDs(c)
+			if len(pids) != 1 {
+				t.Fatalf("processes %v", pids)
+			}
+			c.command(append(append([]string{"kill"}, options...), c.id, "KILL")...).code(0)
+			if !ends(pids[0]) {
+				t.Errorf("process %d is left", pids[0])
+			}
+			livingProcesses(t)
+			// And there is nobody left to be killed.
+			if len(options) == 0 {
+				c.command("kill", c.id, "KILL").code(1).fails("container not running", "")
+			}
+			c.command("delete", c.id).must()
+		})
 	}
-	c.command("kill", "--all", c.id, "KILL").code(0)
-	if !ends(pids[0]) {
-		t.Errorf("process %d is left", pids[0])
-	}
-	livingProcesses(t)
-	c.command("delete", c.id).must()
 }
 
 // TestDeleteForceLeftovers: delete --force does the killing itself.

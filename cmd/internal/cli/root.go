@@ -18,10 +18,14 @@ import (
 
 const defaultRoot = "/run/berth"
 
-// openStore opens the store that the global options name.
+// openStore opens the store that the global options name. What it says of processes it
+// knows from /proc.
 func (a *app) openStore() (*libcontainer.Store, error) {
 	root, err := a.root()
 	if err != nil {
+		return nil, err
+	}
+	if err := libcontainer.CheckProc(); err != nil {
 		return nil, err
 	}
 	return libcontainer.Open(root), nil

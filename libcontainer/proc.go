@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// CheckProc finds out whether /proc shows the processes of this pid namespace. A pid means
+// somebody else in the procfs of another one, as there is after unshare(1) without
+// --mount-proc, and would have a stranger taken for a container's process, and killed.
+func CheckProc() error { return checkProc("/proc") }
+
+// initialPIDNamespace is the inode of the host's pid namespace (PROC_PID_INIT_INO).
+const initialPIDNamespace = 0xEFFFFFFC
+
+func checkProc(dir string) error {
+	var buf [32]byte
+	n, err := unix.Readlink(dir+"/self", buf[:])
+	if err != nil {
+		var fs unix.Statfs_t
+		if unix.Statfs(dir, &fs) == nil && fs.Type == unix.PROC_SUPER_MAGIC {
+			return fmt.Errorf("%s: %w", dir, errForeignProc)
+		}
+		return fmt.Errorf("%s is no procfs, which berth cannot do without (mount -t proc proc %s)", dir, dir)
+	}
+	if string(buf[:n]) != strconv.Itoa(os.Getpid()) {
+		return fmt.Errorf("%s: %w", dir, errForeignProc)
+	}
+	// In a procfs of a namespace further out the number could be the same by chance. The
+	// host's has none further out.
+	var st unix.Stat_t
+	if unix.Stat(dir+"/self/ns/pid", &st) == nil && st.Ino == initialPIDNamespace {
+		return nil
+	}
+	status, err := readFile(dir + "/self/status")
+	if err != nil {
+		return err
+	}
+	if len(namespacePIDs(stringOf(status))) != 1 {
+		return fmt.Errorf("%s: %w", dir, errForeignProc)
+	}
+	return nil
+}
+
+var errForeignProc = errors.New("shows the processes of another pid namespace, whose numbers mean others here " +
+	"(mount this one's: mount -t proc proc /proc, or unshare --mount-proc)")
+
+// namespacePIDs are the numbers of a process in the pid namespaces that it is in, from that
+// of the procfs on.
+func namespacePIDs(status string) []string {
+	for line := range strings.Lines(status) {
+		if list, ok := strings.CutPrefix(line, "NSpid:"); ok {
+			return strings.Fields(list)
+		}
+	}
+	return nil
+}
