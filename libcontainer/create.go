@@ -155,13 +155,18 @@ func (cr *creation) release() {
 func (cr *creation) fail(err error) error {
 	err = cr.undo.run(err)
 	err = explainKernel(err)
-	if errors.Is(err, nsenter.ErrInitGone) && cr.reaped.Signaled() && cr.reaped.Signal() == unix.SIGKILL {
-		if m := cr.cfg.Cgroup.Resources.Memory; m != nil && m.Limit != nil && *m.Limit > 0 {
-			err = fmt.Errorf("%w: container init was OOM-killed (memory limit too low?): linux.resources.memory.limit is %d",
-				err, *m.Limit)
-		}
+	if !errors.Is(err, nsenter.ErrInitGone) {
+		return err
 	}
-	return err
+	if m := cr.cfg.Cgroup.Resources.Memory; wasKilled(cr.reaped) && m != nil && m.Limit != nil && *m.Limit > 0 {
+		return fmt.Errorf("%w: container init was OOM-killed (memory limit too low?): linux.resources.memory.limit is %d",
+			err, *m.Limit)
+	}
+	var filter []byte
+	if cr.filter != nil {
+		filter = cr.filter.BPF
+	}
+	return explainEnd(err, cr.reaped, filter)
 }
 
 // explainKernel says what is wrong when the kernel lacks a system call: all that berth

@@ -214,8 +214,10 @@ func (x *execution) explain(err error) error {
 		}
 	case errors.Is(err, unix.ENOMEM):
 		return fmt.Errorf("%w (the container may have used up its memory limit)", err)
-	case errors.Is(err, nsenter.ErrInitGone) && x.reaped.Signaled() && x.reaped.Signal() == unix.SIGKILL:
+	case errors.Is(err, nsenter.ErrInitGone) && wasKilled(x.reaped):
 		return fmt.Errorf("%w: it was killed before it could exec (possibly OOM-killed: the container may have used up its memory limit)", err)
+	case errors.Is(err, nsenter.ErrInitGone):
+		return explainEnd(err, x.reaped, x.filter)
 	}
 	return err
 }

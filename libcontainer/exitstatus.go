@@ -43,10 +43,12 @@ func (c *Container) ExitStatus() (int, error) {
 	return exitCode(ws), nil
 }
 
+// shellSignalBase and the number of a signal are the exit status of what that has killed.
+const shellSignalBase = 128
+
 // exitCode is a wait status as a shell has it.
 func exitCode(ws unix.WaitStatus) int {
 	if ws.Signaled() {
-		const shellSignalBase = 128
 		return shellSignalBase + int(ws.Signal())
 	}
 	return ws.ExitStatus()

@@ -78,7 +78,7 @@ func (c *Container) release(log Logger, n *Notifier) error {
 		_ = c.removeFifos()
 		return errRunning
 	case specs.StateStopped:
-		return errors.New("cannot start a container that has stopped")
+		return c.explainStopped(errStoppedBefore, nil)
 	default:
 		return fmt.Errorf("cannot start a container in the %s state", status)
 	}
@@ -89,8 +89,11 @@ func (c *Container) release(log Logger, n *Notifier) error {
 	return c.letGo(log)
 }
 
-// errRunning has runc's text.
-var errRunning = errors.New("cannot start an already running container")
+// These have runc's texts.
+var (
+	errRunning       = errors.New("cannot start an already running container")
+	errStoppedBefore = errors.New("cannot start a container that has stopped")
+)
 
 // letGo is the moment of start. No open blocks, so an init that died in between cannot
 // make it hang. What cannot be removed then says nothing any more: the status goes by
@@ -98,7 +101,7 @@ var errRunning = errors.New("cannot start an already running container")
 func (c *Container) letGo(log Logger) error {
 	pidfd, err := c.openInit()
 	if errors.Is(err, ErrNotRunning) {
-		return errors.New("cannot start a container that has stopped")
+		return c.explainStopped(errStoppedBefore, nil)
 	}
 	if err != nil {
 		return err
@@ -113,7 +116,7 @@ func (c *Container) letGo(log Logger) error {
 	if errors.Is(startErr, nsenter.ErrStarted) {
 		return errRunning
 	}
-	return startErr
+	return c.explainStopped(startErr, pidfd)
 }
 
 // passFifos lets init go on, and waits for what it says then. The reports are opened

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/berth-run/berth/seccomp/internal/bpftest"
+	"github.com/berth-run/berth/seccomp/internal/bpf"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
@@ -72,7 +72,7 @@ func compareAll(t *testing.T, profile *specs.LinuxSeccomp) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	vm, err := bpftest.Parse(program.BPF)
+	vm, err := bpf.Parse(program.BPF)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +83,7 @@ func compareAll(t *testing.T, profile *specs.LinuxSeccomp) int {
 			if audit == unix.AUDIT_ARCH_I386 && (nr == i386Socketcall || nr == i386IPC) {
 				continue
 			}
-			d := &bpftest.Data{Number: nr, Arch: audit}
+			d := &bpf.Data{Number: nr, Arch: audit}
 			for _, d.Args = range sampleArgs(o, o.abiOf(d), nr) {
 				got, err := vm.Run(d)
 				if err != nil {
@@ -262,11 +262,11 @@ func TestMultiplexers(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			vm, err := bpftest.Parse(program.BPF)
+			vm, err := bpf.Parse(program.BPF)
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := vm.Run(&bpftest.Data{Number: c.nr, Arch: unix.AUDIT_ARCH_I386, Args: [6]uint64{c.call}})
+			got, err := vm.Run(&bpf.Data{Number: c.nr, Arch: unix.AUDIT_ARCH_I386, Args: [6]uint64{c.call}})
 			if err != nil || got != c.want {
 				t.Errorf("%#x, %v; want %#x", got, err, c.want)
 			}

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/berth-run/berth/seccomp/internal/bpftest"
+	"github.com/berth-run/berth/seccomp/internal/bpf"
 	"github.com/berth-run/berth/seccomp/internal/syscalls"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	libseccomp "github.com/seccomp/libseccomp-golang"
@@ -95,11 +95,11 @@ func compareWithLibrary(t *testing.T, profile *specs.LinuxSeccomp) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mine, err := bpftest.Parse(ours.BPF)
+	mine, err := bpf.Parse(ours.BPF)
 	if err != nil {
 		t.Fatal(err)
 	}
-	theirs, err := bpftest.Parse(libraryFilter(t, profile))
+	theirs, err := bpf.Parse(libraryFilter(t, profile))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +118,7 @@ func compareWithLibrary(t *testing.T, profile *specs.LinuxSeccomp) {
 				args = 30
 			}
 			for arg := range args {
-				d := &bpftest.Data{Number: nr, Arch: audit, Args: [6]uint64{arg}}
+				d := &bpf.Data{Number: nr, Arch: audit, Args: [6]uint64{arg}}
 				got, err := mine.Run(d)
 				if err != nil {
 					t.Fatal(err)

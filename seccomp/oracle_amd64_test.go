@@ -11,7 +11,7 @@ import (
 	"strconv"
 	"testing"
 
-	"github.com/berth-run/berth/seccomp/internal/bpftest"
+	"github.com/berth-run/berth/seccomp/internal/bpf"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
@@ -96,7 +96,7 @@ type oracle struct {
 	abis    []abi
 }
 
-func (o *oracle) abiOf(d *bpftest.Data) *abi {
+func (o *oracle) abiOf(d *bpf.Data) *abi {
 	for i := range o.abis {
 		a := &o.abis[i]
 		if a.audit == d.Arch && (a.spec == specs.ArchX32) == (d.Arch == unix.AUDIT_ARCH_X86_64 && d.Number >= x32) {
@@ -107,7 +107,7 @@ func (o *oracle) abiOf(d *bpftest.Data) *abi {
 }
 
 // action is what the filter must return for d.
-func (o *oracle) action(d *bpftest.Data) uint32 {
+func (o *oracle) action(d *bpf.Data) uint32 {
 	def := o.ret(o.profile.DefaultAction, o.profile.DefaultErrnoRet)
 	a := o.abiOf(d)
 	if a == nil || a.spec != specs.ArchX86_64 && !slices.Contains(o.profile.Architectures, a.spec) {
@@ -196,7 +196,7 @@ func (o *oracle) ret(a specs.LinuxSeccompAction, errno *uint) uint32 {
 
 // match says whether the checks hold: all of them, or one of them when an
 // argument is checked twice.
-func (a *abi) match(checks []specs.LinuxSeccompArg, d *bpftest.Data) bool {
+func (a *abi) match(checks []specs.LinuxSeccompArg, d *bpf.Data) bool {
 	if len(checks) == 0 {
 		return true
 	}
@@ -214,7 +214,7 @@ func (a *abi) match(checks []specs.LinuxSeccompArg, d *bpftest.Data) bool {
 	return !twice
 }
 
-func (a *abi) holds(c *specs.LinuxSeccompArg, d *bpftest.Data) bool {
+func (a *abi) holds(c *specs.LinuxSeccompArg, d *bpf.Data) bool {
 	arg, value, two := d.Args[c.Index], c.Value, c.ValueTwo
 	if !a.wide {
 		arg, value, two = uint64(uint32(arg)), uint64(uint32(value)), uint64(uint32(two))

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/berth-run/berth/seccomp/internal/bpftest"
+	"github.com/berth-run/berth/seccomp/internal/bpf"
 	"github.com/berth-run/berth/seccomp/internal/filter"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -154,13 +154,13 @@ func FuzzCompile(f *testing.F) {
 		if program == nil {
 			return
 		}
-		vm, err := bpftest.Parse(program.BPF)
+		vm, err := bpf.Parse(program.BPF)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, nr := range []uint32{0, 1, 30, 102, 117, 434, 512, 0x40000000, 0x40000200, 0xffffffff} {
 			for _, arch := range []uint32{unix.AUDIT_ARCH_X86_64, unix.AUDIT_ARCH_I386, unix.AUDIT_ARCH_AARCH64} {
-				if _, err := vm.Run(&bpftest.Data{Number: nr, Arch: arch, Args: [6]uint64{1}}); err != nil {
+				if _, err := vm.Run(&bpf.Data{Number: nr, Arch: arch, Args: [6]uint64{1}}); err != nil {
 					t.Errorf("arch %#x number %#x: %v", arch, nr, err)
 				}
 			}

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/berth-run/berth/seccomp/internal/bpftest"
+	"github.com/berth-run/berth/seccomp/internal/bpf"
 	"github.com/berth-run/berth/seccomp/internal/syscalls"
 	"golang.org/x/sys/unix"
 )
@@ -34,16 +34,16 @@ func mustArch(t *testing.T, name string) syscalls.Arch {
 	return syscalls.Arch{}
 }
 
-func build(t *testing.T, archs []Arch, stub bool) bpftest.Program {
+func build(t *testing.T, archs []Arch, stub bool) bpf.Program {
 	t.Helper()
-	p, err := bpftest.Parse(Build(archs, other, stub))
+	p, err := bpf.Parse(Build(archs, other, stub))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return p
 }
 
-func ask(t *testing.T, p bpftest.Program, d bpftest.Data) uint32 {
+func ask(t *testing.T, p bpf.Program, d bpf.Data) uint32 {
 	t.Helper()
 	got, err := p.Run(&d)
 	if err != nil {
@@ -98,18 +98,18 @@ func TestGaps(t *testing.T) {
 			}
 			p := build(t, archs, true)
 			for _, nr := range c.old {
-				if got := ask(t, p, bpftest.Data{Arch: archs[0].Audit, Number: nr}); got != other {
+				if got := ask(t, p, bpf.Data{Arch: archs[0].Audit, Number: nr}); got != other {
 					t.Errorf("number %#x: %#x", nr, got)
 				}
 			}
 			for _, nr := range c.new {
-				if got := ask(t, p, bpftest.Data{Arch: archs[0].Audit, Number: nr}); got != enosys {
+				if got := ask(t, p, bpf.Data{Arch: archs[0].Audit, Number: nr}); got != enosys {
 					t.Errorf("number %#x: %#x, want ENOSYS", nr, got)
 				}
-				if got := ask(t, p, bpftest.Data{Arch: 0x12345678, Number: nr}); got != badArch {
+				if got := ask(t, p, bpf.Data{Arch: 0x12345678, Number: nr}); got != badArch {
 					t.Errorf("another architecture, number %#x: %#x", nr, got)
 				}
-				if got := ask(t, build(t, archs, false), bpftest.Data{Arch: archs[0].Audit, Number: nr}); got != other {
+				if got := ask(t, build(t, archs, false), bpf.Data{Arch: archs[0].Audit, Number: nr}); got != other {
 					t.Errorf("without the stub, number %#x: %#x", nr, got)
 				}
 			}
@@ -141,7 +141,7 @@ func TestChecks(t *testing.T) {
 				p := build(t, []Arch{a}, false)
 				for _, arg := range edges {
 					for _, d := range []uint64{arg - 1, arg, arg + 1} {
-						data := bpftest.Data{Arch: a.Audit, Number: 7}
+						data := bpf.Data{Arch: a.Audit, Number: 7}
 						data.Args[check.Index] = d
 						got := ask(t, p, data) == allow
 						if got != want(d&cut, check.Value&cut, check.ValueTwo&cut) {
@@ -199,7 +199,7 @@ func TestCalls(t *testing.T) {
 		{a.Audit, 0xffffffff, [6]uint64{1}, other},
 	} {
 		t.Run(fmt.Sprintf("%#x/%d/%d", c.arch, c.number, c.args), func(t *testing.T) {
-			if got := ask(t, p, bpftest.Data{Arch: c.arch, Number: c.number, Args: c.args}); got != c.want {
+			if got := ask(t, p, bpf.Data{Arch: c.arch, Number: c.number, Args: c.args}); got != c.want {
 				t.Errorf("%#x, want %#x", got, c.want)
 			}
 		})

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package bpftest runs classic BPF programs as the kernel's seccomp does, for
+// Package bpf runs classic BPF programs as the kernel's seccomp does, for errors and
 // tests. It refuses what the kernel would refuse to load, so that a filter that
 // passes is one that loads.
-package bpftest
+package bpf
 
 import (
 	"encoding/binary"

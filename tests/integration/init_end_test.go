@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	"testing"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// ending is a profile that ends whoever makes a call.
+func (c *container) ending(action specs.LinuxSeccompAction, call string) *container {
+	c.spec.Linux.Seccomp = &specs.LinuxSeccomp{
+		DefaultAction: specs.ActAllow, Syscalls: []specs.LinuxSyscall{{Names: []string{call}, Action: action}},
+	}
+	return c
+}
+
+// TestInitEndedByFilter: nobody but the runtime can tell which call it was.
+func TestInitEndedByFilter(t *testing.T) {
+	onlyBerth(t)
+	for _, test := range []struct {
+		call   string
+		action specs.LinuxSeccompAction
+		nnp    bool
+		// create says that create fails, and not the start.
+		create bool
+	}{
+		{"write", specs.ActKillThread, true, true},
+		{"write", specs.ActKillProcess, false, true},
+		{"capset", specs.ActKillProcess, false, true},
+		{"read", specs.ActKillProcess, true, false},
+		{"close", specs.ActTrap, true, false},
+		{"execve", specs.ActKillProcess, true, false},
+		{"execve", specs.ActTrap, false, false},
+	} {
+		t.Run(test.call+" "+string(test.action), func(t *testing.T) {
+			c := newContainer(t).args("true").ending(test.action, test.call)
+			c.spec.Process.NoNewPrivileges = test.nnp
+			text := "killed by SIGSYS: linux.seccomp ends it for a system call that it needs before the program runs: " + test.call
+			if test.create {
+				c.tryCreate().fails(text, "")
+				c.nothingLeft()
+				return
+			}
+			if suite.users.ordinary() {
+				text = "" // the status of a process that is not dumpable is root's to see
+			}
+			c.create()
+			c.command("start", c.id).fails(text, "")
+			c.wait()
+			c.status(specs.StateStopped)
+		})
+	}
+}
+
+// TestExecEndedByFilter: the container's filter is the exec's.
+func TestExecEndedByFilter(t *testing.T) {
+	onlyBerth(t)
+	c := newContainer(t).ending(specs.ActKillProcess, "execve")
+	c.spec.Process.NoNewPrivileges = true
+	c.create()
+	c.command("exec", c.id, "true").code(255).fails("killed by SIGSYS: linux.seccomp ends it", "")
+}
+
+// TestInitEndedBySignal: what ended a created container is told as long as it is known.
+func TestInitEndedBySignal(t *testing.T) {
+	onlyBerth(t)
+	for sig, text := range map[unix.Signal]string{
+		unix.SIGKILL: "it was killed by SIGKILL (by somebody, or by the kernel", unix.SIGTERM: "it was ended by SIGTERM",
+	} {
+		t.Run(unix.SignalName(sig), func(t *testing.T) {
+			c := newContainer(t).args("true").create()
+			if err := unix.Kill(c.pid, sig); err != nil {
+				t.Fatal(err)
+			}
+			c.ended()
+			if suite.users.ordinary() {
+				text = "" // the status of a process that is not dumpable is root's to see
+			}
+			c.command("start", c.id).fails("cannot start a container that has stopped", "")
+			c.command("start", c.id).fails(text, "")
+			c.wait()
+		})
+	}
+	t.Run("the program", func(t *testing.T) {
+		c := newContainer(t).sh("exit 143").create().start()
+		c.ended()
+		c.command("start", c.id).fails("cannot start a container that has stopped", "")
+		if r := c.command("start", c.id); r.stderr == "" || len(r.stderr) > 200 {
+			t.Errorf("%q", r.stderr)
+		}
+		c.wait()
+	})
+}
+
+// ended waits for the end of the first process and leaves it to be collected.
+func (c *container) ended() {
+	c.t.Helper()
+	fd, err := unix.PidfdOpen(c.pid, 0)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	for {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(suite.limit.Milliseconds()))
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil || n == 0 {
+			c.t.Fatalf("process %d does not end: %v", c.pid, err)
+		}
+		return
+	}
+}
