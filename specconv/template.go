@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
@@ -200,7 +201,7 @@ func (d *draft) capabilities() error {
 	var names []string
 	for _, name := range d.Capabilities {
 		if strings.EqualFold(name, "ALL") {
-			names = append(names, KnownCapabilities()...)
+			names = append(names, d.allCapabilities()...)
 			continue
 		}
 		name, err := capabilityName(name)
@@ -222,4 +223,18 @@ func (d *draft) capabilities() error {
 		p.Capabilities.Ambient = p.Capabilities.Inheritable
 	}
 	return nil
+}
+
+// allCapabilities are those that whoever writes the config.json could pass on: a machine
+// may itself be a container that has not all of them. In a new user namespace there are all.
+func (d *draft) allCapabilities() []string {
+	names := KnownCapabilities()
+	if d.Rootless {
+		return names
+	}
+	return slices.DeleteFunc(names, func(name string) bool {
+		n := slices.Index(configs.CapabilityNames[:], name)
+		bounded, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, uintptr(n), 0, 0, 0)
+		return err == nil && bounded == 0
+	})
 }
