@@ -135,8 +135,10 @@ func isOrder(key string) bool {
 	return slices.Contains(KnownAnnotations(), key)
 }
 
-// addVolumes mounts a tmpfs with the image's own files where the image keeps data.
+// addVolumes mounts a tmpfs with the image's own files where the image keeps data. An image
+// must not cover what shows the kernel, nor have that copied.
 func (d *draft) addVolumes(volumes map[string]struct{}) error {
+	own := d.spec.Mounts
 	for _, v := range slices.Sorted(maps.Keys(volumes)) {
 		destination := path.Join("/", v)
 		if destination == "/" {
@@ -144,6 +146,10 @@ func (d *draft) addVolumes(volumes map[string]struct{}) error {
 		}
 		if err := noNUL("config.Volumes", v); err != nil {
 			return err
+		}
+		if slices.ContainsFunc(own, func(m specs.Mount) bool { return isBelow(destination, m.Destination) }) {
+			d.warn("--from-image: volume %q is left out: something is mounted there already", v)
+			continue
 		}
 		d.volumes = append(d.volumes, destination)
 		d.spec.Mounts = append(d.spec.Mounts, specs.Mount{
@@ -153,3 +159,6 @@ func (d *draft) addVolumes(volumes map[string]struct{}) error {
 	}
 	return nil
 }
+
+// isBelow says whether a clean path is dir or below it.
+func isBelow(name, dir string) bool { return name == dir || strings.HasPrefix(name, dir+"/") }

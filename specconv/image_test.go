@@ -59,6 +59,22 @@ func TestImage(t *testing.T) {
 	}
 }
 
+// TestImageVolumes: none covers what the container has of the kernel.
+func TestImageVolumes(t *testing.T) {
+	o := newTemplate(t)
+	write(t, filepath.Join(o.Bundle, "image"), `{"os":"linux","config":{"Cmd":["x"],"Volumes":{"/proc":{},"a/../sys/fs/":{},"//dev/shm/x":{},"/process":{},"data":{}}}}`)
+	o.Image = "image"
+	var warned []string
+	o.Warn = func(format string, args ...any) { warned = append(warned, fmt.Sprintf(format, args...)) }
+	var added []string
+	for _, m := range o.must(t).Mounts[len(Example().Mounts):] {
+		added = append(added, m.Destination)
+	}
+	if !slices.Equal(added, []string{"/process", "/data"}) || len(warned) != 3 || !strings.Contains(warned[0], `volume "//dev/shm/x" is left out`) {
+		t.Errorf("mounts on %q, warned %q", added, warned)
+	}
+}
+
 // TestImageIsTheLeast: each option counts for more.
 func TestImageIsTheLeast(t *testing.T) {
 	o := newTemplate(t)
