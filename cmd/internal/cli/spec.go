@@ -91,9 +91,10 @@ func (o *specOptions) declare(f *pflag.FlagSet) {
 
 // complete fills in what the template has not got from the options by itself.
 func (o *specOptions) complete(command []string, f *pflag.FlagSet) (err error) {
-	// An empty text would be no option at all: the variable of a script that is not set.
+	// An empty text would be no option at all: the variable of a script that is not set. As
+	// a bundle runc takes it for the current directory.
 	f.Visit(func(given *pflag.Flag) {
-		if given.Value.Type() == "string" && given.Value.String() == "" {
+		if given.Name != "bundle" && given.Value.Type() == "string" && given.Value.String() == "" {
 			err = errors.Join(err, fmt.Errorf("--%s: must not be empty", given.Name))
 		}
 	})
