@@ -305,3 +305,39 @@ func TestTemplateErrors(t *testing.T) {
 		}
 	}
 }
+
+func FuzzCapabilityName(f *testing.F) {
+	f.Add("net_raw")
+	f.Fuzz(func(t *testing.T, text string) {
+		name, err := capabilityName(text)
+		if err == nil && !slices.Contains(KnownCapabilities(), name) || err != nil && name != "" {
+			t.Errorf("%q: %q, %v", text, name, err)
+		}
+	})
+}
+
+// FuzzSetEnv wants each name once, whatever its value.
+func FuzzSetEnv(f *testing.F) {
+	f.Add("A=1", "A=2=3")
+	f.Fuzz(func(t *testing.T, first, second string) {
+		env := []string{"TERM=x"}
+		for _, entry := range []string{first, second} {
+			after, err := setEnv(env, entry)
+			if err != nil {
+				continue
+			}
+			if !slices.Contains(after, entry) {
+				t.Errorf("no %q in %q", entry, after)
+			}
+			env = after
+		}
+		seen := map[string]bool{}
+		for _, entry := range env {
+			name, _, ok := strings.Cut(entry, "=")
+			if !ok || name == "" || seen[name] {
+				t.Errorf("%q", env)
+			}
+			seen[name] = true
+		}
+	})
+}
