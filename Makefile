@@ -151,9 +151,15 @@ man: build ## write the manual pages and completions to bin/man and bin/completi
 	$(BIN) completion zsh >bin/completion/_berth
 	$(BIN) completion fish >bin/completion/berth.fish
 
+# Engines may call it meanwhile, and so the new one takes the place of the old one in one
+# step: install(1) would first remove that.
+.PHONY: install-bin
+install-bin: man
+	install -D -m 755 $(BIN) $(DESTDIR)$(BINDIR)/.berth.new
+	mv -f $(DESTDIR)$(BINDIR)/.berth.new $(DESTDIR)$(BINDIR)/berth
+
 .PHONY: install
-install: man ## install into DESTDIR and PREFIX (/usr/local)
-	install -D -m 755 $(BIN) $(DESTDIR)$(BINDIR)/berth
+install: deps-build install-bin ## install into DESTDIR and PREFIX (/usr/local)
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/berth LICENSE NOTICE
 	install -d $(DESTDIR)$(MANDIR)/man8
 	install -m 644 bin/man/*.8 $(DESTDIR)$(MANDIR)/man8

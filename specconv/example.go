@@ -80,14 +80,19 @@ func exampleMounts() []specs.Mount {
 			Destination: "/dev/mqueue", Type: "mqueue", Source: "mqueue",
 			Options: []string{"nosuid", "noexec", "nodev"},
 		},
-		{
-			Destination: "/sys", Type: "sysfs", Source: "sysfs",
-			Options: []string{"nosuid", "noexec", "nodev", "ro"},
-		},
+		sysfs(),
 		{
 			Destination: "/sys/fs/cgroup", Type: "cgroup", Source: "cgroup",
 			Options: []string{"nosuid", "noexec", "nodev", "relatime", "ro"},
 		},
+	}
+}
+
+// sysfs shows the network of who mounts it.
+func sysfs() specs.Mount {
+	return specs.Mount{
+		Destination: "/sys", Type: "sysfs", Source: "sysfs",
+		Options: []string{"nosuid", "noexec", "nodev", "ro"},
 	}
 }
 

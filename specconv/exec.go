@@ -67,15 +67,17 @@ func AddCapabilities(p *specs.Process, names []string) error {
 		c = *p.Capabilities
 	}
 	for _, name := range names {
-		name = strings.ToUpper(name)
-		if !strings.HasPrefix(name, "CAP_") {
-			name = "CAP_" + name
-		}
-		if !slices.Contains(configs.CapabilityNames[:], name) {
-			return fmt.Errorf("unknown capability %q", name)
+		name, err := capabilityName(name)
+		if err != nil {
+			return err
 		}
 		// The lists may be those of another process: they are copied, not grown.
-		add := func(list []string) []string { return append(slices.Clip(list), name) }
+		add := func(list []string) []string {
+			if slices.Contains(list, name) {
+				return list
+			}
+			return append(slices.Clip(list), name)
+		}
 		c.Bounding, c.Effective, c.Permitted = add(c.Bounding), add(c.Effective), add(c.Permitted)
 		if len(c.Ambient) > 0 && slices.Contains(c.Inheritable, name) {
 			c.Ambient = add(c.Ambient)
@@ -83,6 +85,18 @@ func AddCapabilities(p *specs.Process, names []string) error {
 	}
 	p.Capabilities = &c
 	return nil
+}
+
+// capabilityName is the full name of a capability.
+func capabilityName(text string) (string, error) {
+	name := strings.ToUpper(text)
+	if !strings.HasPrefix(name, "CAP_") {
+		name = "CAP_" + name
+	}
+	if !slices.Contains(configs.CapabilityNames[:], name) {
+		return "", fmt.Errorf("unknown capability %q", text)
+	}
+	return name, nil
 }
 
 // ParseUser reads UID[:GID] as exec takes it: decimal numbers, for names would have to

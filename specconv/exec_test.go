@@ -76,7 +76,7 @@ func TestAddCapabilities(t *testing.T) {
 	shared[0] = "CAP_KILL"
 	p := &specs.Process{Capabilities: &specs.LinuxCapabilities{
 		Bounding: shared, Effective: shared, Permitted: shared,
-		Inheritable: []string{"CAP_CHOWN"}, Ambient: []string{"CAP_CHOWN"},
+		Inheritable: []string{"CAP_CHOWN", "CAP_NET_ADMIN"}, Ambient: []string{"CAP_CHOWN"},
 	}}
 	before := p.Capabilities
 	if err := AddCapabilities(p, []string{"CAP_SYS_ADMIN", "net_admin", "Chown"}); err != nil {
@@ -89,10 +89,10 @@ func TestAddCapabilities(t *testing.T) {
 			t.Errorf("%s: %q, want %q", name, got, want)
 		}
 	}
-	if !slices.Equal(c.Inheritable, []string{"CAP_CHOWN"}) {
+	if !slices.Equal(c.Inheritable, []string{"CAP_CHOWN", "CAP_NET_ADMIN"}) {
 		t.Errorf("inheritable: %q", c.Inheritable)
 	}
-	if !slices.Equal(c.Ambient, []string{"CAP_CHOWN", "CAP_CHOWN"}) {
+	if !slices.Equal(c.Ambient, []string{"CAP_CHOWN", "CAP_NET_ADMIN"}) {
 		t.Errorf("ambient: %q", c.Ambient)
 	}
 	if len(before.Bounding) != 1 || shared[:2][1] != "" {

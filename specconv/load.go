@@ -85,6 +85,11 @@ func readDocument(path string, flags int) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("open %s: %w", path, err)
 	}
+	return readOpened(fd, path, flags)
+}
+
+// readOpened reads and closes a file that was opened with the flags.
+func readOpened(fd int, path string, flags int) (string, error) {
 	defer unix.Close(fd)
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {

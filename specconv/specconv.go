@@ -2,11 +2,12 @@
 
 // Package specconv turns the runtime-spec's config.json into the engine's plan
 // ([configs.Config]), with every default filled in and every error naming the
-// field, and writes example config.json documents.
+// field. The other way round it makes config.json documents: an example ([Example]), and
+// what options and images want of one ([Template]).
 //
 // It decides and checks everything that the document alone decides, and looks
-// at the host only where a field names something on it (the rootfs, a network
-// namespace, whether the kernel has a kind of namespace). It changes nothing.
+// at the host only where a field or an option names something on it (the rootfs, a network
+// namespace, an image, whether the kernel has a kind of namespace). It changes nothing.
 // Its one invariant: what Convert returns keeps every promise that the fields of
 // configs.Config make, so that no layer below checks again.
 package specconv

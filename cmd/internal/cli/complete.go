@@ -149,6 +149,8 @@ func optionValues(f *pflag.Flag) []string {
 	switch f.Name {
 	case "cap":
 		return configs.CapabilityNames[:]
+	case "cap-add":
+		return append([]string{"ALL"}, configs.CapabilityNames[:]...)
 	case "empty-ns":
 		return []string{"network"}
 	case "format":

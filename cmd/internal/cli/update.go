@@ -4,9 +4,7 @@ package cli
 
 import (
 	"fmt"
-	"math"
 	"strconv"
-	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/spf13/pflag"
@@ -113,11 +111,11 @@ func (o *updateOptions) parse() (*specs.LinuxResources, error) {
 		name, value string
 		read        func(string) error
 	}{
-		{"memory", o.memory, number(&m.Limit, parseSize)},
-		{"memory-reservation", o.reservation, number(&m.Reservation, parseSize)},
-		{"memory-swap", o.swap, number(&m.Swap, parseSize)},
-		{"kernel-memory", o.kernel, number(&kernel, parseSize)},
-		{"kernel-memory-tcp", o.kernelTCP, number(&m.KernelTCP, parseSize)},
+		{"memory", o.memory, number(&m.Limit, specconv.ParseSize)},
+		{"memory-reservation", o.reservation, number(&m.Reservation, specconv.ParseSize)},
+		{"memory-swap", o.swap, number(&m.Swap, specconv.ParseSize)},
+		{"kernel-memory", o.kernel, number(&kernel, specconv.ParseSize)},
+		{"kernel-memory-tcp", o.kernelTCP, number(&m.KernelTCP, specconv.ParseSize)},
 		{"cpu-period", o.period, number(&c.Period, parseUnsigned)},
 		{"cpu-quota", o.quota, number(&c.Quota, parseSigned)},
 		{"cpu-burst", o.burst, number(&c.Burst, parseUnsigned)},
@@ -167,37 +165,4 @@ func parseUnsigned(text string) (uint64, error) { return strconv.ParseUint(text,
 func parseWeight(text string) (uint16, error) {
 	n, err := strconv.ParseUint(text, 10, 16)
 	return uint16(n), err
-}
-
-// parseSize reads a size in bytes, with a unit of 1024 or not: "512m", "1.5g",
-// "64KiB". -1 is no limit.
-func parseSize(text string) (int64, error) {
-	if text == "-1" {
-		return -1, nil
-	}
-	bad := fmt.Errorf("invalid size: '%s'", text)
-	digits := strings.TrimRight(text, "bBiIkKmMgGtTpP ")
-	unit := strings.ToLower(strings.TrimSpace(text[len(digits):]))
-	if u, ok := strings.CutSuffix(unit, "ib"); ok && u != "" {
-		unit = u
-	}
-	unit = strings.TrimSuffix(unit, "b")
-	power := 0
-	if unit != "" {
-		power = 1 + strings.Index("kmgtp", unit)
-	}
-	if len(unit) > 1 || power == 0 && unit != "" || digits == "" || strings.Trim(digits, "0123456789.") != "" {
-		return 0, bad
-	}
-	if n, err := strconv.ParseInt(digits, 10, 64); err == nil {
-		if n > math.MaxInt64>>(10*power) {
-			return 0, bad
-		}
-		return n << (10 * power), nil
-	}
-	f, err := strconv.ParseFloat(digits, 64)
-	if f *= float64(int64(1) << (10 * power)); err != nil || f >= math.MaxInt64 {
-		return 0, bad
-	}
-	return int64(f), nil
 }

@@ -5,39 +5,48 @@ package decode
 import "errors"
 
 // Network is the document of berth's own network annotation (docs/network.md), as it
-// stands there: nothing is checked but the types.
+// stands there: nothing is checked but the types. The tags are for writing one.
 type Network struct {
-	Version    int
-	Interfaces []Interface
+	Version    int         `json:"version"`
+	Interfaces []Interface `json:"interfaces"`
 	// Hosts is nil when the key is absent.
-	Hosts  []Host
-	Resolv *Resolv
+	Hosts  []Host  `json:"hosts,omitzero"`
+	Resolv *Resolv `json:"resolv,omitzero"`
 }
 
 // Interface is one of the document's interfaces. Numbers are nil when absent.
 type Interface struct {
-	Bridge, HostName, Name, MAC string
-	Create, Hairpin             bool
-	MTU, TxQueueLen             *uint32
-	Addresses, Gateways         []string
-	Routes                      []Route
+	Bridge     string   `json:"bridge"`
+	Create     bool     `json:"create,omitzero"`
+	HostName   string   `json:"hostName,omitzero"`
+	Name       string   `json:"name,omitzero"`
+	MAC        string   `json:"mac,omitzero"`
+	MTU        *uint32  `json:"mtu,omitzero"`
+	Addresses  []string `json:"addresses,omitzero"`
+	Gateways   []string `json:"gateways,omitzero"`
+	Routes     []Route  `json:"routes,omitzero"`
+	TxQueueLen *uint32  `json:"txQueueLen,omitzero"`
+	Hairpin    bool     `json:"hairpin,omitzero"`
 }
 
 // Route is one of an interface's routes.
 type Route struct {
-	Destination, Gateway string
-	Metric               *uint32
+	Destination string  `json:"destination"`
+	Gateway     string  `json:"gateway,omitzero"`
+	Metric      *uint32 `json:"metric,omitzero"`
 }
 
 // Host is a line of /etc/hosts.
 type Host struct {
-	Address string
-	Names   []string
+	Address string   `json:"address"`
+	Names   []string `json:"names"`
 }
 
 // Resolv is what /etc/resolv.conf says.
 type Resolv struct {
-	Servers, Search, Options []string
+	Servers []string `json:"servers,omitzero"`
+	Search  []string `json:"search,omitzero"`
+	Options []string `json:"options,omitzero"`
 }
 
 // ParseNetwork reads a Network. Of a wrong type or an unknown key, field is the path in

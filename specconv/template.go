@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package specconv
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// Template says what a config.json is to have otherwise than Example, in the words of the
+// options of `spec`. The zero value of a field means that the option was not given. The
+// text of an option is checked by Spec alone, whose errors begin with the option's name.
+type Template struct {
+	// Bundle is the bundle's directory, and Dir the one that relative paths begin in. Both
+	// are absolute.
+	Bundle, Dir string
+
+	Args, Env []string
+	Terminal  *bool
+	User      string
+	// Capabilities are more of them: by name, without CAP_ if one likes, or ALL.
+	Capabilities []string
+
+	// Rootfs is the root file system, Binds are SRC:DST[:OPTIONS].
+	Rootfs   string
+	ReadOnly *bool
+	Binds    []string
+
+	Memory, CPUs string
+	// Networks are as in Options, or one "host" or "none".
+	Networks []string
+
+	// Image is the file of an image configuration, or DIR[:TAG] of an OCI image layout.
+	Image string
+
+	// Rootless is for the user UID and GID of the host, who has subordinate ids if SubIDs
+	// is set.
+	Rootless, SubIDs bool
+	UID, GID         uint32
+
+	// Warn reports what is left out. It may be nil.
+	Warn func(format string, args ...any)
+}
+
+// draft is a config.json in the making.
+type draft struct {
+	*Template
+	spec *specs.Spec
+	// rootfs is the absolute path of the root file system.
+	rootfs string
+	// user is who runs the process, and userOption where that comes from.
+	user, userOption string
+	// volumes are the destinations of mounts that stand for the image's volumes.
+	volumes []string
+	files   accountFiles
+}
+
+// Spec makes the config.json. Of two options that contradict each other the one that is
+// more special counts, so what the image says is the least. It reads files that options
+// name, and the users of the root file system, and writes none.
+func (t *Template) Spec() (*specs.Spec, error) {
+	return t.spec(accountFiles{"/etc/passwd", "/etc/subuid", "/etc/subgid"})
+}
+
+func (t *Template) spec(files accountFiles) (*specs.Spec, error) {
+	d := &draft{Template: t, spec: Example(), files: files}
+	for _, part := range [...]func(*draft) error{
+		(*draft).root,
+		(*draft).image,
+		(*draft).process,
+		(*draft).idMaps,
+		// The ids of a user may be none that is mapped.
+		(*draft).identity,
+		(*draft).binds,
+		// Files for name resolution may be mounted already.
+		(*draft).network,
+		(*draft).limits,
+		// Those of root and of others differ.
+		(*draft).capabilities,
+	} {
+		if err := part(d); err != nil {
+			return nil, err
+		}
+	}
+	_, err := ConvertProcess(d.spec.Process, "process", &Options{})
+	return d.spec, err
+}
+
+func (d *draft) warn(format string, args ...any) {
+	if d.Warn != nil {
+		d.Warn(format, args...)
+	}
+}
+
+// root finds the root file system. Symbolic links on the way are the caller's and resolved:
+// `create` refuses a root.path that has some.
+func (d *draft) root() error {
+	d.rootfs = filepath.Join(d.Bundle, d.spec.Root.Path)
+	if d.ReadOnly != nil {
+		d.spec.Root.Readonly = *d.ReadOnly
+	}
+	if d.Rootfs == "" {
+		return nil
+	}
+	dir := d.absolute(d.Rootfs)
+	resolved, err := filepath.EvalSymlinks(dir)
+	switch {
+	case err == nil:
+		dir = resolved
+		info, err := os.Stat(dir)
+		if err == nil && !info.IsDir() {
+			err = fmt.Errorf("%s: %w", d.Rootfs, unix.ENOTDIR)
+		}
+		if err != nil {
+			return fmt.Errorf("--rootfs: %w", err)
+		}
+	case !errors.Is(err, fs.ErrNotExist): // it may be made later
+		return fmt.Errorf("--rootfs: %s: %w", d.Rootfs, err)
+	}
+	d.rootfs = dir
+	d.spec.Root.Path = d.inBundle(dir)
+	return nil
+}
+
+// absolute is a path of the command line, which begins in the caller's directory.
+func (d *draft) absolute(path string) string {
+	if filepath.IsAbs(path) {
+		return filepath.Clean(path)
+	}
+	return filepath.Join(d.Dir, path)
+}
+
+// inBundle makes an absolute path relative to the bundle, if it is below that: bundles are
+// moved and copied.
+func (d *draft) inBundle(path string) string {
+	bundles := []string{d.Bundle}
+	if resolved, err := filepath.EvalSymlinks(d.Bundle); err == nil {
+		bundles = append(bundles, resolved)
+	}
+	for _, bundle := range bundles {
+		if rel, err := filepath.Rel(bundle, path); err == nil && filepath.IsLocal(rel) && rel != "." {
+			return rel
+		}
+	}
+	return path
+}
+
+// process is what is run.
+func (d *draft) process() error {
+	p := d.spec.Process
+	if len(d.Args) > 0 {
+		p.Args = d.Args
+	}
+	switch {
+	case len(p.Args) == 0:
+		return errors.New("--from-image: the image names no program: add --args")
+	case p.Args[0] == "":
+		return fmt.Errorf("--args: the program has no name: %q", p.Args)
+	}
+	if d.Terminal != nil {
+		p.Terminal = *d.Terminal
+	}
+	for _, entry := range d.Env {
+		var err error
+		if p.Env, err = setEnv(p.Env, entry); err != nil {
+			return fmt.Errorf("--env: %w", err)
+		}
+	}
+	return nil
+}
+
+// setEnv puts NAME=VALUE in the place of the entry of the same name, if there is one.
+func setEnv(env []string, entry string) ([]string, error) {
+	name, _, ok := strings.Cut(entry, "=")
+	switch {
+	case !ok:
+		return nil, fmt.Errorf("missing '=': %q", entry)
+	case name == "":
+		return nil, fmt.Errorf("the name must not be empty: %q", entry)
+	}
+	if i := slices.IndexFunc(env, func(e string) bool { return strings.HasPrefix(e, name+"=") }); i >= 0 {
+		env[i] = entry
+		return env, nil
+	}
+	return append(env, entry), nil
+}
+
+// capabilities adds some. A program of another user than root loses what is not ambient as
+// soon as it is executed (capabilities(7)), and ambient is only what is inheritable too.
+// Whoever asks for one wants the program to have it.
+func (d *draft) capabilities() error {
+	var names []string
+	for _, name := range d.Capabilities {
+		if strings.EqualFold(name, "ALL") {
+			names = append(names, d.allCapabilities()...)
+			continue
+		}
+		name, err := capabilityName(name)
+		if err != nil {
+			return fmt.Errorf("--cap-add: %w", err)
+		}
+		names = append(names, name)
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	p := d.spec.Process
+	if err := AddCapabilities(p, names); err != nil {
+		return fmt.Errorf("--cap-add: %w", err)
+	}
+	if p.User.UID != 0 {
+		slices.Sort(names)
+		p.Capabilities.Inheritable = slices.Compact(names)
+		p.Capabilities.Ambient = p.Capabilities.Inheritable
+	}
+	return nil
+}
+
+// allCapabilities are those that whoever writes the config.json could pass on: a machine
+// may itself be a container that has not all of them. In a new user namespace there are all.
+func (d *draft) allCapabilities() []string {
+	names := KnownCapabilities()
+	if d.Rootless {
+		return names
+	}
+	return slices.DeleteFunc(names, func(name string) bool {
+		n := slices.Index(configs.CapabilityNames[:], name)
+		bounded, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, uintptr(n), 0, 0, 0)
+		return err == nil && bounded == 0
+	})
+}
