@@ -13,8 +13,8 @@ import (
 )
 
 // Update changes the limits of a container that has not stopped: ErrNotRunning
-// otherwise. What is absent or zero in r stays as it is; device rules are never
-// touched. schemata are lines for the container's own resctrl group. When something
+// otherwise. What is absent or zero in r stays as it is, but for those limits of which
+// zero is one: pids, swappiness, burst, idle. Device rules are never touched. schemata are lines for the container's own resctrl group. When something
 // is refused, everything is as it was before.
 func (c *Container) Update(r *specs.LinuxResources, schemata []string) error {
 	return c.change(func(status specs.ContainerState, m cgroups.Manager) error {
@@ -75,9 +75,7 @@ func completeUpdate(stored, r *specs.LinuxResources) *specs.LinuxResources {
 		u.CPU = &c
 		completeCPU(stored.CPU, &c)
 	}
-	if r.Pids != nil && !isSet(r.Pids.Limit) {
-		// 0 is a limit in a config.json, but engines fill documents for an update
-		// with zeros: nobody may be able to fork in a running container for that.
+	if r.Pids != nil && r.Pids.Limit == nil {
 		u.Pids = nil
 	}
 	return &u

@@ -28,10 +28,11 @@ func TestUpdateMerges(t *testing.T) {
 	}{
 		{
 			"zeros", `{"memory":{"limit":7},"cpu":{"shares":3},"pids":{"limit":5}}`,
-			`{"memory":{"limit":0,"swap":0},"cpu":{"shares":0,"quota":0},"pids":{"limit":0}}`,
+			`{"memory":{"limit":0,"swap":0},"cpu":{"shares":0,"quota":0},"pids":{}}`,
 			`{"memory":{"limit":0,"swap":0},"cpu":{"shares":0,"quota":0}}`,
 			`{"memory":{"limit":7},"cpu":{"shares":3},"pids":{"limit":5}}`,
 		},
+		{"no more tasks", `{"pids":{"limit":5}}`, `{"pids":{"limit":0}}`, `{"pids":{"limit":0}}`, `{"pids":{"limit":0}}`},
 		{"quota", `{"cpu":{"quota":1,"period":2}}`, `{"cpu":{"quota":9}}`, `{"cpu":{"quota":9,"period":2}}`, `{"cpu":{"quota":9,"period":2}}`},
 		{"period", `{"cpu":{"quota":1,"period":2}}`, `{"cpu":{"period":9}}`, `{"cpu":{"quota":1,"period":9}}`, `{"cpu":{"quota":1,"period":9}}`},
 		{"first quota", `{}`, `{"cpu":{"quota":9}}`, `{"cpu":{"quota":9}}`, `{"cpu":{"quota":9}}`},

@@ -111,6 +111,28 @@ func TestForegroundTerminal(t *testing.T) {
 	c.talk("run", c.id)
 }
 
+// TestForegroundLines: lines end with a newline alone, unless a terminal shows them.
+func TestForegroundLines(t *testing.T) {
+	const script = "echo one; echo two >&2"
+	t.Run("run", func(t *testing.T) {
+		c := newContainer(t).terminal().sh(script)
+		want(t, "output", c.run().must().out, "one\ntwo\n")
+	})
+	t.Run("exec", func(t *testing.T) {
+		c := newContainer(t).running()
+		want(t, "output", c.command("exec", "--tty", c.id, "/bin/sh", "-c", script).must().out, "one\ntwo\n")
+	})
+	t.Run("terminal", func(t *testing.T) {
+		c := newContainer(t).terminal().sh(script)
+		c.write()
+		p := c.onTerminal(unix.Winsize{Row: 21, Col: 77}, "run", c.id)
+		p.end()
+		if !strings.Contains(p.seen.String(), "one\r\ntwo\r\n") {
+			t.Errorf("%q", p.seen.String())
+		}
+	})
+}
+
 // TestForegroundRestoresTerminal: raw while the container runs, as it was after.
 func TestForegroundRestoresTerminal(t *testing.T) {
 	c := newContainer(t).terminal().sh("echo ready; read x")

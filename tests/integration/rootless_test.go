@@ -197,7 +197,7 @@ func TestRootlessTemplate(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := c.with(in, "run", c.id).code(9)
-	if !strings.Contains(r.out, "42 0\r\n") || strings.Contains(r.out, "\nmine") {
+	if !strings.Contains(r.out, "42 0\n") || strings.Contains(r.out, "\nmine") {
 		t.Errorf("printed %q, %q", r.out, r.stderr)
 	}
 }

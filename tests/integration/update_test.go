@@ -79,6 +79,7 @@ func TestUpdateFlags(t *testing.T) {
 		{"idle", []string{"--cpu-idle", "1"}, limits{"cpu/cpu.idle": "1"}, limits{"cpu.idle": "1"}},
 		{"cpuset", []string{"--cpuset-cpus", "0", "--cpuset-mems", "0"}, limits{"cpuset/cpuset.cpus": "0", "cpuset/cpuset.mems": "0"}, limits{"cpuset.cpus": "0", "cpuset.mems": "0"}},
 		{"pids", []string{"--pids-limit", "77"}, limits{"pids/pids.max": "77"}, limits{"pids.max": "77"}},
+		{"no more tasks", []string{"--pids-limit", "0"}, limits{"pids/pids.max": "0"}, limits{"pids.max": "0"}},
 		{"no pids limit", []string{"--pids-limit", "-1"}, limits{"pids/pids.max": "max"}, limits{"pids.max": "max"}},
 		{"kernel memory", []string{"--kernel-memory", "100m", "--pids-limit", "7"}, limits{"pids/pids.max": "7"}, limits{"pids.max": "7"}},
 	}
@@ -98,7 +99,7 @@ func TestUpdateFlags(t *testing.T) {
 // TestUpdateDocument gives the limits as engines do: zeros change nothing.
 func TestUpdateDocument(t *testing.T) {
 	const document = `{"memory":{"limit":100663296,"reservation":0,"swap":100663296,"kernel":0},
-		"cpu":{"shares":512,"quota":50000,"period":100000,"cpus":""},"pids":{"limit":0},"blockIO":{"weight":0}}`
+		"cpu":{"shares":512,"quota":50000,"period":100000,"cpus":""},"pids":{},"blockIO":{"weight":0}}`
 	for _, form := range []string{"-r -", "--resources -", "--resources=-", "-r FILE", "--resources=FILE"} {
 		t.Run(strings.ReplaceAll(form, " ", "_"), func(t *testing.T) {
 			c := newContainer(t)

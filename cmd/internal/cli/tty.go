@@ -20,7 +20,8 @@ import (
 //
 // Like ssh, and unlike runc, the user's terminal is set to raw altogether and
 // the pty keeps the kernel's default, so that the program sees an ordinary
-// terminal.
+// terminal. Without a terminal to show the output, it is as with runc: lines end with a
+// newline alone.
 type terminal struct {
 	stdin, stdout *os.File
 	// master is nil without a pty.
@@ -55,6 +56,9 @@ func (t *terminal) attach(master *os.File) error {
 			break
 		}
 	}
+	if err := t.writeLines(); err != nil {
+		return err
+	}
 	if t.outer == nil {
 		return nil
 	}
@@ -64,6 +68,23 @@ func (t *terminal) attach(master *os.File) error {
 	raw := *t.saved
 	makeRaw(&raw)
 	return setTermios(t.outer, &raw)
+}
+
+// writeLines has the pty leave the ends of lines as they are when it is no terminal that
+// shows them: a script that reads berth's output wants no carriage returns in it.
+func (t *terminal) writeLines() error {
+	if _, err := termios(t.stdout); err == nil {
+		return nil
+	}
+	settings, err := termios(t.master)
+	if err != nil {
+		return fmt.Errorf("console: %w", err)
+	}
+	settings.Oflag &^= unix.ONLCR
+	if err := setTermios(t.master, settings); err != nil {
+		return fmt.Errorf("console: %w", err)
+	}
+	return nil
 }
 
 // resize gives the pty the size of the user's terminal.

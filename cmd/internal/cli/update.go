@@ -30,8 +30,8 @@ func (a *app) updateCommand() *Command {
 	c := &Command{
 		Use:   "update [flags] CONTAINER",
 		Short: "change the limits of a container",
-		Long: `Changes the limits of a container that has not stopped. What is not given, or is
-zero, stays as it is. When one limit is refused, none is changed.
+		Long: `Changes the limits of a container that has not stopped. What is not given stays as
+it is, and so does what is zero, but for the limit of tasks (with 0 no more can begin), swappiness, burst and idle. When one limit is refused, none is changed.
 
 The document of --resources is the object linux.resources of a config.json, without
 devices; all other options but the schemas are then ignored. Sizes may have a unit:

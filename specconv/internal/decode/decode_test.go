@@ -41,6 +41,9 @@ func compare(t *testing.T, document string) {
 		}
 		return
 	}
+	if wantErr == nil && isNoText(err) {
+		return
+	}
 	if (err == nil) != (wantErr == nil) {
 		t.Fatalf("error is %v, of encoding/json %v", err, wantErr)
 	}
@@ -49,6 +52,12 @@ func compare(t *testing.T, document string) {
 		w, _ := json.Marshal(want)
 		t.Fatalf("differs from encoding/json:\n got %s\nwant %s", g, w)
 	}
+}
+
+// isNoText says that an error is about what is no character, for which encoding/json puts
+// one that it is not.
+func isNoText(err error) bool {
+	return err != nil && (strings.Contains(err.Error(), "half a surrogate pair") || strings.Contains(err.Error(), "a string is UTF-8"))
 }
 
 func samples(t testing.TB) []string {
@@ -168,6 +177,11 @@ func TestErrors(t *testing.T) {
 		{"{\"a\": 1,}", `line 1, column 9: invalid character '}', expected a key in double quotes`},
 		{"{\"a\":\"x\n\"}", `line 1, column 8: invalid character '\n', expected the string to go on`},
 		{"{\"a\": \xff}", `line 1, column 7: invalid byte 0xff, expected a value`},
+		{"{\"process\": {\"args\": [\"a\", \"x\xffy\"]}}", `line 1, column 30: process.args[1]: invalid byte 0xff, a string is UTF-8`},
+		{"{\"root\": {\"path\": \"\\n\xe2\x28\"}}", `line 1, column 22: root.path: invalid byte 0xe2, a string is UTF-8`},
+		{`{"hostname": "a\ud83dc"}`, `line 1, column 16: hostname: half a surrogate pair: \ud83d is no character`},
+		{`{"hostname": "\ude00\ud83d"}`, `line 1, column 15: hostname: half a surrogate pair: \ude00 is no character`},
+		{"{\"annotations\": {\"\xc3\": \"\"}}", `line 1, column 19: annotations: invalid byte 0xc3, a string is UTF-8`},
 		{"{} {}", `line 1, column 4: invalid character '{', expected the end of the file`},
 		{`{"process": {"args": 5}}`, `line 1, column 22: process.args: expected an array of strings, found a number`},
 		{`{"process": {"args": ["a", {}]}}`, `line 1, column 28: process.args[1]: expected a string, found an object`},

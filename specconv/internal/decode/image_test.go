@@ -18,6 +18,9 @@ func sameAsJSON[T any](t *testing.T, document string, parse func(string) (*T, er
 	got, err := parse(document)
 	want := new(T)
 	wantErr := json.Unmarshal([]byte(document), want)
+	if wantErr == nil && isNoText(err) {
+		return
+	}
 	if (err == nil) != (wantErr == nil) {
 		t.Fatalf("%T: error is %v, of encoding/json %v", got, err, wantErr)
 	}

@@ -12,7 +12,7 @@
 //
 // It is not a general JSON package. Its invariant: for the Linux part of a
 // document it gives what encoding/json gives, or both fail (a fuzz test holds
-// that); the parts of other platforms are skipped, as the runtime-spec wants
+// that), but for strings that are no text, which are an error here; the parts of other platforms are skipped, as the runtime-spec wants
 // of what a runtime does not know.
 package decode
 

@@ -138,8 +138,8 @@ func (d *decoder) quoted() (string, error) {
 		case c == '"':
 			s := d.text[start:d.pos]
 			d.pos++
-			if !ascii {
-				s = validUTF8(s)
+			if !ascii && !utf8.ValidString(s) {
+				return "", d.notUTF8(start)
 			}
 			return s, nil
 		case c == '\\':
@@ -157,13 +157,16 @@ func (d *decoder) quoted() (string, error) {
 // escaped takes the rest of a string that began at start and has its first escape
 // here.
 func (d *decoder) escaped(start int) (string, error) {
-	out := []byte(nil)
+	out, begin := []byte(nil), start
 	for d.pos < len(d.text) {
 		switch c := d.text[d.pos]; {
 		case c == '"':
 			out = append(out, d.text[start:d.pos]...)
+			if !utf8.Valid(out) {
+				return "", d.notUTF8(begin)
+			}
 			d.pos++
-			return validUTF8(string(out)), nil
+			return string(out), nil
 		case c == '\\':
 			out = append(out, d.text[start:d.pos]...)
 			r, err := d.escape()
@@ -181,8 +184,9 @@ func (d *decoder) escaped(start int) (string, error) {
 	return "", d.unexpected("the closing quote of a string")
 }
 
-// escape takes one escape sequence. Half a surrogate pair becomes U+FFFD.
+// escape takes one escape sequence. Half a surrogate pair is no character.
 func (d *decoder) escape() (rune, error) {
+	start := d.pos
 	d.pos++
 	if d.pos >= len(d.text) {
 		return 0, d.unexpected("the closing quote of a string")
@@ -211,7 +215,7 @@ func (d *decoder) escape() (rune, error) {
 			}
 		}
 	}
-	return unicode.ReplacementChar, nil
+	return 0, d.fail(start, "half a surrogate pair: %s is no character", d.text[start:d.pos])
 }
 
 // hex4 takes four hexadecimal digits.
@@ -236,10 +240,16 @@ func (d *decoder) hex4() (rune, error) {
 	return r, nil
 }
 
-// validUTF8 replaces each byte that is no part of UTF-8 by U+FFFD.
-func validUTF8(s string) string {
-	if utf8.ValidString(s) {
-		return s
+// notUTF8 tells of the first byte from start on that is no part of UTF-8. Package
+// encoding/json would put U+FFFD there: another path, another argument.
+func (d *decoder) notUTF8(start int) error {
+	for i, r := range d.text[start:] {
+		if r != utf8.RuneError {
+			continue
+		}
+		if _, size := utf8.DecodeRuneInString(d.text[start+i:]); size == 1 {
+			return d.fail(start+i, "invalid byte 0x%02x, a string is UTF-8", d.text[start+i])
+		}
 	}
-	return string([]rune(s))
+	return d.unexpected("UTF-8")
 }
