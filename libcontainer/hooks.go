@@ -140,18 +140,33 @@ func runHook(ctx context.Context, h *specs.Hook, stdin []byte, files hookOutput)
 	return fmt.Errorf("%s: %w%s", h.Path, err, out.suffix())
 }
 
-// boundedBuffer keeps the first bytes written to it and forgets the rest.
-type boundedBuffer struct{ kept []byte }
+// boundedBuffer keeps the first and the last bytes written to it, a half of maxHookOutput
+// each, and forgets what is between them: many programs begin with what they are about to
+// do, and end with why they could not.
+type boundedBuffer struct {
+	head, tail []byte
+	forgotten  int
+}
 
 func (b *boundedBuffer) Write(p []byte) (int, error) {
-	room := maxHookOutput - len(b.kept)
-	b.kept = append(b.kept, p[:min(room, len(p))]...)
+	const half = maxHookOutput / 2
+	room := min(half-len(b.head), len(p))
+	b.head = append(b.head, p[:room]...)
+	b.tail = append(b.tail, p[room:]...)
+	if excess := len(b.tail) - half; excess > 0 {
+		b.tail = append(b.tail[:0], b.tail[excess:]...)
+		b.forgotten += excess
+	}
 	return len(p), nil
 }
 
 // suffix is the output for an error message.
 func (b *boundedBuffer) suffix() string {
-	s := strings.TrimSpace(string(b.kept))
+	gap := ""
+	if b.forgotten > 0 {
+		gap = fmt.Sprintf("\n[%d bytes left out]\n", b.forgotten)
+	}
+	s := strings.TrimSpace(string(b.head) + gap + string(b.tail))
 	if s == "" {
 		return ""
 	}

@@ -49,6 +49,9 @@ func TestHookFailures(t *testing.T) {
 		{"timeout", slow, `timed out after 1 s, output: "begun"`},
 		{"signal", sh("kill -TERM $$"), "signal: terminated"},
 		{"much output", sh("yes | head -c 1000000; exit 1"), "exit status 1"},
+		{"begin of much output", sh("echo BEGIN; yes | head -c 1000000; echo THE REASON >&2; exit 1"), `output: "BEGIN\ny`},
+		{"end of much output", sh("echo BEGIN; yes | head -c 1000000; echo THE REASON >&2; exit 1"), `bytes left out]`},
+		{"reason after much output", sh("echo BEGIN; yes | head -c 1000000; echo THE REASON >&2; exit 1"), `\nTHE REASON"`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			err := runHooks("prestart", []specs.Hook{tc.hook}, &specs.State{}, hookOutput{}, nil)

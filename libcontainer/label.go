@@ -13,9 +13,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// checkLabels refuses a process that is to be confined by a security module that the
+// checkLabels takes back what asks for nothing, and refuses a process that is to be confined by a security module that the
 // kernel does not run: it would be less confined than its config says.
 func checkLabels(p *configs.Process) error {
+	if p.AppArmorProfile == "unconfined" && !haveAppArmor() {
+		p.AppArmorProfile = "" // it is so
+	}
 	if p.AppArmorProfile != "" && !haveAppArmor() {
 		return errors.New("process.apparmorProfile: AppArmor is not enabled")
 	}

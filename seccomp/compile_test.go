@@ -74,7 +74,7 @@ func TestCompileNotify(t *testing.T) {
 // TestCompileTooLong has more checks than a program may have instructions.
 func TestCompileTooLong(t *testing.T) {
 	p := &specs.LinuxSeccomp{DefaultAction: specs.ActAllow}
-	for i := range uint64(2000) {
+	for i := range uint64(5000) {
 		p.Syscalls = append(p.Syscalls, specs.LinuxSyscall{
 			Names: []string{"read"}, Action: specs.ActLog,
 			Args: []specs.LinuxSeccompArg{{Value: i, Op: specs.OpEqualTo}},

@@ -93,7 +93,7 @@ func convert(spec *specs.Spec, o *Options, euid int) (*configs.Config, error) {
 // does. A later major version may mean something else by the same words.
 func (c *conversion) version() error {
 	v := c.spec.Version
-	if major, _, ok := strings.Cut(v, "."); ok && v != "" {
+	if major, _, ok := strings.Cut(strings.TrimPrefix(v, "v"), "."); ok && v != "" {
 		if n, err := strconv.Atoi(major); err == nil && (n == 0 || n == 1) {
 			return nil
 		}

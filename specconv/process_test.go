@@ -44,7 +44,18 @@ func TestProcessErrors(t *testing.T) {
 		{`process.selinuxLabel: must not contain a NUL byte: "\x00"`, func(p *specs.Process) { p.SelinuxLabel = "\x00" }},
 		{`process.scheduler.policy: unknown policy ""`, func(p *specs.Process) { p.Scheduler = &specs.Scheduler{} }},
 		{`process.scheduler.nice: must be between -20 and 19: 20`, func(p *specs.Process) { p.Scheduler = &specs.Scheduler{Policy: specs.SchedOther, Nice: 20} }},
-		{`process.scheduler.nice: only for SCHED_OTHER and SCHED_BATCH, not SCHED_IDLE`, func(p *specs.Process) { p.Scheduler = &specs.Scheduler{Policy: specs.SchedIdle, Nice: 1} }},
+		{`process.scheduler.runtime: must be at most the deadline 20: 30`, func(p *specs.Process) {
+			p.Scheduler = &specs.Scheduler{Policy: specs.SchedDeadline, Runtime: 30, Deadline: 20, Period: 40}
+		}},
+		{`process.scheduler.deadline: must be at most the period 10: 20`, func(p *specs.Process) {
+			p.Scheduler = &specs.Scheduler{Policy: specs.SchedDeadline, Runtime: 10, Deadline: 20, Period: 10}
+		}},
+		{`process.scheduler.runtime: must not be 0 with SCHED_DEADLINE`, func(p *specs.Process) {
+			p.Scheduler = &specs.Scheduler{Policy: specs.SchedDeadline, Deadline: 20}
+		}},
+		{`process.scheduler.deadline: must not be 0 with SCHED_DEADLINE`, func(p *specs.Process) {
+			p.Scheduler = &specs.Scheduler{Policy: specs.SchedDeadline, Runtime: 20}
+		}},
 		{`process.scheduler.priority: only for SCHED_FIFO and SCHED_RR, not SCHED_OTHER`, func(p *specs.Process) { p.Scheduler = &specs.Scheduler{Policy: specs.SchedOther, Priority: 1} }},
 		{`process.scheduler.priority: must be between 1 and 99: 0`, func(p *specs.Process) { p.Scheduler = &specs.Scheduler{Policy: specs.SchedRR} }},
 		{`process.scheduler: runtime, deadline and period are only for SCHED_DEADLINE, not SCHED_BATCH`, func(p *specs.Process) {

@@ -74,8 +74,9 @@ var schedulerFlags = []number[specs.LinuxSchedulerFlag]{
 }
 
 // scheduler checks process.scheduler. Values that the policy does not look at are
-// errors: the kernel would ignore some of them and refuse others.
-func scheduler(p *specs.Process, plan *configs.Process, _ *Options) error {
+// errors: the kernel would ignore some of them and refuse others. nice, which it ignores,
+// is in many a config that only the policy has been changed of.
+func scheduler(p *specs.Process, plan *configs.Process, o *Options) error {
 	s := p.Scheduler
 	if s == nil {
 		return nil
@@ -88,14 +89,19 @@ func scheduler(p *specs.Process, plan *configs.Process, _ *Options) error {
 	switch {
 	case s.Nice < -20 || s.Nice > 19:
 		return fault("scheduler.nice", "must be between -20 and 19: %d", s.Nice)
-	case s.Nice != 0 && policy != unix.SCHED_NORMAL && policy != unix.SCHED_BATCH:
-		return fault("scheduler.nice", "only for SCHED_OTHER and SCHED_BATCH, not %s", s.Policy)
 	case s.Priority != 0 && !realtime:
 		return fault("scheduler.priority", "only for SCHED_FIFO and SCHED_RR, not %s", s.Policy)
 	case realtime && (s.Priority < 1 || s.Priority > 99):
 		return fault("scheduler.priority", "must be between 1 and 99: %d", s.Priority)
 	case policy != unix.SCHED_DEADLINE && (s.Runtime != 0 || s.Deadline != 0 || s.Period != 0):
 		return fault("scheduler", "runtime, deadline and period are only for SCHED_DEADLINE, not %s", s.Policy)
+	case policy == unix.SCHED_DEADLINE:
+		if err := checkDeadline(s); err != nil {
+			return err
+		}
+	}
+	if s.Nice != 0 && policy != unix.SCHED_NORMAL && policy != unix.SCHED_BATCH {
+		o.warn("process.scheduler.nice: has no effect with %s", s.Policy)
 	}
 	flags, err := flagSum(schedulerFlags, "scheduler.flags", s.Flags)
 	if err != nil {
@@ -104,6 +110,23 @@ func scheduler(p *specs.Process, plan *configs.Process, _ *Options) error {
 	plan.Scheduler = &configs.Scheduler{
 		Policy: uint32(policy), Flags: flags, Nice: s.Nice, Priority: uint32(s.Priority),
 		Runtime: s.Runtime, Deadline: s.Deadline, Period: s.Period,
+	}
+	return nil
+}
+
+// checkDeadline holds the times to what the kernel wants of them (sched(7)): runtime <=
+// deadline <= period, where a period of 0 stands for the deadline. Other limits depend on
+// the machine, and the kernel tells.
+func checkDeadline(s *specs.Scheduler) error {
+	switch {
+	case s.Deadline == 0:
+		return fault("scheduler.deadline", "must not be 0 with %s", s.Policy)
+	case s.Runtime == 0:
+		return fault("scheduler.runtime", "must not be 0 with %s", s.Policy)
+	case s.Runtime > s.Deadline:
+		return fault("scheduler.runtime", "must be at most the deadline %d: %d", s.Deadline, s.Runtime)
+	case s.Period != 0 && s.Deadline > s.Period:
+		return fault("scheduler.deadline", "must be at most the period %d: %d", s.Period, s.Deadline)
 	}
 	return nil
 }

@@ -96,16 +96,40 @@ static int time_left(int64_t deadline)
 	return left > INT_MAX ? INT_MAX : (int)left;
 }
 
-/* Reads what is there of the hook's output, and keeps what t has room for. 0 at its end. */
+/* How much output is kept, so that there is room for the path; and of that, from the beginning. */
+#define OUTPUT_MAX  3000
+#define OUTPUT_HEAD 1000
+
+/*
+ * Adds to the output of a hook. When it is full, what comes after its head makes room: many
+ * programs begin with what they are about to do, and end with why they could not.
+ */
+static void keep_output(struct text *t, const char *bytes, size_t size)
+{
+	static const char gap[] = "\n...\n";
+
+	if (t->length + size > OUTPUT_MAX) {
+		size_t excess = t->length + size - OUTPUT_MAX;
+		char *tail = t->bytes + OUTPUT_HEAD;
+
+		t->length -= excess;
+		memmove(tail, tail + excess, t->length - OUTPUT_HEAD);
+		memcpy(tail, gap, sizeof(gap) - 1);
+	}
+	for (size_t i = 0; i < size; i++)
+		t->bytes[t->length++] = bytes[i] == '\0' ? ' ' : bytes[i];
+	t->bytes[t->length] = '\0';
+}
+
+/* Reads some of the hook's output. 0 at its end. */
 static int take_output(int output, struct text *t)
 {
 	char buffer[512];
-	ssize_t got = read(output, buffer, sizeof(buffer) - 1);
+	ssize_t got = read(output, buffer, sizeof(buffer));
 
 	if (got <= 0)
 		return got < 0 && errno == EINTR;
-	buffer[got] = '\0';
-	append(t, buffer);
+	keep_output(t, buffer, (size_t)got);
 	return 1;
 }
 
@@ -131,7 +155,8 @@ static int await_hook(const struct running *r, uint32_t timeout, struct text *t)
 		if (fds[1].revents != 0 && !take_output(r->output, t))
 			fds[1].fd = -1;
 	}
-	while (t->length < WIRE_MAX_DETAIL && poll(&fds[1], 1, 0) > 0)
+	/* A pipe holds 64 KiB. There may be somebody left who writes on and on. */
+	for (int reads = 0; reads < 256 && poll(&fds[1], 1, 0) > 0; reads++)
 		if (!take_output(r->output, t))
 			break;
 	return 1;

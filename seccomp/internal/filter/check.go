@@ -4,9 +4,87 @@ package filter
 
 import (
 	"encoding/binary"
+	"math"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
+
+// rules adds rules, which are tried in order. Those of a profile with hundreds of values for
+// one argument come one after the other: they share what loads it, and are one instruction
+// each then, instead of five.
+func (p *program) rules(rules []Rule, narrow bool) {
+	for len(rules) > 0 {
+		n := alike(rules)
+		if n > 1 {
+			p.anyOf(rules[:n], narrow)
+		} else {
+			p.rule(&rules[0], narrow)
+		}
+		rules = rules[n:]
+	}
+}
+
+// alike is how many of the first rules differ in the low half of one value alone.
+func alike(rules []Rule) int {
+	first := &rules[0]
+	if len(first.Args) != 1 || first.Args[0].Op != Equal && first.Args[0].Op != MaskedEqual {
+		return 1
+	}
+	mask, value := first.Args[0].masked()
+	n := 1
+	for ; n < len(rules); n++ {
+		r := &rules[n]
+		if r.Action != first.Action || len(r.Args) != 1 {
+			break
+		}
+		a := &r.Args[0]
+		m, v := a.masked()
+		if a.Op != first.Args[0].Op || a.Index != first.Args[0].Index || m != mask || v>>32 != value>>32 {
+			break
+		}
+	}
+	return n
+}
+
+// masked is an Equal or a MaskedEqual as mask and value.
+func (a *Arg) masked() (mask, value uint64) {
+	if a.Op == MaskedEqual {
+		return a.Value, a.ValueTwo
+	}
+	return math.MaxUint64, a.Value
+}
+
+// anyOf adds rules that are alike: one that matches is enough.
+func (p *program) anyOf(rules []Rule, narrow bool) {
+	a := &rules[0].Args[0]
+	mask, value := a.masked()
+	var body program
+	body.half(a, false, uint32(mask))
+	// The distance to the end of a piece has eight bits.
+	for piece := range slices.Chunk(rules, math.MaxUint8) {
+		for i := range piece {
+			_, v := piece[i].Args[0].masked()
+			body.add(unix.BPF_JMP|unix.BPF_JEQ|unix.BPF_K, uint8(len(piece)-i), 0, uint32(v))
+		}
+		body.add(unix.BPF_JMP|unix.BPF_JA, 0, 0, 1)
+		body.ret(rules[0].Action)
+	}
+	if narrow {
+		p.code = append(p.code, body.code...)
+		return
+	}
+	p.half(a, true, uint32(mask>>32))
+	p.when(uint32(value>>32), body.code)
+}
+
+// half loads one half of an argument, and leaves of it what a mask has.
+func (p *program) half(a *Arg, high bool, mask uint32) {
+	p.load(wordOffset(a.Index, high))
+	if a.Op == MaskedEqual {
+		p.add(unix.BPF_ALU|unix.BPF_AND|unix.BPF_K, 0, 0, mask)
+	}
+}
 
 // rule adds one rule, which is left at its end when it does not match.
 func (p *program) rule(r *Rule, narrow bool) {
@@ -37,7 +115,7 @@ func check(a *Arg, narrow bool, toEnd uint8) []byte {
 	var p program
 	low, high := uint32(a.Value), uint32(a.Value>>32)
 	if a.Op == MaskedEqual {
-		p.masked(a, narrow, toEnd)
+		p.checkMasked(a, narrow, toEnd)
 		return p.code
 	}
 	// The low half decides where the high halves are equal; both last
@@ -83,8 +161,8 @@ func (p *program) compareHigh(op Op, high uint32, toEnd uint8) {
 	}
 }
 
-// masked checks that what the mask leaves of the argument is the value.
-func (p *program) masked(a *Arg, narrow bool, toEnd uint8) {
+// checkMasked checks that what the mask leaves of the argument is the value.
+func (p *program) checkMasked(a *Arg, narrow bool, toEnd uint8) {
 	if !narrow {
 		p.load(wordOffset(a.Index, true))
 		p.add(unix.BPF_ALU|unix.BPF_AND|unix.BPF_K, 0, 0, uint32(a.Value>>32))

@@ -248,9 +248,7 @@ func (p *program) tree(list []run) {
 
 func (p *program) outcome(r *run) {
 	if r.call != nil {
-		for i := range r.call.Rules {
-			p.rule(&r.call.Rules[i], r.narrow)
-		}
+		p.rules(r.call.Rules, r.narrow)
 	}
 	p.ret(r.action)
 }

@@ -4,6 +4,8 @@ package filter
 
 import (
 	"fmt"
+	"math"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/berth-run/berth/seccomp/internal/bpf"
@@ -214,5 +216,84 @@ func TestNeighboursAreJoined(t *testing.T) {
 	}
 	if got := build(t, []Arch{a}, false); len(got) != 7 {
 		t.Errorf("%d instructions: %v", len(got), got)
+	}
+}
+
+// TestManyValues: rules with one value each, in an order in which runs of them share their
+// loads and others do not, mean what they mean one by one.
+func TestManyValues(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 200 {
+		var rules []Rule
+		action := uint32(allow)
+		arg := Arg{Op: Equal}
+		for range random.IntN(700) {
+			switch random.IntN(60) { // seldom, so that there are long runs
+			case 0:
+				action = []uint32{allow, other, enosys}[random.IntN(3)]
+			case 1:
+				arg.Index = uint8(random.IntN(2))
+			case 2:
+				arg.Op = []Op{Equal, MaskedEqual, GreaterThan}[random.IntN(3)]
+			case 3:
+				arg.Value = uint64(random.IntN(2)) << 32
+			}
+			a := arg
+			if a.Op == MaskedEqual {
+				a.Value |= 0xf0
+				a.ValueTwo = a.Value & uint64(random.IntN(1<<10))
+			} else {
+				a.Value |= uint64(random.IntN(1 << 10))
+			}
+			rules = append(rules, Rule{Action: action, Args: []Arg{a}})
+		}
+		for _, name := range []string{"SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM"} {
+			a := Arch{Arch: mustArch(t, name), Calls: []Call{{7, rules, other}}}
+			p := build(t, []Arch{a}, false)
+			for range 300 {
+				data := bpf.Data{Arch: a.Audit, Number: 7}
+				data.Args[0] = uint64(random.IntN(1<<10)) | uint64(random.IntN(2))<<32
+				data.Args[1] = uint64(random.IntN(1<<10)) | uint64(random.IntN(2))<<32
+				if got, want := ask(t, p, data), byRules(rules, &data, name == "SCMP_ARCH_ARM"); got != want {
+					t.Fatalf("%s, %d rules, arguments %#x: %#x, want %#x", name, len(rules), data.Args[:2], got, want)
+				}
+			}
+		}
+	}
+}
+
+// byRules is what the first rule that matches says.
+func byRules(rules []Rule, data *bpf.Data, narrow bool) uint32 {
+	cut := uint64(math.MaxUint64)
+	if narrow {
+		cut = math.MaxUint32
+	}
+	for i := range rules {
+		a := &rules[i].Args[0]
+		v := data.Args[a.Index] & cut
+		matches := v == a.Value&cut
+		switch a.Op {
+		case MaskedEqual:
+			matches = v&a.Value == a.ValueTwo&cut
+		case GreaterThan:
+			matches = v > a.Value&cut
+		}
+		if matches {
+			return rules[i].Action
+		}
+	}
+	return other
+}
+
+// TestFourThousandValues fit, as they do with the peers.
+func TestFourThousandValues(t *testing.T) {
+	rules := make([]Rule, 4000)
+	for i := range rules {
+		rules[i] = Rule{Action: allow, Args: []Arg{{Index: 1, Op: Equal, Value: 100000 + 3*uint64(i)}}}
+	}
+	a := Arch{Arch: mustArch(t, "SCMP_ARCH_AARCH64"), Calls: []Call{{7, rules, other}}}
+	code := Build([]Arch{a}, other, true)
+	if n := len(code) / InstructionSize; n > MaxInstructions {
+		t.Errorf("%d instructions", n)
 	}
 }
