@@ -76,10 +76,22 @@ func run(o *options, args []string) (status int, err error) {
 	if err != nil {
 		return 127, err
 	}
-	err = d.copyAll(r)
-	status, waitErr := wait()
+	ended := make(chan error, 1)
+	go func() {
+		var err error
+		status, err = wait()
+		// What it has started may go on, and have the pipe open.
+		ended <- errors.Join(err, r.SetReadDeadline(time.Now().Add(patience)))
+	}()
+	if err = d.copyAll(r); errors.Is(err, os.ErrDeadlineExceeded) {
+		err = nil
+	}
+	waitErr := <-ended
 	return status, errors.Join(err, waitErr)
 }
+
+// patience is for the last lines of a command that has ended.
+const patience = time.Second
 
 // start starts the command, which ends with this process, and is told of a SIGTERM.
 func start(args []string, out *os.File) (wait func() (int, error), err error) {

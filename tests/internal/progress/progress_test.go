@@ -5,11 +5,13 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -101,8 +103,15 @@ func TestCommand(t *testing.T) {
 	}
 	log := program + ".log"
 	// It goes on when it was seen: when nobody has its stdin open any more.
-	const script = `echo first; echo "second $BERTH_PROGRESS"; read -r _; exit 7`
+	// Its child has the pipe open for longer.
+	const script = `echo first; echo "second $BERTH_PROGRESS"; sleep 1000 & read -r _; echo $! >&3; exit 7`
 	cmd := exec.Command(program, "-label", "work", "-every", "1ms", "-log", log, "sh", "-c", script)
+	child, err := os.Create(program + ".child")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer child.Close()
+	cmd.ExtraFiles = []*os.File{child}
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -127,6 +136,14 @@ func TestCommand(t *testing.T) {
 	_ = cmd.Wait()
 	if got := cmd.ProcessState.ExitCode(); got != 7 {
 		t.Errorf("status %d, want 7", got)
+	}
+	var pid int
+	if data, err := os.ReadFile(child.Name()); err != nil {
+		t.Error(err)
+	} else if _, err := fmt.Sscan(string(data), &pid); err != nil {
+		t.Error(err)
+	} else if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Errorf("the command's child: %v", err)
 	}
 	if got, err := os.ReadFile(log); err != nil || string(got) != "first\nsecond 1\n" {
 		t.Errorf("the file has %q (%v)", got, err)
