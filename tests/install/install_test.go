@@ -11,8 +11,15 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
+
+// TestMain does not take the caller's umask over, which decides about modes.
+func TestMain(m *testing.M) {
+	syscall.Umask(0o022)
+	os.Exit(m.Run())
+}
 
 // tree lists what is below dir, with modes and contents.
 func tree(t *testing.T, dir string) string {
