@@ -143,14 +143,16 @@ fresh: ## run demo and test on fresh machines of three Debian releases (root); A
 	@.ci/deps fresh
 	ALL='$(ALL)' tests/fresh/run
 
+# Another clone on this machine may be linted at the same time.
+LINT_FLAGS := --allow-parallel-runners
 .PHONY: lint
 lint: $(EMBEDDED) $(PROGRESS) ## check style and common mistakes
 	$(GO) mod tidy -diff
 	$(PROGRESS) -label 'go vet' $(GO) vet ./...
 	@# The first time, the program itself is built, which takes minutes.
-	$(PROGRESS) -label golangci-lint $(GOLANGCI) run ./...
+	$(PROGRESS) -label golangci-lint $(GOLANGCI) run $(LINT_FLAGS) ./...
 	@set -e; for m in $(MODULES); do \
-		(set -x; cd $$m && $(PROGRESS) -label "golangci-lint, $$m" $(GOLANGCI) run --config ../../.golangci.yml ./...); done
+		(set -x; cd $$m && $(PROGRESS) -label "golangci-lint, $$m" $(GOLANGCI) run $(LINT_FLAGS) --config ../../.golangci.yml ./...); done
 	shellcheck $(SCRIPTS)
 	codespell --skip='.git,bin,.cache,_build,*.bin,go.sum,LICENSE,NOTICE' --ignore-words=.codespellignore
 ifneq ($(C_FILES),)

@@ -105,7 +105,7 @@ func (d *display) remind(now time.Time) {
 	if d.width > 0 {
 		d.draw(now)
 	} else if now.Sub(d.said) >= d.every {
-		fmt.Fprintln(d.out, d.state(now))
+		_, _ = fmt.Fprintln(d.out, d.state(now))
 		d.said = now
 	}
 }
@@ -138,13 +138,13 @@ func (d *display) draw(now time.Time) {
 		text = text[:d.width-1]
 	}
 	pad := max(d.shown-len(text), 0)
-	fmt.Fprintf(d.out, "\r%s%s", string(text), strings.Repeat(" ", pad))
+	_, _ = fmt.Fprintf(d.out, "\r%s%s", string(text), strings.Repeat(" ", pad))
 	d.shown = len(text)
 }
 
 // erase leaves the terminal's last line empty.
 func (d *display) erase() {
-	fmt.Fprintf(d.out, "\r%s\r", strings.Repeat(" ", d.shown))
+	_, _ = fmt.Fprintf(d.out, "\r%s\r", strings.Repeat(" ", d.shown))
 	d.shown = 0
 }
 
