@@ -16,6 +16,9 @@ GOLANGCI := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.
 # The race detector needs a C compiler.
 RACE := $(if $(shell command -v gcc),-race)
 
+# cron's and some users' has none of what is root's.
+export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
+
 .DEFAULT_GOAL := all
 
 -include nsenter/build.mk

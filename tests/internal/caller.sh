@@ -6,8 +6,12 @@
 
 umask 022
 export LC_ALL=C
-# Go keeps its cache below it, and cron and systemd set none for root.
-export HOME=${HOME:-/root}
+export PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+# Go keeps its cache below it, and systemd sets none for root.
+if [[ ! ${HOME:-} ]]; then
+	HOME=$(getent passwd "$(id -u)" | cut -d: -f6) || HOME=/
+	export HOME
+fi
 unset CDPATH
 
 # reachable DIRECTORY says whether an ordinary user can enter it.

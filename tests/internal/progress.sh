@@ -8,7 +8,7 @@ progress() {
 	progress_dir=$(dirname "${BASH_SOURCE[0]}")
 	progress_tool=$progress_dir/_build/progress
 	if command -v go >/dev/null && [[ $(find "$progress_dir"/progress/*.go -newer "$progress_tool" 2>&1) ]]; then
-		(cd "$progress_dir/progress" && CGO_ENABLED=0 go build -o ../_build/progress .)
+		(cd "$progress_dir/progress" && CGO_ENABLED=0 go build -o ../_build/progress .) || true
 	fi
 	if [[ -x $progress_tool ]]; then
 		"$progress_tool" "$@"
