@@ -83,7 +83,7 @@ deps-all: ## install what all targets need
 	@test -z "$$(.ci/deps bench build cross demo fresh stack test vm)"
 
 # Says how far long work is.
-PROGRESS := $(CURDIR)/bin/progress
+PROGRESS := bin/progress
 $(PROGRESS): $(wildcard tests/internal/progress/*.go)
 	CGO_ENABLED=0 $(GO) build -o $@ ./tests/internal/progress
 
@@ -103,43 +103,43 @@ fuzz: $(EMBEDDED) c-fuzz ## fuzz every parser, FUZZTIME (10s) each; ONLY="folder
 
 .PHONY: integration
 integration: build deps-test ## run real containers (root)
-	RUNTIME=$(abspath $(BIN)) ROOTS=busybox tests/integration/run
+	RUNTIME='$(abspath $(BIN))' ROOTS=busybox tests/integration/run
 	@# criu and the kernel's network do not look at the root file system, and take their time.
-	RUNTIME=$(abspath $(BIN)) ROOTS=debian tests/integration/run -test.skip 'Checkpoint|Restore|Network'
-	RUNTIME=$(abspath $(BIN)) USERS="userns rootless inside" ROOTS=busybox MODES=v2 tests/integration/run
-	RUNTIME=$(abspath $(BIN)) USERS=rootless ROOTS=busybox MODES=v1 tests/integration/run
+	RUNTIME='$(abspath $(BIN))' ROOTS=debian tests/integration/run -test.skip 'Checkpoint|Restore|Network'
+	RUNTIME='$(abspath $(BIN))' USERS="userns rootless inside" ROOTS=busybox MODES=v2 tests/integration/run
+	RUNTIME='$(abspath $(BIN))' USERS=rootless ROOTS=busybox MODES=v1 tests/integration/run
 
 .PHONY: conformance
 conformance: build deps-test ## run the OCI runtime-tools validation suite (root)
-	RUNTIME=$(abspath $(BIN)) tests/conformance/run
+	RUNTIME='$(abspath $(BIN))' tests/conformance/run
 
 .PHONY: vm
 vm: build ## run the batches of tests/vm in virtual machines (root); BATCHES="name..." chooses
 	@.ci/deps vm
-	RUNTIME=$(abspath $(BIN)) tests/vm/run $(BATCHES)
+	RUNTIME='$(abspath $(BIN))' tests/vm/run $(BATCHES)
 
 .PHONY: attack
 attack: build deps-test ## try to get out of containers, of an older berth (where it works) and this one (root)
-	RUNTIME=$(abspath $(BIN)) tests/attack/run
+	RUNTIME='$(abspath $(BIN))' tests/attack/run
 
 .PHONY: soak
 soak: build deps-test ## thousands of commands at random, some killed, and a look at what is left (root); N, SEED
-	RUNTIME=$(abspath $(BIN)) N=$(N) SEED=$(SEED) tests/soak/run
+	RUNTIME='$(abspath $(BIN))' N=$(N) SEED=$(SEED) tests/soak/run
 
 .PHONY: bench
 bench: build ## compare the speed with crun and runc, installing them (root)
 	@.ci/deps bench
-	RUNTIME=$(abspath $(BIN)) tests/bench/run
+	RUNTIME='$(abspath $(BIN))' tests/bench/run
 
 .PHONY: demo
 demo: all ## run a real container and show what happens (root)
 	@.ci/deps demo
-	@BERTH=$(abspath $(BIN)) tests/demo/run
+	@BERTH='$(abspath $(BIN))' tests/demo/run
 
 .PHONY: demo-stack
 demo-stack: all ## run nginx, applications and PostgreSQL on a bridge, and test them (root)
 	@.ci/deps stack
-	@BERTH=$(abspath $(BIN)) tests/e2e/run
+	@BERTH='$(abspath $(BIN))' tests/e2e/run
 
 .PHONY: fresh
 fresh: ## run demo and test on fresh machines of three Debian releases (root); ALL=1 for each on each
@@ -155,7 +155,7 @@ lint: $(EMBEDDED) $(PROGRESS) ## check style and common mistakes
 	@# The first time, the program itself is built, which takes minutes.
 	$(PROGRESS) -label golangci-lint $(GOLANGCI) run $(LINT_FLAGS) ./...
 	@set -e; for m in $(MODULES); do \
-		(set -x; cd $$m && $(PROGRESS) -label "golangci-lint, $$m" $(GOLANGCI) run $(LINT_FLAGS) --config ../../.golangci.yml ./...); done
+		(set -x; cd $$m && ../../$(PROGRESS) -label "golangci-lint, $$m" $(GOLANGCI) run $(LINT_FLAGS) --config ../../.golangci.yml ./...); done
 	shellcheck $(SCRIPTS)
 	codespell --skip='.git,bin,.cache,_build,*.bin,go.sum,LICENSE,NOTICE' --ignore-words=.codespellignore
 ifneq ($(C_FILES),)
