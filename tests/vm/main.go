@@ -77,6 +77,7 @@ func run(ctx context.Context, o *options, out io.Writer) (int, error) {
 			continue
 		}
 		p := newParser(out, machine, o.verbose)
+		p.telling = os.Getenv("BERTH_PROGRESS") != ""
 		code, err := bootMachine(ctx, o, machine, script(o, machine, mine), p)
 		if err != nil {
 			return status, err

@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -47,10 +46,7 @@ type parser struct {
 }
 
 func newParser(out io.Writer, machine string, verbose bool) *parser {
-	return &parser{
-		out: out, machine: machine, verbose: verbose, said: make(map[string][]string),
-		telling: os.Getenv("BERTH_PROGRESS") != "",
-	}
+	return &parser{out: out, machine: machine, verbose: verbose, said: make(map[string][]string)}
 }
 
 // Write takes a part of the output. It never fails.

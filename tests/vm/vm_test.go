@@ -145,15 +145,15 @@ func TestParser(t *testing.T) {
 
 // TestParserTells: what takes long has a name, where somebody listens.
 func TestParserTells(t *testing.T) {
-	for _, telling := range []string{"", "1"} {
-		t.Setenv("BERTH_PROGRESS", telling)
+	for _, telling := range []bool{false, true} {
 		var out bytes.Buffer
 		p := newParser(&out, "v2", false)
+		p.telling = telling
 		if _, err := p.Write([]byte("== batch one\n=== RUN   TestA\n--- PASS: TestA (100.00s)\n=== RUN   TestB\n")); err != nil {
 			t.Fatal(err)
 		}
 		want := "== batch one on v2\n"
-		if telling != "" {
+		if telling {
 			want += "@progress 0 0 v2, one: TestA\n@progress 1 0 v2, one: TestB\n"
 		}
 		if out.String() != want {
