@@ -146,6 +146,11 @@ fresh: ## run demo and test on fresh machines of three Debian releases (root); A
 	@.ci/deps fresh
 	ALL='$(ALL)' tests/fresh/run
 
+.PHONY: docs-test
+docs-test: build ## run the commands of the documents in fresh machines (root); DOCS="file..." chooses
+	@.ci/deps fresh
+	RUNTIME=$(abspath $(BIN)) tests/docs/run $(DOCS)
+
 # Another clone on this machine may be linted at the same time.
 LINT_FLAGS := --allow-parallel-runners
 .PHONY: lint
