@@ -92,6 +92,7 @@ test: deps all lint unit integration conformance ## build, and run every check a
 
 .PHONY: unit
 unit: $(EMBEDDED) $(if $(C_TEST),c-test) $(PROGRESS) ## run the tests beside the code
+	@.ci/deps unit
 	$(PROGRESS) -label 'unit tests' $(GO) test $(RACE) ./...
 	@set -e; for m in $(MODULES); do (set -x; cd $$m && $(GO) test ./...); done
 
@@ -153,8 +154,10 @@ docs-test: build ## run the commands of the documents in fresh machines (root); 
 
 # Another clone on this machine may be linted at the same time.
 LINT_FLAGS := --allow-parallel-runners
+
 .PHONY: lint
 lint: $(EMBEDDED) $(PROGRESS) ## check style and common mistakes
+	@.ci/deps lint
 	$(GO) mod tidy -diff
 	$(PROGRESS) -label 'go vet' $(GO) vet ./...
 	@# The first time, the program itself is built, which takes minutes.
@@ -169,6 +172,7 @@ endif
 
 .PHONY: fmt
 fmt: ## format Go and C
+	@.ci/deps lint
 	$(GOLANGCI) fmt ./...
 ifneq ($(C_FILES),)
 	clang-format -i $(C_FILES)

@@ -40,7 +40,7 @@ func main() {
 	var o options
 	flag.StringVar(&o.root, "root", ".", "`directory` of the repository")
 	flag.StringVar(&o.room, "room", "", "`command` that runs `clone|installed DOCUMENT SCRIPT`; without it nothing is run")
-	flag.DurationVar(&o.timeout, "timeout", 10*time.Minute, "time limit of one document")
+	flag.DurationVar(&o.timeout, "timeout", 20*time.Minute, "time limit of one document")
 	flag.Parse()
 	o.names = flag.Args()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -128,8 +128,8 @@ func perform(ctx context.Context, o *options, d *document, out io.Writer) transc
 	// It has processes to end and mounts to remove.
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	err := cmd.Run()
-	if ctx.Err() != nil {
-		err = fmt.Errorf("after %v: %w", o.timeout, ctx.Err())
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		err = fmt.Errorf("not ready after %v", o.timeout)
 	}
 	t.close(err)
 	return t
