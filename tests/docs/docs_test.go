@@ -8,10 +8,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 )
 
 const repository = "../.."
@@ -39,6 +41,56 @@ func TestDocuments(t *testing.T) {
 			t.Errorf("no document uses the reason %q", reason)
 		}
 	}
+}
+
+// TestLinks: what a document refers to in the repository is there.
+func TestLinks(t *testing.T) {
+	docs, err := readDocuments(repository, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	for _, d := range docs {
+		text, err := os.ReadFile(filepath.Join(repository, d.name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range link.FindAllStringSubmatch(string(text), -1) {
+			file, section, _ := strings.Cut(m[1], "#")
+			if strings.Contains(file, "://") {
+				continue
+			}
+			path := filepath.Join(repository, d.name)
+			if file != "" {
+				path = filepath.Join(filepath.Dir(path), file)
+			}
+			target, err := os.ReadFile(path)
+			if err != nil || section != "" && !slices.Contains(sections(string(target)), section) {
+				t.Errorf("%s: a link to %s leads nowhere", d.name, m[1])
+			}
+		}
+	}
+}
+
+// sections are the names by which links refer to the headings of a document.
+func sections(text string) []string {
+	var names []string
+	for line := range strings.Lines(text) {
+		heading := strings.TrimLeft(line, "#")
+		if heading == line || !strings.HasPrefix(heading, " ") {
+			continue
+		}
+		names = append(names, strings.Map(func(r rune) rune {
+			switch {
+			case r == ' ':
+				return '-'
+			case r == '-' || unicode.IsLetter(r) || unicode.IsDigit(r):
+				return unicode.ToLower(r)
+			}
+			return -1
+		}, strings.TrimSpace(heading)))
+	}
+	return names
 }
 
 func TestCheckMarker(t *testing.T) {
