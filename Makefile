@@ -16,6 +16,9 @@ GOLANGCI := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.
 # The race detector needs a C compiler.
 RACE := $(if $(shell command -v gcc),-race)
 
+# cron's and some users' has none of what is root's.
+export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
+
 .DEFAULT_GOAL := all
 
 -include nsenter/build.mk
@@ -56,27 +59,41 @@ cross-arm64: ## build bin/berth-arm64; without a cross compiler only its Go part
 # themselves and the signals that it needs itself are beyond an emulator of programs.
 ARM64_TESTS := ./cmd/internal/ere ./libcontainer/internal/osthread ./libcontainer/signals ./libcontainer/stack \
 	       ./seccomp/... ./specconv/internal/...
+# Debian's newer releases have the static one by the other's name.
+QEMU_ARM64 = $(firstword $(foreach name,qemu-aarch64-static qemu-aarch64,$(shell command -v $(name))))
 test-arm64: ## build bin/berth-arm64 with its init, and test under an emulator what can be
 	@.ci/deps cross
 	rm -f nsenter/init-arm64.bin
 	$(MAKE) cross-arm64
 	readelf --file-header nsenter/init-arm64.bin | grep AArch64
-	qemu-aarch64-static bin/berth-arm64 --version
-	GOARCH=arm64 CGO_ENABLED=0 $(GO) test -exec qemu-aarch64-static \
+	$(QEMU_ARM64) bin/berth-arm64 --version
+	GOARCH=arm64 CGO_ENABLED=0 $(GO) test -exec $(QEMU_ARM64) \
 		-skip 'TestCatchEverything|TestFaultsStayGos|TestLoad|TestTables|TestFilterFlags|TestHaveFlags|TestCompileNotify' $(ARM64_TESTS)
 
-.PHONY: deps deps-build
+.PHONY: deps deps-build deps-test deps-all
 deps: ## install what building and testing need (Debian, Ubuntu), or name it
 	@.ci/deps build test
 deps-build:
 	@.ci/deps build
+deps-test:
+	@.ci/deps test
+deps-all: ## install what all targets need
+	@.ci/deps bench build cross demo fresh stack test vm
+	@# What it has installed is what it looks for.
+	@test -z "$$(.ci/deps bench build cross demo fresh stack test vm)"
+
+# Says how far long work is.
+PROGRESS := bin/progress
+$(PROGRESS): $(wildcard tests/internal/progress/*.go)
+	CGO_ENABLED=0 $(GO) build -o $@ ./tests/internal/progress
 
 .PHONY: test
 test: deps all lint unit integration conformance ## build, and run every check and test there is (root)
 
 .PHONY: unit
-unit: $(EMBEDDED) $(if $(C_TEST),c-test) ## run the tests beside the code
-	$(GO) test $(RACE) ./...
+unit: $(EMBEDDED) $(if $(C_TEST),c-test) $(PROGRESS) ## run the tests beside the code
+	@.ci/deps unit
+	$(PROGRESS) -label 'unit tests' $(GO) test $(RACE) ./...
 	@set -e; for m in $(MODULES); do (set -x; cd $$m && $(GO) test ./...); done
 
 # How long each target is fuzzed, in seconds.
@@ -86,50 +103,67 @@ fuzz: $(EMBEDDED) c-fuzz ## fuzz every parser, FUZZTIME (10s) each; ONLY="folder
 	FUZZTIME=$(FUZZTIME) ONLY='$(ONLY)' tests/fuzz/run
 
 .PHONY: integration
-integration: build ## run real containers (root)
-	RUNTIME=$(abspath $(BIN)) ROOTS=busybox tests/integration/run
+integration: build deps-test ## run real containers (root)
+	RUNTIME='$(abspath $(BIN))' ROOTS=busybox tests/integration/run
 	@# criu and the kernel's network do not look at the root file system, and take their time.
-	RUNTIME=$(abspath $(BIN)) ROOTS=debian tests/integration/run -test.skip 'Checkpoint|Restore|Network'
-	RUNTIME=$(abspath $(BIN)) USERS="userns rootless inside" ROOTS=busybox MODES=v2 tests/integration/run
-	RUNTIME=$(abspath $(BIN)) USERS=rootless ROOTS=busybox MODES=v1 tests/integration/run
+	RUNTIME='$(abspath $(BIN))' ROOTS=debian tests/integration/run -test.skip 'Checkpoint|Restore|Network'
+	RUNTIME='$(abspath $(BIN))' USERS="userns rootless inside" ROOTS=busybox MODES=v2 tests/integration/run
+	RUNTIME='$(abspath $(BIN))' USERS=rootless ROOTS=busybox MODES=v1 tests/integration/run
 
 .PHONY: conformance
-conformance: build ## run the OCI runtime-tools validation suite (root)
-	RUNTIME=$(abspath $(BIN)) tests/conformance/run
+conformance: build deps-test ## run the OCI runtime-tools validation suite (root)
+	RUNTIME='$(abspath $(BIN))' tests/conformance/run
 
 .PHONY: vm
 vm: build ## run the batches of tests/vm in virtual machines (root); BATCHES="name..." chooses
 	@.ci/deps vm
-	RUNTIME=$(abspath $(BIN)) tests/vm/run $(BATCHES)
+	RUNTIME='$(abspath $(BIN))' tests/vm/run $(BATCHES)
 
 .PHONY: attack
-attack: build ## try to get out of containers, of an older berth (where it works) and this one (root)
-	RUNTIME=$(abspath $(BIN)) tests/attack/run
+attack: build deps-test ## try to get out of containers, of an older berth (where it works) and this one (root)
+	RUNTIME='$(abspath $(BIN))' tests/attack/run
 
 .PHONY: soak
-soak: build ## thousands of commands at random, some killed, and a look at what is left (root); N, SEED
-	RUNTIME=$(abspath $(BIN)) N=$(N) SEED=$(SEED) tests/soak/run
+soak: build deps-test ## thousands of commands at random, some killed, and a look at what is left (root); N, SEED
+	RUNTIME='$(abspath $(BIN))' N=$(N) SEED=$(SEED) tests/soak/run
 
 .PHONY: bench
-bench: build ## compare the speed with crun and runc (root)
-	RUNTIME=$(abspath $(BIN)) tests/bench/run
+bench: build ## compare the speed with crun and runc, installing them (root)
+	@.ci/deps bench
+	RUNTIME='$(abspath $(BIN))' tests/bench/run
 
 .PHONY: demo
 demo: all ## run a real container and show what happens (root)
 	@.ci/deps demo
-	@BERTH=$(abspath $(BIN)) tests/demo/run
+	@BERTH='$(abspath $(BIN))' tests/demo/run
 
 .PHONY: demo-stack
 demo-stack: all ## run nginx, applications and PostgreSQL on a bridge, and test them (root)
 	@.ci/deps stack
-	@BERTH=$(abspath $(BIN)) tests/e2e/run
+	@BERTH='$(abspath $(BIN))' tests/e2e/run
+
+.PHONY: fresh
+fresh: ## run demo and test on fresh machines of three Debian releases (root); ALL=1 for each on each
+	@.ci/deps fresh
+	ALL='$(ALL)' tests/fresh/run
+
+.PHONY: docs-test
+docs-test: build ## run the commands of the documents in fresh machines (root); DOCS="file..." chooses
+	@.ci/deps fresh
+	RUNTIME=$(abspath $(BIN)) tests/docs/run $(DOCS)
+
+# Another clone on this machine may be linted at the same time.
+LINT_FLAGS := --allow-parallel-runners
 
 .PHONY: lint
-lint: $(EMBEDDED) ## check style and common mistakes
+lint: $(EMBEDDED) $(PROGRESS) ## check style and common mistakes
+	@.ci/deps lint
 	$(GO) mod tidy -diff
-	$(GO) vet ./...
-	$(GOLANGCI) run ./...
-	@set -e; for m in $(MODULES); do (set -x; cd $$m && $(GOLANGCI) run --config ../../.golangci.yml ./...); done
+	$(PROGRESS) -label 'go vet' $(GO) vet ./...
+	@# The first time, the program itself is built, which takes minutes.
+	$(PROGRESS) -label golangci-lint $(GOLANGCI) run $(LINT_FLAGS) ./...
+	@set -e; for m in $(MODULES); do \
+		(set -x; cd $$m && ../../$(PROGRESS) -label "golangci-lint, $$m" $(GOLANGCI) run $(LINT_FLAGS) --config ../../.golangci.yml ./...); done
 	shellcheck $(SCRIPTS)
 	codespell --skip='.git,bin,.cache,_build,*.bin,go.sum,LICENSE,NOTICE' --ignore-words=.codespellignore
 ifneq ($(C_FILES),)
@@ -138,6 +172,7 @@ endif
 
 .PHONY: fmt
 fmt: ## format Go and C
+	@.ci/deps lint
 	$(GOLANGCI) fmt ./...
 ifneq ($(C_FILES),)
 	clang-format -i $(C_FILES)
@@ -151,23 +186,26 @@ man: build ## write the manual pages and completions to bin/man and bin/completi
 	$(BIN) completion zsh >bin/completion/_berth
 	$(BIN) completion fish >bin/completion/berth.fish
 
-# Engines may call it meanwhile, and so the new one takes the place of the old one in one
-# step: install(1) would first remove that.
-.PHONY: install-bin
-install-bin: man
-	install -D -m 755 $(BIN) $(DESTDIR)$(BINDIR)/.berth.new
-	mv -f $(DESTDIR)$(BINDIR)/.berth.new $(DESTDIR)$(BINDIR)/berth
+# FILE:MODE:TARGET of each, for .ci/install; evaluated when man has been made.
+INSTALLED = $(BIN):755:$(BINDIR)/berth \
+	LICENSE:644:$(PREFIX)/share/doc/berth/LICENSE NOTICE:644:$(PREFIX)/share/doc/berth/NOTICE \
+	$(foreach page,$(shell echo bin/man/*.8),$(page):644:$(MANDIR)/man8/$(notdir $(page))) \
+	bin/completion/berth:644:$(PREFIX)/share/bash-completion/completions/berth \
+	bin/completion/_berth:644:$(PREFIX)/share/zsh/site-functions/_berth \
+	bin/completion/berth.fish:644:$(PREFIX)/share/fish/vendor_completions.d/berth.fish
 
-.PHONY: install
-install: deps-build install-bin ## install into DESTDIR and PREFIX (/usr/local)
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/berth LICENSE NOTICE
-	install -d $(DESTDIR)$(MANDIR)/man8
-	install -m 644 bin/man/*.8 $(DESTDIR)$(MANDIR)/man8
-	install -D -m 644 bin/completion/berth $(DESTDIR)$(PREFIX)/share/bash-completion/completions/berth
-	install -D -m 644 bin/completion/_berth $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_berth
-	install -D -m 644 bin/completion/berth.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/berth.fish
+.PHONY: install uninstall
+install: deps-build man ## install into DESTDIR and PREFIX (/usr/local)
+	@DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' .ci/install install $(INSTALLED)
+	@echo "installed: $(DESTDIR)$(BINDIR)/berth, its manual pages and completions"
 
-.PHONY: clean
+uninstall: ## remove what install has put into DESTDIR and PREFIX
+	@DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' .ci/install uninstall
+
+.PHONY: clean clean-cache
 clean: ## remove what was built
 	rm -rf bin .cache tests/*/_build nsenter/ctest/*.o
 	rm -f nsenter/init-*.bin
+
+clean-cache: ## remove what the tests keep outside of this tree (in /var/cache/berth-tests)
+	@tests/internal/clean-cache

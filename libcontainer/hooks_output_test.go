@@ -49,7 +49,7 @@ func TestHookOutputFails(t *testing.T) {
 	// Hooks whose failure only warns are run all the same.
 	ran := filepath.Join(dir, "ran")
 	c := &Container{saved: savedState{HookStdout: filepath.Join(dir, "no/out")}}
-	c.warnHooks("poststop", []specs.Hook{sh("echo > " + ran)}, &specs.State{}, testLog{t})
+	c.warnHooks("poststop", []specs.Hook{sh("echo > '" + ran + "'")}, &specs.State{}, testLog{t})
 	if _, err := os.Stat(ran); err != nil {
 		t.Error(err)
 	}

@@ -20,7 +20,7 @@ func sh(script string) specs.Hook {
 
 func TestHookGetsStateAndEnv(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "out")
-	hook := sh(`cat > ` + out + `; printf " %s" "$A" >> ` + out)
+	hook := sh(`cat > '` + out + `'; printf " %s" "$A" >> '` + out + `'`)
 	state := &specs.State{Version: "1.3.0", ID: "x", Status: specs.StateCreating, Pid: 5, Bundle: "/b"}
 	if err := runHooks("createRuntime", []specs.Hook{hook}, state, hookOutput{}, nil); err != nil {
 		t.Fatal(err)
@@ -80,7 +80,7 @@ func TestHookThatLeavesADaemon(t *testing.T) {
 
 func TestWarnHooksRunsAll(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "out")
-	warnHooks("poststop", []specs.Hook{sh("exit 1"), sh("echo second > " + out)}, &specs.State{}, hookOutput{}, testLog{t})
+	warnHooks("poststop", []specs.Hook{sh("exit 1"), sh("echo second > '" + out + "'")}, &specs.State{}, hookOutput{}, testLog{t})
 	if got, err := os.ReadFile(out); err != nil || string(got) != "second\n" {
 		t.Errorf("the second hook: %q, %v", got, err)
 	}

@@ -35,7 +35,7 @@ func TestIsOwn(t *testing.T) {
 func TestRunMapHelper(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
-	script := "#!/bin/sh\necho \"$@\" >" + dir + "/args\n[ $1 != 9 ] || { echo not; echo allowed; exit 1; }\n"
+	script := "#!/bin/sh\necho \"$@\" >'" + dir + "'/args\n[ $1 != 9 ] || { echo not; echo allowed; exit 1; }\n"
 	if err := os.WriteFile(filepath.Join(dir, "mapper"), []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}

@@ -47,6 +47,7 @@ func put(t *testing.T, name, data string) {
 }
 
 func TestCopy(t *testing.T) {
+	defer unix.Umask(unix.Umask(0o022))
 	from, to, c := copyDirs(t)
 	put(t, from+"/sub/file", "content")
 	put(t, from+"/empty", "")

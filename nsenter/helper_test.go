@@ -117,6 +117,24 @@ func rootPlan(t testing.TB, args ...string) *Plan {
 	}
 }
 
+// reachableDir is a temporary directory that every user can reach, even where TMPDIR is not.
+func reachableDir(t *testing.T) string {
+	t.Helper()
+	for dir := os.TempDir(); dir != "/" && dir != "."; dir = filepath.Dir(dir) {
+		if st, err := os.Stat(dir); err != nil || st.Mode()&0o001 == 0 {
+			t.Setenv("TMPDIR", "/tmp")
+			break
+		}
+	}
+	dir := t.TempDir()
+	for _, d := range []string{dir, filepath.Dir(dir)} {
+		if err := os.Chmod(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
 func shell(t testing.TB, script string) *Plan { return rootPlan(t, "/bin/sh", "-c", script) }
 
 // wait reaps init.

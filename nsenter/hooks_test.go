@@ -19,8 +19,8 @@ func TestHooks(t *testing.T) {
 	dir := t.TempDir()
 	log := filepath.Join(dir, "log")
 	state := `{"id":"x","pad":"` + strings.Repeat("p", 100_000) + `"}`
-	script := fmt.Sprintf(`{ echo "$0 $1 $A"; cat | wc -c; pwd; grep SigIgn /proc/self/status; [ -e /proc/self/fd/4 ] || echo no extra; } >>%s`, log)
-	p := shell(t, "cat "+log)
+	script := fmt.Sprintf(`{ echo "$0 $1 $A"; cat | wc -c; pwd; grep SigIgn /proc/self/status; [ -e /proc/self/fd/4 ] || echo no extra; } >>'%s'`, log)
+	p := shell(t, "cat '"+log+"'")
 	p.Cwd, p.HookState = dir, []byte(state)
 	p.Hooks = []Hook{
 		{Path: "/bin/sh", Args: []string{"sh", "-c", script, "first", "arg"}, Env: []string{"A=1"}, TimeoutSeconds: 10},

@@ -313,8 +313,8 @@ func TestDocumentedNetwork(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, rest, _ := strings.Cut(string(text), "```json\n")
-	document, _, ok := strings.Cut(rest, "```")
+	_, rest, _ := strings.Cut(string(text), "cat >network.json <<'END'\n")
+	document, _, ok := strings.Cut(rest, "END\n")
 	if !ok {
 		t.Fatal("no JSON in it")
 	}

@@ -351,7 +351,7 @@ func mountTable(t *testing.T, b *Builder) []mounted {
 		left, right, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " - ")
 		l, r := strings.Fields(left), strings.Fields(right)
 		all = append(all, mounted{
-			id: l[0], parent: l[1], root: l[3], point: l[4], options: l[5], tags: strings.Join(l[6:], " "),
+			id: l[0], parent: l[1], root: l[3], point: strings.ReplaceAll(l[4], `\040`, " "), options: l[5], tags: strings.Join(l[6:], " "),
 			fstype: r[0], source: r[1], super: r[2],
 		})
 	}

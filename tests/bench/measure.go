@@ -55,7 +55,11 @@ func measure(c *config, calm bool) (_ *results, err error) {
 			err = errors.Join(err, rt.end())
 		}
 	}()
-	for _, op := range c.ops {
+	for n, op := range c.ops {
+		// For tests/internal/progress.
+		if os.Getenv("BERTH_PROGRESS") != "" {
+			fmt.Printf("@progress %d %d %s\n", n, len(c.ops), op)
+		}
 		rounds := c.rounds
 		if op == "burst" {
 			rounds = c.bursts

@@ -23,6 +23,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -131,6 +132,7 @@ func selectPrograms(o *options) ([]string, error) {
 func runAll(ctx context.Context, o *options, programs []string, table []expectation, h *host) []*verdict {
 	verdicts := make([]*verdict, len(programs))
 	var cgroupPath sync.Mutex
+	var done atomic.Int64
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, max(o.jobs, 1))
 	for i, name := range programs {
@@ -143,6 +145,10 @@ func runAll(ctx context.Context, o *options, programs []string, table []expectat
 			defer func() { <-slots }()
 			if ctx.Err() == nil {
 				verdicts[i] = judge(ctx, o, name, table, h)
+			}
+			// For tests/internal/progress.
+			if n := done.Add(1); os.Getenv("BERTH_PROGRESS") != "" {
+				fmt.Printf("@progress %d %d %s\n", n, len(programs), name)
 			}
 		})
 	}

@@ -10,11 +10,17 @@ import (
 	"net"
 	"os"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
-// say tells the audience what comes.
+// say tells the audience what comes; in bold on a terminal, and not in a log.
 func say(format string, args ...any) {
-	fmt.Printf("\033[1m# "+format+"\033[0m\n", args...)
+	bold, plain := "", ""
+	if _, err := unix.IoctlGetWinsize(int(os.Stdout.Fd()), unix.TIOCGWINSZ); err == nil {
+		bold, plain = "\033[1m", "\033[0m"
+	}
+	fmt.Printf(bold+"# "+format+plain+"\n", args...)
 }
 
 // story is the life of the stack, in the order in which an operator would meet it.

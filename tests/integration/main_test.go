@@ -105,7 +105,12 @@ func setUp(m *testing.M) (code int, err error) {
 	}
 	suite.systemd = os.Getenv("DRIVER") == "systemd"
 	suite.kind, _, _ = strings.Cut(filepath.Base(suite.rootfs), "-")
-	suite.token = fmt.Sprintf("bt%dx", os.Getpid())
+	// Another pid namespace of this machine may have this pid as well, and has the cgroups.
+	var ns unix.Stat_t
+	if err := unix.Stat("/proc/self/ns/pid", &ns); err != nil {
+		return 0, fmt.Errorf("stat /proc/self/ns/pid: %w", err)
+	}
+	suite.token = fmt.Sprintf("bt%dn%dx", os.Getpid(), ns.Ino)
 	suite.limit = 30 * time.Second
 	if suite.checkGaps = os.Getenv("GAPS") == "check"; suite.checkGaps {
 		suite.limit = 3 * time.Second // several gaps are that a runtime hangs

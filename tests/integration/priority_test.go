@@ -41,15 +41,18 @@ func realtimeGroups(c *container) {
 
 func TestScheduler(t *testing.T) {
 	const ms = 1_000_000
+	// Ordinary users cannot go below their own.
+	nice := max(7, ownNice(t))
 	for _, tc := range []struct {
 		name      string
 		scheduler specs.Scheduler
 		want      unix.SchedAttr
 	}{
-		{"other", specs.Scheduler{Policy: specs.SchedOther, Nice: 7}, unix.SchedAttr{Policy: unix.SCHED_NORMAL, Nice: 7}},
+		{"other", specs.Scheduler{Policy: specs.SchedOther, Nice: nice}, unix.SchedAttr{Policy: unix.SCHED_NORMAL, Nice: nice}},
 		{"raised", specs.Scheduler{Policy: specs.SchedOther, Nice: -5}, unix.SchedAttr{Policy: unix.SCHED_NORMAL, Nice: -5}},
 		{"batch", specs.Scheduler{Policy: specs.SchedBatch, Nice: 19}, unix.SchedAttr{Policy: unix.SCHED_BATCH, Nice: 19}},
-		{"idle", specs.Scheduler{Policy: specs.SchedIdle}, unix.SchedAttr{Policy: unix.SCHED_IDLE}},
+		// The kernel keeps what it was started with, for when it is another policy's again.
+		{"idle", specs.Scheduler{Policy: specs.SchedIdle}, unix.SchedAttr{Policy: unix.SCHED_IDLE, Nice: ownNice(t)}},
 		{"fifo", specs.Scheduler{Policy: specs.SchedFIFO, Priority: 12}, unix.SchedAttr{Policy: unix.SCHED_FIFO, Priority: 12}},
 		{
 			"rr with a flag",
@@ -89,6 +92,16 @@ func TestScheduler(t *testing.T) {
 			}
 		})
 	}
+}
+
+// ownNice is what all that is started here begins with.
+func ownNice(t *testing.T) int32 {
+	t.Helper()
+	attr, err := unix.SchedGetAttr(0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return attr.Nice
 }
 
 // TestSchedulerRefused: what the kernel refuses names the field.

@@ -36,12 +36,13 @@ leave_mode() {
 # cgroup v2 has cgroups with it, for a moment removed ones too; those that a killed run of
 # the integration tests has left are removed.
 mount_controller() {
-	local tries dir pid # of the run
+	local tries dir pid here # the run's, and the pid namespace that knows it
+	here=$(stat -Lc %i /proc/self/ns/pid)
 	for ((tries = 0; tries < 50; tries++)); do
 		mount -t cgroup -o "$1" cgroup "$2" 2>/dev/null && return
-		for dir in "${2%/*}"/unified/bt[0-9]*x; do
+		for dir in "${2%/*}"/unified/bt[0-9]*n"$here"x; do
 			pid=${dir##*/bt}
-			if [[ -d $dir && ! -e /proc/${pid%x} ]]; then
+			if [[ -d $dir && ! -e /proc/${pid%n*} ]]; then
 				find "$dir" -depth -type d -exec rmdir {} + 2>/dev/null || true
 			fi
 		done

@@ -138,8 +138,13 @@ func (s *soak) work() (given, finished chan struct{}) {
 			r := rand.New(rand.NewPCG(s.seed, uint64(w)))
 			for next.Add(1) <= int64(s.commands) {
 				s.one(r)
-				if n := s.done.Add(1); n%500 == 0 {
+				n := s.done.Add(1)
+				if n%500 == 0 {
 					fmt.Printf("%d of %d commands\n", n, s.commands)
+				}
+				// For tests/internal/progress.
+				if os.Getenv("BERTH_PROGRESS") != "" {
+					fmt.Printf("@progress %d %d commands\n", n, s.commands)
 				}
 			}
 			last.Do(func() { close(given) })

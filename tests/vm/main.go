@@ -77,9 +77,8 @@ func run(ctx context.Context, o *options, out io.Writer) (int, error) {
 			continue
 		}
 		p := newParser(out, machine, o.verbose)
-		stop := p.tickEach(time.Minute)
+		p.telling = os.Getenv("BERTH_PROGRESS") != ""
 		code, err := bootMachine(ctx, o, machine, script(o, machine, mine), p)
-		stop()
 		if err != nil {
 			return status, err
 		}

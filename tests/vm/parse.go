@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 )
 
 // What the script in the machine prints around a batch.
@@ -40,8 +39,8 @@ type parser struct {
 	partial []byte
 	// test is the one that lines belong to, said what the tests have printed.
 	test string
-	// lately is the test of the last call of tick.
-	lately  string
+	// telling says that somebody listens to how far it is.
+	telling bool
 	said    map[string][]string
 	reports []*report
 }
@@ -66,32 +65,17 @@ func (p *parser) Write(b []byte) (int, error) {
 	}
 }
 
-// tickEach calls tick again and again, until stop is called.
-func (p *parser) tickEach(period time.Duration) (stop func()) {
-	done := make(chan struct{})
-	go func() {
-		ticker := time.NewTicker(period)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-ticker.C:
-				p.tick()
-			case <-done:
-				return
-			}
-		}
-	}()
-	return func() { close(done) }
-}
-
-// tick is called now and then, and names a test that runs since the last call.
-func (p *parser) tick() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.test != "" && p.test == p.lately {
-		p.print("... still in " + p.test)
+// tell says to tests/internal/progress, where that listens, which test runs and how many have
+// ended on this machine.
+func (p *parser) tell(r *report) {
+	if !p.telling {
+		return
 	}
-	p.lately = p.test
+	ended := 0
+	for _, r := range p.reports {
+		ended += len(r.passed) + len(r.failed) + len(r.skipped)
+	}
+	_, _ = fmt.Fprintf(p.out, "@progress %d 0 %s, %s: %s\n", ended, p.machine, r.batch, p.test)
 }
 
 // line takes one line.
@@ -119,6 +103,7 @@ func (p *parser) line(s string) {
 	}
 	if name, ok := running(s); ok {
 		p.test = name
+		p.tell(r)
 		return
 	}
 	if kind, name, ok := outcome(s); ok {

@@ -143,24 +143,22 @@ func TestParser(t *testing.T) {
 	}
 }
 
-// TestParserTick: what takes long has a name.
-func TestParserTick(t *testing.T) {
-	var out bytes.Buffer
-	p := newParser(&out, "v2", false)
-	write := func(s string) {
-		if _, err := p.Write([]byte(s)); err != nil {
+// TestParserTells: what takes long has a name, where somebody listens.
+func TestParserTells(t *testing.T) {
+	for _, telling := range []bool{false, true} {
+		var out bytes.Buffer
+		p := newParser(&out, "v2", false)
+		p.telling = telling
+		if _, err := p.Write([]byte("== batch one\n=== RUN   TestA\n--- PASS: TestA (100.00s)\n=== RUN   TestB\n")); err != nil {
 			t.Fatal(err)
 		}
-	}
-	p.tick()
-	write("== batch one\n=== RUN   TestA\n")
-	p.tick()
-	p.tick()
-	write("--- PASS: TestA (100.00s)\n")
-	p.tick()
-	p.tick()
-	if want := "== batch one on v2\n... still in TestA\n"; out.String() != want {
-		t.Errorf("printed %q, want %q", out.String(), want)
+		want := "== batch one on v2\n"
+		if telling {
+			want += "@progress 0 0 v2, one: TestA\n@progress 1 0 v2, one: TestB\n"
+		}
+		if out.String() != want {
+			t.Errorf("printed %q, want %q", out.String(), want)
+		}
 	}
 }
 

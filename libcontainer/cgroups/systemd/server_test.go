@@ -9,7 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"path/filepath"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -72,10 +72,22 @@ func (c *call) done() []message {
 	return []message{removed("/org/freedesktop/systemd1/job/6", "failed"), c.reply(testJob), removed(testJob, "done")}
 }
 
+// socketPath is where a test may have its socket, in few bytes however long the way is to
+// where temporary files are.
+func socketPath(t *testing.T) string {
+	t.Helper()
+	dir, err := os.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { dir.Close() })
+	return fmt.Sprintf("/proc/self/fd/%d/s", dir.Fd())
+}
+
 // newServer starts a server that answers all calls alike.
 func newServer(t *testing.T, answer func(c *call) []message) *server {
 	t.Helper()
-	s := &server{t: t, auth: "DATA\r\nOK 1234\r\n", answer: answer, path: filepath.Join(t.TempDir(), "s")}
+	s := &server{t: t, auth: "DATA\r\nOK 1234\r\n", answer: answer, path: socketPath(t)}
 	var err error
 	if s.listen, err = net.Listen("unix", s.path); err != nil {
 		t.Fatal(err)

@@ -157,7 +157,7 @@ func fullServer(t *testing.T) *Unit {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { unix.Close(fd) })
-	path := t.TempDir() + "/s"
+	path := socketPath(t)
 	if err := unix.Bind(fd, &unix.SockaddrUnix{Name: path}); err != nil {
 		t.Fatal(err)
 	}
