@@ -48,7 +48,12 @@ func (cr *creation) runContainerHook(h *specs.Hook, stdin []byte) error {
 	if err != nil {
 		return err
 	}
-	proc, err := cr.startContainerHook(h, in, w)
+	proc, err := cr.startContainerHook(h, cr.cfg.Bundle, in, w)
+	var step *nsenter.StepError
+	if errors.As(err, &step) && step.Step == nsenter.StepChdir {
+		// The container's root may not get at the bundle, which an engine keeps to itself.
+		proc, err = cr.startContainerHook(h, "/", in, w)
+	}
 	_ = w.Close()
 	if err != nil {
 		_ = output()
@@ -102,22 +107,18 @@ func captureOutput() (end func() string, w *os.File, err error) {
 	return end, w, nil
 }
 
-// startContainerHook execs the hook in the container's namespaces.
-func (cr *creation) startContainerHook(h *specs.Hook, in, out *os.File) (*nsenter.Init, error) {
+// startContainerHook execs the hook in the container's namespaces, in the directory cwd.
+func (cr *creation) startContainerHook(h *specs.Hook, cwd string, in, out *os.File) (*nsenter.Init, error) {
 	o := &nsenter.Options{Stdio: [3]*os.File{in, cmp.Or(cr.hookOut.stdout, out), cmp.Or(cr.hookOut.stderr, out)}}
-	// The user namespace would take the hook's rights over the host, if there are any;
-	// time cannot be joined through a pidfd together with others on older kernels, and
-	// no hook cares.
-	kinds := builderNamespaces
+	// Time cannot be joined through a pidfd together with others on older kernels, and no
+	// hook cares.
+	kinds := builderNamespaces | configs.NewUser
 	if cr.cfg.Namespaces.IsNew(configs.NewPID) {
 		// Nobody but init is in there. Others could trace the hook in one that is
 		// shared, which has the rights and the files of the host.
 		kinds |= configs.NewPID
 	}
-	if unprivileged() {
-		kinds |= configs.NewUser
-		o.OwnerUID, o.OwnerGID = owner(cr.cfg)
-	}
+	o.OwnerUID, o.OwnerGID = owner(cr.cfg)
 	o.Joins = cr.initJoins(kinds)
 	proc, err := nsenter.Start(o)
 	if err != nil {
@@ -130,7 +131,7 @@ func (cr *creation) startContainerHook(h *specs.Hook, in, out *os.File) (*nsente
 	if env == nil {
 		env = os.Environ()
 	}
-	plan := &nsenter.Plan{Path: h.Path, Args: args, Env: env, Cwd: "/", KeepCredentials: true, NewSession: true}
+	plan := &nsenter.Plan{Path: h.Path, Args: args, Env: env, Cwd: cwd, KeepCredentials: true, NewSession: true}
 	if _, err = proc.Namespaces(); err == nil {
 		err = proc.Configure(plan)
 	}

@@ -163,6 +163,7 @@ const (
 	StepBounding     = "drop bounding capability"
 	StepCapset       = "capset"
 	StepFork         = "fork"
+	StepChdir        = "chdir"
 )
 
 // steps are the words for WIRE_STEPS by number.
@@ -191,7 +192,7 @@ var steps = [...]string{
 	22:             StepSetuid,
 	23:             StepCapset,
 	stepAmbient:    "raise ambient capability",
-	25:             "chdir",
+	25:             StepChdir,
 	stepVerifyCwd:  "verify cwd",
 	stepLookUp:     "look up",
 	stepStat:       "stat",

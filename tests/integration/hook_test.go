@@ -3,7 +3,9 @@
 package integration
 
 import (
+	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -140,6 +142,92 @@ func TestHookNamespaces(t *testing.T) {
 	mnt, _, _ := strings.Cut(read(c.path("createContainer")), " ")
 	insideMnt, _, _ := strings.Cut(inside, " ")
 	want(t, "createContainer's mount namespace", mnt, insideMnt)
+}
+
+// TestHookContract holds docs/hooks.md: what a hook of each kind finds, whichever command
+// runs it.
+func TestHookContract(t *testing.T) {
+	only(t, suite.users.name == "root", "the mode in which there are two user namespaces to tell apart")
+	onlyBerth(t)
+	const script = `echo "$(for n in user mnt net uts; do readlink /proc/self/ns/$n; done)" "cwd $PWD env $(env | cut -d= -f1 | sort | grep -vE '^(_|PWD|SHLVL)$' | tr '\n' ,) fds $(ls /proc/self/fd | wc -l)" >`
+	for _, userns := range []bool{false, true} {
+		for _, way := range []string{"step by step", "run"} {
+			t.Run(fmt.Sprintf("userns %v/%s", userns, way), func(t *testing.T) {
+				c := newContainer(t)
+				if userns {
+					c.userns()
+				}
+				report := t.TempDir()
+				hook := func(kind string) []specs.Hook {
+					return []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c", script + report + "/" + kind}, Env: []string{"A=b", "PATH=/usr/bin:/bin"}}}
+				}
+				c.spec.Hooks = &specs.Hooks{
+					Prestart: hook("prestart"), CreateRuntime: hook("createRuntime"), CreateContainer: hook("createContainer"),
+					StartContainer: hook("startContainer"), Poststart: hook("poststart"), Poststop: hook("poststop"),
+				}
+				everybodys(t, report)
+				c.mount(report, "bind", report, "bind")
+				inside := c.hooked(way)
+				host := nsOf(t, os.Getpid(), "user") + " " + nsOf(t, os.Getpid(), "mnt") + " " + nsOf(t, os.Getpid(), "net") + " " + nsOf(t, os.Getpid(), "uts")
+				const rest = " env A,PATH, fds 4"
+				for kind, w := range map[string]string{
+					"prestart": host + " cwd " + c.dir + rest, "createRuntime": host + " cwd " + c.dir + rest,
+					"createContainer": inside + " cwd " + c.dir + rest, "startContainer": inside + " cwd /" + rest,
+					"poststart": host + " cwd " + c.dir + rest, "poststop": host + " cwd " + c.dir + rest,
+				} {
+					want(t, kind, squeeze(readFile(t, report+"/"+kind)), w)
+				}
+			})
+		}
+	}
+}
+
+// TestHookClosedBundle: an engine may keep the bundle to itself.
+func TestHookClosedBundle(t *testing.T) {
+	onlyBerth(t)
+	c := newContainer(t).userns().args("true")
+	c.spec.Root.Path = c.rootfs()
+	c.spec.Hooks = &specs.Hooks{CreateContainer: []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c", "test $PWD = /"}}}}
+	c.write()
+	closed := c.path("closed")
+	if err := os.Mkdir(closed, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(c.path("config.json"), filepath.Join(closed, "config.json")); err != nil {
+		t.Fatal(err)
+	}
+	c.command("run", "--bundle", closed, c.id).must()
+}
+
+// hooked takes a container through its life, and gives its namespaces.
+func (c *container) hooked(way string) (namespaces string) {
+	c.t.Helper()
+	out, in := c.fifo("out"), c.fifo("in")
+	c.sh("for n in user mnt net uts; do readlink /proc/self/ns/$n; done | tr '\n' ' ' >/out; echo >/out; read x </in")
+	if way == "run" {
+		c.write()
+		r := c.launch(nil, "run", c.id)
+		namespaces = out.line()
+		in.send("end")
+		c.finished(r).must()
+		return strings.TrimSpace(namespaces)
+	}
+	c.create().start()
+	namespaces = out.line()
+	in.send("end")
+	c.wait()
+	c.command("delete", c.id).must()
+	return strings.TrimSpace(namespaces)
+}
+
+// everybodys lets everybody write to a directory of the tests'.
+func everybodys(t *testing.T, dir string) {
+	t.Helper()
+	for _, d := range []string{filepath.Dir(dir), dir} {
+		if err := os.Chmod(d, 0o777); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // TestHookSeesMounts: createContainer hooks come after the mounts.
@@ -318,6 +406,12 @@ func TestHooksInherit(t *testing.T) {
 	}
 	defer f.Close()
 	c.files = []*os.File{f, f}
+	if err := os.WriteFile(c.path("hooks.log"), nil, 0o666); err != nil { // whoever a hook is
+		t.Fatal(err)
+	}
+	if err := os.Chmod(c.path("hooks.log"), 0o666); err != nil {
+		t.Fatal(err)
+	}
 	// Shells open files themselves: only those of the engine count.
 	look := func(kind string) []specs.Hook {
 		return []specs.Hook{{Path: "/bin/sh", Args: []string{

@@ -344,6 +344,9 @@ func (u *users) bundle(c *container) {
 	err := os.Chown(c.rootfs(), root, root)
 	if u.ordinary() {
 		err = errors.Join(err, os.Chown(c.dir, userID, userID))
+	} else {
+		// createContainer hooks are the container's root.
+		err = errors.Join(err, os.Chmod(c.dir, 0o777))
 	}
 	if err != nil {
 		c.t.Fatal(err)
