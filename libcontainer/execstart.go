@@ -139,10 +139,12 @@ func (x *execution) tasks(paths map[string]string) (*cgroups.Placement, error) {
 
 // divideTasks leaves the cgroup that counts processes to the child that runs the program,
 // if there will be one: init would be one too many in there. (Version 2 has one cgroup for
-// all controllers, in which there has to be room for two.)
+// all controllers, in which there has to be room for two.) A child that has become another
+// user cannot enter the cgroup of an ordinary one.
 func (x *execution) divideTasks(o *nsenter.Options, paths map[string]string, all []*os.File) {
+	childEnters := x.joinsPID() && (!unprivileged() || x.isCallers())
 	for _, f := range all {
-		if x.joinsPID() && path.Dir(f.Name()) == paths["pids"] {
+		if childEnters && path.Dir(f.Name()) == paths["pids"] {
 			o.ChildTasks = append(o.ChildTasks, f)
 		} else {
 			o.CgroupTasks = append(o.CgroupTasks, f)

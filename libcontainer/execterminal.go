@@ -4,6 +4,7 @@ package libcontainer
 
 import (
 	"fmt"
+	"os"
 	"strconv"
 
 	"github.com/berth-run/berth/libcontainer/configs"
@@ -48,6 +49,23 @@ func (x *execution) hostUID() (uint32, error) {
 	if configs.NamespaceType(x.c.saved.Namespaces)&configs.NewUser == 0 || unprivileged() {
 		return x.p.UID, nil
 	}
+	return x.mappedUID()
+}
+
+// isCallers says whether the process will be the caller's own, as seen from here.
+func (x *execution) isCallers() bool {
+	uid := x.p.UID
+	if configs.NamespaceType(x.c.saved.Namespaces)&configs.NewUser != 0 {
+		var err error
+		if uid, err = x.mappedUID(); err != nil {
+			return false
+		}
+	}
+	return int(uid) == os.Geteuid()
+}
+
+// mappedUID is the user of the process by the map of the container's user namespace.
+func (x *execution) mappedUID() (uint32, error) {
 	path := "/proc/" + strconv.Itoa(x.c.saved.PID) + "/uid_map"
 	data, err := readFile(path)
 	if err != nil {

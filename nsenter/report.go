@@ -4,6 +4,7 @@ package nsenter
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -42,7 +43,7 @@ type fileNames struct{ tasks, joins []string }
 
 func (o *Options) fileNames() fileNames {
 	var n fileNames
-	for _, f := range o.CgroupTasks {
+	for _, f := range slices.Concat(o.CgroupTasks, o.ChildTasks) {
 		n.tasks = append(n.tasks, f.Name())
 	}
 	for _, j := range o.Joins {

@@ -67,7 +67,8 @@ int parse_plan(const void *data, size_t size, struct plan *p);
 
 /* namespaces.c */
 void enter_namespaces(const struct wire_bootstrap *b, const int *files, int *proc_self);
-void enter_cgroups(const int *tasks, unsigned count, uint64_t password);
+/* first is the number of the first of them in the list of all, for errors. */
+void enter_cgroups(const int *tasks, unsigned first, unsigned count, uint64_t password);
 void send_inside(const struct wire_bootstrap *b, int proc_self);
 
 /* fork.c */

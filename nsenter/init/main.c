@@ -23,7 +23,7 @@ struct held {
 	int has_helper, joins_pid;
 	/* The cgroups that only the child enters, so that init does not take its place there. */
 	int child_tasks[WIRE_MAX_TASKS];
-	unsigned child_tasks_count;
+	unsigned tasks_count, child_tasks_count;
 	/* The working directory has been entered; the program has been found, or is a descriptor.
 	 */
 	int entered;
@@ -99,6 +99,7 @@ static void bootstrap(struct held *h)
 		die(STEP_BOOTSTRAP, error, 0, NULL);
 	h->joins_pid = joins_pid_namespace(&b);
 	h->has_helper = (b.flags & WIRE_HELPER) != 0;
+	h->tasks_count = b.tasks;
 	h->child_tasks_count = b.child_tasks;
 	memcpy(h->child_tasks, m.files + b.tasks + b.joins, b.child_tasks * sizeof(int));
 	if (h->has_helper) {
@@ -285,7 +286,8 @@ static void settle(const struct plan *p, const struct held *h)
 {
 	if (h->joins_pid) {
 		go_on_last(h->has_helper, p->wire->password);
-		enter_cgroups(h->child_tasks, h->child_tasks_count, p->wire->password);
+		enter_cgroups(h->child_tasks, h->tasks_count, h->child_tasks_count,
+			      p->wire->password);
 		if (p->wire->flags & WIRE_AWAIT_GO)
 			await_go(h->sock);
 	}

@@ -28,11 +28,11 @@ static const struct {
  * Each v1 hierarchy takes a thread that writes "0" to `tasks`: the writer itself. To write a pid to
  * cgroup.procs from outside takes a lock for which the kernel waits an RCU grace period.
  */
-void enter_cgroups(const int *tasks, unsigned count, uint64_t password)
+void enter_cgroups(const int *tasks, unsigned first, unsigned count, uint64_t password)
 {
 	for (unsigned i = 0; i < count; i++) {
 		if (syscall(SYS_write, tasks[i], "0", 1, 0, 0, password) != 1)
-			die(STEP_CGROUP, errno, i, NULL);
+			die(STEP_CGROUP, errno, first + i, NULL);
 		close(tasks[i]);
 	}
 }
@@ -88,7 +88,7 @@ void enter_namespaces(const struct wire_bootstrap *b, const int *files, int *pro
 		if (proc < 0)
 			die(STEP_PROC, errno, 0, "/proc");
 	}
-	enter_cgroups(files, b->tasks, 0);
+	enter_cgroups(files, 0, b->tasks, 0);
 	if (b->flags & WIRE_RESET_AFFINITY)
 		reset_affinity();
 	files += b->tasks;

@@ -248,7 +248,7 @@ func TestListOwner(t *testing.T) {
 	r := c.command("list", "-f", "json").must()
 	var entries []struct{ Owner, ID string }
 	decode(t, r.out, &entries)
-	owner := map[bool]string{false: "root", true: "berthtest"}[suite.users.name == "rootless"]
+	owner := map[bool]string{false: "root", true: "berthtest"}[suite.users.rootless()]
 	if len(entries) != 1 || entries[0].Owner != owner {
 		t.Errorf("entries %+v", entries)
 	}

@@ -107,7 +107,7 @@ func ownNice(t *testing.T) int32 {
 // TestSchedulerRefused: what the kernel refuses names the field.
 func TestSchedulerRefused(t *testing.T) {
 	c := newContainer(t)
-	c.spec.Process.Scheduler = &specs.Scheduler{Policy: specs.SchedDeadline, Runtime: 1 << 30, Deadline: 1 << 20, Period: 1 << 20}
+	c.spec.Process.Scheduler = &specs.Scheduler{Policy: specs.SchedDeadline, Runtime: 1, Deadline: 1 << 20, Period: 1 << 20}
 	c.run().fails("process.scheduler: sched_setattr: invalid argument", "")
 }
 

@@ -23,8 +23,9 @@ import (
 // themselves are root's always, and look at everything from the host.
 type users struct {
 	// name is "root", "userns": root gives each container a new user namespace,
-	// "rootless": so does an ordinary user, who has subordinate ids, or "inside": an
-	// ordinary user is root in a user namespace without other ids.
+	// "rootless": so does an ordinary user, who has subordinate ids, "delegated": who has
+	// cgroups of version 1 as well, or "inside": an ordinary user is root in a user
+	// namespace without other ids.
 	name string
 	// rows map the ids of containers, if not to themselves.
 	rows []specs.LinuxIDMapping
@@ -53,9 +54,12 @@ func setUpUsers(name, dir string) (u users, undo func() error, err error) {
 		return u, undo, nil
 	case "userns":
 		u.rows = []specs.LinuxIDMapping{mapRow(0, firstID, idCount)}
-	case "rootless":
+	case "rootless", "delegated":
 		u.rows = []specs.LinuxIDMapping{mapRow(0, userID, 1), mapRow(1, firstID, idCount)}
 		undo, err = nameUser(dir)
+		if err == nil && name == "delegated" {
+			err = delegateLegacy()
+		}
 	case "inside":
 		u.rows = []specs.LinuxIDMapping{mapRow(0, userID, 1)}
 		u.namespace = filepath.Join(dir, "user")
@@ -94,6 +98,61 @@ func ownCgroup(dir string) (session *os.File, err error) {
 		return nil, err
 	}
 	return os.Open(dir + "/session")
+}
+
+// delegateLegacy makes a cgroup that is the ordinary user's in each hierarchy of version 1.
+// That of version 2, which a hybrid host has besides, stays root's.
+func delegateLegacy() error {
+	if suite.unified {
+		return errors.New("USERS=delegated is for cgroup v1: there is USERS=rootless for v2")
+	}
+	entries, err := os.ReadDir("/sys/fs/cgroup")
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		mount := filepath.Join("/sys/fs/cgroup", e.Name())
+		var st unix.Statfs_t
+		if err := unix.Statfs(mount, &st); err != nil || st.Type != unix.CGROUP_SUPER_MAGIC {
+			continue
+		}
+		if err := delegateIn(mount); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// delegateIn makes the cgroup in one hierarchy.
+func delegateIn(mount string) error {
+	dir := filepath.Join(mount, suite.token)
+	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	for _, file := range []string{"cpuset.cpus", "cpuset.mems"} {
+		content, err := os.ReadFile(filepath.Join(mount, file))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, file), content, 0o644)
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	for _, file := range []string{"", "cgroup.procs", "tasks"} {
+		if err := os.Chown(filepath.Join(dir, file), userID, userID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// giveLegacyCgroup is what happens to a cgroup of version 1 that the user makes.
+func giveLegacyCgroup(dir string) error {
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		err = errors.Join(err, os.Chown(filepath.Join(dir, e.Name()), userID, userID))
+	}
+	return errors.Join(err, os.Chown(dir, userID, userID))
 }
 
 func giveCgroup(dir string) error {
@@ -167,7 +226,7 @@ func readExceptions(path string) ([]exception, error) {
 		return nil, err
 	}
 	defer f.Close()
-	known := []string{"userns", "rootless", "inside"}
+	known := []string{"userns", "rootless", "delegated", "inside"}
 	var all []exception
 	sc := bufio.NewScanner(f)
 	for n := 1; sc.Scan(); n++ {
@@ -198,7 +257,9 @@ func (u *users) exceptionFor(test string) string {
 		if suite.checkGaps && strings.HasPrefix(e.reason, "racy: ") {
 			continue
 		}
-		if covers(e.test, test) && (slices.Contains(e.modes, u.name) || slices.Contains(e.modes, mode)) {
+		// With cgroups one can do what one can without.
+		asRootless := u.name == "delegated" && slices.Contains(e.modes, "rootless")
+		if covers(e.test, test) && (asRootless || slices.Contains(e.modes, u.name) || slices.Contains(e.modes, mode)) {
 			return e.reason
 		}
 	}
@@ -215,14 +276,20 @@ func covers(line, test string) bool {
 }
 
 // ordinary says that the runtime is not called by the host's root.
-func (u *users) ordinary() bool { return u.name == "rootless" || u.name == "inside" }
+func (u *users) ordinary() bool { return u.rootless() || u.name == "inside" }
+
+// rootless says that each container has a user namespace of an ordinary user's.
+func (u *users) rootless() bool { return u.name == "rootless" || u.name == "delegated" }
 
 // mkdirCgroup makes a cgroup as who calls the runtime does it.
 func (u *users) mkdirCgroup(t *testing.T, dir string) {
 	t.Helper()
 	err := os.Mkdir(dir, 0o755)
-	if err == nil && u.session != nil {
+	switch {
+	case err == nil && u.session != nil:
 		err = giveCgroup(dir)
+	case err == nil && u.name == "delegated":
+		err = giveLegacyCgroup(dir)
 	}
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		t.Fatal(err)
@@ -230,7 +297,9 @@ func (u *users) mkdirCgroup(t *testing.T, dir string) {
 }
 
 // haveCgroups says that the containers get the cgroups they ask for.
-func (u *users) haveCgroups() bool { return !u.ordinary() || u.session != nil }
+func (u *users) haveCgroups() bool {
+	return !u.ordinary() || u.session != nil || u.name == "delegated"
+}
 
 // isSession says that a cgroup is that of the ordinary user's commands.
 func (u *users) isSession(dir string) bool { return u.session != nil && dir == u.session.Name() }

@@ -12,7 +12,8 @@ import (
 )
 
 // CreateBirthplace makes and opens the cgroup of the hybrid host's v2 hierarchy, if
-// there is one.
+// there is one. It limits nothing, so an ordinary user who has v1 cgroups and not that one
+// does without it.
 func (m *Manager) CreateBirthplace() (*os.File, error) {
 	h := m.unified()
 	if h == nil {
@@ -20,6 +21,9 @@ func (m *Manager) CreateBirthplace() (*os.File, error) {
 	}
 	var made cgroupfs.Made
 	err := m.createIn(h, &made, 0)
+	if err == nil && m.cgroup.Rootless {
+		err = cgroupfs.MayEnter(h.mount, h.dir)
+	}
 	if err == nil {
 		var dir *os.File
 		if dir, err = h.dir.Open(); err == nil {
@@ -28,7 +32,7 @@ func (m *Manager) CreateBirthplace() (*os.File, error) {
 		}
 	}
 	err = errors.Join(err, made.Undo())
-	if m.tolerates(err) {
+	if m.cgroup.Rootless && cgroupfs.Permission(err) {
 		m.drop(h, err)
 		m.hierarchies = slices.DeleteFunc(m.hierarchies, func(h hierarchy) bool { return h.v2 })
 		return nil, nil

@@ -140,6 +140,11 @@ func (m *Manager) Create() (err error) {
 	if err := m.makeBelow(&made, 0); err != nil {
 		return err
 	}
+	if m.cgroup.Rootless {
+		if err := cgroupfs.MayEnter(m.root, m.subgroup()); err != nil {
+			return cgroupfs.PathError(err)
+		}
+	}
 	m.planned = false
 	return nil
 }
