@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -73,6 +74,9 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		return
+	}
+	if slices.Contains(os.Args, "-test.list") {
+		os.Exit(m.Run()) // which runs none
 	}
 	if os.Getenv("RUNTIME") == "" {
 		fmt.Println("integration tests need RUNTIME and root: see tests/integration/run")
