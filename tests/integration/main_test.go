@@ -114,7 +114,7 @@ func setUp(m *testing.M) (code int, err error) {
 	if err := unix.Stat("/proc/self/ns/pid", &ns); err != nil {
 		return 0, fmt.Errorf("stat /proc/self/ns/pid: %w", err)
 	}
-	suite.token = fmt.Sprintf("bt%dn%dx", os.Getpid(), ns.Ino)
+	suite.token = fmt.Sprintf("btn%dp%dx", ns.Ino, os.Getpid())
 	suite.limit = 30 * time.Second
 	if suite.checkGaps = os.Getenv("GAPS") == "check"; suite.checkGaps {
 		suite.limit = 3 * time.Second // several gaps are that a runtime hangs
