@@ -78,9 +78,9 @@ deps-build:
 deps-test:
 	@.ci/deps test
 deps-all: ## install what all targets need
-	@.ci/deps bench build cross demo fresh stack test vm
+	@.ci/deps bench build cross demo fresh lint stack test unit vm
 	@# What it has installed is what it looks for.
-	@test -z "$$(.ci/deps bench build cross demo fresh stack test vm)"
+	@test -z "$$(.ci/deps bench build cross demo fresh lint stack test unit vm)"
 
 # Says how far long work is.
 PROGRESS := bin/progress
