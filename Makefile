@@ -13,8 +13,8 @@ COMMIT  ?= $(shell git describe --always --dirty --abbrev=40 2>/dev/null)
 # Found in the module cache after the first run; `go run` keeps the built tools.
 GOLANGCI := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-# The race detector needs a C compiler.
-RACE := $(if $(shell command -v gcc),-race)
+# The race detector needs a C compiler, which deps may only now have installed.
+RACE = $(if $(shell command -v gcc),-race)
 
 # cron's and some users' has none of what is root's.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
@@ -78,9 +78,9 @@ deps-build:
 deps-test:
 	@.ci/deps test
 deps-all: ## install what all targets need
-	@.ci/deps bench build cross demo fresh stack test vm
+	@.ci/deps bench build cross demo fresh lint stack test unit vm
 	@# What it has installed is what it looks for.
-	@test -z "$$(.ci/deps bench build cross demo fresh stack test vm)"
+	@test -z "$$(.ci/deps bench build cross demo fresh lint stack test unit vm)"
 
 # Says how far long work is.
 PROGRESS := bin/progress

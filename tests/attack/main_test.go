@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -55,6 +56,9 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		return
+	}
+	if slices.Contains(os.Args, "-test.list") {
+		os.Exit(m.Run()) // which runs none
 	}
 	if os.Getenv("RUNTIME") == "" {
 		fmt.Println("attacks need RUNTIME, WEAK and root: see tests/attack/run")

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -74,6 +75,9 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
+	if slices.Contains(os.Args, "-test.list") {
+		os.Exit(m.Run()) // which runs none
+	}
 	if os.Getenv("RUNTIME") == "" {
 		fmt.Println("integration tests need RUNTIME and root: see tests/integration/run")
 		os.Exit(0)
@@ -110,7 +114,7 @@ func setUp(m *testing.M) (code int, err error) {
 	if err := unix.Stat("/proc/self/ns/pid", &ns); err != nil {
 		return 0, fmt.Errorf("stat /proc/self/ns/pid: %w", err)
 	}
-	suite.token = fmt.Sprintf("bt%dn%dx", os.Getpid(), ns.Ino)
+	suite.token = fmt.Sprintf("btn%dp%dx", ns.Ino, os.Getpid())
 	suite.limit = 30 * time.Second
 	if suite.checkGaps = os.Getenv("GAPS") == "check"; suite.checkGaps {
 		suite.limit = 3 * time.Second // several gaps are that a runtime hangs

@@ -40,9 +40,9 @@ mount_controller() {
 	here=$(stat -Lc %i /proc/self/ns/pid)
 	for ((tries = 0; tries < 50; tries++)); do
 		mount -t cgroup -o "$1" cgroup "$2" 2>/dev/null && return
-		for dir in "${2%/*}"/unified/bt[0-9]*n"$here"x; do
-			pid=${dir##*/bt}
-			if [[ -d $dir && ! -e /proc/${pid%n*} ]]; then
+		for dir in "${2%/*}"/unified/btn"$here"p[0-9]*x; do
+			pid=${dir##*p}
+			if [[ -d $dir && ! -e /proc/${pid%x} ]]; then
 				find "$dir" -depth -type d -exec rmdir {} + 2>/dev/null || true
 			fi
 		done
