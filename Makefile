@@ -108,7 +108,7 @@ integration: build deps-test ## run real containers (root)
 	@# criu and the kernel's network do not look at the root file system, and take their time.
 	RUNTIME='$(abspath $(BIN))' ROOTS=debian tests/integration/run -test.skip 'Checkpoint|Restore|Network'
 	RUNTIME='$(abspath $(BIN))' USERS="userns rootless inside" ROOTS=busybox MODES=v2 tests/integration/run
-	RUNTIME='$(abspath $(BIN))' USERS=rootless ROOTS=busybox MODES=v1 tests/integration/run
+	RUNTIME='$(abspath $(BIN))' USERS="rootless delegated" ROOTS=busybox MODES=v1 tests/integration/run
 
 .PHONY: conformance
 conformance: build deps-test ## run the OCI runtime-tools validation suite (root)
