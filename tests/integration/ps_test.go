@@ -4,6 +4,7 @@ package integration
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -35,6 +36,21 @@ func TestPsJSON(t *testing.T) {
 			t.Errorf("%q: printed %q and %q", args, r.out, r.stderr)
 		}
 	}
+}
+
+// TestPsOfNobody is an array, too: of a container that has stopped, and one whose cgroup is
+// gone.
+func TestPsOfNobody(t *testing.T) {
+	onlyBerth(t)
+	c := newContainer(t).args("true").create().start()
+	c.wait()
+	want(t, "stopped", c.command("ps", "-f", "json", c.id).must().out, "[]\n")
+	for _, dir := range cgroupsOf(c.id) {
+		if err := os.Remove(dir); err != nil && !os.IsNotExist(err) {
+			t.Fatal(err)
+		}
+	}
+	want(t, "without a cgroup", c.command("ps", "-f", "json", c.id).must().out, "[]\n")
 }
 
 func TestPsTable(t *testing.T) {

@@ -38,7 +38,7 @@ options after the container's id (default: -ef) and has to print a column PID.`,
 			if format == "table" {
 				return a.printProcesses(pids, args[1:])
 			}
-			text, err := json.Marshal(pids) // "null" when there are none, as runc has it
+			text, err := json.Marshal(append([]int{}, pids...)) // an array, also of nobody
 			if err != nil {
 				return fmt.Errorf("encode JSON: %w", err)
 			}
