@@ -77,7 +77,7 @@ func (f *fifo) send(s string) {
 func (c *container) long() (waitUp func()) {
 	c.t.Helper()
 	ready := c.fifo("ready")
-	c.sh("echo up >/ready; exec sleep 10000")
+	c.sh("echo up >/ready; exec tail -f /dev/null") // not sleep: busybox's ends when criu has interrupted it
 	return func() {
 		c.t.Helper()
 		if got := ready.line(); got != "up" {

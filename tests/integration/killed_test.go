@@ -58,7 +58,7 @@ func (c *container) stateAfterKill() specs.ContainerState {
 func (c *container) runningAgain() {
 	c.t.Helper()
 	if c.stateAfterKill() == "" {
-		c.args("sleep", "10000").create().start()
+		c.args("tail", "-f", "/dev/null").create().start()
 	}
 }
 

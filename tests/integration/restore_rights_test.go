@@ -176,8 +176,8 @@ func (c *container) execDetached(script string) <-chan struct{} {
 // process by then is saved, and what does not is told.
 func TestCheckpointExec(t *testing.T) {
 	for name, script := range map[string]string{
-		"daemon": "(echo up >/ready; exec sleep 1234) &",
-		"alone":  "echo up >/ready; exec sleep 1234",
+		"daemon": "(echo up >/ready; exec tail -f /dev/null) &",
+		"alone":  "echo up >/ready; exec tail -f /dev/null",
 	} {
 		t.Run(name, func(t *testing.T) {
 			k := newCounter(t).up()
@@ -194,7 +194,7 @@ func TestCheckpointExec(t *testing.T) {
 			k.restore()
 			k.ask()
 			ps := k.execOut(k.id, "sh", "-c", `cat /proc/[0-9]*/cmdline | tr '\0' ' '`)
-			if saved := strings.Contains(ps, "sleep 1234"); saved != (name == "daemon") {
+			if saved := strings.Contains(ps, "tail -f"); saved != (name == "daemon") {
 				t.Errorf("after the restore: %s", ps)
 			}
 		})
