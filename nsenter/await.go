@@ -24,11 +24,17 @@ var ErrStarted = errors.New("the init process has been let go already")
 // glance is how often a look is taken at an init that says nothing.
 const glance = time.Second
 
-// LetGo lets an init go on that waits for `start`. fifo is open for writing.
+// LetGo lets an init go on that waits for `start`. fifo is open for writing. One that has died
+// or gone on meanwhile, so that nobody reads any more, is no error: AwaitExec tells the two
+// apart.
 func LetGo(fifo int) error {
 	for {
 		_, err := unix.Write(fifo, []byte{wireGo})
-		if !errors.Is(err, unix.EINTR) {
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case errors.Is(err, unix.EPIPE):
+			return nil
+		default:
 			return err
 		}
 	}

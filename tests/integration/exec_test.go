@@ -53,8 +53,8 @@ func TestExec(t *testing.T) {
 	c.spec.Process.Env = append(c.spec.Process.Env, "FROM=container")
 	c.spec.Process.Cwd = "/tmp"
 	c.running()
-	out := c.execOut(c.id, "/bin/sh", "-c", "echo $FROM $HOME; pwd; hostname; until read c </proc/1/comm && test $c = sleep; do :; done; echo $c; ls -d /proc/self/root/.; echo $0 $1", "a b", "c")
-	want(t, "output", out, "container /root\n/tmp\ntestbox\nsleep\n/proc/self/root/.\na b c")
+	out := c.execOut(c.id, "/bin/sh", "-c", "echo $FROM $HOME; pwd; hostname; until read c </proc/1/comm && test $c = tail; do :; done; echo $c; ls -d /proc/self/root/.; echo $0 $1", "a b", "c")
+	want(t, "output", out, "container /root\n/tmp\ntestbox\ntail\n/proc/self/root/.\na b c")
 	// The same namespaces as init's, all of them.
 	script := "for n in cgroup ipc mnt net pid uts user; do readlink /proc/$1/ns/$n; done"
 	want(t, "namespaces", c.execOut(c.id, "sh", "-c", script, "sh", "self"), c.execOut(c.id, "sh", "-c", script, "sh", "1"))

@@ -65,7 +65,7 @@ func TestMountsAdd(t *testing.T) {
 		touch /t/below/new && echo ok
 		cat /proc2/1/comm; ls /sys2/class/net /queue`
 	want(t, "in the container", c.execOut(c.id, "sh", "-c", script),
-		"from the host\nfrom the host\n1777\n700\nok\nsleep\n/queue:\n\n/sys2/class/net:\nlo")
+		"from the host\nfrom the host\n1777\n700\nok\ntail\n/queue:\n\n/sys2/class/net:\nlo")
 	for _, m := range parseMountinfo(c.execOut(c.id, "cat", "/proc/self/mountinfo")) {
 		if m.point == "/vol" {
 			for _, o := range []string{"ro", "nosuid", "nodev"} {
