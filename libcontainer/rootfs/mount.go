@@ -182,6 +182,14 @@ func (b *Builder) mountBind(index int, m *configs.Mount) error {
 // bindSource is what a bind mount binds, as a detached tree.
 func (b *Builder) bindSource(index int, m *configs.Mount) (int, error) {
 	given := b.given(index)
+	if given == nil && slices.Contains(b.o.InOrder, index) {
+		tree, err := b.o.OpenSource(index)
+		if err != nil {
+			return -1, err
+		}
+		defer tree.Close()
+		given = tree
+	}
 	if given == nil {
 		if m.IDMap != "" {
 			return -1, errors.New("id-mapped mounts are for the caller to open")

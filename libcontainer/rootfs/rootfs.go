@@ -50,6 +50,11 @@ type Options struct {
 	// a user namespace only, and for mounts with id maps, which it cannot give. They stay
 	// the caller's, open until Mount has returned.
 	Trees []*os.File
+	// InOrder are the indices of bind mounts whose sources are opened when the mounts
+	// before them have been made, by OpenSource, on the builder's thread. Like Trees they
+	// are for what the builder may not open itself.
+	InOrder    []int
+	OpenSource func(index int) (*os.File, error)
 	// Cgroups are the hierarchies for mounts of type cgroup.
 	Cgroups []CgroupHierarchy
 	// CopyUp copies what is in the directory from to the directory to, which nobody else
