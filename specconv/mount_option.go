@@ -120,9 +120,6 @@ func findMountOption(name string) (mountOption, bool) {
 	return mountOptions[i], true
 }
 
-// atimeFlags exclude each other: the kernel has one atime mode for each mount.
-const atimeFlags = unix.MS_NOATIME | unix.MS_RELATIME | unix.MS_STRICTATIME
-
 // applyMountOptions carries the options over into m, from first to last, so that
 // of options that clash the last one counts. It returns the index of the first
 // that went to the file system's data, or -1.
@@ -145,9 +142,6 @@ func applyMountOptions(m *configs.Mount, options []string) (firstData int) {
 		}
 		switch o.kind {
 		case setFlag:
-			if o.value&atimeFlags != 0 {
-				m.Flags &^= atimeFlags
-			}
 			m.Flags |= o.value
 			m.Cleared &^= o.value
 		case clearFlag:

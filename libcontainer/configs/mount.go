@@ -15,8 +15,7 @@ type Mount struct {
 	// Flags are the MS_* flags that the options set, MS_BIND, MS_REC (rbind)
 	// and MS_REMOUNT included. Cleared are those that the options asked to
 	// clear ("rw", "exec", "dev", …): a flag the kernel has locked must then
-	// be an error instead of being kept. No bit is in both, and of
-	// MS_NOATIME, MS_RELATIME and MS_STRICTATIME at most one is in Flags.
+	// be an error instead of being kept. No bit is in both.
 	Flags, Cleared uintptr
 	// Propagation lists MS_SHARED, MS_SLAVE, MS_PRIVATE or MS_UNBINDABLE, each
 	// with MS_REC or without, in the order of the options.

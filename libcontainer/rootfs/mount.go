@@ -172,11 +172,34 @@ func (b *Builder) mountBind(index int, m *configs.Mount) error {
 		return err
 	}
 	defer unix.Close(t.fd)
-	a := mountapi.AttrOf(m.Flags, m.Cleared)
-	if err := mountapi.ClearAtime(tree, m.Cleared, &a); err != nil {
+	return b.attach(tree, t.fd, func(fd int) error {
+		if mountapi.NamesFlags(m.Flags, m.Cleared) {
+			if err := b.replaceFlags(m, fd); err != nil {
+				return err
+			}
+		}
+		return b.adjust(m, fd, mountapi.Attr{})
+	})
+}
+
+// replaceFlags gives the mount of fd the flags that m names, and no others. So runc does:
+// engines that want a flag of the source to stay name it. What a user namespace has locked
+// stays; the trees that the host's root has cloned have none locked, and are not to lose
+// more than those.
+func (b *Builder) replaceFlags(m *configs.Mount, fd int) error {
+	a := mountapi.ReplaceAttr(m.Flags)
+	if !b.c.Namespaces.Contains(configs.NewUser) {
+		err := b.setAttr(fd, false, a)
+		if !errors.Is(err, unix.EPERM) {
+			return err
+		}
+		// The runtime is in a user namespace itself.
+	}
+	a, err := mountapi.KeepLocked(fd, m.Cleared, a)
+	if err != nil {
 		return err
 	}
-	return b.attachMount(m, tree, t, a)
+	return b.setAttr(fd, false, a)
 }
 
 // bindSource is what a bind mount binds, as a detached tree.
@@ -239,11 +262,13 @@ func (b *Builder) remount(m *configs.Mount) error {
 			return err
 		}
 	}
-	a := mountapi.AttrOf(m.Flags, m.Cleared)
-	if err := mountapi.ClearAtime(fd, m.Cleared, &a); err != nil {
-		return err
+	// As mount(2): with "bind" all flags are replaced, even if none is named.
+	if m.Flags&unix.MS_BIND != 0 || mountapi.NamesFlags(m.Flags, m.Cleared) {
+		if err := b.replaceFlags(m, fd); err != nil {
+			return err
+		}
 	}
-	return b.adjust(m, fd, a)
+	return b.adjust(m, fd, mountapi.Attr{})
 }
 
 // reconfigure applies the file system's own options.
