@@ -29,8 +29,8 @@ type builderProcess struct {
 type builderHello struct {
 	Live         bool `json:",omitempty"`
 	ProcContexts int
-	// Trees are the indices of the mounts whose sources follow, as file
-	// descriptors of messages of their own.
+	// Trees are the indices of buildJob.trees that follow, as file descriptors of
+	// messages of their own.
 	Trees []int `json:",omitempty"`
 }
 
@@ -263,7 +263,7 @@ func runBuild(conn *msgConn, file *os.File, trees []int, contexts []*os.File, wa
 	err := readJob(file, job)
 	if err == nil {
 		defer job.close()
-		job.trees, err = receiveTrees(conn, trees, len(job.Config.Mounts))
+		job.trees, err = receiveTrees(conn, trees, job.treeCount())
 	}
 	if err == nil {
 		err = job.mount(contexts, warn)

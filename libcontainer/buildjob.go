@@ -23,7 +23,8 @@ type buildJob struct {
 
 	// ordered allows openTrees to leave sources for later.
 	ordered bool
-	trees   []*os.File // of mounts, as far as the runtime has opened them
+	// trees are of mounts and then of devices, as far as the runtime has opened them.
+	trees []*os.File
 	// opener is what openTrees leaves for InOrder, nil without.
 	opener *treeOpener
 	// openSource is rootfs.Options.OpenSource.
@@ -60,9 +61,14 @@ func (j *buildJob) mount(procContexts []*os.File, warn func(string, ...any)) err
 			return fmt.Errorf("bring up lo: %w", err)
 		}
 	}
+	var devices []*os.File
+	if n := len(j.Config.Mounts); len(j.trees) > n {
+		devices = j.trees[n:]
+	}
 	rb, err := rootfs.New(&rootfs.Options{
 		Config:       j.Config,
 		ProcContexts: procContexts,
+		DeviceTrees:  devices,
 		Trees:        j.trees,
 		InOrder:      j.InOrder,
 		OpenSource:   j.openSource,

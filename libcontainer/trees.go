@@ -46,11 +46,11 @@ func (j *buildJob) openTrees(pid int, pidfd *os.File) error {
 			continue
 		}
 		if j.trees == nil {
-			j.trees = make([]*os.File, len(j.Config.Mounts))
+			j.trees = make([]*os.File, j.treeCount())
 		}
 		j.trees[i] = tree
 	}
-	return nil
+	return j.openDevices()
 }
 
 // treeOpener opens the trees of a job.

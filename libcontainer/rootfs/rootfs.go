@@ -55,6 +55,10 @@ type Options struct {
 	// are for what the builder may not open itself.
 	InOrder    []int
 	OpenSource func(index int) (*os.File, error)
+	// DeviceTrees are nodes that the builder may not make, as detached mounts by the index
+	// of the device; a nil one, or one beyond the end, is made or bound by the builder. They
+	// stay the caller's.
+	DeviceTrees []*os.File
 	// Cgroups are the hierarchies for mounts of type cgroup.
 	Cgroups []CgroupHierarchy
 	// CopyUp copies what is in the directory from to the directory to, which nobody else
