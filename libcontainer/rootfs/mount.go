@@ -249,7 +249,16 @@ func (b *Builder) remount(m *configs.Mount) error {
 	if err != nil {
 		return err
 	}
-	defer unix.Close(fd)
+	if m.Destination == "/dev" && m.Flags&unix.MS_RDONLY != 0 {
+		// Devices, and mount points, are still to be made there.
+		b.late = append(b.late, lateReadonly{fd: fd, field: m.Field, remount: m})
+		return nil
+	}
+	return errors.Join(b.remountOpened(m, fd), unix.Close(fd))
+}
+
+// remountOpened is remount of the mount that fd is the root of.
+func (b *Builder) remountOpened(m *configs.Mount, fd int) error {
 	id, err := identify(fd)
 	if err != nil {
 		return err

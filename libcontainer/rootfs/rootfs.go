@@ -103,6 +103,8 @@ type Builder struct {
 type lateReadonly struct {
 	fd    int
 	field string
+	// remount is what asked for it, with more that it asks for; nil for the mount itself.
+	remount *configs.Mount
 }
 
 // New opens what the builder needs before the first mount.
