@@ -114,5 +114,13 @@ func (j *buildJob) makeDevice(d *configs.Device, stage *os.File, name string) (*
 	return os.NewFile(uintptr(fd), d.Path), nil
 }
 
+// deviceTree is what openDevices has made of a device, nil for nothing.
+func (j *buildJob) deviceTree(index int) *os.File {
+	if i := len(j.Config.Mounts) + index; i < len(j.trees) {
+		return j.trees[i]
+	}
+	return nil
+}
+
 // treeCount is the length of trees, if there are any: mounts, then devices.
 func (j *buildJob) treeCount() int { return len(j.Config.Mounts) + len(j.Config.Devices) }
