@@ -283,7 +283,12 @@ func (r *restoration) prepareMounts() error {
 	root := r.cfg.Rootfs.Path
 	err := unix.Mount(root, root, "", unix.MS_BIND|unix.MS_REC, "")
 	if err == nil {
-		err = unix.Mount("", root, "", unix.MS_PRIVATE, "")
+		// criu gives the root of the container what this has, as the images ask for.
+		kind := uintptr(unix.MS_PRIVATE)
+		if r.cfg.Rootfs.Propagation&(unix.MS_SLAVE|unix.MS_SHARED) != 0 {
+			kind = unix.MS_SLAVE
+		}
+		err = unix.Mount("", root, "", kind, "")
 	}
 	if err != nil {
 		return fmt.Errorf("root.path: %w", &os.PathError{Op: "mount", Path: root, Err: err})

@@ -310,6 +310,12 @@ func TestRestoreRootPropagation(t *testing.T) {
 		k.checkpoint()
 		k.restore()
 		k.ask()
+		c := k.container
+		c.mkdir(c.rootfs("late"))
+		k.tmpfsAt(c.rootfs("late"), 0)
+		if text := k.execOut(k.id, "cat", "/proc/self/mountinfo"); !strings.Contains(text, " /late ") {
+			t.Errorf("%s: no mount has come in: %s", mode, text)
+		}
 		k.command("delete", "--force", k.id).must()
 	}
 }
