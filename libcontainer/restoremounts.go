@@ -35,7 +35,7 @@ func (r *restoration) externalSources() error {
 	}
 	for i := range r.cfg.Mounts {
 		m := &r.cfg.Mounts[i]
-		if m.Flags&unix.MS_REMOUNT != 0 {
+		if m.Flags&unix.MS_REMOUNT != 0 || rootfs.IsCopiedLink(m) {
 			continue
 		}
 		if err := r.addSource(m, points[i], hosts); err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/mountapi"
+	"github.com/berth-run/berth/libcontainer/rootfs"
 	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 )
@@ -171,7 +172,7 @@ func (r *restoration) openBind(m *configs.Mount, o *treeOpener) (*os.File, mount
 		}
 	} else {
 		// Criu's mount namespace has slaves of the host's mounts, and so is this one.
-		fd, err := mountapi.OpenTree(m.Source, false)
+		fd, err := rootfs.OpenSource(m)
 		if err != nil {
 			return fail(err)
 		}

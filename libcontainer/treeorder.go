@@ -71,7 +71,11 @@ func leadsThrough(p, dir string) bool {
 // the container's mount namespace; nil leaves it to the builder.
 func (o *treeOpener) openInOrder(index int) (*os.File, error) {
 	m := &o.cfg.Mounts[index]
-	fd, err := unix.Open(m.Source, unix.O_PATH|unix.O_CLOEXEC, 0)
+	flags := unix.O_PATH | unix.O_CLOEXEC
+	if m.SourceNoFollow {
+		flags |= unix.O_NOFOLLOW
+	}
+	fd, err := unix.Open(m.Source, flags, 0)
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: m.Source, Err: err}
 	}

@@ -28,6 +28,12 @@ func (j *buildJob) openTrees(pid int, pidfd *os.File) error {
 	}()
 	for i := range j.Config.Mounts {
 		m := &j.Config.Mounts[i]
+		if m.CopySymlink && o.isForBind(m) {
+			if link, err := os.Readlink(m.Source); err == nil {
+				m.SourceLink = link
+				continue
+			}
+		}
 		if j.ordered && o.isForBind(m) && o.haveSetAttr() == nil && mayChange(j.Config, i) {
 			deferred, err := o.deferBind(i, m)
 			if err != nil {
@@ -215,7 +221,7 @@ func openTree(m *configs.Mount, propagation uintptr, idMaps *idMapper, setattr e
 // if it came from the container's mount namespace: that one has slaves of the host's
 // mounts, and then what rootfsPropagation makes of them.
 func openBindSource(m *configs.Mount, propagation uintptr) (*os.File, error) {
-	fd, err := mountapi.OpenTree(m.Source, m.Flags&unix.MS_REC != 0)
+	fd, err := rootfs.OpenSource(m)
 	if err != nil {
 		return nil, err
 	}

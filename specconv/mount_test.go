@@ -115,7 +115,7 @@ func TestKnownMountOptions(t *testing.T) {
 	want := strings.Fields(`ro rw suid nosuid dev nodev exec noexec sync async dirsync mand nomand atime noatime diratime nodiratime
 		relatime norelatime strictatime nostrictatime remount defaults iversion noiversion lazytime nolazytime loud silent symfollow
 		nosymfollow bind rbind private rprivate shared rshared slave rslave unbindable runbindable rro rrw rnosuid rsuid rnodev rdev
-		rnoexec rexec rnodiratime rdiratime rrelatime rnorelatime rnoatime ratime rstrictatime rnostrictatime rnosymfollow rsymfollow tmpcopyup`)
+		rnoexec rexec rnodiratime rdiratime rrelatime rnorelatime rnoatime ratime rstrictatime rnostrictatime rnosymfollow rsymfollow tmpcopyup copy-symlink src-nofollow dest-nofollow`)
 	slices.Sort(want)
 	if got := KnownMountOptions(); !slices.Equal(got, want) {
 		t.Errorf("\n got %v\nwant %v", got, want)

@@ -29,6 +29,13 @@ type Mount struct {
 	Data []string
 	// CopyUp fills a tmpfs with what stood at the destination ("tmpcopyup").
 	CopyUp bool
+	// SourceNoFollow and DestNoFollow take a symbolic link that a bind mount's source or
+	// destination is for the file itself; CopySymlink makes the same link at the destination
+	// of one that the source is, instead of a mount ("src-nofollow", "dest-nofollow",
+	// "copy-symlink", which are crun's).
+	SourceNoFollow, DestNoFollow, CopySymlink bool
+	// SourceLink is what the runtime has read for CopySymlink, for a builder that may not.
+	SourceLink string
 	// IDMap is the id-mapped mount option: "", "idmap" or "ridmap".
 	IDMap string
 	// UIDMappings and GIDMappings are the maps of an id-mapped mount: both or

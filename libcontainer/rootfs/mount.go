@@ -58,7 +58,11 @@ func (b *Builder) openTarget(m *configs.Mount, dir bool) (*target, error) {
 	}
 	t := &target{existed: true}
 	var err error
-	t.fd, err = b.root.Open(m.Destination, unix.O_PATH, resolve)
+	open := unix.O_PATH
+	if m.DestNoFollow {
+		open |= unix.O_NOFOLLOW
+	}
+	t.fd, err = b.root.Open(m.Destination, open, resolve)
 	if errors.Is(err, unix.ENOENT) {
 		t.existed = false
 		if dir {
@@ -157,6 +161,11 @@ func (b *Builder) adjust(m *configs.Mount, fd int, a mountapi.Attr) error {
 
 // mountBind binds a file or directory of the host.
 func (b *Builder) mountBind(index int, m *configs.Mount) error {
+	if m.CopySymlink {
+		if copied, err := b.copyLink(m); copied || err != nil {
+			return err
+		}
+	}
 	// The source first: the destination may hide it.
 	tree, err := b.bindSource(index, m)
 	if err != nil {
@@ -202,6 +211,51 @@ func (b *Builder) replaceFlags(m *configs.Mount, fd int) error {
 	return b.setAttr(fd, false, a)
 }
 
+// OpenSource opens what m binds, as the calling thread sees it.
+func OpenSource(m *configs.Mount) (int, error) {
+	if m.SourceNoFollow {
+		return mountapi.OpenTreeNoFollow(m.Source, m.Flags&unix.MS_REC != 0)
+	}
+	return mountapi.OpenTree(m.Source, m.Flags&unix.MS_REC != 0)
+}
+
+// IsCopiedLink says that m is no mount but a copy of the link that its source is.
+func IsCopiedLink(m *configs.Mount) bool {
+	if !m.CopySymlink {
+		return false
+	}
+	_, err := os.Readlink(m.Source)
+	return err == nil
+}
+
+// copyLink makes the link that the source of m is at its destination; false when it is none,
+// and is to be bound.
+func (b *Builder) copyLink(m *configs.Mount) (bool, error) {
+	link := m.SourceLink
+	if link == "" {
+		var err error
+		if link, err = os.Readlink(m.Source); errors.Is(err, unix.EINVAL) {
+			return false, nil
+		} else if err != nil {
+			return false, err
+		}
+	}
+	dir, name, err := b.root.Parent(m.Destination, dirMode)
+	if err != nil {
+		return false, err
+	}
+	defer unix.Close(dir)
+	err = unix.Symlinkat(link, dir, name)
+	if errors.Is(err, unix.EEXIST) {
+		buf := make([]byte, unix.PathMax)
+		n, rerr := unix.Readlinkat(dir, name, buf)
+		if rerr == nil && string(buf[:n]) == link {
+			return true, nil
+		}
+	}
+	return true, os.NewSyscallError("symlinkat", err)
+}
+
 // bindSource is what a bind mount binds, as a detached tree.
 func (b *Builder) bindSource(index int, m *configs.Mount) (int, error) {
 	given := b.given(index)
@@ -217,7 +271,7 @@ func (b *Builder) bindSource(index int, m *configs.Mount) (int, error) {
 		if m.IDMap != "" {
 			return -1, errors.New("id-mapped mounts are for the caller to open")
 		}
-		return mountapi.OpenTree(m.Source, m.Flags&unix.MS_REC != 0)
+		return OpenSource(m)
 	}
 	fd, err := unix.FcntlInt(given.Fd(), unix.F_DUPFD_CLOEXEC, 0)
 	return fd, os.NewSyscallError("fcntl", err)
