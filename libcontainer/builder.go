@@ -147,6 +147,9 @@ func (b *threadBuilder) mount() error {
 	if err := joinAsBuilder(b.cr.init, b.cr.cfg.Namespaces); err != nil {
 		return err
 	}
+	if b.job.opener != nil {
+		b.job.openSource = b.job.opener.openInOrder // this thread is where the mounts are
+	}
 	return b.job.mount(b.cr.contexts(inside), b.cr.opts.Log.Warnf)
 }
 

@@ -17,6 +17,8 @@ import (
 //	{bind mount sources}*            →   job.mount
 //	                                 ←   {copy a directory}*
 //	{copied, error}                  →
+//	                                 ←   {open a source}*
+//	{source, error}                  →
 //	                                 ←   {warnings}* {mounted, error}
 //	proceed                          →   job.enter
 //	                                 ←   {home, error, pty, chroot, ruleset}
@@ -49,7 +51,7 @@ func (b *processBuilder) start() error {
 	if err := b.job.openTrees(b.cr.init.PID, b.cr.init.PIDFD); err != nil {
 		return err
 	}
-	defer b.job.close()
+	defer b.job.closeTrees()
 	uid, gid := owner(b.cr.cfg)
 	b.builderProcess, err = startBuilderProcess(&nsenter.Options{
 		Joins:    b.cr.initJoins(builderNamespaces | configs.NewUser),
@@ -74,16 +76,19 @@ func (b *processBuilder) finish() (*built, error) {
 		return nil, err
 	}
 	res, err := b.receive()
-	b.end()
+	b.abort()
 	return res, err
 }
 
 // abort makes the builder process exit, and reaps it.
-func (b *processBuilder) abort() { b.end() }
+func (b *processBuilder) abort() {
+	b.end()
+	b.job.close()
+}
 
 // receive takes the next answer, passing warnings on.
 func (b *processBuilder) receive() (*built, error) {
-	r, files, err := b.answer(b.cr.opts.Log, b.job.copyUp)
+	r, files, err := b.answer(b.cr.opts.Log, requests{copyUp: b.job.copyUp, source: b.serveSource})
 	if r == nil {
 		return nil, err
 	}

@@ -29,8 +29,8 @@ type builderProcess struct {
 type builderHello struct {
 	Live         bool `json:",omitempty"`
 	ProcContexts int
-	// Trees are the indices of the mounts whose sources follow, as file
-	// descriptors of messages of their own.
+	// Trees are the indices of buildJob.trees that follow, as file descriptors of
+	// messages of their own.
 	Trees []int `json:",omitempty"`
 }
 
@@ -42,6 +42,8 @@ type builderReply struct {
 	PTYName string `json:",omitempty"`
 	// CopyUp asks the runtime to copy the first of two directories to the second.
 	CopyUp *copyRequest `json:",omitempty"`
+	// Source asks the runtime to open the source of the mount with that index.
+	Source *int `json:",omitempty"`
 	// FDs names the file descriptors that come with the message, in their order.
 	FDs []string `json:",omitempty"`
 }
@@ -124,23 +126,47 @@ func (b *builderProcess) send(job any, procContexts, trees []*os.File, live ...*
 	return b.conn.sendFiles(opened)
 }
 
-// answer takes the next reply that is neither a warning nor a request, which copyUp serves.
+// requests serve what a builder process asks for; source is nil where it asks for none.
+type requests struct {
+	copyUp func(from, to *os.File, owner bool) error
+	source func(index int) (*os.File, error)
+}
+
+// serve answers the request of r, if it is one.
+func (q *requests) serve(conn *msgConn, r *builderReply, files []*os.File) (isRequest bool, err error) {
+	var opened []*os.File
+	switch {
+	case r.CopyUp != nil && len(files) == 2:
+		err = q.copyUp(files[0], files[1], r.CopyUp.Owner)
+		_, _ = files[0].Close(), files[1].Close()
+	case r.Source != nil && q.source != nil:
+		var tree *os.File
+		if tree, err = q.source(*r.Source); err == nil {
+			defer tree.Close()
+			opened = append(opened, tree)
+		}
+	default:
+		return false, nil
+	}
+	return true, conn.send(replyOf(err), opened...)
+}
+
+// answer takes the next reply that is neither a warning nor a request, which are served.
 // It comes also with the error that the process has met; nil when there is none.
-func (b *builderProcess) answer(log Logger, copyUp func(from, to *os.File, owner bool) error) (*builderReply, []*os.File, error) {
+func (b *builderProcess) answer(log Logger, q requests) (*builderReply, []*os.File, error) {
 	for {
 		r := &builderReply{}
 		files, err := b.conn.receive(r)
+		var served bool
+		if err == nil {
+			served, err = q.serve(b.conn, r, files)
+		}
 		switch {
 		case err != nil:
 			return nil, nil, fmt.Errorf("builder process: %w", err)
+		case served:
 		case r.Warning != "":
 			log.Warnf("%s", r.Warning)
-		case r.CopyUp != nil && len(files) == 2:
-			err := copyUp(files[0], files[1], r.CopyUp.Owner)
-			_, _ = files[0].Close(), files[1].Close()
-			if err := b.conn.send(replyOf(err)); err != nil {
-				return nil, nil, fmt.Errorf("builder process: %w", err)
-			}
 		case r.Error != "":
 			return r, files, errors.New(r.Error)
 		default:
@@ -213,13 +239,31 @@ func askForCopy(conn *msgConn) func(from, to *os.File, owner bool) error {
 	}
 }
 
+// askForSource is rootfs.Options.OpenSource of a builder process.
+func askForSource(conn *msgConn) func(index int) (*os.File, error) {
+	return func(index int) (*os.File, error) {
+		if err := conn.send(&builderReply{Source: &index}); err != nil {
+			return nil, err
+		}
+		var r builderReply
+		files, err := conn.receive(&r)
+		if err != nil {
+			return nil, err
+		}
+		if r.Error != "" || len(files) != 1 {
+			return nil, errors.New(r.Error)
+		}
+		return files[0], nil
+	}
+}
+
 // runBuild carries out a buildJob, in its two phases.
 func runBuild(conn *msgConn, file *os.File, trees []int, contexts []*os.File, warn func(string, ...any)) {
-	job := &buildJob{copyUp: askForCopy(conn)}
+	job := &buildJob{copyUp: askForCopy(conn), openSource: askForSource(conn)}
 	err := readJob(file, job)
 	if err == nil {
 		defer job.close()
-		job.trees, err = receiveTrees(conn, trees, len(job.Config.Mounts))
+		job.trees, err = receiveTrees(conn, trees, job.treeCount())
 	}
 	if err == nil {
 		err = job.mount(contexts, warn)

@@ -17,8 +17,18 @@ import (
 type buildJob struct {
 	Config  *configs.Config
 	Cgroups []rootfs.CgroupHierarchy
+	// InOrder are the indices of bind mounts whose sources openSource opens, when the
+	// mounts before them have been made.
+	InOrder []int `json:",omitempty"`
 
-	trees []*os.File // of mounts, as far as the runtime has opened them
+	// ordered allows openTrees to leave sources for later.
+	ordered bool
+	// trees are of mounts and then of devices, as far as the runtime has opened them.
+	trees []*os.File
+	// opener is what openTrees leaves for InOrder, nil without.
+	opener *treeOpener
+	// openSource is rootfs.Options.OpenSource.
+	openSource func(index int) (*os.File, error)
 	// copyUp is rootfs.Options.CopyUp.
 	copyUp func(from, to *os.File, owner bool) error
 	rb     *rootfs.Builder
@@ -26,7 +36,7 @@ type buildJob struct {
 
 func newBuildJob(cr *creation) *buildJob {
 	return &buildJob{
-		Config: cr.cfg, Cgroups: jobCgroups(cr.cfg, cr.cgroup),
+		Config: cr.cfg, Cgroups: jobCgroups(cr.cfg, cr.cgroup), ordered: true,
 		copyUp: func(from, to *os.File, owner bool) error { return cr.copier().copyUp(from, to, owner) },
 	}
 }
@@ -51,10 +61,17 @@ func (j *buildJob) mount(procContexts []*os.File, warn func(string, ...any)) err
 			return fmt.Errorf("bring up lo: %w", err)
 		}
 	}
+	var devices []*os.File
+	if n := len(j.Config.Mounts); len(j.trees) > n {
+		devices = j.trees[n:]
+	}
 	rb, err := rootfs.New(&rootfs.Options{
 		Config:       j.Config,
 		ProcContexts: procContexts,
+		DeviceTrees:  devices,
 		Trees:        j.trees,
+		InOrder:      j.InOrder,
+		OpenSource:   j.openSource,
 		Cgroups:      j.Cgroups,
 		CopyUp:       j.copyUp,
 		Warn:         warn,
@@ -98,11 +115,20 @@ func (j *buildJob) close() {
 	if j.rb != nil {
 		_ = j.rb.Close()
 	}
+	j.closeTrees()
+	if j.opener != nil {
+		j.opener.close()
+		j.opener = nil
+	}
+}
+
+func (j *buildJob) closeTrees() {
 	for _, f := range j.trees {
 		if f != nil {
 			_ = f.Close()
 		}
 	}
+	j.trees = nil
 }
 
 // hasMountType says whether a mount has one of the types.

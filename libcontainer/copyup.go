@@ -82,7 +82,7 @@ func (c *copier) run(from, to *os.File, owner bool) error {
 		return fmt.Errorf("%w after %d bytes (which count as the container's: is linux.resources.memory.limit too low?)",
 			err, used(to)-before)
 	}
-	return err
+	return tooSmall(err, from, to)
 }
 
 // runIn copies in the cgroup at paths.

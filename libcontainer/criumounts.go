@@ -100,13 +100,21 @@ func hostsMounts(inside, outside []*mountinfo.Info, own configs.NamespaceType) [
 		case bound && own&configs.NewUser == 0:
 			is = hosts[deviceOf(m)] && own&kind != 0
 		default:
-			is = hosts[deviceOf(m)] || !slices.Contains(ownFilesystems[:], m.FSType)
+			is = hosts[deviceOf(m)] || !slices.Contains(ownFilesystems[:], m.FSType) || isPart(m, inside)
 		}
 		if is {
 			external = append(external, m)
 		}
 	}
 	return external
+}
+
+// isPart says that m shows a part of a tmpfs of which nothing has the whole: the nodes that
+// were made for a user namespace (openDevices) are such. criu could not make it again.
+func isPart(m *mountinfo.Info, inside []*mountinfo.Info) bool {
+	return m.FSType == "tmpfs" && m.Root != "/" && !slices.ContainsFunc(inside, func(o *mountinfo.Info) bool {
+		return o.Root == "/" && deviceOf(o) == deviceOf(m)
+	})
 }
 
 // checkMountName refuses a mount point that criu would take for another one: of the name

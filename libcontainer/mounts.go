@@ -185,7 +185,7 @@ func (ch *mountChange) inProcess() error {
 	if err := b.send(ch, ch.procContexts, ch.trees, ch.target); err != nil {
 		return err
 	}
-	_, _, err = b.answer(ch.log, ch.copyUp)
+	_, _, err = b.answer(ch.log, requests{copyUp: ch.copyUp})
 	return err
 }
 

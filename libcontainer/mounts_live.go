@@ -46,7 +46,7 @@ func runLive(conn *msgConn, job *os.File, trees []int, contexts, files []*os.Fil
 	}
 	defer ch.close()
 	var err error
-	if ch.trees, err = receiveTrees(conn, trees, len(ch.Config.Mounts)); err != nil {
+	if ch.trees, err = receiveTrees(conn, trees, ch.treeCount()); err != nil {
 		return err
 	}
 	if len(files) != 1 {

@@ -3,6 +3,7 @@
 package libcontainer
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path"
@@ -34,7 +35,7 @@ func (r *restoration) externalSources() error {
 	}
 	for i := range r.cfg.Mounts {
 		m := &r.cfg.Mounts[i]
-		if m.Flags&unix.MS_REMOUNT != 0 {
+		if m.Flags&unix.MS_REMOUNT != 0 || rootfs.IsCopiedLink(m) {
 			continue
 		}
 		if err := r.addSource(m, points[i], hosts); err != nil {
@@ -42,10 +43,8 @@ func (r *restoration) externalSources() error {
 		}
 	}
 	// Where a container may not make devices, those of the host are bound.
-	for i := range r.cfg.Devices {
-		if err := r.addDevice(r.cfg.Devices[i].Path, r.cfg.Devices[i].Path); err != nil {
-			return err
-		}
+	if err := r.addDevices(); err != nil {
+		return err
 	}
 	for _, masked := range r.cfg.MaskedPaths {
 		if err := r.addDevice(masked, os.DevNull); err != nil {
@@ -59,6 +58,43 @@ func (r *restoration) externalSources() error {
 	}
 	return r.checkSources()
 }
+
+// addDevices adds the devices that a container has as mounts: nodes that are made for it, or
+// those of the host.
+func (r *restoration) addDevices() error {
+	made := &buildJob{Config: r.cfg, ordered: true}
+	if r.inUserns() {
+		if err := made.openDevices(); err != nil {
+			return err
+		}
+	}
+	defer made.close()
+	for i := range r.cfg.Devices {
+		point := r.cfg.Devices[i].Path
+		tree := made.deviceTree(i)
+		if tree == nil || !r.wants(point) {
+			if err := r.addDevice(point, point); err != nil {
+				return err
+			}
+			continue
+		}
+		tree, err := duplicate(tree)
+		if err != nil {
+			return err
+		}
+		source, err := r.prepare(func(o *treeOpener) (*os.File, mountapi.Attr, error) {
+			return r.withOptions(tree, deviceAttr, mountapi.Attr{}, o)
+		})
+		if err != nil {
+			return errors.Join(err, tree.Close())
+		}
+		r.add(point, source)
+	}
+	return nil
+}
+
+// deviceAttr is what mounts of devices have.
+var deviceAttr = mountapi.Attr{Set: unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NOEXEC}
 
 // addReadonly adds a read-only path below a mount of the host's: the path is one, too. Of
 // several the last is on top.
@@ -181,7 +217,7 @@ func (r *restoration) addDevice(point, source string) error {
 	if !r.wants(point) {
 		return nil
 	}
-	source, err := r.prepareFile(source, mountapi.Attr{Set: unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NOEXEC})
+	source, err := r.prepareFile(source, deviceAttr)
 	if err == nil {
 		r.add(point, source)
 	}
@@ -247,7 +283,12 @@ func (r *restoration) prepareMounts() error {
 	root := r.cfg.Rootfs.Path
 	err := unix.Mount(root, root, "", unix.MS_BIND|unix.MS_REC, "")
 	if err == nil {
-		err = unix.Mount("", root, "", unix.MS_PRIVATE, "")
+		// criu gives the root of the container what this has, as the images ask for.
+		kind := uintptr(unix.MS_PRIVATE)
+		if r.cfg.Rootfs.Propagation&(unix.MS_SLAVE|unix.MS_SHARED) != 0 {
+			kind = unix.MS_SLAVE
+		}
+		err = unix.Mount("", root, "", kind, "")
 	}
 	if err != nil {
 		return fmt.Errorf("root.path: %w", &os.PathError{Op: "mount", Path: root, Err: err})

@@ -13,6 +13,7 @@ import (
 
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/mountapi"
+	"github.com/berth-run/berth/libcontainer/rootfs"
 	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 )
@@ -171,14 +172,14 @@ func (r *restoration) openBind(m *configs.Mount, o *treeOpener) (*os.File, mount
 		}
 	} else {
 		// Criu's mount namespace has slaves of the host's mounts, and so is this one.
-		fd, err := mountapi.OpenTree(m.Source, false)
+		fd, err := rootfs.OpenSource(m)
 		if err != nil {
 			return fail(err)
 		}
 		tree = os.NewFile(uintptr(fd), m.Source)
 	}
-	a := mountapi.AttrOf(m.Flags, m.Cleared)
-	if err := mountapi.ClearAtime(int(tree.Fd()), m.Cleared, &a); err != nil {
+	a, err := r.bindFlags(m, tree)
+	if err != nil {
 		return fail(errors.Join(err, tree.Close()))
 	}
 	tree, late, err := r.withOptions(tree, a, mountapi.FullAtime(mountapi.Attr{Set: m.RecAttrSet, Clear: m.RecAttrClear}), o)
@@ -186,6 +187,17 @@ func (r *restoration) openBind(m *configs.Mount, o *treeOpener) (*os.File, mount
 		return fail(fmt.Errorf("options: %w", err))
 	}
 	return tree, late, nil
+}
+
+// bindFlags is what a create makes of the flags of a bind mount (rootfs.Builder).
+func (r *restoration) bindFlags(m *configs.Mount, tree *os.File) (a mountapi.Attr, err error) {
+	if !mountapi.NamesFlags(m.Flags, m.Cleared) {
+		return a, nil
+	}
+	if a = mountapi.ReplaceAttr(m.Flags); r.inUserns() {
+		return mountapi.KeepLocked(int(tree.Fd()), m.Cleared, a)
+	}
+	return a, nil
 }
 
 // withOptions sets the options of a tree, which it closes on error.

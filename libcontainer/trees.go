@@ -21,9 +21,29 @@ import (
 // namespace, with init (of that pid, and pidfd) in its namespaces.
 func (j *buildJob) openTrees(pid int, pidfd *os.File) error {
 	o := &treeOpener{cfg: j.Config, pidfd: pidfd, idMaps: &idMapper{cfg: j.Config, initPID: pid}}
-	defer o.idMaps.close()
+	defer func() {
+		if j.opener == nil {
+			o.close()
+		}
+	}()
 	for i := range j.Config.Mounts {
 		m := &j.Config.Mounts[i]
+		if m.CopySymlink && o.isForBind(m) {
+			if link, err := os.Readlink(m.Source); err == nil {
+				m.SourceLink = link
+				continue
+			}
+		}
+		if j.ordered && o.isForBind(m) && o.haveSetAttr() == nil && mayChange(j.Config, i) {
+			deferred, err := o.deferBind(i, m)
+			if err != nil {
+				return fmt.Errorf("%s: mount %s on %s: %w", m.Field, m.Type, m.Destination, err)
+			}
+			if deferred {
+				j.InOrder, j.opener = append(j.InOrder, i), o
+			}
+			continue
+		}
 		tree, err := o.open(m)
 		if err != nil {
 			return fmt.Errorf("%s: mount %s on %s: %w", m.Field, m.Type, m.Destination, err)
@@ -32,11 +52,11 @@ func (j *buildJob) openTrees(pid int, pidfd *os.File) error {
 			continue
 		}
 		if j.trees == nil {
-			j.trees = make([]*os.File, len(j.Config.Mounts))
+			j.trees = make([]*os.File, j.treeCount())
 		}
 		j.trees[i] = tree
 	}
-	return nil
+	return j.openDevices()
 }
 
 // treeOpener opens the trees of a job.
@@ -47,6 +67,44 @@ type treeOpener struct {
 	// asked says that setattr is the answer of mountapi.HaveSetAttr.
 	asked   bool
 	setattr error
+	// early are the clones of what is to be opened in order, by the index of the mount.
+	early map[int]*os.File
+}
+
+// close releases what openInOrder would need.
+func (o *treeOpener) close() {
+	o.idMaps.close()
+	for _, f := range o.early {
+		_ = f.Close()
+	}
+}
+
+// isForBind says that m is a bind mount whose source the builder may not open itself.
+func (o *treeOpener) isForBind(m *configs.Mount) bool {
+	return m.Flags&unix.MS_REMOUNT == 0 && m.IsBind() &&
+		(m.IDMap != "" || o.cfg.Namespaces.Contains(configs.NewUser))
+}
+
+// deferBind prepares for openInOrder; false leaves the mount to the builder.
+func (o *treeOpener) deferBind(index int, m *configs.Mount) (bool, error) {
+	if m.IDMap != "" {
+		// It takes a process to make a user namespace, which is nothing to start from a
+		// thread in the container's namespaces.
+		if _, err := o.idMaps.userns(m); err != nil {
+			return false, err
+		}
+	}
+	tree, err := openBindSource(m, o.cfg.Rootfs.Propagation)
+	if errors.Is(err, unix.EPERM) && m.IDMap == "" {
+		return false, nil // see openTree
+	}
+	if err == nil {
+		if o.early == nil {
+			o.early = make(map[int]*os.File)
+		}
+		o.early[index] = tree
+	}
+	return true, nil // what is not there may be by then
 }
 
 // open opens the tree of one mount; nil leaves it to the builder.
@@ -54,7 +112,7 @@ func (o *treeOpener) open(m *configs.Mount) (*os.File, error) {
 	userns := o.cfg.Namespaces.Contains(configs.NewUser)
 	switch {
 	case m.Flags&unix.MS_REMOUNT != 0:
-	case m.IsBind() && (userns || m.IDMap != ""):
+	case o.isForBind(m):
 		return o.bind(m)
 	case m.IDMap != "":
 		return o.idMapped(m)
@@ -163,7 +221,7 @@ func openTree(m *configs.Mount, propagation uintptr, idMaps *idMapper, setattr e
 // if it came from the container's mount namespace: that one has slaves of the host's
 // mounts, and then what rootfsPropagation makes of them.
 func openBindSource(m *configs.Mount, propagation uintptr) (*os.File, error) {
-	fd, err := mountapi.OpenTree(m.Source, m.Flags&unix.MS_REC != 0)
+	fd, err := rootfs.OpenSource(m)
 	if err != nil {
 		return nil, err
 	}

@@ -91,9 +91,17 @@ func TestErrors(t *testing.T) {
 			addUserNamespace(s)
 			s.Linux.UIDMappings = append(s.Linux.UIDMappings, specs.LinuxIDMapping{ContainerID: 9, HostID: 5000, Size: 1})
 		}},
-		{`linux.uidMappings: 341 rows, more than the 340 that the kernel takes`, func(s *specs.Spec) {
+		{`linux.uidMappings: 341 rows that cannot be merged, more than the 340 that the kernel takes`, func(s *specs.Spec) {
 			addUserNamespace(s)
-			s.Linux.UIDMappings = make([]specs.LinuxIDMapping, 341)
+			s.Linux.UIDMappings = manyRows(341, 2, 0)
+		}},
+		{`linux.gidMappings: 330 rows that cannot be merged are 4235 bytes of text, more than the 4095 that the kernel takes`, func(s *specs.Spec) {
+			addUserNamespace(s)
+			s.Linux.GIDMappings = manyRows(330, 2, 100000)
+		}},
+		{`linux.gidMappings: 5:100006:1: overlaps gidMappings: 0:100000:10`, func(s *specs.Spec) {
+			addUserNamespace(s)
+			s.Linux.GIDMappings = append(manyRows(400, 1, 100000)[10:], specs.LinuxIDMapping{Size: 10, HostID: 100000}, specs.LinuxIDMapping{ContainerID: 5, HostID: 100006, Size: 1})
 		}},
 		{`process.user.uid: cannot set uid to unmapped user in user namespace: 10`, func(s *specs.Spec) { addUserNamespace(s); s.Process.User.UID = 10 }},
 		{`process.user.gid: cannot set gid to unmapped user in user namespace: 10`, func(s *specs.Spec) { addUserNamespace(s); s.Process.User.GID = 10 }},

@@ -96,3 +96,34 @@ func FuzzInlineIDMap(f *testing.F) {
 		}
 	})
 }
+
+// manyRows is a map of single ids, with the given distance from one to the next.
+func manyRows(n, distance, host int) (rows []specs.LinuxIDMapping) {
+	for i := range n {
+		rows = append(rows, specs.LinuxIDMapping{ContainerID: uint32(i * distance), HostID: uint32(host + i*distance), Size: 1})
+	}
+	return rows
+}
+
+// TestLongIDMap: rows that continue each other become one when there are too many of them,
+// and only then.
+func TestLongIDMap(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		rows []specs.LinuxIDMapping
+		want []configs.IDMap
+	}{
+		{"few", manyRows(2, 1, 100000), []configs.IDMap{idRow(0, 100000, 1), idRow(1, 100001, 1)}},
+		{"too long", manyRows(339, 1, 100000), []configs.IDMap{idRow(0, 100000, 339)}},
+		{"too many", manyRows(5000, 1, 100000), []configs.IDMap{idRow(0, 100000, 5000)}},
+		{
+			"in any order", append(append(manyRows(400, 1, 100000)[200:], specs.LinuxIDMapping{ContainerID: 1000, HostID: 7, Size: 5}), manyRows(200, 1, 100000)...),
+			[]configs.IDMap{idRow(0, 100000, 400), idRow(1000, 7, 5)},
+		},
+	} {
+		got, err := idMap("uidMappings", test.rows)
+		if err != nil || !slices.Equal(got, test.want) {
+			t.Errorf("%s: %v, %v", test.name, got, err)
+		}
+	}
+}

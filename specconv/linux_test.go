@@ -186,7 +186,7 @@ func TestRootPath(t *testing.T) {
 		t.Fatal(err)
 	}
 	other := filepath.Join(t.TempDir(), "bundle")
-	for from, to := range map[string]string{"link": "rootfs", "loop": "loop"} {
+	for from, to := range map[string]string{"link": "rootfs", "loop": "loop", "inside": r.Bundle + "/rootfs", "out": "/proc", "up": ".."} {
 		if err := os.Symlink(to, filepath.Join(r.Bundle, from)); err != nil {
 			t.Fatal(err)
 		}
@@ -203,9 +203,14 @@ func TestRootPath(t *testing.T) {
 		{r.Bundle, "a\x00", "", `root.path: must not contain a NUL byte: "a\x00"`},
 		{r.Bundle, "nope", "", "root.path: openat2 " + r.Bundle + "/nope: no such file or directory"},
 		{r.Bundle, "file", "", "root.path: openat2 " + file + ": not a directory"},
-		{r.Bundle, "link", "", "root.path: must not have a symbolic link in it: " + r.Bundle + "/link"},
-		{r.Bundle, "loop", "", "root.path: must not have a symbolic link in it: " + r.Bundle + "/loop"},
-		{r.Bundle, other + "/rootfs", "", "root.path: must not have a symbolic link in it: " + other + "/rootfs"},
+		{r.Bundle, "link", r.Bundle + "/rootfs", ""},
+		{r.Bundle, "inside", r.Bundle + "/rootfs", ""},
+		{other, "inside", r.Bundle + "/rootfs", ""},
+		{r.Bundle, other + "/rootfs", r.Bundle + "/rootfs", ""},
+		{r.Bundle, r.Bundle + "/out", "/proc", ""},
+		{r.Bundle, "loop", "", "root.path: EvalSymlinks: too many links"},
+		{r.Bundle, "out", "", "root.path: a symbolic link in it must not lead out of the bundle: " + r.Bundle + "/out is /proc"},
+		{other, "up", "", "root.path: a symbolic link in it must not lead out of the bundle: " + r.Bundle + "/up is " + filepath.Dir(r.Bundle)},
 	} {
 		s := example()
 		s.Root.Path = tt.path

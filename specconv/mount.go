@@ -58,6 +58,8 @@ func (c *conversion) mount(s *specs.Mount, name string) (*configs.Mount, error) 
 		}
 	case m.Type == "" && m.Flags&unix.MS_REMOUNT == 0:
 		return nil, fault("type", "must not be empty")
+	case m.CopySymlink || m.SourceNoFollow || m.DestNoFollow:
+		return nil, fault("options", "copy-symlink, src-nofollow and dest-nofollow are only for bind mounts")
 	case m.CopyUp && m.Type != "tmpfs":
 		return nil, fault("options", "tmpcopyup is only for tmpfs, not %s", m.Type)
 	}

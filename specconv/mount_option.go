@@ -21,6 +21,14 @@ const (
 	clearRecAttr                   // a MOUNT_ATTR_* off, recursively
 	copyUp                         // tmpcopyup
 	idMapOption                    // idmap, ridmap
+	linkOption                     // how a bind mount takes symbolic links
+)
+
+// The values of linkOption.
+const (
+	copySymlink = iota
+	sourceNoFollow
+	destNoFollow
 )
 
 // mountOption is an option that berth itself carries out.
@@ -35,7 +43,9 @@ var mountOptions = [...]mountOption{
 	{"async", clearFlag, unix.MS_SYNCHRONOUS},
 	{"atime", clearFlag, unix.MS_NOATIME},
 	{"bind", setFlag, unix.MS_BIND},
+	{"copy-symlink", linkOption, copySymlink},
 	{"defaults", setFlag, 0},
+	{"dest-nofollow", linkOption, destNoFollow},
 	{"dev", clearFlag, unix.MS_NODEV},
 	{"diratime", clearFlag, unix.MS_NODIRATIME},
 	{"dirsync", setFlag, unix.MS_DIRSYNC},
@@ -88,6 +98,7 @@ var mountOptions = [...]mountOption{
 	{"shared", propagation, unix.MS_SHARED},
 	{"silent", setFlag, unix.MS_SILENT},
 	{"slave", propagation, unix.MS_SLAVE},
+	{"src-nofollow", linkOption, sourceNoFollow},
 	{"strictatime", setFlag, unix.MS_STRICTATIME},
 	{"suid", clearFlag, unix.MS_NOSUID},
 	{"symfollow", clearFlag, unix.MS_NOSYMFOLLOW},
@@ -120,9 +131,6 @@ func findMountOption(name string) (mountOption, bool) {
 	return mountOptions[i], true
 }
 
-// atimeFlags exclude each other: the kernel has one atime mode for each mount.
-const atimeFlags = unix.MS_NOATIME | unix.MS_RELATIME | unix.MS_STRICTATIME
-
 // applyMountOptions carries the options over into m, from first to last, so that
 // of options that clash the last one counts. It returns the index of the first
 // that went to the file system's data, or -1.
@@ -145,9 +153,6 @@ func applyMountOptions(m *configs.Mount, options []string) (firstData int) {
 		}
 		switch o.kind {
 		case setFlag:
-			if o.value&atimeFlags != 0 {
-				m.Flags &^= atimeFlags
-			}
 			m.Flags |= o.value
 			m.Cleared &^= o.value
 		case clearFlag:
@@ -159,6 +164,10 @@ func applyMountOptions(m *configs.Mount, options []string) (firstData int) {
 			changeRecAttr(m, uint64(o.value), o.kind == setRecAttr)
 		case copyUp:
 			m.CopyUp = true
+		case linkOption:
+			m.CopySymlink = m.CopySymlink || o.value == copySymlink
+			m.SourceNoFollow = m.SourceNoFollow || o.value == sourceNoFollow
+			m.DestNoFollow = m.DestNoFollow || o.value == destNoFollow
 		case idMapOption:
 			m.IDMap = name
 		}

@@ -3,9 +3,12 @@
 package specconv
 
 import (
+	"cmp"
+	"fmt"
 	"math"
 	"path"
 	"slices"
+	"strconv"
 
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -95,15 +98,15 @@ func (c *conversion) idMappings() error {
 // maxIDMapRows is the kernel's UID_GID_MAP_MAX_EXTENTS.
 const maxIDMapRows = 340
 
+// maxIDMapText is the most bytes that the kernel takes of a map (user_namespaces(7)): less
+// than a page.
+func maxIDMapText() int { return unix.Getpagesize() - 1 }
+
 // idMap converts one map. The kernel refuses what is refused here, but with an
 // EINVAL for the whole map.
 func idMap(field string, rows []specs.LinuxIDMapping) ([]configs.IDMap, error) {
-	if len(rows) > maxIDMapRows {
-		return nil, fault(field, "%d rows, more than the %d that the kernel takes", len(rows), maxIDMapRows)
-	}
-	var m []configs.IDMap
+	m := make([]configs.IDMap, 0, len(rows))
 	for i, r := range rows {
-		row := configs.IDMap{ContainerID: r.ContainerID, HostID: r.HostID, Size: r.Size}
 		if r.Size == 0 {
 			return nil, fault(element(field, i)+".size", "must be at least 1")
 		}
@@ -111,14 +114,58 @@ func idMap(field string, rows []specs.LinuxIDMapping) ([]configs.IDMap, error) {
 		if r.ContainerID > math.MaxUint32-r.Size || r.HostID > math.MaxUint32-r.Size {
 			return nil, fault(element(field, i), "reaches beyond the last id: %d:%d:%d", r.ContainerID, r.HostID, r.Size)
 		}
-		for j, other := range m {
-			if overlap(row.ContainerID, other.ContainerID, row.Size, other.Size) || overlap(row.HostID, other.HostID, row.Size, other.Size) {
-				return nil, fault(element(field, i), "overlaps %s", element(field, j))
+		m = append(m, configs.IDMap{ContainerID: r.ContainerID, HostID: r.HostID, Size: r.Size})
+	}
+	// As they stand in the config, as long as the kernel takes that.
+	name := func(i int) string { return element(field, i) }
+	if len(m) > maxIDMapRows || idMapText(m) > maxIDMapText() {
+		m = mergeIDMap(m)
+		name = func(i int) string {
+			return fmt.Sprintf("%s: %d:%d:%d", field, m[i].ContainerID, m[i].HostID, m[i].Size)
+		}
+	}
+	if len(m) > maxIDMapRows {
+		return nil, fault(field, "%d rows that cannot be merged, more than the %d that the kernel takes", len(m), maxIDMapRows)
+	}
+	if n := idMapText(m); n > maxIDMapText() {
+		return nil, fault(field, "%d rows that cannot be merged are %d bytes of text, more than the %d that the kernel takes", len(m), n, maxIDMapText())
+	}
+	for i, r := range m {
+		for j, other := range m[:i] {
+			if overlap(r.ContainerID, other.ContainerID, r.Size, other.Size) || overlap(r.HostID, other.HostID, r.Size, other.Size) {
+				return nil, fault(name(i), "overlaps %s", name(j))
 			}
 		}
-		m = append(m, row)
 	}
 	return m, nil
+}
+
+// idMapText is how many bytes the map has in the kernel's words.
+func idMapText(m []configs.IDMap) (n int) {
+	var buf [10]byte
+	for _, r := range m {
+		for _, v := range [...]uint32{r.ContainerID, r.HostID, r.Size} {
+			n += len(strconv.AppendUint(buf[:0], uint64(v), 10)) + 1
+		}
+	}
+	return n
+}
+
+// mergeIDMap sorts the rows and makes one of those that continue each other on both sides.
+func mergeIDMap(m []configs.IDMap) (merged []configs.IDMap) {
+	slices.SortFunc(m, func(a, b configs.IDMap) int { return cmp.Compare(a.ContainerID, b.ContainerID) })
+	for _, r := range m {
+		if n := len(merged) - 1; n >= 0 {
+			last := &merged[n]
+			// Nothing wraps: r has been checked to end before the last id.
+			if last.ContainerID+last.Size == r.ContainerID && last.HostID+last.Size == r.HostID {
+				last.Size += r.Size
+				continue
+			}
+		}
+		merged = append(merged, r)
+	}
+	return merged
 }
 
 // overlap says whether two ranges share a number. None wraps.

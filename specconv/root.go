@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/berth-run/berth/libcontainer/configs"
@@ -50,9 +51,9 @@ func (c *conversion) root() error {
 	return nil
 }
 
-// rootPath finds the directory. A symbolic link in root.path is an error, as in
-// runc: whoever may write where it stands decides what becomes the container's
-// root. Those in the bundle's own path are the caller's and are resolved.
+// rootPath finds the directory. Symbolic links are the caller's in the bundle's own path and
+// in an absolute root.path, and are followed. In a relative one they are the bundle's, which
+// may come from elsewhere: they must not lead out of it.
 func rootPath(bundle string, root *specs.Root) (string, error) {
 	if root.Path == "" {
 		return "", errors.New("must not be empty")
@@ -66,18 +67,35 @@ func rootPath(bundle string, root *specs.Root) (string, error) {
 		dir = path.Join(bundle, dir)
 	}
 	err := checkDirectory(dir)
-	if errors.Is(err, unix.ELOOP) && relative {
-		var resolved string
-		if resolved, err = filepath.EvalSymlinks(bundle); err != nil {
-			return "", err
-		}
-		dir = path.Join(resolved, root.Path)
-		err = checkDirectory(dir)
+	if !errors.Is(err, unix.ELOOP) {
+		return dir, err
 	}
-	if errors.Is(err, unix.ELOOP) {
-		return "", fmt.Errorf("must not have a symbolic link in it: %s", dir)
+	if !relative {
+		return resolved(dir)
 	}
-	return dir, err
+	base, err := filepath.EvalSymlinks(bundle)
+	if err != nil {
+		return "", err
+	}
+	dir = path.Join(base, root.Path)
+	if err := checkDirectory(dir); !errors.Is(err, unix.ELOOP) {
+		return dir, err
+	}
+	found, err := resolved(dir)
+	if err == nil && found != base && !strings.HasPrefix(found, strings.TrimSuffix(base, "/")+"/") {
+		return "", fmt.Errorf("a symbolic link in it must not lead out of the bundle: %s is %s", dir, found)
+	}
+	return found, err
+}
+
+// resolved follows the links of dir. Who exchanges one afterwards gains nothing: the result
+// is opened without following any.
+func resolved(dir string) (string, error) {
+	found, err := filepath.EvalSymlinks(dir)
+	if err != nil {
+		return "", err
+	}
+	return found, checkDirectory(found)
 }
 
 // checkDirectory looks whether dir is one and is reached without symbolic links:
@@ -121,7 +139,10 @@ func (c *conversion) paths() error {
 			if p == "" {
 				return fault(element(list.field, i), "must not be empty")
 			}
-			clean = append(clean, path.Join("/", p))
+			// Once is enough.
+			if p = path.Join("/", p); !slices.Contains(clean, p) {
+				clean = append(clean, p)
+			}
 		}
 		*list.to = clean
 	}

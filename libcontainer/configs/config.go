@@ -129,6 +129,10 @@ type Device struct {
 	Default bool
 }
 
+// PtmxPath is where a container has the link to the ptmx of its own devpts. No node that a
+// config lists there takes its place: it would be one of the host's.
+const PtmxPath = "/dev/ptmx"
+
 // CriuConfigAnnotation names a file with options for criu(8), for checkpoints and restores
 // of the container; an empty one means none.
 const CriuConfigAnnotation = "org.criu.config"

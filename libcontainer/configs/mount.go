@@ -15,8 +15,7 @@ type Mount struct {
 	// Flags are the MS_* flags that the options set, MS_BIND, MS_REC (rbind)
 	// and MS_REMOUNT included. Cleared are those that the options asked to
 	// clear ("rw", "exec", "dev", …): a flag the kernel has locked must then
-	// be an error instead of being kept. No bit is in both, and of
-	// MS_NOATIME, MS_RELATIME and MS_STRICTATIME at most one is in Flags.
+	// be an error instead of being kept. No bit is in both.
 	Flags, Cleared uintptr
 	// Propagation lists MS_SHARED, MS_SLAVE, MS_PRIVATE or MS_UNBINDABLE, each
 	// with MS_REC or without, in the order of the options.
@@ -30,6 +29,13 @@ type Mount struct {
 	Data []string
 	// CopyUp fills a tmpfs with what stood at the destination ("tmpcopyup").
 	CopyUp bool
+	// SourceNoFollow and DestNoFollow take a symbolic link that a bind mount's source or
+	// destination is for the file itself; CopySymlink makes the same link at the destination
+	// of one that the source is, instead of a mount ("src-nofollow", "dest-nofollow",
+	// "copy-symlink", which are crun's).
+	SourceNoFollow, DestNoFollow, CopySymlink bool
+	// SourceLink is what the runtime has read for CopySymlink, for a builder that may not.
+	SourceLink string
 	// IDMap is the id-mapped mount option: "", "idmap" or "ridmap".
 	IDMap string
 	// UIDMappings and GIDMappings are the maps of an id-mapped mount: both or

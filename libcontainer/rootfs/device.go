@@ -25,6 +25,9 @@ func (b *Builder) makeDevices() error {
 	}()
 	for i := range b.c.Devices {
 		d := &b.c.Devices[i]
+		if d.Path == configs.PtmxPath {
+			continue // is makeLinks's, whatever node the config lists there
+		}
 		// Nearly all are in /dev.
 		if p := path.Dir(d.Path); dir < 0 || p != dirPath {
 			fd, _, err := b.root.Parent(d.Path, dirMode)
@@ -36,11 +39,25 @@ func (b *Builder) makeDevices() error {
 			}
 			dir, dirPath = fd, p
 		}
-		if err := b.makeDevice(d, dir, path.Base(d.Path)); err != nil {
+		if err := b.placeDevice(i, dir, path.Base(d.Path)); err != nil {
 			return fmt.Errorf("device %s: %w", d.Path, err)
 		}
 	}
 	return nil
+}
+
+// placeDevice mounts the device that was made for the builder, or makes it.
+func (b *Builder) placeDevice(index, dir int, name string) error {
+	d := &b.c.Devices[index]
+	if index >= len(b.o.DeviceTrees) || b.o.DeviceTrees[index] == nil {
+		return b.makeDevice(d, dir, name)
+	}
+	target, err := openMountFile(dir, name)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(target)
+	return b.attachDevice(int(b.o.DeviceTrees[index].Fd()), target)
 }
 
 // makeDevice makes the node name in dir, or accepts the one that is there when it
@@ -125,6 +142,11 @@ func (b *Builder) bindDevice(d *configs.Device, dir int, name string) error {
 		return err
 	}
 	defer unix.Close(target)
+	return b.attachDevice(tree, target)
+}
+
+// attachDevice mounts the tree of a node on target.
+func (b *Builder) attachDevice(tree, target int) error {
 	return b.attach(tree, target, func(fd int) error {
 		return b.setAttr(fd, false, mountapi.Attr{Set: unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NOEXEC})
 	})

@@ -134,10 +134,34 @@ func TestLockedFlag(t *testing.T) {
 				b.setattr = setattr
 				err := b.Mount()
 				wantErr(t, err, unix.EPERM)
-				if err != nil && !strings.HasPrefix(err.Error(), "mounts[0]: mount bind on /m: mount") {
+				if err != nil && !strings.HasPrefix(err.Error(), "mounts[0]: mount bind on /m: the options clear a flag") {
 					t.Errorf("error %q", err)
 				}
 			})
 		})
 	}
+}
+
+// TestRemountLocked: a remount that names no flag leaves what may be locked.
+func TestRemountLocked(t *testing.T) {
+	inUserNamespace(t, func(t *testing.T, dir string) {
+		c := plan(dir + "/rootfs")
+		c.Mounts = nil
+		c.PopulateDev = false
+		add(c, configs.Mount{Destination: "/m", Type: "bind", Source: dir + "/host", Flags: unix.MS_BIND})
+		add(c, configs.Mount{Destination: "/m", Type: "bind", Flags: unix.MS_BIND | unix.MS_REMOUNT | unix.MS_NOEXEC})
+		b := start(t, c)
+		if err := b.Mount(); err != nil {
+			t.Fatal(err)
+		}
+		fd, err := b.root.Open("/m", unix.O_PATH, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer unix.Close(fd)
+		var st unix.Statfs_t
+		if err := unix.Fstatfs(fd, &st); err != nil || st.Flags&unix.ST_NODEV == 0 || st.Flags&unix.ST_NOEXEC == 0 {
+			t.Errorf("flags %#x, %v", st.Flags, err)
+		}
+	})
 }

@@ -106,6 +106,12 @@ func (b *Builder) remountReadonly() error {
 // remountLate is remountReadonly for mounts.
 func (b *Builder) remountLate() error {
 	for _, l := range b.late {
+		if l.remount != nil {
+			if err := b.remountOpened(l.remount, l.fd); err != nil {
+				return fmt.Errorf("%s: mount %s on %s: %w", l.field, l.remount.Type, l.remount.Destination, err)
+			}
+			continue
+		}
 		if err := b.setAttr(l.fd, false, readonly); err != nil {
 			return fmt.Errorf("%s: read-only: %w", l.field, err)
 		}

@@ -85,10 +85,27 @@ func (m *masks) mask(p string) error {
 	if err != nil {
 		return err
 	}
+	// Two names may be of one path. A second mask would be one more mount on top.
+	if masked, err := m.isMasked(id); masked || err != nil {
+		return err
+	}
 	if id.isDir() {
 		return m.maskDirectory(target)
 	}
 	return m.maskFile(target)
+}
+
+// isMasked says whether the file is what hides others.
+func (m *masks) isMasked(id fileID) (bool, error) {
+	fd := m.null
+	if id.isDir() {
+		fd = m.dir
+	}
+	if fd < 0 {
+		return false, nil
+	}
+	mask, err := identify(fd)
+	return mask.dev == id.dev && mask.ino == id.ino, err
 }
 
 // maskDirectory covers a directory with an empty one that nothing can be made in,

@@ -58,7 +58,11 @@ func (b *Builder) openTarget(m *configs.Mount, dir bool) (*target, error) {
 	}
 	t := &target{existed: true}
 	var err error
-	t.fd, err = b.root.Open(m.Destination, unix.O_PATH, resolve)
+	open := unix.O_PATH
+	if m.DestNoFollow {
+		open |= unix.O_NOFOLLOW
+	}
+	t.fd, err = b.root.Open(m.Destination, open, resolve)
 	if errors.Is(err, unix.ENOENT) {
 		t.existed = false
 		if dir {
@@ -157,6 +161,11 @@ func (b *Builder) adjust(m *configs.Mount, fd int, a mountapi.Attr) error {
 
 // mountBind binds a file or directory of the host.
 func (b *Builder) mountBind(index int, m *configs.Mount) error {
+	if m.CopySymlink {
+		if copied, err := b.copyLink(m); copied || err != nil {
+			return err
+		}
+	}
 	// The source first: the destination may hide it.
 	tree, err := b.bindSource(index, m)
 	if err != nil {
@@ -172,21 +181,97 @@ func (b *Builder) mountBind(index int, m *configs.Mount) error {
 		return err
 	}
 	defer unix.Close(t.fd)
-	a := mountapi.AttrOf(m.Flags, m.Cleared)
-	if err := mountapi.ClearAtime(tree, m.Cleared, &a); err != nil {
+	return b.attach(tree, t.fd, func(fd int) error {
+		if mountapi.NamesFlags(m.Flags, m.Cleared) {
+			if err := b.replaceFlags(m, fd); err != nil {
+				return err
+			}
+		}
+		return b.adjust(m, fd, mountapi.Attr{})
+	})
+}
+
+// replaceFlags gives the mount of fd the flags that m names, and no others. So runc does:
+// engines that want a flag of the source to stay name it. What a user namespace has locked
+// stays; the trees that the host's root has cloned have none locked, and are not to lose
+// more than those.
+func (b *Builder) replaceFlags(m *configs.Mount, fd int) error {
+	a := mountapi.ReplaceAttr(m.Flags)
+	if !b.c.Namespaces.Contains(configs.NewUser) {
+		err := b.setAttr(fd, false, a)
+		if !errors.Is(err, unix.EPERM) {
+			return err
+		}
+		// The runtime is in a user namespace itself.
+	}
+	a, err := mountapi.KeepLocked(fd, m.Cleared, a)
+	if err != nil {
 		return err
 	}
-	return b.attachMount(m, tree, t, a)
+	return b.setAttr(fd, false, a)
+}
+
+// OpenSource opens what m binds, as the calling thread sees it.
+func OpenSource(m *configs.Mount) (int, error) {
+	if m.SourceNoFollow {
+		return mountapi.OpenTreeNoFollow(m.Source, m.Flags&unix.MS_REC != 0)
+	}
+	return mountapi.OpenTree(m.Source, m.Flags&unix.MS_REC != 0)
+}
+
+// IsCopiedLink says that m is no mount but a copy of the link that its source is.
+func IsCopiedLink(m *configs.Mount) bool {
+	if !m.CopySymlink {
+		return false
+	}
+	_, err := os.Readlink(m.Source)
+	return err == nil
+}
+
+// copyLink makes the link that the source of m is at its destination; false when it is none,
+// and is to be bound.
+func (b *Builder) copyLink(m *configs.Mount) (bool, error) {
+	link := m.SourceLink
+	if link == "" {
+		var err error
+		if link, err = os.Readlink(m.Source); errors.Is(err, unix.EINVAL) {
+			return false, nil
+		} else if err != nil {
+			return false, err
+		}
+	}
+	dir, name, err := b.root.Parent(m.Destination, dirMode)
+	if err != nil {
+		return false, err
+	}
+	defer unix.Close(dir)
+	err = unix.Symlinkat(link, dir, name)
+	if errors.Is(err, unix.EEXIST) {
+		buf := make([]byte, unix.PathMax)
+		n, rerr := unix.Readlinkat(dir, name, buf)
+		if rerr == nil && string(buf[:n]) == link {
+			return true, nil
+		}
+	}
+	return true, os.NewSyscallError("symlinkat", err)
 }
 
 // bindSource is what a bind mount binds, as a detached tree.
 func (b *Builder) bindSource(index int, m *configs.Mount) (int, error) {
 	given := b.given(index)
+	if given == nil && slices.Contains(b.o.InOrder, index) {
+		tree, err := b.o.OpenSource(index)
+		if err != nil {
+			return -1, err
+		}
+		defer tree.Close()
+		given = tree
+	}
 	if given == nil {
 		if m.IDMap != "" {
 			return -1, errors.New("id-mapped mounts are for the caller to open")
 		}
-		return mountapi.OpenTree(m.Source, m.Flags&unix.MS_REC != 0)
+		return OpenSource(m)
 	}
 	fd, err := unix.FcntlInt(given.Fd(), unix.F_DUPFD_CLOEXEC, 0)
 	return fd, os.NewSyscallError("fcntl", err)
@@ -218,7 +303,16 @@ func (b *Builder) remount(m *configs.Mount) error {
 	if err != nil {
 		return err
 	}
-	defer unix.Close(fd)
+	if m.Destination == "/dev" && m.Flags&unix.MS_RDONLY != 0 {
+		// Devices, and mount points, are still to be made there.
+		b.late = append(b.late, lateReadonly{fd: fd, field: m.Field, remount: m})
+		return nil
+	}
+	return errors.Join(b.remountOpened(m, fd), unix.Close(fd))
+}
+
+// remountOpened is remount of the mount that fd is the root of.
+func (b *Builder) remountOpened(m *configs.Mount, fd int) error {
 	id, err := identify(fd)
 	if err != nil {
 		return err
@@ -231,11 +325,13 @@ func (b *Builder) remount(m *configs.Mount) error {
 			return err
 		}
 	}
-	a := mountapi.AttrOf(m.Flags, m.Cleared)
-	if err := mountapi.ClearAtime(fd, m.Cleared, &a); err != nil {
-		return err
+	// As mount(2): with "bind" all flags are replaced, even if none is named.
+	if m.Flags&unix.MS_BIND != 0 || mountapi.NamesFlags(m.Flags, m.Cleared) {
+		if err := b.replaceFlags(m, fd); err != nil {
+			return err
+		}
 	}
-	return b.adjust(m, fd, a)
+	return b.adjust(m, fd, mountapi.Attr{})
 }
 
 // reconfigure applies the file system's own options.

@@ -56,15 +56,15 @@ func TestMountOptions(t *testing.T) {
 		},
 		{
 			name: "bind ro", m: configs.Mount{Type: "bind", Flags: unix.MS_BIND | rec | unix.MS_RDONLY},
-			options: "ro,nosuid,nodev,noatime", sub: "rw,relatime",
+			options: "ro,noatime", sub: "rw,relatime",
 		},
 		{
 			name: "bind cleared", m: configs.Mount{Type: "bind", Flags: unix.MS_BIND | unix.MS_NOEXEC, Cleared: unix.MS_NOSUID | unix.MS_NOATIME},
-			options: "rw,nodev,noexec,relatime",
+			options: "rw,noexec,noatime",
 		},
 		{
 			name: "bind strictatime", m: configs.Mount{Type: "bind", Flags: unix.MS_BIND | unix.MS_STRICTATIME},
-			options: "rw,nosuid,nodev",
+			options: "rw",
 		},
 		{
 			name: "bind recursive attributes",
@@ -218,16 +218,16 @@ func TestMountErrors(t *testing.T) {
 	}
 }
 
-// TestBindKeepsFlags: a flag that nobody asked to clear stays, so that one which the
-// kernel has locked is never in the way.
-func TestBindKeepsFlags(t *testing.T) {
+// TestBindReplacesFlags: a flag that the options do not name goes, when they name any, and
+// the access times are one thing apart. A remount does so, too.
+func TestBindReplacesFlags(t *testing.T) {
 	inChild(t, func(t *testing.T, dir string) {
 		c := plan(image(t, dir))
 		add(c, configs.Mount{Destination: "/m", Type: "bind", Source: volume(t, dir), Flags: unix.MS_BIND | unix.MS_RDONLY})
 		add(c, configs.Mount{Destination: "/m", Type: "bind", Flags: unix.MS_BIND | unix.MS_REMOUNT | unix.MS_NOEXEC, Cleared: unix.MS_RDONLY})
 		b := start(t, c)
 		build(t, b)
-		if m := topMount(t, b, "/m"); m.options != "rw,nosuid,nodev,noexec,noatime" {
+		if m := topMount(t, b, "/m"); m.options != "rw,noexec,noatime" {
 			t.Errorf("%+v", m)
 		}
 	})
@@ -240,7 +240,7 @@ func TestRemountFilesystem(t *testing.T) {
 		add(c, configs.Mount{Destination: "/dev/shm", Type: "tmpfs", Flags: unix.MS_REMOUNT | unix.MS_NOEXEC, Data: []string{"size=128k"}})
 		b := start(t, c)
 		build(t, b)
-		if m := topMount(t, b, "/dev/shm"); m.options != "rw,nosuid,nodev,noexec,relatime" || !strings.Contains(m.super, "size=128k") {
+		if m := topMount(t, b, "/dev/shm"); m.options != "rw,noexec,relatime" || !strings.Contains(m.super, "size=128k") {
 			t.Errorf("%+v", m)
 		}
 	})

@@ -27,6 +27,10 @@ func MountPoints(c *configs.Config) ([]string, error) {
 	points := make([]string, len(c.Mounts))
 	for i := range c.Mounts {
 		m := &c.Mounts[i]
+		if IsCopiedLink(m) {
+			points[i] = m.Destination // no mount
+			continue
+		}
 		points[i], err = mountPoint(root, c.Rootfs.Path, m, points[:i])
 		if err != nil {
 			return nil, fmt.Errorf("%s: %s: %w", m.Field, m.Destination, err)

@@ -24,10 +24,14 @@ func (b *Builder) prepareRoot() error {
 			return err
 		}
 	}
-	if err := b.bindRoot(); err != nil {
+	// Before its parent is made private, or it would be as well.
+	tree, err := mountapi.CloneTree(b.root.FD(), true)
+	if err != nil {
 		return fmt.Errorf("root.path: %w", err)
 	}
-	var err error
+	if err := b.bindRoot(tree); err != nil {
+		return fmt.Errorf("root.path: %w", err)
+	}
 	b.id, err = identify(b.root.FD())
 	return err
 }
@@ -55,6 +59,11 @@ func (b *Builder) setPropagation() error {
 	if err := unix.Mount("", "/", "", b.earlyPropagation(), ""); err != nil {
 		return fmt.Errorf("linux.rootfsPropagation: %w", &os.PathError{Op: "mount", Path: "/", Err: err})
 	}
+	return nil
+}
+
+// closeParent keeps what is mounted on the rootfs from the host.
+func (b *Builder) closeParent() error {
 	if !b.mayReachHost() {
 		return nil
 	}
@@ -72,22 +81,35 @@ func (b *Builder) setPropagation() error {
 	}
 }
 
-// bindRoot binds the rootfs onto itself. What is mounted in it comes along. In a
-// namespace of our own only the new mount itself is made private: submounts may
-// be volumes that want to receive. On the host everything is, before and after:
-// under a shared parent a mount becomes shared by being attached.
-func (b *Builder) bindRoot() error {
-	tree, err := mountapi.CloneTree(b.root.FD(), true)
-	if err != nil {
-		return err
+// rootPropagation is that of the rootfs's own mount while it is built. A slave has what the
+// host mounts and unmounts below the rootfs from then on, and gives nothing back: that is
+// what the slave kinds of linux.rootfsPropagation ask for, and the shared ones, which
+// latePropagation makes of it.
+func (b *Builder) rootPropagation() mountapi.Attr {
+	if b.ownMounts() && b.c.Rootfs.Propagation&(unix.MS_SLAVE|unix.MS_SHARED) != 0 {
+		return mountapi.Attr{Propagation: unix.MS_SLAVE}
 	}
+	return mountapi.Attr{Propagation: unix.MS_PRIVATE}
+}
+
+// bindRoot binds the rootfs onto itself, by tree, a clone of it that is bindRoot's from then
+// on. What is mounted in it comes along. In a namespace of our own only the new mount itself
+// is cut off from the host: submounts may be volumes that want to receive. On the host
+// everything is, before and after: under a shared parent a mount becomes shared by being
+// attached.
+func (b *Builder) bindRoot(tree int) error {
 	dir := b.root
 	defer dir.Close()
 	b.root = inroot.FromFD(tree)
 
 	private := mountapi.Attr{Propagation: unix.MS_PRIVATE}
 	onHost := !b.ownMounts()
-	err = b.attach(tree, dir.FD(), func(fd int) error { return b.setAttr(fd, onHost, private) })
+	if !onHost {
+		if err := b.closeParent(); err != nil {
+			return err
+		}
+	}
+	err := b.attach(tree, dir.FD(), func(fd int) error { return b.setAttr(fd, onHost, b.rootPropagation()) })
 	if err != nil || !onHost {
 		return err
 	}

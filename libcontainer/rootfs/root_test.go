@@ -22,8 +22,8 @@ func TestPropagation(t *testing.T) {
 		root, volume string
 	}{
 		{"default", 0, "", "master"},
-		{"rslave", unix.MS_SLAVE | unix.MS_REC, "", "master"},
-		{"slave", unix.MS_SLAVE, "", "shared"},
+		{"rslave", unix.MS_SLAVE | unix.MS_REC, "master", "master"},
+		{"slave", unix.MS_SLAVE, "master", "shared"},
 		{"rprivate", unix.MS_PRIVATE | unix.MS_REC, "", ""},
 		{"shared", unix.MS_SHARED, "shared", "shared"},
 		{"rshared", unix.MS_SHARED | unix.MS_REC, "shared", "shared"},

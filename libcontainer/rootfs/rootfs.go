@@ -50,6 +50,15 @@ type Options struct {
 	// a user namespace only, and for mounts with id maps, which it cannot give. They stay
 	// the caller's, open until Mount has returned.
 	Trees []*os.File
+	// InOrder are the indices of bind mounts whose sources are opened when the mounts
+	// before them have been made, by OpenSource, on the builder's thread. Like Trees they
+	// are for what the builder may not open itself.
+	InOrder    []int
+	OpenSource func(index int) (*os.File, error)
+	// DeviceTrees are nodes that the builder may not make, as detached mounts by the index
+	// of the device; a nil one, or one beyond the end, is made or bound by the builder. They
+	// stay the caller's.
+	DeviceTrees []*os.File
 	// Cgroups are the hierarchies for mounts of type cgroup.
 	Cgroups []CgroupHierarchy
 	// CopyUp copies what is in the directory from to the directory to, which nobody else
@@ -94,6 +103,8 @@ type Builder struct {
 type lateReadonly struct {
 	fd    int
 	field string
+	// remount is what asked for it, with more that it asks for; nil for the mount itself.
+	remount *configs.Mount
 }
 
 // New opens what the builder needs before the first mount.

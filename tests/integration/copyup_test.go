@@ -3,6 +3,7 @@
 package integration
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -54,6 +55,41 @@ func TestCopyUpTooLarge(t *testing.T) {
 		c.command("state", c.id).fails("does not exist", "")
 		c.nothingLeft()
 	}
+}
+
+// TestCopyUpSparse: holes of files stay holes, and so a large file fits in.
+func TestCopyUpSparse(t *testing.T) {
+	c := newContainer(t).mount("/data", "tmpfs", "tmpfs", "tmpcopyup", "size=1m")
+	if err := os.MkdirAll(c.rootfs("data"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Create(c.rootfs("data/lastlog"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.WriteAt([]byte("here"), 1<<30)
+	if err := errors.Join(err, f.Truncate(2<<30), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	c.sh("stat -c %s /data/lastlog; dd if=/data/lastlog bs=4096 skip=262144 count=1 2>/dev/null | head -c 4; test $(stat -c %b /data/lastlog) -lt 100 && echo ' sparse'")
+	want(t, "file", c.output(), "2147483648\nhere sparse")
+}
+
+// TestCopyUpNoSpace: what does not fit is told with what it would take.
+func TestCopyUpNoSpace(t *testing.T) {
+	onlyBerth(t)
+	c := newContainer(t).mount("/data", "tmpfs", "tmpfs", "tmpcopyup", "size=64k", "nr_inodes=50")
+	if err := os.MkdirAll(c.rootfs("data/sub"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"data/one", "data/sub/two"} {
+		if err := os.WriteFile(c.rootfs(name), []byte(strings.Repeat("x", 80000)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.write()
+	c.command("run", c.id).fails("no space left on device (to copy are 163840 bytes in 3 files and directories; the new file system has room for 65536 bytes and 50 files)", "")
+	c.nothingLeft()
 }
 
 // TestCopyUpManyFiles: names take memory as well.

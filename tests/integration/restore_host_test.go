@@ -284,3 +284,38 @@ func TestRestoreNotify(t *testing.T) {
 	k.ask()
 	want(t, "the directory", k.execOut(k.id, "sh", "-c", "grep -c ' /run/notify ' /proc/self/mountinfo"), "1")
 }
+
+// TestRestoreListedDevices: the nodes that were made for a user namespace.
+func TestRestoreListedDevices(t *testing.T) {
+	k := newCounter(t)
+	k.userns().device("/dev/mine", "c", 1, 5, 0o640, 7)
+	k.mount("/tmp/own", "tmpfs", "tmpfs")
+	k.up()
+	look := func() string { return k.execOut(k.id, "stat", "-c", "%a %u %g %t:%T", "/dev/mine") }
+	want(t, "node", look(), "640 7 7 1:5")
+	k.checkpoint()
+	k.restore()
+	k.ask()
+	want(t, "node of the restored container", look(), "640 7 7 1:5")
+	k.command("delete", "--force", k.id).must()
+}
+
+// TestRestoreRootPropagation: a root file system that receives the mounts of the host.
+func TestRestoreRootPropagation(t *testing.T) {
+	for _, mode := range []string{"rslave", "rshared"} {
+		k := newCounter(t)
+		k.shareRootfs()
+		k.spec.Linux.RootfsPropagation = mode
+		k.up()
+		k.checkpoint()
+		k.restore()
+		k.ask()
+		c := k.container
+		c.mkdir(c.rootfs("late"))
+		k.tmpfsAt(c.rootfs("late"), 0)
+		if text := k.execOut(k.id, "cat", "/proc/self/mountinfo"); !strings.Contains(text, " /late ") {
+			t.Errorf("%s: no mount has come in: %s", mode, text)
+		}
+		k.command("delete", "--force", k.id).must()
+	}
+}

@@ -46,6 +46,58 @@ func TestRootElsewhere(t *testing.T) {
 	want(t, "output", c.output(), "fine")
 }
 
+// TestRootLink: a link of the bundle that stays inside it.
+func TestRootLink(t *testing.T) {
+	only(t, suite.name != "runc", "runc") // refuses each
+	c := newContainer(t).sh("echo fine")
+	c.link("rootfs", c.path("link"))
+	for _, root := range []string{"link", c.path("link")} {
+		c.spec.Root.Path = root
+		want(t, "output", c.output(), "fine")
+	}
+	c.link(suite.work, c.path("out"))
+	c.spec.Root.Path = "out/" + filepath.Base(c.dir) + "/rootfs"
+	want(t, "output of a link out and back in", c.output(), "fine")
+	if suite.name != "berth" {
+		return
+	}
+	c.spec.Root.Path = "out"
+	c.write()
+	c.refused("root.path: a symbolic link in it must not lead out of the bundle: ", "")
+}
+
+// TestMaskedTwice: by one name or two, a path is masked once.
+func TestMaskedTwice(t *testing.T) {
+	onlyBerth(t) // runc and crun mount twice
+	c := newContainer(t)
+	c.mkdir(c.rootfs("dir"))
+	c.content(c.rootfs("file"), "text")
+	c.link("dir", c.rootfs("dirlink"))
+	c.link("file", c.rootfs("filelink"))
+	c.spec.Linux.MaskedPaths = []string{"/dir", "/file", "/dir", "/file/", "/dirlink", "/filelink"}
+	c.spec.Linux.ReadonlyPaths = []string{"/proc/sys", "/proc/sys/", "/proc/sys"}
+	n := map[string]int{}
+	for _, m := range c.mounts() {
+		n[m.point]++
+	}
+	want(t, "mounts", fmt.Sprint(n["/dir"], n["/file"], n["/proc/sys"]), "1 1 1")
+}
+
+// TestRemountDevReadonly: devices and mount points in /dev are made first.
+func TestRemountDevReadonly(t *testing.T) {
+	for _, userns := range []bool{false, true} {
+		c := newContainer(t)
+		if userns {
+			c.userns()
+		}
+		c.mount("/dev", "tmpfs", "tmpfs", "remount", "ro", "nosuid").mount("/dev/more/below", "tmpfs", "tmpfs")
+		c.sh("echo x >/dev/null && echo written; touch /dev/file 2>/dev/null || echo no; touch /dev/more/below/file && echo yes; readlink /dev/fd")
+		want(t, "output", c.output(), "written\nno\nyes\n/proc/self/fd")
+		m := c.mountOf("/dev")
+		want(t, "flags", fmt.Sprint(slices.Contains(m.options, "ro"), slices.Contains(m.options, "nosuid")), "true true")
+	}
+}
+
 // TestHostIsHidden: the host's root is gone, and so are its mounts.
 func TestHostIsHidden(t *testing.T) {
 	c := newContainer(t).sh("cat /proc/self/mountinfo; ls -d " + suite.rootfs + " " + suite.work + " 2>/dev/null; true")

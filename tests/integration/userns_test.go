@@ -404,3 +404,18 @@ func TestBadUserNamespace(t *testing.T) {
 		})
 	}
 }
+
+// TestUserNamespaceLongMap: the kernel takes less than a page of text.
+func TestUserNamespaceLongMap(t *testing.T) {
+	onlyBerth(t) // runc 1.3: invalid argument
+	c := newContainer(t).userns().sh("cat /proc/self/uid_map")
+	if suite.users.ordinary() {
+		t.Skip("requires the right to map these ids without newuidmap")
+	}
+	var rows []specs.LinuxIDMapping
+	for i := range uint32(339) {
+		rows = append(rows, mapRow(i, firstID+i, 1))
+	}
+	c.spec.Linux.UIDMappings, c.spec.Linux.GIDMappings = rows, append(rows, mapRow(339, firstID+339, idCount-339))
+	want(t, "map", squeeze(c.output()), "0 100000 339")
+}

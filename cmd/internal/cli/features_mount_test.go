@@ -15,18 +15,30 @@ import (
 
 // mountOption converts a mount with one option, or none.
 func (c *converter) mountOption(options ...string) *configs.Mount {
+	forBind := slices.ContainsFunc(options, isLinkOption)
 	plan, complaint := c.convert(func(s *specs.Spec) {
 		s.Mounts = []specs.Mount{{Destination: "/mnt", Type: "tmpfs", Source: "/source", Options: options}}
+		if forBind {
+			s.Mounts[0].Type = "bind"
+		}
 	})
 	if complaint != "" {
 		c.t.Errorf("mount option %q: %s", options, complaint)
 		return &configs.Mount{}
 	}
+	if forBind {
+		plan.Mounts[0].Flags = 0 // MS_BIND, which the type has set
+	}
 	return &plan.Mounts[0]
 }
 
+// isLinkOption says that an option is for bind mounts only.
+func isLinkOption(option string) bool {
+	return slices.Contains(strings.Fields(mountOptionKinds["link"]), option)
+}
+
 // changes says what the options make of a mount: "set", "clear", "propagation",
-// "recursive set", "recursive clear", "copy up", "data", "".
+// "recursive set", "recursive clear", "copy up", "link", "data", "".
 func changes(m *configs.Mount) string {
 	var all []string
 	for _, c := range []struct {
@@ -39,6 +51,7 @@ func changes(m *configs.Mount) string {
 		{"recursive", m.RecAttrSet|m.RecAttrClear != 0},
 		{"copy up", m.CopyUp},
 		{"id map", m.IDMap != ""},
+		{"link", m.CopySymlink || m.SourceNoFollow || m.DestNoFollow},
 		{"data", len(m.Data) != 0},
 	} {
 		if c.made {
@@ -59,8 +72,9 @@ var mountOptionKinds = map[string]string{
 	"recursive": `ratime rdev rdiratime rexec rnoatime rnodev rnodiratime rnoexec rnorelatime rnostrictatime rnosuid
 		rnosymfollow rrelatime rro rrw rstrictatime rsuid rsymfollow`,
 	"copy up": "tmpcopyup",
+	"link":    "copy-symlink src-nofollow dest-nofollow",
 	// What is the file system's, or what one of the peers alone knows.
-	"data": `acl noacl rsync rasync rdirsync rmand rnomand copy-symlink src-nofollow dest-nofollow size=1m mode=755 rdefaults
+	"data": `acl noacl rsync rasync rdirsync rmand rnomand size=1m mode=755 rdefaults
 		rremount rbindable nobind nodefaults noro noprivate rtmpcopyup user nouser auto noauto nofail Ro`,
 }
 

@@ -3,6 +3,7 @@
 package mountapi
 
 import (
+	"fmt"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -31,8 +32,8 @@ const stNoSymFollow = 0x2000
 const atimeFlags = unix.MS_NOATIME | unix.MS_RELATIME | unix.MS_STRICTATIME
 
 // AttrOf translates MS_* flags to set, and ones to clear, into an Attr. Flags of
-// the superblock are left out. That an atime mode is cleared without another
-// being set depends on the mount: see ClearAtime.
+// the superblock are left out, and an atime mode that is cleared: there is no other one to
+// set in its place.
 func AttrOf(set, cleared uintptr) Attr {
 	var a Attr
 	for _, f := range boolAttrs {
@@ -57,21 +58,47 @@ func AttrOf(set, cleared uintptr) Attr {
 	return a
 }
 
-// ClearAtime completes a for options such as "atime": when the mount of fd is in
-// the mode that cleared names and a sets no other, the mode goes back to the
-// kernel's default, relatime.
-func ClearAtime(fd int, cleared uintptr, a *Attr) error {
-	if cleared&(unix.MS_NOATIME|unix.MS_STRICTATIME) == 0 || a.Clear&unix.MOUNT_ATTR__ATIME != 0 {
-		return nil
+// mountFlags are the MS_* that options set and clear, those of the superblock included.
+const mountFlags = unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC | unix.MS_SYNCHRONOUS |
+	unix.MS_MANDLOCK | unix.MS_DIRSYNC | unix.MS_NOSYMFOLLOW | unix.MS_NOATIME | unix.MS_NODIRATIME |
+	unix.MS_SILENT | unix.MS_RELATIME | unix.MS_I_VERSION | unix.MS_STRICTATIME | unix.MS_LAZYTIME
+
+// NamesFlags says whether options have set or cleared any flag.
+func NamesFlags(set, cleared uintptr) bool { return (set|cleared)&mountFlags != 0 }
+
+// ReplaceAttr is AttrOf for a mount that is there already, and keeps no flag that set does
+// not have: what MS_REMOUNT of mount(2) does. Access times are one thing apart: when set has
+// nothing about them, they stay as they are.
+func ReplaceAttr(set uintptr) Attr {
+	a := AttrOf(set, 0)
+	for _, f := range boolAttrs {
+		if set&f.ms == 0 && f.ms != unix.MS_NODIRATIME {
+			a.Clear |= f.attr
+		}
 	}
+	if set&(atimeFlags|unix.MS_NODIRATIME) != 0 {
+		a.Clear |= unix.MOUNT_ATTR__ATIME | unix.MOUNT_ATTR_NODIRATIME&^a.Set
+	}
+	return a
+}
+
+// lockable are the flags that the kernel may have locked for a user namespace
+// (mount_namespaces(7)), by their bits for mount(2), statfs(2) and mount_setattr(2), which
+// are the same.
+const lockable = unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
+
+// KeepLocked has a leave alone the flags of fd's mount that may be locked. It is EPERM when
+// cleared, what options ask to clear, has one of them.
+func KeepLocked(fd int, cleared uintptr, a Attr) (Attr, error) {
 	present, err := statfsFlags(fd)
 	if err != nil {
-		return err
+		return a, err
 	}
-	if cleared&present&(unix.MS_NOATIME|unix.MS_STRICTATIME) != 0 {
-		a.Clear |= unix.MOUNT_ATTR__ATIME
+	if present &= lockable; present&cleared != 0 {
+		return a, fmt.Errorf("the options clear a flag of the mount that a user namespace has locked: %w", unix.EPERM)
 	}
-	return nil
+	a.Clear &^= uint64(present)
+	return a, nil
 }
 
 // statfsFlags is the MS_* that describe the mount of fd as it is, the atime mode

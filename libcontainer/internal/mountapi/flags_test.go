@@ -35,6 +35,29 @@ func TestAttrOf(t *testing.T) {
 	}
 }
 
+func TestReplaceAttr(t *testing.T) {
+	const others = unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC | unix.MOUNT_ATTR_NOSYMFOLLOW
+	for _, test := range []struct {
+		name string
+		set  uintptr
+		want Attr
+	}{
+		{"nothing", 0, Attr{Clear: others | unix.MOUNT_ATTR_NOSUID}},
+		{"one", unix.MS_NOSUID, Attr{Set: unix.MOUNT_ATTR_NOSUID, Clear: others}},
+		{"noatime", unix.MS_NOSUID | unix.MS_NOATIME, Attr{
+			Set:   unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NOATIME,
+			Clear: others | unix.MOUNT_ATTR__ATIME | unix.MOUNT_ATTR_NODIRATIME,
+		}},
+		{"nodiratime", unix.MS_NOSUID | unix.MS_NODIRATIME, Attr{
+			Set: unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODIRATIME, Clear: others | unix.MOUNT_ATTR__ATIME,
+		}},
+	} {
+		if got := ReplaceAttr(test.set); got != test.want {
+			t.Errorf("%s: %+v, want %+v", test.name, got, test.want)
+		}
+	}
+}
+
 func TestApplied(t *testing.T) {
 	for _, test := range []struct {
 		name     string

@@ -14,7 +14,17 @@ import (
 // component is followed when it is a symbolic link. The caller owns the
 // descriptor.
 func OpenTree(path string, recursive bool) (int, error) {
-	fd, err := unix.OpenTree(unix.AT_FDCWD, path, cloneFlags(recursive))
+	return openTree(path, cloneFlags(recursive))
+}
+
+// OpenTreeNoFollow is OpenTree for a last component that is taken as it is when it is a
+// symbolic link.
+func OpenTreeNoFollow(path string, recursive bool) (int, error) {
+	return openTree(path, cloneFlags(recursive)|unix.AT_SYMLINK_NOFOLLOW)
+}
+
+func openTree(path string, flags uint) (int, error) {
+	fd, err := unix.OpenTree(unix.AT_FDCWD, path, flags)
 	if err != nil {
 		return -1, &os.PathError{Op: "open_tree", Path: path, Err: err}
 	}
