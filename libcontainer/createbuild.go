@@ -4,7 +4,10 @@ package libcontainer
 
 import (
 	"errors"
+	"fmt"
 	"os"
+
+	"github.com/berth-run/berth/libcontainer/configs"
 )
 
 // buildAndPrepare lets the builder make the root file system while this goroutine
@@ -51,7 +54,10 @@ func (cr *creation) prepareHost() error {
 	steps := []func() error{
 		func() error {
 			defer close(cr.limited)
-			return cr.cgroup.Set(cr.cfg.Cgroup.Resources)
+			if err := cr.cgroup.Set(cr.cfg.Cgroup.Resources); err != nil {
+				return fmt.Errorf("%s: %w", configs.PhraseSetCgroup, err)
+			}
+			return nil
 		},
 		cr.setDeviceRules,
 		cr.delegateCgroup,

@@ -37,7 +37,7 @@ func describeInitError(err error, joined configs.Namespaces, mapped bool, p *con
 	if why := initReason(step, mapped, p); why != "" {
 		err = fmt.Errorf("%w (%s)", err, why)
 	}
-	return fmt.Errorf("unable to start container process: %w", err)
+	return fmt.Errorf("%s: %s: %w", configs.PhraseStart, configs.PhraseInit, err)
 }
 
 // initField is the field of the config that a step of init carries out; "" when the
@@ -57,7 +57,7 @@ func initField(step *nsenter.StepError, joined configs.Namespaces) string {
 	case nsenter.StepBounding:
 		return "process.capabilities.bounding"
 	case nsenter.StepCapset:
-		return "process.capabilities"
+		return "process.capabilities: " + configs.PhraseApplyCaps
 	case nsenter.StepSetgid:
 		return "process.user.gid"
 	case nsenter.StepSetuid:

@@ -14,7 +14,7 @@ import (
 )
 
 func TestDescribeInitError(t *testing.T) {
-	const start = "unable to start container process: "
+	const start = "unable to start container process: error during container init: "
 	joined := configs.Namespaces{
 		{Type: configs.NewUTS},
 		{Type: configs.NewNet, Path: "/n", Field: "linux.namespaces[1].path"},
@@ -59,7 +59,7 @@ func TestDescribeInitError(t *testing.T) {
 		},
 		{
 			step(nsenter.StepCapset, unix.EPERM),
-			start + `process.capabilities: capset: operation not permitted (effective has ["CAP_KILL"], which permitted has not)`,
+			start + `process.capabilities: can't apply capabilities: capset: operation not permitted (effective has ["CAP_KILL"], which permitted has not)`,
 		},
 		{nsenter.ErrInitGone, "init process is gone"},
 	} {

@@ -18,6 +18,7 @@ import (
 	"strconv"
 	"syscall"
 
+	"github.com/berth-run/berth/libcontainer/configs"
 	"golang.org/x/sys/unix"
 )
 
@@ -54,7 +55,7 @@ const cacheName = ".cache"
 func checkID(id string) error {
 	switch {
 	case id == "":
-		return fmt.Errorf("%w: the ID is empty", ErrInvalidID)
+		return fmt.Errorf("%w: %s", ErrInvalidID, configs.PhraseEmptyID)
 	case len(id) > maxIDLength:
 		return fmt.Errorf("%w: %q… is longer than %d bytes", ErrInvalidID, id[:32], maxIDLength)
 	case id == "." || id == ".." || id == cacheName:

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer"
 )
 
@@ -48,7 +49,7 @@ func (a *app) root() (string, error) {
 		return "", fmt.Errorf("--root: %w", err)
 	}
 	if root == "/" || resolved == "/" {
-		return "", fmt.Errorf("--root: %s resolves to / and would make every directory a container", a.global.root)
+		return "", fmt.Errorf("--root: %s resolves to / and would make every directory a container (%s)", a.global.root, configs.PhraseRootIsSlash)
 	}
 	return root, nil
 }
