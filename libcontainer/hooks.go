@@ -57,6 +57,7 @@ func (cr *creation) runRuntimeHooks() error {
 		})
 	}
 	state := cr.hookState(specs.StateCreating)
+	cr.debugf("hooks: %d prestart, %d createRuntime", len(h.Prestart), len(h.CreateRuntime))
 	if err := runHooks("prestart", h.Prestart, state, cr.hookOut, cr.opts.Interrupts); err != nil {
 		return err
 	}

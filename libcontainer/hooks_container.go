@@ -25,6 +25,7 @@ func (cr *creation) runContainerHooks(hooks []specs.Hook, state *specs.State) er
 	if len(hooks) == 0 {
 		return nil
 	}
+	cr.debugf("hooks: %d createContainer", len(hooks))
 	stdin, err := json.Marshal(state)
 	if err != nil {
 		return err

@@ -14,7 +14,10 @@ import (
 )
 
 func TestDescribeInitError(t *testing.T) {
-	const start = "unable to start container process: error during container init: "
+	const (
+		phrase = "unable to start container process"
+		start  = phrase + ": "
+	)
 	joined := configs.Namespaces{
 		{Type: configs.NewUTS},
 		{Type: configs.NewNet, Path: "/n", Field: "linux.namespaces[1].path"},
@@ -63,7 +66,7 @@ func TestDescribeInitError(t *testing.T) {
 		},
 		{nsenter.ErrInitGone, "init process is gone"},
 	} {
-		if got := describeInitError(tc.err, joined, false, p); got.Error() != tc.want || !errors.Is(got, tc.err) {
+		if got := describeInitError(tc.err, phrase, joined, false, p); got.Error() != tc.want || !errors.Is(got, tc.err) {
 			t.Errorf("got  %v\nwant %s", got, tc.want)
 		}
 	}

@@ -34,10 +34,15 @@ var (
 type Logger interface {
 	Warnf(format string, args ...any)
 	Debugf(format string, args ...any)
+	// Debugging says whether what Debugf gets is read by anybody.
+	Debugging() bool
 }
 
 // Store is a directory of containers (`--root`).
-type Store struct{ root string }
+type Store struct {
+	root string
+	log  Logger // of LogTo; nil for none
+}
 
 // Open is the store at root, an absolute path. The directory is made by the
 // first Create, not before.

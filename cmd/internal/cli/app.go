@@ -97,6 +97,7 @@ func (a *app) run(root *Command, args []string) error {
 	if row == nil {
 		return fmt.Errorf("unknown command %q (see \"%s --help\")", args[0], a.name)
 	}
+	a.log.Debugf("%s %q", a.name, args)
 	c := row.command(a)
 	root.add(c)
 	err := a.execute(c, args[1:])

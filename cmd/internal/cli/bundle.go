@@ -115,10 +115,12 @@ func (a *app) loadBundle(o *bundleOptions, rootless bool) (config *configs.Confi
 	if err := os.Chdir(bundle); err != nil {
 		return nil, "", err
 	}
+	a.log.Debugf("bundle %s: read config.json", bundle)
 	spec, process, err := specconv.Load(bundle)
 	if err != nil {
 		return nil, "", err
 	}
+	a.log.Debugf("bundle %s: check the config of version %q", bundle, spec.Version)
 	config, err = specconv.Convert(spec, &specconv.Options{
 		Bundle:        bundle,
 		NoPivotRoot:   o.noPivot,

@@ -13,8 +13,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer"
+	"github.com/berth-run/berth/libcontainer/configs"
 )
 
 const defaultRoot = "/run/berth"
@@ -29,7 +29,7 @@ func (a *app) openStore() (*libcontainer.Store, error) {
 	if err := libcontainer.CheckProc(); err != nil {
 		return nil, err
 	}
-	return libcontainer.Open(root), nil
+	return libcontainer.Open(root).LogTo(a.log), nil
 }
 
 // root is the state directory, absolute.
