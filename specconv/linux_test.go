@@ -241,3 +241,22 @@ func TestKnown(t *testing.T) {
 		}
 	}
 }
+
+// TestDomainnameTwice: the sysctl of the domain name may say what the field says, and
+// nothing else.
+func TestDomainnameTwice(t *testing.T) {
+	r := newBundle(t)
+	for value, want := range map[string]string{
+		"example.org": "",
+		"example.com": `linux.sysctl: sysctl "kernel.domainname" is not allowed as it conflicts with the OCI "domainname" field`,
+	} {
+		s := example()
+		s.Domainname = "example.org"
+		s.Linux.Sysctl = map[string]string{"kernel.domainname": value}
+		if want != "" {
+			wantError(t, s, &r.Options, want)
+		} else if _, err := Convert(s, &r.Options); err != nil {
+			t.Errorf("%s: %v", value, err)
+		}
+	}
+}
