@@ -44,16 +44,16 @@ func TestProcessErrors(t *testing.T) {
 		{`process.selinuxLabel: must not contain a NUL byte: "\x00"`, func(p *specs.Process) { p.SelinuxLabel = "\x00" }},
 		{"process.scheduler.policy: scheduler policy is required", func(p *specs.Process) { p.Scheduler = &specs.Scheduler{} }},
 		{"process.scheduler.nice: invalid scheduler.nice: 20, must be between -20 and 19", func(p *specs.Process) { p.Scheduler = &specs.Scheduler{Policy: specs.SchedOther, Nice: 20} }},
-		{`process.scheduler.runtime: must be at most the deadline 20: 30`, func(p *specs.Process) {
+		{`process.scheduler.runtime: error setting scheduler: must be at most the deadline 20: 30`, func(p *specs.Process) {
 			p.Scheduler = &specs.Scheduler{Policy: specs.SchedDeadline, Runtime: 30, Deadline: 20, Period: 40}
 		}},
-		{`process.scheduler.deadline: must be at most the period 10: 20`, func(p *specs.Process) {
+		{`process.scheduler.deadline: error setting scheduler: must be at most the period 10: 20`, func(p *specs.Process) {
 			p.Scheduler = &specs.Scheduler{Policy: specs.SchedDeadline, Runtime: 10, Deadline: 20, Period: 10}
 		}},
-		{`process.scheduler.runtime: must not be 0 with SCHED_DEADLINE`, func(p *specs.Process) {
+		{`process.scheduler.runtime: error setting scheduler: must not be 0 with SCHED_DEADLINE`, func(p *specs.Process) {
 			p.Scheduler = &specs.Scheduler{Policy: specs.SchedDeadline, Deadline: 20}
 		}},
-		{`process.scheduler.deadline: must not be 0 with SCHED_DEADLINE`, func(p *specs.Process) {
+		{`process.scheduler.deadline: error setting scheduler: must not be 0 with SCHED_DEADLINE`, func(p *specs.Process) {
 			p.Scheduler = &specs.Scheduler{Policy: specs.SchedDeadline, Runtime: 20}
 		}},
 		{"process.scheduler.priority: scheduler.priority can only be specified for SchedFIFO or SchedRR policy, not for SCHED_OTHER", func(p *specs.Process) { p.Scheduler = &specs.Scheduler{Policy: specs.SchedOther, Priority: 1} }},

@@ -123,13 +123,13 @@ func scheduler(p *specs.Process, plan *configs.Process, o *Options) error {
 func checkDeadline(s *specs.Scheduler) error {
 	switch {
 	case s.Deadline == 0:
-		return fault("scheduler.deadline", "must not be 0 with %s", s.Policy)
+		return fault("scheduler.deadline", configs.PhraseSetScheduler+": must not be 0 with %s", s.Policy)
 	case s.Runtime == 0:
-		return fault("scheduler.runtime", "must not be 0 with %s", s.Policy)
+		return fault("scheduler.runtime", configs.PhraseSetScheduler+": must not be 0 with %s", s.Policy)
 	case s.Runtime > s.Deadline:
-		return fault("scheduler.runtime", "must be at most the deadline %d: %d", s.Deadline, s.Runtime)
+		return fault("scheduler.runtime", configs.PhraseSetScheduler+": must be at most the deadline %d: %d", s.Deadline, s.Runtime)
 	case s.Period != 0 && s.Deadline > s.Period:
-		return fault("scheduler.deadline", "must be at most the period %d: %d", s.Period, s.Deadline)
+		return fault("scheduler.deadline", configs.PhraseSetScheduler+": must be at most the period %d: %d", s.Period, s.Deadline)
 	}
 	return nil
 }
