@@ -21,7 +21,7 @@ type globalOptions struct {
 func (a *app) rootCommand() *Command {
 	c := &Command{
 		Use:   a.name + " [flags] command [flags] [argument...]",
-		Short: "an OCI container runtime",
+		Short: "Open Container Initiative runtime",
 		Long: `berth runs containers as the OCI runtime-spec describes them: a bundle is a
 directory with a config.json and a root file system. Engines such as containerd,
 Docker, Podman and CRI-O call it; by hand, "berth run" in a bundle is all it takes.`,
