@@ -3,6 +3,7 @@
 package integration
 
 import (
+	"os"
 	"testing"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -28,7 +29,7 @@ func TestPhrases(t *testing.T) {
 		phrase  string
 		mistake func(*container)
 	}{
-		{"error running prestart hook #0: ", hooks(specs.Hooks{Prestart: fails})}, //nolint:staticcheck // engines use it
+		{"error running prestart hook #0: ", hooks(specs.Hooks{Prestart: fails})},
 		{"error running createRuntime hook #0: ", hooks(specs.Hooks{CreateRuntime: fails})},
 		{"error running createContainer hook #0: ", hooks(specs.Hooks{CreateContainer: fails})},
 		{"error running startContainer hook", hooks(specs.Hooks{StartContainer: fails})},
@@ -83,8 +84,20 @@ func TestPhrasesOfCommands(t *testing.T) {
 		{"unknown controller", []string{"exec", "--cgroup", "foo:/", c.id, "true"}},
 		{"pid file: ", []string{"exec", "--pid-file", c.path("no/such"), c.id, "true"}},
 	} {
-		t.Run(tt.phrase, func(t *testing.T) {
-			c.command(tt.args...).fails(tt.phrase, "")
-		})
+		c.command(tt.args...).fails(tt.phrase, "")
 	}
+}
+
+// TestConfigOption: another file than config.json, by a path of the caller's.
+func TestConfigOption(t *testing.T) {
+	c := newContainer(t).args("echo", "other")
+	c.write()
+	other := c.path("other.json")
+	if err := os.Rename(c.path("config.json"), other); err != nil {
+		t.Fatal(err)
+	}
+	if r := c.command("run", "--bundle", c.dir, "--config", other, c.id).must(); r.out != "other\n" {
+		t.Errorf("printed %q", r.out)
+	}
+	c.command("run", "--bundle", c.dir, "-f", c.path("none.json"), c.id).fails("none.json", "")
 }

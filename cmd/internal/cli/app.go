@@ -85,6 +85,9 @@ func (a *app) main(argv []string) int {
 		return a.fail(err)
 	}
 	defer a.log.close()
+	if err := a.global.checkManager(); err != nil {
+		return a.fail(err)
+	}
 	return a.finish(a.run(root, args))
 }
 
