@@ -27,7 +27,7 @@ func TestHelp(t *testing.T) {
 				c.declareHelp()
 				return c
 			},
-			"NAME:\n   x - do it\n\nDoes it.\n\nUSAGE:\n  x [flags] ID\n\nALIASES:\n  x, y\n\nGLOBAL OPTIONS:\n" +
+			"NAME:\n   x - do it\n\n" + "Does it.\n\nUSAGE:\n  x [flags] ID\n\nALIASES:\n  x, y\n\nGLOBAL OPTIONS:\n" +
 				"      --file FILE           read FILE (default \"f\")\n" +
 				"  -h, --help[=true|false]   show help\n",
 		},
