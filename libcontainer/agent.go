@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/signals"
 	"github.com/berth-run/berth/nsenter"
 	"github.com/berth-run/berth/seccomp"
@@ -25,9 +26,13 @@ func dialAgent(profile *specs.LinuxSeccomp) (*receiver, error) {
 		return nil, nil
 	}
 	if profile.ListenerPath == "" {
-		return nil, fmt.Errorf("linux.seccomp.listenerPath: is missing, but the profile has %s", specs.ActNotify)
+		return nil, fmt.Errorf("linux.seccomp.listenerPath: %s, but the profile has %s", configs.PhraseSeccompNoPath, specs.ActNotify)
 	}
-	return dialReceiver("linux.seccomp.listenerPath", profile.ListenerPath)
+	agent, err := dialReceiver("linux.seccomp.listenerPath", profile.ListenerPath)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", configs.PhraseSeccompAgent, err)
+	}
+	return agent, nil
 }
 
 // sendListener hands the listener of init's filter over to the agent.

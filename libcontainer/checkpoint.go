@@ -48,6 +48,7 @@ func (c *Container) Checkpoint(o *CheckpointOptions) error {
 		if err := c.leaveOutNetwork(o); err != nil {
 			return err
 		}
+		c.debugf("checkpoint: prepare criu")
 		r, err := newCriuRun(&o.CriuOptions, dumpLog, c.saved.Annotations)
 		if err != nil {
 			return err
@@ -57,6 +58,7 @@ func (c *Container) Checkpoint(o *CheckpointOptions) error {
 		if err := o.makeDirectories(); err != nil {
 			return err
 		}
+		c.debugf("checkpoint: freeze, and let criu save it")
 		if err := c.standingStill(status, m, func() error { return c.dump(r, o, m) }); err != nil {
 			return err
 		}

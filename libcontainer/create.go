@@ -85,19 +85,19 @@ func (s *Store) Create(id string, cfg *configs.Config, o *CreateOptions) (*Conta
 	}
 	cr := &creation{store: s, id: id, dir: s.dir(id), cfg: cfg, opts: o}
 	defer cr.release()
-	steps := []func() error{
-		cr.refuseUnbuilt,
-		cr.leaveOwnUserNamespace,
-		cr.openCallerFiles,
-		cr.makeStateDir,
-		cr.addNotify,
-		cr.planCgroup,
-		cr.makeResctrl,
-		cr.startInit,
-		cr.buildAndPrepare,
-		cr.setPriorities,
-		cr.configureInit,
-		cr.handOver,
+	steps := []step{
+		{"check what this host can do", cr.refuseUnbuilt},
+		{"look whose the user namespace is", cr.leaveOwnUserNamespace},
+		{"open what the caller has named", cr.openCallerFiles},
+		{"make the state directory", cr.makeStateDir},
+		{"add the notify socket", cr.addNotify},
+		{"plan the cgroup", cr.planCgroup},
+		{"make the resctrl group", cr.makeResctrl},
+		{"make the cgroup and start init", cr.startInit},
+		{"build the root file system and prepare the host", cr.buildAndPrepare},
+		{"set the scheduler and priorities", cr.setPriorities},
+		{"give init its plan", cr.configureInit},
+		{"hand over the console, the pidfd and the pid file", cr.handOver},
 	}
 	if err := cr.do(steps); err != nil {
 		return nil, err
@@ -106,11 +106,12 @@ func (s *Store) Create(id string, cfg *configs.Config, o *CreateOptions) (*Conta
 }
 
 // do does one step after the other, until one fails or the caller is told to end.
-func (cr *creation) do(steps []func() error) error {
+func (cr *creation) do(steps []step) error {
 	for _, step := range steps {
+		cr.debugf("%s", step.what)
 		err := cr.opts.Interrupts.Check()
 		if err == nil {
-			err = step()
+			err = step.do()
 		}
 		if err != nil {
 			return cr.fail(err)

@@ -4,7 +4,10 @@ package libcontainer
 
 import (
 	"errors"
+	"fmt"
 	"os"
+
+	"github.com/berth-run/berth/libcontainer/configs"
 )
 
 // buildAndPrepare lets the builder make the root file system while this goroutine
@@ -16,6 +19,7 @@ func (cr *creation) buildAndPrepare() error {
 		})
 	}
 	cr.limited = make(chan struct{})
+	cr.debugBuild()
 	b := startBuilder(cr)
 	connected := cr.startNetwork(false)
 	herr := cr.prepareHost()
@@ -41,6 +45,7 @@ func (cr *creation) buildAndPrepare() error {
 		b.abort()
 		return err
 	}
+	cr.debugf("builder: pivot, sysctls, masked and read-only paths")
 	built, err := b.finish()
 	cr.built = built
 	return err
@@ -48,22 +53,28 @@ func (cr *creation) buildAndPrepare() error {
 
 // prepareHost is the host's side of the work, done while the builder builds.
 func (cr *creation) prepareHost() error {
-	steps := []func() error{
-		func() error {
+	steps := []step{
+		{"set the limits of the cgroup", func() error {
 			defer close(cr.limited)
-			return cr.cgroup.Set(cr.cfg.Cgroup.Resources)
-		},
-		cr.setDeviceRules,
-		cr.delegateCgroup,
-		func() error { return setOOMScore(cr.init.PID, cr.cfg.Process.OOMScoreAdj, cr.cfg.Cgroup.Rootless) },
-		cr.joinResctrl,
-		func() error { return raiseRlimits(cr.init.PID, cr.cfg.Process.Rlimits) },
-		cr.makeFifos,
-		cr.compileSeccomp,
-		cr.keepForExec,
+			if err := cr.cgroup.Set(cr.cfg.Cgroup.Resources); err != nil {
+				return fmt.Errorf("%s: %w", configs.PhraseSetCgroup, err)
+			}
+			return nil
+		}},
+		{"set the device rules of the cgroup", cr.setDeviceRules},
+		{"delegate the cgroup", cr.delegateCgroup},
+		{"set the OOM score", func() error {
+			return setOOMScore(cr.init.PID, cr.cfg.Process.OOMScoreAdj, cr.cfg.Cgroup.Rootless)
+		}},
+		{"join the resctrl group", cr.joinResctrl},
+		{"raise hard limits", func() error { return raiseRlimits(cr.init.PID, cr.cfg.Process.Rlimits) }},
+		{"make the fifos", cr.makeFifos},
+		{"compile the seccomp profile", cr.compileSeccomp},
+		{"keep what exec needs", cr.keepForExec},
 	}
 	for _, step := range steps {
-		if err := step(); err != nil {
+		cr.debugf("host: %s", step.what)
+		if err := step.do(); err != nil {
 			return err
 		}
 	}

@@ -49,6 +49,7 @@ func (cr *creation) startInit() error {
 		return err
 	}
 	o.CgroupTasks = cr.place.Tasks
+	cr.debugf("init %d: started, enters its cgroups and namespaces", cr.init.PID)
 	if err := cr.init.Bootstrap(o); err != nil {
 		return cr.describe(err)
 	}
@@ -63,6 +64,7 @@ func (cr *creation) startInit() error {
 // makeCgroup makes the cgroups and opens what init needs to get into them. born is where
 // init's pid comes from, if it comes.
 func (cr *creation) makeCgroup(born <-chan int) error {
+	cr.debugf("cgroup: make %v", cr.saved.CgroupPlan)
 	if err := cr.cgroup.Create(); err != nil {
 		return err
 	}
@@ -114,10 +116,16 @@ func (cr *creation) configureInit() error {
 		return err
 	}
 	plan.Born = cr.record
+	cr.store.debugPlan(cr.id, cr.init, &cr.cfg.Process, plan)
 	if plan.Listener != nil {
-		return cr.describe(configureWithAgent(cr.init, cr.agent, plan))
+		err = configureWithAgent(cr.init, cr.agent, plan)
+	} else {
+		err = cr.init.Configure(plan)
 	}
-	return cr.describe(cr.init.Configure(plan))
+	if err == nil {
+		cr.debugf("init %d: ready, waits for the start", cr.init.PID)
+	}
+	return cr.describe(err)
 }
 
 // record writes down which process the container's first one is.

@@ -29,6 +29,7 @@ func (s *Store) Delete(id string, force bool, log Logger) error {
 	if err := checkID(id); err != nil {
 		return err
 	}
+	s.debugf("container %s: delete: take the lock, force %t", id, force)
 	var unblock func()
 	if force {
 		unblock = func() { s.killWithoutLock(id) }
@@ -117,6 +118,7 @@ func (c *Container) refuseDelete(force bool) error {
 // destroy kills what is left and removes everything, the state directory last: as
 // long as it is there, a delete that was killed can be done again.
 func (c *Container) destroy(log Logger) error {
+	c.debugf("delete: make sure that init %d has ended", c.saved.PID)
 	if err := c.killInit(); err != nil {
 		return err
 	}
@@ -129,24 +131,28 @@ func (c *Container) destroy(log Logger) error {
 			return err
 		}
 	}
+	c.debugf("delete: detach the root file system")
 	if err := c.detachRootfs(); err != nil {
 		return err
 	}
 	if err := resctrl.Remove(c.saved.ResctrlGroups); err != nil {
 		return err
 	}
+	c.debugf("delete: remove the cgroups %v", c.saved.CgroupPaths)
 	if err := m.Destroy(); err != nil {
 		return err
 	}
 	if err := c.removeUnclaimed(log); err != nil {
 		return err
 	}
+	c.debugf("delete: disconnect the network")
 	if err := c.disconnectNetwork(); err != nil {
 		return err
 	}
 	if len(c.saved.Poststop) > 0 && c.mayRunHooks(log) {
 		c.warnHooks("poststop", c.saved.Poststop, c.hookState(specs.StateStopped), log)
 	}
+	c.debugf("delete: remove the state directory")
 	return removeTree(c.store.dir(c.id))
 }
 

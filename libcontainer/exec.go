@@ -92,19 +92,20 @@ type execution struct {
 func (c *Container) Exec(p *configs.Process, o *ExecOptions) (*Process, error) {
 	x := &execution{c: c, p: p, opts: o}
 	defer x.release()
-	steps := []func() error{
-		x.check,
-		x.openCallerFiles,
-		x.startInit,
-		x.adjust,
-		x.openTerminal,
-		x.handOverTerminal,
-		x.configure,
+	steps := []step{
+		{"find the container and its init", x.check},
+		{"open what the caller has named", x.openCallerFiles},
+		{"start init in the cgroup, on its way into the namespaces", x.startInit},
+		{"set limits, the OOM score and priorities", x.adjust},
+		{"open the terminal", x.openTerminal},
+		{"hand over the console", x.handOverTerminal},
+		{"give init its plan", x.configure},
 	}
 	for _, step := range steps {
+		c.debugf("exec: %s", step.what)
 		err := o.Interrupts.Check()
 		if err == nil {
-			err = step()
+			err = step.do()
 		}
 		if err != nil {
 			return nil, x.explain(x.undo.run(err))
@@ -267,10 +268,16 @@ func (x *execution) configure() error {
 	if plan.OwnStreams, err = x.giveStreams(); err != nil {
 		return err
 	}
+	x.c.store.debugPlan(x.c.id, x.init, x.p, plan)
 	if plan.Listener != nil {
-		return x.describe(configureWithAgent(x.init, x.agent, plan))
+		err = configureWithAgent(x.init, x.agent, plan)
+	} else {
+		err = x.init.Configure(plan)
 	}
-	return x.describe(x.init.Configure(plan))
+	if err == nil {
+		x.c.debugf("init %d: the program runs", x.init.PID)
+	}
+	return x.describe(err)
 }
 
 // plan is the message that makes init the user's process.

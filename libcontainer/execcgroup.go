@@ -14,6 +14,7 @@ import (
 
 	"github.com/berth-run/berth/libcontainer/cgroups"
 	"github.com/berth-run/berth/libcontainer/cgroups/cgroupfs"
+	"github.com/berth-run/berth/libcontainer/configs"
 )
 
 // subCgroups changes the container's cgroups by what the caller asks for: each argument
@@ -34,7 +35,7 @@ func subCgroups(paths map[string]string, args []string) (map[string]string, erro
 		if !hasControllers {
 			controllers, sub = "", arg
 		} else if unified || controllers == "" {
-			return nil, fmt.Errorf("%q: controllers are for cgroup v1, and have names", arg)
+			return nil, fmt.Errorf("%s: %q: controllers are for cgroup v1, and have names", configs.PhraseUnknownController, arg)
 		}
 		clean, err := belowCgroup(sub)
 		if err != nil {
@@ -64,7 +65,7 @@ func subCgroups(paths map[string]string, args []string) (map[string]string, erro
 func belowCgroup(sub string) (string, error) {
 	clean := path.Clean(strings.TrimLeft(sub, "/"))
 	if clean == ".." || strings.HasPrefix(clean, "../") {
-		return "", fmt.Errorf("%q is not below the container's cgroup", sub)
+		return "", fmt.Errorf("%s: %q is not below the container's cgroup", configs.PhraseSubCgroup, sub)
 	}
 	return clean, nil
 }
@@ -79,7 +80,7 @@ func chooseCgroups(paths map[string]string, controllers string) ([]string, error
 	for c := range strings.SplitSeq(controllers, ",") {
 		dir, ok := paths[c]
 		if !ok || c == "" {
-			return nil, fmt.Errorf("the container has no cgroup of controller %q", c)
+			return nil, fmt.Errorf("%s: the container has no cgroup of %q", configs.PhraseUnknownController, c)
 		}
 		for key := range paths {
 			if paths[key] == dir {

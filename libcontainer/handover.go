@@ -47,8 +47,11 @@ func (x *execution) born() error {
 		return err
 	}
 	remove, err := writePIDFile(x.opts.PIDFile, x.init.PID)
+	if err != nil {
+		return err
+	}
 	x.undo.push("remove the pid file", remove)
-	return err
+	return nil
 }
 
 // handOverConsole gives the pty's master, if there is one, to whoever is to have it: the

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
@@ -56,6 +57,7 @@ func (cr *creation) runRuntimeHooks() error {
 		})
 	}
 	state := cr.hookState(specs.StateCreating)
+	cr.debugf("hooks: %d prestart, %d createRuntime", len(h.Prestart), len(h.CreateRuntime))
 	if err := runHooks("prestart", h.Prestart, state, cr.hookOut, cr.opts.Interrupts); err != nil {
 		return err
 	}
@@ -77,10 +79,15 @@ func runHooks(kind string, hooks []specs.Hook, state *specs.State, out hookOutpu
 		err := in.during(func() error { return runHook(ctx, &hooks[i], stdin, out) }, stop)
 		stop()
 		if err != nil {
-			return fmt.Errorf("hooks.%s[%d]: %w", kind, i, err)
+			return hookError(kind, i, err)
 		}
 	}
 	return nil
+}
+
+// hookError names the hook that failed, with the field and in runc's words.
+func hookError(kind string, i int, err error) error {
+	return fmt.Errorf("hooks.%s[%d]: "+configs.PhraseHook+" #%d: %w", kind, i, kind, i, err)
 }
 
 // warnHooks runs every hook of one kind, and only warns about those that fail.
@@ -95,7 +102,7 @@ func warnHooks(kind string, hooks []specs.Hook, state *specs.State, out hookOutp
 	}
 	for i := range hooks {
 		if err := runHook(context.Background(), &hooks[i], stdin, out); err != nil {
-			log.Warnf("hooks.%s[%d]: %v", kind, i, err)
+			log.Warnf("%v", hookError(kind, i, err))
 		}
 	}
 }
@@ -135,7 +142,7 @@ func runHook(ctx context.Context, h *specs.Hook, stdin []byte, files hookOutput)
 	case err == nil, errors.Is(err, exec.ErrWaitDelay):
 		return nil
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return fmt.Errorf("%s: timed out after %d s%s", h.Path, *h.Timeout, out.suffix())
+		return fmt.Errorf("%s: "+configs.PhraseHookTimeout+"%s", h.Path, float64(*h.Timeout), out.suffix())
 	}
 	return fmt.Errorf("%s: %w%s", h.Path, err, out.suffix())
 }

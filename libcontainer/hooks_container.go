@@ -25,13 +25,14 @@ func (cr *creation) runContainerHooks(hooks []specs.Hook, state *specs.State) er
 	if len(hooks) == 0 {
 		return nil
 	}
+	cr.debugf("hooks: %d createContainer", len(hooks))
 	stdin, err := json.Marshal(state)
 	if err != nil {
 		return err
 	}
 	for i := range hooks {
 		if err := cr.runContainerHook(&hooks[i], stdin); err != nil {
-			return fmt.Errorf("hooks.createContainer[%d]: %s: %w", i, hooks[i].Path, err)
+			return hookError("createContainer", i, fmt.Errorf("%s: %w", hooks[i].Path, err))
 		}
 	}
 	return nil
@@ -75,7 +76,7 @@ func (cr *creation) runContainerHook(h *specs.Hook, stdin []byte) error {
 	case err != nil:
 		return err
 	case timedOut:
-		return fmt.Errorf("timed out after %d s%s", *h.Timeout, said)
+		return fmt.Errorf(configs.PhraseHookTimeout+"%s", float64(*h.Timeout), said)
 	case ws.Signaled():
 		return fmt.Errorf("killed by signal %v%s", ws.Signal(), said)
 	case ws.ExitStatus() != 0:

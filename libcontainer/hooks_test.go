@@ -44,9 +44,9 @@ func TestHookFailures(t *testing.T) {
 		hook specs.Hook
 		want string
 	}{
-		{"exit status", sh("echo out; echo err >&2; exit 3"), `hooks.prestart[0]: /bin/sh: exit status 3, output: "out\nerr"`},
+		{"exit status", sh("echo out; echo err >&2; exit 3"), `hooks.prestart[0]: error running prestart hook #0: /bin/sh: exit status 3, output: "out\nerr"`},
 		{"missing", specs.Hook{Path: "/nope"}, "no such file or directory"},
-		{"timeout", slow, `timed out after 1 s, output: "begun"`},
+		{"timeout", slow, `hook ran past specified timeout of 1.0s, output: "begun"`},
 		{"signal", sh("kill -TERM $$"), "signal: terminated"},
 		{"much output", sh("yes | head -c 1000000; exit 1"), "exit status 1"},
 		{"begin of much output", sh("echo BEGIN; yes | head -c 1000000; echo THE REASON >&2; exit 1"), `output: "BEGIN\ny`},

@@ -14,19 +14,20 @@ import (
 // describe is describeInitError for the container's own init.
 func (cr *creation) describe(err error) error {
 	mapped := cr.cfg.Namespaces.Contains(configs.NewUser)
-	return describeInitError(err, cr.cfg.Namespaces, mapped, &cr.cfg.Process)
+	return describeInitError(err, configs.PhraseStart+": "+configs.PhraseInit, cr.cfg.Namespaces, mapped, &cr.cfg.Process)
 }
 
 // describe is describeInitError for the init of a process that is added.
 func (x *execution) describe(err error) error {
 	mapped := configs.NamespaceType(x.c.saved.Namespaces)&configs.NewUser != 0
-	return describeInitError(err, nil, mapped, x.p)
+	return describeInitError(err, configs.PhraseStart, nil, mapped, x.p)
 }
 
-// describeInitError adds what a failure of init means to the one who reads it. joined
+// describeInitError adds what a failure of init means to the one who reads it, and begins
+// with the phrase. joined
 // are the namespaces that it may have been about to join, mapped says that it is in a
 // user namespace which is not berth's, and p is what it was to become.
-func describeInitError(err error, joined configs.Namespaces, mapped bool, p *configs.Process) error {
+func describeInitError(err error, phrase string, joined configs.Namespaces, mapped bool, p *configs.Process) error {
 	var step *nsenter.StepError
 	if !errors.As(err, &step) {
 		return err
@@ -37,7 +38,7 @@ func describeInitError(err error, joined configs.Namespaces, mapped bool, p *con
 	if why := initReason(step, mapped, p); why != "" {
 		err = fmt.Errorf("%w (%s)", err, why)
 	}
-	return fmt.Errorf("unable to start container process: %w", err)
+	return fmt.Errorf("%s: %w", phrase, err)
 }
 
 // initField is the field of the config that a step of init carries out; "" when the
@@ -57,7 +58,7 @@ func initField(step *nsenter.StepError, joined configs.Namespaces) string {
 	case nsenter.StepBounding:
 		return "process.capabilities.bounding"
 	case nsenter.StepCapset:
-		return "process.capabilities"
+		return "process.capabilities: " + configs.PhraseApplyCaps
 	case nsenter.StepSetgid:
 		return "process.user.gid"
 	case nsenter.StepSetuid:

@@ -14,7 +14,10 @@ import (
 )
 
 func TestDescribeInitError(t *testing.T) {
-	const start = "unable to start container process: "
+	const (
+		phrase = "unable to start container process"
+		start  = phrase + ": "
+	)
 	joined := configs.Namespaces{
 		{Type: configs.NewUTS},
 		{Type: configs.NewNet, Path: "/n", Field: "linux.namespaces[1].path"},
@@ -59,11 +62,11 @@ func TestDescribeInitError(t *testing.T) {
 		},
 		{
 			step(nsenter.StepCapset, unix.EPERM),
-			start + `process.capabilities: capset: operation not permitted (effective has ["CAP_KILL"], which permitted has not)`,
+			start + `process.capabilities: can't apply capabilities: capset: operation not permitted (effective has ["CAP_KILL"], which permitted has not)`,
 		},
 		{nsenter.ErrInitGone, "init process is gone"},
 	} {
-		if got := describeInitError(tc.err, joined, false, p); got.Error() != tc.want || !errors.Is(got, tc.err) {
+		if got := describeInitError(tc.err, phrase, joined, false, p); got.Error() != tc.want || !errors.Is(got, tc.err) {
 			t.Errorf("got  %v\nwant %s", got, tc.want)
 		}
 	}

@@ -234,7 +234,7 @@ func preservedFiles(n int) ([]*os.File, error) {
 	for fd := first; fd < first+n; fd++ {
 		// They reach init through the list of its files; nobody else may have them.
 		if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, unix.FD_CLOEXEC); err != nil {
-			return nil, fmt.Errorf("preserve-fds: fd %d is not open", fd)
+			return nil, fmt.Errorf("preserve-fds: fd %d is not open: "+configs.PhraseNotOpen, fd, fd, n)
 		}
 		files = append(files, os.NewFile(uintptr(fd), "preserved"))
 	}

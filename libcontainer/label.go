@@ -4,7 +4,6 @@ package libcontainer
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"os"
 
@@ -20,10 +19,10 @@ func checkLabels(p *configs.Process) error {
 		p.AppArmorProfile = "" // it is so
 	}
 	if p.AppArmorProfile != "" && !haveAppArmor() {
-		return errors.New("process.apparmorProfile: AppArmor is not enabled")
+		return fmt.Errorf("process.apparmorProfile: %s: AppArmor is not enabled", configs.PhraseAppArmor)
 	}
 	if p.SELinuxLabel != "" && !haveSELinux() {
-		return errors.New("process.selinuxLabel: SELinux is not enabled")
+		return fmt.Errorf("process.selinuxLabel: %s: SELinux is not enabled", configs.PhraseSELinux)
 	}
 	return checkLandlock(p.Landlock)
 }

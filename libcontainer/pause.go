@@ -53,5 +53,6 @@ func (c *Container) change(do func(specs.ContainerState, cgroups.Manager) error)
 	if err != nil {
 		return err
 	}
+	c.debugf("it is %s: change its cgroups", status)
 	return do(status, m)
 }

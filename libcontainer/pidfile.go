@@ -30,7 +30,10 @@ func writePIDFile(path string, pid int) (remove func() error, err error) {
 	case err == nil && !info.Mode().IsRegular():
 		err = writeInto(path, text)
 	case err == nil || errors.Is(err, fs.ErrNotExist):
-		remove, err = replaceFile(path, text)
+		var undo func() error
+		if undo, err = replaceFile(path, text); err == nil {
+			remove = undo
+		}
 	}
 	if err != nil {
 		return remove, fmt.Errorf("pid file: %w", err)

@@ -3,6 +3,7 @@
 package libcontainer
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/berth-run/berth/libcontainer/configs"
@@ -51,7 +52,11 @@ func setScheduler(pid int, s *configs.Scheduler) error {
 		Runtime: s.Runtime, Deadline: s.Deadline, Period: s.Period,
 	}
 	if err := unix.SchedSetAttr(pid, attr, 0); err != nil {
-		return fmt.Errorf("process.scheduler: sched_setattr: %w", err)
+		if errors.Is(err, unix.EPERM) && s.Policy == unix.SCHED_DEADLINE {
+			// sched(7): not for a process that is kept to some of the CPUs.
+			err = fmt.Errorf("%w (%s)", err, configs.PhraseSchedulerAndCPUs)
+		}
+		return fmt.Errorf("process.scheduler: %s: sched_setattr: %w", configs.PhraseSetScheduler, err)
 	}
 	return nil
 }

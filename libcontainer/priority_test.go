@@ -81,7 +81,7 @@ func TestSetPrioritiesFails(t *testing.T) {
 		want string
 	}{
 		// The kernel has reserved the number of SCHED_ISO and refuses it.
-		{configs.Process{Scheduler: &configs.Scheduler{Policy: 4}}, "process.scheduler: sched_setattr: invalid argument"},
+		{configs.Process{Scheduler: &configs.Scheduler{Policy: 4}}, "process.scheduler: error setting scheduler: sched_setattr: invalid argument"},
 		{configs.Process{IOPriority: &configs.IOPriority{Class: 5}}, "process.ioPriority: ioprio_set: invalid argument"},
 	} {
 		if err := setPriorities(pid, &tc.p, false); err == nil || err.Error() != tc.want {
@@ -96,8 +96,8 @@ func TestCheckLabels(t *testing.T) {
 		p    configs.Process
 		want string
 	}{
-		{haveAppArmor(), configs.Process{AppArmorProfile: "x"}, "process.apparmorProfile: AppArmor is not enabled"},
-		{haveSELinux(), configs.Process{SELinuxLabel: "x"}, "process.selinuxLabel: SELinux is not enabled"},
+		{haveAppArmor(), configs.Process{AppArmorProfile: "x"}, "process.apparmorProfile: apparmor failed to apply profile: AppArmor is not enabled"},
+		{haveSELinux(), configs.Process{SELinuxLabel: "x"}, "process.selinuxLabel: selinux label is specified in config, but selinux is disabled or not supported: SELinux is not enabled"},
 		{true, configs.Process{}, ""},
 	} {
 		err := checkLabels(&tc.p)

@@ -68,23 +68,23 @@ func (s *Store) Restore(id string, cfg *configs.Config, o *RestoreOptions) (*Con
 		o:        o,
 	}
 	defer r.release()
-	steps := []func() error{
-		r.refuseUnbuilt,
-		r.leaveOwnUserNamespace,
-		r.openCallerFiles,
-		r.prepareCriu,
-		r.makeStateDir,
-		r.keepNotify,
-		r.planCgroup,
-		r.makeResctrl,
-		r.makeCgroups,
-		r.joinNamespaces,
-		r.externalSources,
-		r.compileSeccomp,
-		r.keepForExec,
-		r.restoreProcesses,
-		r.takeTerminal,
-		r.handOver,
+	steps := []step{
+		{"check what this host can do", r.refuseUnbuilt},
+		{"look whose the user namespace is", r.leaveOwnUserNamespace},
+		{"open what the caller has named", r.openCallerFiles},
+		{"prepare criu", r.prepareCriu},
+		{"make the state directory", r.makeStateDir},
+		{"keep the notify socket", r.keepNotify},
+		{"plan the cgroup", r.planCgroup},
+		{"make the resctrl group", r.makeResctrl},
+		{"make the cgroups", r.makeCgroups},
+		{"open the namespaces to join", r.joinNamespaces},
+		{"open the sources of mounts", r.externalSources},
+		{"compile the seccomp profile", r.compileSeccomp},
+		{"keep what exec needs", r.keepForExec},
+		{"let criu restore the processes", r.restoreProcesses},
+		{"take the terminal", r.takeTerminal},
+		{"hand over the console, the pidfd and the pid file", r.handOver},
 	}
 	if err := r.do(steps); err != nil {
 		return nil, err

@@ -16,6 +16,7 @@ import (
 // container that has stopped gives ErrNotRunning, with all it is no error: its
 // remaining processes are signalled all the same.
 func (c *Container) Signal(sig unix.Signal, all bool) error {
+	c.debugf("signal %d to init %d, or with all (%t) to every process", int(sig), c.saved.PID, all)
 	if all {
 		return c.signalAll(sig)
 	}
@@ -38,7 +39,9 @@ func (c *Container) Signal(sig unix.Signal, all bool) error {
 	if err != nil {
 		return fmt.Errorf("send signal %d to init: %w", sig, err)
 	}
+	c.debugf("init %d has the signal", c.saved.PID)
 	if sig == unix.SIGKILL {
+		c.debugf("thaw the cgroup, if it is frozen")
 		return c.thaw()
 	}
 	return nil

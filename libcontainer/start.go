@@ -25,6 +25,7 @@ func (c *Container) Start(log Logger, n *Notifier) error {
 	if len(c.saved.Poststart) == 0 || !c.mayRunHooks(log) {
 		return nil
 	}
+	c.debugf("start: %d poststart hooks", len(c.saved.Poststart))
 	state := c.hookState(specs.StateRunning)
 	if !poststartIsFatal(c.saved.OCIVersion) {
 		c.warnHooks("poststart", c.saved.Poststart, state, log)
@@ -58,6 +59,7 @@ func poststartIsFatal(ociVersion string) bool {
 // release lets init go on, under the container's lock, so that of two starts one
 // wins and the other one learns that the container runs.
 func (c *Container) release(log Logger, n *Notifier) error {
+	c.debugf("start: take the lock")
 	lock, err := c.lock()
 	if err != nil {
 		return err
@@ -72,6 +74,7 @@ func (c *Container) release(log Logger, n *Notifier) error {
 	if err != nil {
 		return err
 	}
+	c.debugf("start: it is %s", status)
 	switch status {
 	case specs.StateCreated:
 	case specs.StateRunning:
@@ -107,7 +110,11 @@ func (c *Container) letGo(log Logger) error {
 		return err
 	}
 	defer pidfd.Close()
+	c.debugf("start: let init %d go on: startContainer hooks, exec", c.saved.PID)
 	startErr := c.passFifos(pidfd)
+	if startErr == nil {
+		c.debugf("start: init %d: the program runs", c.saved.PID)
+	}
 	for _, err := range c.removeFifos() {
 		if startErr == nil {
 			log.Warnf("%v", err)

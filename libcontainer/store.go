@@ -18,6 +18,7 @@ import (
 	"strconv"
 	"syscall"
 
+	"github.com/berth-run/berth/libcontainer/configs"
 	"golang.org/x/sys/unix"
 )
 
@@ -33,10 +34,15 @@ var (
 type Logger interface {
 	Warnf(format string, args ...any)
 	Debugf(format string, args ...any)
+	// Debugging says whether what Debugf gets is read by anybody.
+	Debugging() bool
 }
 
 // Store is a directory of containers (`--root`).
-type Store struct{ root string }
+type Store struct {
+	root string
+	log  Logger // of LogTo; nil for none
+}
 
 // Open is the store at root, an absolute path. The directory is made by the
 // first Create, not before.
@@ -54,7 +60,7 @@ const cacheName = ".cache"
 func checkID(id string) error {
 	switch {
 	case id == "":
-		return fmt.Errorf("%w: the ID is empty", ErrInvalidID)
+		return fmt.Errorf("%w: %s", ErrInvalidID, configs.PhraseEmptyID)
 	case len(id) > maxIDLength:
 		return fmt.Errorf("%w: %q… is longer than %d bytes", ErrInvalidID, id[:32], maxIDLength)
 	case id == "." || id == ".." || id == cacheName:

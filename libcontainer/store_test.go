@@ -17,6 +17,7 @@ import (
 type testLog struct{ t *testing.T }
 
 func (l testLog) Warnf(format string, args ...any)  { l.t.Logf("warning: "+format, args...) }
+func (l testLog) Debugging() bool                   { return true }
 func (l testLog) Debugf(format string, args ...any) { l.t.Logf("debug: "+format, args...) }
 
 func TestCheckID(t *testing.T) {
@@ -178,6 +179,7 @@ type warnings []string
 
 func (w *warnings) Warnf(format string, args ...any) { *w = append(*w, fmt.Sprintf(format, args...)) }
 func (*warnings) Debugf(string, ...any)              {}
+func (*warnings) Debugging() bool                    { return false }
 
 func TestLockSerialises(t *testing.T) {
 	dir := t.TempDir()

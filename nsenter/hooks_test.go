@@ -72,7 +72,7 @@ func TestHookFiles(t *testing.T) {
 			}
 			i, path := created(t, nil, p)
 			w.Close()
-			if err := await(t, i, path); err == nil || err.Error() != "startContainer hook /bin/sh: exit status 1"+inError {
+			if err := await(t, i, path); err == nil || err.Error() != "error running startContainer hook /bin/sh: exit status 1"+inError {
 				t.Errorf("error %v, want it to end in %q", err, inError)
 			}
 			if got, err := io.ReadAll(r); err != nil || string(got) != inFile {
@@ -93,13 +93,13 @@ func TestHookFails(t *testing.T) {
 		hook Hook
 		want string
 	}{
-		{"exit status", sh("exit 3"), "startContainer hook /bin/sh: exit status 3"},
-		{"output", sh("echo one; echo two >&2; exit 1"), `startContainer hook /bin/sh: exit status 1: one\ntwo`},
-		{"control characters", sh(`printf 'a\033[2Jb\377'; exit 1`), `startContainer hook /bin/sh: exit status 1: a\x1b[2Jb\xff`},
-		{"signal", sh("kill -9 $$"), "startContainer hook /bin/sh: killed by signal 9"},
-		{"missing", Hook{Path: "/nope"}, "startContainer hook /nope: no such file or directory"},
-		{"not executable", Hook{Path: "/etc/passwd"}, "startContainer hook /etc/passwd: permission denied"},
-		{"timeout", slow, "startContainer hook /bin/sh: timeout of 1 s exceeded: waiting"},
+		{"exit status", sh("exit 3"), "error running startContainer hook /bin/sh: exit status 3"},
+		{"output", sh("echo one; echo two >&2; exit 1"), `error running startContainer hook /bin/sh: exit status 1: one\ntwo`},
+		{"control characters", sh(`printf 'a\033[2Jb\377'; exit 1`), `error running startContainer hook /bin/sh: exit status 1: a\x1b[2Jb\xff`},
+		{"signal", sh("kill -9 $$"), "error running startContainer hook /bin/sh: killed by signal 9"},
+		{"missing", Hook{Path: "/nope"}, "error running startContainer hook /nope: no such file or directory"},
+		{"not executable", Hook{Path: "/etc/passwd"}, "error running startContainer hook /etc/passwd: permission denied"},
+		{"timeout", slow, "error running startContainer hook /bin/sh: hook ran past specified timeout of 1.0s: waiting"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p := rootPlan(t, "/nope/never")

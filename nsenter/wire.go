@@ -197,7 +197,7 @@ var steps = [...]string{
 	stepLookUp:     "look up",
 	stepStat:       "stat",
 	stepExecutable: "check executable",
-	31:             "startContainer hook",
+	31:             "error running startContainer hook",
 	32:             "exec",
 	stepRlimit:     "set resource limit",
 	34:             StepAffinity,

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
@@ -50,7 +51,7 @@ func filterFlags(list []specs.LinuxSeccompFlag) (uint32, error) {
 	for i, name := range list {
 		f, ok := findFlag(name)
 		if !ok {
-			return 0, fmt.Errorf("linux.seccomp.flags[%d]: unknown flag %q", i, name)
+			return 0, fmt.Errorf("linux.seccomp.flags[%d]: "+configs.PhraseSeccompFlag, i, name)
 		}
 		if err := haveFlags(f.probe); errors.Is(err, errors.ErrUnsupported) {
 			return 0, fmt.Errorf("linux.seccomp.flags[%d]: %s: %w", i, name, err)

@@ -34,7 +34,7 @@ func TestFilterFlags(t *testing.T) {
 			"unknown",
 			[]specs.LinuxSeccompFlag{"SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_NEW_LISTENER"},
 			0,
-			`linux.seccomp.flags[1]: unknown flag "SECCOMP_FILTER_FLAG_NEW_LISTENER"`,
+			`linux.seccomp.flags[1]: seccomp flag SECCOMP_FILTER_FLAG_NEW_LISTENER is not known`,
 		},
 	} {
 		got, err := filterFlags(c.flags)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/seccomp/internal/filter"
 	"github.com/berth-run/berth/seccomp/internal/syscalls"
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -77,7 +78,7 @@ func newRequest(p *specs.LinuxSeccomp) (*request, error) {
 		return nil, fmt.Errorf("linux.seccomp.%w", err)
 	}
 	if def == unix.SECCOMP_RET_USER_NOTIF && p.ListenerPath == "" {
-		return nil, fmt.Errorf("linux.seccomp.listenerPath: defaultAction is %s but nobody listens", specs.ActNotify)
+		return nil, fmt.Errorf("linux.seccomp.listenerPath: %s, but defaultAction is %s", configs.PhraseSeccompNoPath, specs.ActNotify)
 	}
 	archs, err := parseArchs(p.Architectures)
 	if err != nil {
@@ -91,7 +92,7 @@ func newRequest(p *specs.LinuxSeccomp) (*request, error) {
 			return nil, fmt.Errorf("linux.seccomp.syscalls[%d].%w", i, err)
 		}
 		if s.Action == specs.ActNotify && p.ListenerPath == "" {
-			return nil, fmt.Errorf("linux.seccomp.listenerPath: syscalls[%d] has %s but nobody listens", i, specs.ActNotify)
+			return nil, fmt.Errorf("linux.seccomp.listenerPath: %s, but syscalls[%d] has %s", configs.PhraseSeccompNoPath, i, specs.ActNotify)
 		}
 	}
 	return req, nil
@@ -118,7 +119,7 @@ func parseAction(a specs.LinuxSeccompAction, errno *uint, field, errnoField stri
 		return n.name == a
 	})
 	if i < 0 {
-		return 0, fmt.Errorf("%s: unknown action %q", field, a)
+		return 0, fmt.Errorf("%s: "+configs.PhraseSeccompAction, field, a)
 	}
 	ret := actionNames[i].ret
 	var limit uint
@@ -150,7 +151,7 @@ func parseArchs(list []specs.Arch) ([]string, error) {
 	names := make([]string, 0, len(list))
 	for i, a := range list {
 		if !syscalls.IsArch(string(a)) {
-			return nil, fmt.Errorf("linux.seccomp.architectures[%d]: unknown architecture %q", i, a)
+			return nil, fmt.Errorf("linux.seccomp.architectures[%d]: "+configs.PhraseSeccompArch, i, a)
 		}
 		names = append(names, string(a))
 	}
@@ -198,7 +199,7 @@ func parseArgs(list []specs.LinuxSeccompArg) (args []filter.Arg, twice bool, err
 	for i := range list {
 		a := &list[i]
 		if a.Index >= uint(len(seen)) {
-			return nil, false, fmt.Errorf("args[%d].index: %d is above %d", i, a.Index, len(seen)-1)
+			return nil, false, fmt.Errorf("args[%d].index: "+configs.PhraseSeccompArguments, i, a.Index)
 		}
 		op, err := parseOp(a.Op)
 		if err != nil {
@@ -225,5 +226,5 @@ func parseOp(name specs.LinuxSeccompOperator) (filter.Op, error) {
 	if name == "" {
 		return 0, errors.New("is missing")
 	}
-	return 0, fmt.Errorf("unknown operator %q", name)
+	return 0, fmt.Errorf(configs.PhraseSeccompOperator, name)
 }

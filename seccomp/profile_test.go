@@ -93,22 +93,22 @@ func TestNewRequestErrors(t *testing.T) {
 		return `{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["a"],"action":"SCMP_ACT_LOG"},` + text + `]}`
 	}
 	for _, c := range []struct{ profile, want string }{
-		{`{"syscalls":[{"names":["a"],"action":"SCMP_ACT_LOG"}]}`, `linux.seccomp.defaultAction: unknown action ""`},
-		{`{"defaultAction":"ALLOW"}`, `linux.seccomp.defaultAction: unknown action "ALLOW"`},
-		{`{"defaultAction":"SCMP_ACT_NOTIFY"}`, `linux.seccomp.listenerPath: defaultAction is SCMP_ACT_NOTIFY but nobody listens`},
+		{`{"syscalls":[{"names":["a"],"action":"SCMP_ACT_LOG"}]}`, "linux.seccomp.defaultAction: string  is not a valid action for seccomp"},
+		{`{"defaultAction":"ALLOW"}`, "linux.seccomp.defaultAction: string ALLOW is not a valid action for seccomp"},
+		{`{"defaultAction":"SCMP_ACT_NOTIFY"}`, "linux.seccomp.listenerPath: seccomp listenerPath is not set, but defaultAction is SCMP_ACT_NOTIFY"},
 		{`{"defaultAction":"SCMP_ACT_ALLOW","defaultErrnoRet":1}`, `linux.seccomp.defaultErrnoRet: action SCMP_ACT_ALLOW has no error number`},
 		{`{"defaultAction":"SCMP_ACT_ERRNO","defaultErrnoRet":4096}`, `linux.seccomp.defaultErrnoRet: 4096 is above 4095`},
 		{`{"defaultAction":"SCMP_ACT_TRACE","defaultErrnoRet":65536}`, `linux.seccomp.defaultErrnoRet: 65536 is above 65535`},
 		{
 			`{"defaultAction":"SCMP_ACT_ALLOW","architectures":["SCMP_ARCH_X86","Z80"]}`,
-			`linux.seccomp.architectures[1]: unknown architecture "Z80"`,
+			"linux.seccomp.architectures[1]: string Z80 is not a valid arch for seccomp",
 		},
-		{rule(`{"names":["b"],"action":"x"}`), `linux.seccomp.syscalls[1].action: unknown action "x"`},
+		{rule(`{"names":["b"],"action":"x"}`), "linux.seccomp.syscalls[1].action: string x is not a valid action for seccomp"},
 		{rule(`{"names":["b"],"action":"SCMP_ACT_TRAP","errnoRet":0}`), `linux.seccomp.syscalls[1].errnoRet: action SCMP_ACT_TRAP has no error number`},
 		{rule(`{"names":["b",""],"action":"SCMP_ACT_LOG"}`), `linux.seccomp.syscalls[1].names[1]: is empty`},
 		{
 			rule(`{"names":["b"],"action":"SCMP_ACT_LOG","args":[{"index":6,"value":1,"op":"SCMP_CMP_EQ"}]}`),
-			`linux.seccomp.syscalls[1].args[0].index: 6 is above 5`,
+			"linux.seccomp.syscalls[1].args[0].index: syscalls only have up to 6 arguments (6 given)",
 		},
 		{
 			rule(`{"names":["b"],"action":"SCMP_ACT_LOG","args":[{"index":0,"value":1}]}`),
@@ -116,9 +116,9 @@ func TestNewRequestErrors(t *testing.T) {
 		},
 		{
 			rule(`{"names":["b"],"action":"SCMP_ACT_LOG","args":[{"index":0,"value":1,"op":"=="}]}`),
-			`linux.seccomp.syscalls[1].args[0].op: unknown operator "=="`,
+			"linux.seccomp.syscalls[1].args[0].op: string == is not a valid operator for seccomp",
 		},
-		{rule(`{"names":["b"],"action":"SCMP_ACT_NOTIFY"}`), `linux.seccomp.listenerPath: syscalls[1] has SCMP_ACT_NOTIFY but nobody listens`},
+		{rule(`{"names":["b"],"action":"SCMP_ACT_NOTIFY"}`), "linux.seccomp.listenerPath: seccomp listenerPath is not set, but syscalls[1] has SCMP_ACT_NOTIFY"},
 	} {
 		_, err := newRequest(parseProfile(t, c.profile))
 		if err == nil || err.Error() != c.want {

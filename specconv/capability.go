@@ -4,6 +4,7 @@ package specconv
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -43,13 +44,13 @@ func capabilities(p *specs.Process, plan *configs.Process, o *Options) error {
 		Ambient:     set(c.Ambient),
 	}
 	if len(unknown) > 0 {
-		o.warn("process.capabilities: ignoring unknown capabilities %q", unknown)
+		o.warn("process.capabilities: %s: %q", configs.PhraseUnknownCaps, unknown)
 	}
 	// The kernel raises an ambient capability only when it is in both others
 	// (capabilities(7)); peers warn and go on, and `spec` of runc 1.1 wrote such
 	// documents.
 	if lost := caps.Ambient &^ (caps.Permitted & caps.Inheritable); lost != 0 {
-		o.warn("process.capabilities.ambient: ignoring %q, not both permitted and inheritable", configs.NamesOf(lost))
+		o.warn("process.capabilities.ambient: %s %s: it is ignored, since not both permitted and inheritable", configs.PhraseAmbient, strings.Join(configs.NamesOf(lost), ", "))
 		caps.Ambient &^= lost
 	}
 	plan.Capabilities = caps

@@ -85,7 +85,7 @@ func fileNames(r *specs.LinuxResources) error {
 	}
 	for _, key := range sortedKeys(r.Unified) {
 		if key == "" || strings.ContainsAny(key, "/\x00") {
-			return fault("unified", "not a file name: %q", key)
+			return fault("unified", configs.PhraseUnifiedName, key)
 		}
 	}
 	return nil
@@ -100,7 +100,7 @@ func deviceRule(s *specs.LinuxDeviceCgroup) (configs.DeviceRule, error) {
 	case "b", "c":
 		r.Type = s.Type[0]
 	default:
-		return r, fault("type", "unknown device type %q, must be a, b or c", s.Type)
+		return r, fault("type", configs.PhraseDeviceRuleType+", must be a, b or c", s.Type)
 	}
 	for _, n := range [...]struct {
 		field string

@@ -75,16 +75,16 @@ func TestErrors(t *testing.T) {
 		{`ociVersion: unsupported version "2.0.0", must be 1.x`, func(s *specs.Spec) { s.Version = "2.0.0" }},
 		{`ociVersion: unsupported version "foo", must be 1.x`, func(s *specs.Spec) { s.Version = "foo" }},
 
-		{`linux.namespaces[5].type: unknown namespace type "foo"`, func(s *specs.Spec) {
+		{`linux.namespaces[5].type: namespace {"foo" ""} does not exist: unknown namespace type`, func(s *specs.Spec) {
 			s.Linux.Namespaces = append(s.Linux.Namespaces[:5:5], specs.LinuxNamespace{Type: "foo"})
 		}},
-		{`linux.namespaces[1].type: duplicate namespace type "pid"`, func(s *specs.Spec) { s.Linux.Namespaces[1].Type = "pid" }},
+		{`linux.namespaces[1].type: malformed spec file: duplicated ns {"pid" ""}: duplicate namespace type`, func(s *specs.Spec) { s.Linux.Namespaces[1].Type = "pid" }},
 		{`linux.namespaces[1].path: must be an absolute path: "run/ns"`, func(s *specs.Spec) { s.Linux.Namespaces[1].Path = "run/ns" }},
 		{`linux.namespaces[1].path: must not contain a NUL byte: "/a\x00"`, func(s *specs.Spec) { s.Linux.Namespaces[1].Path = "/a\x00" }},
 		{`linux.uidMappings: id mappings need a user namespace`, func(s *specs.Spec) { s.Linux.UIDMappings = []specs.LinuxIDMapping{{Size: 1}} }},
 		{`linux.gidMappings: id mappings need a user namespace`, func(s *specs.Spec) { s.Linux.GIDMappings = []specs.LinuxIDMapping{{Size: 1}} }},
-		{`linux.uidMappings: a new user namespace requires at least one UID mapping`, func(s *specs.Spec) { addUserNamespace(s); s.Linux.UIDMappings = nil }},
-		{`linux.gidMappings: a new user namespace requires at least one GID mapping`, func(s *specs.Spec) { addUserNamespace(s); s.Linux.GIDMappings = nil }},
+		{"linux.uidMappings: user namespaces enabled, but no uid mappings found", func(s *specs.Spec) { addUserNamespace(s); s.Linux.UIDMappings = nil }},
+		{"linux.gidMappings: user namespaces enabled, but no gid mappings found", func(s *specs.Spec) { addUserNamespace(s); s.Linux.GIDMappings = nil }},
 		{`linux.uidMappings[0].size: must be at least 1`, func(s *specs.Spec) { addUserNamespace(s); s.Linux.UIDMappings[0].Size = 0 }},
 		{`linux.gidMappings[0]: reaches beyond the last id: 0:4294967295:10`, func(s *specs.Spec) { addUserNamespace(s); s.Linux.GIDMappings[0].HostID = math.MaxUint32 }},
 		{`linux.uidMappings[1]: overlaps uidMappings[0]`, func(s *specs.Spec) {
@@ -103,11 +103,11 @@ func TestErrors(t *testing.T) {
 			addUserNamespace(s)
 			s.Linux.GIDMappings = append(manyRows(400, 1, 100000)[10:], specs.LinuxIDMapping{Size: 10, HostID: 100000}, specs.LinuxIDMapping{ContainerID: 5, HostID: 100006, Size: 1})
 		}},
-		{`process.user.uid: cannot set uid to unmapped user in user namespace: 10`, func(s *specs.Spec) { addUserNamespace(s); s.Process.User.UID = 10 }},
-		{`process.user.gid: cannot set gid to unmapped user in user namespace: 10`, func(s *specs.Spec) { addUserNamespace(s); s.Process.User.GID = 10 }},
-		{`process.user.additionalGids[1]: cannot set gid to unmapped user in user namespace: 77`, func(s *specs.Spec) { addUserNamespace(s); s.Process.User.AdditionalGids = []uint32{1, 77} }},
-		{`linux.timeOffsets: time offsets need a time namespace`, func(s *specs.Spec) { s.Linux.TimeOffsets = map[string]specs.LinuxTimeOffset{"monotonic": {}} }},
-		{`linux.timeOffsets: time offsets cannot be set in a time namespace that is joined: "/run/t"`, func(s *specs.Spec) {
+		{"process.user.uid: cannot setuid to unmapped uid 10 in user namespace", func(s *specs.Spec) { addUserNamespace(s); s.Process.User.UID = 10 }},
+		{"process.user.gid: cannot setgid to unmapped gid 10 in user namespace", func(s *specs.Spec) { addUserNamespace(s); s.Process.User.GID = 10 }},
+		{"process.user.additionalGids[1]: cannot setgid to unmapped gid 77 in user namespace", func(s *specs.Spec) { addUserNamespace(s); s.Process.User.AdditionalGids = []uint32{1, 77} }},
+		{"linux.timeOffsets: time namespace offsets specified, but time namespace isn't enabled in the config", func(s *specs.Spec) { s.Linux.TimeOffsets = map[string]specs.LinuxTimeOffset{"monotonic": {}} }},
+		{`linux.timeOffsets: time namespace enabled, but both namespace path and time offsets specified -- you may only provide one: "/run/t"`, func(s *specs.Spec) {
 			addNamespace(s, specs.TimeNamespace, "/run/t")
 			s.Linux.TimeOffsets = map[string]specs.LinuxTimeOffset{"monotonic": {}}
 		}},
@@ -128,7 +128,7 @@ func TestErrors(t *testing.T) {
 		{`linux.readonlyPaths[1]: must not be empty`, func(s *specs.Spec) { s.Linux.ReadonlyPaths = []string{"/a", ""} }},
 		{`linux.maskedPaths[0]: must not contain a NUL byte: "/\x00"`, func(s *specs.Spec) { s.Linux.MaskedPaths = []string{"/\x00"} }},
 		{`linux.mountLabel: must not contain a NUL byte: "\x00"`, func(s *specs.Spec) { s.Linux.MountLabel = "\x00" }},
-		{`linux.rootfsPropagation: unknown propagation "fooo"`, func(s *specs.Spec) { s.Linux.RootfsPropagation = "fooo" }},
+		{`linux.rootfsPropagation: rootfsPropagation=fooo is not supported (unknown propagation "fooo")`, func(s *specs.Spec) { s.Linux.RootfsPropagation = "fooo" }},
 		{`linux.rootfsPropagation: unable to change the propagation without a private mount namespace`, func(s *specs.Spec) {
 			dropNamespace(s, "mount")
 			s.Linux.RootfsPropagation = "private"
@@ -139,7 +139,7 @@ func TestErrors(t *testing.T) {
 		{`hooks.createRuntime[0].args[1]: must not contain a NUL byte: "\x00"`, func(s *specs.Spec) { s.Hooks.CreateRuntime = []specs.Hook{{Path: "/a", Args: []string{"a", "\x00"}}} }},
 
 		{`linux.devices[0].path: must be an absolute path: "dev/x"`, func(s *specs.Spec) { s.Linux.Devices = []specs.LinuxDevice{{Path: "dev/x", Type: "c"}} }},
-		{`linux.devices[0].type: unknown device type "x", must be b, c, u or p`, func(s *specs.Spec) { s.Linux.Devices = []specs.LinuxDevice{{Path: "/dev/x", Type: "x"}} }},
+		{`linux.devices[0].type: invalid device type "x", must be b, c, u or p`, func(s *specs.Spec) { s.Linux.Devices = []specs.LinuxDevice{{Path: "/dev/x", Type: "x"}} }},
 		{`linux.devices[0].major: must be between 0 and 4095: -1`, func(s *specs.Spec) { s.Linux.Devices = []specs.LinuxDevice{{Path: "/dev/x", Type: "c", Major: -1}} }},
 		{`linux.devices[0].minor: must be between 0 and 1048575: 1048576`, func(s *specs.Spec) {
 			s.Linux.Devices = []specs.LinuxDevice{{Path: "/dev/x", Type: "b", Minor: 1 << 20}}
@@ -147,11 +147,11 @@ func TestErrors(t *testing.T) {
 		{`linux.devices[1].path: /dev/x is another device in devices[0]`, func(s *specs.Spec) {
 			s.Linux.Devices = []specs.LinuxDevice{{Path: "/dev/x", Type: "c"}, {Path: "/dev/./x", Type: "c", Minor: 1}}
 		}},
-		{`linux.resources.devices[0].type: unknown device type "x", must be a, b or c`, func(s *specs.Spec) { s.Linux.Resources.Devices[0].Type = "x" }},
+		{`linux.resources.devices[0].type: invalid cgroup device type "x", must be a, b or c`, func(s *specs.Spec) { s.Linux.Resources.Devices[0].Type = "x" }},
 		{`linux.resources.devices[0].access: must not be empty`, func(s *specs.Spec) { s.Linux.Resources.Devices[0].Access = "" }},
 		{`linux.resources.devices[0].access: unknown access 'x' in "rx", must be of r, w and m`, func(s *specs.Spec) { s.Linux.Resources.Devices[0].Access = "rx" }},
 		{`linux.resources.devices[0].major: must be between 0 and 4095, or -1 for all: -2`, func(s *specs.Spec) { s.Linux.Resources.Devices[0].Major = ptr(int64(-2)) }},
-		{`linux.resources.unified: not a file name: "a/b"`, func(s *specs.Spec) { s.Linux.Resources.Unified = map[string]string{"a/b": ""} }},
+		{`linux.resources.unified: unified resource "a/b" must be a file name (no slashes)`, func(s *specs.Spec) { s.Linux.Resources.Unified = map[string]string{"a/b": ""} }},
 		{`linux.resources.hugepageLimits[0].pageSize: not a page size: "2MB/x"`, func(s *specs.Spec) {
 			s.Linux.Resources.HugepageLimits = []specs.LinuxHugepageLimit{{Pagesize: "2MB/x"}}
 		}},
@@ -169,24 +169,24 @@ func TestErrors(t *testing.T) {
 		{`linux.netDevices["eth1"].name: "x" is also the name of eth0`, func(s *specs.Spec) {
 			s.Linux.NetDevices = map[string]specs.LinuxNetDevice{"eth0": {Name: "x"}, "eth1": {Name: "x"}}
 		}},
-		{`linux.personality.domain: unknown domain "BSD", must be LINUX or LINUX32`, func(s *specs.Spec) { s.Linux.Personality = &specs.LinuxPersonality{Domain: "BSD"} }},
-		{`linux.memoryPolicy.mode: unknown mode "MPOL_X"`, func(s *specs.Spec) { s.Linux.MemoryPolicy = &specs.LinuxMemoryPolicy{Mode: "MPOL_X"} }},
-		{`linux.memoryPolicy.nodes: MPOL_BIND needs nodes`, func(s *specs.Spec) { s.Linux.MemoryPolicy = &specs.LinuxMemoryPolicy{Mode: "MPOL_BIND"} }},
-		{`linux.memoryPolicy.nodes: MPOL_LOCAL takes no nodes: "0"`, func(s *specs.Spec) { s.Linux.MemoryPolicy = &specs.LinuxMemoryPolicy{Mode: "MPOL_LOCAL", Nodes: "0"} }},
-		{`linux.memoryPolicy.nodes: "3-1" is not a number or range, want a list like 0-3,7`, func(s *specs.Spec) {
+		{"linux.personality.domain: invalid personality domain BSD, must be LINUX or LINUX32", func(s *specs.Spec) { s.Linux.Personality = &specs.LinuxPersonality{Domain: "BSD"} }},
+		{`linux.memoryPolicy.mode: invalid memory policy: unknown mode "MPOL_X"`, func(s *specs.Spec) { s.Linux.MemoryPolicy = &specs.LinuxMemoryPolicy{Mode: "MPOL_X"} }},
+		{"linux.memoryPolicy.nodes: invalid memory policy: MPOL_BIND needs nodes", func(s *specs.Spec) { s.Linux.MemoryPolicy = &specs.LinuxMemoryPolicy{Mode: "MPOL_BIND"} }},
+		{`linux.memoryPolicy.nodes: invalid memory policy: MPOL_LOCAL takes no nodes: "0"`, func(s *specs.Spec) { s.Linux.MemoryPolicy = &specs.LinuxMemoryPolicy{Mode: "MPOL_LOCAL", Nodes: "0"} }},
+		{`linux.memoryPolicy.nodes: invalid memory policy: "3-1" is not a number or range, want a list like 0-3,7`, func(s *specs.Spec) {
 			s.Linux.MemoryPolicy = &specs.LinuxMemoryPolicy{Mode: "MPOL_BIND", Nodes: "3-1"}
 		}},
-		{`linux.memoryPolicy.flags[0]: unknown flag "X"`, func(s *specs.Spec) {
+		{"linux.memoryPolicy.flags[0]: invalid memory policy: X: unknown flag", func(s *specs.Spec) {
 			s.Linux.MemoryPolicy = &specs.LinuxMemoryPolicy{Mode: "MPOL_BIND", Nodes: "0", Flags: []specs.MemoryPolicyFlagType{"X"}}
 		}},
-		{`linux.memoryPolicy.flags: MPOL_F_NUMA_BALANCING is only for MPOL_BIND, not MPOL_INTERLEAVE`, func(s *specs.Spec) {
+		{"linux.memoryPolicy.flags: invalid memory policy: MPOL_F_NUMA_BALANCING is only for MPOL_BIND, not MPOL_INTERLEAVE", func(s *specs.Spec) {
 			s.Linux.MemoryPolicy = &specs.LinuxMemoryPolicy{Mode: "MPOL_INTERLEAVE", Nodes: "0", Flags: []specs.MemoryPolicyFlagType{specs.MpolFNumaBalancing}}
 		}},
-		{`linux.memoryPolicy.flags: MPOL_F_RELATIVE_NODES and MPOL_F_STATIC_NODES exclude each other`, func(s *specs.Spec) {
+		{"linux.memoryPolicy.flags: invalid memory policy: MPOL_F_RELATIVE_NODES and MPOL_F_STATIC_NODES exclude each other", func(s *specs.Spec) {
 			s.Linux.MemoryPolicy = &specs.LinuxMemoryPolicy{Mode: "MPOL_BIND", Nodes: "0", Flags: []specs.MemoryPolicyFlagType{specs.MpolFRelativeNodes, specs.MpolFStaticNodes}}
 		}},
-		{`linux.intelRdt.closID: not the name of a group: ".."`, func(s *specs.Spec) { s.Linux.IntelRdt = &specs.LinuxIntelRdt{ClosID: ".."} }},
-		{`linux.intelRdt.closID: not the name of a group: "a/b"`, func(s *specs.Spec) { s.Linux.IntelRdt = &specs.LinuxIntelRdt{ClosID: "a/b"} }},
+		{`linux.intelRdt.closID: invalid intelRdt.ClosID "..": not the name of a group`, func(s *specs.Spec) { s.Linux.IntelRdt = &specs.LinuxIntelRdt{ClosID: ".."} }},
+		{`linux.intelRdt.closID: invalid intelRdt.ClosID "a/b": not the name of a group`, func(s *specs.Spec) { s.Linux.IntelRdt = &specs.LinuxIntelRdt{ClosID: "a/b"} }},
 	} {
 		s := example()
 		tt.change(s)
@@ -275,7 +275,7 @@ func TestPlan(t *testing.T) {
 		{"netDevices", plan.NetDevices, []configs.NetDevice{{HostName: "eth0", Name: "eth0"}, {HostName: "eth1", Name: "net%d"}}},
 		{"hooks", plan.Hooks, *s.Hooks},
 		{"timeOffsets", plan.TimeOffsets, s.Linux.TimeOffsets},
-		{"warnings", r.warnings, []string{`linux.personality.flags: ignoring ["X"]`}},
+		{"warnings", r.warnings, []string{`linux.personality.flags: ignoring unsupported personality flags: ["X"]`}},
 	} {
 		if !reflect.DeepEqual(tt.got, tt.want) {
 			t.Errorf("%s: got %+v, want %+v", tt.name, tt.got, tt.want)

@@ -71,7 +71,7 @@ func device(s *specs.LinuxDevice) (configs.Device, error) {
 	case "u":
 		d.Type = 'c'
 	default:
-		return d, fault("type", "unknown device type %q, must be b, c, u or p", s.Type)
+		return d, fault("type", configs.PhraseDeviceType+", must be b, c, u or p", s.Type)
 	}
 	if d.Type != 'p' {
 		switch {

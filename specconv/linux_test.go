@@ -20,12 +20,12 @@ func TestSysctlErrors(t *testing.T) {
 		{"", "vm/swappiness", `linux.sysctl: sysctl "vm/swappiness" is not in a separate kernel namespace`},
 		{"", "kernel.shm", `linux.sysctl: sysctl "kernel.shm" is not in a separate kernel namespace`},
 		{"", "fs.mqueue", `linux.sysctl: sysctl "fs.mqueue" is not in a separate kernel namespace`},
-		{"ipc", "kernel.msgmax", `linux.sysctl: sysctl "kernel.msgmax" is not allowed in the host's ipc namespace`},
-		{"ipc", "fs/mqueue/msg_max", `linux.sysctl: sysctl "fs/mqueue/msg_max" is not allowed in the host's ipc namespace`},
-		{"network", "net.core.somaxconn", `linux.sysctl: sysctl "net.core.somaxconn" is not allowed in the host's network namespace`},
-		{"", "user.max_user_namespaces", `linux.sysctl: sysctl "user.max_user_namespaces" is not allowed in the host's user namespace`},
+		{"ipc", "kernel.msgmax", `linux.sysctl: sysctl "kernel.msgmax" is not allowed in the hosts ipc namespace`},
+		{"ipc", "fs/mqueue/msg_max", `linux.sysctl: sysctl "fs/mqueue/msg_max" is not allowed in the hosts ipc namespace`},
+		{"network", "net.core.somaxconn", `linux.sysctl: sysctl "net.core.somaxconn" not allowed in host network namespace`},
+		{"", "user.max_user_namespaces", `linux.sysctl: sysctl "user.max_user_namespaces" is not in a separate kernel namespace: that of users is the host's`},
 		{"", "kernel.hostname", `linux.sysctl: sysctl "kernel.hostname" is not allowed as it conflicts with the OCI "hostname" field`},
-		{"uts", "kernel.domainname", `linux.sysctl: sysctl "kernel.domainname" is not allowed in the host's uts namespace`},
+		{"uts", "kernel.domainname", `linux.sysctl: sysctl "kernel.domainname" is not in a separate kernel namespace: that of UTS is the host's`},
 		{"", "net/../kernel/core_pattern", `linux.sysctl: sysctl "net/../kernel/core_pattern" is not the name of a parameter`},
 		{"", "net.//.kernel.core_pattern", `linux.sysctl: sysctl "net.//.kernel.core_pattern" is not the name of a parameter`},
 		{"", "net..x", `linux.sysctl: sysctl "net..x" is not the name of a parameter`},
@@ -53,7 +53,7 @@ func TestSysctlHostNetwork(t *testing.T) {
 	dropNamespace(s, "network")
 	addNamespace(s, "network", "/proc/self/ns/net")
 	s.Linux.Sysctl = map[string]string{"net.a": "1"}
-	wantError(t, s, &newBundle(t).Options, `linux.sysctl: sysctl "net.a" is not allowed in the host's network namespace`)
+	wantError(t, s, &newBundle(t).Options, `linux.sysctl: sysctl "net.a" not allowed in host network namespace`)
 	s.Linux.Namespaces[len(s.Linux.Namespaces)-1].Path = "/does/not/exist"
 	wantError(t, s, &newBundle(t).Options, `linux.sysctl: stat /does/not/exist: no such file or directory`)
 	s.Linux.Namespaces[len(s.Linux.Namespaces)-1].Path = "/proc/self/ns/uts" // not the host's network, at any rate
@@ -199,18 +199,18 @@ func TestRootPath(t *testing.T) {
 		{r.Bundle, "./rootfs/../rootfs/", r.Bundle + "/rootfs", ""},
 		{r.Bundle, r.Bundle + "/rootfs", r.Bundle + "/rootfs", ""},
 		{other, "rootfs", r.Bundle + "/rootfs", ""},
-		{r.Bundle, "", "", "root.path: must not be empty"},
-		{r.Bundle, "a\x00", "", `root.path: must not contain a NUL byte: "a\x00"`},
-		{r.Bundle, "nope", "", "root.path: openat2 " + r.Bundle + "/nope: no such file or directory"},
-		{r.Bundle, "file", "", "root.path: openat2 " + file + ": not a directory"},
+		{r.Bundle, "", "", "root.path: invalid rootfs: must not be empty"},
+		{r.Bundle, "a\x00", "", `root.path: invalid rootfs: must not contain a NUL byte: "a\x00"`},
+		{r.Bundle, "nope", "", "root.path: invalid rootfs: openat2 " + r.Bundle + "/nope: no such file or directory"},
+		{r.Bundle, "file", "", "root.path: invalid rootfs: openat2 " + file + ": not a directory"},
 		{r.Bundle, "link", r.Bundle + "/rootfs", ""},
 		{r.Bundle, "inside", r.Bundle + "/rootfs", ""},
 		{other, "inside", r.Bundle + "/rootfs", ""},
 		{r.Bundle, other + "/rootfs", r.Bundle + "/rootfs", ""},
 		{r.Bundle, r.Bundle + "/out", "/proc", ""},
-		{r.Bundle, "loop", "", "root.path: EvalSymlinks: too many links"},
-		{r.Bundle, "out", "", "root.path: a symbolic link in it must not lead out of the bundle: " + r.Bundle + "/out is /proc"},
-		{other, "up", "", "root.path: a symbolic link in it must not lead out of the bundle: " + r.Bundle + "/up is " + filepath.Dir(r.Bundle)},
+		{r.Bundle, "loop", "", "root.path: invalid rootfs: EvalSymlinks: too many links"},
+		{r.Bundle, "out", "", "root.path: invalid rootfs: a symbolic link in it must not lead out of the bundle: " + r.Bundle + "/out is /proc"},
+		{other, "up", "", "root.path: invalid rootfs: a symbolic link in it must not lead out of the bundle: " + r.Bundle + "/up is " + filepath.Dir(r.Bundle)},
 	} {
 		s := example()
 		s.Root.Path = tt.path
@@ -228,7 +228,7 @@ func TestRootPath(t *testing.T) {
 	}
 	s := example()
 	s.Root = nil
-	wantError(t, s, &r.Options, "root: must not be empty")
+	wantError(t, s, &r.Options, "root: root must be specified")
 }
 
 func TestKnown(t *testing.T) {
@@ -243,6 +243,25 @@ func TestKnown(t *testing.T) {
 	} {
 		if want := strings.Fields(tt.want); !slices.Equal(tt.got, want) {
 			t.Errorf("got %q, want %q", tt.got, want)
+		}
+	}
+}
+
+// TestDomainnameTwice: the sysctl of the domain name may say what the field says, and
+// nothing else.
+func TestDomainnameTwice(t *testing.T) {
+	r := newBundle(t)
+	for value, want := range map[string]string{
+		"example.org": "",
+		"example.com": `linux.sysctl: sysctl "kernel.domainname" is not allowed as it conflicts with the OCI "domainname" field`,
+	} {
+		s := example()
+		s.Domainname = "example.org"
+		s.Linux.Sysctl = map[string]string{"kernel.domainname": value}
+		if want != "" {
+			wantError(t, s, &r.Options, want)
+		} else if _, err := Convert(s, &r.Options); err != nil {
+			t.Errorf("%s: %v", value, err)
 		}
 	}
 }

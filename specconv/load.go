@@ -29,9 +29,22 @@ func Load(bundle string) (spec *specs.Spec, process string, err error) {
 	if err != nil {
 		return nil, "", err
 	}
+	return decodeConfig(document, configFile)
+}
+
+// LoadFile is Load from a file that the caller has named instead.
+func LoadFile(path string) (spec *specs.Spec, process string, err error) {
+	document, err := readDocument(path, waitForWriter)
+	if err != nil {
+		return nil, "", err
+	}
+	return decodeConfig(document, path)
+}
+
+func decodeConfig(document, name string) (spec *specs.Spec, process string, err error) {
 	spec, process, err = decode.Spec(document)
 	if err != nil {
-		return nil, "", fmt.Errorf("%s: %w", configFile, err)
+		return nil, "", fmt.Errorf("%s: %w", name, err)
 	}
 	return spec, process, nil
 }

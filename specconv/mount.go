@@ -77,7 +77,7 @@ func (c *conversion) destination(m *configs.Mount, d string) error {
 	}
 	m.Destination = path.Join("/", d)
 	if !path.IsAbs(d) {
-		c.opts.warn("%s.destination: relative path %q is taken as %q", m.Field, d, m.Destination)
+		c.opts.warn("%s.destination: %s: %q is taken as %q", m.Field, configs.PhraseRelativeMount, d, m.Destination)
 	}
 	if m.Destination == "/" {
 		return fault("destination", "a mount over the root file system itself is not possible: %q", d)
@@ -89,8 +89,7 @@ func (c *conversion) destination(m *configs.Mount, d string) error {
 func (c *conversion) bind(m *configs.Mount, s *specs.Mount, firstData int) error {
 	if firstData >= 0 {
 		// The peers pass over it, and the validation suite of the runtime-spec counts on that.
-		c.opts.warn("%s.options[%d]: %q is passed over: a bind mount takes no options of a file system",
-			m.Field, firstData, s.Options[firstData])
+		c.opts.warn("%s.options[%d]: %q is passed over: %s", m.Field, firstData, s.Options[firstData], configs.PhraseBindData)
 		m.Data = nil
 	}
 	switch {
@@ -122,11 +121,11 @@ func (c *conversion) idMappedMount(m *configs.Mount, s *specs.Mount) error {
 	case own && inlined:
 		return fault("options", "option %s=%s as well as uidMappings and gidMappings", m.IDMap, inline)
 	case own && len(s.UIDMappings) == 0:
-		return fault("uidMappings", "must be given together with gidMappings")
+		return fault("uidMappings", configs.PhraseBothIDMaps)
 	case own && len(s.GIDMappings) == 0:
-		return fault("gidMappings", "must be given together with uidMappings")
+		return fault("gidMappings", configs.PhraseBothIDMaps)
 	case !own && !inlined && !c.plan.Namespaces.Contains(configs.NewUser):
-		return fault("options", "option %q needs uidMappings and gidMappings, or a user namespace to take them from", m.IDMap)
+		return fault("options", "%s, or a user namespace to take them from: option %q", configs.PhraseBothIDMaps, m.IDMap)
 	}
 	if m.IDMap == "" {
 		m.IDMap = "idmap"

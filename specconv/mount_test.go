@@ -31,13 +31,13 @@ func TestMountErrors(t *testing.T) {
 		{`mounts[0].source: must not be empty for a bind mount`, func(s *specs.Spec) { addMount(s, "bind"); s.Mounts[0].Source = "" }},
 		{`mounts[0].options: tmpcopyup is only for tmpfs, not for a bind mount`, func(s *specs.Spec) { addMount(s, "bind", "tmpcopyup") }},
 		{`mounts[0].options: tmpcopyup is only for tmpfs, not proc`, func(s *specs.Spec) { addMount(s, "proc", "tmpcopyup") }},
-		{`mounts[0].options: option "ridmap" needs uidMappings and gidMappings, or a user namespace to take them from`, func(s *specs.Spec) { addMount(s, "bind", "ridmap") }},
-		{`mounts[0].options: option "idmap" needs uidMappings and gidMappings, or a user namespace to take them from`, func(s *specs.Spec) { addMount(s, "tmpfs", "idmap") }},
+		{`mounts[0].options: id-mapped mounts must have both uid and gid mappings specified, or a user namespace to take them from: option "ridmap"`, func(s *specs.Spec) { addMount(s, "bind", "ridmap") }},
+		{`mounts[0].options: id-mapped mounts must have both uid and gid mappings specified, or a user namespace to take them from: option "idmap"`, func(s *specs.Spec) { addMount(s, "tmpfs", "idmap") }},
 		{`mounts[0].uidMappings: a mount of type proc cannot be id-mapped`, func(s *specs.Spec) { addMount(s, "proc", "idmap") }},
 		{`mounts[0].uidMappings: a mount of type cgroup cannot be id-mapped`, func(s *specs.Spec) { addMount(s, "cgroup", "idmap") }},
 		{`mounts[0].uidMappings: a remount cannot change the id maps`, func(s *specs.Spec) { addMount(s, "bind", "remount", "idmap") }},
-		{`mounts[0].uidMappings: must be given together with gidMappings`, func(s *specs.Spec) { addMount(s, "bind"); s.Mounts[0].GIDMappings = make([]specs.LinuxIDMapping, 1) }},
-		{`mounts[0].gidMappings: must be given together with uidMappings`, func(s *specs.Spec) { addMount(s, "bind"); s.Mounts[0].UIDMappings = make([]specs.LinuxIDMapping, 1) }},
+		{"mounts[0].uidMappings: id-mapped mounts must have both uid and gid mappings specified", func(s *specs.Spec) { addMount(s, "bind"); s.Mounts[0].GIDMappings = make([]specs.LinuxIDMapping, 1) }},
+		{"mounts[0].gidMappings: id-mapped mounts must have both uid and gid mappings specified", func(s *specs.Spec) { addMount(s, "bind"); s.Mounts[0].UIDMappings = make([]specs.LinuxIDMapping, 1) }},
 		{`mounts[0].gidMappings[0].size: must be at least 1`, func(s *specs.Spec) {
 			addMount(s, "bind")
 			s.Mounts[0].UIDMappings = []specs.LinuxIDMapping{{Size: 1}}
@@ -154,7 +154,7 @@ func TestMounts(t *testing.T) {
 	if !reflect.DeepEqual(plan.Mounts, want) {
 		t.Errorf("\n got %+v\nwant %+v", plan.Mounts, want)
 	}
-	if w := []string{`mounts[1].destination: relative path "data/x" is taken as "/data/x"`}; !reflect.DeepEqual(r.warnings, w) {
+	if w := []string{`mounts[1].destination: relative destination path is **deprecated**: "data/x" is taken as "/data/x"`}; !reflect.DeepEqual(r.warnings, w) {
 		t.Errorf("warnings %q", r.warnings)
 	}
 }
@@ -215,7 +215,7 @@ func TestBindMountIgnoresData(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `mounts[0].options[1]: "fooo" is passed over: a bind mount takes no options of a file system`
+	want := `mounts[0].options[1]: "fooo" is passed over: bind mounts cannot have any filesystem-specific options applied`
 	if !slices.Contains(warnings, want) {
 		t.Errorf("warnings %q, want %q", warnings, want)
 	}

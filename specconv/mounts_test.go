@@ -52,7 +52,7 @@ func TestMountsErrors(t *testing.T) {
 		{`[{"type":"tmpfs"}]`, `mounts[0].destination: must not be empty`},
 		{`[{"destination":"/a"}]`, `mounts[0].type: must not be empty`},
 		{`[{"destination":"/a","type":"bind"}]`, `mounts[0].source: must not be empty for a bind mount`},
-		{`[{"destination":"/a","source":"/b","options":["bind","idmap"]}]`, `mounts[0].options: option "idmap" needs uidMappings and gidMappings, or a user namespace to take them from`},
+		{`[{"destination":"/a","source":"/b","options":["bind","idmap"]}]`, `mounts[0].options: id-mapped mounts must have both uid and gid mappings specified, or a user namespace to take them from: option "idmap"`},
 	} {
 		mounts, err := Mounts(test.document)
 		if err == nil {

@@ -46,9 +46,9 @@ func (c *conversion) namespaceType(ns specs.LinuxNamespace) (configs.NamespaceTy
 	t, ok := configs.ParseNamespaceType(string(ns.Type))
 	switch {
 	case !ok:
-		return 0, fault("type", "unknown namespace type %q", ns.Type)
+		return 0, fault("type", configs.PhraseNamespace+": unknown namespace type", ns.Type, ns.Path)
 	case c.plan.Namespaces.Contains(t):
-		return 0, fault("type", "duplicate namespace type %q", ns.Type)
+		return 0, fault("type", "%s {%q %q}: duplicate namespace type", configs.PhraseNamespaceTwice, ns.Type, ns.Path)
 	case ns.Path != "" && !path.IsAbs(ns.Path):
 		return 0, fault("path", "must be an absolute path: %q", ns.Path)
 	}
@@ -83,9 +83,9 @@ func (c *conversion) idMappings() error {
 	case !ok && c.unprivileged:
 		return fault("namespaces", "rootless container requires user namespaces")
 	case ok && userns.Path == "" && len(l.UIDMappings) == 0:
-		return fault("uidMappings", "a new user namespace requires at least one UID mapping")
+		return fault("uidMappings", configs.PhraseNoUIDMap)
 	case ok && userns.Path == "" && len(l.GIDMappings) == 0:
-		return fault("gidMappings", "a new user namespace requires at least one GID mapping")
+		return fault("gidMappings", configs.PhraseNoGIDMap)
 	}
 	var err error
 	if c.plan.UIDMappings, err = idMap("uidMappings", l.UIDMappings); err != nil {
@@ -186,9 +186,9 @@ func (c *conversion) timeOffsets() error {
 	ns, ok := c.plan.Namespaces.Get(configs.NewTime)
 	switch {
 	case !ok:
-		return fault("timeOffsets", "time offsets need a time namespace")
+		return fault("timeOffsets", configs.PhraseTimeNotEnabled)
 	case ns.Path != "":
-		return fault("timeOffsets", "time offsets cannot be set in a time namespace that is joined: %q", ns.Path)
+		return fault("timeOffsets", configs.PhraseTimeJoined+": %q", ns.Path)
 	}
 	for _, clock := range sortedKeys(c.linux.TimeOffsets) {
 		if clock != "monotonic" && clock != "boottime" {

@@ -22,10 +22,10 @@ func (c *conversion) personality() error {
 	}
 	domain, ok := lookup(personalityDomains, p.Domain)
 	if !ok {
-		return fault("personality.domain", "unknown domain %q, must be LINUX or LINUX32", p.Domain)
+		return fault("personality.domain", "%s %s, must be LINUX or LINUX32", configs.PhrasePersonality, p.Domain)
 	}
 	if len(p.Flags) > 0 {
-		c.opts.warn("linux.personality.flags: ignoring %q", p.Flags)
+		c.opts.warn("linux.personality.flags: %s: %q", configs.PhrasePersonalityFlag, p.Flags)
 	}
 	c.plan.Personality = &configs.Personality{Domain: domain}
 	return nil

@@ -32,14 +32,14 @@ func (c *conversion) mappedIDs(p *configs.Process) error {
 		return nil
 	}
 	if !mapped(c.plan.UIDMappings, p.UID) {
-		return fault("process.user.uid", "cannot set uid to unmapped user in user namespace: %d", p.UID)
+		return fault("process.user.uid", configs.PhraseUnmappedUID, p.UID)
 	}
 	if !mapped(c.plan.GIDMappings, p.GID) {
-		return fault("process.user.gid", "cannot set gid to unmapped user in user namespace: %d", p.GID)
+		return fault("process.user.gid", configs.PhraseUnmappedGID, p.GID)
 	}
 	for i, gid := range p.AdditionalGIDs {
 		if !mapped(c.plan.GIDMappings, gid) {
-			return fault(element("process.user.additionalGids", i), "cannot set gid to unmapped user in user namespace: %d", gid)
+			return fault(element("process.user.additionalGids", i), configs.PhraseUnmappedGID, gid)
 		}
 	}
 	return nil
@@ -109,9 +109,9 @@ func environment(env []string) ([]string, error) {
 		name, _, ok := strings.Cut(env[i], "=")
 		switch {
 		case !ok:
-			return nil, fault(element("env", i), "missing '=': %q", env[i])
+			return nil, fault(element("env", i), configs.PhraseEnvNoEquals+": %q", env[i])
 		case name == "":
-			return nil, fault(element("env", i), "the name must not be empty: %q", env[i])
+			return nil, fault(element("env", i), configs.PhraseEnvNoName+": %q", env[i])
 		}
 		if _, dup := seen[name]; !dup {
 			seen[name] = struct{}{}

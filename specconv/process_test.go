@@ -25,15 +25,15 @@ func TestProcessErrors(t *testing.T) {
 		{`process.cwd: Cwd must be an absolute path: "foo"`, func(p *specs.Process) { p.Cwd = "foo" }},
 		{`process.cwd: Cwd property must not be empty`, func(p *specs.Process) { p.Cwd = "" }},
 		{`process.cwd: must not contain a NUL byte: "/\x00"`, func(p *specs.Process) { p.Cwd = "/\x00" }},
-		{`process.env[2]: missing '=': "C"`, func(p *specs.Process) { p.Env = []string{"A=1", "B=", "C"} }},
-		{`process.env[0]: the name must not be empty: "=x"`, func(p *specs.Process) { p.Env = []string{"=x"} }},
+		{`process.env[2]: invalid environment variable: missing '=': "C"`, func(p *specs.Process) { p.Env = []string{"A=1", "B=", "C"} }},
+		{`process.env[0]: invalid environment variable: name cannot be empty: "=x"`, func(p *specs.Process) { p.Env = []string{"=x"} }},
 		{`process.env[1]: must not contain a NUL byte: "A=\x00"`, func(p *specs.Process) { p.Env = []string{"B=", "A=\x00"} }},
 		{`process.consoleSize: more than a terminal can have: 65536x1`, func(p *specs.Process) { p.ConsoleSize = &specs.Box{Width: 65536, Height: 1} }},
 		{`process.user.uid: not a user id: 4294967295`, func(p *specs.Process) { p.User.UID = math.MaxUint32 }},
 		{`process.user.gid: not a group id: 4294967295`, func(p *specs.Process) { p.User.GID = math.MaxUint32 }},
 		{`process.user.additionalGids[1]: not a group id: 4294967295`, func(p *specs.Process) { p.User.AdditionalGids = []uint32{0, math.MaxUint32} }},
 		{`process.user.umask: more than permission bits: 01000`, func(p *specs.Process) { p.User.Umask = ptr(uint32(0o1000)) }},
-		{`process.rlimits[0].type: unknown rlimit type "RLIMIT_FOO"`, func(p *specs.Process) { p.Rlimits[0].Type = "RLIMIT_FOO" }},
+		{"process.rlimits[0].type: wrong rlimit value: RLIMIT_FOO: unknown rlimit type", func(p *specs.Process) { p.Rlimits[0].Type = "RLIMIT_FOO" }},
 		{`process.rlimits[1].type: duplicate rlimit type "RLIMIT_NOFILE"`, func(p *specs.Process) { p.Rlimits = append(p.Rlimits, p.Rlimits[0]) }},
 		{`process.rlimits[0].soft: the soft limit 2 is above the hard limit 1 of RLIMIT_CORE`, func(p *specs.Process) {
 			p.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_CORE", Soft: 2, Hard: 1}}
@@ -42,34 +42,34 @@ func TestProcessErrors(t *testing.T) {
 		{`process.oomScoreAdj: must be between -1000 and 1000: -1001`, func(p *specs.Process) { p.OOMScoreAdj = ptr(-1001) }},
 		{`process.apparmorProfile: must not contain a NUL byte: "\x00"`, func(p *specs.Process) { p.ApparmorProfile = "\x00" }},
 		{`process.selinuxLabel: must not contain a NUL byte: "\x00"`, func(p *specs.Process) { p.SelinuxLabel = "\x00" }},
-		{`process.scheduler.policy: unknown policy ""`, func(p *specs.Process) { p.Scheduler = &specs.Scheduler{} }},
-		{`process.scheduler.nice: must be between -20 and 19: 20`, func(p *specs.Process) { p.Scheduler = &specs.Scheduler{Policy: specs.SchedOther, Nice: 20} }},
-		{`process.scheduler.runtime: must be at most the deadline 20: 30`, func(p *specs.Process) {
+		{"process.scheduler.policy: scheduler policy is required", func(p *specs.Process) { p.Scheduler = &specs.Scheduler{} }},
+		{"process.scheduler.nice: invalid scheduler.nice: 20, must be between -20 and 19", func(p *specs.Process) { p.Scheduler = &specs.Scheduler{Policy: specs.SchedOther, Nice: 20} }},
+		{`process.scheduler.runtime: error setting scheduler: must be at most the deadline 20: 30`, func(p *specs.Process) {
 			p.Scheduler = &specs.Scheduler{Policy: specs.SchedDeadline, Runtime: 30, Deadline: 20, Period: 40}
 		}},
-		{`process.scheduler.deadline: must be at most the period 10: 20`, func(p *specs.Process) {
+		{`process.scheduler.deadline: error setting scheduler: must be at most the period 10: 20`, func(p *specs.Process) {
 			p.Scheduler = &specs.Scheduler{Policy: specs.SchedDeadline, Runtime: 10, Deadline: 20, Period: 10}
 		}},
-		{`process.scheduler.runtime: must not be 0 with SCHED_DEADLINE`, func(p *specs.Process) {
+		{`process.scheduler.runtime: error setting scheduler: must not be 0 with SCHED_DEADLINE`, func(p *specs.Process) {
 			p.Scheduler = &specs.Scheduler{Policy: specs.SchedDeadline, Deadline: 20}
 		}},
-		{`process.scheduler.deadline: must not be 0 with SCHED_DEADLINE`, func(p *specs.Process) {
+		{`process.scheduler.deadline: error setting scheduler: must not be 0 with SCHED_DEADLINE`, func(p *specs.Process) {
 			p.Scheduler = &specs.Scheduler{Policy: specs.SchedDeadline, Runtime: 20}
 		}},
-		{`process.scheduler.priority: only for SCHED_FIFO and SCHED_RR, not SCHED_OTHER`, func(p *specs.Process) { p.Scheduler = &specs.Scheduler{Policy: specs.SchedOther, Priority: 1} }},
-		{`process.scheduler.priority: must be between 1 and 99: 0`, func(p *specs.Process) { p.Scheduler = &specs.Scheduler{Policy: specs.SchedRR} }},
-		{`process.scheduler: runtime, deadline and period are only for SCHED_DEADLINE, not SCHED_BATCH`, func(p *specs.Process) {
+		{"process.scheduler.priority: scheduler.priority can only be specified for SchedFIFO or SchedRR policy, not for SCHED_OTHER", func(p *specs.Process) { p.Scheduler = &specs.Scheduler{Policy: specs.SchedOther, Priority: 1} }},
+		{"process.scheduler.priority: error setting scheduler: must be between 1 and 99: 0", func(p *specs.Process) { p.Scheduler = &specs.Scheduler{Policy: specs.SchedRR} }},
+		{"process.scheduler: scheduler runtime/deadline/period can only be specified for SchedDeadline policy, not for SCHED_BATCH", func(p *specs.Process) {
 			p.Scheduler = &specs.Scheduler{Policy: specs.SchedBatch, Runtime: 1}
 		}},
-		{`process.scheduler.flags[1]: unknown flag "X"`, func(p *specs.Process) {
+		{"process.scheduler.flags[1]: invalid scheduler flag: X: unknown flag", func(p *specs.Process) {
 			p.Scheduler = &specs.Scheduler{Policy: specs.SchedOther, Flags: []specs.LinuxSchedulerFlag{specs.SchedFlagReclaim, "X"}}
 		}},
-		{`process.ioPriority.class: unknown class "X"`, func(p *specs.Process) { p.IOPriority = &specs.LinuxIOPriority{Class: "X"} }},
-		{`process.ioPriority.priority: must be between 0 and 7: 8`, func(p *specs.Process) {
+		{`process.ioPriority.class: invalid ioPriority.Class: "X"`, func(p *specs.Process) { p.IOPriority = &specs.LinuxIOPriority{Class: "X"} }},
+		{"process.ioPriority.priority: invalid ioPriority.Priority: 8, must be between 0 and 7", func(p *specs.Process) {
 			p.IOPriority = &specs.LinuxIOPriority{Class: specs.IOPRIO_CLASS_RT, Priority: 8}
 		}},
-		{`process.execCPUAffinity.final: "x" is not a number or range, want a list like 0-3,7`, func(p *specs.Process) { p.ExecCPUAffinity = &specs.CPUAffinity{Initial: "0", Final: "1,x"} }},
-		{`process.execCPUAffinity.initial: number 65536 is above 65535`, func(p *specs.Process) { p.ExecCPUAffinity = &specs.CPUAffinity{Initial: "65536"} }},
+		{`process.execCPUAffinity.final: bad CPUAffinity.Final: "x" is not a number or range, want a list like 0-3,7`, func(p *specs.Process) { p.ExecCPUAffinity = &specs.CPUAffinity{Initial: "0", Final: "1,x"} }},
+		{"process.execCPUAffinity.initial: bad CPUAffinity.Initial: number 65536 is above 65535", func(p *specs.Process) { p.ExecCPUAffinity = &specs.CPUAffinity{Initial: "65536"} }},
 	} {
 		s := example()
 		tt.change(s.Process)
@@ -115,8 +115,8 @@ func TestProcess(t *testing.T) {
 		t.Errorf("\n got %+v\nwant %+v", got, want)
 	}
 	wantWarnings := []string{
-		`process.capabilities: ignoring unknown capabilities ["CAP_NEW" "chown"]`,
-		`process.capabilities.ambient: ignoring ["CAP_CHOWN"], not both permitted and inheritable`,
+		`process.capabilities: ignoring unknown or unavailable capabilities: ["CAP_NEW" "chown"]`,
+		`process.capabilities.ambient: can't raise ambient capability CAP_CHOWN: it is ignored, since not both permitted and inheritable`,
 	}
 	if !reflect.DeepEqual(r.warnings, wantWarnings) {
 		t.Errorf("warnings %q", r.warnings)
@@ -157,7 +157,7 @@ func FuzzNumberList(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, list string) {
-		set, err := numberList("f", list)
+		set, err := numberList("f", list, "bad")
 		if err != nil || set == nil {
 			return
 		}
@@ -168,7 +168,7 @@ func FuzzNumberList(f *testing.F) {
 				parts = append(parts, strconv.Itoa(n))
 			}
 		}
-		again, err := numberList("f", strings.Join(parts, ","))
+		again, err := numberList("f", strings.Join(parts, ","), "bad")
 		if err != nil || !slices.Equal(set, again) {
 			t.Errorf("%q: %v, again %v, %v", list, set, again, err)
 		}

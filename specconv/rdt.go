@@ -16,7 +16,7 @@ func (c *conversion) intelRdt() error {
 		return nil
 	}
 	if id := r.ClosID; id == "." || id == ".." || id != "/" && strings.Contains(id, "/") {
-		return fault("intelRdt.closID", "not the name of a group: %q", id)
+		return fault("intelRdt.closID", "%s %q: not the name of a group", configs.PhraseClosID, id)
 	}
 	if err := noNUL("intelRdt.closID", r.ClosID); err != nil {
 		return err

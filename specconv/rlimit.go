@@ -37,7 +37,7 @@ func rlimits(p *specs.Process, plan *configs.Process, _ *Options) error {
 		n := slices.Index(rlimitNames[:], r.Type)
 		switch {
 		case n < 0:
-			return fault(element("rlimits", i)+".type", "unknown rlimit type %q", r.Type)
+			return fault(element("rlimits", i)+".type", "%s: %s: unknown rlimit type", configs.PhraseRlimit, r.Type)
 		case slices.ContainsFunc(plan.Rlimits, func(l configs.Rlimit) bool { return l.Resource == n }):
 			return fault(element("rlimits", i)+".type", "duplicate rlimit type %q", r.Type)
 		case r.Soft > r.Hard:

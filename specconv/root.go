@@ -30,17 +30,17 @@ var rootPropagations = []number[string]{
 // root checks the root file system.
 func (c *conversion) root() error {
 	if c.spec.Root == nil {
-		return fault("root", "must not be empty")
+		return fault("root", configs.PhraseNoRoot)
 	}
 	dir, err := rootPath(c.opts.Bundle, c.spec.Root)
 	if err != nil {
-		return in(err, "root.path")
+		return fault("root.path", "%s: %w", configs.PhraseInvalidRootfs, err)
 	}
 	c.plan.Rootfs = configs.Rootfs{Path: dir, Readonly: c.spec.Root.Readonly}
 	if name := c.linux.RootfsPropagation; name != "" {
 		flags, ok := lookup(rootPropagations, name)
 		if !ok {
-			return fault("linux.rootfsPropagation", "unknown propagation %q", name)
+			return fault("linux.rootfsPropagation", configs.PhraseRootPropagation+" (unknown propagation %q)", name, name)
 		}
 		// It would be the host's mounts that change.
 		if !c.plan.Namespaces.Contains(configs.NewMount) {

@@ -37,13 +37,13 @@ func names[T ~string](table []number[T]) []string {
 	return all
 }
 
-// flagSum ORs the values of flags.
-func flagSum[T ~string](table []number[T], field string, flags []T) (uint64, error) {
+// flagSum ORs the values of flags; the phrase begins its errors.
+func flagSum[T ~string](table []number[T], field string, flags []T, phrase string) (uint64, error) {
 	var sum uint64
 	for i, f := range flags {
 		v, ok := lookup(table, f)
 		if !ok {
-			return 0, fault(element(field, i), "unknown flag %q", f)
+			return 0, fault(element(field, i), "%s: %s: unknown flag", phrase, f)
 		}
 		sum |= v
 	}
@@ -82,19 +82,22 @@ func scheduler(p *specs.Process, plan *configs.Process, o *Options) error {
 		return nil
 	}
 	policy, ok := lookup(schedulerPolicies, s.Policy)
-	if !ok {
-		return fault("scheduler.policy", "unknown policy %q", s.Policy)
+	switch {
+	case s.Policy == "":
+		return fault("scheduler.policy", configs.PhraseNoPolicy)
+	case !ok:
+		return fault("scheduler.policy", "%s: %s", configs.PhrasePolicy, s.Policy)
 	}
 	realtime := policy == unix.SCHED_FIFO || policy == unix.SCHED_RR
 	switch {
 	case s.Nice < -20 || s.Nice > 19:
-		return fault("scheduler.nice", "must be between -20 and 19: %d", s.Nice)
+		return fault("scheduler.nice", "%s: %d, must be between -20 and 19", configs.PhraseNice, s.Nice)
 	case s.Priority != 0 && !realtime:
-		return fault("scheduler.priority", "only for SCHED_FIFO and SCHED_RR, not %s", s.Policy)
+		return fault("scheduler.priority", "%s, not for %s", configs.PhrasePriority, s.Policy)
 	case realtime && (s.Priority < 1 || s.Priority > 99):
-		return fault("scheduler.priority", "must be between 1 and 99: %d", s.Priority)
+		return fault("scheduler.priority", "%s: must be between 1 and 99: %d", configs.PhraseSetScheduler, s.Priority)
 	case policy != unix.SCHED_DEADLINE && (s.Runtime != 0 || s.Deadline != 0 || s.Period != 0):
-		return fault("scheduler", "runtime, deadline and period are only for SCHED_DEADLINE, not %s", s.Policy)
+		return fault("scheduler", "%s, not for %s", configs.PhraseDeadline, s.Policy)
 	case policy == unix.SCHED_DEADLINE:
 		if err := checkDeadline(s); err != nil {
 			return err
@@ -103,7 +106,7 @@ func scheduler(p *specs.Process, plan *configs.Process, o *Options) error {
 	if s.Nice != 0 && policy != unix.SCHED_NORMAL && policy != unix.SCHED_BATCH {
 		o.warn("process.scheduler.nice: has no effect with %s", s.Policy)
 	}
-	flags, err := flagSum(schedulerFlags, "scheduler.flags", s.Flags)
+	flags, err := flagSum(schedulerFlags, "scheduler.flags", s.Flags, configs.PhraseSchedulerFlag)
 	if err != nil {
 		return err
 	}
@@ -120,13 +123,13 @@ func scheduler(p *specs.Process, plan *configs.Process, o *Options) error {
 func checkDeadline(s *specs.Scheduler) error {
 	switch {
 	case s.Deadline == 0:
-		return fault("scheduler.deadline", "must not be 0 with %s", s.Policy)
+		return fault("scheduler.deadline", configs.PhraseSetScheduler+": must not be 0 with %s", s.Policy)
 	case s.Runtime == 0:
-		return fault("scheduler.runtime", "must not be 0 with %s", s.Policy)
+		return fault("scheduler.runtime", configs.PhraseSetScheduler+": must not be 0 with %s", s.Policy)
 	case s.Runtime > s.Deadline:
-		return fault("scheduler.runtime", "must be at most the deadline %d: %d", s.Deadline, s.Runtime)
+		return fault("scheduler.runtime", configs.PhraseSetScheduler+": must be at most the deadline %d: %d", s.Deadline, s.Runtime)
 	case s.Period != 0 && s.Deadline > s.Period:
-		return fault("scheduler.deadline", "must be at most the period %d: %d", s.Period, s.Deadline)
+		return fault("scheduler.deadline", configs.PhraseSetScheduler+": must be at most the period %d: %d", s.Period, s.Deadline)
 	}
 	return nil
 }
@@ -145,10 +148,10 @@ func ioPriority(p *specs.Process, plan *configs.Process, _ *Options) error {
 	}
 	class, ok := lookup(ioPriorityClasses, io.Class)
 	if !ok {
-		return fault("ioPriority.class", "unknown class %q", io.Class)
+		return fault("ioPriority.class", "%s: %q", configs.PhraseIOClass, io.Class)
 	}
 	if io.Priority < 0 || io.Priority > 7 {
-		return fault("ioPriority.priority", "must be between 0 and 7: %d", io.Priority)
+		return fault("ioPriority.priority", "%s: %d, must be between 0 and 7", configs.PhraseIOPriority, io.Priority)
 	}
 	plan.IOPriority = &configs.IOPriority{Class: int(class), Level: io.Priority}
 	return nil
@@ -159,11 +162,11 @@ func cpuAffinity(p *specs.Process, plan *configs.Process, _ *Options) error {
 	if a == nil {
 		return nil
 	}
-	initial, err := numberList("execCPUAffinity.initial", a.Initial)
+	initial, err := numberList("execCPUAffinity.initial", a.Initial, configs.PhraseAffinityInitial)
 	if err != nil {
 		return err
 	}
-	final, err := numberList("execCPUAffinity.final", a.Final)
+	final, err := numberList("execCPUAffinity.final", a.Final, configs.PhraseAffinityFinal)
 	if err != nil {
 		return err
 	}
@@ -177,8 +180,9 @@ func cpuAffinity(p *specs.Process, plan *configs.Process, _ *Options) error {
 // needs: eight times what the largest kernel (NR_CPUS) has.
 const maxListNumber = 1<<16 - 1
 
-// numberList parses the list format of cpuset(7): "0-3,7". An empty list is nil.
-func numberList(field, list string) (configs.BitSet, error) {
+// numberList parses the list format of cpuset(7): "0-3,7". An empty list is nil. The
+// phrase begins its errors.
+func numberList(field, list, phrase string) (configs.BitSet, error) {
 	if strings.TrimSpace(list) == "" {
 		return nil, nil
 	}
@@ -192,9 +196,9 @@ func numberList(field, list string) (configs.BitSet, error) {
 		to, errTo := strconv.ParseUint(high, 10, 32)
 		switch {
 		case errFrom != nil || errTo != nil || from > to:
-			return nil, fault(field, "%q is not a number or range, want a list like 0-3,7", part)
+			return nil, fault(field, "%s: %q is not a number or range, want a list like 0-3,7", phrase, part)
 		case to > maxListNumber:
-			return nil, fault(field, "number %d is above %d", to, maxListNumber)
+			return nil, fault(field, "%s: number %d is above %d", phrase, to, maxListNumber)
 		}
 		for n := from; n <= to; n++ {
 			set.Add(int(n))

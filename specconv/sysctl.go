@@ -75,31 +75,32 @@ func sysctlKey(name string) (string, error) {
 
 // allowedSysctl says why the parameter may not be set.
 func (c *conversion) allowedSysctl(name, key string) error {
-	need := func(t configs.NamespaceType, host string) error {
+	need := func(t configs.NamespaceType, phrase string) error {
 		if c.plan.Namespaces.Contains(t) {
 			return nil
 		}
-		return fmt.Errorf("sysctl %q is not allowed in the host's %s namespace", name, host)
+		return fmt.Errorf("sysctl %q %s", name, phrase)
 	}
 	switch {
 	case slices.Contains(ipcSysctls[:], key), strings.HasPrefix(key, "fs/mqueue/"):
-		return need(configs.NewIPC, "ipc")
+		return need(configs.NewIPC, configs.PhraseSysctlIPC)
 	case strings.HasPrefix(key, "net/"):
-		if err := need(configs.NewNet, "network"); err != nil {
+		if err := need(configs.NewNet, configs.PhraseSysctlNet); err != nil {
 			return err
 		}
 		return c.notHostNetwork(name)
 	case strings.HasPrefix(key, "user/"):
-		return need(configs.NewUser, "user")
+		return need(configs.NewUser, configs.PhraseSysctlHost+": that of users is the host's")
 	case key == "kernel/hostname":
 		return fmt.Errorf("sysctl %q is not allowed as it conflicts with the OCI %q field", name, "hostname")
 	case key == "kernel/domainname":
-		if c.spec.Domainname != "" {
+		// As with crun: what says the same twice is no contradiction.
+		if d := c.spec.Domainname; d != "" && d != c.linux.Sysctl[name] {
 			return fmt.Errorf("sysctl %q is not allowed as it conflicts with the OCI %q field", name, "domainname")
 		}
-		return need(configs.NewUTS, "uts")
+		return need(configs.NewUTS, configs.PhraseSysctlHost+": that of UTS is the host's")
 	}
-	return fmt.Errorf("sysctl %q is not in a separate kernel namespace", name)
+	return fmt.Errorf("sysctl %q %s", name, configs.PhraseSysctlHost)
 }
 
 // notHostNetwork makes sure that a network namespace that is joined is not the
@@ -117,7 +118,7 @@ func (c *conversion) notHostNetwork(name string) error {
 		return fmt.Errorf("stat %s: %w", ns.Path, err)
 	}
 	if own.Dev == joined.Dev && own.Ino == joined.Ino {
-		return fmt.Errorf("sysctl %q is not allowed in the host's network namespace", name)
+		return fmt.Errorf("sysctl %q %s", name, configs.PhraseSysctlNet)
 	}
 	return nil
 }

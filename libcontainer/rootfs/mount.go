@@ -120,12 +120,12 @@ func checkProc(m *configs.Mount, t *target) error {
 	switch {
 	case dest == "/proc":
 		// mountBind lets a bind of a real procfs through before it asks here.
-		return errors.New("only a procfs may be mounted on /proc")
+		return fmt.Errorf("%s %s (only a procfs may be mounted on /proc)", m.Destination, configs.PhraseNotOfTypeProc)
 	case strings.HasPrefix(dest, "/proc/"):
 		if slices.Contains(emulated[:], dest) {
 			return nil
 		}
-		return errors.New("the destination is inside /proc")
+		return fmt.Errorf("%s %s", dest, configs.PhraseInsideProc)
 	}
 	is, err := procfs.Is(t.fd)
 	if err == nil && is {
@@ -350,4 +350,15 @@ func reconfigure(m *configs.Mount, fd int) error {
 		}
 	}
 	return c.Reconfigure()
+}
+
+// mountError tells which mount it was, and what the kernel's words for it mean.
+func mountError(m *configs.Mount, err error) error {
+	switch {
+	case m.IsBind() && errors.Is(err, unix.ENOENT):
+		err = fmt.Errorf("%w ("+configs.PhraseMountSource+")", err, m.Source)
+	case (m.Type == "proc" || m.Type == "sysfs") && (errors.Is(err, unix.ELOOP) || errors.Is(err, unix.ENOTDIR)):
+		err = fmt.Errorf("%w ("+configs.PhraseOrdinaryMount+")", err, m.Type)
+	}
+	return fmt.Errorf("%s: mount %s on %s: %w ("+configs.PhraseMount+")", m.Field, m.Type, m.Destination, err, m.Source, m.Destination)
 }

@@ -145,7 +145,7 @@ func (b *Builder) mountAll() error {
 	for i := range b.c.Mounts {
 		m := &b.c.Mounts[i]
 		if err := b.mount(i, m); err != nil {
-			return fmt.Errorf("%s: mount %s on %s: %w", m.Field, m.Type, m.Destination, err)
+			return mountError(m, err)
 		}
 	}
 	if !b.c.PopulateDev {

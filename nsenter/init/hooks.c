@@ -170,9 +170,9 @@ _Noreturn static void die_of_hook(const struct command *hook, unsigned index, in
 
 	append(&t, hook->path);
 	if (!ended) {
-		append(&t, ": timeout of ");
+		append(&t, ": hook ran past specified timeout of ");
 		append_number(&t, hook->timeout);
-		append(&t, " s exceeded");
+		append(&t, ".0s");
 	} else if (WIFEXITED(status)) {
 		append(&t, ": exit status ");
 		append_number(&t, (unsigned)WEXITSTATUS(status));

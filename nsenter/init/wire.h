@@ -231,7 +231,7 @@ struct wire_report {
 	X(STEP_LOOK_UP, 27, "look up")                                                             \
 	X(STEP_STAT, 28, "stat")                                                                   \
 	X(STEP_EXECUTABLE, 29, "check executable")                                                 \
-	X(STEP_HOOK, 31, "startContainer hook")                                                    \
+	X(STEP_HOOK, 31, "error running startContainer hook")                                      \
 	X(STEP_EXEC, 32, "exec")                                                                   \
 	X(STEP_RLIMIT, 33, "set resource limit")                                                   \
 	X(STEP_AFFINITY, 34, "sched_setaffinity")                                                  \

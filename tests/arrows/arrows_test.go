@@ -34,7 +34,7 @@ var arrows = map[string][]string{
 	"libcontainer/stack":    {},
 	"libcontainer/internal": {"libcontainer/stack"},
 	"nsenter":               {"libcontainer/internal"},
-	"seccomp":               {},
+	"seccomp":               {"libcontainer/configs"},
 	"tests":                 {},
 }
 

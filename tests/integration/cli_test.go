@@ -46,6 +46,14 @@ func TestHelp(t *testing.T) {
 		if !strings.Contains(strings.ToLower(r.out), "usage") {
 			t.Errorf("%v: %q", args, r.out)
 		}
+		if suite.name == "crun" {
+			continue
+		}
+		for _, heading := range []string{"NAME:\n   " + suite.name, "\nUSAGE:\n", "OPTIONS:\n"} {
+			if !strings.Contains(r.out, heading) {
+				t.Errorf("%v: no %q in %q", args, heading, r.out)
+			}
+		}
 	}
 }
 

@@ -60,7 +60,7 @@ func TestExecNoAppArmor(t *testing.T) {
 	only(t, !haveAppArmor(), "a kernel without AppArmor")
 	c := newContainer(t).running()
 	c.command("exec", "--apparmor", "some-profile", c.id, "true").
-		fails("process.apparmorProfile: AppArmor is not enabled", "").code(255)
+		fails("process.apparmorProfile: apparmor failed to apply profile: AppArmor is not enabled", "").code(255)
 }
 
 // TestExecSELinux: the same with labels.
@@ -97,5 +97,5 @@ func TestExecNoSELinux(t *testing.T) {
 	only(t, !haveSELinux(), "a kernel without SELinux")
 	c := newContainer(t).running()
 	c.command("exec", "--process-label", "system_u:system_r:container_t:s0", c.id, "true").
-		fails("process.selinuxLabel: SELinux is not enabled", "").code(255)
+		fails("process.selinuxLabel: selinux label is specified in config, but selinux is disabled or not supported: SELinux is not enabled", "").code(255)
 }

@@ -46,10 +46,10 @@ func TestFeaturesAreTrue(t *testing.T) {
 		}, `Read-only file system`},
 		{"apparmor", l.Apparmor.Enabled, func(c *container) {
 			c.spec.Process.ApparmorProfile = "no-such-profile"
-		}, `process\.apparmorProfile: (AppArmor is not enabled|set AppArmor profile no-such-profile: no such file)`},
+		}, `process\.apparmorProfile: (apparmor failed to apply profile: AppArmor is not enabled|set AppArmor profile no-such-profile: no such file)`},
 		{"selinux", l.Selinux.Enabled, func(c *container) {
 			c.spec.Process.SelinuxLabel = "no such label"
-		}, `process\.selinuxLabel: (SELinux is not enabled|set SELinux label no such label: invalid argument)`},
+		}, `process\.selinuxLabel: (selinux label is specified in config, but selinux is disabled or not supported: SELinux is not enabled|set SELinux label no such label: invalid argument)`},
 		{"intelRdt", l.IntelRdt.Enabled, func(c *container) {
 			c.spec.Linux.IntelRdt = &specs.LinuxIntelRdt{Schemata: []string{"L3:none"}}
 		}, `linux\.intelRdt(\.schemata)?: .*(resctrl|L3:none)`},

@@ -304,7 +304,7 @@ func TestContainerHookTimeout(t *testing.T) {
 	script := "sh -c 'echo $$; exec sleep 1000' >" + c.rootfs("started") + " & yes"
 	c.spec.Hooks = &specs.Hooks{CreateContainer: []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c", script}, Timeout: ptr(1)}}}
 	c.write()
-	r := c.command("create", c.id).fails("hooks.createContainer[0]: /bin/sh: timed out after 1 s", "")
+	r := c.command("create", c.id).fails("hooks.createContainer[0]: error running createContainer hook #0: /bin/sh: hook ran past specified timeout of 1.0s", "")
 	if len(r.stderr) > 1<<14 {
 		t.Errorf("an error of %d bytes", len(r.stderr))
 	}

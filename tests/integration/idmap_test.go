@@ -195,8 +195,8 @@ func TestBadIDMappedMount(t *testing.T) {
 		err        string
 	}{
 		{"file system without", "/proc/sys", rows, rows, nil, "mounts[6]: mount bind on /v: id-mapped mount: mount_setattr: invalid argument"},
-		{"no uids", "/tmp", nil, rows, nil, "mounts[6].uidMappings: must be given together with gidMappings"},
-		{"no gids", "/tmp", rows, nil, nil, "mounts[6].gidMappings: must be given together with uidMappings"},
+		{"no uids", "/tmp", nil, rows, nil, "mounts[6].uidMappings: id-mapped mounts must have both uid and gid mappings specified"},
+		{"no gids", "/tmp", rows, nil, nil, "mounts[6].gidMappings: id-mapped mounts must have both uid and gid mappings specified"},
 		{"no maps anywhere", "/tmp", nil, nil, []string{"idmap"}, "mounts[6].options"},
 		{"inline nonsense", "/tmp", nil, nil, []string{"idmap=uids=0-1"}, "mounts[6].options"},
 	} {

@@ -79,7 +79,7 @@ func TestNoAppArmor(t *testing.T) {
 	only(t, !haveAppArmor(), "a kernel without AppArmor")
 	c := newContainer(t)
 	c.spec.Process.ApparmorProfile = "some-profile"
-	c.run().fails("process.apparmorProfile: AppArmor is not enabled", "")
+	c.run().fails("process.apparmorProfile: apparmor failed to apply profile: AppArmor is not enabled", "")
 }
 
 // Labels that any policy with containers knows: container-selinux, or container.cil.
@@ -122,7 +122,7 @@ func TestNoSELinux(t *testing.T) {
 	only(t, !haveSELinux(), "a kernel without SELinux")
 	c := newContainer(t)
 	c.spec.Process.SelinuxLabel = "system_u:system_r:container_t:s0"
-	c.run().fails("process.selinuxLabel: SELinux is not enabled", "")
+	c.run().fails("process.selinuxLabel: selinux label is specified in config, but selinux is disabled or not supported: SELinux is not enabled", "")
 }
 
 // TestMountLabelWithoutSELinux: engines set it on every host.

@@ -200,7 +200,7 @@ func TestMountsRefused(t *testing.T) {
 		{"bad option", "add", first + `{"destination":"/c","type":"tmpfs","options":["size=x"]}]`, "mounts[2]: mount tmpfs on /c: fsconfig size=x"},
 		{"the root", "add", first + `{"destination":"/tmp/..","type":"tmpfs"}]`, "mounts[2].destination: a mount over the root file system itself is not possible"},
 		{"no destination", "add", first + `{"type":"tmpfs"}]`, "mounts[2].destination: must not be empty"},
-		{"inside proc", "add", first + `{"destination":"/proc/sys","type":"tmpfs"}]`, "mounts[2]: mount tmpfs on /proc/sys: the destination is inside /proc"},
+		{"inside proc", "add", first + `{"destination":"/proc/sys","type":"tmpfs"}]`, "mounts[2]: mount tmpfs on /proc/sys: /proc/sys cannot be mounted because it is inside /proc"},
 		{"a directory on a file", "add", first + `{"destination":"/etc/passwd","type":"tmpfs"}]`, "mounts[2]: mount tmpfs on /etc/passwd: not a directory"},
 		{"remount", "add", first + `{"destination":"/a","options":["remount","ro"]}]`, `mounts[2].options: "remount" adds no mount`},
 		{"remove no mount", "remove", `[{"destination":"/etc"},{"destination":"/kept"}]`, "mounts[0].destination: /etc: it is not a mount point"},

@@ -108,7 +108,7 @@ func ownNice(t *testing.T) int32 {
 func TestSchedulerRefused(t *testing.T) {
 	c := newContainer(t)
 	c.spec.Process.Scheduler = &specs.Scheduler{Policy: specs.SchedDeadline, Runtime: 1, Deadline: 1 << 20, Period: 1 << 20}
-	c.run().fails("process.scheduler: sched_setattr: invalid argument", "")
+	c.run().fails("process.scheduler: error setting scheduler: sched_setattr: invalid argument", "")
 }
 
 func TestIOPriority(t *testing.T) {

@@ -321,7 +321,7 @@ func TestBadRootless(t *testing.T) {
 			}
 			c.env = []string{"PATH=" + c.dir}
 		}, "linux.uidMappings: newuidmap: exit status 1: newuidmap: "},
-		{"no maps", func(c *container) { c.spec.Linux.UIDMappings = nil }, "linux.uidMappings: a new user namespace requires at least one UID mapping"},
+		{"no maps", func(c *container) { c.spec.Linux.UIDMappings = nil }, "linux.uidMappings: user namespaces enabled, but no uid mappings found"},
 		{"size 0", func(c *container) { c.spec.Linux.GIDMappings = []specs.LinuxIDMapping{mapRow(0, userID, 0)} }, "linux.gidMappings[0].size"},
 		{"overlap", func(c *container) {
 			c.spec.Linux.UIDMappings = []specs.LinuxIDMapping{mapRow(0, userID, 1), mapRow(0, firstID, 5)}

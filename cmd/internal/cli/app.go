@@ -85,6 +85,9 @@ func (a *app) main(argv []string) int {
 		return a.fail(err)
 	}
 	defer a.log.close()
+	if err := a.global.checkManager(); err != nil {
+		return a.fail(err)
+	}
 	return a.finish(a.run(root, args))
 }
 
@@ -97,6 +100,7 @@ func (a *app) run(root *Command, args []string) error {
 	if row == nil {
 		return fmt.Errorf("unknown command %q (see \"%s --help\")", args[0], a.name)
 	}
+	a.log.Debugf("%s %q", a.name, args)
 	c := row.command(a)
 	root.add(c)
 	err := a.execute(c, args[1:])

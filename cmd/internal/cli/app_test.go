@@ -48,19 +48,19 @@ func TestInvocations(t *testing.T) {
 		stdout string // fragment; "" means nothing at all
 		stderr string // fragment; "" means nothing at all
 	}{
-		{"help", nil, 0, "Usage:\n  berth [command]\n\nAvailable Commands:\n", ""},
+		{"help", nil, 0, "USAGE:\n  berth [command]\n\nCOMMANDS:\n", ""},
 		{"--help", []string{"--help"}, 0, "--log-format FORMAT ", ""},
-		{"help of a command", []string{"help", "kill"}, 0, "Usage:\n  berth kill [flags] CONTAINER [SIGNAL]\n", ""},
+		{"help of a command", []string{"help", "kill"}, 0, "USAGE:\n  berth kill [flags] CONTAINER [SIGNAL]\n", ""},
 		{"--help of a command", []string{"create", "--help"}, 0, "  -b, --bundle DIR ", ""},
 		{"-h of a command", []string{"kill", "-h"}, 0, "berth kill [flags]", ""},
 		{"-help of a command", []string{"run", "id", "-help"}, 0, "berth run [flags]", ""},
-		{"help of the whole", []string{"h"}, 0, "Available Commands:", ""},
+		{"help of the whole", []string{"h"}, 0, "COMMANDS:", ""},
 		{"help of nothing", []string{"help", "bogus"}, 1, "", `no help for unknown command \"bogus\"`},
 		{"version", []string{"-v"}, 0, "berth version " + version + "\n", ""},
 		{"unknown command", []string{"bogus"}, 1, "", `unknown command \"bogus\"`},
 		{"unknown global flag", []string{"--bogus"}, 1, "", "unknown flag: --bogus"},
 		{"unknown flag", []string{"state", "--bogus"}, 1, "", "unknown flag: --bogus"},
-		{"too few arguments", []string{"state"}, 1, "Incorrect Usage.\n\nPrints JSON", `berth: \"state\" requires exactly 1 argument(s)`},
+		{"too few arguments", []string{"state"}, 1, "Incorrect Usage.\n\nNAME:\n   berth state - ", `berth: \"state\" requires exactly 1 argument(s)`},
 		{"too many arguments", []string{"kill", "a", "b", "c"}, 1, "Incorrect Usage.", `berth: \"kill\" requires a maximum of 2 argument(s)`},
 		{"no arguments", []string{"kill"}, 1, "Incorrect Usage.", `berth: \"kill\" requires a minimum of 1 argument(s)`},
 		{"arguments where there are none", []string{"list", "x"}, 1, "Incorrect Usage.", `berth: \"list\" requires exactly 0 argument(s)`},

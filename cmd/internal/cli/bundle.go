@@ -13,11 +13,13 @@ import (
 	"github.com/berth-run/berth/libcontainer"
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/specconv"
+	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
 // bundleOptions are the options that create and run share.
 type bundleOptions struct {
 	bundle        string
+	configFile    string
 	consoleSocket string
 	pidfdSocket   string
 	pidFile       string
@@ -30,6 +32,7 @@ type bundleOptions struct {
 // declare adds the options to f.
 func (o *bundleOptions) declare(f *pflag.FlagSet) {
 	f.StringVarP(&o.bundle, "bundle", "b", ".", "take the bundle from `DIR`")
+	f.StringVarP(&o.configFile, "config", "f", "", "read `FILE` instead of the bundle's config.json")
 	f.StringVar(&o.consoleSocket, "console-socket", "", "send the terminal's master to the unix socket `PATH`")
 	f.StringVar(&o.pidfdSocket, "pidfd-socket", "", "send a pidfd of the container's init to the unix socket `PATH`")
 	f.StringVar(&o.pidFile, "pid-file", "", "write the pid of the container's init to `FILE`")
@@ -112,13 +115,21 @@ func (a *app) loadBundle(o *bundleOptions, rootless bool) (config *configs.Confi
 	if err != nil {
 		return nil, "", fmt.Errorf("--bundle: %w", err)
 	}
+	file := o.configFile
+	if file != "" {
+		// Before the bundle becomes the directory: it is the caller's path.
+		if file, err = filepath.Abs(file); err != nil {
+			return nil, "", fmt.Errorf("--config: %w", err)
+		}
+	}
 	if err := os.Chdir(bundle); err != nil {
 		return nil, "", err
 	}
-	spec, process, err := specconv.Load(bundle)
+	spec, process, err := a.loadConfig(bundle, file)
 	if err != nil {
 		return nil, "", err
 	}
+	a.log.Debugf("bundle %s: check the config of version %q", bundle, spec.Version)
 	config, err = specconv.Convert(spec, &specconv.Options{
 		Bundle:        bundle,
 		NoPivotRoot:   o.noPivot,
@@ -129,6 +140,19 @@ func (a *app) loadBundle(o *bundleOptions, rootless bool) (config *configs.Confi
 		Warn:          a.log.Warnf,
 	})
 	return config, process, err
+}
+
+// loadConfig reads the bundle's config.json, or the file if there is one.
+func (a *app) loadConfig(bundle, file string) (spec *specs.Spec, process string, err error) {
+	if file == "" {
+		a.log.Debugf("bundle %s: read config.json", bundle)
+		return specconv.Load(bundle)
+	}
+	a.log.Debugf("bundle %s: read %s", bundle, file)
+	if spec, process, err = specconv.LoadFile(file); err != nil {
+		return nil, "", fmt.Errorf("--config: %w", err)
+	}
+	return spec, process, nil
 }
 
 // checkTerminal holds the rules for who gets the terminal. The texts are

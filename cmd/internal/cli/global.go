@@ -2,12 +2,18 @@
 
 package cli
 
+import (
+	"errors"
+	"fmt"
+)
+
 // globalOptions are the options before the command.
 type globalOptions struct {
 	root      string
 	log       string
 	logFormat string
 	logLevel  string
+	manager   string
 	rootless  string
 	criu      string
 
@@ -17,11 +23,26 @@ type globalOptions struct {
 	version       bool
 }
 
+// checkManager gives --cgroup-manager, which is crun's, its meaning.
+func (g *globalOptions) checkManager() error {
+	switch g.manager {
+	case "", "cgroupfs":
+	case "systemd":
+		g.systemdCgroup = true
+	case "disabled":
+		// Kill, pause, ps and exec go by the cgroup.
+		return errors.New("--cgroup-manager: disabled is not supported: without a cgroup nothing tells which processes are the container's")
+	default:
+		return fmt.Errorf("--cgroup-manager: unknown manager %q, must be cgroupfs or systemd", g.manager)
+	}
+	return nil
+}
+
 // rootCommand is the program itself, without its commands.
 func (a *app) rootCommand() *Command {
 	c := &Command{
 		Use:   a.name + " [flags] command [flags] [argument...]",
-		Short: "an OCI container runtime",
+		Short: "Open Container Initiative runtime",
 		Long: `berth runs containers as the OCI runtime-spec describes them: a bundle is a
 directory with a config.json and a root file system. Engines such as containerd,
 Docker, Podman and CRI-O call it; by hand, "berth run" in a bundle is all it takes.`,
@@ -35,6 +56,7 @@ Docker, Podman and CRI-O call it; by hand, "berth run" in a bundle is all it tak
 	f.StringVar(&g.logLevel, "log-level", "", "log what is at least of `LEVEL`: error, warning, info or debug (default: warning; a command that fails logs its error only)")
 	f.BoolVar(&g.debug, "debug", false, "log everything, as --log-level debug")
 	f.BoolVar(&g.systemdCgroup, "systemd-cgroup", false, "let systemd manage cgroups: linux.cgroupsPath is then slice:prefix:name (create, run, restore)")
+	f.StringVar(&g.manager, "cgroup-manager", "", "let `MANAGER` make cgroups: cgroupfs, or systemd as with --systemd-cgroup")
 	f.StringVar(&g.rootless, "rootless", "auto", "tolerate cgroup permission errors: `BOOL` or auto")
 	f.StringVar(&g.criu, "criu", "", "let the program `PATH` checkpoint and restore instead of criu from $PATH")
 	f.BoolVarP(&g.help, "help", "h", false, "show help")

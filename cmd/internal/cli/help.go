@@ -8,14 +8,14 @@ import (
 )
 
 // help is what --help prints: what the command is for, how it is called, what is below
-// it, and its options.
+// it, and its options. The headings are runc's, since its users' scripts look for them.
 func (c *Command) help() string {
 	var b strings.Builder
-	about := c.Long
-	if about == "" {
-		about = c.Short
+	fmt.Fprintf(&b, "NAME:\n   %s%s - %s\n\n", c.path(), c.Name(), c.Short)
+	if c.Long != "" {
+		b.WriteString(strings.TrimSpace(c.Long) + "\n\n")
 	}
-	b.WriteString(strings.TrimSpace(about) + "\n\nUsage:\n")
+	b.WriteString("USAGE:\n")
 	if c.Runnable() {
 		fmt.Fprintf(&b, "  %s%s\n", c.path(), c.Use)
 	}
@@ -23,10 +23,10 @@ func (c *Command) help() string {
 		fmt.Fprintf(&b, "  %s%s [command]\n", c.path(), c.Name())
 	}
 	if c.alias != "" {
-		fmt.Fprintf(&b, "\nAliases:\n  %s, %s\n", c.Name(), c.alias)
+		fmt.Fprintf(&b, "\nALIASES:\n  %s, %s\n", c.Name(), c.alias)
 	}
 	if len(c.commands) > 0 {
-		b.WriteString("\nAvailable Commands:\n")
+		b.WriteString("\nCOMMANDS:\n")
 		for _, child := range c.commands {
 			if !child.Hidden {
 				fmt.Fprintf(&b, "  %-11s %s\n", child.Name(), child.Short)
@@ -34,7 +34,11 @@ func (c *Command) help() string {
 		}
 	}
 	if c.Flags().HasAvailableFlags() {
-		b.WriteString("\nFlags:\n" + c.flags.FlagUsages())
+		heading := "OPTIONS"
+		if c.parent == nil {
+			heading = "GLOBAL OPTIONS"
+		}
+		b.WriteString("\n" + heading + ":\n" + c.flags.FlagUsages())
 	}
 	if len(c.commands) > 0 {
 		fmt.Fprintf(&b, "\nUse \"%s%s [command] --help\" for more information about a command.\n", c.path(), c.Name())

@@ -17,7 +17,7 @@ func TestHelp(t *testing.T) {
 		{
 			"plain",
 			func() *Command { return &Command{Use: "x [flags] ID", Short: "do it", run: run} },
-			"do it\n\nUsage:\n  x [flags] ID\n",
+			"NAME:\n   x - do it\n\nUSAGE:\n  x [flags] ID\n",
 		},
 		{
 			"options",
@@ -27,7 +27,7 @@ func TestHelp(t *testing.T) {
 				c.declareHelp()
 				return c
 			},
-			"Does it.\n\nUsage:\n  x [flags] ID\n\nAliases:\n  x, y\n\nFlags:\n" +
+			"NAME:\n   x - do it\n\n" + "Does it.\n\nUSAGE:\n  x [flags] ID\n\nALIASES:\n  x, y\n\nGLOBAL OPTIONS:\n" +
 				"      --file FILE           read FILE (default \"f\")\n" +
 				"  -h, --help[=true|false]   show help\n",
 		},
@@ -39,7 +39,7 @@ func TestHelp(t *testing.T) {
 				(&Command{Use: "p [flags] command"}).add(c)
 				return c
 			},
-			"do it\n\nUsage:\n  p x [flags]\n  p x [command]\n\nAvailable Commands:\n" +
+			"NAME:\n   p x - do it\n\nUSAGE:\n  p x [flags]\n  p x [command]\n\nCOMMANDS:\n" +
 				"  one         do one\n  a-long-name do more\n\n" +
 				"Use \"p x [command] --help\" for more information about a command.\n",
 		},
@@ -50,7 +50,7 @@ func TestHelp(t *testing.T) {
 				c.add(&Command{Use: "one", Short: "do one"})
 				return c
 			},
-			"do it\n\nUsage:\n  p [command]\n\nAvailable Commands:\n  one         do one\n\n" +
+			"NAME:\n   p - do it\n\nUSAGE:\n  p [command]\n\nCOMMANDS:\n  one         do one\n\n" +
 				"Use \"p [command] --help\" for more information about a command.\n",
 		},
 	}

@@ -97,9 +97,12 @@ func (l *logger) Warnf(format string, args ...any) {
 	l.logrus.Warn(text)
 }
 
+// Debugging says whether anybody reads what Debugf logs.
+func (l *logger) Debugging() bool { return l.logrus.IsLevelEnabled(logrus.DebugLevel) }
+
 // Debugf logs for whoever debugs the runtime.
 func (l *logger) Debugf(format string, args ...any) {
-	if l.logrus.IsLevelEnabled(logrus.DebugLevel) {
+	if l.Debugging() {
 		l.logrus.Debug(message(fmt.Sprintf(format, args...)))
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/berth-run/berth/libcontainer"
+	"github.com/berth-run/berth/libcontainer/configs"
 )
 
 const defaultRoot = "/run/berth"
@@ -28,7 +29,7 @@ func (a *app) openStore() (*libcontainer.Store, error) {
 	if err := libcontainer.CheckProc(); err != nil {
 		return nil, err
 	}
-	return libcontainer.Open(root), nil
+	return libcontainer.Open(root).LogTo(a.log), nil
 }
 
 // root is the state directory, absolute.
@@ -48,7 +49,7 @@ func (a *app) root() (string, error) {
 		return "", fmt.Errorf("--root: %w", err)
 	}
 	if root == "/" || resolved == "/" {
-		return "", fmt.Errorf("--root: %s resolves to / and would make every directory a container", a.global.root)
+		return "", fmt.Errorf("--root: %s resolves to / and would make every directory a container (%s)", a.global.root, configs.PhraseRootIsSlash)
 	}
 	return root, nil
 }

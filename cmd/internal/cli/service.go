@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/berth-run/berth/libcontainer"
+	"github.com/berth-run/berth/libcontainer/configs"
 )
 
 // listenFDs are the sockets of socket activation (sd_listen_fds(3)), which stand before
@@ -32,7 +33,7 @@ func (a *app) preserved(listen libcontainer.ListenFDs, n int) (int, error) {
 		return 0, fmt.Errorf("--preserve-fds: %d is negative", n)
 	}
 	if n += listen.Count; n > a.inherited {
-		return 0, fmt.Errorf("preserve-fds: fd %d is not open", firstInherited+a.inherited)
+		return 0, fmt.Errorf("preserve-fds: fd %d is not open: "+configs.PhraseNotOpen, firstInherited+a.inherited, firstInherited+a.inherited, n)
 	}
 	return n, nil
 }

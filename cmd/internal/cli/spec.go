@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/spf13/pflag"
 
 	"github.com/berth-run/berth/specconv"
@@ -130,7 +131,7 @@ func (o *specOptions) complete(command []string, f *pflag.FlagSet) (err error) {
 func writeNewFile(path string, content []byte) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("%s exists: remove it first", path)
+		return fmt.Errorf("%s: %s", path, configs.PhraseSpecExists)
 	}
 	if err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/berth-run/berth/libcontainer/cgroups/cgroupfs"
+	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
@@ -72,7 +73,7 @@ func (m *Manager) setUnified(files map[string]string) error {
 		field := "unified[" + strconv.Quote(file) + "]"
 		controller, param, ok := strings.Cut(file, ".")
 		if !ok || controller == "" || param == "" || strings.ContainsAny(file, "/\x00") {
-			return fmt.Errorf("linux.resources.%s: not of the form CONTROLLER.PARAMETER", field)
+			return fmt.Errorf("linux.resources.%s: "+configs.PhraseUnifiedForm, field, file)
 		}
 		k := m.knobs(controller)
 		if controller == "cgroup" {
@@ -80,7 +81,10 @@ func (m *Manager) setUnified(files map[string]string) error {
 		}
 		// Files that list devices take one line per write.
 		k.Each(field, file, strings.Split(strings.TrimRight(files[file], "\n"), "\n")...)
-		if k.Err != nil {
+		switch {
+		case errors.Is(k.Err, unix.ENOENT):
+			return fmt.Errorf("%w: "+configs.PhraseUnifiedController, k.Err, file, controller)
+		case k.Err != nil:
 			return k.Err
 		}
 	}

@@ -258,22 +258,22 @@ func TestSet(t *testing.T) {
 		{
 			name:      "unified with a slash",
 			resources: `{"unified":{"../memory.max":"1"}}`,
-			err:       `linux.resources.unified["../memory.max"]: not of the form CONTROLLER.PARAMETER`,
+			err:       `linux.resources.unified["../memory.max"]: unified resource "../memory.max" must be in the form CONTROLLER.PARAMETER`,
 		},
 		{
 			name:      "unified with a slash inside",
 			resources: `{"unified":{"memory/../pids.max":"1"}}`,
-			err:       `linux.resources.unified["memory/../pids.max"]: not of the form CONTROLLER.PARAMETER`,
+			err:       `linux.resources.unified["memory/../pids.max"]: unified resource "memory/../pids.max" must be in the form CONTROLLER.PARAMETER`,
 		},
 		{
 			name:      "unified without a controller",
 			resources: `{"unified":{".max":"1"}}`,
-			err:       `linux.resources.unified[".max"]: not of the form CONTROLLER.PARAMETER`,
+			err:       `linux.resources.unified[".max"]: unified resource ".max" must be in the form CONTROLLER.PARAMETER`,
 		},
 		{
 			name:      "unified without a parameter",
 			resources: `{"unified":{"memory.":"1"}}`,
-			err:       `linux.resources.unified["memory."]: not of the form CONTROLLER.PARAMETER`,
+			err:       `linux.resources.unified["memory."]: unified resource "memory." must be in the form CONTROLLER.PARAMETER`,
 		},
 		{
 			name:      "unified of no controller",
@@ -283,7 +283,7 @@ func TestSet(t *testing.T) {
 		{
 			name:      "unified without a dot",
 			resources: `{"unified":{"memory":"1"}}`,
-			err:       `linux.resources.unified["memory"]: not of the form CONTROLLER.PARAMETER`,
+			err:       `linux.resources.unified["memory"]: unified resource "memory" must be in the form CONTROLLER.PARAMETER`,
 		},
 		{
 			name:      "unified unknown",

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	"os"
+	"testing"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// TestPhrases: the errors that only a real container makes have runc's words as well. Those
+// of config.json are specconv's TestPhrases.
+func TestPhrases(t *testing.T) {
+	fails := []specs.Hook{{Path: "/bin/false"}}
+	hooks := func(h specs.Hooks) func(*container) { return func(c *container) { c.spec.Hooks = &h } }
+	seccomp := func(s specs.LinuxSeccomp) func(*container) {
+		return func(c *container) { c.spec.Linux.Seccomp = &s }
+	}
+	rule := specs.LinuxSyscall{Names: []string{"mkdir"}, Action: specs.ActErrno}
+	withArg := func(a specs.LinuxSeccompArg) specs.LinuxSeccomp {
+		r := rule
+		r.Args = []specs.LinuxSeccompArg{a}
+		return specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Syscalls: []specs.LinuxSyscall{r}}
+	}
+	notify := specs.LinuxSyscall{Names: []string{"mkdir"}, Action: specs.ActNotify}
+	second := 1
+	for _, tt := range []struct {
+		phrase  string
+		mistake func(*container)
+	}{
+		{"error running prestart hook #0: ", hooks(specs.Hooks{Prestart: fails})},
+		{"error running createRuntime hook #0: ", hooks(specs.Hooks{CreateRuntime: fails})},
+		{"error running createContainer hook #0: ", hooks(specs.Hooks{CreateContainer: fails})},
+		{"error running startContainer hook", hooks(specs.Hooks{StartContainer: fails})},
+		{"hook ran past specified timeout of 1.0s", hooks(specs.Hooks{CreateRuntime: []specs.Hook{{
+			Path: "/bin/sleep", Args: []string{"sleep", "1000"}, Timeout: &second,
+		}}})},
+		{"hook ran past specified timeout of 1.0s", hooks(specs.Hooks{StartContainer: []specs.Hook{{
+			Path: "/bin/sleep", Args: []string{"sleep", "1000"}, Timeout: &second,
+		}}})},
+		{`error mounting "tmpfs" to rootfs at "/tmp"`, func(c *container) { c.mount("/tmp", "tmpfs", "tmpfs", "fooo") }},
+		{"failed to fulfil mount request: open /no/such", func(c *container) { c.mount("/tmp", "bind", "/no/such", "bind") }},
+		{"cannot be mounted because it is inside /proc", func(c *container) { c.mount("/proc/sys", "tmpfs", "tmpfs") }},
+		{"cannot be mounted because it is not of type proc", func(c *container) { c.mount("/proc", "tmpfs", "tmpfs") }},
+		{"string X is not a valid action for seccomp", seccomp(specs.LinuxSeccomp{DefaultAction: "X"})},
+		{"string X is not a valid arch for seccomp", seccomp(specs.LinuxSeccomp{DefaultAction: specs.ActErrno, Architectures: []specs.Arch{"X"}})},
+		{"string X is not a valid operator for seccomp", seccomp(withArg(specs.LinuxSeccompArg{Op: "X"}))},
+		{"syscalls only have up to 6 arguments (9 given)", seccomp(withArg(specs.LinuxSeccompArg{Index: 9, Op: specs.OpEqualTo}))},
+		{"seccomp flag X is not known", seccomp(specs.LinuxSeccomp{
+			DefaultAction: specs.ActAllow, Flags: []specs.LinuxSeccompFlag{"X"}, Syscalls: []specs.LinuxSyscall{rule},
+		})},
+		{"seccomp listenerPath is not set", seccomp(specs.LinuxSeccomp{
+			DefaultAction: specs.ActAllow, Syscalls: []specs.LinuxSyscall{notify},
+		})},
+		{"failed to connect with seccomp agent specified in the seccomp profile", seccomp(specs.LinuxSeccomp{
+			DefaultAction: specs.ActAllow, ListenerPath: "/no/such", Syscalls: []specs.LinuxSyscall{notify},
+		})},
+		{"unable to start container process: error during container init: exec: ", func(c *container) { c.args("no-such-program") }},
+		{"can't apply capabilities", func(c *container) {
+			c.spec.Process.Capabilities = &specs.LinuxCapabilities{Bounding: []string{"CAP_KILL"}, Effective: []string{"CAP_KILL"}}
+		}},
+	} {
+		t.Run(tt.phrase, func(t *testing.T) {
+			c := newContainer(t).args("true")
+			tt.mistake(c)
+			c.run().fails(tt.phrase, "")
+		})
+	}
+}
+
+// TestPhrasesOfCommands: and those of a mistake on the command line.
+func TestPhrasesOfCommands(t *testing.T) {
+	c := newContainer(t).running()
+	for _, tt := range []struct {
+		phrase string
+		args   []string
+	}{
+		{"container id cannot be empty", []string{"create", ""}},
+		{"Option --root argument should not be set to /", []string{"--root", "/", "list"}},
+		{"unable to stat preserved-fd", []string{"exec", "--preserve-fds", "7", c.id, "true"}},
+		{"File config.json exists. Remove it first", []string{"spec", "--bundle", c.dir}},
+		{"bad sub cgroup path", []string{"exec", "--cgroup", "/../..", c.id, "true"}},
+		{"unknown controller", []string{"exec", "--cgroup", "foo:/", c.id, "true"}},
+		{"pid file: ", []string{"exec", "--pid-file", c.path("no/such"), c.id, "true"}},
+	} {
+		c.command(tt.args...).fails(tt.phrase, "")
+	}
+}
+
+// TestConfigOption: another file than config.json, by a path of the caller's.
+func TestConfigOption(t *testing.T) {
+	c := newContainer(t).args("echo", "other")
+	c.write()
+	other := c.path("other.json")
+	if err := os.Rename(c.path("config.json"), other); err != nil {
+		t.Fatal(err)
+	}
+	if r := c.command("run", "--bundle", c.dir, "--config", other, c.id).must(); r.out != "other\n" {
+		t.Errorf("printed %q", r.out)
+	}
+	c.command("run", "--bundle", c.dir, "-f", c.path("none.json"), c.id).fails("none.json", "")
+}
