@@ -39,7 +39,7 @@ func (r *restoration) externalSources() error {
 			continue
 		}
 		if err := r.addSource(m, points[i], hosts); err != nil {
-			return fmt.Errorf("%s: mount %s on %s: %w", m.Field, m.Type, m.Destination, err)
+			return rootfs.MountError(m, err)
 		}
 	}
 	// Where a container may not make devices, those of the host are bound.

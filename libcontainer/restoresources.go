@@ -156,7 +156,7 @@ func (r *restoration) prepareFile(path string, a mountapi.Attr) (string, error) 
 // openBind opens the tree of a bind mount, with all its options.
 func (r *restoration) openBind(m *configs.Mount, o *treeOpener) (*os.File, mountapi.Attr, error) {
 	fail := func(err error) (*os.File, mountapi.Attr, error) {
-		return nil, mountapi.Attr{}, fmt.Errorf("%s: mount %s on %s: %w", m.Field, m.Type, m.Destination, err)
+		return nil, mountapi.Attr{}, rootfs.MountError(m, err)
 	}
 	var tree *os.File
 	if m.IDMap != "" || r.inUserns() {

@@ -37,7 +37,7 @@ func (j *buildJob) openTrees(pid int, pidfd *os.File) error {
 		if j.ordered && o.isForBind(m) && o.haveSetAttr() == nil && mayChange(j.Config, i) {
 			deferred, err := o.deferBind(i, m)
 			if err != nil {
-				return fmt.Errorf("%s: mount %s on %s: %w", m.Field, m.Type, m.Destination, err)
+				return rootfs.MountError(m, err)
 			}
 			if deferred {
 				j.InOrder, j.opener = append(j.InOrder, i), o
@@ -46,7 +46,7 @@ func (j *buildJob) openTrees(pid int, pidfd *os.File) error {
 		}
 		tree, err := o.open(m)
 		if err != nil {
-			return fmt.Errorf("%s: mount %s on %s: %w", m.Field, m.Type, m.Destination, err)
+			return rootfs.MountError(m, err)
 		}
 		if tree == nil {
 			continue

@@ -108,7 +108,7 @@ func (b *Builder) remountLate() error {
 	for _, l := range b.late {
 		if l.remount != nil {
 			if err := b.remountOpened(l.remount, l.fd); err != nil {
-				return fmt.Errorf("%s: mount %s on %s: %w", l.field, l.remount.Type, l.remount.Destination, err)
+				return MountError(l.remount, err)
 			}
 			continue
 		}

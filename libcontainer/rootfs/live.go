@@ -122,7 +122,7 @@ func (l *Live) add() error {
 			return fmt.Errorf(`%s.options: "remount" adds no mount`, m.Field)
 		}
 		if err := l.b.mount(i, m); err != nil {
-			return fmt.Errorf("%s: mount %s on %s: %w", m.Field, m.Type, m.Destination, err)
+			return MountError(m, err)
 		}
 	}
 	return l.within(l.b.remountLate)

@@ -352,8 +352,8 @@ func reconfigure(m *configs.Mount, fd int) error {
 	return c.Reconfigure()
 }
 
-// mountError tells which mount it was, and what the kernel's words for it mean.
-func mountError(m *configs.Mount, err error) error {
+// MountError tells which mount it was, and what the kernel's words for it mean.
+func MountError(m *configs.Mount, err error) error {
 	switch {
 	case m.IsBind() && errors.Is(err, unix.ENOENT):
 		err = fmt.Errorf("%w ("+configs.PhraseMountSource+")", err, m.Source)

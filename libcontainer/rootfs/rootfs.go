@@ -145,7 +145,7 @@ func (b *Builder) mountAll() error {
 	for i := range b.c.Mounts {
 		m := &b.c.Mounts[i]
 		if err := b.mount(i, m); err != nil {
-			return mountError(m, err)
+			return MountError(m, err)
 		}
 	}
 	if !b.c.PopulateDev {

@@ -63,7 +63,7 @@ func TestRootLink(t *testing.T) {
 	}
 	c.spec.Root.Path = "out"
 	c.write()
-	c.refused("root.path: a symbolic link in it must not lead out of the bundle: ", "")
+	c.refused("root.path: invalid rootfs: a symbolic link in it must not lead out of the bundle: ", "")
 }
 
 // TestMaskedTwice: by one name or two, a path is masked once.
