@@ -96,16 +96,19 @@ func (c *copier) runIn(paths map[string]string, subgroup string, from, to *os.Fi
 		From: from, To: to, Owner: owner,
 		CgroupDir: place.Dir, CgroupTasks: place.Tasks,
 		Joins: c.joins, OwnerUID: c.uid, OwnerGID: c.gid,
+		Around:  func(start func() error) error { return withOOMScore(&mostVictim, start) },
 		Started: preferVictim,
 	}
 	return job.Run()
 }
 
+// mostVictim is the oom_score_adj of what the kernel kills first.
+var mostVictim = 1000
+
 // preferVictim has the kernel kill the process before any other of the cgroup: it is what
-// asks for the memory. For who is not allowed to say so the kernel chooses.
+// asks for the memory. That of an ordinary user is born so.
 func preferVictim(pid int) error {
-	const most = "1000"
-	if err := writeOOMScore(strconv.Itoa(pid), most); err != nil && !errors.Is(err, os.ErrPermission) {
+	if err := writeOOMScore(strconv.Itoa(pid), strconv.Itoa(mostVictim)); err != nil && !errors.Is(err, os.ErrPermission) {
 		return err
 	}
 	return nil

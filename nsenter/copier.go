@@ -28,7 +28,10 @@ type Copy struct {
 	CgroupTasks        []*os.File
 	Joins              []Join
 	OwnerUID, OwnerGID uint32
-	// Started is told the process before it begins; nil for nobody.
+	// Around, when not nil, is called with what starts the process, to call that once: for
+	// who has to change itself for the moment. Started is told the process before it begins;
+	// nil for nobody.
+	Around  func(start func() error) error
 	Started func(pid int) error
 }
 
@@ -103,13 +106,21 @@ func (c *Copy) program() (*os.File, error) {
 // start has init's program become the copier. It is in the caller's pid namespace, where no
 // process of the container sees it. With an error there may be an init to end.
 func (c *Copy) start(program, report *os.File) (*Init, error) {
-	i, err := Start(&Options{
-		ExtraFiles: []*os.File{c.From, c.To, report},
-		CgroupDir:  c.CgroupDir, CgroupTasks: c.CgroupTasks,
-		Joins: c.Joins, OwnerUID: c.OwnerUID, OwnerGID: c.OwnerGID,
-	})
-	if err != nil {
-		return nil, err
+	var i *Init
+	start := func() (err error) {
+		i, err = Start(&Options{
+			ExtraFiles: []*os.File{c.From, c.To, report},
+			CgroupDir:  c.CgroupDir, CgroupTasks: c.CgroupTasks,
+			Joins: c.Joins, OwnerUID: c.OwnerUID, OwnerGID: c.OwnerGID,
+		})
+		return err
+	}
+	around := c.Around
+	if around == nil {
+		around = func(start func() error) error { return start() }
+	}
+	if err := around(start); err != nil {
+		return i, err
 	}
 	if c.Started != nil {
 		if err := c.Started(i.PID); err != nil {

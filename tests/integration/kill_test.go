@@ -107,8 +107,11 @@ func TestKillCreatedGently(t *testing.T) {
 // TestStartedHasDefaultSignals: what init does with signals is not the program's business.
 func TestStartedHasDefaultSignals(t *testing.T) {
 	c := newContainer(t)
-	out := squeeze(c.args("grep", "Sig[CI]", "/proc/self/status").output())
-	want(t, "signals", out, "SigIgn: 0000000000000000 SigCgt: 0000000000000000")
+	// cat, as GNU grep has a handler of its own.
+	out := squeeze(c.args("cat", "/proc/self/status").output())
+	if w := "SigIgn: 0000000000000000 SigCgt: 0000000000000000"; !strings.Contains(out, w) {
+		t.Errorf("no %q in %q", w, out)
+	}
 }
 
 func TestKillStopped(t *testing.T) {

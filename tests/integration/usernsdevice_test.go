@@ -31,13 +31,13 @@ func TestUserNamespaceListedDevices(t *testing.T) {
 		}
 		c.device("/dev/kmem-of-mine", "c", 1, 5, 0o640, 7).
 			device("/dev/sub/null", "c", 1, 3, 0o602, 0).
-			device("/opt/here", "b", 7, 99, 0o660, 5).
+			device("/listed/here", "b", 7, 99, 0o660, 5).
 			device("/dev/null", "c", 1, 3, 0o622, 3).
 			device("/dev/nobodys", "c", 1, 7, 0o444, idCount+5).
 			device("/dev/pipe", "p", 0, 0, 0o620, 4)
 		c.allowDevice("b", 7, 99)
-		c.sh("stat -c '%n %a %u:%g %t:%T' /dev/kmem-of-mine /dev/sub/null /opt/here /dev/null /dev/nobodys /dev/pipe; head -c 3 /dev/kmem-of-mine | wc -c; echo x >/dev/sub/null && echo written")
-		out := "/dev/kmem-of-mine 640 7:7 1:5\n/dev/sub/null 602 0:0 1:3\n/opt/here 660 5:5 7:63\n/dev/null 622 3:3 1:3\n" +
+		c.sh("stat -c '%n %a %u:%g %t:%T' /dev/kmem-of-mine /dev/sub/null /listed/here /dev/null /dev/nobodys /dev/pipe; head -c 3 /dev/kmem-of-mine | wc -c; echo x >/dev/sub/null && echo written")
+		out := "/dev/kmem-of-mine 640 7:7 1:5\n/dev/sub/null 602 0:0 1:3\n/listed/here 660 5:5 7:63\n/dev/null 622 3:3 1:3\n" +
 			"/dev/nobodys 444 65534:65534 1:7\n/dev/pipe 620 4:4 0:0\n3\nwritten"
 		want(t, "devices", c.output(), out)
 		c.command("delete", "--force", c.id)
