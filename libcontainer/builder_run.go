@@ -250,8 +250,11 @@ func askForSource(conn *msgConn) func(index int) (*os.File, error) {
 		if err != nil {
 			return nil, err
 		}
-		if r.Error != "" || len(files) != 1 {
+		if r.Error != "" {
 			return nil, errors.New(r.Error)
+		}
+		if len(files) != 1 {
+			return nil, fmt.Errorf("the runtime has sent %d files for the source of mounts[%d]", len(files), index)
 		}
 		return files[0], nil
 	}

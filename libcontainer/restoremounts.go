@@ -83,7 +83,7 @@ func (r *restoration) addDevices() error {
 			return err
 		}
 		source, err := r.prepare(func(o *treeOpener) (*os.File, mountapi.Attr, error) {
-			return r.withOptions(tree, deviceAttr, mountapi.Attr{}, o)
+			return r.withOptions(tree, rootfs.DeviceAttr, mountapi.Attr{}, o)
 		})
 		if err != nil {
 			return errors.Join(err, tree.Close())
@@ -92,9 +92,6 @@ func (r *restoration) addDevices() error {
 	}
 	return nil
 }
-
-// deviceAttr is what mounts of devices have.
-var deviceAttr = mountapi.Attr{Set: unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NOEXEC}
 
 // addReadonly adds a read-only path below a mount of the host's: the path is one, too. Of
 // several the last is on top.
@@ -217,7 +214,7 @@ func (r *restoration) addDevice(point, source string) error {
 	if !r.wants(point) {
 		return nil
 	}
-	source, err := r.prepareFile(source, deviceAttr)
+	source, err := r.prepareFile(source, rootfs.DeviceAttr)
 	if err == nil {
 		r.add(point, source)
 	}

@@ -145,10 +145,13 @@ func (b *Builder) bindDevice(d *configs.Device, dir int, name string) error {
 	return b.attachDevice(tree, target)
 }
 
+// DeviceAttr is what mounts of device nodes have.
+var DeviceAttr = mountapi.Attr{Set: unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NOEXEC}
+
 // attachDevice mounts the tree of a node on target.
 func (b *Builder) attachDevice(tree, target int) error {
 	return b.attach(tree, target, func(fd int) error {
-		return b.setAttr(fd, false, mountapi.Attr{Set: unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NOEXEC})
+		return b.setAttr(fd, false, DeviceAttr)
 	})
 }
 

@@ -83,12 +83,10 @@ func (p *piped) end() int {
 	return p.cmd.ProcessState.ExitCode()
 }
 
-// TestRestoreForeground restores with other pipes than the container had: the program
-// reads and writes these, and its exit status is the command's.
-func TestRestoreForeground(t *testing.T) {
-	c := newContainer(t).sh("while read x; do echo got $x; done; exit 7")
-	needCriu(t)
-	c.spec.Process.NoNewPrivileges = false
+// restoredPiped runs a container that answers on its streams, saves it, and restores it with
+// others.
+func (c *container) restoredPiped() *piped {
+	c.t.Helper()
 	c.write()
 	first := c.piped("run", c.id)
 	first.say("one", "got one")
@@ -97,6 +95,16 @@ func TestRestoreForeground(t *testing.T) {
 	first.end()
 	again := c.piped("restore", "--image-path", c.images(), "--work-path", c.logs(), c.id)
 	again.say("two", "got two")
+	return again
+}
+
+// TestRestoreForeground restores with other pipes than the container had: the program
+// reads and writes these, and its exit status is the command's.
+func TestRestoreForeground(t *testing.T) {
+	c := newContainer(t).sh("while read x; do echo got $x; done; exit 7")
+	needCriu(t)
+	c.spec.Process.NoNewPrivileges = false
+	again := c.restoredPiped()
 	want(t, "exec", c.execOut(c.id, "echo", "here"), "here")
 	if status := again.end(); status != 7 {
 		t.Errorf("status %d, want 7", status)
@@ -111,15 +119,7 @@ func TestRestoreStreamsOpenAgain(t *testing.T) {
 	needCriu(t)
 	c.spec.Process.User.UID = 1000
 	c.spec.Process.NoNewPrivileges = false
-	c.write()
-	first := c.piped("run", c.id)
-	first.say("one", "got one")
-	c.pid = c.stateJSON().Pid
-	c.tryCheckpoint().must().silent()
-	first.end()
-	again := c.piped("restore", "--image-path", c.images(), "--work-path", c.logs(), c.id)
-	again.say("two", "got two")
-	again.end()
+	c.restoredPiped().end()
 }
 
 // TestRestoreExitStatus: that of the first process.
