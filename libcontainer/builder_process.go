@@ -19,6 +19,8 @@ import (
 //	{copied, error}                  →
 //	                                 ←   {open a source}*
 //	{source, error}                  →
+//	                                 ←   {reach a file}*
+//	{file, error}                    →
 //	                                 ←   {warnings}* {mounted, error}
 //	proceed                          →   job.enter
 //	                                 ←   {home, error, pty, chroot, ruleset}
@@ -88,7 +90,9 @@ func (b *processBuilder) abort() {
 
 // receive takes the next answer, passing warnings on.
 func (b *processBuilder) receive() (*built, error) {
-	r, files, err := b.answer(b.cr.opts.Log, requests{copyUp: b.job.copyUp, source: b.serveSource})
+	r, files, err := b.answer(b.cr.opts.Log, requests{
+		copyUp: b.job.copyUp, source: b.serveSource, root: b.serveRoot, reach: b.serveReach,
+	})
 	if r == nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"runtime"
 
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/rootfs"
 	"github.com/berth-run/berth/nsenter"
 	"golang.org/x/sys/unix"
 )
@@ -38,12 +39,18 @@ type builderHello struct {
 type builderReply struct {
 	Warning string `json:",omitempty"`
 	Error   string `json:",omitempty"`
-	Home    string `json:",omitempty"`
-	PTYName string `json:",omitempty"`
+	// Errno is what the kernel has said, if Error comes from it.
+	Errno   unix.Errno `json:",omitempty"`
+	Home    string     `json:",omitempty"`
+	PTYName string     `json:",omitempty"`
 	// CopyUp asks the runtime to copy the first of two directories to the second.
 	CopyUp *copyRequest `json:",omitempty"`
 	// Source asks the runtime to open the source of the mount with that index.
 	Source *int `json:",omitempty"`
+	// Root asks it for what is needed of the directory of the root file system.
+	Root rootRequest `json:",omitempty"`
+	// Reach asks it for a file of the root file system, whose directory comes along.
+	Reach *rootfs.Reach `json:",omitempty"`
 	// FDs names the file descriptors that come with the message, in their order.
 	FDs []string `json:",omitempty"`
 }
@@ -126,29 +133,45 @@ func (b *builderProcess) send(job any, procContexts, trees []*os.File, live ...*
 	return b.conn.sendFiles(opened)
 }
 
-// requests serve what a builder process asks for; source is nil where it asks for none.
+// rootRequest is one of the requests that are about root.path: see rootfs.Options.OpenRoot
+// and PrivateParent.
+type rootRequest string
+
+const (
+	openRoot      rootRequest = "open"
+	privateParent rootRequest = "private parent"
+)
+
+// requests serve what a builder process asks for; one that is nil it has no use for.
 type requests struct {
 	copyUp func(from, to *os.File, owner bool) error
 	source func(index int) (*os.File, error)
+	root   func(r rootRequest) (*os.File, error)
+	reach  func(root *os.File, r *rootfs.Reach) (*os.File, error)
 }
 
 // serve answers the request of r, if it is one.
 func (q *requests) serve(conn *msgConn, r *builderReply, files []*os.File) (isRequest bool, err error) {
-	var opened []*os.File
+	var tree *os.File // what it gets
 	switch {
 	case r.CopyUp != nil && len(files) == 2:
 		err = q.copyUp(files[0], files[1], r.CopyUp.Owner)
 		_, _ = files[0].Close(), files[1].Close()
 	case r.Source != nil && q.source != nil:
-		var tree *os.File
-		if tree, err = q.source(*r.Source); err == nil {
-			defer tree.Close()
-			opened = append(opened, tree)
-		}
+		tree, err = q.source(*r.Source)
+	case r.Root != "" && q.root != nil:
+		tree, err = q.root(r.Root)
+	case r.Reach != nil && q.reach != nil && len(files) == 1:
+		tree, err = q.reach(files[0], r.Reach)
+		_ = files[0].Close()
 	default:
 		return false, nil
 	}
-	return true, conn.send(replyOf(err), opened...)
+	if tree == nil {
+		return true, conn.send(replyOf(err))
+	}
+	defer tree.Close()
+	return true, conn.send(replyOf(err), tree)
 }
 
 // answer takes the next reply that is neither a warning nor a request, which are served.
@@ -168,7 +191,7 @@ func (b *builderProcess) answer(log Logger, q requests) (*builderReply, []*os.Fi
 		case r.Warning != "":
 			log.Warnf("%s", r.Warning)
 		case r.Error != "":
-			return r, files, errors.New(r.Error)
+			return r, files, r.err()
 		default:
 			return r, files, nil
 		}
@@ -225,44 +248,78 @@ func serveBuild(conn *msgConn) {
 // has the right to start something in the container's cgroup.
 func askForCopy(conn *msgConn) func(from, to *os.File, owner bool) error {
 	return func(from, to *os.File, owner bool) error {
-		if err := conn.send(&builderReply{CopyUp: &copyRequest{Owner: owner}}, from, to); err != nil {
-			return err
-		}
-		var r builderReply
-		if _, err := conn.receive(&r); err != nil {
-			return err
-		}
-		if r.Error != "" {
-			return errors.New(r.Error)
-		}
-		return nil
+		_, err := ask(conn, &builderReply{CopyUp: &copyRequest{Owner: owner}}, from, to)
+		return err
 	}
+}
+
+// ask sends a request of a builder process, and returns the file that the runtime answers
+// with, nil when it answers with none.
+func ask(conn *msgConn, request *builderReply, files ...*os.File) (*os.File, error) {
+	if err := conn.send(request, files...); err != nil {
+		return nil, err
+	}
+	var r builderReply
+	got, err := conn.receive(&r)
+	switch {
+	case err != nil:
+		return nil, err
+	case r.Error != "":
+		return nil, r.err()
+	case len(got) == 0:
+		return nil, nil
+	}
+	return got[0], nil
+}
+
+// askForDescriptor is ask for a request that a file answers.
+func askForDescriptor(conn *msgConn, request *builderReply, files ...*os.File) (int, error) {
+	f, err := ask(conn, request, files...)
+	if err != nil {
+		return -1, err
+	}
+	if f == nil {
+		return -1, errors.New("the runtime has answered without a file")
+	}
+	defer f.Close()
+	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	return fd, os.NewSyscallError("fcntl", err)
 }
 
 // askForSource is rootfs.Options.OpenSource of a builder process.
 func askForSource(conn *msgConn) func(index int) (*os.File, error) {
 	return func(index int) (*os.File, error) {
-		if err := conn.send(&builderReply{Source: &index}); err != nil {
-			return nil, err
+		f, err := ask(conn, &builderReply{Source: &index})
+		if err == nil && f == nil {
+			err = fmt.Errorf("the runtime has sent no file for the source of mounts[%d]", index)
 		}
-		var r builderReply
-		files, err := conn.receive(&r)
+		return f, err
+	}
+}
+
+// askForReach is rootfs.Options.Reach of a builder process.
+func askForReach(conn *msgConn) func(root int, r *rootfs.Reach) (int, error) {
+	return func(root int, r *rootfs.Reach) (int, error) {
+		fd, err := unix.FcntlInt(uintptr(root), unix.F_DUPFD_CLOEXEC, 0)
 		if err != nil {
-			return nil, err
+			return -1, os.NewSyscallError("fcntl", err)
 		}
-		if r.Error != "" {
-			return nil, errors.New(r.Error)
+		dir := os.NewFile(uintptr(fd), "root")
+		defer dir.Close()
+		if r.Kind == rootfs.ReachLink {
+			_, err := ask(conn, &builderReply{Reach: r}, dir)
+			return -1, err
 		}
-		if len(files) != 1 {
-			return nil, fmt.Errorf("the runtime has sent %d files for the source of mounts[%d]", len(files), index)
-		}
-		return files[0], nil
+		return askForDescriptor(conn, &builderReply{Reach: r}, dir)
 	}
 }
 
 // runBuild carries out a buildJob, in its two phases.
 func runBuild(conn *msgConn, file *os.File, trees []int, contexts []*os.File, warn func(string, ...any)) {
 	job := &buildJob{copyUp: askForCopy(conn), openSource: askForSource(conn)}
+	job.openRoot = func() (int, error) { return askForDescriptor(conn, &builderReply{Root: openRoot}) }
+	job.privateParent = func() error { _, err := ask(conn, &builderReply{Root: privateParent}); return err }
+	job.reach = askForReach(conn)
 	err := readJob(file, job)
 	if err == nil {
 		defer job.close()
@@ -290,11 +347,33 @@ func readJob(f *os.File, job any) error {
 }
 
 func replyOf(err error) *builderReply {
+	r := &builderReply{}
 	if err != nil {
-		return &builderReply{Error: err.Error()}
+		r.Error = err.Error()
+		_ = errors.As(err, &r.Errno)
 	}
-	return &builderReply{}
+	return r
 }
+
+// err is the error of a reply, nil for none.
+func (r *builderReply) err() error {
+	switch {
+	case r.Error == "":
+		return nil
+	case r.Errno == 0:
+		return errors.New(r.Error)
+	}
+	return &toldError{r.Error, r.Errno}
+}
+
+// toldError is an error that the other process has met.
+type toldError struct {
+	text  string
+	errno unix.Errno
+}
+
+func (e *toldError) Error() string { return e.text }
+func (e *toldError) Unwrap() error { return e.errno }
 
 // sendBuilt answers the second phase.
 func sendBuilt(conn *msgConn, res *built, err error) {

@@ -29,6 +29,10 @@ type buildJob struct {
 	opener *treeOpener
 	// openSource is rootfs.Options.OpenSource.
 	openSource func(index int) (*os.File, error)
+	// openRoot, privateParent and reach are what rootfs.Options has by these names.
+	openRoot      func() (int, error)
+	privateParent func() error
+	reach         func(root int, r *rootfs.Reach) (int, error)
 	// copyUp is rootfs.Options.CopyUp.
 	copyUp func(from, to *os.File, owner bool) error
 	rb     *rootfs.Builder
@@ -72,9 +76,10 @@ func (j *buildJob) mount(procContexts []*os.File, warn func(string, ...any)) err
 		Trees:        j.trees,
 		InOrder:      j.InOrder,
 		OpenSource:   j.openSource,
-		Cgroups:      j.Cgroups,
-		CopyUp:       j.copyUp,
-		Warn:         warn,
+		OpenRoot:     j.openRoot, PrivateParent: j.privateParent, Reach: j.reach,
+		Cgroups: j.Cgroups,
+		CopyUp:  j.copyUp,
+		Warn:    warn,
 	})
 	if err != nil {
 		return err

@@ -11,7 +11,6 @@ import (
 
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/mountapi"
-	"github.com/berth-run/berth/libcontainer/internal/osthread"
 	"golang.org/x/sys/unix"
 )
 
@@ -181,28 +180,13 @@ func duplicate(f *os.File) (*os.File, error) {
 
 // serveSource opens the source of a mount for a builder process, which asks for it by the
 // mount's index.
-func (b *processBuilder) serveSource(index int) (*os.File, error) {
-	joins := b.cr.initJoins(configs.NewMount)
-	if b.job.opener == nil || len(joins) != 1 || index < 0 || index >= len(b.cr.cfg.Mounts) {
+func (b *processBuilder) serveSource(index int) (tree *os.File, err error) {
+	if b.job.opener == nil || index < 0 || index >= len(b.cr.cfg.Mounts) {
 		return nil, errors.New("there is no such source to open")
 	}
-	var tree *os.File
-	var err error
-	done := make(chan struct{})
-	osthread.Go(func() {
-		defer close(done)
-		if err = enterMounts(joins[0].FD); err == nil {
-			tree, err = b.job.opener.openInOrder(index)
-		}
+	err = b.amongMounts(func() (err error) {
+		tree, err = b.job.opener.openInOrder(index)
+		return err
 	})
-	<-done
 	return tree, err
-}
-
-// enterMounts moves the calling thread into a mount namespace.
-func enterMounts(namespace *os.File) error {
-	if err := unix.Unshare(unix.CLONE_FS); err != nil {
-		return fmt.Errorf("unshare(CLONE_FS): %w", err)
-	}
-	return os.NewSyscallError("setns", unix.Setns(int(namespace.Fd()), unix.CLONE_NEWNS))
 }

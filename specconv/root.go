@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/berth-run/berth/libcontainer/access"
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -108,7 +109,7 @@ func checkDirectory(dir string) error {
 		})
 	})
 	if err != nil {
-		return fmt.Errorf("openat2 %s: %w", dir, err)
+		return fmt.Errorf("openat2 %s: %w", dir, access.Explain(dir, err))
 	}
 	return unix.Close(fd)
 }

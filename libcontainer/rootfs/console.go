@@ -26,7 +26,7 @@ const (
 // mounted by its descriptor: a name could be swapped for a link to something that
 // would then be mounted writable, before anything is masked (CVE-2025-52565).
 func (b *Builder) Console() (master, peer *os.File, err error) {
-	master, peer, err = openConsole(b.root)
+	master, peer, err = openConsole(b.root.Root)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -125,12 +125,12 @@ func (b *Builder) bindConsole(peer int) error {
 	if err := checkDevpts(peer); err != nil {
 		return err
 	}
-	dir, name, err := b.root.Parent("/dev/console", dirMode)
+	dir, name, err := b.root.Parent("/dev/console")
 	if err != nil {
 		return err
 	}
 	defer unix.Close(dir)
-	target, err := openMountFile(dir, name)
+	target, err := b.openMountFile(dir, "/dev", name)
 	if err != nil {
 		return err
 	}

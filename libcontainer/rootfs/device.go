@@ -30,7 +30,7 @@ func (b *Builder) makeDevices() error {
 		}
 		// Nearly all are in /dev.
 		if p := path.Dir(d.Path); dir < 0 || p != dirPath {
-			fd, _, err := b.root.Parent(d.Path, dirMode)
+			fd, _, err := b.root.Parent(d.Path)
 			if err != nil {
 				return fmt.Errorf("device %s: %w", d.Path, err)
 			}
@@ -52,7 +52,7 @@ func (b *Builder) placeDevice(index, dir int, name string) error {
 	if index >= len(b.o.DeviceTrees) || b.o.DeviceTrees[index] == nil {
 		return b.makeDevice(d, dir, name)
 	}
-	target, err := openMountFile(dir, name)
+	target, err := b.openMountFile(dir, path.Dir(d.Path), name)
 	if err != nil {
 		return err
 	}
@@ -70,8 +70,12 @@ func (b *Builder) makeDevice(d *configs.Device, dir int, name string) error {
 		// The mode is right already: the umask is 0.
 		return chownNode(d, dir, name)
 	case errors.Is(err, unix.EEXIST):
-		return checkNode(d, dir, name)
-	case errors.Is(err, unix.EPERM) && d.Type != 'p':
+		left, err := checkNode(d, dir, name)
+		if left && b.c.Namespaces.Contains(configs.NewUser) {
+			return b.bindDevice(d, dir, name)
+		}
+		return err
+	case (errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES)) && d.Type != 'p':
 		return b.bindDevice(d, dir, name)
 	}
 	return os.NewSyscallError("mknodat", err)
@@ -111,15 +115,17 @@ func chownNode(d *configs.Device, dir int, name string) error {
 	return os.NewSyscallError("fchownat", unix.Fchownat(fd, "", int(d.UID), int(d.GID), unix.AT_EMPTY_PATH))
 }
 
-func checkNode(d *configs.Device, dir int, name string) error {
+// checkNode refuses what is no node of d. left says that it is an empty file, such as
+// bindDevice leaves in a root file system.
+func checkNode(d *configs.Device, dir int, name string) (left bool, err error) {
 	var st unix.Stat_t
 	if err := unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
-		return os.NewSyscallError("fstatat", err)
+		return false, os.NewSyscallError("fstatat", err)
 	}
 	if !isNode(&st, d) {
-		return errors.New("a different file exists there")
+		return st.Mode&unix.S_IFMT == unix.S_IFREG && st.Size == 0 && d.Type != 'p', errors.New("a different file exists there")
 	}
-	return nil
+	return false, nil
 }
 
 // bindDevice binds the host's node: where mknod(2) is forbidden, in a user
@@ -137,7 +143,7 @@ func (b *Builder) bindDevice(d *configs.Device, dir int, name string) error {
 	if !isNode(&st, d) {
 		return fmt.Errorf("mknodat: %w, and the host has a different device there", unix.EPERM)
 	}
-	target, err := openMountFile(dir, name)
+	target, err := b.openMountFile(dir, path.Dir(d.Path), name)
 	if err != nil {
 		return err
 	}
@@ -155,16 +161,20 @@ func (b *Builder) attachDevice(tree, target int) error {
 	})
 }
 
-// openMountFile opens or makes the file name of dir for something to be mounted
-// on. A link is an error.
-func openMountFile(dir int, name string) (int, error) {
+// openMountFile opens or makes the file name of dir, which is the directory of the root by
+// that path, for something to be mounted on. A link is an error.
+func (b *Builder) openMountFile(dir int, dirPath, name string) (int, error) {
 	const nofollow = unix.O_NOFOLLOW | unix.O_CLOEXEC
 	fd, err := unix.Openat(dir, name, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|nofollow, fileMode)
 	if errors.Is(err, unix.EEXIST) {
 		fd, err = unix.Openat(dir, name, unix.O_PATH|nofollow, 0)
 	}
 	if err != nil {
-		return -1, &os.PathError{Op: "openat", Path: name, Err: err}
+		at := path.Join(dirPath, name)
+		fd, err = b.root.ask(&os.PathError{Op: "openat", Path: at, Err: err}, &Reach{Kind: ReachFile, Path: at, Strict: true})
+	}
+	if err != nil {
+		return -1, err
 	}
 	id, err := identify(fd)
 	if err == nil {
@@ -189,37 +199,46 @@ var links = [...]struct{ name, target string }{
 // makeLinks makes the links in /dev. What the image has in place of one stays,
 // but for ptmx: a node of it would open the host's pty instance.
 func (b *Builder) makeLinks() error {
-	dir, err := b.root.MkdirAll("/dev", dirMode, 0)
+	dir, err := b.root.MkdirAll("/dev", 0)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(dir)
 	for _, l := range links {
-		if err := makeLink(dir, l.name, l.target); err != nil {
+		if err := b.makeLink(dir, l.name, l.target); err != nil {
 			return err
 		}
 	}
 	if unix.Access("/proc/kcore", unix.F_OK) == nil {
-		if err := makeLink(dir, "core", "/proc/kcore"); err != nil {
+		if err := b.makeLink(dir, "core", "/proc/kcore"); err != nil {
 			return err
 		}
 	}
-	err = unix.Symlinkat("pts/ptmx", dir, "ptmx")
-	if errors.Is(err, unix.EEXIST) {
-		if err = unix.Unlinkat(dir, "ptmx", 0); err == nil {
-			err = unix.Symlinkat("pts/ptmx", dir, "ptmx")
-		}
+	const ptmx = "pts/ptmx"
+	err = b.root.symlink(ptmx, dir, "/dev", "ptmx")
+	if !errors.Is(err, unix.EEXIST) || hasLink(dir, "ptmx", ptmx) {
+		return skipExists(err)
 	}
-	if err != nil {
-		return &os.PathError{Op: "symlinkat", Path: "/dev/ptmx", Err: err}
+	if err := unix.Unlinkat(dir, "ptmx", 0); err != nil {
+		return &os.PathError{Op: "unlinkat", Path: "/dev/ptmx", Err: err}
 	}
-	return nil
+	return b.root.symlink(ptmx, dir, "/dev", "ptmx")
 }
 
-func makeLink(dir int, name, target string) error {
-	err := unix.Symlinkat(target, dir, name)
-	if err != nil && !errors.Is(err, unix.EEXIST) {
-		return &os.PathError{Op: "symlinkat", Path: "/dev/" + name, Err: err}
+func (b *Builder) makeLink(dir int, name, target string) error {
+	return skipExists(b.root.symlink(target, dir, "/dev", name))
+}
+
+func skipExists(err error) error {
+	if errors.Is(err, unix.EEXIST) {
+		return nil
 	}
-	return nil
+	return err
+}
+
+// hasLink says that name in dir is a symbolic link to target.
+func hasLink(dir int, name, target string) bool {
+	buf := make([]byte, unix.PathMax)
+	n, err := unix.Readlinkat(dir, name, buf)
+	return err == nil && string(buf[:n]) == target
 }

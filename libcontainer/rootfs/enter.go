@@ -84,7 +84,7 @@ func (b *Builder) makeCwd() error {
 	if b.c.Process.Cwd == "" || b.c.Process.Cwd == "/" {
 		return nil
 	}
-	fd, err := b.root.MkdirAll(b.c.Process.Cwd, dirMode, 0)
+	fd, err := b.root.MkdirAll(b.c.Process.Cwd, 0)
 	if err != nil {
 		return fmt.Errorf("process.cwd: %w", err)
 	}

@@ -16,7 +16,7 @@ import (
 // Landlock makes the ruleset of the container's process, of the files as they are after
 // Enter; nil when the plan has none.
 func (b *Builder) Landlock() (*os.File, error) {
-	return ruleset(b.root, b.c.Process.Landlock)
+	return ruleset(b.root.Root, b.c.Process.Landlock)
 }
 
 // Landlock is Builder.Landlock in a container that is there already; root is its root

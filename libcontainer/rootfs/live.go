@@ -71,9 +71,11 @@ func (l *Live) open(o *LiveOptions) (err error) {
 	if l.inside, err = l.b.proc.OpenThread("ns/mnt"); err != nil {
 		return err
 	}
-	if l.b.root, err = inroot.Open(o.Root); err != nil {
+	root, err := inroot.Open(o.Root)
+	if err != nil {
 		return err
 	}
+	l.b.root = &rootDir{Root: root}
 	if l.b.id, err = identify(l.b.root.FD()); err != nil {
 		return err
 	}

@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"slices"
 	"strings"
 
+	"github.com/berth-run/berth/libcontainer/access"
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/mountapi"
 	"github.com/berth-run/berth/libcontainer/internal/procfs"
@@ -66,9 +68,9 @@ func (b *Builder) openTarget(m *configs.Mount, dir bool) (*target, error) {
 	if errors.Is(err, unix.ENOENT) {
 		t.existed = false
 		if dir {
-			t.fd, err = b.root.MkdirAll(m.Destination, dirMode, resolve)
+			t.fd, err = b.root.MkdirAll(m.Destination, resolve)
 		} else {
-			t.fd, err = b.root.OpenOrCreate(m.Destination, fileMode, dirMode, resolve)
+			t.fd, err = b.root.OpenOrCreate(m.Destination, resolve)
 		}
 	}
 	if err != nil {
@@ -240,20 +242,16 @@ func (b *Builder) copyLink(m *configs.Mount) (bool, error) {
 			return false, err
 		}
 	}
-	dir, name, err := b.root.Parent(m.Destination, dirMode)
+	dir, name, err := b.root.Parent(m.Destination)
 	if err != nil {
 		return false, err
 	}
 	defer unix.Close(dir)
-	err = unix.Symlinkat(link, dir, name)
-	if errors.Is(err, unix.EEXIST) {
-		buf := make([]byte, unix.PathMax)
-		n, rerr := unix.Readlinkat(dir, name, buf)
-		if rerr == nil && string(buf[:n]) == link {
-			return true, nil
-		}
+	err = b.root.symlink(link, dir, path.Dir(m.Destination), name)
+	if errors.Is(err, unix.EEXIST) && hasLink(dir, name, link) {
+		return true, nil
 	}
-	return true, os.NewSyscallError("symlinkat", err)
+	return true, err
 }
 
 // bindSource is what a bind mount binds, as a detached tree.
@@ -355,6 +353,8 @@ func reconfigure(m *configs.Mount, fd int) error {
 // MountError tells which mount it was, and what the kernel's words for it mean.
 func MountError(m *configs.Mount, err error) error {
 	switch {
+	case m.IsBind() && errors.Is(err, unix.EACCES) && unix.Access(m.Source, unix.F_OK) == unix.EACCES:
+		err = access.Explain(m.Source, err)
 	case m.IsBind() && errors.Is(err, unix.ENOENT):
 		err = fmt.Errorf("%w ("+configs.PhraseMountSource+")", err, m.Source)
 	case (m.Type == "proc" || m.Type == "sysfs") && (errors.Is(err, unix.ELOOP) || errors.Is(err, unix.ENOTDIR)):

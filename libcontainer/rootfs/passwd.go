@@ -19,7 +19,7 @@ const maxPasswd = 4 << 20
 // Home is the home directory of uid by the container's /etc/passwd, "/" when it
 // has none.
 func (b *Builder) Home(uid uint32) (string, error) {
-	return home(b.root, b.proc, uid)
+	return home(b.root.Root, b.proc, uid)
 }
 
 // Home is Builder.Home in a container that is there already; root is its root

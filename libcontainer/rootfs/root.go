@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 
+	"github.com/berth-run/berth/libcontainer/access"
 	"github.com/berth-run/berth/libcontainer/internal/inroot"
 	"github.com/berth-run/berth/libcontainer/internal/mountapi"
 	"golang.org/x/sys/unix"
@@ -62,21 +63,50 @@ func (b *Builder) setPropagation() error {
 	return nil
 }
 
+// openRoot opens the directory that the root file system is.
+func (b *Builder) openRoot() error {
+	root, err := inroot.Open(b.c.Rootfs.Path)
+	if errors.Is(err, unix.EACCES) && b.o.OpenRoot != nil {
+		var fd int
+		fd, err = b.o.OpenRoot()
+		root = inroot.FromFD(fd)
+	}
+	if err != nil {
+		return err
+	}
+	b.root = &rootDir{Root: root, reach: b.o.Reach}
+	// No process of the container could do anything there.
+	if err := unix.Faccessat(root.FD(), "", unix.X_OK, unix.AT_EMPTY_PATH|unix.AT_EACCESS); errors.Is(err, unix.EACCES) {
+		return access.ExplainAt(root.FD(), ".", b.c.Rootfs.Path, err)
+	}
+	return nil
+}
+
 // closeParent keeps what is mounted on the rootfs from the host.
 func (b *Builder) closeParent() error {
 	if !b.mayReachHost() {
 		return nil
 	}
+	err := PrivateParent(b.c.Rootfs.Path)
+	if errors.Is(err, unix.EACCES) && b.o.PrivateParent != nil {
+		return b.o.PrivateParent()
+	}
+	return err
+}
+
+// PrivateParent makes the mount that the directory rootfs is in private, in the calling
+// thread's mount namespace.
+func PrivateParent(rootfs string) error {
 	// pivot_root(2) refuses a root whose parent mount is shared. Which path the
 	// parent is mounted on is found by trying: only a mount's root has a
 	// propagation to set. The path is the host's, not the container's.
-	for p := b.c.Rootfs.Path; ; p = path.Dir(p) {
+	for p := rootfs; ; p = path.Dir(p) {
 		err := unix.Mount("", p, "", unix.MS_PRIVATE, "")
 		if err == nil {
 			return nil
 		}
 		if !errors.Is(err, unix.EINVAL) || p == "/" {
-			return fmt.Errorf("root.path: %w", &os.PathError{Op: "mount", Path: p, Err: err})
+			return &os.PathError{Op: "mount", Path: p, Err: err}
 		}
 	}
 }
@@ -98,9 +128,9 @@ func (b *Builder) rootPropagation() mountapi.Attr {
 // everything is, before and after: under a shared parent a mount becomes shared by being
 // attached.
 func (b *Builder) bindRoot(tree int) error {
-	dir := b.root
+	dir := b.root.Root
 	defer dir.Close()
-	b.root = inroot.FromFD(tree)
+	b.root.Root = inroot.FromFD(tree)
 
 	private := mountapi.Attr{Propagation: unix.MS_PRIVATE}
 	onHost := !b.ownMounts()

@@ -15,7 +15,6 @@ import (
 	"os"
 
 	"github.com/berth-run/berth/libcontainer/configs"
-	"github.com/berth-run/berth/libcontainer/internal/inroot"
 	"github.com/berth-run/berth/libcontainer/internal/mountapi"
 	"github.com/berth-run/berth/libcontainer/internal/procfs"
 	"golang.org/x/sys/unix"
@@ -59,6 +58,13 @@ type Options struct {
 	// of the device; a nil one, or one beyond the end, is made or bound by the builder. They
 	// stay the caller's.
 	DeviceTrees []*os.File
+	// OpenRoot opens the root file system's directory, and PrivateParent makes the mount that
+	// it is in private, as [PrivateParent] does, where directories above it are closed to the
+	// builder. Reach does r with the rights of the runtime; see there. All are called on the
+	// builder's thread, and nil where nobody has more rights than the builder.
+	OpenRoot      func() (int, error)
+	PrivateParent func() error
+	Reach         func(root int, r *Reach) (int, error)
 	// Cgroups are the hierarchies for mounts of type cgroup.
 	Cgroups []CgroupHierarchy
 	// CopyUp copies what is in the directory from to the directory to, which nobody else
@@ -78,7 +84,7 @@ type Builder struct {
 	o *Options
 	// root is the rootfs: the directory first, and from bindRoot on the mount
 	// that the container will have as "/".
-	root *inroot.Root
+	root *rootDir
 	// id is what tells a mount onto the root itself.
 	id fileID
 	// proc is the procfs of the outside, for what needs a path.
@@ -117,7 +123,7 @@ func New(o *Options) (*Builder, error) {
 	if b.proc, err = procfs.Host(); err != nil {
 		return nil, errors.Join(err, b.Close())
 	}
-	if b.root, err = inroot.Open(o.Config.Rootfs.Path); err != nil {
+	if err = b.openRoot(); err != nil {
 		return nil, errors.Join(fmt.Errorf("root.path: %w", err), b.Close())
 	}
 	return b, nil

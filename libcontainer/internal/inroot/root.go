@@ -19,6 +19,7 @@ import (
 	"path"
 	"strings"
 
+	"github.com/berth-run/berth/libcontainer/access"
 	"golang.org/x/sys/unix"
 )
 
@@ -30,7 +31,7 @@ type Root struct{ fd int }
 func Open(dir string) (*Root, error) {
 	fd, err := openat2(unix.AT_FDCWD, dir, unix.O_PATH|unix.O_DIRECTORY, 0, unix.RESOLVE_NO_SYMLINKS)
 	if err != nil {
-		return nil, &os.PathError{Op: "openat2", Path: dir, Err: err}
+		return nil, &os.PathError{Op: "openat2", Path: dir, Err: access.Explain(dir, err)}
 	}
 	return &Root{fd: fd}, nil
 }
@@ -50,7 +51,7 @@ func (r *Root) Close() error { return unix.Close(r.fd) }
 func (r *Root) Open(name string, flags int, resolve uint64) (int, error) {
 	fd, err := r.open(name, flags, resolve)
 	if err != nil {
-		return -1, &os.PathError{Op: "openat2", Path: name, Err: err}
+		return -1, r.failed(name, err)
 	}
 	return fd, nil
 }
@@ -62,16 +63,17 @@ func (r *Root) open(name string, flags int, resolve uint64) (int, error) {
 // MkdirAll opens the directory name (O_PATH), making it and its parents with
 // mode where they are missing; what a dangling symbolic link points to is made
 // as well, since images have links such as /etc/resolv.conf into an empty /run.
-// With RESOLVE_NO_SYMLINKS in resolve a link is an error instead.
+// With RESOLVE_NO_SYMLINKS in resolve a link is an error instead, and with RESOLVE_NO_XDEV
+// a mount on the way is (EXDEV).
 func (r *Root) MkdirAll(name string, mode uint32, resolve uint64) (int, error) {
 	fd, err := r.open(name, unix.O_PATH|unix.O_DIRECTORY, resolve)
 	if err == nil {
 		return fd, nil
 	}
 	if !errors.Is(err, unix.ENOENT) {
-		return -1, &os.PathError{Op: "openat2", Path: name, Err: err}
+		return -1, r.failed(name, err)
 	}
-	w := walk{root: r.fd, dir: -1, mode: mode, strict: resolve&unix.RESOLVE_NO_SYMLINKS != 0}
+	w := newWalk(r.fd, mode, resolve)
 	if err := w.start(name); err != nil {
 		return -1, err
 	}
@@ -104,14 +106,19 @@ func (r *Root) OpenOrCreate(name string, mode, dirMode uint32, resolve uint64) (
 		return fd, nil
 	}
 	if !errors.Is(err, unix.ENOENT) {
-		return -1, &os.PathError{Op: "openat2", Path: name, Err: err}
+		return -1, r.failed(name, err)
 	}
-	w := walk{root: r.fd, dir: -1, mode: dirMode, strict: resolve&unix.RESOLVE_NO_SYMLINKS != 0}
+	w := newWalk(r.fd, dirMode, resolve)
 	if err := w.start(name); err != nil {
 		return -1, err
 	}
 	fd, err = w.create(mode)
 	return fd, errors.Join(err, w.close())
+}
+
+// failed is the error for what could not be done by name.
+func (r *Root) failed(name string, err error) error {
+	return &os.PathError{Op: "openat2", Path: name, Err: access.ExplainAt(r.fd, name, "/", err)}
 }
 
 // openat2 is openat2(2) with what every call here wants. EAGAIN says that some

@@ -8,6 +8,7 @@ import (
 	"path"
 	"strings"
 
+	"github.com/berth-run/berth/libcontainer/access"
 	"golang.org/x/sys/unix"
 )
 
@@ -27,6 +28,17 @@ type walk struct {
 	mode   uint32
 	links  int
 	strict bool
+	// cross is RESOLVE_NO_XDEV where no mount may be crossed.
+	cross uint64
+}
+
+// newWalk is one that makes directories with mode, on its way by the rules of resolve.
+func newWalk(root int, mode uint32, resolve uint64) *walk {
+	return &walk{
+		root: root, dir: -1, mode: mode,
+		strict: resolve&unix.RESOLVE_NO_SYMLINKS != 0,
+		cross:  resolve & unix.RESOLVE_NO_XDEV,
+	}
 }
 
 // start puts the walk on the root, with name to go.
@@ -40,7 +52,7 @@ func (w *walk) start(name string) error {
 
 // jump goes to a directory that is known to exist, by its link-free path.
 func (w *walk) jump(at string) error {
-	fd, err := openat2(w.root, at, unix.O_PATH|unix.O_DIRECTORY, 0, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_SYMLINKS)
+	fd, err := openat2(w.root, at, unix.O_PATH|unix.O_DIRECTORY, 0, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_SYMLINKS|w.cross)
 	if err != nil {
 		return &os.PathError{Op: "openat2", Path: at, Err: err}
 	}
@@ -74,7 +86,7 @@ func (w *walk) descend() error {
 	fd, err := w.openDir(name)
 	if errors.Is(err, unix.ENOENT) {
 		if err := unix.Mkdirat(w.dir, name, w.mode); err != nil && !errors.Is(err, unix.EEXIST) {
-			return &os.PathError{Op: "mkdirat", Path: at, Err: err}
+			return &os.PathError{Op: "mkdirat", Path: at, Err: access.ExplainAt(w.dir, ".", w.at, err)}
 		}
 		fd, err = w.openDir(name)
 	}
@@ -92,14 +104,14 @@ func (w *walk) descend() error {
 			return nil
 		}
 	}
-	return &os.PathError{Op: "openat2", Path: at, Err: err}
+	return &os.PathError{Op: "openat2", Path: at, Err: access.ExplainAt(w.root, at, "/", err)}
 }
 
 // openDir opens one entry of dir, which must not be a link. A mount point is
 // crossed.
 func (w *walk) openDir(name string) (int, error) {
 	return openat2(w.dir, name, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0,
-		unix.RESOLVE_BENEATH|unix.RESOLVE_NO_SYMLINKS)
+		unix.RESOLVE_BENEATH|unix.RESOLVE_NO_SYMLINKS|w.cross)
 }
 
 // follow replaces the first of rest by the target of the link that it is; false
@@ -141,12 +153,12 @@ func (w *walk) create(mode uint32) (int, error) {
 		name := w.rest[0]
 		at := path.Join(w.at, name)
 		fd, err := openat2(w.dir, name, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_NOFOLLOW, mode,
-			unix.RESOLVE_BENEATH|unix.RESOLVE_NO_SYMLINKS)
+			unix.RESOLVE_BENEATH|unix.RESOLVE_NO_SYMLINKS|w.cross)
 		if err == nil {
 			return fd, nil
 		}
 		if !errors.Is(err, unix.EEXIST) {
-			return -1, &os.PathError{Op: "openat2", Path: at, Err: err}
+			return -1, &os.PathError{Op: "openat2", Path: at, Err: access.ExplainAt(w.dir, ".", w.at, err)}
 		}
 		isLink, err := w.follow(name)
 		if err != nil {
@@ -155,7 +167,7 @@ func (w *walk) create(mode uint32) (int, error) {
 		if isLink {
 			continue
 		}
-		fd, err = openat2(w.dir, name, unix.O_PATH|unix.O_NOFOLLOW, 0, unix.RESOLVE_BENEATH|unix.RESOLVE_NO_SYMLINKS)
+		fd, err = openat2(w.dir, name, unix.O_PATH|unix.O_NOFOLLOW, 0, unix.RESOLVE_BENEATH|unix.RESOLVE_NO_SYMLINKS|w.cross)
 		if err != nil {
 			return -1, &os.PathError{Op: "openat2", Path: at, Err: err}
 		}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package access finds out why the kernel has said EACCES for a path: which directory on the
+// way is closed. It is asked when something has failed, and changes nothing.
+package access
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Explain adds to an EACCES for an absolute path which directory on the way may not be
+// entered, or not be written to, by the calling thread. Any other error stays as it is.
+func Explain(name string, err error) error {
+	if !errors.Is(err, unix.EACCES) || !path.IsAbs(name) {
+		return err
+	}
+	root, oerr := unix.Open("/", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if oerr != nil {
+		return err
+	}
+	defer unix.Close(root)
+	return ExplainAt(root, name, "/", err)
+}
+
+// ExplainAt does so for name in the directory that dir is a descriptor of, and at its path.
+// Symbolic links are followed in that directory, as if it were the root.
+//
+// It is the last directory that can be reached. Where that may be entered and written to the
+// reason is another, a security module's, and nothing is added.
+func ExplainAt(dir int, name, at string, err error) error {
+	if !errors.Is(err, unix.EACCES) {
+		return err
+	}
+	reached := "."
+	for part := range strings.SplitSeq(name, "/") {
+		next := path.Join(reached, part)
+		fd, oerr := openIn(dir, next)
+		if oerr != nil {
+			break
+		}
+		unix.Close(fd)
+		reached = next
+	}
+	fd, oerr := openIn(dir, reached)
+	if oerr != nil && reached == "." { // dir itself is closed
+		fd, oerr = unix.FcntlInt(uintptr(dir), unix.F_DUPFD_CLOEXEC, 0)
+	}
+	if oerr != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if unix.Fstat(fd, &st) != nil {
+		return err
+	}
+	for _, right := range [...]struct {
+		mode uint32
+		verb string
+	}{{unix.X_OK, "entered"}, {unix.W_OK, "written to"}} {
+		if errors.Is(unix.Faccessat(fd, "", right.mode, unix.AT_EMPTY_PATH|unix.AT_EACCESS), unix.EACCES) {
+			return fmt.Errorf("%w (the directory %s, of user %d and group %d with mode %04o, may not be %s)",
+				err, path.Join(at, reached), st.Uid, st.Gid, st.Mode&0o7777, right.verb)
+		}
+	}
+	return err
+}
+
+func openIn(dir int, name string) (int, error) {
+	return unix.Openat2(dir, name, &unix.OpenHow{
+		Flags:   unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC,
+		Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
+	})
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rootfs
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestReachFollowsInRootOnly: links are followed in the mount that the root is, and not into
+// another one, where a path that names it goes.
+func TestReachFollowsInRootOnly(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("requires root, to mount")
+	}
+	dir := t.TempDir()
+	for _, d := range []string{"run", "volume"} {
+		if err := os.Mkdir(filepath.Join(dir, d), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := unix.Mount("tmpfs", filepath.Join(dir, "volume"), "tmpfs", 0, ""); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(filepath.Join(dir, "volume"), unix.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	for link, to := range map[string]string{"var": "run", "into": "volume", "volume/out": "/run", "out": "/../../etc"} {
+		if err := os.Symlink(to, filepath.Join(dir, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	root, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(root)
+	for _, c := range []struct {
+		reach Reach
+		err   error
+		made  string
+	}{
+		{Reach{Kind: ReachDir, Path: "/var/a/b"}, nil, "run/a/b"},
+		{Reach{Kind: ReachFile, Path: "/var/f"}, nil, "run/f"},
+		{Reach{Kind: ReachLink, Path: "/var/l", Target: "x"}, nil, "run/l"},
+		{Reach{Kind: ReachDir, Path: "/volume/named"}, nil, "volume/named"},
+		{Reach{Kind: ReachDir, Path: "/out/here"}, nil, "etc/here"},
+		{Reach{Kind: ReachDir, Path: "/into/evil"}, unix.EXDEV, ""},
+		{Reach{Kind: ReachFile, Path: "/into/evil"}, unix.EXDEV, ""},
+		{Reach{Kind: ReachLink, Path: "/into/evil", Target: "x"}, unix.EXDEV, ""},
+		{Reach{Kind: ReachDir, Path: "/volume/out/evil"}, unix.EXDEV, ""},
+		{Reach{Kind: ReachOpen, Path: "/into"}, unix.EXDEV, ""},
+		{Reach{Kind: ReachDir, Path: "/var/a/b", Strict: true}, unix.ELOOP, ""},
+		{Reach{Kind: ReachOpen, Path: "/var", NoFollow: true}, nil, "var"},
+	} {
+		fd, err := c.reach.Do(root)
+		if fd >= 0 {
+			unix.Close(fd)
+		}
+		if !errors.Is(err, c.err) {
+			t.Errorf("%+v: %v, want %v", c.reach, err, c.err)
+		}
+		if c.made != "" {
+			if _, err := os.Lstat(filepath.Join(dir, c.made)); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	for _, evil := range []string{"volume/evil", "run/evil"} {
+		if _, err := os.Lstat(filepath.Join(dir, evil)); err == nil {
+			t.Errorf("%s was made", evil)
+		}
+	}
+}
