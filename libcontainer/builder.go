@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/berth-run/berth/libcontainer/cgroups"
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/osthread"
 	"github.com/berth-run/berth/nsenter"
@@ -36,13 +37,70 @@ type builder interface {
 	abort()
 }
 
+// site is what a builder needs of the container that is being made.
+type site struct {
+	config *configs.Config
+	init   *nsenter.Init
+	// within are init's namespaces; a builder process asks init for them.
+	within *initNamespaces
+	cgroup cgroups.Manager
+	// limited is closed when the limits of the cgroup are set.
+	limited <-chan struct{}
+	// procContexts are of a pid namespace that is joined. They are the builder's.
+	procContexts []*os.File
+	// waits says that something is to be done between the two phases.
+	waits bool
+	// entered is called when init is in its namespaces, before anything is mounted.
+	entered func() error
+	// describe explains an error of init's.
+	describe func(error) error
+	log      Logger
+}
+
 // startBuilder starts the kind of builder that the container needs.
-func startBuilder(cr *creation) builder {
-	job := newBuildJob(cr)
-	if cr.cfg.Namespaces.Contains(configs.NewUser) {
-		return startProcessBuilder(cr, job)
+func startBuilder(s *site) builder {
+	job := newBuildJob(s)
+	if s.config.Namespaces.Contains(configs.NewUser) {
+		return startProcessBuilder(s, job)
 	}
-	return startThreadBuilder(cr, job)
+	return startThreadBuilder(s, job)
+}
+
+// initNamespaces are the namespaces of an init, for other processes to join.
+type initNamespaces struct {
+	init  *nsenter.Init
+	kinds configs.NamespaceType // those of the plan
+	// files are the namespaces by CLONE_NEW* flag, when init was asked for them.
+	files map[uint32]*os.File
+}
+
+// joins are those of the kinds that there are: at once by init's pidfd, or, where that takes
+// the right to trace init, by the files that init has sent.
+func (n *initNamespaces) joins(kinds configs.NamespaceType) []nsenter.Join {
+	kinds &= n.kinds
+	if n.files == nil {
+		if kinds == 0 {
+			return nil
+		}
+		return []nsenter.Join{{Type: uint32(kinds), FD: n.init.PIDFD}}
+	}
+	var joins []nsenter.Join
+	for _, t := range configs.NamespaceTypes() {
+		if f := n.files[uint32(t)]; f != nil && kinds&t != 0 {
+			joins = append(joins, nsenter.Join{Type: uint32(t), FD: f})
+		}
+	}
+	return joins
+}
+
+// close closes the files.
+func (n *initNamespaces) close() {
+	if n == nil {
+		return
+	}
+	for _, f := range n.files {
+		_ = f.Close()
+	}
 }
 
 // built is what the builder leaves.
@@ -73,7 +131,7 @@ func (b *built) close() {
 // threadBuilder is a builder on a locked OS thread. The thread is nobody
 // else's and dies with it, so its namespaces are never seen by other Go code.
 type threadBuilder struct {
-	cr      *creation
+	site    *site
 	job     *buildJob
 	mounted chan error
 	proceed chan bool
@@ -85,14 +143,14 @@ type buildResult struct {
 	err   error
 }
 
-func startThreadBuilder(cr *creation, job *buildJob) *threadBuilder {
+func startThreadBuilder(s *site, job *buildJob) *threadBuilder {
 	b := &threadBuilder{
-		cr: cr, job: job,
+		site: s, job: job,
 		mounted: make(chan error, 1),
 		proceed: make(chan bool, 1),
 		done:    make(chan buildResult, 1),
 	}
-	if !hasCreateHooks(cr.cfg) && len(cr.cfg.NetDevices) == 0 && (cr.cfg.Network == nil || !setsNetwork(cr.cfg.Sysctls)) {
+	if !s.waits {
 		b.proceed <- true // nothing to wait for between the mounts and the pivot
 	}
 	osthread.Go(b.run)
@@ -137,27 +195,20 @@ func (b *threadBuilder) run() {
 
 // mount joins the container's namespaces and does the first phase.
 func (b *threadBuilder) mount() error {
-	inside, err := b.cr.init.Namespaces()
+	inside, err := b.site.init.Namespaces()
 	if err != nil {
-		return b.cr.describe(err)
+		return b.site.describe(err)
 	}
-	if err := b.job.openTrees(b.cr.init.PID, b.cr.init.PIDFD); err != nil {
+	if err := b.job.openTrees(b.site.init.PID, b.site.init.PIDFD); err != nil {
 		return errors.Join(err, inside.Close())
 	}
-	if err := joinAsBuilder(b.cr.init, b.cr.cfg.Namespaces); err != nil {
+	if err := joinAsBuilder(b.site.init, b.site.config.Namespaces); err != nil {
 		return err
 	}
 	if b.job.opener != nil {
 		b.job.openSource = b.job.opener.openInOrder // this thread is where the mounts are
 	}
-	return b.job.mount(b.cr.contexts(inside), b.cr.opts.Log.Warnf)
-}
-
-// contexts are those for mounts of type proc. They are the builder's from then on.
-func (cr *creation) contexts(inside *nsenter.Inside) []*os.File {
-	all := append(inside.ProcContexts, cr.procContexts...)
-	cr.procContexts = nil
-	return all
+	return b.job.mount(append(inside.ProcContexts, b.site.procContexts...), b.site.log.Warnf)
 }
 
 // builderNamespaces are the kinds that matter to the builder: those of what it mounts
@@ -178,10 +229,4 @@ func joinAsBuilder(init *nsenter.Init, list configs.Namespaces) error {
 		return fmt.Errorf("setns to init's namespaces: %w", err)
 	}
 	return nil
-}
-
-// hasCreateHooks says whether hooks run between the mounts and the pivot.
-func hasCreateHooks(cfg *configs.Config) bool {
-	h := &cfg.Hooks
-	return len(h.Prestart)+len(h.CreateRuntime)+len(h.CreateContainer) > 0
 }

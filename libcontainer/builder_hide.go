@@ -77,11 +77,11 @@ func strangerTo(rows []configs.IDMap) uint32 {
 
 // isExposed says whether others may be in the user namespace and see the builder. Before
 // a container has begun to run nobody is in one that is new.
-func (cr *creation) isExposed() bool {
-	if cr.cfg.Namespaces.IsNew(configs.NewUser) {
+func isExposed(cfg *configs.Config) bool {
+	if cfg.Namespaces.IsNew(configs.NewUser) {
 		return false
 	}
-	if ns, ok := cr.cfg.Namespaces.Get(configs.NewPID); ok {
+	if ns, ok := cfg.Namespaces.Get(configs.NewPID); ok {
 		return ns.Path != "" && sameFile(ns.Path, ownPIDNamespace)
 	}
 	return true

@@ -27,42 +27,47 @@ import (
 //
 // It never joins the pid namespace, so that no process of the container can see it.
 type processBuilder struct {
-	cr  *creation
-	job *buildJob
+	site *site
+	job  *buildJob
 	builderProcess
 	err error // of starting it
 }
 
-func startProcessBuilder(cr *creation, job *buildJob) *processBuilder {
-	b := &processBuilder{cr: cr, job: job}
+func startProcessBuilder(s *site, job *buildJob) *processBuilder {
+	b := &processBuilder{site: s, job: job}
 	b.err = b.start()
 	return b
 }
 
 // start brings the process up and gives it its job.
 func (b *processBuilder) start() error {
-	inside, err := b.cr.init.Namespaces()
+	inside, err := b.site.init.Namespaces()
 	if err != nil {
-		return b.cr.describe(err)
+		return b.site.describe(err)
 	}
-	b.cr.namespaces, inside.Namespaces = inside.Namespaces, nil
+	b.site.within.files, inside.Namespaces = inside.Namespaces, nil
 	defer inside.Close()
-	if err := b.cr.checkJoinedMaps(); err != nil {
+	defer func() {
+		for _, f := range b.site.procContexts {
+			_ = f.Close()
+		}
+	}()
+	if err := b.site.entered(); err != nil {
 		return err
 	}
-	if err := b.job.openTrees(b.cr.init.PID, b.cr.init.PIDFD); err != nil {
+	if err := b.job.openTrees(b.site.init.PID, b.site.init.PIDFD); err != nil {
 		return err
 	}
 	defer b.job.closeTrees()
-	uid, gid := owner(b.cr.cfg)
+	uid, gid := owner(b.site.config)
 	b.builderProcess, err = startBuilderProcess(&nsenter.Options{
-		Joins:    b.cr.initJoins(builderNamespaces | configs.NewUser),
+		Joins:    b.site.within.joins(builderNamespaces | configs.NewUser),
 		OwnerUID: uid, OwnerGID: gid,
-	}, b.cr.cfg, b.cr.isExposed())
+	}, b.site.config, isExposed(b.site.config))
 	if err != nil {
 		return err
 	}
-	return b.send(b.job, append(inside.ProcContexts, b.cr.procContexts...), b.job.trees)
+	return b.send(b.job, append(inside.ProcContexts, b.site.procContexts...), b.job.trees)
 }
 
 func (b *processBuilder) waitMounted() error {
@@ -90,7 +95,7 @@ func (b *processBuilder) abort() {
 
 // receive takes the next answer, passing warnings on.
 func (b *processBuilder) receive() (*built, error) {
-	r, files, err := b.answer(b.cr.opts.Log, requests{
+	r, files, err := b.answer(b.site.log, requests{
 		copyUp: b.job.copyUp, source: b.serveSource, root: b.serveRoot, reach: b.serveReach,
 	})
 	if r == nil {

@@ -38,10 +38,10 @@ type buildJob struct {
 	rb     *rootfs.Builder
 }
 
-func newBuildJob(cr *creation) *buildJob {
+func newBuildJob(s *site) *buildJob {
 	return &buildJob{
-		Config: cr.cfg, Cgroups: jobCgroups(cr.cfg, cr.cgroup), ordered: true,
-		copyUp: func(from, to *os.File, owner bool) error { return cr.copier().copyUp(from, to, owner) },
+		Config: s.config, Cgroups: jobCgroups(s.config, s.cgroup), ordered: true,
+		copyUp: func(from, to *os.File, owner bool) error { return s.copier().copyUp(from, to, owner) },
 	}
 }
 

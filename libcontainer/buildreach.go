@@ -24,7 +24,7 @@ var errForeignMounts = fmt.Errorf("%w for the root of the user namespace, and th
 // amongMounts does something on a thread in the mount namespace of the container. The root
 // directory of the thread is the host's as that namespace has it.
 func (b *processBuilder) amongMounts(do func() error) error {
-	joins := b.cr.initJoins(configs.NewMount)
+	joins := b.site.within.joins(configs.NewMount)
 	if len(joins) != 1 {
 		return errors.New("the container has no mount namespace")
 	}
@@ -50,10 +50,10 @@ func enterMounts(namespace *os.File) error {
 
 // serveRoot does what rootfs.Options.OpenRoot and PrivateParent say.
 func (b *processBuilder) serveRoot(r rootRequest) (dir *os.File, err error) {
-	if !b.cr.cfg.Namespaces.IsNew(configs.NewMount) {
+	if !b.site.config.Namespaces.IsNew(configs.NewMount) {
 		return nil, errForeignMounts
 	}
-	at := b.cr.cfg.Rootfs.Path
+	at := b.site.config.Rootfs.Path
 	err = b.amongMounts(func() error {
 		if r == privateParent {
 			return rootfs.PrivateParent(at)
@@ -69,7 +69,7 @@ func (b *processBuilder) serveRoot(r rootRequest) (dir *os.File, err error) {
 
 // serveReach does what rootfs.Options.Reach says.
 func (b *processBuilder) serveReach(root *os.File, r *rootfs.Reach) (file *os.File, err error) {
-	if !b.cr.cfg.Namespaces.IsNew(configs.NewMount) {
+	if !b.site.config.Namespaces.IsNew(configs.NewMount) {
 		return nil, errForeignMounts
 	}
 	done := make(chan struct{})

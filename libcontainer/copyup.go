@@ -36,16 +36,16 @@ type copier struct {
 }
 
 // copier is for a container that is being created.
-func (cr *creation) copier() *copier {
-	c := &copier{subgroup: cr.cfg.Cgroup.Subgroup, ready: cr.limited}
-	c.cgroups = func() (map[string]string, error) { return cr.cgroup.Paths(), nil }
-	c.joins = cr.initJoins(configs.NewUser)
-	c.uid, c.gid = owner(cr.cfg)
+func (s *site) copier() *copier {
+	c := &copier{subgroup: s.config.Cgroup.Subgroup, ready: s.limited}
+	c.cgroups = func() (map[string]string, error) { return s.cgroup.Paths(), nil }
+	c.joins = s.within.joins(configs.NewUser)
+	c.uid, c.gid = owner(s.config)
 	return c
 }
 
 // copier is for a container that is there; target is a pidfd of its first process.
-func (c *Container) copier(cfg *configs.Config, target *os.File) *copier {
+func (c *record) copier(cfg *configs.Config, target *os.File) *copier {
 	out := &copier{cgroups: c.execCgroups, subgroup: c.saved.CgroupSubgroup, moved: c.presentCgroups}
 	if cfg.Namespaces.Contains(configs.NewUser) {
 		out.joins = []nsenter.Join{{Type: unix.CLONE_NEWUSER, FD: target}}

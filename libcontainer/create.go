@@ -47,15 +47,12 @@ type CreateOptions struct {
 
 // creation is a create in progress.
 type creation struct {
-	store *Store
-	id    string
-	dir   string
-	cfg   *configs.Config
-	opts  *CreateOptions
-	undo  undoStack
+	*record
+	cfg  *configs.Config
+	opts *CreateOptions
+	undo undoStack
 
-	saved   savedState
-	lock    *dirLock
+	claim   *dirLock
 	console *receiver    // of ConsoleSocket
 	pidfdTo [2]*receiver // of PIDFDSocket and the plan's PIDFDReceiver
 	agent   *receiver    // of the seccomp profile's listenerPath
@@ -66,15 +63,14 @@ type creation struct {
 	init    *nsenter.Init
 	// procContexts are of a pid namespace that is joined.
 	procContexts []*os.File
-	// namespaces are init's, by CLONE_NEW* flag, when it was asked for them.
-	namespaces map[uint32]*os.File
-	built      *built
-	limited    chan struct{} // closed when the limits of the cgroup are set, or never will be
-	filter     *seccomp.Program
-	devices    *network.Moved
-	resctrl    *resctrl.Group // nil for none
-	hooked     bool           // hooks have begun to run, so poststop hooks must
-	reaped     unix.WaitStatus
+	within       *initNamespaces
+	built        *built
+	limited      chan struct{} // closed when the limits of the cgroup are set, or never will be
+	filter       *seccomp.Program
+	devices      *network.Moved
+	resctrl      *resctrl.Group // nil for none
+	hooked       bool           // hooks have begun to run, so poststop hooks must
+	reaped       unix.WaitStatus
 }
 
 // Create sets the container up until only `start` is missing. On error nothing of
@@ -83,7 +79,7 @@ func (s *Store) Create(id string, cfg *configs.Config, o *CreateOptions) (*Conta
 	if err := checkID(id); err != nil {
 		return nil, err
 	}
-	cr := &creation{store: s, id: id, dir: s.dir(id), cfg: cfg, opts: o}
+	cr := &creation{record: s.record(id), cfg: cfg, opts: o}
 	defer cr.release()
 	steps := []step{
 		{"check what this host can do", cr.refuseUnbuilt},
@@ -102,7 +98,7 @@ func (s *Store) Create(id string, cfg *configs.Config, o *CreateOptions) (*Conta
 	if err := cr.do(steps); err != nil {
 		return nil, err
 	}
-	return &Container{store: s, id: id, saved: cr.saved}, nil
+	return &Container{cr.record}, nil
 }
 
 // do does one step after the other, until one fails or the caller is told to end.
@@ -137,9 +133,7 @@ func (cr *creation) release() {
 	for _, f := range cr.procContexts {
 		_ = f.Close()
 	}
-	for _, f := range cr.namespaces {
-		_ = f.Close()
-	}
+	cr.within.close()
 	_ = cr.devices.Close()
 	if cr.built != nil {
 		cr.built.close()
@@ -147,8 +141,8 @@ func (cr *creation) release() {
 	if cr.init != nil {
 		_ = cr.init.Close()
 	}
-	if cr.lock != nil {
-		cr.lock.unlock()
+	if cr.claim != nil {
+		cr.claim.unlock()
 	}
 }
 

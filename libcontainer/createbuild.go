@@ -20,7 +20,12 @@ func (cr *creation) buildAndPrepare() error {
 	}
 	cr.limited = make(chan struct{})
 	cr.debugBuild()
-	b := startBuilder(cr)
+	b := startBuilder(&site{
+		config: cr.cfg, init: cr.init, within: cr.within, cgroup: cr.cgroup, limited: cr.limited,
+		procContexts: cr.procContexts, waits: cr.waitsForMounts(),
+		entered: cr.checkJoinedMaps, describe: cr.describe, log: cr.opts.Log,
+	})
+	cr.procContexts = nil
 	connected := cr.startNetwork(false)
 	herr := cr.prepareHost()
 	nerr := connected()
@@ -49,6 +54,11 @@ func (cr *creation) buildAndPrepare() error {
 	built, err := b.finish()
 	cr.built = built
 	return err
+}
+
+// waitsForMounts says that something is to be done between the mounts and the pivot.
+func (cr *creation) waitsForMounts() bool {
+	return hasCreateHooks(cr.cfg) || len(cr.cfg.NetDevices) > 0 || cr.cfg.Network != nil && setsNetwork(cr.cfg.Sysctls)
 }
 
 // prepareHost is the host's side of the work, done while the builder builds.

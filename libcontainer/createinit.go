@@ -34,6 +34,7 @@ func (cr *creation) startInit() error {
 		return err
 	})
 	if cr.init != nil {
+		cr.within = &initNamespaces{init: cr.init, kinds: cr.cfg.Namespaces.Types()}
 		cr.undo.push("kill init", cr.killInit)
 		born <- cr.init.PID
 	}
@@ -115,8 +116,8 @@ func (cr *creation) configureInit() error {
 	if err != nil {
 		return err
 	}
-	plan.Born = cr.record
-	cr.store.debugPlan(cr.id, cr.init, &cr.cfg.Process, plan)
+	plan.Born = cr.recordInit
+	cr.debugPlan(cr.init, &cr.cfg.Process, plan)
 	if plan.Listener != nil {
 		err = configureWithAgent(cr.init, cr.agent, plan)
 	} else {
@@ -128,8 +129,8 @@ func (cr *creation) configureInit() error {
 	return cr.describe(err)
 }
 
-// record writes down which process the container's first one is.
-func (cr *creation) record() error {
+// recordInit writes down which process the container's first one is.
+func (cr *creation) recordInit() error {
 	p, err := readProcStat(cr.init.PID)
 	if err != nil {
 		return err

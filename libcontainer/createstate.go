@@ -17,7 +17,7 @@ import (
 // makeStateDir makes the container's directory, which is what claims the id, and
 // locks it.
 func (cr *creation) makeStateDir() error {
-	if err := os.MkdirAll(cr.store.root, 0o700); err != nil {
+	if err := os.MkdirAll(cr.root, 0o700); err != nil {
 		return err
 	}
 	for {
@@ -28,7 +28,7 @@ func (cr *creation) makeStateDir() error {
 		if err != nil {
 			return err
 		}
-		cr.lock, err = lockDir(cr.dir)
+		cr.claim, err = lockDir(cr.dir)
 		if err == nil {
 			break
 		}

@@ -27,34 +27,9 @@ func (s *Store) LogTo(log Logger) *Store {
 	return s
 }
 
-// debugging says whether anybody reads it: what has to be put together first is not worth
-// it otherwise.
-func (s *Store) debugging() bool { return s.log != nil && s.log.Debugging() }
-
-// debugf tells whoever debugs.
-func (s *Store) debugf(format string, args ...any) {
-	if s.debugging() {
-		s.log.Debugf(format, args...)
-	}
-}
-
-// debugf names the container, since a log may be that of several commands.
-func (c *Container) debugf(format string, args ...any) {
-	if c.store.debugging() {
-		c.store.log.Debugf("container %s: "+format, append([]any{c.id}, args...)...)
-	}
-}
-
-// debugf is the container's, while there is none yet.
-func (cr *creation) debugf(format string, args ...any) {
-	if cr.store.debugging() {
-		cr.store.log.Debugf("container %s: "+format, append([]any{cr.id}, args...)...)
-	}
-}
-
 // debugBuild tells what the builder is asked for.
 func (cr *creation) debugBuild() {
-	if !cr.store.debugging() {
+	if !cr.debugging() {
 		return
 	}
 	cfg := cr.cfg
@@ -68,12 +43,12 @@ func (cr *creation) debugBuild() {
 }
 
 // debugPlan tells what init is asked for, in the order in which it does it.
-func (s *Store) debugPlan(id string, init *nsenter.Init, p *configs.Process, plan *nsenter.Plan) {
-	if !s.debugging() {
+func (c *record) debugPlan(init *nsenter.Init, p *configs.Process, plan *nsenter.Plan) {
+	if !c.debugging() {
 		return
 	}
 	say := func(format string, args ...any) {
-		s.log.Debugf("container %s: init %d: "+format, append([]any{id, init.PID}, args...)...)
+		c.debugf("init %d: "+format, append([]any{init.PID}, args...)...)
 	}
 	say("%d limits, umask %#o", len(p.Rlimits), p.Umask)
 	if plan.Keyring != "" {
@@ -83,8 +58,7 @@ func (s *Store) debugPlan(id string, init *nsenter.Init, p *configs.Process, pla
 		say("AppArmor profile %q, SELinux label %q", p.AppArmorProfile, p.SELinuxLabel)
 	}
 	say("uid %d, gid %d, groups %d", p.UID, p.GID, p.AdditionalGIDs)
-	c := &p.Capabilities
-	say("capabilities: bounding %s; effective %s", capabilityList(c.Bounding), capabilityList(c.Effective))
+	say("capabilities: bounding %s; effective %s", capabilityList(p.Capabilities.Bounding), capabilityList(p.Capabilities.Effective))
 	say("no new privileges: %t", p.NoNewPrivileges)
 	if len(plan.Seccomp) > 0 {
 		say(configs.PhraseSeccompFlags+", %d bytes", plan.SeccompFlags, len(plan.Seccomp))

@@ -29,7 +29,7 @@ func (s *Store) Delete(id string, force bool, log Logger) error {
 	if err := checkID(id); err != nil {
 		return err
 	}
-	s.debugf("container %s: delete: take the lock, force %t", id, force)
+	s.record(id).debugf("delete: take the lock, force %t", force)
 	var unblock func()
 	if force {
 		unblock = func() { s.killWithoutLock(id) }
@@ -61,7 +61,7 @@ func (s *Store) Delete(id string, force bool, log Logger) error {
 	default:
 		return err // It may be the state of a container that another version runs.
 	}
-	c := &Container{store: s, id: id, saved: *st}
+	c := s.container(id, st)
 	if err := c.refuseDelete(force); err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ func (s *Store) killWithoutLock(id string) {
 	if err != nil {
 		return // there is no init yet, or nobody knows which
 	}
-	c := &Container{store: s, id: id, saved: *st}
+	c := s.container(id, st)
 	// What is in the way of it is in the way of the delete as well, which tells.
 	_ = c.killInit()
 }
@@ -84,7 +84,7 @@ func (s *Store) killWithoutLock(id string) {
 // was made or loaded with. When somebody else has removed it meanwhile, there may be another
 // one of its name, which is not touched.
 func (c *Container) Delete(log Logger) error {
-	lock, err := lockDir(c.store.dir(c.id))
+	lock, err := lockDir(c.dir)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
@@ -92,7 +92,7 @@ func (c *Container) Delete(log Logger) error {
 		return err
 	}
 	defer lock.unlock()
-	st, err := readState(c.store.dir(c.id))
+	st, err := readState(c.dir)
 	if err == nil && !st.Created.Equal(c.saved.Created) || errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
@@ -153,7 +153,7 @@ func (c *Container) destroy(log Logger) error {
 		c.warnHooks("poststop", c.saved.Poststop, c.hookState(specs.StateStopped), log)
 	}
 	c.debugf("delete: remove the state directory")
-	return removeTree(c.store.dir(c.id))
+	return removeTree(c.dir)
 }
 
 // removeUnclaimed removes the cgroups that a create that was killed had not come to claim,
@@ -213,13 +213,4 @@ func (c *Container) killAll() error {
 		return err
 	}
 	return ignoreNoCgroup(m.Kill())
-}
-
-// initLingers says whether init waits to be a zombie, see lingers.
-func (c *Container) initLingers() bool {
-	if c.saved.PID == 0 {
-		return false
-	}
-	p, err := readProcStat(c.saved.PID)
-	return err == nil && p.startTime == c.saved.StartTime && lingers(c.saved.PID, p)
 }

@@ -67,7 +67,7 @@ func (p *Process) Close() error { return p.pidfd.Close() }
 //	pidfd, pid file                           ─▶  execs
 //	                                          ◀─  end of file: the exec; or the error
 type execution struct {
-	c    *Container
+	c    *record
 	p    *configs.Process
 	opts *ExecOptions
 	undo undoStack
@@ -90,7 +90,7 @@ type execution struct {
 // Exec runs a further process in the container, and returns when its program has been
 // exec'd. On error nothing of it is left.
 func (c *Container) Exec(p *configs.Process, o *ExecOptions) (*Process, error) {
-	x := &execution{c: c, p: p, opts: o}
+	x := &execution{c: c.record, p: p, opts: o}
 	defer x.release()
 	steps := []step{
 		{"find the container and its init", x.check},
@@ -146,7 +146,7 @@ func (x *execution) check() error {
 }
 
 // openTarget is openInit with errors for an exec.
-func (c *Container) openTarget() (*os.File, error) {
+func (c *record) openTarget() (*os.File, error) {
 	if c.saved.PID == 0 {
 		return nil, errors.New("cannot exec in a container that is still being created")
 	}
@@ -174,7 +174,7 @@ func (x *execution) openCallerFiles() (err error) {
 	}
 	if x.c.saved.Filtered {
 		// Without its filter no process of the container may run.
-		if x.filter, _, err = readOwned(filepath.Join(x.c.store.dir(x.c.id), filterFile)); err != nil {
+		if x.filter, _, err = readOwned(filepath.Join(x.c.dir, filterFile)); err != nil {
 			return err
 		}
 	}
@@ -268,7 +268,7 @@ func (x *execution) configure() error {
 	if plan.OwnStreams, err = x.giveStreams(); err != nil {
 		return err
 	}
-	x.c.store.debugPlan(x.c.id, x.init, x.p, plan)
+	x.c.debugPlan(x.init, x.p, plan)
 	if plan.Listener != nil {
 		err = configureWithAgent(x.init, x.agent, plan)
 	} else {

@@ -93,7 +93,7 @@ func chooseCgroups(paths map[string]string, controllers string) ([]string, error
 
 // execCgroups are the cgroups for a further process. Where there is another one by now at a
 // path of the container's, that is not the place, and there can be none but where init is.
-func (c *Container) execCgroups() (map[string]string, error) {
+func (c *record) execCgroups() (map[string]string, error) {
 	paths := c.saved.CgroupPaths
 	if len(cgroups.Owned(paths, c.saved.CgroupClaims)) == len(paths) {
 		return paths, nil
@@ -106,7 +106,7 @@ func (c *Container) execCgroups() (map[string]string, error) {
 
 // presentCgroups are the cgroups that the container's init is in now; found is false
 // when it has not moved.
-func (c *Container) presentCgroups() (paths map[string]string, found bool) {
+func (c *record) presentCgroups() (paths map[string]string, found bool) {
 	text, err := cgroupfs.ReadProc("/proc/" + strconv.Itoa(c.saved.PID) + "/cgroup")
 	if err != nil {
 		return nil, false

@@ -34,9 +34,9 @@ func (cr *creation) keepForExec() error {
 
 // ProcessDocument is the JSON text of the process that the container was created with.
 func (c *Container) ProcessDocument() (string, error) {
-	data, _, err := readOwned(filepath.Join(c.store.dir(c.id), processFile))
+	data, _, err := readOwned(filepath.Join(c.dir, processFile))
 	if errors.Is(err, os.ErrNotExist) {
-		if _, err := os.Stat(c.store.dir(c.id)); err != nil {
+		if _, err := os.Stat(c.dir); err != nil {
 			return "", ErrNotExist
 		}
 		target, err := c.openTarget()

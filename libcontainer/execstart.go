@@ -235,7 +235,7 @@ func (x *execution) targetEnded() bool {
 }
 
 // pidsLimit is the limit of processes when it has been reached, "" otherwise.
-func (c *Container) pidsLimit() string {
+func (c *record) pidsLimit() string {
 	dir, ok := c.saved.CgroupPaths["pids"]
 	if !ok {
 		dir = c.saved.CgroupPaths[""]

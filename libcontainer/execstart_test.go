@@ -26,7 +26,7 @@ func TestTargetEnded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &Container{saved: savedState{PID: child.Process.Pid, StartTime: st.startTime}}
+	c := &record{saved: savedState{PID: child.Process.Pid, StartTime: st.startTime}}
 	x := &execution{c: c, p: &configs.Process{}}
 	if x.target, err = c.openInit(); err != nil {
 		t.Fatal(err)
@@ -74,7 +74,7 @@ func TestPidsLimit(t *testing.T) {
 			}
 		}
 		for _, paths := range []map[string]string{{"": dir}, {"": "/none", "pids": dir}} {
-			c := &Container{saved: savedState{CgroupPaths: paths}}
+			c := &record{saved: savedState{CgroupPaths: paths}}
 			if got := c.pidsLimit(); got != test.want {
 				t.Errorf("%q of %q: got %q, want %q", test.used, test.limit, got, test.want)
 			}

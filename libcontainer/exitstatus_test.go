@@ -27,7 +27,7 @@ func startChild(t *testing.T, script string) (*Container, func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &Container{saved: savedState{PID: cmd.Process.Pid, StartTime: p.startTime}}
+	c := &Container{&record{saved: savedState{PID: cmd.Process.Pid, StartTime: p.startTime}}}
 	return c, func() { _ = stdin.Close() }
 }
 

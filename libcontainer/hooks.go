@@ -189,3 +189,9 @@ func (c *Container) mayRunHooks(log Logger) bool {
 	log.Warnf("the hooks of container %s are not run: its state is that of user %d", c.id, c.saved.owner)
 	return false
 }
+
+// hasCreateHooks says whether hooks run between the mounts and the pivot.
+func hasCreateHooks(cfg *configs.Config) bool {
+	h := &cfg.Hooks
+	return len(h.Prestart)+len(h.CreateRuntime)+len(h.CreateContainer) > 0
+}

@@ -120,7 +120,7 @@ func (cr *creation) startContainerHook(h *specs.Hook, cwd string, in, out *os.Fi
 		kinds |= configs.NewPID
 	}
 	o.OwnerUID, o.OwnerGID = owner(cr.cfg)
-	o.Joins = cr.initJoins(kinds)
+	o.Joins = cr.within.joins(kinds)
 	proc, err := nsenter.Start(o)
 	if err != nil {
 		return nil, err

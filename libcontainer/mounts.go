@@ -83,7 +83,7 @@ func (c *Container) changeMounts(cfg *configs.Config, remove bool, log Logger) e
 			return err
 		}
 		defer target.Close()
-		ch := &mountChange{buildJob: buildJob{Config: cfg}, Remove: remove, c: c, target: target, log: log}
+		ch := &mountChange{buildJob: buildJob{Config: cfg}, Remove: remove, c: c.record, target: target, log: log}
 		ch.copyUp = c.copier(cfg, target).copyUp
 		// A container without cgroups has been given the host's, or what v2 shows of them.
 		if mode, err := cgroups.DetectMode(); err == nil && (mode == cgroups.Unified || len(c.saved.CgroupPaths) > 0) {
@@ -107,7 +107,7 @@ type mountChange struct {
 	buildJob
 	Remove bool
 
-	c            *Container
+	c            *record
 	target       *os.File // pidfd of the container's init
 	procContexts []*os.File
 	log          Logger
@@ -158,16 +158,6 @@ func leadingJoins(joins []nsenter.Join) (leading []nsenter.Join) {
 		}
 	}
 	return leading
-}
-
-// joins are the container's namespaces for a new process. All at once: the kernel checks
-// the rights over each with those that init has before, so it does not matter which user
-// namespace owns which.
-func (c *Container) joins(target *os.File) []nsenter.Join {
-	if c.saved.Namespaces == 0 {
-		return nil
-	}
-	return []nsenter.Join{{Type: uint32(c.saved.Namespaces), FD: target}}
 }
 
 // inProcess gives the work to a builder process.

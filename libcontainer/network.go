@@ -32,7 +32,7 @@ func (cr *creation) planNetwork() error {
 	}
 	for i := range n.Interfaces {
 		v := &n.Interfaces[i]
-		own := deriveID(cr.store.root, cr.id, strconv.Itoa(i))
+		own := deriveID(cr.root, cr.id, strconv.Itoa(i))
 		if v.HostName == "" {
 			v.HostName = fmt.Sprintf("bt%013x", own&(1<<52-1))
 		}
@@ -152,7 +152,7 @@ func (cr *creation) connectNetwork(held bool) (bridges []string, err error) {
 // one and adds a port to it: the kernel would remove one with ports without a word. The
 // root directory is the lock file, so that there is nothing to leave behind.
 func (cr *creation) lockBridges(how int) (unlock func(), err error) {
-	root, err := os.OpenFile(cr.store.root, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	root, err := os.OpenFile(cr.root, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -162,7 +162,7 @@ func (cr *creation) lockBridges(how int) (unlock func(), err error) {
 			continue
 		}
 		if err != nil {
-			return nil, errors.Join(&os.PathError{Op: "flock", Path: cr.store.root, Err: err}, root.Close())
+			return nil, errors.Join(&os.PathError{Op: "flock", Path: cr.root, Err: err}, root.Close())
 		}
 		return func() { _ = root.Close() }, nil
 	}
@@ -193,17 +193,4 @@ func (c *Container) disconnectNetwork() error {
 		return err
 	}
 	return network.Disconnect(list)
-}
-
-// interfaces are a container's, as far as it takes to find them again.
-func (c *Container) interfaces() ([]configs.Veth, error) {
-	list := make([]configs.Veth, len(c.saved.Network))
-	for i := range c.saved.Network {
-		mac, err := parseHardwareAddr(c.saved.Network[i].HostMAC)
-		if err != nil {
-			return nil, err
-		}
-		list[i] = configs.Veth{HostName: c.saved.Network[i].HostName, HostMAC: mac}
-	}
-	return list, nil
 }

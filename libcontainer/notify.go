@@ -82,11 +82,11 @@ func NewNotifier(manager string) (*Notifier, error) {
 
 // listen makes the container's socket, before the container can say anything. A container
 // that was not created with one gets none.
-func (n *Notifier) listen(c *Container) error {
+func (n *Notifier) listen(c *record) error {
 	if n == nil {
 		return nil
 	}
-	path := filepath.Join(c.store.dir(c.id), notifyDir)
+	path := filepath.Join(c.dir, notifyDir)
 	dir, err := os.OpenFile(path, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil

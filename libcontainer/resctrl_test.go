@@ -42,7 +42,7 @@ func TestDeleteRemovesResctrlGroups(t *testing.T) {
 // TestResctrlStats: the key is there without a group, and a group that the machine has
 // lost is told.
 func TestResctrlStats(t *testing.T) {
-	c := &Container{}
+	c := &Container{&record{}}
 	s, err := c.resctrlStats()
 	if err != nil {
 		t.Fatal(err)
@@ -66,7 +66,7 @@ func TestResctrlMonitor(t *testing.T) {
 		{[]string{"/r/gold/mon_groups/c"}, "/r/gold/mon_groups/c"},
 		{[]string{"/r/c/mon_groups/c", "/r/c"}, "/r/c/mon_groups/c"},
 	} {
-		c := &Container{saved: savedState{ResctrlGroups: test.owned}}
+		c := &Container{&record{saved: savedState{ResctrlGroups: test.owned}}}
 		if got := c.resctrlMonitor(); got != test.want {
 			t.Errorf("%q: %q, want %q", test.owned, got, test.want)
 		}

@@ -64,7 +64,7 @@ func (s *Store) Restore(id string, cfg *configs.Config, o *RestoreOptions) (*Con
 		return nil, err
 	}
 	r := &restoration{
-		creation: creation{store: s, id: id, dir: s.dir(id), cfg: cfg, opts: &o.CreateOptions},
+		creation: creation{record: s.record(id), cfg: cfg, opts: &o.CreateOptions},
 		o:        o,
 	}
 	defer r.release()
@@ -89,7 +89,7 @@ func (s *Store) Restore(id string, cfg *configs.Config, o *RestoreOptions) (*Con
 	if err := r.do(steps); err != nil {
 		return nil, err
 	}
-	return &Container{store: s, id: id, saved: r.saved}, nil
+	return &Container{r.record}, nil
 }
 
 func (r *restoration) release() {

@@ -15,7 +15,7 @@ func TestFindStage(t *testing.T) {
 		t.Skip("needs root, for whom there are user namespaces to restore")
 	}
 	r := &restoration{
-		creation: creation{dir: "/run/berth/id", cfg: &configs.Config{}},
+		creation: creation{record: &record{dir: "/run/berth/id"}, cfg: &configs.Config{}},
 		o:        &RestoreOptions{},
 		run:      &criuRun{task: criu.Task{Path: "/usr/sbin/criu"}},
 	}

@@ -120,22 +120,3 @@ func runMapHelper(helper string, pid int, rows []configs.IDMap) error {
 	}
 	return fmt.Errorf("%s: %w", helper, err)
 }
-
-// initJoins are namespaces of init to be joined by another process: at once by init's
-// pidfd, or, where that takes the right to trace init, by the files that init has sent.
-func (cr *creation) initJoins(kinds configs.NamespaceType) []nsenter.Join {
-	kinds &= cr.cfg.Namespaces.Types()
-	if cr.namespaces == nil {
-		if kinds == 0 {
-			return nil
-		}
-		return []nsenter.Join{{Type: uint32(kinds), FD: cr.init.PIDFD}}
-	}
-	var joins []nsenter.Join
-	for _, t := range configs.NamespaceTypes() {
-		if f := cr.namespaces[uint32(t)]; f != nil && kinds&t != 0 {
-			joins = append(joins, nsenter.Join{Type: uint32(t), FD: f})
-		}
-	}
-	return joins
-}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -86,7 +85,7 @@ func (c *Container) release(log Logger, n *Notifier) error {
 		return fmt.Errorf("cannot start a container in the %s state", status)
 	}
 	// Under the lock, since two starts would take each other's socket away.
-	if err := n.listen(c); err != nil {
+	if err := n.listen(c.record); err != nil {
 		return err
 	}
 	return c.letGo(log)
@@ -147,61 +146,4 @@ func (c *Container) passFifos(pidfd *os.File) error {
 		}
 	}
 	return nsenter.AwaitExec(reports, c.saved.PID, pidfd)
-}
-
-func (c *Container) openFifo(name string, flags int) (int, error) {
-	fd, err := unix.Open(c.file(name), flags|unix.O_NONBLOCK|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return -1, &os.PathError{Op: "open", Path: c.file(name), Err: err}
-	}
-	return fd, nil
-}
-
-// removeFifos removes them when they have done their work, or what a start that was
-// killed has left. That they are gone already is no error.
-func (c *Container) removeFifos() (errs []error) {
-	for _, name := range [...]string{fifoFile, reportFile} {
-		if err := unix.Unlink(c.file(name)); err != nil && !errors.Is(err, unix.ENOENT) {
-			errs = append(errs, &os.PathError{Op: "unlink", Path: c.file(name), Err: err})
-		}
-	}
-	return errs
-}
-
-// file is the path of a file in the container's state directory.
-func (c *Container) file(name string) string { return filepath.Join(c.store.dir(c.id), name) }
-
-// lock keeps other commands off the container. What they have changed in its state
-// until then is for reload to see.
-func (c *Container) lock() (*dirLock, error) {
-	lock, err := lockDir(c.store.dir(c.id))
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, ErrNotExist
-	}
-	return lock, err
-}
-
-// reload reads the state again, after a lock may have been waited for.
-func (c *Container) reload() error {
-	st, err := readState(c.store.dir(c.id))
-	if errors.Is(err, os.ErrNotExist) {
-		return ErrNotExist
-	}
-	if err != nil {
-		return err
-	}
-	c.saved = *st
-	return nil
-}
-
-// hookState is what hooks get on their standard input.
-func (c *Container) hookState(status specs.ContainerState) *specs.State {
-	st := &specs.State{
-		Version: c.saved.OCIVersion, ID: c.id, Status: status, Pid: c.saved.PID,
-		Bundle: c.saved.Bundle, Annotations: withNetworkStatus(c.saved.Annotations, c.saved.Network),
-	}
-	if status == specs.StateStopped {
-		st.Pid = 0
-	}
-	return st
 }

@@ -48,7 +48,7 @@ func TestOpenInitIsNotFooledByPidReuse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &Container{saved: savedState{PID: pid, StartTime: st.startTime}}
+	c := &Container{&record{saved: savedState{PID: pid, StartTime: st.startTime}}}
 	pidfd, err := c.openInit()
 	if err != nil {
 		t.Fatalf("the true init is not found: %v", err)

@@ -81,6 +81,18 @@ func checkID(id string) error {
 // dir is the state directory of id.
 func (s *Store) dir(id string) string { return filepath.Join(s.root, id) }
 
+// record is that of id, of which nothing is read.
+func (s *Store) record(id string) *record {
+	return &record{root: s.root, dir: s.dir(id), id: id, log: s.log}
+}
+
+// container is the one with the state st.
+func (s *Store) container(id string, st *savedState) *Container {
+	r := s.record(id)
+	r.saved = *st
+	return &Container{r}
+}
+
 // Load finds the container. The error is ErrNotExist when there is none.
 func (s *Store) Load(id string) (*Container, error) {
 	if err := checkID(id); err != nil {
@@ -93,7 +105,7 @@ func (s *Store) Load(id string) (*Container, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Container{store: s, id: id, saved: *st}, nil
+	return s.container(id, st), nil
 }
 
 // List gives the state of all containers, in the order of their names. Entries

@@ -181,7 +181,7 @@ func duplicate(f *os.File) (*os.File, error) {
 // serveSource opens the source of a mount for a builder process, which asks for it by the
 // mount's index.
 func (b *processBuilder) serveSource(index int) (tree *os.File, err error) {
-	if b.job.opener == nil || index < 0 || index >= len(b.cr.cfg.Mounts) {
+	if b.job.opener == nil || index < 0 || index >= len(b.site.config.Mounts) {
 		return nil, errors.New("there is no such source to open")
 	}
 	err = b.amongMounts(func() (err error) {

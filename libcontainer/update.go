@@ -52,7 +52,7 @@ func (c *Container) finishUpdate(merged *specs.LinuxResources, schemata []string
 	}
 	before := c.saved.Resources
 	c.saved.Resources = data
-	if err := c.saved.write(c.store.dir(c.id)); err != nil {
+	if err := c.saved.write(c.dir); err != nil {
 		c.saved.Resources = before
 		return err
 	}
