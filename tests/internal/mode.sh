@@ -34,11 +34,11 @@ leave_mode() {
 
 # mount_controller NAME DIRECTORY mounts a controller of cgroup v1. The kernel refuses while
 # cgroup v2 has cgroups with it, for a moment removed ones too; those that a killed run of
-# the integration tests has left are removed.
+# the integration tests has left are removed. Another run may have it for some minutes.
 mount_controller() {
 	local tries dir pid here # the run's, and the pid namespace that knows it
 	here=$(stat -Lc %i /proc/self/ns/pid)
-	for ((tries = 0; tries < 50; tries++)); do
+	for ((tries = 0; tries < 3000; tries++)); do
 		mount -t cgroup -o "$1" cgroup "$2" 2>/dev/null && return
 		for dir in "${2%/*}"/unified/btn"$here"p[0-9]*x; do
 			pid=${dir##*p}
@@ -46,12 +46,13 @@ mount_controller() {
 				find "$dir" -depth -type d -exec rmdir {} + 2>/dev/null || true
 			fi
 		done
+		if ((tries == 50)); then
+			grep -qw "$1" "${2%/*}/unified/cgroup.subtree_control" 2>/dev/null || break
+			echo "waiting for the $1 controller, which cgroup v2 has: $(find "${2%/*}/unified" -mindepth 1 -type d | tr '\n' ' ')" >&2
+		fi
 		sleep 0.1
 	done
-	mount -t cgroup -o "$1" cgroup "$2" || {
-		echo "cgroup v2 has: $(find "${2%/*}/unified" -mindepth 1 -type d)" >&2
-		return 1
-	}
+	mount -t cgroup -o "$1" cgroup "$2"
 }
 
 # more_hierarchies mounts controllers of cgroup v1 that this host has not mounted, in the
