@@ -24,8 +24,9 @@ const module = "github.com/berth-run/berth/"
 // below itself. A package belongs to the longest folder that it is in.
 var arrows = map[string][]string{
 	"cmd":                   {"specconv", "libcontainer", "libcontainer/configs", "libcontainer/signals", "libcontainer/stack", "seccomp"},
-	"specconv":              {"libcontainer/configs"},
-	"libcontainer":          {"libcontainer/configs", "libcontainer/cgroups", "libcontainer/rootfs", "libcontainer/network", "libcontainer/signals", "libcontainer/stack", "libcontainer/internal", "seccomp", "nsenter"},
+	"internal":              {},
+	"specconv":              {"internal", "libcontainer/configs"},
+	"libcontainer":          {"internal", "libcontainer/configs", "libcontainer/cgroups", "libcontainer/rootfs", "libcontainer/network", "libcontainer/signals", "libcontainer/stack", "libcontainer/internal", "seccomp", "nsenter"},
 	"libcontainer/configs":  {},
 	"libcontainer/cgroups":  {"libcontainer/configs", "libcontainer/internal"},
 	"libcontainer/rootfs":   {"libcontainer/configs", "libcontainer/internal"},
