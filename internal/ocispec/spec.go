@@ -82,6 +82,16 @@ func Mounts(document string) ([]specs.Mount, error) {
 // Hooks is a field of a document of berth's own: a list of hooks.
 func Hooks(c *codec.Coder, name string, v *[]specs.Hook) { codec.Records(c, name, v, hookFields) }
 
+// WriteState makes the document that a hook reads. It has no empty annotations, as runc's
+// has none.
+func WriteState(s *specs.State) []byte {
+	state := *s
+	if len(state.Annotations) == 0 {
+		state.Annotations = nil
+	}
+	return codec.Write(&state, stateFields)
+}
+
 // processValue keeps the text.
 func processValue(c *codec.Coder, v *config) (err error) {
 	v.process, err = c.Span(func() error { return codec.RecordValue(c, &v.Process, processFields) })
@@ -132,4 +142,13 @@ func hookFields(c *codec.Coder, v *specs.Hook) {
 	codec.Texts(c, "args", &v.Args)
 	codec.Texts(c, "env", &v.Env)
 	codec.OptionalSigned(c, "timeout", &v.Timeout)
+}
+
+func stateFields(c *codec.Coder, v *specs.State) {
+	codec.Text(c, "ociVersion", &v.Version)
+	codec.Text(c, "id", &v.ID)
+	codec.Text(c, "status", &v.Status)
+	codec.Signed(c, "pid", &v.Pid)
+	codec.Text(c, "bundle", &v.Bundle)
+	codec.TextMap(c, "annotations", &v.Annotations)
 }

@@ -167,6 +167,7 @@ func FuzzCodec(f *testing.F) {
 
 func TestEveryField(t *testing.T) {
 	codectest.Fields(t, plainFields, "Solaris", "Windows", "VM", "ZOS", "FreeBSD")
+	codectest.Fields(t, stateFields)
 }
 
 func TestErrors(t *testing.T) {
