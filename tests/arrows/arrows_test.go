@@ -23,17 +23,16 @@ const module = "github.com/berth-run/berth/"
 // arrows lists every folder and what it may import of ours, besides what is
 // below itself. A package belongs to the longest folder that it is in.
 var arrows = map[string][]string{
-	"cmd":                   {"specconv", "libcontainer", "libcontainer/configs", "libcontainer/signals", "libcontainer/stack", "seccomp"},
+	"cmd":                   {"specconv", "libcontainer", "libcontainer/configs", "libcontainer/signals", "seccomp"},
 	"internal":              {},
 	"specconv":              {"internal", "libcontainer/configs"},
-	"libcontainer":          {"internal", "libcontainer/configs", "libcontainer/cgroups", "libcontainer/rootfs", "libcontainer/network", "libcontainer/signals", "libcontainer/stack", "libcontainer/internal", "seccomp", "nsenter"},
+	"libcontainer":          {"internal", "libcontainer/configs", "libcontainer/cgroups", "libcontainer/rootfs", "libcontainer/network", "libcontainer/signals", "libcontainer/internal", "seccomp", "nsenter"},
 	"libcontainer/configs":  {},
 	"libcontainer/cgroups":  {"libcontainer/configs", "libcontainer/internal"},
 	"libcontainer/rootfs":   {"libcontainer/configs", "libcontainer/internal"},
 	"libcontainer/network":  {"libcontainer/configs", "libcontainer/internal"},
 	"libcontainer/signals":  {},
-	"libcontainer/stack":    {},
-	"libcontainer/internal": {"libcontainer/stack"},
+	"libcontainer/internal": {},
 	"nsenter":               {"libcontainer/internal"},
 	"seccomp":               {"libcontainer/configs"},
 	"tests":                 {},
