@@ -72,9 +72,7 @@ func (cr *creation) planCgroup() error {
 		Poststart:      cr.cfg.Hooks.Poststart, Poststop: cr.cfg.Hooks.Poststop,
 		HookStdout: cr.cfg.HookStdout, HookStderr: cr.cfg.HookStderr,
 	}
-	if cr.saved.Resources, err = encodeResources(cr.cfg.Cgroup.Resources); err != nil {
-		return err
-	}
+	cr.saved.Resources = encodeResources(cr.cfg.Cgroup.Resources)
 	if !cr.cfg.Namespaces.Contains(configs.NewMount) {
 		if cr.saved.RootfsMountID, err = mountID(cr.cfg.Rootfs.Path); err != nil {
 			return fmt.Errorf("root.path: %w", err)

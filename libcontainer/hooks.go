@@ -5,7 +5,6 @@ package libcontainer
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os/exec"
@@ -13,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/berth-run/berth/internal/ocispec"
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -70,10 +70,7 @@ func runHooks(kind string, hooks []specs.Hook, state *specs.State, out hookOutpu
 	if len(hooks) == 0 {
 		return nil
 	}
-	stdin, err := json.Marshal(state)
-	if err != nil {
-		return err
-	}
+	stdin := ocispec.WriteState(state)
 	for i := range hooks {
 		ctx, stop := context.WithCancel(context.Background())
 		err := in.during(func() error { return runHook(ctx, &hooks[i], stdin, out) }, stop)
@@ -95,11 +92,7 @@ func warnHooks(kind string, hooks []specs.Hook, state *specs.State, out hookOutp
 	if len(hooks) == 0 {
 		return
 	}
-	stdin, err := json.Marshal(state)
-	if err != nil {
-		log.Warnf("hooks.%s: %v", kind, err)
-		return
-	}
+	stdin := ocispec.WriteState(state)
 	for i := range hooks {
 		if err := runHook(context.Background(), &hooks[i], stdin, out); err != nil {
 			log.Warnf("%v", hookError(kind, i, err))

@@ -4,13 +4,13 @@ package libcontainer
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"time"
 
+	"github.com/berth-run/berth/internal/ocispec"
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/nsenter"
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -26,10 +26,7 @@ func (cr *creation) runContainerHooks(hooks []specs.Hook, state *specs.State) er
 		return nil
 	}
 	cr.debugf("hooks: %d createContainer", len(hooks))
-	stdin, err := json.Marshal(state)
-	if err != nil {
-		return err
-	}
+	stdin := ocispec.WriteState(state)
 	for i := range hooks {
 		if err := cr.runContainerHook(&hooks[i], stdin); err != nil {
 			return hookError("createContainer", i, fmt.Errorf("%s: %w", hooks[i].Path, err))

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"strings"
 
+	"github.com/berth-run/berth/libcontainer/codec"
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/network"
 )
@@ -96,76 +97,17 @@ func withNetworkStatus(annotations map[string]string, list []savedInterface) map
 	if all == nil {
 		all = make(map[string]string, 1)
 	}
-	e := stateEncoder{}
-	e.number("version", 1)
-	e.interfaces("interfaces", list)
-	all[networkStatus] = string(append(e.buf, '}'))
+	all[networkStatus] = string(codec.Write(&savedNetwork{Version: 1, Interfaces: list}, networkStatusFields))
 	return all
 }
 
-// interfaces leaves out an empty list.
-func (e *stateEncoder) interfaces(name string, list []savedInterface) {
-	if len(list) == 0 {
-		return
-	}
-	e.key(name)
-	for i := range list {
-		s := &list[i]
-		inner := stateEncoder{}
-		inner.text("name", s.Name)
-		inner.text("mac", s.MAC)
-		inner.list("addresses", s.Addresses)
-		inner.text("bridge", s.Bridge)
-		inner.text("hostName", s.HostName)
-		inner.text("hostMAC", s.HostMAC)
-		e.buf = append(e.buf, "[,"[min(i, 1)])
-		e.buf = append(append(e.buf, inner.buf...), '}')
-	}
-	e.buf = append(e.buf, ']')
+// savedNetwork is the annotation networkStatus.
+type savedNetwork struct {
+	Version    int              `json:"version"`
+	Interfaces []savedInterface `json:"interfaces"`
 }
 
-// interfaces is the counterpart.
-func (r *stateReader) interfaces(to *[]savedInterface) bool {
-	return r.array(func() bool {
-		var s savedInterface
-		ok := r.object(func(key string) bool {
-			switch key {
-			case "name":
-				return r.string(&s.Name)
-			case "mac":
-				return r.string(&s.MAC)
-			case "addresses":
-				return r.array(func() bool {
-					var a string
-					ok := r.string(&a)
-					s.Addresses = append(s.Addresses, a)
-					return ok
-				})
-			case "bridge":
-				return r.string(&s.Bridge)
-			case "hostName":
-				return r.string(&s.HostName)
-			case "hostMAC":
-				return r.string(&s.HostMAC)
-			}
-			return false
-		})
-		*to = append(*to, s)
-		return ok
-	})
-}
-
-// array takes an array that is not empty.
-func (r *stateReader) array(element func() bool) bool {
-	if !r.take('[') {
-		return false
-	}
-	for {
-		if !element() {
-			return false
-		}
-		if !r.take(',') {
-			return r.take(']')
-		}
-	}
+func networkStatusFields(c *codec.Coder, v *savedNetwork) {
+	codec.Signed(c, "version", &v.Version)
+	codec.Records(c, "interfaces", &v.Interfaces, interfaceFields)
 }

@@ -3,11 +3,11 @@
 package libcontainer
 
 import (
-	"encoding/json"
 	"os"
 	"slices"
 	"strings"
 
+	"github.com/berth-run/berth/internal/ocispec"
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/nsenter"
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -38,11 +38,7 @@ func (cr *creation) plan(fifos *[2]*os.File) (*nsenter.Plan, error) {
 		}
 	}
 	if hooks := cr.cfg.Hooks.StartContainer; len(hooks) > 0 {
-		state, err := json.Marshal(cr.hookState(specs.StateCreated))
-		if err != nil {
-			return nil, err
-		}
-		p.HookState = state
+		p.HookState = ocispec.WriteState(cr.hookState(specs.StateCreated))
 		p.HookStdout, p.HookStderr = cr.hookOut.stdout, cr.hookOut.stderr
 		for i := range hooks {
 			p.Hooks = append(p.Hooks, initHook(&hooks[i], p.Env))

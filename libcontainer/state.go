@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/berth-run/berth/libcontainer/codec"
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -126,8 +127,7 @@ func readState(dir string) (*savedState, error) {
 	if err != nil {
 		return nil, err
 	}
-	var st savedState
-	err = decodeState(data, &st)
+	st, err := codec.Read(stringOf(data), stateFields)
 	st.owner = owner
 	switch {
 	case st.Format != 0 && st.Format != stateFormat:
@@ -138,16 +138,12 @@ func readState(dir string) (*savedState, error) {
 	case st.Format == 0:
 		return nil, fmt.Errorf("%s: %w: there is no format", path, errBrokenState)
 	}
-	return &st, nil
+	return st, nil
 }
 
 // write puts the state into dir so that a reader sees the old or the new one whole.
 func (st *savedState) write(dir string) error {
-	data, err := st.encode()
-	if err != nil {
-		return err
-	}
-	return writeFileAtomically(filepath.Join(dir, stateFile), data, 0o600)
+	return writeFileAtomically(filepath.Join(dir, stateFile), codec.Write(st, stateFields), 0o600)
 }
 
 // writeFileAtomically writes a temporary file beside path and renames it. There is

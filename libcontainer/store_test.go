@@ -47,9 +47,9 @@ func TestLoadSaysWhatIsMissing(t *testing.T) {
 		t.Fatal(err)
 	}
 	for content, want := range map[string]string{
-		`{"format":1,`:   "unexpected end of JSON input",
+		`{"format":1,`:   "line 1, column 13: unexpected end of the file",
 		`{"format":77}`:  "format 77, this berth reads format 1",
-		`{"format":"a"}`: "cannot unmarshal",
+		`{"format":"a"}`: "format: expected an integer, found a string",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, stateFile), []byte(content), 0o600); err != nil {
 			t.Fatal(err)

@@ -3,10 +3,10 @@
 package libcontainer
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 
+	"github.com/berth-run/berth/internal/ocispec"
 	"github.com/berth-run/berth/libcontainer/cgroups"
 	"github.com/berth-run/berth/libcontainer/internal/resctrl"
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -21,19 +21,20 @@ func (c *Container) Update(r *specs.LinuxResources, schemata []string) error {
 		if status == specs.StateStopped || status == specs.StateCreating {
 			return ErrNotRunning
 		}
-		var stored specs.LinuxResources
+		stored := new(specs.LinuxResources)
 		if len(c.saved.Resources) > 0 {
-			if err := json.Unmarshal(c.saved.Resources, &stored); err != nil {
+			var err error
+			if stored, err = ocispec.Resources(string(c.saved.Resources)); err != nil {
 				return fmt.Errorf("%s: resources: %w", stateFile, err)
 			}
 		}
-		change := completeUpdate(&stored, r)
+		change := completeUpdate(stored, r)
 		undo, err := m.Update(change)
 		if err != nil {
 			return err
 		}
-		mergeResources(&stored, change)
-		if err := c.finishUpdate(&stored, schemata); err != nil {
+		mergeResources(stored, change)
+		if err := c.finishUpdate(stored, schemata); err != nil {
 			return errors.Join(err, undo())
 		}
 		return nil
@@ -43,15 +44,11 @@ func (c *Container) Update(r *specs.LinuxResources, schemata []string) error {
 // finishUpdate does what comes after the cgroups. The schemata, which cannot be taken
 // back, are last but for a rename.
 func (c *Container) finishUpdate(merged *specs.LinuxResources, schemata []string) error {
-	data, err := encodeResources(merged)
-	if err != nil {
-		return err
-	}
 	if err := resctrl.Update(c.saved.ResctrlGroups, schemata); err != nil {
 		return err
 	}
 	before := c.saved.Resources
-	c.saved.Resources = data
+	c.saved.Resources = encodeResources(merged)
 	if err := c.saved.write(c.dir); err != nil {
 		c.saved.Resources = before
 		return err

@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"unsafe"
 
-	"github.com/berth-run/berth/specconv/internal/decode"
+	"github.com/berth-run/berth/internal/ocispec"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
@@ -42,7 +42,7 @@ func LoadFile(path string) (spec *specs.Spec, process string, err error) {
 }
 
 func decodeConfig(document, name string) (spec *specs.Spec, process string, err error) {
-	spec, process, err = decode.Spec(document)
+	spec, process, err = ocispec.Spec(document)
 	if err != nil {
 		return nil, "", fmt.Errorf("%s: %w", name, err)
 	}
@@ -57,7 +57,7 @@ func LoadProcess(path string) (*specs.Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := decode.Process(document)
+	p, err := ocispec.Process(document)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -66,7 +66,7 @@ func LoadProcess(path string) (*specs.Process, error) {
 
 // DecodeProcess reads the text that Load has returned.
 func DecodeProcess(document string) (*specs.Process, error) {
-	return decode.Process(document)
+	return ocispec.Process(document)
 }
 
 // readConfig reads the config.json of a bundle.

@@ -3,8 +3,8 @@
 package specconv
 
 import (
+	"github.com/berth-run/berth/internal/ocispec"
 	"github.com/berth-run/berth/libcontainer/configs"
-	"github.com/berth-run/berth/specconv/internal/decode"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
@@ -12,7 +12,7 @@ import (
 // Mounts reads a document that is the array mounts of a config.json. Errors are those of
 // Load.
 func Mounts(document string) ([]specs.Mount, error) {
-	return decode.Mounts(document)
+	return ocispec.Mounts(document)
 }
 
 // ConvertMounts checks mounts that are added to a container, and puts them into its plan,

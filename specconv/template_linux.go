@@ -3,7 +3,6 @@
 package specconv
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -119,11 +118,7 @@ func (d *draft) network() error {
 	if err := w.nameFiles(n, plan); err != nil {
 		return err
 	}
-	document, err := json.Marshal(n)
-	if err != nil {
-		return fmt.Errorf("--network: %w", err)
-	}
-	d.annotate(annotationNetwork, string(document))
+	d.annotate(annotationNetwork, n.Write())
 	return nil
 }
 

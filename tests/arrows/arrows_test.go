@@ -23,17 +23,17 @@ const module = "github.com/berth-run/berth/"
 // arrows lists every folder and what it may import of ours, besides what is
 // below itself. A package belongs to the longest folder that it is in.
 var arrows = map[string][]string{
-	"cmd":                   {"specconv", "libcontainer", "libcontainer/configs", "libcontainer/signals", "libcontainer/stack", "seccomp"},
-	"specconv":              {"libcontainer/configs", "libcontainer/access"},
-	"libcontainer":          {"libcontainer/configs", "libcontainer/cgroups", "libcontainer/rootfs", "libcontainer/network", "libcontainer/signals", "libcontainer/stack", "libcontainer/internal", "seccomp", "nsenter"},
+	"cmd":                   {"specconv", "libcontainer", "libcontainer/configs", "libcontainer/signals", "seccomp"},
+	"specconv":              {"libcontainer/configs", "libcontainer/access", "libcontainer/codec"},
+	"libcontainer":          {"libcontainer/codec", "libcontainer/configs", "libcontainer/cgroups", "libcontainer/rootfs", "libcontainer/network", "libcontainer/signals", "libcontainer/internal", "seccomp", "nsenter"},
+	"libcontainer/codec":    {},
 	"libcontainer/configs":  {},
 	"libcontainer/access":   {},
 	"libcontainer/cgroups":  {"libcontainer/configs", "libcontainer/internal"},
 	"libcontainer/rootfs":   {"libcontainer/configs", "libcontainer/access", "libcontainer/internal"},
 	"libcontainer/network":  {"libcontainer/configs", "libcontainer/internal"},
 	"libcontainer/signals":  {},
-	"libcontainer/stack":    {},
-	"libcontainer/internal": {"libcontainer/access", "libcontainer/stack"},
+	"libcontainer/internal": {"libcontainer/access"},
 	"nsenter":               {"libcontainer/internal"},
 	"seccomp":               {"libcontainer/configs"},
 	"tests":                 {},

@@ -7,7 +7,6 @@ package osthread
 import (
 	"runtime"
 
-	"github.com/berth-run/berth/libcontainer/stack"
 	"golang.org/x/sys/unix"
 )
 
@@ -20,7 +19,6 @@ func Go(f func()) { go leaveMain(f) }
 func leaveMain(f func()) {
 	runtime.LockOSThread()
 	if unix.Gettid() != unix.Getpid() {
-		stack.Grow()
 		f() // and never unlocked
 		return
 	}
@@ -29,7 +27,6 @@ func leaveMain(f func()) {
 	go func() {
 		runtime.LockOSThread() // and never unlocked
 		close(has)
-		stack.Grow()
 		f()
 	}()
 	<-has

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
+// Package decode reads those documents of specconv's that are not the runtime-spec's:
+// images, and berth's own network annotation.
 package decode
+
+import "github.com/berth-run/berth/libcontainer/codec"
 
 // The documents of the OCI image-spec, as far as they tell how an image is run. Docker's
 // own have the same keys. The image-spec wants unknown keys to be ignored.
@@ -51,81 +55,69 @@ type ImageLayout struct {
 	ImageLayoutVersion string
 }
 
-// ParseImage reads an Image. Errors are as Spec's, here and in all below.
-func ParseImage(document string) (*Image, error) { return parse(document, imageFields) }
+// ParseImage reads an Image. Errors are as codec.Read's, here and in all below.
+func ParseImage(document string) (*Image, error) { return codec.Read(document, imageFields) }
 
 // ParseImageIndex reads an ImageIndex.
-func ParseImageIndex(document string) (*ImageIndex, error) { return parse(document, imageIndexFields) }
+func ParseImageIndex(document string) (*ImageIndex, error) {
+	return codec.Read(document, imageIndexFields)
+}
 
 // ParseImageManifest reads an ImageManifest.
 func ParseImageManifest(document string) (*ImageManifest, error) {
-	return parse(document, imageManifestFields)
+	return codec.Read(document, imageManifestFields)
 }
 
 // ParseImageLayout reads an ImageLayout.
 func ParseImageLayout(document string) (*ImageLayout, error) {
-	return parse(document, imageLayoutFields)
+	return codec.Read(document, imageLayoutFields)
 }
 
-func parse[T any](document string, fields []field[T]) (*T, error) {
-	d := &decoder{text: document}
-	v := new(T)
-	if err := d.whole(func() error { return object(d, v, fields) }); err != nil {
-		return nil, err
-	}
-	return v, nil
+func imageFields(c *codec.Coder, v *Image) {
+	codec.Text(c, "created", &v.Created)
+	codec.Text(c, "author", &v.Author)
+	codec.Text(c, "architecture", &v.Architecture)
+	codec.Text(c, "variant", &v.Variant)
+	codec.Text(c, "os", &v.OS)
+	codec.Text(c, "os.version", &v.OSVersion)
+	codec.Texts(c, "os.features", &v.OSFeatures)
+	codec.Object(c, "config", &v.Config, imageConfigFields)
 }
 
-var imageFields = []field[Image]{
-	{"created", func(d *decoder, v *Image) error { return text(d, &v.Created) }},
-	{"author", func(d *decoder, v *Image) error { return text(d, &v.Author) }},
-	{"architecture", func(d *decoder, v *Image) error { return text(d, &v.Architecture) }},
-	{"variant", func(d *decoder, v *Image) error { return text(d, &v.Variant) }},
-	{"os", func(d *decoder, v *Image) error { return text(d, &v.OS) }},
-	{"os.version", func(d *decoder, v *Image) error { return text(d, &v.OSVersion) }},
-	{"os.features", func(d *decoder, v *Image) error { return texts(d, &v.OSFeatures) }},
-	{"config", func(d *decoder, v *Image) error { return object(d, &v.Config, imageConfigFields) }},
+func imageConfigFields(c *codec.Coder, v *ImageConfig) {
+	codec.Text(c, "User", &v.User)
+	codec.Set(c, "ExposedPorts", &v.ExposedPorts)
+	codec.Texts(c, "Env", &v.Env)
+	codec.Texts(c, "Entrypoint", &v.Entrypoint)
+	codec.Texts(c, "Cmd", &v.Cmd)
+	codec.Set(c, "Volumes", &v.Volumes)
+	codec.Text(c, "WorkingDir", &v.WorkingDir)
+	codec.TextMap(c, "Labels", &v.Labels)
+	codec.Text(c, "StopSignal", &v.StopSignal)
 }
 
-var imageConfigFields = []field[ImageConfig]{
-	{"User", func(d *decoder, v *ImageConfig) error { return text(d, &v.User) }},
-	{"ExposedPorts", func(d *decoder, v *ImageConfig) error { return keys(d, &v.ExposedPorts) }},
-	{"Env", func(d *decoder, v *ImageConfig) error { return texts(d, &v.Env) }},
-	{"Entrypoint", func(d *decoder, v *ImageConfig) error { return texts(d, &v.Entrypoint) }},
-	{"Cmd", func(d *decoder, v *ImageConfig) error { return texts(d, &v.Cmd) }},
-	{"Volumes", func(d *decoder, v *ImageConfig) error { return keys(d, &v.Volumes) }},
-	{"WorkingDir", func(d *decoder, v *ImageConfig) error { return text(d, &v.WorkingDir) }},
-	{"Labels", func(d *decoder, v *ImageConfig) error { return table(d, &v.Labels, text[string]) }},
-	{"StopSignal", func(d *decoder, v *ImageConfig) error { return text(d, &v.StopSignal) }},
+func imageIndexFields(c *codec.Coder, v *ImageIndex) {
+	codec.Records(c, "manifests", &v.Manifests, descriptorFields)
 }
 
-var imageIndexFields = []field[ImageIndex]{
-	{"manifests", func(d *decoder, v *ImageIndex) error { return records(d, &v.Manifests, descriptorFields) }},
+func imageManifestFields(c *codec.Coder, v *ImageManifest) {
+	codec.Object(c, "config", &v.Config, descriptorFields)
 }
 
-var imageManifestFields = []field[ImageManifest]{
-	{"config", func(d *decoder, v *ImageManifest) error { return object(d, &v.Config, descriptorFields) }},
+func descriptorFields(c *codec.Coder, v *Descriptor) {
+	codec.Text(c, "mediaType", &v.MediaType)
+	codec.Text(c, "digest", &v.Digest)
+	codec.Signed(c, "size", &v.Size)
+	codec.TextMap(c, "annotations", &v.Annotations)
+	codec.Record(c, "platform", &v.Platform, platformFields)
 }
 
-var descriptorFields = []field[Descriptor]{
-	{"mediaType", func(d *decoder, v *Descriptor) error { return text(d, &v.MediaType) }},
-	{"digest", func(d *decoder, v *Descriptor) error { return text(d, &v.Digest) }},
-	{"size", func(d *decoder, v *Descriptor) error { return signed(d, &v.Size) }},
-	{"annotations", func(d *decoder, v *Descriptor) error { return table(d, &v.Annotations, text[string]) }},
-	{"platform", func(d *decoder, v *Descriptor) error { return record(d, &v.Platform, platformFields) }},
+func platformFields(c *codec.Coder, v *Platform) {
+	codec.Text(c, "architecture", &v.Architecture)
+	codec.Text(c, "os", &v.OS)
+	codec.Text(c, "variant", &v.Variant)
 }
 
-var platformFields = []field[Platform]{
-	{"architecture", func(d *decoder, v *Platform) error { return text(d, &v.Architecture) }},
-	{"os", func(d *decoder, v *Platform) error { return text(d, &v.OS) }},
-	{"variant", func(d *decoder, v *Platform) error { return text(d, &v.Variant) }},
-}
-
-var imageLayoutFields = []field[ImageLayout]{
-	{"imageLayoutVersion", func(d *decoder, v *ImageLayout) error { return text(d, &v.ImageLayoutVersion) }},
-}
-
-// keys takes an object of which the keys alone say anything, as Go writes a set.
-func keys(d *decoder, m *map[string]struct{}) error {
-	return table(d, m, func(d *decoder, _ *struct{}) error { return object[struct{}](d, nil, nil) })
+func imageLayoutFields(c *codec.Coder, v *ImageLayout) {
+	codec.Text(c, "imageLayoutVersion", &v.ImageLayoutVersion)
 }

@@ -2,7 +2,11 @@
 
 package decode
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/berth-run/berth/libcontainer/codec"
+)
 
 // Network is the document of berth's own network annotation (docs/network.md), as it
 // stands there: nothing is checked but the types. The tags are for writing one.
@@ -56,11 +60,10 @@ type Resolv struct {
 // Unlike config.json, which others may extend, the document is ours and has a version: a
 // key that nobody knows is a mistake, and would otherwise be a setting that is ignored.
 func ParseNetwork(document string) (n *Network, field string, err error) {
-	d := &decoder{text: document}
 	n = new(Network)
-	err = d.whole(func() error { return strict(d, n, connectionFields) })
-	if f := (*fault)(nil); errors.As(err, &f) {
-		return nil, f.path, errors.New(f.text)
+	err = codec.ReadValue(document, func(c *codec.Coder) error { return codec.StrictValue(c, n, networkFields) })
+	if f := (*codec.Fault)(nil); errors.As(err, &f) {
+		return nil, f.Path, errors.New(f.Text)
 	}
 	if err != nil {
 		return nil, "", err
@@ -68,62 +71,43 @@ func ParseNetwork(document string) (n *Network, field string, err error) {
 	return n, "", nil
 }
 
-// strict is object for keys that must be known, exactly as they are written.
-func strict[T any](d *decoder, v *T, fields []field[T]) error {
-	if d.peek() != '{' {
-		return d.mismatch("an object")
-	}
-	return d.members(func(key string) (string, error) {
-		for i := range fields {
-			if fields[i].name == key {
-				return key, fields[i].decode(d, v)
-			}
-		}
-		return key, d.fail(d.pos, "unknown key")
-	})
+// Write makes the document.
+func (n *Network) Write() string { return string(codec.Write(n, networkFields)) }
+
+func networkFields(c *codec.Coder, v *Network) {
+	codec.Signed(c, "version", &v.Version)
+	codec.StrictRecords(c, "interfaces", &v.Interfaces, interfaceFields)
+	codec.StrictRecords(c, "hosts", &v.Hosts, networkHostFields)
+	codec.StrictRecord(c, "resolv", &v.Resolv, resolvFields)
 }
 
-func stricts[T any](d *decoder, v *[]T, fields []field[T]) error {
-	return array(d, v, func(d *decoder, e *T) error { return strict(d, e, fields) })
+func interfaceFields(c *codec.Coder, v *Interface) {
+	codec.Text(c, "bridge", &v.Bridge)
+	codec.Boolean(c, "create", &v.Create)
+	codec.Text(c, "hostName", &v.HostName)
+	codec.Text(c, "name", &v.Name)
+	codec.Text(c, "mac", &v.MAC)
+	codec.OptionalUnsigned(c, "mtu", &v.MTU)
+	codec.Texts(c, "addresses", &v.Addresses)
+	codec.Texts(c, "gateways", &v.Gateways)
+	codec.StrictRecords(c, "routes", &v.Routes, routeFields)
+	codec.OptionalUnsigned(c, "txQueueLen", &v.TxQueueLen)
+	codec.Boolean(c, "hairpin", &v.Hairpin)
 }
 
-var connectionFields = []field[Network]{
-	{"version", func(d *decoder, v *Network) error { return signed(d, &v.Version) }},
-	{"interfaces", func(d *decoder, v *Network) error { return stricts(d, &v.Interfaces, interfaceFields) }},
-	{"hosts", func(d *decoder, v *Network) error { return stricts(d, &v.Hosts, networkHostFields) }},
-	{"resolv", func(d *decoder, v *Network) error {
-		v.Resolv = new(Resolv)
-		return strict(d, v.Resolv, resolvFields)
-	}},
+func routeFields(c *codec.Coder, v *Route) {
+	codec.Text(c, "destination", &v.Destination)
+	codec.Text(c, "gateway", &v.Gateway)
+	codec.OptionalUnsigned(c, "metric", &v.Metric)
 }
 
-var interfaceFields = []field[Interface]{
-	{"bridge", func(d *decoder, v *Interface) error { return text(d, &v.Bridge) }},
-	{"create", func(d *decoder, v *Interface) error { return boolean(d, &v.Create) }},
-	{"hostName", func(d *decoder, v *Interface) error { return text(d, &v.HostName) }},
-	{"name", func(d *decoder, v *Interface) error { return text(d, &v.Name) }},
-	{"mac", func(d *decoder, v *Interface) error { return text(d, &v.MAC) }},
-	{"mtu", func(d *decoder, v *Interface) error { return optional(d, &v.MTU, unsigned[uint32]) }},
-	{"addresses", func(d *decoder, v *Interface) error { return texts(d, &v.Addresses) }},
-	{"gateways", func(d *decoder, v *Interface) error { return texts(d, &v.Gateways) }},
-	{"routes", func(d *decoder, v *Interface) error { return stricts(d, &v.Routes, routeFields) }},
-	{"txQueueLen", func(d *decoder, v *Interface) error { return optional(d, &v.TxQueueLen, unsigned[uint32]) }},
-	{"hairpin", func(d *decoder, v *Interface) error { return boolean(d, &v.Hairpin) }},
+func networkHostFields(c *codec.Coder, v *Host) {
+	codec.Text(c, "address", &v.Address)
+	codec.Texts(c, "names", &v.Names)
 }
 
-var routeFields = []field[Route]{
-	{"destination", func(d *decoder, v *Route) error { return text(d, &v.Destination) }},
-	{"gateway", func(d *decoder, v *Route) error { return text(d, &v.Gateway) }},
-	{"metric", func(d *decoder, v *Route) error { return optional(d, &v.Metric, unsigned[uint32]) }},
-}
-
-var networkHostFields = []field[Host]{
-	{"address", func(d *decoder, v *Host) error { return text(d, &v.Address) }},
-	{"names", func(d *decoder, v *Host) error { return texts(d, &v.Names) }},
-}
-
-var resolvFields = []field[Resolv]{
-	{"servers", func(d *decoder, v *Resolv) error { return texts(d, &v.Servers) }},
-	{"search", func(d *decoder, v *Resolv) error { return texts(d, &v.Search) }},
-	{"options", func(d *decoder, v *Resolv) error { return texts(d, &v.Options) }},
+func resolvFields(c *codec.Coder, v *Resolv) {
+	codec.Texts(c, "servers", &v.Servers)
+	codec.Texts(c, "search", &v.Search)
+	codec.Texts(c, "options", &v.Options)
 }

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package ocispec reads and writes the runtime-spec's JSON documents, as types of specs-go.
+//
+// The tables follow the structs of specs-go, one row for each key. A test compares them
+// with the struct tags, so that a new version of specs-go cannot add a field that is
+// silently ignored. The parts of other platforms are skipped when they are read, as the
+// runtime-spec wants of what a runtime does not know.
+package ocispec
+
+import (
+	"github.com/berth-run/berth/libcontainer/codec"
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// config is a config.json, and the text of its process.
+type config struct {
+	specs.Spec
+	process string
+}
+
+// Spec reads a config.json. An error says where: "line 3, column 17: …".
+// process is the text of its process, which Process reads.
+func Spec(document string) (spec *specs.Spec, process string, err error) {
+	c, err := codec.Read(document, specFields)
+	if err != nil {
+		return nil, "", err
+	}
+	return &c.Spec, c.process, nil
+}
+
+// Process reads a document that is one process. Errors are as Spec's.
+func Process(document string) (*specs.Process, error) {
+	return orNil(codec.Read(document, processFields))
+}
+
+func orNil[T any](v *T, err error) (*T, error) {
+	if err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// Resources reads a document that is linux.resources alone. Errors are as Spec's. A null
+// is what an encoder makes of no resources at all.
+func Resources(document string) (*specs.LinuxResources, error) {
+	r := new(specs.LinuxResources)
+	return orNil(r, codec.ReadValue(document, func(c *codec.Coder) error {
+		return codec.ObjectValue(c, r, resourcesFields)
+	}))
+}
+
+// WriteResources makes the document that Resources reads.
+func WriteResources(r *specs.LinuxResources) []byte {
+	return codec.Write(r, resourcesFields)
+}
+
+// Mounts reads a document that is an array of mounts, or an object with one as "mounts",
+// as a config.json is. Errors are as Spec's.
+func Mounts(document string) ([]specs.Mount, error) {
+	list := new([]specs.Mount)
+	err := codec.ReadValue(document, func(c *codec.Coder) error {
+		if err := c.NotNull("an array of objects"); err != nil {
+			return err
+		}
+		if c.Peek() != '{' {
+			return codec.InField(codec.RecordsValue(c, list, mountFields), "mounts")
+		}
+		missing := c.Fail("is missing")
+		err := codec.ObjectValue(c, list, mountsField)
+		if err == nil && *list == nil {
+			err = codec.InField(missing, "mounts")
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return *list, nil
+}
+
+// Hooks is a field of a document of berth's own: a list of hooks.
+func Hooks(c *codec.Coder, name string, v *[]specs.Hook) { codec.Records(c, name, v, hookFields) }
+
+// WriteState makes the document that a hook reads. It has no empty annotations, as runc's
+// has none.
+func WriteState(s *specs.State) []byte {
+	state := *s
+	if len(state.Annotations) == 0 {
+		state.Annotations = nil
+	}
+	return codec.Write(&state, stateFields)
+}
+
+// processValue keeps the text.
+func processValue(c *codec.Coder, v *config) (err error) {
+	v.process, err = c.Span(func() error { return codec.RecordValue(c, &v.Process, processFields) })
+	return err
+}
+
+func specFields(c *codec.Coder, v *config) {
+	codec.Text(c, "ociVersion", &v.Version)
+	codec.Value(c, "process", v, processValue)
+	codec.Record(c, "root", &v.Root, rootFields)
+	codec.Text(c, "hostname", &v.Hostname)
+	codec.Text(c, "domainname", &v.Domainname)
+	mountsField(c, &v.Mounts)
+	codec.Record(c, "hooks", &v.Hooks, hooksFields)
+	codec.TextMap(c, "annotations", &v.Annotations)
+	codec.Record(c, "linux", &v.Linux, linuxFields)
+}
+
+func mountsField(c *codec.Coder, v *[]specs.Mount) {
+	codec.Records(c, "mounts", v, mountFields)
+}
+
+func rootFields(c *codec.Coder, v *specs.Root) {
+	codec.Text(c, "path", &v.Path)
+	codec.Boolean(c, "readonly", &v.Readonly)
+}
+
+func mountFields(c *codec.Coder, v *specs.Mount) {
+	codec.Text(c, "destination", &v.Destination)
+	codec.Text(c, "type", &v.Type)
+	codec.Text(c, "source", &v.Source)
+	codec.Texts(c, "options", &v.Options)
+	codec.Records(c, "uidMappings", &v.UIDMappings, idMappingFields)
+	codec.Records(c, "gidMappings", &v.GIDMappings, idMappingFields)
+}
+
+func hooksFields(c *codec.Coder, v *specs.Hooks) {
+	codec.Records(c, "prestart", &v.Prestart, hookFields)
+	codec.Records(c, "createRuntime", &v.CreateRuntime, hookFields)
+	codec.Records(c, "createContainer", &v.CreateContainer, hookFields)
+	codec.Records(c, "startContainer", &v.StartContainer, hookFields)
+	codec.Records(c, "poststart", &v.Poststart, hookFields)
+	codec.Records(c, "poststop", &v.Poststop, hookFields)
+}
+
+func hookFields(c *codec.Coder, v *specs.Hook) {
+	codec.Text(c, "path", &v.Path)
+	codec.Texts(c, "args", &v.Args)
+	codec.Texts(c, "env", &v.Env)
+	codec.OptionalSigned(c, "timeout", &v.Timeout)
+}
+
+func stateFields(c *codec.Coder, v *specs.State) {
+	codec.Text(c, "ociVersion", &v.Version)
+	codec.Text(c, "id", &v.ID)
+	codec.Text(c, "status", &v.Status)
+	codec.Signed(c, "pid", &v.Pid)
+	codec.Text(c, "bundle", &v.Bundle)
+	codec.TextMap(c, "annotations", &v.Annotations)
+}

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package codec
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// Texts is an array of strings, null being nil.
+func Texts[T ~string](c *Coder, name string, v *[]T) {
+	if c.here(name) {
+		c.done(array(c, v, text[T]))
+	}
+}
+
+// Numbers is an array of numbers that are not negative.
+func Numbers[T ~uint32 | ~uint64](c *Coder, name string, v *[]T) {
+	if c.here(name) {
+		c.done(array(c, v, unsigned[T]))
+	}
+}
+
+// Records is an array of objects.
+func Records[T any](c *Coder, name string, v *[]T, fields Fields[T]) {
+	if c.here(name) {
+		c.done(RecordsValue(c, v, fields))
+	}
+}
+
+// RecordsValue is the value that Records has.
+func RecordsValue[T any](c *Coder, v *[]T, fields Fields[T]) error {
+	return array(c, v, func(c *Coder, e *T) error { return ObjectValue(c, e, fields) })
+}
+
+// StrictRecords is an array of objects with known keys.
+func StrictRecords[T any](c *Coder, name string, v *[]T, fields Fields[T]) {
+	if c.here(name) {
+		c.done(array(c, v, func(c *Coder, e *T) error { return StrictValue(c, e, fields) }))
+	}
+}
+
+// array is an array, null being nil. When the same key stood before, the
+// elements are read on top of the earlier ones, as encoding/json does.
+func array[T any](c *Coder, v *[]T, element func(*Coder, *T) error) error {
+	if null, err := c.isNull(*v == nil); null || err != nil {
+		*v = nil
+		return err
+	}
+	if c.writing {
+		return c.writeElements(len(*v), func(i int) error { return element(c, &(*v)[i]) })
+	}
+	if c.Peek() != '[' {
+		return c.mismatch("an array of " + plural(reflect.TypeFor[T]()))
+	}
+	s := *v
+	if s == nil {
+		s = make([]T, 0, c.guess())
+	}
+	n, err := c.elements(func(i int) error {
+		if i >= cap(s) {
+			s = slices.Grow(s, i+1)
+		}
+		if i >= len(s) {
+			s = s[:i+1]
+		}
+		return element(c, &s[i])
+	})
+	if err != nil {
+		return err
+	}
+	if *v = s[:n]; n == 0 {
+		*v = []T{}
+	}
+	return nil
+}
+
+// guess is how many elements the array that begins here may have. For strings it
+// is exact (but for commas in them), since a list of 300 system calls would
+// otherwise be copied eight times, into as many fresh pages; bounded, since a
+// document of only commas is not an array.
+func (c *Coder) guess() int {
+	rest := c.text[c.pos+1:]
+	if end := strings.IndexByte(rest, ']'); end > 0 && rest[0] != '{' {
+		return min(1+strings.Count(rest[:end], ","), 512)
+	}
+	return 4
+}
+
+// elements reads an array and returns how many elements it had.
+func (c *Coder) elements(element func(i int) error) (int, error) {
+	if err := c.enter(); err != nil {
+		return 0, err
+	}
+	if c.Peek() == ']' {
+		c.leave()
+		return 0, nil
+	}
+	for i := 0; ; i++ {
+		if err := element(i); err != nil {
+			return 0, inElement(err, i)
+		}
+		switch more, err := c.more(']'); {
+		case err != nil:
+			return 0, err
+		case !more:
+			c.leave()
+			return i + 1, nil
+		}
+	}
+}
+
+// writeElements writes an array of n elements. Also an empty one is not null.
+func (c *Coder) writeElements(n int, element func(i int) error) error {
+	c.out = append(c.out, '[')
+	for i := range n {
+		if i > 0 {
+			c.out = append(c.out, ',')
+		}
+		if err := element(i); err != nil {
+			return err
+		}
+	}
+	c.out = append(c.out, ']')
+	c.zero = false
+	return nil
+}
+
+// plural is how an error calls values of a Go type.
+func plural(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.String:
+		return "strings"
+	case reflect.Struct:
+		return "objects"
+	default:
+		return "integers"
+	}
+}

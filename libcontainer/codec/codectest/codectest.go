@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package codectest is for the tests of packages that describe types for package codec.
+package codectest
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/berth-run/berth/libcontainer/codec"
+)
+
+// Fields compares a description with the struct tags of its type: a field that no line
+// names, or one names wrongly, shows. The fields of T called without have no line.
+func Fields[T any](t *testing.T, fields codec.Fields[T], without ...string) {
+	t.Helper()
+	v := new(T)
+	for i := range reflect.TypeFor[T]().NumField() {
+		f := reflect.TypeFor[T]().Field(i)
+		if f.IsExported() && !slices.Contains(without, f.Name) {
+			fill(reflect.ValueOf(v).Elem().Field(i))
+		}
+	}
+	document, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := codec.Read(string(document), fields)
+	if err != nil {
+		t.Fatalf("%v in %s", err, document)
+	}
+	if !reflect.DeepEqual(got, v) {
+		again, _ := json.Marshal(got)
+		t.Errorf("%T: reading loses a field:\n got %s\nwant %s", v, again, document)
+	}
+	Written(t, v, fields)
+}
+
+// Written makes sure that encoding/json reads what is written as the same value.
+func Written[T any](t *testing.T, v *T, fields codec.Fields[T]) {
+	t.Helper()
+	document := codec.Write(v, fields)
+	again := new(T)
+	if err := json.Unmarshal(document, again); err != nil {
+		t.Fatalf("encoding/json: %v in %s", err, document)
+	}
+	if !reflect.DeepEqual(again, v) {
+		t.Errorf("%T: written as %s:\n got %+v\nwant %+v", v, document, *again, *v)
+	}
+}
+
+// fill gives every field a value that is not its zero value.
+func fill(v reflect.Value) {
+	switch v.Interface().(type) {
+	case time.Time:
+		v.Set(reflect.ValueOf(time.Date(2026, 1, 2, 3, 4, 5, 6789, time.UTC)))
+		return
+	case json.RawMessage:
+		v.SetBytes([]byte(`{"a":[1]}`))
+		return
+	}
+	switch v.Kind() {
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fill(v.Elem())
+	case reflect.Struct:
+		for i := range v.NumField() {
+			fill(v.Field(i))
+		}
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
+		fill(v.Index(0))
+		fill(v.Index(1))
+	case reflect.Map:
+		e := reflect.New(v.Type().Elem()).Elem()
+		fill(e)
+		v.Set(reflect.MakeMap(v.Type()))
+		v.SetMapIndex(reflect.ValueOf("key"), e)
+	case reflect.String:
+		v.SetString("text \"\\\x01\t\n\x7f é\u2028<&>")
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Int, reflect.Int32, reflect.Int64:
+		v.SetInt(-3)
+	case reflect.Uint, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		v.SetUint(7)
+	}
+}
+
+// firstUse names the way that a process of FirstUse measures.
+const firstUse = "BERTH_FIRST_USE"
+
+// FirstUse measures how long ways to do the same take in a process that has never done it:
+// what a command pays. The ways take turns, each in processes of its own. It reports the
+// minimum and the median in microseconds.
+func FirstUse(b *testing.B, ways map[string]func() error) {
+	if way := ways[os.Getenv(firstUse)]; way != nil {
+		begin := time.Now()
+		err := way()
+		took := time.Since(begin)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := os.Stderr.WriteString(strconv.FormatInt(took.Nanoseconds(), 10)); err != nil {
+			b.Fatal(err)
+		}
+		os.Exit(0)
+	}
+	took := make(map[string][]float64)
+	for b.Loop() {
+		for name := range ways {
+			cmd := exec.Command(os.Args[0], "-test.run=^$", "-test.bench=^"+b.Name()+"$", "-test.benchtime=1x")
+			cmd.Env = append(os.Environ(), firstUse+"="+name)
+			var out strings.Builder
+			cmd.Stderr = &out
+			if err := cmd.Run(); err != nil {
+				b.Fatalf("%v: %s", err, out.String())
+			}
+			ns, err := strconv.ParseFloat(out.String(), 64)
+			if err != nil {
+				b.Fatal(err)
+			}
+			took[name] = append(took[name], ns/1000)
+		}
+	}
+	for name, all := range took {
+		slices.Sort(all)
+		b.ReportMetric(all[0], name+"-min-us")
+		b.ReportMetric(all[len(all)/2], name+"-median-us")
+	}
+}

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package codec
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Read reads a document that is one object. An error says where: "line 3, column 17: …".
+// A Fault in it names the field. What could be read before the error is returned too.
+func Read[T any](document string, fields Fields[T]) (*T, error) {
+	v := new(T)
+	return v, ReadValue(document, func(c *Coder) error {
+		if err := c.NotNull("an object"); err != nil {
+			return err
+		}
+		return ObjectValue(c, v, fields)
+	})
+}
+
+// ReadValue reads a document that is one value of any type. Errors are as Read's.
+func ReadValue(document string, value func(*Coder) error) error {
+	c := &Coder{text: document}
+	err := value(c)
+	if err == nil {
+		err = c.end()
+	}
+	var f *Fault
+	if s := (*syntax)(nil); errors.As(err, &s) {
+		f = &s.Fault
+	} else if !errors.As(err, &f) {
+		return err
+	}
+	line, column := position(document, f.offset)
+	return fmt.Errorf("line %d, column %d: %w", line, column, err)
+}
+
+// NotNull refuses a value that is null, which every other function takes. wanted names
+// the type for the error.
+func (c *Coder) NotNull(wanted string) error {
+	if c.Peek() != 'n' {
+		return nil
+	}
+	begin := c.pos
+	err := c.word("null")
+	if err == nil {
+		c.pos = begin
+		err = c.mismatch(wanted)
+	}
+	return err
+}
+
+// Span is the part of the document that read reads.
+func (c *Coder) Span(read func() error) (string, error) {
+	c.Peek()
+	begin := c.pos
+	err := read()
+	return c.text[begin:c.pos], err
+}
+
+// Write makes the document that is v.
+func Write[T any](v *T, fields Fields[T]) []byte {
+	c := &Coder{writing: true, out: make([]byte, 0, 1024)}
+	_ = ObjectValue(c, v, fields) // only reading fails
+	return c.out
+}
