@@ -16,11 +16,16 @@ import (
 func (c *conversion) mounts() error {
 	c.plan.Mounts = make([]configs.Mount, 0, len(c.spec.Mounts))
 	c.plan.PopulateDev = true
+	context, err := c.mountContext()
+	if err != nil {
+		return err
+	}
 	for i := range c.spec.Mounts {
 		m, err := c.mount(&c.spec.Mounts[i], element("mounts", i))
 		if err != nil {
 			return at(err, "mounts", i)
 		}
+		m.LabelOption = context
 		if m.IsBind() && m.Destination == "/dev" {
 			c.plan.PopulateDev = false
 		}

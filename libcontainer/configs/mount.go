@@ -27,6 +27,9 @@ type Mount struct {
 	// Data holds the file system's own options, in order, without the generic
 	// ones: "size=64k", "mode=755".
 	Data []string
+	// LabelOption is the option of SELinux that Config.MountLabel is given by; "" for
+	// "context".
+	LabelOption string
 	// CopyUp fills a tmpfs with what stood at the destination ("tmpcopyup").
 	CopyUp bool
 	// SourceNoFollow and DestNoFollow take a symbolic link that a bind mount's source or

@@ -143,7 +143,7 @@ const oldCallFlags = unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_N
 func (b *Builder) mountOldWay(m *configs.Mount, t *target) error {
 	data := m.Data
 	if b.c.MountLabel != "" && takesContext(m.Type) {
-		data = append(data[:len(data):len(data)], `context="`+b.c.MountLabel+`"`)
+		data = append(data[:len(data):len(data)], labelOption(m)+`="`+b.c.MountLabel+`"`)
 	}
 	source := m.Source
 	if source == "" {
