@@ -72,6 +72,9 @@ func (cr *creation) planCgroup() error {
 		Poststart:      cr.cfg.Hooks.Poststart, Poststop: cr.cfg.Hooks.Poststop,
 		HookStdout: cr.cfg.HookStdout, HookStderr: cr.cfg.HookStderr,
 	}
+	if m := cr.cfg.RootMount(); m != nil {
+		cr.saved.RootMount = m.Field
+	}
 	if cr.saved.Resources, err = encodeResources(cr.cfg.Cgroup.Resources); err != nil {
 		return err
 	}

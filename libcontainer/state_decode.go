@@ -95,6 +95,8 @@ func (st *savedState) textOf(key string) *string {
 		return &st.Rootfs
 	case "mountLabel":
 		return &st.MountLabel
+	case "rootMount":
+		return &st.RootMount
 	case "systemdUnit":
 		return &st.SystemdUnit
 	case "cgroupSubgroup":

@@ -40,6 +40,7 @@ func (st *savedState) encode() ([]byte, error) {
 	e.optionalNumber("joinedNamespaces", uint64(st.JoinedNamespaces))
 	e.optionalNumber("rootfsPropagation", st.RootfsPropagation)
 	e.optionalText("mountLabel", st.MountLabel)
+	e.optionalText("rootMount", st.RootMount)
 	e.flag("noNewKeyring", st.NoNewKeyring)
 	if st.Personality != nil {
 		e.number("personality", uint64(*st.Personality))

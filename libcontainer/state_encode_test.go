@@ -24,7 +24,7 @@ func fullState() savedState {
 		CgroupPlan: map[string]string{"": "/sys/fs/cgroup/x"}, CgroupClaims: map[string]string{"": "77 found"}, CgroupPaths: map[string]string{"": "/c", "cpu": "/d"}, CgroupRootless: true,
 		Resources:  json.RawMessage(`{"pids":{"limit":7}}`),
 		Namespaces: 1 << 29, JoinedNamespaces: 1 << 30, NoNewKeyring: true, Personality: &domain,
-		RootfsPropagation: 1 << 18, MountLabel: "l:s0",
+		RootfsPropagation: 1 << 18, MountLabel: "l:s0", RootMount: "mounts[1]",
 		MemoryPolicy: &configs.MemoryPolicy{Mode: 2, Flags: 1 << 14, Nodes: configs.BitSet{5, 1 << 63}},
 		Filtered:     true, FilterFlags: 8, ListenerPath: "/l", ListenerMetadata: "m\"",
 		CgroupSubgroup: "s/d", SystemdUnit: "u.scope", SystemdUser: 7,

@@ -46,6 +46,6 @@ func newMountConversion(mounts []specs.Mount, plan *configs.Config, o *Options) 
 	options.Bundle = plan.Bundle
 	return &conversion{
 		spec: &specs.Spec{Mounts: mounts}, linux: new(specs.Linux),
-		opts: &options, unprivileged: o.Rootless && unix.Geteuid() != 0, plan: plan,
+		opts: &options, unprivileged: o.Rootless && unix.Geteuid() != 0, plan: plan, live: true,
 	}
 }

@@ -99,8 +99,7 @@ func (b *Builder) rootPropagation() mountapi.Attr {
 // attached.
 func (b *Builder) bindRoot(tree int) error {
 	dir := b.root
-	defer dir.Close()
-	b.root = inroot.FromFD(tree)
+	b.below, b.root = dir, inroot.FromFD(tree)
 
 	private := mountapi.Attr{Propagation: unix.MS_PRIVATE}
 	onHost := !b.ownMounts()

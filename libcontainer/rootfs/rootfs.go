@@ -79,6 +79,8 @@ type Builder struct {
 	// root is the rootfs: the directory first, and from bindRoot on the mount
 	// that the container will have as "/".
 	root *inroot.Root
+	// below is the directory that root is mounted on; nil before bindRoot.
+	below *inroot.Root
 	// id is what tells a mount onto the root itself.
 	id fileID
 	// proc is the procfs of the outside, for what needs a path.
@@ -210,9 +212,11 @@ func (b *Builder) Close() error {
 			*h = nil
 		}
 	}
-	if b.root != nil {
-		errs = append(errs, b.root.Close())
-		b.root = nil
+	for _, r := range []**inroot.Root{&b.root, &b.below} {
+		if *r != nil {
+			errs = append(errs, (*r).Close())
+			*r = nil
+		}
 	}
 	return errors.Join(errs...)
 }
