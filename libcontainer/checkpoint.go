@@ -99,6 +99,8 @@ func (c *Container) refuseCheckpoint() error {
 		return errors.New("linux.seccomp.listenerPath: a container with a seccomp agent cannot be checkpointed")
 	case c.saved.Annotations[configs.LandlockAnnotation] != "":
 		return errors.New(configs.LandlockField + ": a process that Landlock confines cannot be checkpointed")
+	case c.saved.RootMount != "":
+		return fmt.Errorf("%s.destination: a container whose root file system is a mount on / cannot be checkpointed", c.saved.RootMount)
 	case configs.NamespaceType(c.saved.Namespaces)&configs.NewMount == 0:
 		return errors.New("linux.namespaces: a container without a mount namespace cannot be checkpointed")
 	case configs.NamespaceType(c.saved.Namespaces)&(configs.NewUser|configs.NewPID) == configs.NewUser:

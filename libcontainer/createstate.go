@@ -73,6 +73,9 @@ func (cr *creation) planCgroup() error {
 		HookStdout: cr.cfg.HookStdout, HookStderr: cr.cfg.HookStderr,
 	}
 	cr.saved.Resources = encodeResources(cr.cfg.Cgroup.Resources)
+	if m := cr.cfg.RootMount(); m != nil {
+		cr.saved.RootMount = m.Field
+	}
 	if !cr.cfg.Namespaces.Contains(configs.NewMount) {
 		if cr.saved.RootfsMountID, err = mountID(cr.cfg.Rootfs.Path); err != nil {
 			return fmt.Errorf("root.path: %w", err)

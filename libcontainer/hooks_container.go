@@ -10,7 +10,7 @@ import (
 	"os"
 	"time"
 
-	"github.com/berth-run/berth/internal/ocispec"
+	"github.com/berth-run/berth/libcontainer/codec/ocispec"
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/nsenter"
 	"github.com/opencontainers/runtime-spec/specs-go"

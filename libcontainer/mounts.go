@@ -20,8 +20,9 @@ import (
 func (c *Container) Plan() (*configs.Config, error) {
 	cfg := &configs.Config{
 		SpecVersion: c.saved.OCIVersion, Bundle: c.saved.Bundle, MountLabel: c.saved.MountLabel,
-		Rootfs: configs.Rootfs{Path: c.saved.Rootfs, Propagation: uintptr(c.saved.RootfsPropagation)},
-		Cgroup: configs.Cgroup{Rootless: c.saved.CgroupRootless},
+		Annotations: c.saved.Annotations,
+		Rootfs:      configs.Rootfs{Path: c.saved.Rootfs, Propagation: uintptr(c.saved.RootfsPropagation)},
+		Cgroup:      configs.Cgroup{Rootless: c.saved.CgroupRootless},
 	}
 	pidfd, err := c.openInit()
 	if err != nil {

@@ -22,6 +22,9 @@ import (
 // externalSources tells criu what of the host to mount where. Names that the images do
 // not have do no harm, so everything is told that may have come from outside.
 func (r *restoration) externalSources() error {
+	if m := r.cfg.RootMount(); m != nil {
+		return fmt.Errorf("%s.destination: a restore has the root file system at root.path, and none that is mounted on /", m.Field)
+	}
 	points, err := rootfs.MountPoints(r.cfg)
 	if err != nil {
 		return err

@@ -72,6 +72,9 @@ type savedState struct {
 	// RootfsPropagation and MountLabel are configs.Config's.
 	RootfsPropagation uint64 `json:"rootfsPropagation,omitempty"`
 	MountLabel        string `json:"mountLabel,omitempty"`
+	// RootMount is the field of the config that another root file system than Rootfs comes
+	// from (configs.Config.RootMount), "" without.
+	RootMount string `json:"rootMount,omitempty"`
 	// NoNewKeyring is configs.Config.NoNewKeyring.
 	NoNewKeyring bool `json:"noNewKeyring,omitempty"`
 	// Personality is the execution domain; nil keeps the caller's.

@@ -4,7 +4,7 @@ package libcontainer
 
 import (
 	"github.com/berth-run/berth/libcontainer/codec"
-	"github.com/berth-run/berth/internal/ocispec"
+	"github.com/berth-run/berth/libcontainer/codec/ocispec"
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -34,6 +34,7 @@ func stateFields(c *codec.Coder, st *savedState) {
 	codec.Unsigned(c, "joinedNamespaces", &st.JoinedNamespaces)
 	codec.Unsigned(c, "rootfsPropagation", &st.RootfsPropagation)
 	codec.Text(c, "mountLabel", &st.MountLabel)
+	codec.Text(c, "rootMount", &st.RootMount)
 	codec.Boolean(c, "noNewKeyring", &st.NoNewKeyring)
 	codec.OptionalUnsigned(c, "personality", &st.Personality)
 	codec.Record(c, "memoryPolicy", &st.MemoryPolicy, memoryPolicyFields)

@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/berth-run/berth/internal/ocispec"
+	"github.com/berth-run/berth/libcontainer/codec/ocispec"
 	"github.com/berth-run/berth/libcontainer/cgroups"
 	"github.com/berth-run/berth/libcontainer/internal/resctrl"
 	"github.com/opencontainers/runtime-spec/specs-go"

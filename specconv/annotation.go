@@ -22,14 +22,15 @@ const (
 	annotationDelegate      = "run.oci.delegate-cgroup"
 )
 
-// KnownAnnotations are the annotations that change what berth does, sorted; one with a
-// dot in the end stands for all that begin so. Who lets
-// others write them gives away what they do: a path of the host's that berth opens.
+// KnownAnnotations are the annotations that change what berth does, refused ones too, sorted; one
+// with a dot in the end stands for all that begin so. Who lets others write them gives away
+// what they do: a path of the host's that berth opens.
 func KnownAnnotations() []string {
 	return []string{
 		configs.CriuConfigAnnotation, configs.UnitPropertyAnnotation, configs.LandlockAnnotation, annotationNetwork, annotationDelegate,
-		annotationHookStderr, annotationHookStdout,
-		annotationKeepGroups, annotationPIDFDReceiver, annotationSeccompReceiver, annotationSeccompFailUnknown, annotationSubgroup,
+		annotationHandler, annotationHookStderr, annotationHookStdout, annotationKeepGroups, annotationMountContext, annotationPIDFDReceiver,
+		annotationSeccompPlugins, annotationSeccompReceiver, annotationSeccompProgram, annotationSeccompFailUnknown,
+		annotationForceLegacy, annotationSubgroup, annotationTimeOffset,
 	}
 }
 
@@ -74,6 +75,9 @@ func (c *conversion) annotations() error {
 	}
 	var err error
 	if c.plan.Process.Landlock, err = landlockRules(c.spec.Annotations); err != nil {
+		return err
+	}
+	if err := c.foreignAnnotations(); err != nil {
 		return err
 	}
 	return c.subgroups()

@@ -20,7 +20,9 @@ type conversion struct {
 	// unprivileged says that the runtime is rootless and not even root of a user
 	// namespace, so that the container needs one of its own.
 	unprivileged bool
-	plan         *configs.Config
+	// live says that the container is there already.
+	live bool
+	plan *configs.Config
 }
 
 // step converts and checks one part of the document. Its errors name the field

@@ -4,6 +4,7 @@ package specconv
 
 import (
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -16,11 +17,16 @@ import (
 func (c *conversion) mounts() error {
 	c.plan.Mounts = make([]configs.Mount, 0, len(c.spec.Mounts))
 	c.plan.PopulateDev = true
+	context, err := c.mountContext()
+	if err != nil {
+		return err
+	}
 	for i := range c.spec.Mounts {
 		m, err := c.mount(&c.spec.Mounts[i], element("mounts", i))
 		if err != nil {
 			return at(err, "mounts", i)
 		}
+		m.LabelOption = context
 		if m.IsBind() && m.Destination == "/dev" {
 			c.plan.PopulateDev = false
 		}
@@ -66,6 +72,11 @@ func (c *conversion) mount(s *specs.Mount, name string) (*configs.Mount, error) 
 	if err := c.idMappedMount(m, s); err != nil {
 		return nil, err
 	}
+	if m.Destination == "/" {
+		if err := c.ontoRoot(m); err != nil {
+			return nil, err
+		}
+	}
 	return m, c.ownersOfData(m)
 }
 
@@ -79,8 +90,28 @@ func (c *conversion) destination(m *configs.Mount, d string) error {
 	if !path.IsAbs(d) {
 		c.opts.warn("%s.destination: %s: %q is taken as %q", m.Field, configs.PhraseRelativeMount, d, m.Destination)
 	}
-	if m.Destination == "/" {
+	if m.Destination == "/" && c.live {
 		return fault("destination", "a mount over the root file system itself is not possible: %q", d)
+	}
+	return nil
+}
+
+// ontoRoot checks what is special to a mount that becomes the root file system, or changes
+// its mount.
+func (c *conversion) ontoRoot(m *configs.Mount) error {
+	switch {
+	case !c.plan.Namespaces.Contains(configs.NewMount):
+		return fault("destination", "a mount over the root file system itself needs a mount namespace")
+	case m.Flags&unix.MS_REMOUNT != 0 && m.Flags&unix.MS_BIND == 0:
+		return fault("options", "a remount of the root file system itself needs bind: without it, the host's file system would change")
+	case m.CopySymlink:
+		return fault("options", "copy-symlink makes a link at the destination, which is the root file system itself")
+	case slices.ContainsFunc(m.Propagation, func(p uintptr) bool { return p&(unix.MS_SHARED|unix.MS_UNBINDABLE) != 0 }):
+		return fault("options", "shared and unbindable are no propagation for the root file system itself: linux.rootfsPropagation is")
+	}
+	switch m.Type {
+	case "proc", "sysfs", "cgroup", "cgroup2", "mqueue", "devpts":
+		return fault("type", "a mount of type %s is no root file system", m.Type)
 	}
 	return nil
 }
@@ -93,7 +124,7 @@ func (c *conversion) bind(m *configs.Mount, s *specs.Mount, firstData int) error
 		m.Data = nil
 	}
 	switch {
-	case s.Source == "":
+	case s.Source == "" && m.Flags&unix.MS_REMOUNT == 0:
 		return fault("source", "must not be empty for a bind mount")
 	case m.CopyUp:
 		return fault("options", "tmpcopyup is only for tmpfs, not for a bind mount")

@@ -23,7 +23,24 @@ func TestMountErrors(t *testing.T) {
 	}{
 		{`mounts[0].destination: must not be empty`, func(s *specs.Spec) { s.Mounts[0].Destination = "" }},
 		{`mounts[0].destination: must not contain a NUL byte: "/a\x00"`, func(s *specs.Spec) { s.Mounts[0].Destination = "/a\x00" }},
-		{`mounts[0].destination: a mount over the root file system itself is not possible: "/a/.."`, func(s *specs.Spec) { s.Mounts[0].Destination = "/a/.." }},
+		{`mounts[0].type: a mount of type proc is no root file system`, func(s *specs.Spec) { s.Mounts[0].Destination = "/a/.." }},
+		{`mounts[0].destination: a mount over the root file system itself needs a mount namespace`, func(s *specs.Spec) {
+			addMount(s, "bind")
+			s.Mounts[0].Destination = "/"
+			dropNamespace(s, "mount")
+		}},
+		{`mounts[0].options: a remount of the root file system itself needs bind: without it, the host's file system would change`, func(s *specs.Spec) {
+			addMount(s, "tmpfs", "remount", "ro")
+			s.Mounts[0].Destination = "/"
+		}},
+		{`mounts[0].options: copy-symlink makes a link at the destination, which is the root file system itself`, func(s *specs.Spec) {
+			addMount(s, "bind", "copy-symlink")
+			s.Mounts[0].Destination = "/."
+		}},
+		{`mounts[0].options: shared and unbindable are no propagation for the root file system itself: linux.rootfsPropagation is`, func(s *specs.Spec) {
+			addMount(s, "bind", "rprivate", "rshared")
+			s.Mounts[0].Destination = "/"
+		}},
 		{`mounts[0].source: must not contain a NUL byte: "\x00"`, func(s *specs.Spec) { s.Mounts[0].Source = "\x00" }},
 		{`mounts[0].type: must not contain a NUL byte: "\x00"`, func(s *specs.Spec) { s.Mounts[0].Type = "\x00" }},
 		{`mounts[0].type: must not be empty`, func(s *specs.Spec) { s.Mounts[0].Type = "" }},

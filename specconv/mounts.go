@@ -3,7 +3,7 @@
 package specconv
 
 import (
-	"github.com/berth-run/berth/internal/ocispec"
+	"github.com/berth-run/berth/libcontainer/codec/ocispec"
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -46,6 +46,6 @@ func newMountConversion(mounts []specs.Mount, plan *configs.Config, o *Options) 
 	options.Bundle = plan.Bundle
 	return &conversion{
 		spec: &specs.Spec{Mounts: mounts}, linux: new(specs.Linux),
-		opts: &options, unprivileged: o.Rootless && unix.Geteuid() != 0, plan: plan,
+		opts: &options, unprivileged: o.Rootless && unix.Geteuid() != 0, plan: plan, live: true,
 	}
 }

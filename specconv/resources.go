@@ -3,7 +3,7 @@
 package specconv
 
 import (
-	"github.com/berth-run/berth/internal/ocispec"
+	"github.com/berth-run/berth/libcontainer/codec/ocispec"
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 

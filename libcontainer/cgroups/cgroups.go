@@ -155,6 +155,11 @@ func New(c *configs.Cgroup, id string) (Manager, error) {
 	if mode != Unified && c.Delegated != "" {
 		return nil, errors.New(`annotations["run.oci.delegate-cgroup"]: not supported on cgroup v1`)
 	}
+	// Elsewhere the mount of type cgroup has that hierarchy, with the others.
+	if mode == Unified && c.ForceLegacy {
+		return nil, errors.New(`annotations["` + configs.ForceLegacyAnnotation + `"]: not supported on cgroup v2: ` +
+			"a hierarchy of cgroup v1 would be the host's, whose root all containers with it would share")
+	}
 	if c.Systemd {
 		return newUnit(c, id, mode)
 	}

@@ -38,10 +38,16 @@ type Cgroup struct {
 	// one name, or "" for none. The limits stay on the container's cgroup. They are
 	// for cgroup v2.
 	Subgroup, Delegated string
+	// ForceLegacy says that the container wants the hierarchy of cgroup v1 that systemd uses,
+	// whatever the host has (ForceLegacyAnnotation).
+	ForceLegacy bool
 	// UnitProperties are properties of the systemd unit by their names, in GVariant
 	// text: what annotations say after UnitPropertyAnnotation.
 	UnitProperties map[string]string
 }
+
+// ForceLegacyAnnotation is the key of the annotation that sets ForceLegacy.
+const ForceLegacyAnnotation = "run.oci.systemd.force_cgroup_v1"
 
 // UnitPropertyAnnotation begins the keys of annotations that become UnitProperties.
 const UnitPropertyAnnotation = "org.systemd.property."

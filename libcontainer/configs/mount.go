@@ -2,6 +2,8 @@
 
 package configs
 
+import "golang.org/x/sys/unix"
+
 // Mount is one mount to make in the container (spec: config.md, Mounts).
 type Mount struct {
 	// Field names the mount in errors: "mounts[3]".
@@ -27,6 +29,9 @@ type Mount struct {
 	// Data holds the file system's own options, in order, without the generic
 	// ones: "size=64k", "mode=755".
 	Data []string
+	// LabelOption is the option of SELinux that Config.MountLabel is given by; "" for
+	// "context".
+	LabelOption string
 	// CopyUp fills a tmpfs with what stood at the destination ("tmpcopyup").
 	CopyUp bool
 	// SourceNoFollow and DestNoFollow take a symbolic link that a bind mount's source or
@@ -45,3 +50,14 @@ type Mount struct {
 
 // IsBind says whether the mount is a bind mount.
 func (m *Mount) IsBind() bool { return m.Type == "bind" }
+
+// RootMount is the mount that the container has as its root file system, nil when that is
+// Rootfs.
+func (c *Config) RootMount() *Mount {
+	for i := len(c.Mounts) - 1; i >= 0; i-- {
+		if m := &c.Mounts[i]; m.Destination == "/" && m.Flags&unix.MS_REMOUNT == 0 {
+			return m
+		}
+	}
+	return nil
+}

@@ -106,7 +106,7 @@ func detached(c *mountapi.Context, m *configs.Mount, options []string, label str
 		}
 	}
 	if label != "" && takesContext(m.Type) {
-		if err := c.SetString("context", label); err != nil {
+		if err := c.SetString(labelOption(m), label); err != nil {
 			return -1, err
 		}
 	}
@@ -187,6 +187,14 @@ func takesContext(fstype string) bool {
 		return false
 	}
 	return true
+}
+
+// labelOption is the name of the option that gives m its SELinux label.
+func labelOption(m *configs.Mount) string {
+	if m.LabelOption == "" {
+		return "context"
+	}
+	return m.LabelOption
 }
 
 // labelRoot sets the SELinux label of the root directory of a mount.

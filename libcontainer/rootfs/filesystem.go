@@ -139,20 +139,23 @@ const oldCallFlags = unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_N
 	unix.MS_MANDLOCK | unix.MS_DIRSYNC | unix.MS_NOATIME | unix.MS_NODIRATIME | unix.MS_RELATIME |
 	unix.MS_STRICTATIME | unix.MS_LAZYTIME | unix.MS_I_VERSION | unix.MS_SILENT | unix.MS_NOSYMFOLLOW
 
-// mountOldWay makes a mount by mount(2), on the very file that t is.
-func (b *Builder) mountOldWay(m *configs.Mount, t *target) error {
+// oldCall makes a mount by mount(2).
+func (b *Builder) oldCall(m *configs.Mount, path string) error {
 	data := m.Data
 	if b.c.MountLabel != "" && takesContext(m.Type) {
-		data = append(data[:len(data):len(data)], `context="`+b.c.MountLabel+`"`)
+		data = append(data[:len(data):len(data)], labelOption(m)+`="`+b.c.MountLabel+`"`)
 	}
 	source := m.Source
 	if source == "" {
 		source = "none" // as the new calls have it
 	}
-	mount := func(path string) error {
-		err := unix.Mount(source, path, m.Type, m.Flags&oldCallFlags, strings.Join(data, ","))
-		return os.NewSyscallError("mount", err)
-	}
+	err := unix.Mount(source, path, m.Type, m.Flags&oldCallFlags, strings.Join(data, ","))
+	return os.NewSyscallError("mount", err)
+}
+
+// mountOldWay makes a mount by mount(2), on the very file that t is.
+func (b *Builder) mountOldWay(m *configs.Mount, t *target) error {
+	mount := func(path string) error { return b.oldCall(m, path) }
 	if b.live != nil {
 		tree, err := stageOldWay(mount)
 		if err != nil {

@@ -22,12 +22,11 @@ const fileMode = 0o644
 
 // mount makes one mount of the plan, the one with the given index.
 func (b *Builder) mount(index int, m *configs.Mount) error {
-	if m.Destination == "/" {
-		return errOntoRoot
-	}
 	switch {
 	case m.Flags&unix.MS_REMOUNT != 0:
 		return b.remount(m)
+	case m.Destination == "/":
+		return b.mountOntoRoot(index, m)
 	case m.IsBind():
 		return b.mountBind(index, m)
 	case m.Type == "cgroup":
@@ -301,7 +300,7 @@ func (b *Builder) remount(m *configs.Mount) error {
 	if err != nil {
 		return err
 	}
-	if m.Destination == "/dev" && m.Flags&unix.MS_RDONLY != 0 {
+	if (m.Destination == "/dev" || m.Destination == "/") && m.Flags&unix.MS_RDONLY != 0 {
 		// Devices, and mount points, are still to be made there.
 		b.late = append(b.late, lateReadonly{fd: fd, field: m.Field, remount: m})
 		return nil
@@ -315,7 +314,8 @@ func (b *Builder) remountOpened(m *configs.Mount, fd int) error {
 	if err != nil {
 		return err
 	}
-	if id.sameFile(b.id) {
+	// Only the mount: its file system is the host's.
+	if id.sameFile(b.id) && (m.Destination != "/" || m.Flags&unix.MS_BIND == 0) {
 		return errOntoRoot
 	}
 	if m.Flags&unix.MS_BIND == 0 {

@@ -218,6 +218,23 @@ func TestMountErrors(t *testing.T) {
 	}
 }
 
+// TestLabelOption: the SELinux label is given by the option that the mount names. A kernel
+// without SELinux knows none of them, and says which it was asked for.
+func TestLabelOption(t *testing.T) {
+	if _, err := os.Stat("/sys/fs/selinux"); err == nil {
+		t.Skip("only for a kernel without SELinux")
+	}
+	for option, name := range map[string]string{"": "context", "rootcontext": "rootcontext"} {
+		tree, err := NewFilesystem(&configs.Mount{Type: "tmpfs", LabelOption: option}, "a:b:c:d")
+		if err == nil {
+			tree.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), "fsconfig "+name+"=a:b:c:d: ") {
+			t.Errorf("%q: error %v", option, err)
+		}
+	}
+}
+
 // TestBindReplacesFlags: a flag that the options do not name goes, when they name any, and
 // the access times are one thing apart. A remount does so, too.
 func TestBindReplacesFlags(t *testing.T) {

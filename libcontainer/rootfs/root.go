@@ -129,8 +129,7 @@ func (b *Builder) rootPropagation() mountapi.Attr {
 // attached.
 func (b *Builder) bindRoot(tree int) error {
 	dir := b.root.Root
-	defer dir.Close()
-	b.root.Root = inroot.FromFD(tree)
+	b.below, b.root.Root = dir, inroot.FromFD(tree)
 
 	private := mountapi.Attr{Propagation: unix.MS_PRIVATE}
 	onHost := !b.ownMounts()

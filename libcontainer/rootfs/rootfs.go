@@ -15,6 +15,7 @@ import (
 	"os"
 
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/inroot"
 	"github.com/berth-run/berth/libcontainer/internal/mountapi"
 	"github.com/berth-run/berth/libcontainer/internal/procfs"
 	"golang.org/x/sys/unix"
@@ -85,6 +86,8 @@ type Builder struct {
 	// root is the rootfs: the directory first, and from bindRoot on the mount
 	// that the container will have as "/".
 	root *rootDir
+	// below is the directory that root is mounted on; nil before bindRoot.
+	below *inroot.Root
 	// id is what tells a mount onto the root itself.
 	id fileID
 	// proc is the procfs of the outside, for what needs a path.
@@ -219,6 +222,10 @@ func (b *Builder) Close() error {
 	if b.root != nil {
 		errs = append(errs, b.root.Close())
 		b.root = nil
+	}
+	if b.below != nil {
+		errs = append(errs, b.below.Close())
+		b.below = nil
 	}
 	return errors.Join(errs...)
 }

@@ -51,9 +51,7 @@ func ends(pid int) bool {
 		return true
 	}
 	defer unix.Close(fd)
-	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-	n, err := unix.Poll(p, 2000)
-	return err == nil && n == 1
+	return pollIn(fd) == nil
 }
 
 // killAndWaitZombie kills the container's first process and waits for its end

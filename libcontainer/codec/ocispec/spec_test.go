@@ -105,7 +105,7 @@ func isNoText(err error) bool {
 
 // samples are documents as engines write them, and strange ones.
 func samples(t testing.TB) []string {
-	files, err := filepath.Glob("../../specconv/testdata/*.json")
+	files, err := filepath.Glob("../../../specconv/testdata/*.json")
 	if err != nil || len(files) < 3 {
 		t.Fatalf("testdata: %v, %v", files, err)
 	}

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rootfs
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/inroot"
+	"github.com/berth-run/berth/libcontainer/internal/mountapi"
+	"golang.org/x/sys/unix"
+)
+
+// mountOntoRoot makes a mount of the plan whose destination is "/", as crun has it: what is
+// mounted is the root file system from then on, for the mounts after it, for devices, and for
+// the container. What was mounted before, it hides.
+//
+// It takes the place of the mount that bindRoot has made, instead of lying on it: so there is
+// one root to pivot to, or to move where there is no pivot_root(2), and nothing below it that
+// a process with CAP_SYS_CHROOT could get at.
+func (b *Builder) mountOntoRoot(index int, m *configs.Mount) error {
+	if b.live != nil || !b.ownMounts() {
+		return errOntoRoot
+	}
+	tree, err := b.rootTree(index, m)
+	if err != nil {
+		return err
+	}
+	id, err := identify(tree)
+	if err == nil && !id.isDir() {
+		err = fmt.Errorf("the source is %w, the root is one", unix.ENOTDIR)
+	}
+	if err != nil {
+		return errors.Join(err, unix.Close(tree))
+	}
+	return b.replaceRoot(m, tree)
+}
+
+// rootTree is what mountOntoRoot mounts, as a detached tree.
+func (b *Builder) rootTree(index int, m *configs.Mount) (int, error) {
+	if m.IsBind() {
+		return b.bindSource(index, m)
+	}
+	t := &target{fd: b.root.FD(), fileID: b.id, existed: true}
+	if given := b.given(index); given != nil {
+		return takeFilesystem(given, m, t)
+	}
+	if needsOldCall(m) {
+		return b.oldRootTree(m)
+	}
+	tree, err := b.newFilesystem(m, t)
+	if err != nil || !m.CopyUp {
+		return tree, err
+	}
+	if err := b.copyUp(t.fd, tree, ownerGiven(m.Data)); err != nil {
+		return -1, errors.Join(fmt.Errorf("tmpcopyup: %w", err), unix.Close(tree))
+	}
+	return tree, nil
+}
+
+// oldRootTree makes a tree by mount(2), which knows attached mounts only: on the root that is
+// to be replaced, which nobody else sees.
+func (b *Builder) oldRootTree(m *configs.Mount) (int, error) {
+	err := b.proc.WithPath(b.root.FD(), func(path string) error { return b.oldCall(m, path) })
+	if err != nil {
+		return -1, err
+	}
+	// Of a root, ".." is what is mounted on it; "." is not.
+	top, err := unix.Openat2(b.root.FD(), "..", &unix.OpenHow{
+		Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT,
+	})
+	if err != nil {
+		return -1, os.NewSyscallError("openat2", err)
+	}
+	defer unix.Close(top)
+	id, err := identify(top)
+	if err == nil && id.mount == b.id.mount {
+		err = errors.New("the mount is not where it was made")
+	}
+	if err != nil {
+		return -1, err
+	}
+	return mountapi.CloneTree(top, false)
+}
+
+// replaceRoot puts tree, which is its own from then on, where the root file system is
+// mounted.
+func (b *Builder) replaceRoot(m *configs.Mount, tree int) error {
+	// Mounts of the old root have nowhere to be changed any more.
+	for _, l := range b.late {
+		_ = unix.Close(l.fd)
+	}
+	b.late = nil
+	if err := b.proc.WithPath(b.root.FD(), lazyUmount); err != nil {
+		return errors.Join(err, unix.Close(tree))
+	}
+	_ = b.root.Close()
+	b.root.Root = inroot.FromFD(tree)
+	err := b.attach(tree, b.below.FD(), func(fd int) error { return b.adjustRoot(m, fd) })
+	if err != nil {
+		return err
+	}
+	b.id, err = identify(tree)
+	return err
+}
+
+// adjustRoot gives the new root the flags that m asks for, but that a read-only one becomes
+// so at the end, as with root.readonly: mount points are still to be made in it. One that was
+// read-only before stays so.
+func (b *Builder) adjustRoot(m *configs.Mount, fd int) error {
+	var before unix.Statfs_t
+	if err := unix.Fstatfs(fd, &before); err != nil {
+		return os.NewSyscallError("fstatfs", err)
+	}
+	if m.IsBind() && mountapi.NamesFlags(m.Flags, m.Cleared) {
+		if err := b.replaceFlags(m, fd); err != nil {
+			return err
+		}
+	}
+	// Its propagation is what it would be without m, so that the kernel will pivot to it:
+	// linux.rootfsPropagation comes after that.
+	if err := b.setAttr(fd, false, b.rootPropagation()); err != nil {
+		return err
+	}
+	if err := b.adjust(m, fd, mountapi.Attr{}); err != nil {
+		return err
+	}
+	asked := uint64(m.Flags)&unix.MS_RDONLY != 0 || m.RecAttrSet&unix.MOUNT_ATTR_RDONLY != 0
+	if !asked || before.Flags&unix.ST_RDONLY != 0 && m.IsBind() {
+		return nil
+	}
+	late, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return os.NewSyscallError("fcntl", err)
+	}
+	b.late = append(b.late, lateReadonly{fd: late, field: m.Field})
+	return b.setAttr(fd, false, mountapi.Attr{Clear: unix.MOUNT_ATTR_RDONLY})
+}

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rootfs
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/berth-run/berth/libcontainer/configs"
+	"golang.org/x/sys/unix"
+)
+
+// TestMountOntoRoot: the new root is the only one, with the flags of the mount, whether or
+// not there are mount_setattr(2) and pivot_root(2); in it are what comes after it in the list
+// and the devices.
+func TestMountOntoRoot(t *testing.T) {
+	for _, setattr := range []bool{true, false} {
+		for _, noPivot := range []bool{false, true} {
+			t.Run(fmt.Sprintf("setattr=%v,noPivot=%v", setattr, noPivot), func(t *testing.T) {
+				inChild(t, func(t *testing.T, dir string) {
+					c := plan(image(t, dir))
+					c.NoPivotRoot, c.Rootfs.Readonly = noPivot, false
+					v := volume(t, dir)
+					other := image(t, filepath.Join(v, "other"))
+					late := configs.Mount{Destination: "/late", Type: "tmpfs", Flags: unix.MS_RDONLY}
+					onto := configs.Mount{Destination: "/", Type: "bind", Source: other, Flags: unix.MS_BIND | unix.MS_RDONLY | unix.MS_NODEV}
+					// The first is on the old root, and goes with that.
+					c.Mounts = append([]configs.Mount{late, onto}, c.Mounts...)
+					number(c)
+					b := start(t, c)
+					b.setattr = setattr
+					build(t, b)
+					var roots, lates int
+					for _, m := range mountTable(t, b) {
+						switch m.point {
+						case "/":
+							roots++
+							if m.options != "ro,nodev,noatime" || !strings.HasSuffix(m.root, "/other/rootfs") {
+								t.Errorf("root %+v", m)
+							}
+						case "/late":
+							lates++
+						}
+					}
+					// Where there is no pivot_root(2), the host's root is below it.
+					if roots != 1 && !noPivot || lates != 0 {
+						t.Errorf("%d roots, %d mounts of the old one", roots, lates)
+					}
+					if _, err := os.Stat("/dev/null"); err != nil && !noPivot {
+						t.Error(err)
+					}
+				})
+			})
+		}
+	}
+}

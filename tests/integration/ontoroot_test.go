@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// onto has the container mount something on "/" before all else, or after it.
+func (c *container) onto(last bool, typ, source string, options ...string) *container {
+	c.mount("/", typ, source, options...)
+	if !last {
+		n := len(c.spec.Mounts) - 1
+		c.spec.Mounts = append([]specs.Mount{c.spec.Mounts[n]}, c.spec.Mounts[:n]...)
+	}
+	return c
+}
+
+// TestMountOntoRoot: what is mounted on "/" is the root file system, for the mounts after it,
+// too, and nothing of the one that root.path names is left. runc refuses it.
+func TestMountOntoRoot(t *testing.T) {
+	onlyBerth(t) // crun does not make it read-only by root.readonly
+	const script = "cat /marker; echo x >/file && echo written || echo read-only; ls /proc/self/exe /dev/null /old 2>/dev/null; cat /proc/self/mountinfo"
+	for _, tt := range []struct {
+		name, typ string
+		options   []string
+		readonly  bool // root.readonly
+		want      string
+		flags     string
+	}{
+		{"bind", "bind", []string{"bind"}, false, "marker written", "rw"},
+		{"rbind, private", "bind", []string{"rbind", "rprivate"}, false, "marker written", "rw"},
+		{"ro", "bind", []string{"bind", "ro", "nosuid"}, false, "marker read-only", "ro,nosuid"},
+		{"rro", "bind", []string{"rbind", "rro"}, false, "marker read-only", "ro"},
+		{"root.readonly", "bind", []string{"bind"}, true, "marker read-only", "ro"},
+		{"tmpfs", "tmpfs", []string{"tmpcopyup"}, false, "old written", "rw"},
+		{"tmpfs, ro", "tmpfs", []string{"tmpcopyup", "ro", "nodev"}, false, "old read-only", "ro,nodev"},
+		{"overlay", "overlay", []string{"lowerdir="}, false, "marker read-only", "rw"},
+	} {
+		for _, userns := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s/userns=%v", tt.name, userns), func(t *testing.T) {
+				only(t, tt.typ != "overlay" || !userns && suite.users.name == "root", "the host's root, who may stack overlays")
+				c := newContainer(t)
+				c.content(c.rootfs("old"), "old")
+				c.content(c.rootfs("marker"), "old")
+				other := anotherRoot(c)
+				options := slices.Clone(tt.options)
+				if tt.typ == "overlay" {
+					// More than fsconfig(2) takes.
+					long := c.path(strings.Repeat("x", 200), strings.Repeat("y", 100))
+					c.mkdir(long)
+					options = []string{options[0] + other + ":" + long}
+				}
+				if userns {
+					c.userns()
+				}
+				c.spec.Root.Readonly = tt.readonly
+				c.onto(false, tt.typ, other, options...).sh(script)
+				lines := strings.Split(c.output(), "\n")
+				c.checkRoot(lines, tt.want, tt.flags)
+			})
+		}
+	}
+}
+
+// anotherRoot is the root file system of a container that does not run, with a marker that
+// all may write beside.
+func anotherRoot(first *container) string {
+	t := first.t
+	t.Helper()
+	other := anotherContainer(t, first)
+	other.content(other.rootfs("marker"), "marker")
+	if err := os.Chmod(other.rootfs(), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	return other.rootfs()
+}
+
+func (c *container) checkRoot(lines []string, wanted, flags string) {
+	t := c.t
+	t.Helper()
+	if got := strings.Join(lines[:2], " "); got != wanted {
+		t.Errorf("printed %q, want %q", got, wanted)
+	}
+	rest := strings.Join(lines[2:], "\n")
+	if !strings.Contains(rest, "/proc/self/exe\n") || !strings.Contains(rest, "/dev/null\n") {
+		t.Errorf("not there: %q", rest)
+	}
+	if strings.HasPrefix(wanted, "marker") && strings.Contains(rest, "/old\n") {
+		t.Error("the old root is there")
+	}
+	roots := 0
+	for _, m := range parseMountinfo(rest) {
+		if m.point != "/" {
+			continue
+		}
+		roots++
+		for _, flag := range strings.Split(flags, ",") {
+			if !slices.Contains(m.options, flag) {
+				t.Errorf("root has flags %q, want %s", m.options, flags)
+			}
+		}
+	}
+	if roots != 1 {
+		t.Errorf("%d root mounts", roots)
+	}
+}
+
+// TestMountOntoRootLast: it hides what was mounted before, as everywhere in the list.
+func TestMountOntoRootLast(t *testing.T) {
+	onlyBerth(t)
+	c := newContainer(t).sh("cat /marker; ls /proc; ls /hidden; cat /after/file")
+	other := anotherRoot(c)
+	c.mount("/hidden", "bind", c.volume("vol"), "bind")
+	c.onto(true, "bind", other, "bind", "dest-nofollow")
+	c.mount("/after", "bind", c.volume("vol2"), "bind", "ro")
+	// Nobody writes to the host's directory: the devices need a place.
+	c.mount("/dev", "tmpfs", "tmpfs")
+	r := c.run()
+	want(t, "output", r.out, "marker\nfrom the host\n")
+	if !strings.Contains(r.stderr, "/hidden") {
+		t.Errorf("stderr %q", r.stderr)
+	}
+}
+
+// TestRemountRoot: the mount of the root file system gets the flags, and the host's file
+// system behind it none.
+func TestRemountRoot(t *testing.T) {
+	onlyBerth(t)
+	c := newContainer(t).sh("touch /file 2>/dev/null || echo no; cat /proc/self/mountinfo")
+	c.onto(false, "", "", "bind", "remount", "ro", "nosuid").mount("/made/late", "tmpfs", "tmpfs")
+	out := c.output()
+	if !strings.HasPrefix(out, "no\n") {
+		t.Errorf("printed %q", out)
+	}
+	for _, m := range parseMountinfo(out) {
+		if m.point == "/" && (!slices.Contains(m.options, "ro") || !slices.Contains(m.options, "nosuid") || !slices.Contains(m.super, "rw")) {
+			t.Errorf("root %q, %q", m.options, m.super)
+		}
+	}
+	c.content(c.rootfs("still"), "writable")
+}
+
+// TestBadMountOntoRoot: what is no root file system, and what berth cannot do.
+func TestBadMountOntoRoot(t *testing.T) {
+	onlyBerth(t)
+	for _, tt := range []struct {
+		typ, source, fails string
+		options            []string
+	}{
+		{"bind", "/etc/hostname", "the source is not a directory, the root is one", []string{"bind"}},
+		{"bind", "/no/such", "failed to fulfil mount request: open /no/such", []string{"bind"}},
+		{"proc", "proc", "mounts[0].type: a mount of type proc is no root file system", nil},
+		{"", "", "mounts[0].options: a remount of the root file system itself needs bind", []string{"remount", "ro"}},
+		{"bind", "/tmp", "mounts[0].options: shared and unbindable are no propagation for the root file system itself", []string{"bind", "rshared"}},
+	} {
+		newContainer(t).args("true").onto(false, tt.typ, tt.source, tt.options...).run().fails(tt.fails, "")
+	}
+}
+
+// TestMountOntoRootExec: what comes later is in the same root; a checkpoint is refused, and
+// the container runs on.
+func TestMountOntoRootExec(t *testing.T) {
+	onlyBerth(t)
+	c := newContainer(t).args("sleep", "1000")
+	c.onto(false, "bind", anotherRoot(c), "bind").create().start()
+	want(t, "marker", c.command("exec", c.id, "cat", "/marker").must().out, "marker\n")
+	c.command("checkpoint", "--image-path", c.path("image"), c.id).
+		fails("mounts[0].destination: a container whose root file system is a mount on / cannot be checkpointed", "")
+	c.status(specs.StateRunning)
+}
