@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// difference is one key on which berth and another runtime do not agree.
+type difference struct {
+	tc           *testCase
+	peer, key    string
+	berth, peers string
+}
+
+// seen is what all runtimes did in a case, as -record writes it.
+type seen struct {
+	Case     *testCase
+	Outcomes []outcome
+}
+
+// compareAll does the cases with each runtime, several at a time, and reports them in order.
+func compareAll(c *config, cases []*testCase, report func(seen) error) error {
+	type done struct {
+		outcomes []outcome
+		err      error
+	}
+	results := make([]chan done, len(cases))
+	for i := range results {
+		results[i] = make(chan done, 1)
+	}
+	next := make(chan int)
+	var group sync.WaitGroup
+	for range c.jobs {
+		group.Go(func() {
+			for i := range next {
+				outcomes, err := c.outcomes(cases[i])
+				results[i] <- done{outcomes, err}
+			}
+		})
+	}
+	stop := make(chan struct{})
+	go func() {
+		defer close(next)
+		for i := range cases {
+			select {
+			case next <- i:
+			case <-stop:
+				return
+			}
+		}
+	}()
+	defer group.Wait()
+	defer close(stop)
+	for i, tc := range cases {
+		d := <-results[i]
+		if d.err != nil {
+			return fmt.Errorf("case %s: %w", tc, d.err)
+		}
+		if err := report(seen{tc, d.outcomes}); err != nil {
+			return err
+		}
+		if os.Getenv("BERTH_PROGRESS") != "" {
+			fmt.Printf("@progress %d %d cases\n", i+1, len(cases))
+		}
+	}
+	return nil
+}
+
+// replay reports what an earlier run has recorded.
+func replay(path string, report func(seen) error) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	for d := json.NewDecoder(f); ; {
+		var s seen
+		if err := d.Decode(&s); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		if err := report(s); err != nil {
+			return err
+		}
+	}
+}
+
+// outcomes does a case with each runtime in turn.
+func (c *config) outcomes(tc *testCase) ([]outcome, error) {
+	var all []outcome
+	for _, rt := range c.runtimes {
+		o, err := c.work(tc, rt)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", rt.name, err)
+		}
+		all = append(all, o)
+	}
+	return all, nil
+}
+
+// work does a case with one runtime, in a process of its own.
+func (c *config) work(tc *testCase, rt runtime) (outcome, error) {
+	id := fmt.Sprintf("df%dx%d%s", os.Getpid(), tc.Number, rt.name[:1])
+	j := job{Case: tc, Name: rt.name, Path: rt.path, Rootfs: c.rootfs, Probe: c.probe, ID: id, Cgroup: "cg" + id[2:]}
+	if tc.Mapped {
+		j.Rootfs = c.mappedRootfs
+	}
+	data, err := json.Marshal(j)
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command("/proc/self/exe", workerCommand)
+	cmd.Stdin = bytes.NewReader(data)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWUTS | syscall.CLONE_NEWIPC,
+		Pdeathsig:  syscall.SIGKILL,
+	}
+	cmd.WaitDelay = time.Minute
+	if err := cmd.Run(); err != nil {
+		return nil, fmt.Errorf("%w: %s%s", err, stdout.Bytes(), stderr.Bytes())
+	}
+	var o outcome
+	if err := json.Unmarshal(stdout.Bytes(), &o); err != nil {
+		return nil, fmt.Errorf("%w: %s%s", err, stdout.Bytes(), stderr.Bytes())
+	}
+	return o, nil
+}
+
+// compare lists the keys that differ. When one was refused, the effects of the other are no
+// differences of their own.
+func compare(tc *testCase, peer string, berth, other outcome) []difference {
+	var found []difference
+	ran := berth["outcome"] == other["outcome"]
+	keys := map[string]bool{}
+	for _, o := range []outcome{berth, other} {
+		for key := range o {
+			keys[key] = true
+		}
+	}
+	for key := range keys {
+		if strings.HasPrefix(key, "#") || berth[key] == other[key] {
+			continue
+		}
+		if !ran && key != "outcome" && !strings.HasPrefix(key, "host.") && !strings.HasPrefix(key, "left.") && !strings.HasPrefix(key, "failed.") {
+			continue
+		}
+		found = append(found, difference{tc, peer, key, berth[key], other[key]})
+	}
+	slices.SortFunc(found, func(a, b difference) int { return strings.Compare(a.key, b.key) })
+	return found
+}
+
+// version is what --version says in its first two lines.
+func (rt runtime) version() []string {
+	out, err := exec.Command(rt.path, "--version").Output()
+	if err != nil {
+		return []string{err.Error()}
+	}
+	lines := strings.SplitN(string(out), "\n", 3)
+	return lines[:min(2, len(lines))]
+}

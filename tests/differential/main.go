@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command differential gives the same configs and command lines to berth, runc and crun, and
+// compares what comes of them: accepted or refused, and with what effect.
+//
+// The cases are made from the tables in ./tables: each value and each mistake by itself, with
+// and without a user namespace, and some of them together at random. A seed decides which; a
+// case is known by its number and the seed. The differences that are meant are rows of the
+// file ./differences; any other fails, and so does a row that explains nothing.
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+)
+
+// config is the command line.
+type config struct {
+	runtimes             []runtime
+	rootfs, mappedRootfs string
+	probe, mode          string
+	n, only, jobs        int
+	seed                 uint64
+	parts, rules         string
+	record, replay       string
+	combinations         int
+}
+
+// runtime is one of those that are compared. The first one is the one that is tested.
+type runtime struct{ name, path string }
+
+func main() {
+	if len(os.Args) > 1 && os.Args[1] == workerCommand {
+		os.Exit(workerMain())
+	}
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "differential:", err)
+		os.Exit(1)
+	}
+}
+
+func parse() (*config, error) {
+	c := &config{}
+	names := []string{"berth", "runc", "crun"}
+	paths := make([]*string, len(names))
+	for i, name := range names {
+		paths[i] = flag.String(name, "", "the `program` of "+name)
+	}
+	flag.StringVar(&c.rootfs, "rootfs", "", "root file system `directory` with busybox")
+	flag.StringVar(&c.mappedRootfs, "mapped-rootfs", "", "the same one, whose root is 100000")
+	flag.StringVar(&c.probe, "probe", "", "`directory` with the probe")
+	flag.StringVar(&c.mode, "mode", "v2", "the mode of cgroups that has been prepared: v1 or v2")
+	flag.StringVar(&c.rules, "differences", "", "`file` of differences (default: the one that was built in)")
+	flag.StringVar(&c.parts, "parts", "", "only cases with a part that matches this `pattern`")
+	flag.StringVar(&c.record, "record", "", "write all that was seen to this `file`")
+	flag.StringVar(&c.replay, "replay", "", "compare what such a `file` has, and run nothing")
+	flag.IntVar(&c.n, "n", 0, "how many cases; 0: all")
+	flag.IntVar(&c.combinations, "combinations", 1500, "how many cases of several values, of all")
+	flag.IntVar(&c.jobs, "jobs", 2, "how many cases at a time")
+	flag.IntVar(&c.only, "case", -1, "this case alone")
+	flag.Uint64Var(&c.seed, "seed", 1, "decides which values come together, and which cases are chosen")
+	flag.Parse()
+	if c.replay == "" && (c.rootfs == "" || c.mappedRootfs == "" || c.probe == "") {
+		return nil, errors.New("wants -rootfs, -mapped-rootfs and -probe; see -help")
+	}
+	for i, name := range names {
+		if *paths[i] == "" && c.replay == "" {
+			return nil, fmt.Errorf("wants -%s", name)
+		}
+		c.runtimes = append(c.runtimes, runtime{name, *paths[i]})
+	}
+	return c, nil
+}
+
+func run() error {
+	c, err := parse()
+	if err != nil {
+		return err
+	}
+	rules, err := readRules(c)
+	if err != nil {
+		return err
+	}
+	r := newReport(c, rules)
+	if c.replay != "" {
+		if err := replay(c.replay, r.add); err != nil {
+			return err
+		}
+		return r.finish(true)
+	}
+	cases, err := makeCases(c)
+	if err != nil {
+		return err
+	}
+	chosen := choose(c, cases)
+	fmt.Printf("%d of %d cases, seed %d, cgroup %s\n", len(chosen), len(cases), c.seed, c.mode)
+	for _, rt := range c.runtimes {
+		fmt.Printf("%s: %s\n", rt.name, strings.Join(rt.version(), ", "))
+	}
+	if c.record != "" {
+		if r.record, err = os.Create(c.record); err != nil {
+			return err
+		}
+		defer r.record.Close()
+	}
+	began := time.Now()
+	if err := compareAll(c, chosen, r.add); err != nil {
+		return err
+	}
+	fmt.Printf("took %s\n", time.Since(began).Round(time.Second))
+	return r.finish(len(chosen) == len(cases))
+}

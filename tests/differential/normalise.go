@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// read takes the probe's lines apart; what others print is compared as it is.
+func (w *watch) read(text string) {
+	mounts, supers := map[string][]string{}, map[string][]string{}
+	for line := range strings.Lines(text) {
+		line = strings.TrimSuffix(line, "\n")
+		key, v, ok := strings.Cut(line, "=")
+		switch {
+		case !ok || strings.ContainsAny(key, " "):
+			w.o["stdout"] += line + "\n"
+		case key == "mountinfo":
+			if target, mount, super, ok := mountLine(v); ok {
+				mounts[target] = append(mounts[target], mount)
+				supers[target] = append(supers[target], super)
+			} else {
+				w.o["stdout"] += line + "\n"
+			}
+		case key == "pid" && v != "1":
+			w.o["in.pid"] = "another"
+		case strings.HasPrefix(key, "ns."):
+			w.o["in."+key] = namespaceWord(strings.TrimPrefix(key, "ns."), v)
+		case strings.HasPrefix(key, "fd."):
+			w.o["in."+key] = numbers.ReplaceAllString(v, ":[N]")
+		case key == "cgroup":
+			// That of a parent's namespace has paths of the machine.
+			for hierarchy := range strings.SplitSeq(v, `\n`) {
+				_, rest, _ := strings.Cut(hierarchy, ":")
+				controllers, path, _ := strings.Cut(rest, ":")
+				w.o["in.cgroup."+controllers] = path
+			}
+		default:
+			w.o["in."+key] = v
+		}
+	}
+	for target, lines := range mounts {
+		w.o["mount."+target] = strings.Join(lines, " + ")
+		w.o["super."+target] = strings.Join(supers[target], " + ")
+	}
+}
+
+var numbers = regexp.MustCompile(`:\[\d+\]`)
+
+// mountLine is where a line of mountinfo is mounted, and what it says of the mount and of the
+// file system, apart from numbers.
+func mountLine(line string) (target, mount, super string, ok bool) {
+	left, right, ok := strings.Cut(line, " - ")
+	before, after := strings.Fields(left), strings.Split(right, " ")
+	if !ok || len(before) < 6 || len(after) < 3 {
+		return "", "", "", false
+	}
+	options := strings.Split(before[5], ",")
+	slices.Sort(options)
+	mount = fmt.Sprintf("%s root %s %s", after[0], before[3], strings.Join(options, ","))
+	for _, tag := range before[6:] {
+		word, _, _ := strings.Cut(tag, ":")
+		if word != "propagate_from" {
+			mount += " " + word
+		}
+	}
+	// The options of an overlay name directories of the machine.
+	if after[0] != "overlay" {
+		super = after[1] + " " + after[2]
+	}
+	return before[4], mount, super, true
+}
+
+// hookLines takes apart what hooks wrote down: the order of names in a state is nobody's
+// promise.
+func (w *watch) hookLines(text string) {
+	n := 0
+	for line := range strings.Lines(text) {
+		line = strings.TrimSuffix(line, "\n")
+		if line == "" {
+			n++
+			continue
+		}
+		word, rest, _ := strings.Cut(line, " ")
+		key := fmt.Sprintf("hook.%d.%s", n, word)
+		var state map[string]any
+		switch {
+		case word == "env":
+			name, v, _ := strings.Cut(rest, "=")
+			w.o[key+"."+name] = v
+		case word == "state" && json.Unmarshal([]byte(rest), &state) == nil:
+			for name, v := range state {
+				w.o[key+"."+name] = fmt.Sprint(v)
+			}
+		default:
+			w.o[key] = rest
+		}
+	}
+}
+
+// namespaceWord says whether a namespace is the worker's.
+func namespaceWord(kind, link string) string {
+	if own, err := os.Readlink("/proc/self/ns/" + kind); err == nil && own == link {
+		return "host"
+	}
+	if strings.HasPrefix(link, kind+":[") {
+		return "new"
+	}
+	return link
+}
+
+// normalise takes away what differs between runs of one runtime.
+func (w *watch) normalise() outcome {
+	pid := "none"
+	if w.pid > 0 {
+		pid = fmt.Sprint(w.pid)
+	}
+	replace := strings.NewReplacer(w.Cgroup, "@cg", w.ID, "@id", "/proc/"+pid+"/", "/proc/@pid/")
+	o := outcome{}
+	for key, v := range w.o {
+		if strings.HasSuffix(key, ".state.pid") && v == pid {
+			v = "@pid"
+		}
+		v = replace.Replace(v)
+		if v != "" {
+			o[replace.Replace(key)] = v
+		}
+	}
+	return o
+}
