@@ -10,6 +10,7 @@ import (
 	"runtime"
 
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/sysfile"
 	"github.com/berth-run/berth/libcontainer/rootfs"
 	"github.com/berth-run/berth/nsenter"
 	"golang.org/x/sys/unix"
@@ -113,7 +114,7 @@ func (b *builderProcess) send(job any, procContexts, trees []*os.File, live ...*
 	if err != nil {
 		return err
 	}
-	file, err := memfile("berth-build-job", data)
+	file, err := sysfile.Memfile("berth-build-job", data)
 	if err != nil {
 		return err
 	}

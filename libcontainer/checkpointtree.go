@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/berth-run/berth/libcontainer/cgroups"
+	"github.com/berth-run/berth/libcontainer/internal/procs"
 	"golang.org/x/sys/unix"
 )
 
@@ -26,12 +27,12 @@ func (c *Container) processTree(m cgroups.Manager) (tree, others []int, err erro
 	}
 	parents := make(map[int]int, len(pids))
 	for _, pid := range pids {
-		p, err := readProcStat(pid)
+		p, err := procs.Read(pid)
 		if err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, unix.ESRCH) {
 			return nil, nil, err
 		}
-		if err == nil && !p.dead() {
-			parents[pid] = p.parent
+		if err == nil && !p.Dead() {
+			parents[pid] = p.Parent
 		}
 	}
 	for _, pid := range slices.Sorted(maps.Keys(parents)) {
@@ -76,7 +77,7 @@ func endOthers(pids []int, m cgroups.Manager) error {
 		if err != nil && !errors.Is(err, unix.ESRCH) {
 			return fmt.Errorf("kill what exec has added: %w", err)
 		}
-		if _, err := pollExit(f, time.Now().Add(killPatience)); err != nil {
+		if _, err := procs.AwaitExit(f, time.Now().Add(killPatience)); err != nil {
 			return err
 		}
 	}

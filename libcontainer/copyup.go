@@ -11,6 +11,7 @@ import (
 
 	"github.com/berth-run/berth/libcontainer/cgroups"
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/sysfile"
 	"github.com/berth-run/berth/nsenter"
 	"golang.org/x/sys/unix"
 )
@@ -127,7 +128,7 @@ func used(dir *os.File) int64 {
 // others are left alone: there may be a freezer that stands still among them.
 func (c *copier) place(paths map[string]string, subgroup string) (*cgroups.Placement, error) {
 	if dir, ok := paths["memory"]; ok {
-		tasks, err := openFile(filepath.Join(dir, "tasks"), unix.O_WRONLY)
+		tasks, err := sysfile.Open(filepath.Join(dir, "tasks"), unix.O_WRONLY)
 		if err != nil {
 			return nil, fmt.Errorf("place in cgroup: %w", err)
 		}

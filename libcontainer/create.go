@@ -9,7 +9,9 @@ import (
 
 	"github.com/berth-run/berth/libcontainer/cgroups"
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/procs"
 	"github.com/berth-run/berth/libcontainer/internal/resctrl"
+	"github.com/berth-run/berth/libcontainer/internal/steps"
 	"github.com/berth-run/berth/libcontainer/network"
 	"github.com/berth-run/berth/nsenter"
 	"github.com/berth-run/berth/seccomp"
@@ -50,7 +52,7 @@ type creation struct {
 	*record
 	cfg  *configs.Config
 	opts *CreateOptions
-	undo undoStack
+	undo steps.Undo
 
 	claim   *dirLock
 	console *receiver    // of ConsoleSocket
@@ -81,7 +83,7 @@ func (s *Store) Create(id string, cfg *configs.Config, o *CreateOptions) (*Conta
 	}
 	cr := &creation{record: s.record(id), cfg: cfg, opts: o}
 	defer cr.release()
-	steps := []step{
+	list := []steps.Step{
 		{"check what this host can do", cr.refuseUnbuilt},
 		{"look whose the user namespace is", cr.leaveOwnUserNamespace},
 		{"open what the caller has named", cr.openCallerFiles},
@@ -95,23 +97,20 @@ func (s *Store) Create(id string, cfg *configs.Config, o *CreateOptions) (*Conta
 		{"give init its plan", cr.configureInit},
 		{"hand over the console, the pidfd and the pid file", cr.handOver},
 	}
-	if err := cr.do(steps); err != nil {
+	if err := cr.do(list); err != nil {
 		return nil, err
 	}
 	return &Container{cr.record}, nil
 }
 
 // do does one step after the other, until one fails or the caller is told to end.
-func (cr *creation) do(steps []step) error {
-	for _, step := range steps {
-		cr.debugf("%s", step.what)
-		err := cr.opts.Interrupts.Check()
-		if err == nil {
-			err = step.do()
-		}
-		if err != nil {
-			return cr.fail(err)
-		}
+func (cr *creation) do(list []steps.Step) error {
+	err := steps.Run(list, func(what string) error {
+		cr.debugf("%s", what)
+		return cr.opts.Interrupts.Check()
+	})
+	if err != nil {
+		return cr.fail(err)
 	}
 	return nil
 }
@@ -148,12 +147,12 @@ func (cr *creation) release() {
 
 // fail undoes what was done and explains why init died if that is the cause.
 func (cr *creation) fail(err error) error {
-	err = cr.undo.run(err)
+	err = cr.undo.Run(err)
 	err = explainKernel(err)
 	if !errors.Is(err, nsenter.ErrInitGone) {
 		return err
 	}
-	if m := cr.cfg.Cgroup.Resources.Memory; wasKilled(cr.reaped) && m != nil && m.Limit != nil && *m.Limit > 0 {
+	if m := cr.cfg.Cgroup.Resources.Memory; procs.WasKilled(cr.reaped) && m != nil && m.Limit != nil && *m.Limit > 0 {
 		return fmt.Errorf("%w: container init was OOM-killed (memory limit too low?): linux.resources.memory.limit is %d",
 			err, *m.Limit)
 	}

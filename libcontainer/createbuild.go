@@ -8,13 +8,14 @@ import (
 	"os"
 
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/steps"
 )
 
 // buildAndPrepare lets the builder make the root file system while this goroutine
 // does what has to be done on the host.
 func (cr *creation) buildAndPrepare() error {
 	if cr.saved.RootfsMountID != 0 {
-		cr.undo.push("unmount the rootfs", func() error {
+		cr.undo.Push("unmount the rootfs", func() error {
 			return detachAbove(cr.saved.Rootfs, cr.saved.RootfsMountID)
 		})
 	}
@@ -63,7 +64,7 @@ func (cr *creation) waitsForMounts() bool {
 
 // prepareHost is the host's side of the work, done while the builder builds.
 func (cr *creation) prepareHost() error {
-	steps := []step{
+	list := []steps.Step{
 		{"set the limits of the cgroup", func() error {
 			defer close(cr.limited)
 			if err := cr.cgroup.Set(cr.cfg.Cgroup.Resources); err != nil {
@@ -82,13 +83,10 @@ func (cr *creation) prepareHost() error {
 		{"compile the seccomp profile", cr.compileSeccomp},
 		{"keep what exec needs", cr.keepForExec},
 	}
-	for _, step := range steps {
-		cr.debugf("host: %s", step.what)
-		if err := step.do(); err != nil {
-			return err
-		}
-	}
-	return nil
+	return steps.Run(list, func(what string) error {
+		cr.debugf("host: %s", what)
+		return nil
+	})
 }
 
 // setDeviceRules limits the devices of the cgroup. The root of a user namespace has no

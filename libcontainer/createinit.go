@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 
 	"github.com/berth-run/berth/libcontainer/cgroups"
+	"github.com/berth-run/berth/libcontainer/internal/procs"
+	"github.com/berth-run/berth/libcontainer/internal/sysfile"
 	"golang.org/x/sys/unix"
 )
 
@@ -20,7 +22,7 @@ func (cr *creation) startInit() error {
 		return err
 	}
 	defer release()
-	cr.undo.push("remove the cgroup", cr.cgroup.Destroy)
+	cr.undo.Push("remove the cgroup", cr.cgroup.Destroy)
 	if o.CgroupDir, err = cr.cgroup.CreateBirthplace(); err != nil {
 		return err
 	}
@@ -35,7 +37,7 @@ func (cr *creation) startInit() error {
 	})
 	if cr.init != nil {
 		cr.within = &initNamespaces{init: cr.init, kinds: cr.cfg.Namespaces.Types()}
-		cr.undo.push("kill init", cr.killInit)
+		cr.undo.Push("kill init", cr.killInit)
 		born <- cr.init.PID
 	}
 	close(born)
@@ -88,7 +90,7 @@ func (cr *creation) killInit() error {
 		return err
 	}
 	// A restored one may have been reaped by criu.
-	if cr.reaped, err = reap(cr.init.PID); err != nil && !errors.Is(err, unix.ECHILD) {
+	if cr.reaped, err = procs.Reap(cr.init.PID); err != nil && !errors.Is(err, unix.ECHILD) {
 		return err
 	}
 	return ignoreNoCgroup(cr.cgroup.Kill())
@@ -131,11 +133,11 @@ func (cr *creation) configureInit() error {
 
 // recordInit writes down which process the container's first one is.
 func (cr *creation) recordInit() error {
-	p, err := readProcStat(cr.init.PID)
+	p, err := procs.Read(cr.init.PID)
 	if err != nil {
 		return err
 	}
-	cr.saved.PID, cr.saved.StartTime = cr.init.PID, p.startTime
+	cr.saved.PID, cr.saved.StartTime = cr.init.PID, p.StartTime
 	if cr.joinsPID() && !inheritsScheduler(cr.cfg.Process.Scheduler) {
 		if err := setScheduler(cr.init.PID, cr.cfg.Process.Scheduler); err != nil {
 			return err
@@ -160,7 +162,7 @@ func (cr *creation) makeFifos() error {
 // reading and writing: so neither end waits for the other one.
 func (cr *creation) openFifos() (fifos [2]*os.File, err error) {
 	for n, name := range [...]string{fifoFile, reportFile} {
-		if fifos[n], err = openFile(filepath.Join(cr.dir, name), unix.O_RDWR|unix.O_NOFOLLOW); err != nil {
+		if fifos[n], err = sysfile.Open(filepath.Join(cr.dir, name), unix.O_RDWR|unix.O_NOFOLLOW); err != nil {
 			if n > 0 {
 				_ = fifos[0].Close()
 			}

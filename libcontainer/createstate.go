@@ -11,6 +11,7 @@ import (
 
 	"github.com/berth-run/berth/libcontainer/cgroups"
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/sysfile"
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
@@ -37,7 +38,7 @@ func (cr *creation) makeStateDir() error {
 		}
 		// A racing delete --force took the empty directory for a leftover.
 	}
-	cr.undo.push("remove the state directory", func() error { return removeTree(cr.dir) })
+	cr.undo.Push("remove the state directory", func() error { return sysfile.RemoveTree(cr.dir) })
 	return nil
 }
 

@@ -15,12 +15,6 @@ import (
 // it would be the container's. So what they are asked for is told here, as they are asked,
 // and what they answer.
 
-// step is one of the steps of a command.
-type step struct {
-	what string
-	do   func() error
-}
-
 // LogTo has the store and its containers tell log what they do.
 func (s *Store) LogTo(log Logger) *Store {
 	s.log = log

@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"github.com/berth-run/berth/libcontainer/cgroups"
+	"github.com/berth-run/berth/libcontainer/internal/procs"
 	"github.com/berth-run/berth/libcontainer/internal/resctrl"
+	"github.com/berth-run/berth/libcontainer/internal/sysfile"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
@@ -53,11 +55,11 @@ func (s *Store) Delete(id string, force bool, log Logger) error {
 			return ErrNotExist
 		}
 		// The create was killed before it had made anything else.
-		return removeTree(s.dir(id))
+		return sysfile.RemoveTree(s.dir(id))
 	case force && errors.Is(err, errBrokenState):
 		// There is nothing to go by, and the id would be taken for ever.
 		log.Warnf("container %s: %v: its processes and cgroups, if there are any, are left", id, err)
-		return removeTree(s.dir(id))
+		return sysfile.RemoveTree(s.dir(id))
 	default:
 		return err // It may be the state of a container that another version runs.
 	}
@@ -153,7 +155,7 @@ func (c *Container) destroy(log Logger) error {
 		c.warnHooks("poststop", c.saved.Poststop, c.hookState(specs.StateStopped), log)
 	}
 	c.debugf("delete: remove the state directory")
-	return removeTree(c.dir)
+	return sysfile.RemoveTree(c.dir)
 }
 
 // removeUnclaimed removes the cgroups that a create that was killed had not come to claim,
@@ -191,7 +193,7 @@ func (c *Container) killInit() error {
 		return err
 	}
 	for deadline := time.Now().Add(killPatience); ; {
-		timedOut, err := pollExit(pidfd, time.Now().Add(lingerPatience))
+		timedOut, err := procs.AwaitExit(pidfd, time.Now().Add(lingerPatience))
 		if err != nil || !timedOut || c.initLingers() {
 			return err
 		}

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/berth-run/berth/libcontainer/internal/criu"
+	"github.com/berth-run/berth/libcontainer/internal/sysfile"
 	"github.com/checkpoint-restore/go-criu/v8/rpc"
 	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
@@ -135,7 +136,7 @@ func writeDescriptors(images string, names []string) error {
 	if err != nil {
 		return err
 	}
-	return writeFileAtomically(filepath.Join(images, descriptorsFile), data, 0o600)
+	return sysfile.WriteAtomically(filepath.Join(images, descriptorsFile), data, 0o600)
 }
 
 // readDescriptors reads what writeDescriptors has written, or runc.

@@ -10,6 +10,8 @@ import (
 	"strconv"
 
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/steps"
+	"github.com/berth-run/berth/libcontainer/internal/sysfile"
 	"github.com/berth-run/berth/libcontainer/rootfs"
 	"github.com/berth-run/berth/nsenter"
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -70,7 +72,7 @@ type execution struct {
 	c    *record
 	p    *configs.Process
 	opts *ExecOptions
-	undo undoStack
+	undo steps.Undo
 
 	target  *os.File // pidfd of the container's init
 	root    *os.File // the container's root directory
@@ -92,7 +94,7 @@ type execution struct {
 func (c *Container) Exec(p *configs.Process, o *ExecOptions) (*Process, error) {
 	x := &execution{c: c.record, p: p, opts: o}
 	defer x.release()
-	steps := []step{
+	list := []steps.Step{
 		{"find the container and its init", x.check},
 		{"open what the caller has named", x.openCallerFiles},
 		{"start init in the cgroup, on its way into the namespaces", x.startInit},
@@ -101,15 +103,12 @@ func (c *Container) Exec(p *configs.Process, o *ExecOptions) (*Process, error) {
 		{"hand over the console", x.handOverTerminal},
 		{"give init its plan", x.configure},
 	}
-	for _, step := range steps {
-		c.debugf("exec: %s", step.what)
-		err := o.Interrupts.Check()
-		if err == nil {
-			err = step.do()
-		}
-		if err != nil {
-			return nil, x.explain(x.undo.run(err))
-		}
+	err := steps.Run(list, func(what string) error {
+		c.debugf("exec: %s", what)
+		return o.Interrupts.Check()
+	})
+	if err != nil {
+		return nil, x.explain(x.undo.Run(err))
 	}
 	out := &Process{pid: x.init.PID, pidfd: x.init.PIDFD}
 	return out, x.init.Detach()
@@ -174,7 +173,7 @@ func (x *execution) openCallerFiles() (err error) {
 	}
 	if x.c.saved.Filtered {
 		// Without its filter no process of the container may run.
-		if x.filter, _, err = readOwned(filepath.Join(x.c.dir, filterFile)); err != nil {
+		if x.filter, _, err = sysfile.ReadOwned(filepath.Join(x.c.dir, filterFile)); err != nil {
 			return err
 		}
 	}

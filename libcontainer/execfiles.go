@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"unsafe"
+
+	"github.com/berth-run/berth/libcontainer/internal/sysfile"
 )
 
 // keepForExec writes down what exec needs and config.json may no longer say by then: the
@@ -18,7 +20,7 @@ func (cr *creation) keepForExec() error {
 	if doc := cr.opts.ProcessDocument; doc != "" {
 		// Not copied: a write does not change it.
 		data := unsafe.Slice(unsafe.StringData(doc), len(doc))
-		if err := writeNewFile(filepath.Join(cr.dir, processFile), data, 0o600); err != nil {
+		if err := sysfile.WriteNew(filepath.Join(cr.dir, processFile), data, 0o600); err != nil {
 			return err
 		}
 	}
@@ -29,12 +31,12 @@ func (cr *creation) keepForExec() error {
 	if cr.filter.NewListener() {
 		cr.saved.ListenerPath, cr.saved.ListenerMetadata = cr.cfg.Seccomp.ListenerPath, cr.cfg.Seccomp.ListenerMetadata
 	}
-	return writeNewFile(filepath.Join(cr.dir, filterFile), cr.filter.BPF, 0o600)
+	return sysfile.WriteNew(filepath.Join(cr.dir, filterFile), cr.filter.BPF, 0o600)
 }
 
 // ProcessDocument is the JSON text of the process that the container was created with.
 func (c *Container) ProcessDocument() (string, error) {
-	data, _, err := readOwned(filepath.Join(c.dir, processFile))
+	data, _, err := sysfile.ReadOwned(filepath.Join(c.dir, processFile))
 	if errors.Is(err, os.ErrNotExist) {
 		if _, err := os.Stat(c.dir); err != nil {
 			return "", ErrNotExist
@@ -49,7 +51,7 @@ func (c *Container) ProcessDocument() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return stringOf(data), nil
+	return sysfile.StringOf(data), nil
 }
 
 // Annotations are those of the container's config.

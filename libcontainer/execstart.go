@@ -13,6 +13,8 @@ import (
 
 	"github.com/berth-run/berth/libcontainer/cgroups"
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/procs"
+	"github.com/berth-run/berth/libcontainer/internal/sysfile"
 	"github.com/berth-run/berth/nsenter"
 	"golang.org/x/sys/unix"
 )
@@ -44,7 +46,7 @@ func (x *execution) startInit() error {
 		}
 	}
 	if err == nil {
-		x.undo.push("kill the process", x.kill)
+		x.undo.Push("kill the process", x.kill)
 	}
 	return err
 }
@@ -74,7 +76,7 @@ func (x *execution) startInside(paths map[string]string, adopt bool) error {
 		Joins:         x.c.joins(x.target),
 	}
 	if dir, ok := paths[""]; ok && !adopt {
-		f, err := openFile(dir, unix.O_RDONLY|unix.O_DIRECTORY)
+		f, err := sysfile.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY)
 		if err != nil {
 			return fmt.Errorf("place in cgroup: %w", err)
 		}
@@ -191,7 +193,7 @@ func (x *execution) kill() error {
 	if err != nil && !errors.Is(err, unix.ESRCH) {
 		return err
 	}
-	x.reaped, err = reap(x.init.PID)
+	x.reaped, err = procs.Reap(x.init.PID)
 	return errors.Join(err, x.init.Close())
 }
 
@@ -216,7 +218,7 @@ func (x *execution) explain(err error) error {
 		}
 	case errors.Is(err, unix.ENOMEM):
 		return fmt.Errorf("%w (the container may have used up its memory limit)", err)
-	case errors.Is(err, nsenter.ErrInitGone) && wasKilled(x.reaped):
+	case errors.Is(err, nsenter.ErrInitGone) && procs.WasKilled(x.reaped):
 		return fmt.Errorf("%w: it was killed before it could exec (possibly OOM-killed: the container may have used up its memory limit)", err)
 	case errors.Is(err, nsenter.ErrInitGone):
 		return explainEnd(err, x.reaped, x.filter)
@@ -227,11 +229,11 @@ func (x *execution) explain(err error) error {
 // targetEnded says whether the container's first process has ended, or is about to: it
 // waits until all others in its pid namespace, which it kills, have ended before.
 func (x *execution) targetEnded() bool {
-	p, err := readProcStat(x.c.saved.PID)
+	p, err := procs.Read(x.c.saved.PID)
 	if err != nil {
 		return errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ESRCH)
 	}
-	return p.exiting() || p.startTime != x.c.saved.StartTime
+	return p.Exiting() || p.StartTime != x.c.saved.StartTime
 }
 
 // pidsLimit is the limit of processes when it has been reached, "" otherwise.

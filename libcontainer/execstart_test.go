@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/procs"
 	"github.com/berth-run/berth/nsenter"
 )
 
@@ -22,11 +23,11 @@ func TestTargetEnded(t *testing.T) {
 	if err := child.Start(); err != nil {
 		t.Fatal(err)
 	}
-	st, err := readProcStat(child.Process.Pid)
+	st, err := procs.Read(child.Process.Pid)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &record{saved: savedState{PID: child.Process.Pid, StartTime: st.startTime}}
+	c := &record{saved: savedState{PID: child.Process.Pid, StartTime: st.StartTime}}
 	x := &execution{c: c, p: &configs.Process{}}
 	if x.target, err = c.openInit(); err != nil {
 		t.Fatal(err)
@@ -40,7 +41,7 @@ func TestTargetEnded(t *testing.T) {
 		t.Fatal(err)
 	}
 	// A zombie is on its way out as well.
-	if _, err := pollExit(x.target, time.Now().Add(killPatience)); err != nil {
+	if _, err := procs.AwaitExit(x.target, time.Now().Add(killPatience)); err != nil {
 		t.Fatal(err)
 	}
 	if err := x.explain(killed); !errors.Is(err, errStopped) {

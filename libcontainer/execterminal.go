@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/sysfile"
 	"github.com/berth-run/berth/libcontainer/rootfs"
 )
 
@@ -67,7 +68,7 @@ func (x *execution) isCallers() bool {
 // mappedUID is the user of the process by the map of the container's user namespace.
 func (x *execution) mappedUID() (uint32, error) {
 	path := "/proc/" + strconv.Itoa(x.c.saved.PID) + "/uid_map"
-	data, err := readFile(path)
+	data, err := sysfile.Read(path)
 	if err != nil {
 		return 0, err
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/berth-run/berth/libcontainer/internal/procs"
 	"golang.org/x/sys/unix"
 )
 
@@ -23,11 +24,11 @@ func startChild(t *testing.T, script string) (*Container, func()) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = stdin.Close(); _ = cmd.Wait() })
-	p, err := readProcStat(cmd.Process.Pid)
+	p, err := procs.Read(cmd.Process.Pid)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &Container{&record{saved: savedState{PID: cmd.Process.Pid, StartTime: p.startTime}}}
+	c := &Container{&record{saved: savedState{PID: cmd.Process.Pid, StartTime: p.StartTime}}}
 	return c, func() { _ = stdin.Close() }
 }
 
@@ -54,7 +55,7 @@ func TestExitStatusOfReaped(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer pidfd.Close()
-	if _, err := reapedStatus(pidfd); err == nil {
+	if _, err := procs.ReapedStatus(pidfd); err == nil {
 		t.Error("a living process has an exit status")
 	}
 	end()
@@ -67,28 +68,16 @@ func TestExitStatusOfReaped(t *testing.T) {
 	if _, _, err := c.openInitOrZombie(); !errors.Is(err, ErrNotRunning) {
 		t.Errorf("the process is gone: %v", err)
 	}
-	ws, err := reapedStatus(pidfd)
+	ws, err := procs.ReapedStatus(pidfd)
 	if err != nil && strings.Contains(err.Error(), "Linux 6.15") {
 		t.Skip(err)
 	}
-	if err != nil || exitCode(ws) != 7 {
-		t.Errorf("%d, %v, want 7", exitCode(ws), err)
-	}
-}
-
-func TestParseExitStatus(t *testing.T) {
-	line := "7 (a) b) S" + strings.Repeat(" 1", 48)
-	if ws, err := parseExitStatus([]byte(line + " 1792\n")); err != nil || exitCode(ws) != 7 {
-		t.Errorf("%d, %v", ws, err)
-	}
-	for _, bad := range []string{line, line + " x", line + " -1", "", "7 (a"} {
-		if ws, err := parseExitStatus([]byte(bad)); err == nil {
-			t.Errorf("%q: %d", bad, ws)
-		}
+	if err != nil || procs.ExitCode(ws) != 7 {
+		t.Errorf("%d, %v, want 7", procs.ExitCode(ws), err)
 	}
 }
 
 func FuzzParseExitStatus(f *testing.F) {
 	f.Add([]byte("7 (a) S" + strings.Repeat(" 1", 49)))
-	f.Fuzz(func(_ *testing.T, data []byte) { _, _ = parseExitStatus(data) })
+	f.Fuzz(func(_ *testing.T, data []byte) { _, _ = procs.ParseExitStatus(data) })
 }

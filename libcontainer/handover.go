@@ -50,7 +50,7 @@ func (x *execution) born() error {
 	if err != nil {
 		return err
 	}
-	x.undo.push("remove the pid file", remove)
+	x.undo.Push("remove the pid file", remove)
 	return nil
 }
 

@@ -51,7 +51,7 @@ func (cr *creation) runRuntimeHooks() error {
 			return err
 		}
 		cr.hooked = true
-		cr.undo.push("run poststop hooks", func() error {
+		cr.undo.Push("run poststop hooks", func() error {
 			warnHooks("poststop", h.Poststop, cr.hookState(specs.StateStopped), cr.hookOut, cr.opts.Log)
 			return nil
 		})

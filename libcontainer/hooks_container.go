@@ -12,6 +12,8 @@ import (
 
 	"github.com/berth-run/berth/libcontainer/codec/ocispec"
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/procs"
+	"github.com/berth-run/berth/libcontainer/internal/sysfile"
 	"github.com/berth-run/berth/nsenter"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -37,7 +39,7 @@ func (cr *creation) runContainerHooks(hooks []specs.Hook, state *specs.State) er
 
 // runContainerHook runs one of them to its end or its timeout.
 func (cr *creation) runContainerHook(h *specs.Hook, stdin []byte) error {
-	in, err := memfile("hook-stdin", stdin)
+	in, err := sysfile.Memfile("hook-stdin", stdin)
 	if err != nil {
 		return err
 	}
@@ -60,14 +62,14 @@ func (cr *creation) runContainerHook(h *specs.Hook, stdin []byte) error {
 	defer proc.Close()
 	timedOut := false
 	err = cr.opts.Interrupts.during(func() (err error) {
-		timedOut, err = waitPidfd(proc.PIDFD, h.Timeout)
+		timedOut, err = procs.AwaitExitFor(proc.PIDFD, h.Timeout)
 		return err
 	}, func() { _ = unix.Kill(-proc.PID, unix.SIGKILL) })
 	if timedOut || err != nil {
 		// What it has started as well: it leads a session, and so a process group.
 		_ = unix.Kill(-proc.PID, unix.SIGKILL)
 	}
-	ws, rerr := reap(proc.PID)
+	ws, rerr := procs.Reap(proc.PID)
 	said := output()
 	switch err = errors.Join(err, rerr); {
 	case err != nil:
@@ -140,51 +142,4 @@ func (cr *creation) startContainerHook(h *specs.Hook, cwd string, in, out *os.Fi
 		return nil, errors.Join(err, proc.Abort())
 	}
 	return proc, nil
-}
-
-// waitPidfd waits until the process is dead, or for timeout seconds (nil: for ever).
-func waitPidfd(pidfd *os.File, timeout *int) (timedOut bool, err error) {
-	var deadline time.Time
-	if timeout != nil {
-		deadline = time.Now().Add(time.Duration(*timeout) * time.Second)
-	}
-	return pollExit(pidfd, deadline)
-}
-
-// pollExit waits until the process is dead or the deadline has passed; the zero time
-// means no deadline.
-func pollExit(pidfd *os.File, deadline time.Time) (timedOut bool, err error) {
-	fds := []unix.PollFd{{Fd: int32(pidfd.Fd()), Events: unix.POLLIN}}
-	for {
-		ms := -1
-		if !deadline.IsZero() {
-			ms = int(max(0, time.Until(deadline).Milliseconds()))
-		}
-		n, err := unix.Poll(fds, ms)
-		switch {
-		case errors.Is(err, unix.EINTR):
-		case err != nil:
-			return false, fmt.Errorf("poll pidfd: %w", err)
-		case n > 0:
-			return false, nil
-		case !deadline.IsZero() && !time.Now().Before(deadline):
-			return true, nil
-		}
-	}
-}
-
-// memfile is an anonymous file with content, its offset at the start.
-func memfile(name string, content []byte) (*os.File, error) {
-	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC)
-	if err != nil {
-		return nil, fmt.Errorf("memfd_create: %w", err)
-	}
-	f := os.NewFile(uintptr(fd), name)
-	if len(content) > 0 {
-		if _, err := f.WriteAt(content, 0); err != nil {
-			_ = f.Close()
-			return nil, err
-		}
-	}
-	return f, nil
 }

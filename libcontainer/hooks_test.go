@@ -97,21 +97,6 @@ func TestPoststartIsFatal(t *testing.T) {
 	}
 }
 
-func TestUndoRunsBackwardsAndTellsAll(t *testing.T) {
-	var order []string
-	var u undoStack
-	cause, second := errors.New("cause"), errors.New("second")
-	u.push("first step", func() error { order = append(order, "first"); return nil })
-	u.push("second step", func() error { order = append(order, "second"); return second })
-	err := u.run(cause)
-	if strings.Join(order, " ") != "second first" {
-		t.Errorf("order %v", order)
-	}
-	if !errors.Is(err, cause) || !errors.Is(err, second) || strings.Contains(err.Error(), "\n") {
-		t.Errorf("error %q", err)
-	}
-}
-
 func TestExplainKernel(t *testing.T) {
 	for _, tt := range []struct {
 		err  error

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/berth-run/berth/libcontainer/internal/procs"
 	"github.com/berth-run/berth/nsenter"
 	"golang.org/x/sys/unix"
 )
@@ -19,14 +20,14 @@ func (c *record) openInit() (*os.File, error) {
 }
 
 // openInitStat is openInit with what the kernel tells of the process.
-func (c *record) openInitStat() (*os.File, procStat, error) {
+func (c *record) openInitStat() (*os.File, procs.Stat, error) {
 	pidfd, p, err := c.openInitOrZombie()
 	if err != nil {
-		return nil, procStat{}, err
+		return nil, procs.Stat{}, err
 	}
-	if p.dead() || lingers(c.saved.PID, p) {
+	if p.Dead() || procs.Lingers(c.saved.PID, p) {
 		_ = pidfd.Close()
-		return nil, procStat{}, ErrNotRunning
+		return nil, procs.Stat{}, ErrNotRunning
 	}
 	return pidfd, p, nil
 }
@@ -35,23 +36,23 @@ func (c *record) openInitStat() (*os.File, procStat, error) {
 // parent has not collected it. The pidfd is opened first and the start time read second:
 // if the process dies in between, the pidfd still refers to the dead one and every later
 // call on it fails.
-func (c *record) openInitOrZombie() (*os.File, procStat, error) {
+func (c *record) openInitOrZombie() (*os.File, procs.Stat, error) {
 	fd, err := unix.PidfdOpen(c.saved.PID, 0)
 	if errors.Is(err, unix.ESRCH) || errors.Is(err, unix.EINVAL) { // the latter for 0
-		return nil, procStat{}, ErrNotRunning
+		return nil, procs.Stat{}, ErrNotRunning
 	}
 	if err != nil {
-		return nil, procStat{}, fmt.Errorf("pidfd_open %d: %w", c.saved.PID, err)
+		return nil, procs.Stat{}, fmt.Errorf("pidfd_open %d: %w", c.saved.PID, err)
 	}
-	p, err := readProcStat(c.saved.PID)
-	if err == nil && p.startTime == c.saved.StartTime {
+	p, err := procs.Read(c.saved.PID)
+	if err == nil && p.StartTime == c.saved.StartTime {
 		return os.NewFile(uintptr(fd), "pidfd"), p, nil
 	}
 	_ = unix.Close(fd)
 	if err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, unix.ESRCH) {
-		return nil, procStat{}, err
+		return nil, procs.Stat{}, err
 	}
-	return nil, procStat{}, ErrNotRunning
+	return nil, procs.Stat{}, ErrNotRunning
 }
 
 // initLingers says whether init waits to be a zombie, see lingers.
@@ -59,8 +60,8 @@ func (c *record) initLingers() bool {
 	if c.saved.PID == 0 {
 		return false
 	}
-	p, err := readProcStat(c.saved.PID)
-	return err == nil && p.startTime == c.saved.StartTime && lingers(c.saved.PID, p)
+	p, err := procs.Read(c.saved.PID)
+	return err == nil && p.StartTime == c.saved.StartTime && procs.Lingers(c.saved.PID, p)
 }
 
 // joins are the container's namespaces for a new process. All at once: the kernel checks

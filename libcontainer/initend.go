@@ -8,6 +8,8 @@ import (
 	"os"
 	"strings"
 
+	"github.com/berth-run/berth/libcontainer/internal/procs"
+	"github.com/berth-run/berth/libcontainer/internal/sysfile"
 	"github.com/berth-run/berth/nsenter"
 	"github.com/berth-run/berth/seccomp"
 	"golang.org/x/sys/unix"
@@ -27,24 +29,14 @@ func explainEnd(err error, ws unix.WaitStatus, filter []byte) error {
 				err, strings.Join(calls, ", "))
 		}
 		return fmt.Errorf("%w: it was killed by SIGSYS: linux.seccomp ends it for a system call that it needs before the program runs", err)
-	case wasKilled(ws):
+	case procs.WasKilled(ws):
 		return fmt.Errorf("%w: it was killed by SIGKILL (by somebody, or by the kernel, which had no memory for it)", err)
 	case ws.Signaled():
-		return fmt.Errorf("%w: it was killed by %s", err, signalName(ws.Signal()))
-	case ws.Exited() && ws.ExitStatus() > shellSignalBase: // init's way for those that stop it
-		return fmt.Errorf("%w: it was ended by %s", err, signalName(unix.Signal(ws.ExitStatus()-shellSignalBase)))
+		return fmt.Errorf("%w: it was killed by %s", err, procs.SignalName(ws.Signal()))
+	case ws.Exited() && ws.ExitStatus() > procs.ShellSignalBase: // init's way for those that stop it
+		return fmt.Errorf("%w: it was ended by %s", err, procs.SignalName(unix.Signal(ws.ExitStatus()-procs.ShellSignalBase)))
 	}
 	return err
-}
-
-func wasKilled(ws unix.WaitStatus) bool { return ws.Signaled() && ws.Signal() == unix.SIGKILL }
-
-// signalName is SIGTERM for 15.
-func signalName(sig unix.Signal) string {
-	if name := unix.SignalName(sig); name != "" {
-		return name
-	}
-	return fmt.Sprintf("signal %d", int(sig))
 }
 
 // explainStopped adds to the error of a start what the container's init has died of, as far
@@ -61,14 +53,14 @@ func (c *Container) explainStopped(err error, pidfd *os.File) error {
 	}
 	ws, werr := c.zombieStatus()
 	if errors.Is(werr, ErrNotRunning) && pidfd != nil {
-		ws, werr = reapedStatus(pidfd)
+		ws, werr = procs.ReapedStatus(pidfd)
 	}
 	if werr != nil {
 		return err
 	}
 	var filter []byte
 	if c.saved.Filtered {
-		filter, _, _ = readOwned(c.file(filterFile))
+		filter, _, _ = sysfile.ReadOwned(c.file(filterFile))
 	}
 	return explainEnd(err, ws, filter)
 }

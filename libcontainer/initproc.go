@@ -3,7 +3,6 @@
 package libcontainer
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -256,15 +255,4 @@ func raiseRlimits(pid int, limits []configs.Rlimit) error {
 		}
 	}
 	return nil
-}
-
-// reap waits for a child that is dying and gives its status.
-func reap(pid int) (unix.WaitStatus, error) {
-	var ws unix.WaitStatus
-	for {
-		_, err := unix.Wait4(pid, &ws, 0, nil)
-		if !errors.Is(err, unix.EINTR) {
-			return ws, err
-		}
-	}
 }

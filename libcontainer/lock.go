@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/berth-run/berth/libcontainer/internal/sysfile"
 	"golang.org/x/sys/unix"
 )
 
@@ -32,7 +33,7 @@ func lockDir(path string) (*dirLock, error) { return lockDirByForce(path, nil) }
 // lockDirByForce is lockDir that calls unblock, if it is not nil, once it has waited for
 // forcePatience.
 func lockDirByForce(path string, unblock func()) (*dirLock, error) {
-	dir, err := openFile(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW)
+	dir, err := sysfile.Open(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/berth-run/berth/libcontainer/cgroups"
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/sysfile"
 	"github.com/berth-run/berth/nsenter"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -46,7 +47,7 @@ func (c *Container) Plan() (*configs.Config, error) {
 		file string
 		rows *[]configs.IDMap
 	}{{"/uid_map", &cfg.UIDMappings}, {"/gid_map", &cfg.GIDMappings}} {
-		data, err := readFile(dir + m.file)
+		data, err := sysfile.Read(dir + m.file)
 		if err != nil {
 			return nil, err
 		}

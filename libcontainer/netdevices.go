@@ -28,6 +28,6 @@ func (cr *creation) moveNetDevices() error {
 		return err
 	}
 	// Before init is killed: with its namespace a virtual device would die, too.
-	cr.undo.push("move network devices back", cr.devices.Back)
+	cr.undo.Push("move network devices back", cr.devices.Back)
 	return nil
 }

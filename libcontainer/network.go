@@ -121,12 +121,12 @@ func (cr *creation) startNetwork(held bool) (wait func() error) {
 	return func() error {
 		r := <-done
 		if len(r.bridges) > 0 {
-			cr.undo.push("remove the bridge", func() error { return cr.removeBridges(r.bridges) })
+			cr.undo.Push("remove the bridge", func() error { return cr.removeBridges(r.bridges) })
 		}
 		if r.err == nil {
 			// The kernel does it, too, when the namespace ends, but some time later.
 			list := cr.cfg.Network.Interfaces
-			cr.undo.push("remove the network interfaces", func() error { return network.Disconnect(list) })
+			cr.undo.Push("remove the network interfaces", func() error { return network.Disconnect(list) })
 		}
 		return r.err
 	}

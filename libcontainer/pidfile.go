@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 
+	"github.com/berth-run/berth/libcontainer/internal/sysfile"
 	"golang.org/x/sys/unix"
 )
 
@@ -43,11 +44,11 @@ func writePIDFile(path string, pid int) (remove func() error, err error) {
 
 // writeInto writes to what is at path, which may be waiting for a reader.
 func writeInto(path string, data []byte) error {
-	f, err := openFile(path, unix.O_WRONLY|unix.O_TRUNC|unix.O_NOCTTY)
+	f, err := sysfile.Open(path, unix.O_WRONLY|unix.O_TRUNC|unix.O_NOCTTY)
 	if err != nil {
 		return err
 	}
-	_, err = retryEINTR(func() (int, error) { return unix.Write(int(f.Fd()), data) })
+	_, err = sysfile.RetryEINTR(func() (int, error) { return unix.Write(int(f.Fd()), data) })
 	if err = errors.Join(err, f.Close()); err != nil {
 		return &os.PathError{Op: "write", Path: path, Err: err}
 	}
@@ -60,7 +61,7 @@ func replaceFile(path string, data []byte) (remove func() error, err error) {
 	var tmp string
 	for n := 0; ; n++ {
 		tmp = filepath.Join(filepath.Dir(path), fmt.Sprintf(".%s.%d.%d", filepath.Base(path), os.Getpid(), n))
-		if err = writeNewFile(tmp, data, 0o644); !errors.Is(err, unix.EEXIST) {
+		if err = sysfile.WriteNew(tmp, data, 0o644); !errors.Is(err, unix.EEXIST) {
 			break
 		}
 	}

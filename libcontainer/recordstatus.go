@@ -36,7 +36,7 @@ func (c *record) status() (specs.ContainerState, error) {
 	}
 	// A start that was killed leaves the fifo of a container that runs. The name alone
 	// would not do either: the user's program may give itself any.
-	if p.name == nsenter.InitName && c.hasFifo() {
+	if p.Name == nsenter.InitName && c.hasFifo() {
 		return specs.StateCreated, nil
 	}
 	return specs.StateRunning, nil

@@ -37,7 +37,7 @@ func (cr *creation) makeResctrl() error {
 	if err := cr.resctrl.Create(); err != nil {
 		return err
 	}
-	cr.undo.push("remove the resctrl groups", cr.resctrl.Remove)
+	cr.undo.Push("remove the resctrl groups", cr.resctrl.Remove)
 	return nil
 }
 

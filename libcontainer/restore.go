@@ -9,6 +9,8 @@ import (
 	"slices"
 
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/procs"
+	"github.com/berth-run/berth/libcontainer/internal/steps"
 	"github.com/berth-run/berth/nsenter"
 	"github.com/checkpoint-restore/go-criu/v8/rpc"
 	"golang.org/x/sys/unix"
@@ -68,7 +70,7 @@ func (s *Store) Restore(id string, cfg *configs.Config, o *RestoreOptions) (*Con
 		o:        o,
 	}
 	defer r.release()
-	steps := []step{
+	list := []steps.Step{
 		{"check what this host can do", r.refuseUnbuilt},
 		{"look whose the user namespace is", r.leaveOwnUserNamespace},
 		{"open what the caller has named", r.openCallerFiles},
@@ -86,7 +88,7 @@ func (s *Store) Restore(id string, cfg *configs.Config, o *RestoreOptions) (*Con
 		{"take the terminal", r.takeTerminal},
 		{"hand over the console, the pidfd and the pid file", r.handOver},
 	}
-	if err := r.do(steps); err != nil {
+	if err := r.do(list); err != nil {
 		return nil, err
 	}
 	return &Container{r.record}, nil
@@ -235,7 +237,7 @@ func (r *restoration) namespacesReady(pid int) error {
 		return fmt.Errorf("pidfd_open %d: %w", pid, err)
 	}
 	r.init = nsenter.Adopt(pid, os.NewFile(uintptr(fd), "pidfd"))
-	r.undo.push("kill init", r.killInit)
+	r.undo.Push("kill init", r.killInit)
 	return r.setUpNetwork()
 }
 
@@ -253,11 +255,11 @@ func (r *restoration) restored(pid int) error {
 	if err := r.enterDelegated(); err != nil {
 		return err
 	}
-	p, err := readProcStat(pid)
+	p, err := procs.Read(pid)
 	if err != nil {
 		return err
 	}
-	r.saved.PID, r.saved.StartTime = pid, p.startTime
+	r.saved.PID, r.saved.StartTime = pid, p.StartTime
 	return r.saved.write(r.dir)
 }
 

@@ -27,7 +27,7 @@ func (r *restoration) makeCgroups() error {
 	if r.strictCgroups() {
 		return r.expectNoCgroup()
 	}
-	r.undo.push("remove the cgroup", r.cgroup.Destroy)
+	r.undo.Push("remove the cgroup", r.cgroup.Destroy)
 	return r.cgroup.Create()
 }
 
@@ -83,7 +83,7 @@ func (r *restoration) expectNoCgroup() error {
 	m, err := cgroups.Load(paths, &r.cfg.Cgroup)
 	r.cgroup = m
 	r.saved.SystemdUnit = "" // criu asks nobody
-	r.undo.push("remove the cgroup", m.Destroy)
+	r.undo.Push("remove the cgroup", m.Destroy)
 	return err
 }
 

@@ -83,7 +83,7 @@ func (r *restoration) removeYard() error {
 	mounts, err := readMounts(strconv.Itoa(r.criu.Pid))
 	for _, m := range mounts {
 		if strings.HasPrefix(filepath.Base(m.Mountpoint), ".criu.cgyard.") {
-			r.undo.push("remove what criu leaves", func() error { return os.Remove(m.Mountpoint) })
+			r.undo.Push("remove what criu leaves", func() error { return os.Remove(m.Mountpoint) })
 		}
 	}
 	return err

@@ -6,12 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/berth-run/berth/libcontainer/codec"
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/sysfile"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
@@ -123,14 +123,14 @@ var errBrokenState = errors.New("not the state of a container")
 // readState reads state.json in dir.
 func readState(dir string) (*savedState, error) {
 	path := filepath.Join(dir, stateFile)
-	data, owner, err := readOwned(path)
-	if errors.Is(err, errNotRegular) || errors.Is(err, unix.ELOOP) {
+	data, owner, err := sysfile.ReadOwned(path)
+	if errors.Is(err, sysfile.ErrNotRegular) || errors.Is(err, unix.ELOOP) {
 		return nil, fmt.Errorf("%w: %w", errBrokenState, err)
 	}
 	if err != nil {
 		return nil, err
 	}
-	st, err := codec.Read(stringOf(data), stateFields)
+	st, err := codec.Read(sysfile.StringOf(data), stateFields)
 	st.owner = owner
 	switch {
 	case st.Format != 0 && st.Format != stateFormat:
@@ -146,27 +146,5 @@ func readState(dir string) (*savedState, error) {
 
 // write puts the state into dir so that a reader sees the old or the new one whole.
 func (st *savedState) write(dir string) error {
-	return writeFileAtomically(filepath.Join(dir, stateFile), codec.Write(st, stateFields), 0o600)
-}
-
-// writeFileAtomically writes a temporary file beside path and renames it. There is
-// no fsync: the state lives on a tmpfs and means nothing after a reboot.
-func writeFileAtomically(path string, data []byte, mode uint32) error {
-	tmp := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".tmp")
-	err := writeNewFile(tmp, data, mode)
-	if errors.Is(err, unix.EEXIST) {
-		// A killed command left it. Whoever else writes here holds the lock.
-		if err = os.Remove(tmp); err == nil {
-			err = writeNewFile(tmp, data, mode)
-		}
-	}
-	if err == nil {
-		if err = unix.Rename(tmp, path); err != nil {
-			err = &os.LinkError{Op: "rename", Old: tmp, New: path, Err: err}
-		}
-	}
-	if err != nil {
-		_ = os.Remove(tmp)
-	}
-	return err
+	return sysfile.WriteAtomically(filepath.Join(dir, stateFile), codec.Write(st, stateFields), 0o600)
 }

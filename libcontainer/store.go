@@ -19,6 +19,7 @@ import (
 	"syscall"
 
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/procs"
 	"golang.org/x/sys/unix"
 )
 
@@ -176,3 +177,7 @@ func ownerName(fi os.FileInfo) string {
 	}
 	return "#" + uid
 }
+
+// CheckProc refuses a /proc that is none, or that of another pid namespace, whose numbers
+// mean other processes here.
+func CheckProc() error { return procs.Check() }

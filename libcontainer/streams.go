@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/steps"
 	"golang.org/x/sys/unix"
 )
 
@@ -18,7 +19,7 @@ import (
 //
 // uid is the user as the host sees him. Who may not give files away leaves it to init, which
 // is root in the container's user namespace: the result says which ones.
-func giveStreams(streams [standardStreams]*os.File, uid uint32, undo *undoStack) (left [standardStreams]bool, err error) {
+func giveStreams(streams [standardStreams]*os.File, uid uint32, undo *steps.Undo) (left [standardStreams]bool, err error) {
 	for n, f := range streams {
 		if f == nil {
 			continue
@@ -42,7 +43,7 @@ func giveStreams(streams [standardStreams]*os.File, uid uint32, undo *undoStack)
 		case err != nil:
 			return left, fmt.Errorf("standard stream %d: fchown: %w", n, err)
 		default:
-			undo.push("give a pipe back", func() error {
+			undo.Push("give a pipe back", func() error {
 				return os.NewSyscallError("fchown", unix.Fchown(int(f.Fd()), int(owner), -1))
 			})
 		}

@@ -6,8 +6,8 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/berth-run/berth/libcontainer/codec/ocispec"
 	"github.com/berth-run/berth/libcontainer/cgroups"
+	"github.com/berth-run/berth/libcontainer/codec/ocispec"
 	"github.com/berth-run/berth/libcontainer/internal/resctrl"
 	"github.com/opencontainers/runtime-spec/specs-go"
 )

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/berth-run/berth/libcontainer/internal/procs"
 	"golang.org/x/sys/unix"
 )
 
@@ -37,7 +38,7 @@ func reapFor(child int) (status int, ended bool, err error) {
 		case pid == 0:
 			return 0, false, nil
 		case pid == child:
-			return exitCode(ws), true, nil
+			return procs.ExitCode(ws), true, nil
 		}
 	}
 }

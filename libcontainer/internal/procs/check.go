@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package libcontainer
+package procs
 
 import (
 	"errors"
@@ -9,18 +9,19 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/berth-run/berth/libcontainer/internal/sysfile"
 	"golang.org/x/sys/unix"
 )
 
-// CheckProc finds out whether /proc shows the processes of this pid namespace. A pid means
+// Check finds out whether /proc shows the processes of this pid namespace. A pid means
 // somebody else in the procfs of another one, as there is after unshare(1) without
 // --mount-proc, and would have a stranger taken for a container's process, and killed.
-func CheckProc() error { return checkProc("/proc") }
+func Check() error { return checkAt("/proc") }
 
 // initialPIDNamespace is the inode of the host's pid namespace (PROC_PID_INIT_INO).
 const initialPIDNamespace = 0xEFFFFFFC
 
-func checkProc(dir string) error {
+func checkAt(dir string) error {
 	var buf [32]byte
 	n, err := unix.Readlink(dir+"/self", buf[:])
 	if err != nil {
@@ -39,11 +40,11 @@ func checkProc(dir string) error {
 	if unix.Stat(dir+"/self/ns/pid", &st) == nil && st.Ino == initialPIDNamespace {
 		return nil
 	}
-	status, err := readFile(dir + "/self/status")
+	status, err := sysfile.Read(dir + "/self/status")
 	if err != nil {
 		return err
 	}
-	if len(namespacePIDs(stringOf(status))) != 1 {
+	if len(namespacePIDs(sysfile.StringOf(status))) != 1 {
 		return fmt.Errorf("%s: %w", dir, errForeignProc)
 	}
 	return nil

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package libcontainer
+package sysfile
 
 import (
 	"errors"
@@ -14,7 +14,7 @@ import (
 
 func TestRemoveTree(t *testing.T) {
 	dir := t.TempDir()
-	if err := removeTree(filepath.Join(dir, "nothing")); err != nil {
+	if err := RemoveTree(filepath.Join(dir, "nothing")); err != nil {
 		t.Errorf("of what is not there: %v", err)
 	}
 	tree, kept := filepath.Join(dir, "tree"), filepath.Join(dir, "kept")
@@ -37,7 +37,7 @@ func TestRemoveTree(t *testing.T) {
 	if err := unix.Mkfifo(filepath.Join(tree, "a", "fifo"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := removeTree(tree); err != nil {
+	if err := RemoveTree(tree); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Lstat(tree); !os.IsNotExist(err) {
@@ -46,7 +46,7 @@ func TestRemoveTree(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(kept, "x")); err != nil {
 		t.Errorf("a link was followed: %v", err)
 	}
-	if err := removeTree(filepath.Join(kept, "x")); !errors.Is(err, unix.ENOTDIR) {
+	if err := RemoveTree(filepath.Join(kept, "x")); !errors.Is(err, unix.ENOTDIR) {
 		t.Errorf("of a file: %v", err)
 	}
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package libcontainer
+package procs
 
 import (
 	"os"
@@ -11,10 +11,10 @@ import (
 )
 
 func TestCheckProc(t *testing.T) {
-	if err := CheckProc(); err != nil {
+	if err := Check(); err != nil {
 		t.Error(err)
 	}
-	if err := checkProc(t.TempDir()); err == nil || !strings.Contains(err.Error(), "is no procfs") {
+	if err := checkAt(t.TempDir()); err == nil || !strings.Contains(err.Error(), "is no procfs") {
 		t.Errorf("an empty directory: %v", err)
 	}
 }
@@ -33,7 +33,7 @@ func TestCheckProcByChance(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, pid, "status"), []byte(status), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if err := checkProc(dir); (err != nil) != foreign {
+		if err := checkAt(dir); (err != nil) != foreign {
 			t.Errorf("NSpid %q: %v", list, err)
 		}
 	}
