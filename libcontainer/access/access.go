@@ -39,14 +39,14 @@ func ExplainAt(dir int, name, at string, err error) error {
 	reached := "."
 	for part := range strings.SplitSeq(name, "/") {
 		next := path.Join(reached, part)
-		fd, oerr := openIn(dir, next)
+		fd, oerr := openWithin(dir, next)
 		if oerr != nil {
 			break
 		}
 		unix.Close(fd)
 		reached = next
 	}
-	fd, oerr := openIn(dir, reached)
+	fd, oerr := openWithin(dir, reached)
 	if oerr != nil && reached == "." { // dir itself is closed
 		fd, oerr = unix.FcntlInt(uintptr(dir), unix.F_DUPFD_CLOEXEC, 0)
 	}
@@ -70,7 +70,7 @@ func ExplainAt(dir int, name, at string, err error) error {
 	return err
 }
 
-func openIn(dir int, name string) (int, error) {
+func openWithin(dir int, name string) (int, error) {
 	return unix.Openat2(dir, name, &unix.OpenHow{
 		Flags:   unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC,
 		Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,

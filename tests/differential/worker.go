@@ -142,8 +142,14 @@ func devices() error {
 		major, minor uint32
 		mode         uint32
 	}{
-		{"null", 1, 3, 0o666}, {"zero", 1, 5, 0o666}, {"full", 1, 7, 0o666}, {"random", 1, 8, 0o666},
-		{"urandom", 1, 9, 0o666}, {"tty", 5, 0, 0o666}, {"fuse", 10, 229, 0o600}, {"kmsg", 1, 11, 0o644},
+		{"null", 1, 3, 0o666},
+		{"zero", 1, 5, 0o666},
+		{"full", 1, 7, 0o666},
+		{"random", 1, 8, 0o666},
+		{"urandom", 1, 9, 0o666},
+		{"tty", 5, 0, 0o666},
+		{"fuse", 10, 229, 0o600},
+		{"kmsg", 1, 11, 0o644},
 	} {
 		path := "/dev/" + d.name
 		if err := unix.Mknod(path, unix.S_IFCHR|d.mode, int(unix.Mkdev(d.major, d.minor))); err != nil {

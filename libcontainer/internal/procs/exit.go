@@ -69,6 +69,7 @@ func ReapedStatus(pidfd *os.File) (unix.WaitStatus, error) {
 	return unix.WaitStatus(info.exitCode), nil
 }
 
+// WasKilled says that SIGKILL has ended the process.
 func WasKilled(ws unix.WaitStatus) bool { return ws.Signaled() && ws.Signal() == unix.SIGKILL }
 
 // SignalName is SIGTERM for 15.

@@ -42,6 +42,7 @@ type Stat struct {
 	StartTime uint64
 }
 
+// Dead says that the process has ended; its parent may not have collected it yet.
 func (p Stat) Dead() bool { return p.state == 'Z' || p.state == 'X' }
 
 // Exiting says that the process is on its way out, or dead.

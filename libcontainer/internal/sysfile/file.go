@@ -46,6 +46,7 @@ func ReadOwned(path string) (data []byte, owner uint32, err error) {
 	return data, st.Uid, err
 }
 
+// ErrNotRegular is the error of ReadOwned for anything else.
 var ErrNotRegular = errors.New("not a regular file")
 
 func readAll(fd int, path string) ([]byte, error) {
