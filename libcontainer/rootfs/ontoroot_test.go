@@ -33,7 +33,7 @@ func TestMountOntoRoot(t *testing.T) {
 					b := start(t, c)
 					b.setattr = setattr
 					build(t, b)
-					var roots, lates int
+					var roots, lateMounts int
 					for _, m := range mountTable(t, b) {
 						switch m.point {
 						case "/":
@@ -42,12 +42,12 @@ func TestMountOntoRoot(t *testing.T) {
 								t.Errorf("root %+v", m)
 							}
 						case "/late":
-							lates++
+							lateMounts++
 						}
 					}
 					// Where there is no pivot_root(2), the host's root is below it.
-					if roots != 1 && !noPivot || lates != 0 {
-						t.Errorf("%d roots, %d mounts of the old one", roots, lates)
+					if roots != 1 && !noPivot || lateMounts != 0 {
+						t.Errorf("%d roots, %d mounts of the old one", roots, lateMounts)
 					}
 					if _, err := os.Stat("/dev/null"); err != nil && !noPivot {
 						t.Error(err)
