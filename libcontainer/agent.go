@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/options"
 	"github.com/berth-run/berth/libcontainer/signals"
 	"github.com/berth-run/berth/nsenter"
 	"github.com/berth-run/berth/seccomp"
@@ -59,7 +60,7 @@ func sendListener(agent *receiver, listener *os.File, pid int, metadata string, 
 // that never answers holds init up, and so this process: the signals that end a
 // command end the wait, also where the caller keeps them for the container.
 func configureWithAgent(init *nsenter.Init, agent *receiver, plan *nsenter.Plan) (err error) {
-	caught, err := signals.Catch(endingSignals[:]...)
+	caught, err := signals.Catch(options.EndingSignals[:]...)
 	if err != nil {
 		return err
 	}
@@ -69,7 +70,7 @@ func configureWithAgent(init *nsenter.Init, agent *receiver, plan *nsenter.Plan)
 		err := init.Configure(plan)
 		configured <- errors.Join(err, caught.Wake())
 	}()
-	switch s, werr := caught.Await(endingSignals[:]...); s {
+	switch s, werr := caught.Await(options.EndingSignals[:]...); s {
 	case 0:
 		err = errors.Join(<-configured, werr)
 		if errors.Is(err, nsenter.ErrInitGone) {

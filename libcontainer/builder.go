@@ -10,6 +10,7 @@ import (
 	"github.com/berth-run/berth/libcontainer/cgroups"
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/osthread"
+	"github.com/berth-run/berth/libcontainer/options"
 	"github.com/berth-run/berth/nsenter"
 	"golang.org/x/sys/unix"
 )
@@ -54,7 +55,7 @@ type site struct {
 	entered func() error
 	// describe explains an error of init's.
 	describe func(error) error
-	log      Logger
+	log      options.Logger
 }
 
 // startBuilder starts the kind of builder that the container needs.

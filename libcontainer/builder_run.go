@@ -11,6 +11,7 @@ import (
 
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/sysfile"
+	"github.com/berth-run/berth/libcontainer/options"
 	"github.com/berth-run/berth/libcontainer/rootfs"
 	"github.com/berth-run/berth/nsenter"
 	"golang.org/x/sys/unix"
@@ -177,7 +178,7 @@ func (q *requests) serve(conn *msgConn, r *builderReply, files []*os.File) (isRe
 
 // answer takes the next reply that is neither a warning nor a request, which are served.
 // It comes also with the error that the process has met; nil when there is none.
-func (b *builderProcess) answer(log Logger, q requests) (*builderReply, []*os.File, error) {
+func (b *builderProcess) answer(log options.Logger, q requests) (*builderReply, []*os.File, error) {
 	for {
 		r := &builderReply{}
 		files, err := b.conn.receive(r)

@@ -12,34 +12,18 @@ import (
 	"github.com/berth-run/berth/libcontainer/cgroups"
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/criu"
+	"github.com/berth-run/berth/libcontainer/internal/record"
+	"github.com/berth-run/berth/libcontainer/options"
 	"github.com/checkpoint-restore/go-criu/v8/rpc"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
 
-// CheckpointOptions say what a checkpoint is to be like.
-type CheckpointOptions struct {
-	CriuOptions
-	// ParentPath is the directory of the images of the pre-dump before this one,
-	// relative to ImagePath; "" for none.
-	ParentPath string
-	// PreDump saves memory only and lets the container run, for another checkpoint to
-	// save what has changed since.
-	PreDump bool
-	// LeaveRunning lets the container run. Otherwise it is deleted.
-	LeaveRunning bool
-	// TCPSkipInFlight leaves out connections that are not established yet.
-	TCPSkipInFlight bool
-	// StatusFD gets a zero byte when LazyPages can be asked for pages; nil for none.
-	StatusFD *os.File
-	Log      Logger
-}
-
 // Checkpoint saves a running or paused container with criu. When it fails the container
 // runs on.
-func (c *Container) Checkpoint(o *CheckpointOptions) error {
+func (c *Container) Checkpoint(o *options.Checkpoint) error {
 	return c.change(func(status specs.ContainerState, m cgroups.Manager) error {
-		if status != specs.StateRunning && status != Paused {
+		if status != specs.StateRunning && status != record.Paused {
 			return fmt.Errorf("container cannot be checkpointed in %s state", status)
 		}
 		if err := c.refuseCheckpoint(); err != nil {
@@ -48,17 +32,17 @@ func (c *Container) Checkpoint(o *CheckpointOptions) error {
 		if err := c.leaveOutNetwork(o); err != nil {
 			return err
 		}
-		c.debugf("checkpoint: prepare criu")
-		r, err := newCriuRun(&o.CriuOptions, dumpLog, c.saved.Annotations)
+		c.rec.Debugf("checkpoint: prepare criu")
+		r, err := newCriuRun(&o.CRIU, dumpLog, c.rec.Saved.Annotations)
 		if err != nil {
 			return err
 		}
 		defer r.close()
 		// Now that nothing is wrong with the options.
-		if err := o.makeDirectories(); err != nil {
+		if err := makeDirectories(o); err != nil {
 			return err
 		}
-		c.debugf("checkpoint: freeze, and let criu save it")
+		c.rec.Debugf("checkpoint: freeze, and let criu save it")
 		if err := c.standingStill(status, m, func() error { return c.dump(r, o, m) }); err != nil {
 			return err
 		}
@@ -73,7 +57,7 @@ func (c *Container) Checkpoint(o *CheckpointOptions) error {
 // must not change before criu looks. It thaws the container itself, and leaves it as it
 // was in the end.
 func (c *Container) standingStill(status specs.ContainerState, m cgroups.Manager, do func() error) error {
-	if status == Paused {
+	if status == record.Paused {
 		return do()
 	}
 	err := m.Freeze(true)
@@ -93,17 +77,17 @@ func (c *Container) standingStill(status specs.ContainerState, m cgroups.Manager
 // refuseCheckpoint tells what criu would save and nobody could restore.
 func (c *Container) refuseCheckpoint() error {
 	switch {
-	case c.saved.ListenerPath != "":
+	case c.rec.Saved.ListenerPath != "":
 		// What the agent holds is not the container's to save, and a filter whose
 		// notifications nobody gets makes errors of system calls.
 		return errors.New("linux.seccomp.listenerPath: a container with a seccomp agent cannot be checkpointed")
-	case c.saved.Annotations[configs.LandlockAnnotation] != "":
+	case c.rec.Saved.Annotations[configs.LandlockAnnotation] != "":
 		return errors.New(configs.LandlockField + ": a process that Landlock confines cannot be checkpointed")
-	case c.saved.RootMount != "":
-		return fmt.Errorf("%s.destination: a container whose root file system is a mount on / cannot be checkpointed", c.saved.RootMount)
-	case configs.NamespaceType(c.saved.Namespaces)&configs.NewMount == 0:
+	case c.rec.Saved.RootMount != "":
+		return fmt.Errorf("%s.destination: a container whose root file system is a mount on / cannot be checkpointed", c.rec.Saved.RootMount)
+	case configs.NamespaceType(c.rec.Saved.Namespaces)&configs.NewMount == 0:
 		return errors.New("linux.namespaces: a container without a mount namespace cannot be checkpointed")
-	case configs.NamespaceType(c.saved.Namespaces)&(configs.NewUser|configs.NewPID) == configs.NewUser:
+	case configs.NamespaceType(c.rec.Saved.Namespaces)&(configs.NewUser|configs.NewPID) == configs.NewUser:
 		// Criu mounts a procfs to restore it, which its pid namespace would have to allow.
 		return errors.New("linux.namespaces: a container with a user namespace and without a pid namespace cannot be checkpointed")
 	}
@@ -111,7 +95,7 @@ func (c *Container) refuseCheckpoint() error {
 }
 
 // makeDirectories checks and makes the directories of the images.
-func (o *CheckpointOptions) makeDirectories() error {
+func makeDirectories(o *options.Checkpoint) error {
 	if filepath.IsAbs(o.ParentPath) {
 		return errors.New("--parent-path must be relative")
 	}
@@ -123,11 +107,11 @@ func (o *CheckpointOptions) makeDirectories() error {
 	if err := os.MkdirAll(o.ImagePath, criuDirMode); err != nil {
 		return fmt.Errorf("image-path: %w", err)
 	}
-	return o.makeWork()
+	return makeWork(&o.CRIU)
 }
 
 // dump lets criu save the container.
-func (c *Container) dump(r *criuRun, o *CheckpointOptions, m cgroups.Manager) error {
+func (c *Container) dump(r *criuRun, o *options.Checkpoint, m cgroups.Manager) error {
 	r.task.Type = rpc.CriuReqType_DUMP
 	if o.PreDump {
 		r.task.Type = rpc.CriuReqType_PRE_DUMP
@@ -202,9 +186,9 @@ func dumpSteps(hold *networkHold, end func() error) func(string, int, *os.File) 
 }
 
 // dumpOptions fills in what only a dump has.
-func (c *Container) dumpOptions(r *criuRun, o *CheckpointOptions, m cgroups.Manager) error {
+func (c *Container) dumpOptions(r *criuRun, o *options.Checkpoint, m cgroups.Manager) error {
 	opts := r.task.Opts
-	opts.Pid = ptr(int32(c.saved.PID))
+	opts.Pid = ptr(int32(c.rec.Saved.PID))
 	opts.LeaveRunning = ptr(o.LeaveRunning)
 	opts.TcpSkipInFlight = ptr(o.TCPSkipInFlight)
 	if o.ParentPath != "" {
@@ -235,7 +219,7 @@ func (c *Container) dumpOptions(r *criuRun, o *CheckpointOptions, m cgroups.Mana
 // describeOutside tells criu what of the container is not its own, and gives the names of
 // its files from outside.
 func (c *Container) describeOutside(opts *rpc.CriuOpts, pids []int) ([]string, error) {
-	inside, err := readMounts(strconv.Itoa(c.saved.PID))
+	inside, err := readMounts(strconv.Itoa(c.rec.Saved.PID))
 	if err != nil {
 		return nil, err
 	}
@@ -243,17 +227,17 @@ func (c *Container) describeOutside(opts *rpc.CriuOpts, pids []int) ([]string, e
 	if err != nil {
 		return nil, err
 	}
-	if path := ownIDMapped(inside, outside, configs.NamespaceType(c.saved.Namespaces)); path != "" {
+	if path := ownIDMapped(inside, outside, configs.NamespaceType(c.rec.Saved.Namespaces)); path != "" {
 		return nil, fmt.Errorf("%s: an id-mapped file system of the container's own cannot be checkpointed: criu would make it without the maps", path)
 	}
-	external := externalMounts(inside, outside, configs.NamespaceType(c.saved.Namespaces))
+	external := externalMounts(inside, outside, configs.NamespaceType(c.rec.Saved.Namespaces))
 	for _, path := range external {
 		if err := checkMountName(path); err != nil {
 			return nil, err
 		}
 		addMount(opts, path, path)
 	}
-	names, keys, err := describeFiles(c.saved.PID, pids, outside)
+	names, keys, err := describeFiles(c.rec.Saved.PID, pids, outside)
 	if err != nil {
 		return nil, err
 	}
@@ -281,11 +265,11 @@ var externalNamespaces = [...]struct {
 func (c *Container) joinedNamespaces() ([]string, error) {
 	var external []string
 	for _, ns := range externalNamespaces {
-		if configs.NamespaceType(c.saved.JoinedNamespaces)&ns.kind == 0 {
+		if configs.NamespaceType(c.rec.Saved.JoinedNamespaces)&ns.kind == 0 {
 			continue
 		}
 		var st unix.Stat_t
-		path := filepath.Join("/proc", strconv.Itoa(c.saved.PID), "ns", ns.kind.ProcName())
+		path := filepath.Join("/proc", strconv.Itoa(c.rec.Saved.PID), "ns", ns.kind.ProcName())
 		if err := unix.Stat(path, &st); err != nil {
 			return nil, &os.PathError{Op: "stat", Path: path, Err: err}
 		}

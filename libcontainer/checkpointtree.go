@@ -20,7 +20,7 @@ import (
 func (c *Container) processTree(m cgroups.Manager) (tree, others []int, err error) {
 	pids, err := m.Pids()
 	if errors.Is(err, cgroups.ErrNoCgroup) {
-		pids, err = []int{c.saved.PID}, nil
+		pids, err = []int{c.rec.Saved.PID}, nil
 	}
 	if err != nil {
 		return nil, nil, err
@@ -37,10 +37,10 @@ func (c *Container) processTree(m cgroups.Manager) (tree, others []int, err erro
 	}
 	for _, pid := range slices.Sorted(maps.Keys(parents)) {
 		ancestor := pid
-		for ancestor != c.saved.PID && parents[ancestor] != 0 {
+		for ancestor != c.rec.Saved.PID && parents[ancestor] != 0 {
 			ancestor = parents[ancestor]
 		}
-		if ancestor == c.saved.PID {
+		if ancestor == c.rec.Saved.PID {
 			tree = append(tree, pid)
 		} else {
 			others = append(others, pid)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/berth-run/berth/libcontainer/cgroups"
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/record"
 	"github.com/berth-run/berth/libcontainer/internal/sysfile"
 	"github.com/berth-run/berth/nsenter"
 	"golang.org/x/sys/unix"
@@ -45,9 +46,9 @@ func (s *site) copier() *copier {
 	return c
 }
 
-// copier is for a container that is there; target is a pidfd of its first process.
-func (c *record) copier(cfg *configs.Config, target *os.File) *copier {
-	out := &copier{cgroups: c.execCgroups, subgroup: c.saved.CgroupSubgroup, moved: c.presentCgroups}
+// copierFor is for a container that is there; target is a pidfd of its first process.
+func copierFor(c *record.Record, cfg *configs.Config, target *os.File) *copier {
+	out := &copier{cgroups: c.ExecCgroups, subgroup: c.Saved.CgroupSubgroup, moved: c.PresentCgroups}
 	if cfg.Namespaces.Contains(configs.NewUser) {
 		out.joins = []nsenter.Join{{Type: unix.CLONE_NEWUSER, FD: target}}
 	}

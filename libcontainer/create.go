@@ -10,51 +10,24 @@ import (
 	"github.com/berth-run/berth/libcontainer/cgroups"
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/procs"
+	"github.com/berth-run/berth/libcontainer/internal/record"
 	"github.com/berth-run/berth/libcontainer/internal/resctrl"
 	"github.com/berth-run/berth/libcontainer/internal/steps"
 	"github.com/berth-run/berth/libcontainer/network"
+	"github.com/berth-run/berth/libcontainer/options"
 	"github.com/berth-run/berth/nsenter"
 	"github.com/berth-run/berth/seccomp"
 	"golang.org/x/sys/unix"
 )
 
-// CreateOptions are what a create adds to the plan.
-type CreateOptions struct {
-	// Stdio are the container's standard streams; a nil one is /dev/null.
-	Stdio [3]*os.File
-	// PreserveFDs passes the caller's fds 3 to 3+n-1 on to the process.
-	PreserveFDs int
-	// ConsoleSocket gets the pty master (SCM_RIGHTS); "" for none.
-	ConsoleSocket string
-	// PIDFDSocket gets a pidfd of init (SCM_RIGHTS); "" for none.
-	PIDFDSocket string
-	// PIDFile gets init's pid, atomically; "" for none.
-	PIDFile string
-	// Console receives the pty master in the foreground; used when the process
-	// has a terminal and there is no ConsoleSocket.
-	Console func(master *os.File) error
-	// ProcessDocument is the JSON text that the plan's process was made of. It is
-	// kept for [Container.ProcessDocument].
-	ProcessDocument string
-	// Notify gives the container a notify socket of its own, for whose messages
-	// there is a [Notifier] at its start.
-	Notify bool
-	// ListenFDs says that the first of the preserved files are sockets of socket
-	// activation.
-	ListenFDs ListenFDs
-	// Interrupts end the creation early; nil for none.
-	Interrupts *Interrupts
-	Log        Logger
-}
-
 // creation is a create in progress.
 type creation struct {
-	*record
+	*record.Record
 	cfg  *configs.Config
-	opts *CreateOptions
+	opts *options.Create
 	undo steps.Undo
 
-	claim   *dirLock
+	claim   *record.Lock
 	console *receiver    // of ConsoleSocket
 	pidfdTo [2]*receiver // of PIDFDSocket and the plan's PIDFDReceiver
 	agent   *receiver    // of the seccomp profile's listenerPath
@@ -77,11 +50,11 @@ type creation struct {
 
 // Create sets the container up until only `start` is missing. On error nothing of
 // it is left.
-func (s *Store) Create(id string, cfg *configs.Config, o *CreateOptions) (*Container, error) {
-	if err := checkID(id); err != nil {
+func (s *Store) Create(id string, cfg *configs.Config, o *options.Create) (*Container, error) {
+	if err := record.CheckID(id); err != nil {
 		return nil, err
 	}
-	cr := &creation{record: s.record(id), cfg: cfg, opts: o}
+	cr := &creation{Record: s.record(id), cfg: cfg, opts: o}
 	defer cr.release()
 	list := []steps.Step{
 		{"check what this host can do", cr.refuseUnbuilt},
@@ -100,13 +73,13 @@ func (s *Store) Create(id string, cfg *configs.Config, o *CreateOptions) (*Conta
 	if err := cr.do(list); err != nil {
 		return nil, err
 	}
-	return &Container{cr.record}, nil
+	return &Container{rec: cr.Record}, nil
 }
 
 // do does one step after the other, until one fails or the caller is told to end.
 func (cr *creation) do(list []steps.Step) error {
 	err := steps.Run(list, func(what string) error {
-		cr.debugf("%s", what)
+		cr.Debugf("%s", what)
 		return cr.opts.Interrupts.Check()
 	})
 	if err != nil {
@@ -141,7 +114,7 @@ func (cr *creation) release() {
 		_ = cr.init.Close()
 	}
 	if cr.claim != nil {
-		cr.claim.unlock()
+		cr.claim.Unlock()
 	}
 }
 

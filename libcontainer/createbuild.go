@@ -14,9 +14,9 @@ import (
 // buildAndPrepare lets the builder make the root file system while this goroutine
 // does what has to be done on the host.
 func (cr *creation) buildAndPrepare() error {
-	if cr.saved.RootfsMountID != 0 {
+	if cr.Saved.RootfsMountID != 0 {
 		cr.undo.Push("unmount the rootfs", func() error {
-			return detachAbove(cr.saved.Rootfs, cr.saved.RootfsMountID)
+			return detachAbove(cr.Saved.Rootfs, cr.Saved.RootfsMountID)
 		})
 	}
 	cr.limited = make(chan struct{})
@@ -51,7 +51,7 @@ func (cr *creation) buildAndPrepare() error {
 		b.abort()
 		return err
 	}
-	cr.debugf("builder: pivot, sysctls, masked and read-only paths")
+	cr.Debugf("builder: pivot, sysctls, masked and read-only paths")
 	built, err := b.finish()
 	cr.built = built
 	return err
@@ -79,12 +79,12 @@ func (cr *creation) prepareHost() error {
 		}},
 		{"join the resctrl group", cr.joinResctrl},
 		{"raise hard limits", func() error { return raiseRlimits(cr.init.PID, cr.cfg.Process.Rlimits) }},
-		{"make the fifos", cr.makeFifos},
+		{"make the fifos", cr.MakeFifos},
 		{"compile the seccomp profile", cr.compileSeccomp},
 		{"keep what exec needs", cr.keepForExec},
 	}
 	return steps.Run(list, func(what string) error {
-		cr.debugf("host: %s", what)
+		cr.Debugf("host: %s", what)
 		return nil
 	})
 }

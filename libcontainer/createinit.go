@@ -4,12 +4,9 @@ package libcontainer
 
 import (
 	"errors"
-	"os"
-	"path/filepath"
 
 	"github.com/berth-run/berth/libcontainer/cgroups"
 	"github.com/berth-run/berth/libcontainer/internal/procs"
-	"github.com/berth-run/berth/libcontainer/internal/sysfile"
 	"golang.org/x/sys/unix"
 )
 
@@ -52,7 +49,7 @@ func (cr *creation) startInit() error {
 		return err
 	}
 	o.CgroupTasks = cr.place.Tasks
-	cr.debugf("init %d: started, enters its cgroups and namespaces", cr.init.PID)
+	cr.Debugf("init %d: started, enters its cgroups and namespaces", cr.init.PID)
 	if err := cr.init.Bootstrap(o); err != nil {
 		return cr.describe(err)
 	}
@@ -67,7 +64,7 @@ func (cr *creation) startInit() error {
 // makeCgroup makes the cgroups and opens what init needs to get into them. born is where
 // init's pid comes from, if it comes.
 func (cr *creation) makeCgroup(born <-chan int) error {
-	cr.debugf("cgroup: make %v", cr.saved.CgroupPlan)
+	cr.Debugf("cgroup: make %v", cr.Saved.CgroupPlan)
 	if err := cr.cgroup.Create(); err != nil {
 		return err
 	}
@@ -108,7 +105,7 @@ func ignoreNoCgroup(err error) error {
 // configureInit gives init its plan. The state is complete before the process that will
 // run the program goes on: from then on it outlives this one.
 func (cr *creation) configureInit() error {
-	fifos, err := cr.openFifos()
+	fifos, err := cr.OpenFifos()
 	if err != nil {
 		return err
 	}
@@ -119,14 +116,14 @@ func (cr *creation) configureInit() error {
 		return err
 	}
 	plan.Born = cr.recordInit
-	cr.debugPlan(cr.init, &cr.cfg.Process, plan)
+	debugPlan(cr.Record, cr.init, &cr.cfg.Process, plan)
 	if plan.Listener != nil {
 		err = configureWithAgent(cr.init, cr.agent, plan)
 	} else {
 		err = cr.init.Configure(plan)
 	}
 	if err == nil {
-		cr.debugf("init %d: ready, waits for the start", cr.init.PID)
+		cr.Debugf("init %d: ready, waits for the start", cr.init.PID)
 	}
 	return cr.describe(err)
 }
@@ -137,37 +134,11 @@ func (cr *creation) recordInit() error {
 	if err != nil {
 		return err
 	}
-	cr.saved.PID, cr.saved.StartTime = cr.init.PID, p.StartTime
+	cr.Saved.PID, cr.Saved.StartTime = cr.init.PID, p.StartTime
 	if cr.joinsPID() && !inheritsScheduler(cr.cfg.Process.Scheduler) {
 		if err := setScheduler(cr.init.PID, cr.cfg.Process.Scheduler); err != nil {
 			return err
 		}
 	}
-	return cr.saved.write(cr.dir)
-}
-
-// makeFifos makes the fifos by which `start` and init speak. Nobody but the owner of the
-// state opens them by name.
-func (cr *creation) makeFifos() error {
-	for _, name := range [...]string{fifoFile, reportFile} {
-		path := filepath.Join(cr.dir, name)
-		if err := unix.Mkfifo(path, 0o600); err != nil {
-			return &os.PathError{Op: "mkfifo", Path: path, Err: err}
-		}
-	}
-	return nil
-}
-
-// openFifos opens them for init, which as the container's user has no right to. Each for
-// reading and writing: so neither end waits for the other one.
-func (cr *creation) openFifos() (fifos [2]*os.File, err error) {
-	for n, name := range [...]string{fifoFile, reportFile} {
-		if fifos[n], err = sysfile.Open(filepath.Join(cr.dir, name), unix.O_RDWR|unix.O_NOFOLLOW); err != nil {
-			if n > 0 {
-				_ = fifos[0].Close()
-			}
-			return fifos, err
-		}
-	}
-	return fifos, nil
+	return cr.Saved.Write(cr.Dir)
 }

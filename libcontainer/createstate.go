@@ -3,14 +3,13 @@
 package libcontainer
 
 import (
-	"errors"
 	"fmt"
-	"os"
 	"path"
 	"time"
 
 	"github.com/berth-run/berth/libcontainer/cgroups"
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/record"
 	"github.com/berth-run/berth/libcontainer/internal/sysfile"
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -18,27 +17,11 @@ import (
 // makeStateDir makes the container's directory, which is what claims the id, and
 // locks it.
 func (cr *creation) makeStateDir() error {
-	if err := os.MkdirAll(cr.root, 0o700); err != nil {
+	var err error
+	if cr.claim, err = cr.Claim(); err != nil {
 		return err
 	}
-	for {
-		err := os.Mkdir(cr.dir, 0o700)
-		if errors.Is(err, os.ErrExist) {
-			return ErrExist
-		}
-		if err != nil {
-			return err
-		}
-		cr.claim, err = lockDir(cr.dir)
-		if err == nil {
-			break
-		}
-		if !errors.Is(err, os.ErrNotExist) {
-			return errors.Join(err, os.Remove(cr.dir))
-		}
-		// A racing delete --force took the empty directory for a leftover.
-	}
-	cr.undo.Push("remove the state directory", func() error { return sysfile.RemoveTree(cr.dir) })
+	cr.undo.Push("remove the state directory", func() error { return sysfile.RemoveTree(cr.Dir) })
 	return nil
 }
 
@@ -47,7 +30,7 @@ func (cr *creation) makeStateDir() error {
 // cgroups of others: those the create may be allowed to take over, but until it has found
 // that out it has nothing to do with them.
 func (cr *creation) planCgroup() error {
-	m, err := cgroups.New(&cr.cfg.Cgroup, cr.id)
+	m, err := cgroups.New(&cr.cfg.Cgroup, cr.ID)
 	if err != nil {
 		return err
 	}
@@ -60,8 +43,8 @@ func (cr *creation) planCgroup() error {
 	if !cgroups.OwnsUnit(plan) {
 		unit = "" // that of somebody else, until ours has been started
 	}
-	cr.saved = savedState{
-		Format: stateFormat, ID: cr.id, OCIVersion: cr.cfg.SpecVersion,
+	cr.Saved = record.State{
+		Format: record.StateFormat, ID: cr.ID, OCIVersion: cr.cfg.SpecVersion,
 		Bundle: cr.cfg.Bundle, Rootfs: cr.cfg.Rootfs.Path, Created: time.Now().UTC(),
 		Annotations: cr.cfg.Annotations, SharedPID: !cr.cfg.Namespaces.IsNew(configs.NewPID),
 		Namespaces: uint32(cr.cfg.Namespaces.Types()), NoNewKeyring: cr.cfg.NoNewKeyring,
@@ -73,18 +56,18 @@ func (cr *creation) planCgroup() error {
 		Poststart:      cr.cfg.Hooks.Poststart, Poststop: cr.cfg.Hooks.Poststop,
 		HookStdout: cr.cfg.HookStdout, HookStderr: cr.cfg.HookStderr,
 	}
-	cr.saved.Resources = encodeResources(cr.cfg.Cgroup.Resources)
+	cr.Saved.Resources = record.EncodeResources(cr.cfg.Cgroup.Resources)
 	if m := cr.cfg.RootMount(); m != nil {
-		cr.saved.RootMount = m.Field
+		cr.Saved.RootMount = m.Field
 	}
 	if !cr.cfg.Namespaces.Contains(configs.NewMount) {
-		if cr.saved.RootfsMountID, err = mountID(cr.cfg.Rootfs.Path); err != nil {
+		if cr.Saved.RootfsMountID, err = mountID(cr.cfg.Rootfs.Path); err != nil {
 			return fmt.Errorf("root.path: %w", err)
 		}
 	}
 	if d := cr.cfg.Personality; d != nil {
 		domain := uint32(d.Domain)
-		cr.saved.Personality = &domain
+		cr.Saved.Personality = &domain
 	}
 	if err := cr.planResctrl(); err != nil {
 		return err
@@ -92,16 +75,16 @@ func (cr *creation) planCgroup() error {
 	if err := cr.planNetwork(); err != nil {
 		return err
 	}
-	return cr.saved.write(cr.dir)
+	return cr.Saved.Write(cr.Dir)
 }
 
 // claimCgroups records the cgroups that have been made, or found unused: what is in them
 // from now on is the container's, whatever becomes of this process.
 func (cr *creation) claimCgroups() (err error) {
-	cr.saved.CgroupPaths = cr.cgroup.Paths() // without those that were not allowed
-	cr.saved.CgroupPlan = nil
-	cr.saved.SystemdUnit, cr.saved.SystemdUser = cr.cgroup.Unit()
-	cr.saved.CgroupClaims, err = cr.cgroup.Claims()
+	cr.Saved.CgroupPaths = cr.cgroup.Paths() // without those that were not allowed
+	cr.Saved.CgroupPlan = nil
+	cr.Saved.SystemdUnit, cr.Saved.SystemdUser = cr.cgroup.Unit()
+	cr.Saved.CgroupClaims, err = cr.cgroup.Claims()
 	return err
 }
 
@@ -122,7 +105,7 @@ func (cr *creation) warnSubgroup() error {
 // hookState is what hooks get on their standard input.
 func (cr *creation) hookState(status specs.ContainerState) *specs.State {
 	return &specs.State{
-		Version: cr.cfg.SpecVersion, ID: cr.id, Status: status, Pid: cr.init.PID,
-		Bundle: cr.cfg.Bundle, Annotations: withNetworkStatus(cr.cfg.Annotations, cr.saved.Network),
+		Version: cr.cfg.SpecVersion, ID: cr.ID, Status: status, Pid: cr.init.PID,
+		Bundle: cr.cfg.Bundle, Annotations: record.WithNetwork(cr.cfg.Annotations, cr.Saved.Network),
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/osthread"
 	"github.com/berth-run/berth/libcontainer/network"
+	"github.com/berth-run/berth/libcontainer/options"
 	"golang.org/x/sys/unix"
 )
 
@@ -27,8 +28,8 @@ import (
 
 // leaveOutNetwork keeps from the images what a restore connects anew: one end of each pair
 // would be on a bridge that criu knows nothing of.
-func (c *Container) leaveOutNetwork(o *CheckpointOptions) error {
-	if len(c.saved.Network) > 0 {
+func (c *Container) leaveOutNetwork(o *options.Checkpoint) error {
+	if len(c.rec.Saved.Network) > 0 {
 		o.EmptyNetwork = true
 	}
 	if o.EmptyNetwork || !c.ownNetwork() {
@@ -51,12 +52,12 @@ func (c *Container) leaveOutNetwork(o *CheckpointOptions) error {
 
 // ownNetwork tells that the network namespace is the container's own, made with it.
 func (c *Container) ownNetwork() bool {
-	return configs.NamespaceType(c.saved.Namespaces&^c.saved.JoinedNamespaces)&configs.NewNet != 0
+	return configs.NamespaceType(c.rec.Saved.Namespaces&^c.rec.Saved.JoinedNamespaces)&configs.NewNet != 0
 }
 
 // networkNamespace is the container's, which has to run; the caller closes it.
 func (c *Container) networkNamespace() (*os.File, error) {
-	return os.Open(filepath.Join("/proc", strconv.Itoa(c.saved.PID), "ns/net"))
+	return os.Open(filepath.Join("/proc", strconv.Itoa(c.rec.Saved.PID), "ns/net"))
 }
 
 // networkHold holds a container's network; nil is for a container without one of ours.
@@ -67,10 +68,10 @@ type networkHold struct {
 
 // holdNetwork prepares to hold the network of a container that exists.
 func (c *Container) holdNetwork() (*networkHold, error) {
-	if len(c.saved.Network) == 0 {
+	if len(c.rec.Saved.Network) == 0 {
 		return nil, nil
 	}
-	list, err := c.interfaces()
+	list, err := c.rec.Interfaces()
 	return &networkHold{list: list}, err
 }
 

@@ -10,35 +10,16 @@ import (
 
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/criu"
+	"github.com/berth-run/berth/libcontainer/options"
 	"github.com/checkpoint-restore/go-criu/v8/rpc"
 	"golang.org/x/sys/unix"
 )
-
-// CriuOptions are what a checkpoint and a restore have in common. Most are options of
-// criu(8) by the same name.
-type CriuOptions struct {
-	// Criu is the program; "" looks for criu in $PATH.
-	Criu string
-	// ImagePath is the directory of the images, WorkPath that of logs and statistics;
-	// "" is ImagePath. A checkpoint makes what is missing.
-	ImagePath, WorkPath string
-	// ManageCgroupsMode is "soft" (also when empty), "full", "strict" or "ignore".
-	ManageCgroupsMode string
-	// NetworkLock is "iptables", "nftables" or "skip"; "" is criu's default.
-	NetworkLock string
-	// EmptyNetwork leaves the content of the network namespace out.
-	EmptyNetwork bool
-	// PageServer is where memory pages go; nil for the images.
-	PageServer *PageServer
-
-	TCPEstablished, ExtUnixSk, ShellJob, FileLocks, LazyPages, AutoDedup, LinkRemap bool
-}
 
 // criuDirMode is for directories of images and logs: the memory of programs is in them.
 const criuDirMode = 0o700
 
 // makeWork makes the directory of logs.
-func (o *CriuOptions) makeWork() error {
+func makeWork(o *options.CRIU) error {
 	if o.WorkPath == "" {
 		return nil
 	}
@@ -46,12 +27,6 @@ func (o *CriuOptions) makeWork() error {
 		return fmt.Errorf("work-path: %w", err)
 	}
 	return nil
-}
-
-// PageServer is the address of a criu page-server.
-type PageServer struct {
-	Address string
-	Port    int
 }
 
 // Files of a checkpoint.
@@ -74,12 +49,12 @@ type criuRun struct {
 }
 
 // newCriuRun prepares what checkpoints and restores have in common.
-func newCriuRun(o *CriuOptions, logName string, annotations map[string]string) (*criuRun, error) {
+func newCriuRun(o *options.CRIU, logName string, annotations map[string]string) (*criuRun, error) {
 	path, err := criu.Find(o.Criu)
 	if err != nil {
 		return nil, err
 	}
-	opts, err := o.rpc()
+	opts, err := rpcOptions(o)
 	if err != nil {
 		return nil, err
 	}
@@ -157,8 +132,8 @@ func (r *criuRun) need(version int, option string) error {
 		r.task.Path, is/10000, is/100%100)
 }
 
-// rpc are the options in criu's words.
-func (o *CriuOptions) rpc() (*rpc.CriuOpts, error) {
+// rpcOptions are the options in criu's words.
+func rpcOptions(o *options.CRIU) (*rpc.CriuOpts, error) {
 	const verbose = 4
 	opts := &rpc.CriuOpts{
 		LogLevel:       ptr(int32(verbose)),

@@ -11,41 +11,42 @@ import (
 
 	"github.com/berth-run/berth/libcontainer/cgroups/cgroupfs"
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/options"
 	"github.com/checkpoint-restore/go-criu/v8/rpc"
 	"golang.org/x/sys/unix"
 )
 
 // Each option must reach criu, and no other.
 func TestCriuOptions(t *testing.T) {
-	plain, err := new(CriuOptions).rpc()
+	plain, err := rpcOptions(new(options.CRIU))
 	if err != nil {
 		t.Fatal(err)
 	}
 	tests := map[string]struct {
-		o    CriuOptions
+		o    options.CRIU
 		want func(*rpc.CriuOpts)
 	}{
-		"TCPEstablished": {CriuOptions{TCPEstablished: true}, func(o *rpc.CriuOpts) { o.TcpEstablished = ptr(true) }},
-		"ExtUnixSk":      {CriuOptions{ExtUnixSk: true}, func(o *rpc.CriuOpts) { o.ExtUnixSk = ptr(true) }},
-		"ShellJob":       {CriuOptions{ShellJob: true}, func(o *rpc.CriuOpts) { o.ShellJob = ptr(true) }},
-		"FileLocks":      {CriuOptions{FileLocks: true}, func(o *rpc.CriuOpts) { o.FileLocks = ptr(true) }},
-		"LazyPages":      {CriuOptions{LazyPages: true}, func(o *rpc.CriuOpts) { o.LazyPages = ptr(true) }},
-		"AutoDedup":      {CriuOptions{AutoDedup: true}, func(o *rpc.CriuOpts) { o.AutoDedup = ptr(true) }},
-		"LinkRemap":      {CriuOptions{LinkRemap: true}, func(o *rpc.CriuOpts) { o.LinkRemap = ptr(true) }},
-		"EmptyNetwork":   {CriuOptions{EmptyNetwork: true}, func(o *rpc.CriuOpts) { o.EmptyNs = ptr(uint32(unix.CLONE_NEWNET)) }},
-		"PageServer": {CriuOptions{PageServer: &PageServer{"::1", 77}}, func(o *rpc.CriuOpts) {
+		"TCPEstablished": {options.CRIU{TCPEstablished: true}, func(o *rpc.CriuOpts) { o.TcpEstablished = ptr(true) }},
+		"ExtUnixSk":      {options.CRIU{ExtUnixSk: true}, func(o *rpc.CriuOpts) { o.ExtUnixSk = ptr(true) }},
+		"ShellJob":       {options.CRIU{ShellJob: true}, func(o *rpc.CriuOpts) { o.ShellJob = ptr(true) }},
+		"FileLocks":      {options.CRIU{FileLocks: true}, func(o *rpc.CriuOpts) { o.FileLocks = ptr(true) }},
+		"LazyPages":      {options.CRIU{LazyPages: true}, func(o *rpc.CriuOpts) { o.LazyPages = ptr(true) }},
+		"AutoDedup":      {options.CRIU{AutoDedup: true}, func(o *rpc.CriuOpts) { o.AutoDedup = ptr(true) }},
+		"LinkRemap":      {options.CRIU{LinkRemap: true}, func(o *rpc.CriuOpts) { o.LinkRemap = ptr(true) }},
+		"EmptyNetwork":   {options.CRIU{EmptyNetwork: true}, func(o *rpc.CriuOpts) { o.EmptyNs = ptr(uint32(unix.CLONE_NEWNET)) }},
+		"PageServer": {options.CRIU{PageServer: &options.PageServer{Address: "::1", Port: 77}}, func(o *rpc.CriuOpts) {
 			o.Ps = &rpc.CriuPageServerInfo{Address: ptr("::1"), Port: ptr(int32(77))}
 		}},
-		"soft":     {CriuOptions{ManageCgroupsMode: "soft"}, func(*rpc.CriuOpts) {}},
-		"full":     {CriuOptions{ManageCgroupsMode: "full"}, func(o *rpc.CriuOpts) { o.ManageCgroupsMode = ptr(rpc.CriuCgMode_FULL) }},
-		"strict":   {CriuOptions{ManageCgroupsMode: "strict"}, func(o *rpc.CriuOpts) { o.ManageCgroupsMode = ptr(rpc.CriuCgMode_STRICT) }},
-		"ignore":   {CriuOptions{ManageCgroupsMode: "ignore"}, func(o *rpc.CriuOpts) { o.ManageCgroupsMode = ptr(rpc.CriuCgMode_IGNORE) }},
-		"iptables": {CriuOptions{NetworkLock: "iptables"}, func(o *rpc.CriuOpts) { o.NetworkLock = ptr(rpc.CriuNetworkLockMethod_IPTABLES) }},
-		"nftables": {CriuOptions{NetworkLock: "nftables"}, func(o *rpc.CriuOpts) { o.NetworkLock = ptr(rpc.CriuNetworkLockMethod_NFTABLES) }},
-		"skip":     {CriuOptions{NetworkLock: "skip"}, func(o *rpc.CriuOpts) { o.NetworkLock = ptr(rpc.CriuNetworkLockMethod_SKIP) }},
+		"soft":     {options.CRIU{ManageCgroupsMode: "soft"}, func(*rpc.CriuOpts) {}},
+		"full":     {options.CRIU{ManageCgroupsMode: "full"}, func(o *rpc.CriuOpts) { o.ManageCgroupsMode = ptr(rpc.CriuCgMode_FULL) }},
+		"strict":   {options.CRIU{ManageCgroupsMode: "strict"}, func(o *rpc.CriuOpts) { o.ManageCgroupsMode = ptr(rpc.CriuCgMode_STRICT) }},
+		"ignore":   {options.CRIU{ManageCgroupsMode: "ignore"}, func(o *rpc.CriuOpts) { o.ManageCgroupsMode = ptr(rpc.CriuCgMode_IGNORE) }},
+		"iptables": {options.CRIU{NetworkLock: "iptables"}, func(o *rpc.CriuOpts) { o.NetworkLock = ptr(rpc.CriuNetworkLockMethod_IPTABLES) }},
+		"nftables": {options.CRIU{NetworkLock: "nftables"}, func(o *rpc.CriuOpts) { o.NetworkLock = ptr(rpc.CriuNetworkLockMethod_NFTABLES) }},
+		"skip":     {options.CRIU{NetworkLock: "skip"}, func(o *rpc.CriuOpts) { o.NetworkLock = ptr(rpc.CriuNetworkLockMethod_SKIP) }},
 	}
 	for name, test := range tests {
-		got, err := test.o.rpc()
+		got, err := rpcOptions(&test.o)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -57,7 +58,7 @@ func TestCriuOptions(t *testing.T) {
 		}
 	}
 	// A new field needs a row here.
-	fields := reflect.TypeOf(CriuOptions{})
+	fields := reflect.TypeOf(options.CRIU{})
 	for i := range fields.NumField() {
 		name := fields.Field(i).Name
 		switch _, ok := tests[name]; {
@@ -71,13 +72,13 @@ func TestCriuOptions(t *testing.T) {
 
 func TestBadCriuOptions(t *testing.T) {
 	for _, test := range []struct {
-		o    CriuOptions
+		o    options.CRIU
 		text string
 	}{
-		{CriuOptions{ManageCgroupsMode: "props"}, `manage-cgroups-mode: unknown mode "props"`},
-		{CriuOptions{NetworkLock: "none"}, `network-lock: unknown method "none"`},
+		{options.CRIU{ManageCgroupsMode: "props"}, `manage-cgroups-mode: unknown mode "props"`},
+		{options.CRIU{NetworkLock: "none"}, `network-lock: unknown method "none"`},
 	} {
-		if _, err := test.o.rpc(); err == nil || !strings.Contains(err.Error(), test.text) {
+		if _, err := rpcOptions(&test.o); err == nil || !strings.Contains(err.Error(), test.text) {
 			t.Errorf("%+v: %v, want %s", test.o, err, test.text)
 		}
 	}

@@ -6,19 +6,16 @@ import (
 	"errors"
 	"os"
 
+	"github.com/berth-run/berth/libcontainer/options"
 	"github.com/berth-run/berth/libcontainer/signals"
-	"golang.org/x/sys/unix"
 )
-
-// endingSignals are those that people and service managers end a command with.
-var endingSignals = [...]unix.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT}
 
 // holdSignals keeps the signals that end a command from ending it while criu has the
 // container in its hands, which takes a moment: neither a program nor the freezer may be
 // left half-way. Where criu waits for somebody, for as long as they like, a signal ends
 // criu instead. What is returned gives the signals back.
 func (r *criuRun) holdSignals(waits bool) (stop func() error, err error) {
-	caught, err := signals.Catch(endingSignals[:]...)
+	caught, err := signals.Catch(options.EndingSignals[:]...)
 	if err != nil {
 		return nil, err
 	}
@@ -32,7 +29,7 @@ func (r *criuRun) holdSignals(waits bool) (stop func() error, err error) {
 	}
 	done := make(chan struct{})
 	go func() {
-		if sig, err := caught.Await(endingSignals[:]...); sig == 0 || err != nil {
+		if sig, err := caught.Await(options.EndingSignals[:]...); sig == 0 || err != nil {
 			return
 		}
 		select {

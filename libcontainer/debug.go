@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/record"
+	"github.com/berth-run/berth/libcontainer/options"
 	"github.com/berth-run/berth/nsenter"
 )
 
@@ -16,33 +18,33 @@ import (
 // and what they answer.
 
 // LogTo has the store and its containers tell log what they do.
-func (s *Store) LogTo(log Logger) *Store {
+func (s *Store) LogTo(log options.Logger) *Store {
 	s.log = log
 	return s
 }
 
 // debugBuild tells what the builder is asked for.
 func (cr *creation) debugBuild() {
-	if !cr.debugging() {
+	if !cr.Debugging() {
 		return
 	}
 	cfg := cr.cfg
-	cr.debugf("builder: root file system %s, read-only %t", cfg.Rootfs.Path, cfg.Rootfs.Readonly)
+	cr.Debugf("builder: root file system %s, read-only %t", cfg.Rootfs.Path, cfg.Rootfs.Readonly)
 	for i := range cfg.Mounts {
 		m := &cfg.Mounts[i]
-		cr.debugf("builder: %s: mount %s %q on %s", m.Field, m.Type, m.Source, m.Destination)
+		cr.Debugf("builder: %s: mount %s %q on %s", m.Field, m.Type, m.Source, m.Destination)
 	}
-	cr.debugf("builder: %d devices, %d sysctls, %d masked and %d read-only paths",
+	cr.Debugf("builder: %d devices, %d sysctls, %d masked and %d read-only paths",
 		len(cfg.Devices), len(cfg.Sysctls), len(cfg.MaskedPaths), len(cfg.ReadonlyPaths))
 }
 
 // debugPlan tells what init is asked for, in the order in which it does it.
-func (c *record) debugPlan(init *nsenter.Init, p *configs.Process, plan *nsenter.Plan) {
-	if !c.debugging() {
+func debugPlan(c *record.Record, init *nsenter.Init, p *configs.Process, plan *nsenter.Plan) {
+	if !c.Debugging() {
 		return
 	}
 	say := func(format string, args ...any) {
-		c.debugf("init %d: "+format, append([]any{init.PID}, args...)...)
+		c.Debugf("init %d: "+format, append([]any{init.PID}, args...)...)
 	}
 	say("%d limits, umask %#o", len(p.Rlimits), p.Umask)
 	if plan.Keyring != "" {

@@ -10,7 +10,9 @@ import (
 
 	"github.com/berth-run/berth/libcontainer/cgroups"
 	"github.com/berth-run/berth/libcontainer/cgroups/stats"
+	"github.com/berth-run/berth/libcontainer/internal/record"
 	"github.com/berth-run/berth/libcontainer/internal/resctrl"
+	"github.com/berth-run/berth/libcontainer/options"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
@@ -40,14 +42,14 @@ type Stats struct {
 // Stats gives the statistics of a container that has not stopped. ErrNotRunning
 // otherwise, with the words of runc.
 func (c *Container) Stats() (*Stats, error) {
-	status, err := c.status()
+	status, err := c.rec.Status()
 	if err != nil {
 		return nil, err
 	}
 	if status == specs.StateStopped {
 		return nil, c.notRunning()
 	}
-	m, err := c.cgroup()
+	m, err := c.rec.Cgroup()
 	if err != nil {
 		return nil, err
 	}
@@ -71,9 +73,9 @@ type notRunningError string
 
 func (e notRunningError) Error() string { return "container with id " + string(e) + " is not running" }
 
-func (notRunningError) Is(target error) bool { return target == ErrNotRunning }
+func (notRunningError) Is(target error) bool { return target == record.ErrNotRunning }
 
-func (c *Container) notRunning() error { return notRunningError(c.id) }
+func (c *Container) notRunning() error { return notRunningError(c.rec.ID) }
 
 // WatchOptions say what to watch.
 type WatchOptions struct {
@@ -84,7 +86,7 @@ type WatchOptions struct {
 	Interval time.Duration
 	// Emit gets each event. An error ends the watch.
 	Emit func(*Event) error
-	Log  Logger
+	Log  options.Logger
 }
 
 // Watch emits statistics at each interval, and each time that a container had no
@@ -156,18 +158,18 @@ func (w *watch) add(id string) error {
 	if err != nil {
 		return err
 	}
-	if c.saved.PID == 0 {
+	if c.rec.Saved.PID == 0 {
 		return c.notRunning()
 	}
 	wc := &watchedContainer{container: c}
-	wc.pidfd, err = c.openInit()
-	if errors.Is(err, ErrNotRunning) {
+	wc.pidfd, err = c.rec.OpenInit()
+	if errors.Is(err, record.ErrNotRunning) {
 		return c.notRunning()
 	}
 	if err != nil {
 		return err
 	}
-	m, err := c.cgroup()
+	m, err := c.rec.Cgroup()
 	if err == nil {
 		wc.oom, err = m.WatchOOM()
 	}
@@ -197,7 +199,7 @@ func (w *watch) addNew() error {
 		if errors.Is(err, cgroups.ErrNoCgroup) {
 			continue
 		}
-		if err != nil && !errors.Is(err, ErrNotRunning) && !errors.Is(err, ErrNotExist) {
+		if err != nil && !errors.Is(err, record.ErrNotRunning) && !errors.Is(err, record.ErrNotExist) {
 			w.opts.Log.Warnf("container %s: %v", id, err)
 		}
 	}
@@ -267,7 +269,7 @@ func (w *watch) news(id string, exited, oom bool) error {
 func (w *watch) tick() error {
 	for _, id := range w.order {
 		s, err := w.watched[id].container.Stats()
-		if errors.Is(err, ErrNotRunning) {
+		if errors.Is(err, record.ErrNotRunning) {
 			continue // await will see to it
 		}
 		if err != nil {

@@ -10,39 +10,15 @@ import (
 	"strconv"
 
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/record"
 	"github.com/berth-run/berth/libcontainer/internal/steps"
 	"github.com/berth-run/berth/libcontainer/internal/sysfile"
+	"github.com/berth-run/berth/libcontainer/options"
 	"github.com/berth-run/berth/libcontainer/rootfs"
 	"github.com/berth-run/berth/nsenter"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
-
-// ExecOptions are what an exec adds to the process.
-type ExecOptions struct {
-	// Stdio are the process's standard streams; a nil one is /dev/null.
-	Stdio [3]*os.File
-	// PreserveFDs passes the caller's fds 3 to 3+n-1 on to the process.
-	PreserveFDs int
-	// ListenFDs says that the first of those are sockets of socket activation.
-	ListenFDs ListenFDs
-	// ConsoleSocket gets the pty master (SCM_RIGHTS); "" for none.
-	ConsoleSocket string
-	// PIDFDSocket gets a pidfd of the process (SCM_RIGHTS); "" for none.
-	PIDFDSocket string
-	// PIDFile gets the process's pid, atomically; "" for none.
-	PIDFile string
-	// Console receives the pty master in the foreground; used when the process
-	// has a terminal and there is no ConsoleSocket.
-	Console func(master *os.File) error
-	// Cgroups put the process into cgroups below the container's, as
-	// "PATH" or, on cgroup v1, "CONTROLLER[,CONTROLLER]...:PATH".
-	Cgroups []string
-	// IgnorePaused takes a paused container; the process begins when it is resumed.
-	IgnorePaused bool
-	// Interrupts end the exec early; nil for none.
-	Interrupts *Interrupts
-}
 
 // Process is a process that Exec has added to a container. It is a child of the caller.
 type Process struct {
@@ -69,9 +45,9 @@ func (p *Process) Close() error { return p.pidfd.Close() }
 //	pidfd, pid file                           ─▶  execs
 //	                                          ◀─  end of file: the exec; or the error
 type execution struct {
-	c    *record
+	c    *record.Record
 	p    *configs.Process
-	opts *ExecOptions
+	opts *options.Exec
 	undo steps.Undo
 
 	target  *os.File // pidfd of the container's init
@@ -91,8 +67,8 @@ type execution struct {
 
 // Exec runs a further process in the container, and returns when its program has been
 // exec'd. On error nothing of it is left.
-func (c *Container) Exec(p *configs.Process, o *ExecOptions) (*Process, error) {
-	x := &execution{c: c.record, p: p, opts: o}
+func (c *Container) Exec(p *configs.Process, o *options.Exec) (*Process, error) {
+	x := &execution{c: c.rec, p: p, opts: o}
 	defer x.release()
 	list := []steps.Step{
 		{"find the container and its init", x.check},
@@ -104,7 +80,7 @@ func (c *Container) Exec(p *configs.Process, o *ExecOptions) (*Process, error) {
 		{"give init its plan", x.configure},
 	}
 	err := steps.Run(list, func(what string) error {
-		c.debugf("exec: %s", what)
+		c.rec.Debugf("exec: %s", what)
 		return o.Interrupts.Check()
 	})
 	if err != nil {
@@ -129,11 +105,11 @@ func (x *execution) release() {
 // check finds out whether there is somebody to join.
 func (x *execution) check() error {
 	var err error
-	if x.target, err = x.c.openTarget(); err != nil {
+	if x.target, err = openTarget(x.c); err != nil {
 		return err
 	}
 	if !x.opts.IgnorePaused {
-		m, err := x.c.cgroup()
+		m, err := x.c.Cgroup()
 		if err != nil {
 			return err
 		}
@@ -145,12 +121,12 @@ func (x *execution) check() error {
 }
 
 // openTarget is openInit with errors for an exec.
-func (c *record) openTarget() (*os.File, error) {
-	if c.saved.PID == 0 {
+func openTarget(c *record.Record) (*os.File, error) {
+	if c.Saved.PID == 0 {
 		return nil, errors.New("cannot exec in a container that is still being created")
 	}
-	target, err := c.openInit()
-	if errors.Is(err, ErrNotRunning) {
+	target, err := c.OpenInit()
+	if errors.Is(err, record.ErrNotRunning) {
 		return nil, errStopped
 	}
 	return target, err
@@ -168,12 +144,12 @@ func (x *execution) openCallerFiles() (err error) {
 	if x.pidfdTo, err = dialReceiver("pidfd socket", x.opts.PIDFDSocket); err != nil {
 		return err
 	}
-	if x.agent, err = dialReceiver("linux.seccomp.listenerPath", x.c.saved.ListenerPath); err != nil {
+	if x.agent, err = dialReceiver("linux.seccomp.listenerPath", x.c.Saved.ListenerPath); err != nil {
 		return err
 	}
-	if x.c.saved.Filtered {
+	if x.c.Saved.Filtered {
 		// Without its filter no process of the container may run.
-		if x.filter, _, err = sysfile.ReadOwned(filepath.Join(x.c.dir, filterFile)); err != nil {
+		if x.filter, _, err = sysfile.ReadOwned(filepath.Join(x.c.Dir, record.FilterFile)); err != nil {
 			return err
 		}
 	}
@@ -206,7 +182,7 @@ func (x *execution) openRoot() error {
 	if !x.p.Terminal && hasEnv(x.p.Env, "HOME") && x.ownRoot() && x.p.Landlock == nil {
 		return nil
 	}
-	path := "/proc/" + strconv.Itoa(x.c.saved.PID) + "/root"
+	path := "/proc/" + strconv.Itoa(x.c.Saved.PID) + "/root"
 	fd, err := unix.Open(path, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if unix.PidfdSendSignal(int(x.target.Fd()), 0, nil, 0) != nil {
 		if err == nil {
@@ -223,7 +199,7 @@ func (x *execution) openRoot() error {
 
 // ownRoot says whether joining the container's namespaces leads to its root directory.
 func (x *execution) ownRoot() bool {
-	return configs.NamespaceType(x.c.saved.Namespaces)&configs.NewMount != 0
+	return configs.NamespaceType(x.c.Saved.Namespaces)&configs.NewMount != 0
 }
 
 // adjust sets what only this process has the right to, while init is still nobody else.
@@ -232,7 +208,7 @@ func (x *execution) adjust() error {
 	if err := raiseRlimits(pid, x.p.Rlimits); err != nil {
 		return err
 	}
-	if err := setOOMScore(pid, x.p.OOMScoreAdj, x.c.saved.CgroupRootless); err != nil {
+	if err := setOOMScore(pid, x.p.OOMScoreAdj, x.c.Saved.CgroupRootless); err != nil {
 		return err
 	}
 	affinity := x.p.ExecCPUAffinity
@@ -257,7 +233,7 @@ func (x *execution) adjust() error {
 
 // joinsPID says that the process gets into a pid namespace of the container, by a fork.
 func (x *execution) joinsPID() bool {
-	return configs.NamespaceType(x.c.saved.Namespaces)&configs.NewPID != 0
+	return configs.NamespaceType(x.c.Saved.Namespaces)&configs.NewPID != 0
 }
 
 // configure gives init its plan, and waits for the exec.
@@ -267,23 +243,23 @@ func (x *execution) configure() error {
 	if plan.OwnStreams, err = x.giveStreams(); err != nil {
 		return err
 	}
-	x.c.debugPlan(x.init, x.p, plan)
+	debugPlan(x.c, x.init, x.p, plan)
 	if plan.Listener != nil {
 		err = configureWithAgent(x.init, x.agent, plan)
 	} else {
 		err = x.init.Configure(plan)
 	}
 	if err == nil {
-		x.c.debugf("init %d: the program runs", x.init.PID)
+		x.c.Debugf("init %d: the program runs", x.init.PID)
 	}
 	return x.describe(err)
 }
 
 // plan is the message that makes init the user's process.
 func (x *execution) plan() *nsenter.Plan {
-	saved := &x.c.saved
+	saved := &x.c.Saved
 	p := processPlan(x.p, x.home)
-	x.opts.ListenFDs.addTo(p)
+	addListenFDs(p, x.opts.ListenFDs)
 	p.AtOnce = true
 	if x.hasBirth() {
 		p.Born = x.born
@@ -295,13 +271,13 @@ func (x *execution) plan() *nsenter.Plan {
 		p.Root = x.root
 	}
 	if !saved.NoNewKeyring {
-		p.Keyring = "_ses." + x.c.id
+		p.Keyring = "_ses." + x.c.ID
 	}
 	p.Personality, p.MemoryPolicy = saved.Personality, memoryPolicy(saved.MemoryPolicy)
 	p.Seccomp, p.SeccompFlags = x.filter, saved.FilterFlags
 	if x.agent != nil {
 		p.Listener = func(listener *os.File) error {
-			return sendListener(x.agent, listener, x.init.PID, saved.ListenerMetadata, x.c.hookState(specs.StateRunning))
+			return sendListener(x.agent, listener, x.init.PID, saved.ListenerMetadata, x.c.HookState(specs.StateRunning))
 		}
 	}
 	return p

@@ -9,10 +9,8 @@ import (
 	"os"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
 
-	"github.com/berth-run/berth/libcontainer/cgroups"
 	"github.com/berth-run/berth/libcontainer/cgroups/cgroupfs"
 	"github.com/berth-run/berth/libcontainer/configs"
 )
@@ -89,53 +87,4 @@ func chooseCgroups(paths map[string]string, controllers string) ([]string, error
 		}
 	}
 	return keys, nil
-}
-
-// execCgroups are the cgroups for a further process. Where there is another one by now at a
-// path of the container's, that is not the place, and there can be none but where init is.
-func (c *record) execCgroups() (map[string]string, error) {
-	paths := c.saved.CgroupPaths
-	if len(cgroups.Owned(paths, c.saved.CgroupClaims)) == len(paths) {
-		return paths, nil
-	}
-	if now, found := c.presentCgroups(); found {
-		return now, nil
-	}
-	return nil, errors.New("the container's cgroup has been removed, and another made in its place")
-}
-
-// presentCgroups are the cgroups that the container's init is in now; found is false
-// when it has not moved.
-func (c *record) presentCgroups() (paths map[string]string, found bool) {
-	text, err := cgroupfs.ReadProc("/proc/" + strconv.Itoa(c.saved.PID) + "/cgroup")
-	if err != nil {
-		return nil, false
-	}
-	return movedCgroups(c.saved.CgroupPaths, cgroupfs.ParseMemberships(text))
-}
-
-// movedCgroups puts the paths of memberships in place of the container's.
-func movedCgroups(paths map[string]string, memberships []cgroupfs.Membership) (moved map[string]string, found bool) {
-	moved = maps.Clone(paths)
-	for key, dir := range paths {
-		i := slices.IndexFunc(memberships, func(m cgroupfs.Membership) bool {
-			return m.Controllers == key || slices.Contains(strings.Split(m.Controllers, ","), key)
-		})
-		if i < 0 {
-			continue
-		}
-		now := path.Join(hierarchyOf(key, dir, len(paths)), memberships[i].Path)
-		moved[key] = now
-		found = found || now != dir
-	}
-	return moved, found
-}
-
-// hierarchyOf is where the hierarchy of a cgroup is mounted.
-func hierarchyOf(key, dir string, hierarchies int) string {
-	if key == "" && hierarchies == 1 {
-		return cgroupfs.Root
-	}
-	name, _, _ := strings.Cut(strings.TrimPrefix(dir, cgroupfs.Root+"/"), "/")
-	return path.Join(cgroupfs.Root, name)
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"unsafe"
 
+	"github.com/berth-run/berth/libcontainer/internal/record"
 	"github.com/berth-run/berth/libcontainer/internal/sysfile"
 )
 
@@ -20,33 +21,33 @@ func (cr *creation) keepForExec() error {
 	if doc := cr.opts.ProcessDocument; doc != "" {
 		// Not copied: a write does not change it.
 		data := unsafe.Slice(unsafe.StringData(doc), len(doc))
-		if err := sysfile.WriteNew(filepath.Join(cr.dir, processFile), data, 0o600); err != nil {
+		if err := sysfile.WriteNew(filepath.Join(cr.Dir, record.ProcessFile), data, 0o600); err != nil {
 			return err
 		}
 	}
 	if cr.filter == nil {
 		return nil
 	}
-	cr.saved.Filtered, cr.saved.FilterFlags = true, cr.filter.Flags
+	cr.Saved.Filtered, cr.Saved.FilterFlags = true, cr.filter.Flags
 	if cr.filter.NewListener() {
-		cr.saved.ListenerPath, cr.saved.ListenerMetadata = cr.cfg.Seccomp.ListenerPath, cr.cfg.Seccomp.ListenerMetadata
+		cr.Saved.ListenerPath, cr.Saved.ListenerMetadata = cr.cfg.Seccomp.ListenerPath, cr.cfg.Seccomp.ListenerMetadata
 	}
-	return sysfile.WriteNew(filepath.Join(cr.dir, filterFile), cr.filter.BPF, 0o600)
+	return sysfile.WriteNew(filepath.Join(cr.Dir, record.FilterFile), cr.filter.BPF, 0o600)
 }
 
 // ProcessDocument is the JSON text of the process that the container was created with.
 func (c *Container) ProcessDocument() (string, error) {
-	data, _, err := sysfile.ReadOwned(filepath.Join(c.dir, processFile))
+	data, _, err := sysfile.ReadOwned(filepath.Join(c.rec.Dir, record.ProcessFile))
 	if errors.Is(err, os.ErrNotExist) {
-		if _, err := os.Stat(c.dir); err != nil {
-			return "", ErrNotExist
+		if _, err := os.Stat(c.rec.Dir); err != nil {
+			return "", record.ErrNotExist
 		}
-		target, err := c.openTarget()
+		target, err := openTarget(c.rec)
 		if err != nil {
 			return "", err // it is being created, or deleted
 		}
 		_ = target.Close()
-		return "", fmt.Errorf("%s is missing: the container was created by a version of berth without exec", processFile)
+		return "", fmt.Errorf("%s is missing: the container was created by a version of berth without exec", record.ProcessFile)
 	}
 	if err != nil {
 		return "", err
@@ -55,4 +56,4 @@ func (c *Container) ProcessDocument() (string, error) {
 }
 
 // Annotations are those of the container's config.
-func (c *Container) Annotations() map[string]string { return c.saved.Annotations }
+func (c *Container) Annotations() map[string]string { return c.rec.Saved.Annotations }

@@ -14,6 +14,7 @@ import (
 	"github.com/berth-run/berth/libcontainer/cgroups"
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/procs"
+	"github.com/berth-run/berth/libcontainer/internal/record"
 	"github.com/berth-run/berth/libcontainer/internal/sysfile"
 	"github.com/berth-run/berth/nsenter"
 	"golang.org/x/sys/unix"
@@ -21,7 +22,7 @@ import (
 
 // startInit starts init in the container's cgroups, on its way into its namespaces.
 func (x *execution) startInit() error {
-	paths, err := x.c.execCgroups()
+	paths, err := x.c.ExecCgroups()
 	if err != nil {
 		return err
 	}
@@ -29,11 +30,11 @@ func (x *execution) startInit() error {
 		if paths, err = subCgroups(paths, x.opts.Cgroups); err != nil {
 			return fmt.Errorf("--cgroup: %w", err)
 		}
-	} else if dir, ok := paths[""]; ok && x.c.saved.CgroupSubgroup != "" {
-		paths = map[string]string{"": path.Join(dir, x.c.saved.CgroupSubgroup)}
+	} else if dir, ok := paths[""]; ok && x.c.Saved.CgroupSubgroup != "" {
+		paths = map[string]string{"": path.Join(dir, x.c.Saved.CgroupSubgroup)}
 	}
 	err = x.startInside(paths, false)
-	if x.c.saved.SystemdUnit != "" && len(x.opts.Cgroups) == 0 && errors.Is(err, os.ErrPermission) {
+	if x.c.Saved.SystemdUnit != "" && len(x.opts.Cgroups) == 0 && errors.Is(err, os.ErrPermission) {
 		// Between a user's session and his service manager's units there is a cgroup
 		// that is not his. Only systemd may move a process across it.
 		err = x.startInside(paths, true)
@@ -41,7 +42,7 @@ func (x *execution) startInit() error {
 	// A container whose init moved itself (systemd does, to make cgroups of its own
 	// below the container's) may have no room for processes where it began.
 	if len(x.opts.Cgroups) == 0 && isCgroupClosed(err) {
-		if now, found := x.c.presentCgroups(); found {
+		if now, found := x.c.PresentCgroups(); found {
 			err = x.startInside(now, false)
 		}
 	}
@@ -73,7 +74,7 @@ func (x *execution) startInside(paths map[string]string, adopt bool) error {
 		ResetAffinity: x.p.ExecCPUAffinity == nil,
 		Deferred:      true,
 		Notifies:      x.agent != nil,
-		Joins:         x.c.joins(x.target),
+		Joins:         x.c.Joins(x.target),
 	}
 	if dir, ok := paths[""]; ok && !adopt {
 		f, err := sysfile.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY)
@@ -118,7 +119,7 @@ func (x *execution) bootstrap(o *nsenter.Options, paths map[string]string, adopt
 
 // adopt has systemd put init into the container's cgroup.
 func (x *execution) adopt() error {
-	m, err := x.c.cgroup()
+	m, err := x.c.Cgroup()
 	if err != nil {
 		return err
 	}
@@ -132,7 +133,7 @@ func (x *execution) tasks(paths map[string]string) (*cgroups.Placement, error) {
 	if len(legacy) == 0 {
 		return &cgroups.Placement{}, nil
 	}
-	m, err := cgroups.Load(legacy, &configs.Cgroup{Rootless: x.c.saved.CgroupRootless})
+	m, err := cgroups.Load(legacy, &configs.Cgroup{Rootless: x.c.Saved.CgroupRootless})
 	if err != nil {
 		return nil, err
 	}
@@ -210,7 +211,7 @@ func (x *execution) explain(err error) error {
 	var step *nsenter.StepError
 	switch {
 	case errors.Is(err, unix.EAGAIN):
-		if limit := x.c.pidsLimit(); limit != "" {
+		if limit := pidsLimit(x.c); limit != "" {
 			return fmt.Errorf("%w (the container has as many processes as its pids limit allows: %s)", err, limit)
 		}
 		if errors.As(err, &step) && step.Step == nsenter.StepFork {
@@ -229,18 +230,18 @@ func (x *execution) explain(err error) error {
 // targetEnded says whether the container's first process has ended, or is about to: it
 // waits until all others in its pid namespace, which it kills, have ended before.
 func (x *execution) targetEnded() bool {
-	p, err := procs.Read(x.c.saved.PID)
+	p, err := procs.Read(x.c.Saved.PID)
 	if err != nil {
 		return errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ESRCH)
 	}
-	return p.Exiting() || p.StartTime != x.c.saved.StartTime
+	return p.Exiting() || p.StartTime != x.c.Saved.StartTime
 }
 
 // pidsLimit is the limit of processes when it has been reached, "" otherwise.
-func (c *record) pidsLimit() string {
-	dir, ok := c.saved.CgroupPaths["pids"]
+func pidsLimit(c *record.Record) string {
+	dir, ok := c.Saved.CgroupPaths["pids"]
 	if !ok {
-		dir = c.saved.CgroupPaths[""]
+		dir = c.Saved.CgroupPaths[""]
 	}
 	limit, err := os.ReadFile(dir + "/pids.max")
 	if err != nil {

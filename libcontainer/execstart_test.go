@@ -13,6 +13,7 @@ import (
 
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/procs"
+	"github.com/berth-run/berth/libcontainer/internal/record"
 	"github.com/berth-run/berth/nsenter"
 )
 
@@ -27,9 +28,9 @@ func TestTargetEnded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &record{saved: savedState{PID: child.Process.Pid, StartTime: st.StartTime}}
+	c := &record.Record{Saved: record.State{PID: child.Process.Pid, StartTime: st.StartTime}}
 	x := &execution{c: c, p: &configs.Process{}}
-	if x.target, err = c.openInit(); err != nil {
+	if x.target, err = c.OpenInit(); err != nil {
 		t.Fatal(err)
 	}
 	defer x.target.Close()
@@ -75,8 +76,8 @@ func TestPidsLimit(t *testing.T) {
 			}
 		}
 		for _, paths := range []map[string]string{{"": dir}, {"": "/none", "pids": dir}} {
-			c := &record{saved: savedState{CgroupPaths: paths}}
-			if got := c.pidsLimit(); got != test.want {
+			c := &record.Record{Saved: record.State{CgroupPaths: paths}}
+			if got := pidsLimit(c); got != test.want {
 				t.Errorf("%q of %q: got %q, want %q", test.used, test.limit, got, test.want)
 			}
 		}

@@ -47,7 +47,7 @@ func (x *execution) giveStreams() (left [standardStreams]bool, err error) {
 
 // hostUID is the user of the process as the host sees him, where the host decides.
 func (x *execution) hostUID() (uint32, error) {
-	if configs.NamespaceType(x.c.saved.Namespaces)&configs.NewUser == 0 || unprivileged() {
+	if configs.NamespaceType(x.c.Saved.Namespaces)&configs.NewUser == 0 || unprivileged() {
 		return x.p.UID, nil
 	}
 	return x.mappedUID()
@@ -56,7 +56,7 @@ func (x *execution) hostUID() (uint32, error) {
 // isCallers says whether the process will be the caller's own, as seen from here.
 func (x *execution) isCallers() bool {
 	uid := x.p.UID
-	if configs.NamespaceType(x.c.saved.Namespaces)&configs.NewUser != 0 {
+	if configs.NamespaceType(x.c.Saved.Namespaces)&configs.NewUser != 0 {
 		var err error
 		if uid, err = x.mappedUID(); err != nil {
 			return false
@@ -67,7 +67,7 @@ func (x *execution) isCallers() bool {
 
 // mappedUID is the user of the process by the map of the container's user namespace.
 func (x *execution) mappedUID() (uint32, error) {
-	path := "/proc/" + strconv.Itoa(x.c.saved.PID) + "/uid_map"
+	path := "/proc/" + strconv.Itoa(x.c.Saved.PID) + "/uid_map"
 	data, err := sysfile.Read(path)
 	if err != nil {
 		return 0, err

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/berth-run/berth/libcontainer/internal/procs"
+	"github.com/berth-run/berth/libcontainer/internal/record"
 	"golang.org/x/sys/unix"
 )
 
@@ -24,7 +25,7 @@ import (
 //	              waitpid
 //	(gone)                          PIDFD_GET_INFO has it, for who has a pidfd
 func (c *Container) ExitStatus() (int, error) {
-	pidfd, _, err := c.openInitOrZombie()
+	pidfd, _, err := c.rec.OpenInitOrZombie()
 	if err != nil {
 		return 0, err
 	}
@@ -33,7 +34,7 @@ func (c *Container) ExitStatus() (int, error) {
 		return 0, err
 	}
 	ws, err := c.zombieStatus()
-	if errors.Is(err, ErrNotRunning) {
+	if errors.Is(err, record.ErrNotRunning) {
 		ws, err = procs.ReapedStatus(pidfd)
 	}
 	if err != nil {
@@ -45,17 +46,17 @@ func (c *Container) ExitStatus() (int, error) {
 // zombieStatus is the wait status that init's parent will get; ErrNotRunning when it
 // has got it.
 func (c *Container) zombieStatus() (unix.WaitStatus, error) {
-	path := "/proc/" + strconv.Itoa(c.saved.PID) + "/stat"
+	path := "/proc/" + strconv.Itoa(c.rec.Saved.PID) + "/stat"
 	data, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ESRCH) {
-		return 0, ErrNotRunning
+		return 0, record.ErrNotRunning
 	}
 	if err != nil {
 		return 0, err
 	}
 	p, err := procs.Parse(data)
-	if err == nil && p.StartTime != c.saved.StartTime {
-		return 0, ErrNotRunning
+	if err == nil && p.StartTime != c.rec.Saved.StartTime {
+		return 0, record.ErrNotRunning
 	}
 	var ws unix.WaitStatus
 	if err == nil {

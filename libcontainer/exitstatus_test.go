@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/berth-run/berth/libcontainer/internal/procs"
+	"github.com/berth-run/berth/libcontainer/internal/record"
 	"golang.org/x/sys/unix"
 )
 
@@ -28,7 +29,7 @@ func startChild(t *testing.T, script string) (*Container, func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &Container{&record{saved: savedState{PID: cmd.Process.Pid, StartTime: p.StartTime}}}
+	c := &Container{rec: &record.Record{Saved: record.State{PID: cmd.Process.Pid, StartTime: p.StartTime}}}
 	return c, func() { _ = stdin.Close() }
 }
 
@@ -50,7 +51,7 @@ func TestExitStatusOfZombie(t *testing.T) {
 // TestExitStatusOfReaped: the parent was faster, but the pidfd is older than that.
 func TestExitStatusOfReaped(t *testing.T) {
 	c, end := startChild(t, "read x; exit 7")
-	pidfd, _, err := c.openInitOrZombie()
+	pidfd, _, err := c.rec.OpenInitOrZombie()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,13 +60,13 @@ func TestExitStatusOfReaped(t *testing.T) {
 		t.Error("a living process has an exit status")
 	}
 	end()
-	if _, err := unix.Wait4(c.saved.PID, nil, 0, nil); err != nil {
+	if _, err := unix.Wait4(c.rec.Saved.PID, nil, 0, nil); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.zombieStatus(); !errors.Is(err, ErrNotRunning) {
+	if _, err := c.zombieStatus(); !errors.Is(err, record.ErrNotRunning) {
 		t.Errorf("the process has been collected: %v", err)
 	}
-	if _, _, err := c.openInitOrZombie(); !errors.Is(err, ErrNotRunning) {
+	if _, _, err := c.rec.OpenInitOrZombie(); !errors.Is(err, record.ErrNotRunning) {
 		t.Errorf("the process is gone: %v", err)
 	}
 	ws, err := procs.ReapedStatus(pidfd)

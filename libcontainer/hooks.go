@@ -14,6 +14,7 @@ import (
 
 	"github.com/berth-run/berth/libcontainer/codec/ocispec"
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/options"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
@@ -47,7 +48,7 @@ func (cr *creation) runRuntimeHooks() error {
 	}
 	if !cr.hooked {
 		// What hooks put into the cgroup outlives this process, if it is killed.
-		if err := cr.saved.write(cr.dir); err != nil {
+		if err := cr.Saved.Write(cr.Dir); err != nil {
 			return err
 		}
 		cr.hooked = true
@@ -57,7 +58,7 @@ func (cr *creation) runRuntimeHooks() error {
 		})
 	}
 	state := cr.hookState(specs.StateCreating)
-	cr.debugf("hooks: %d prestart, %d createRuntime", len(h.Prestart), len(h.CreateRuntime))
+	cr.Debugf("hooks: %d prestart, %d createRuntime", len(h.Prestart), len(h.CreateRuntime))
 	if err := runHooks("prestart", h.Prestart, state, cr.hookOut, cr.opts.Interrupts); err != nil {
 		return err
 	}
@@ -66,14 +67,14 @@ func (cr *creation) runRuntimeHooks() error {
 
 // runHooks runs hooks of one kind in the runtime's namespaces and stops at the first
 // that fails.
-func runHooks(kind string, hooks []specs.Hook, state *specs.State, out hookOutput, in *Interrupts) error {
+func runHooks(kind string, hooks []specs.Hook, state *specs.State, out hookOutput, in *options.Interrupts) error {
 	if len(hooks) == 0 {
 		return nil
 	}
 	stdin := ocispec.WriteState(state)
 	for i := range hooks {
 		ctx, stop := context.WithCancel(context.Background())
-		err := in.during(func() error { return runHook(ctx, &hooks[i], stdin, out) }, stop)
+		err := in.During(func() error { return runHook(ctx, &hooks[i], stdin, out) }, stop)
 		stop()
 		if err != nil {
 			return hookError(kind, i, err)
@@ -88,7 +89,7 @@ func hookError(kind string, i int, err error) error {
 }
 
 // warnHooks runs every hook of one kind, and only warns about those that fail.
-func warnHooks(kind string, hooks []specs.Hook, state *specs.State, out hookOutput, log Logger) {
+func warnHooks(kind string, hooks []specs.Hook, state *specs.State, out hookOutput, log options.Logger) {
 	if len(hooks) == 0 {
 		return
 	}
@@ -175,11 +176,11 @@ func (b *boundedBuffer) suffix() string {
 
 // mayRunHooks says whether the hooks that the state names are run: not those of an ordinary
 // user by root, for whom they would do what they like.
-func (c *Container) mayRunHooks(log Logger) bool {
-	if unprivileged() || c.saved.owner == 0 {
+func (c *Container) mayRunHooks(log options.Logger) bool {
+	if unprivileged() || c.rec.Saved.Owner == 0 {
 		return true
 	}
-	log.Warnf("the hooks of container %s are not run: its state is that of user %d", c.id, c.saved.owner)
+	log.Warnf("the hooks of container %s are not run: its state is that of user %d", c.rec.ID, c.rec.Saved.Owner)
 	return false
 }
 

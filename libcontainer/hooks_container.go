@@ -27,7 +27,7 @@ func (cr *creation) runContainerHooks(hooks []specs.Hook, state *specs.State) er
 	if len(hooks) == 0 {
 		return nil
 	}
-	cr.debugf("hooks: %d createContainer", len(hooks))
+	cr.Debugf("hooks: %d createContainer", len(hooks))
 	stdin := ocispec.WriteState(state)
 	for i := range hooks {
 		if err := cr.runContainerHook(&hooks[i], stdin); err != nil {
@@ -61,7 +61,7 @@ func (cr *creation) runContainerHook(h *specs.Hook, stdin []byte) error {
 	}
 	defer proc.Close()
 	timedOut := false
-	err = cr.opts.Interrupts.during(func() (err error) {
+	err = cr.opts.Interrupts.During(func() (err error) {
 		timedOut, err = procs.AwaitExitFor(proc.PIDFD, h.Timeout)
 		return err
 	}, func() { _ = unix.Kill(-proc.PID, unix.SIGKILL) })

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/berth-run/berth/libcontainer/options"
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
@@ -42,11 +43,11 @@ func (o hookOutput) close() {
 // warnHooks runs hooks of the saved state, and only warns about those that fail. They
 // are run also when their files cannot be opened: what they do matters more than what
 // they say.
-func (c *Container) warnHooks(kind string, hooks []specs.Hook, state *specs.State, log Logger) {
+func (c *Container) warnHooks(kind string, hooks []specs.Hook, state *specs.State, log options.Logger) {
 	if len(hooks) == 0 {
 		return
 	}
-	out, err := openHookOutput(c.saved.HookStdout, c.saved.HookStderr)
+	out, err := openHookOutput(c.rec.Saved.HookStdout, c.rec.Saved.HookStderr)
 	if err != nil {
 		log.Warnf("hooks.%s: %v", kind, err)
 	}

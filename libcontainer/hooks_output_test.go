@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/berth-run/berth/libcontainer/internal/record"
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
@@ -17,7 +18,7 @@ func TestHookOutputFiles(t *testing.T) {
 	if err := os.WriteFile(stdout, []byte("before\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c := &Container{&record{saved: savedState{HookStdout: stdout, HookStderr: stderr}}}
+	c := &Container{rec: &record.Record{Saved: record.State{HookStdout: stdout, HookStderr: stderr}}}
 	hooks := []specs.Hook{sh("echo one; echo two >&2"), sh("echo three")}
 	c.warnHooks("poststop", hooks, &specs.State{}, testLog{t})
 	for path, want := range map[string]string{stdout: "before\none\nthree\n", stderr: "two\n"} {
@@ -48,7 +49,7 @@ func TestHookOutputFails(t *testing.T) {
 	}
 	// Hooks whose failure only warns are run all the same.
 	ran := filepath.Join(dir, "ran")
-	c := &Container{&record{saved: savedState{HookStdout: filepath.Join(dir, "no/out")}}}
+	c := &Container{rec: &record.Record{Saved: record.State{HookStdout: filepath.Join(dir, "no/out")}}}
 	c.warnHooks("poststop", []specs.Hook{sh("echo > '" + ran + "'")}, &specs.State{}, testLog{t})
 	if _, err := os.Stat(ran); err != nil {
 		t.Error(err)

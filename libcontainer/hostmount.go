@@ -12,10 +12,10 @@ import (
 // detachRootfs undoes what a container without a mount namespace of its own has
 // mounted on the host: everything that has come to stand on its rootfs since.
 func (c *Container) detachRootfs() error {
-	if c.saved.RootfsMountID == 0 {
+	if c.rec.Saved.RootfsMountID == 0 {
 		return nil
 	}
-	return detachAbove(c.saved.Rootfs, c.saved.RootfsMountID)
+	return detachAbove(c.rec.Saved.Rootfs, c.rec.Saved.RootfsMountID)
 }
 
 // detachAbove unmounts what is mounted on path until the mount with the given id is

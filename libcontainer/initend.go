@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/berth-run/berth/libcontainer/internal/procs"
+	"github.com/berth-run/berth/libcontainer/internal/record"
 	"github.com/berth-run/berth/libcontainer/internal/sysfile"
 	"github.com/berth-run/berth/nsenter"
 	"github.com/berth-run/berth/seccomp"
@@ -47,20 +48,20 @@ func (c *Container) explainStopped(err error, pidfd *os.File) error {
 	}
 	if pidfd == nil {
 		// Only as long as the fifo is there it was init, and not the program, that has ended.
-		if _, serr := os.Lstat(c.file(fifoFile)); serr != nil {
+		if _, serr := os.Lstat(c.rec.Path(record.FifoFile)); serr != nil {
 			return err
 		}
 	}
 	ws, werr := c.zombieStatus()
-	if errors.Is(werr, ErrNotRunning) && pidfd != nil {
+	if errors.Is(werr, record.ErrNotRunning) && pidfd != nil {
 		ws, werr = procs.ReapedStatus(pidfd)
 	}
 	if werr != nil {
 		return err
 	}
 	var filter []byte
-	if c.saved.Filtered {
-		filter, _, _ = sysfile.ReadOwned(c.file(filterFile))
+	if c.rec.Saved.Filtered {
+		filter, _, _ = sysfile.ReadOwned(c.rec.Path(record.FilterFile))
 	}
 	return explainEnd(err, ws, filter)
 }

@@ -19,7 +19,7 @@ func (cr *creation) describe(err error) error {
 
 // describe is describeInitError for the init of a process that is added.
 func (x *execution) describe(err error) error {
-	mapped := configs.NamespaceType(x.c.saved.Namespaces)&configs.NewUser != 0
+	mapped := configs.NamespaceType(x.c.Saved.Namespaces)&configs.NewUser != 0
 	return describeInitError(err, configs.PhraseStart, nil, mapped, x.p)
 }
 

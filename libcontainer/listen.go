@@ -5,20 +5,13 @@ package libcontainer
 import (
 	"strconv"
 
+	"github.com/berth-run/berth/libcontainer/options"
 	"github.com/berth-run/berth/nsenter"
 )
 
-// ListenFDs are the sockets of socket activation that the caller was started with
-// (sd_listen_fds(3)): fds 3 to 3+Count-1.
-type ListenFDs struct {
-	Count int
-	// Names are those of the sockets, divided by colons; "" for none.
-	Names string
-}
-
-// addTo replaces what the environment of a plan says of such sockets. Init completes the
+// addListenFDs replaces what the environment of a plan says of such sockets. Init completes the
 // pid that they are for.
-func (l ListenFDs) addTo(p *nsenter.Plan) {
+func addListenFDs(p *nsenter.Plan, l options.ListenFDs) {
 	if l.Count == 0 {
 		return
 	}

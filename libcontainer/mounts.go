@@ -10,7 +10,9 @@ import (
 
 	"github.com/berth-run/berth/libcontainer/cgroups"
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/record"
 	"github.com/berth-run/berth/libcontainer/internal/sysfile"
+	"github.com/berth-run/berth/libcontainer/options"
 	"github.com/berth-run/berth/nsenter"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -20,23 +22,23 @@ import (
 // on it; the id maps are those that the kernel has. ErrNotRunning when it has stopped.
 func (c *Container) Plan() (*configs.Config, error) {
 	cfg := &configs.Config{
-		SpecVersion: c.saved.OCIVersion, Bundle: c.saved.Bundle, MountLabel: c.saved.MountLabel,
-		Annotations: c.saved.Annotations,
-		Rootfs:      configs.Rootfs{Path: c.saved.Rootfs, Propagation: uintptr(c.saved.RootfsPropagation)},
-		Cgroup:      configs.Cgroup{Rootless: c.saved.CgroupRootless},
+		SpecVersion: c.rec.Saved.OCIVersion, Bundle: c.rec.Saved.Bundle, MountLabel: c.rec.Saved.MountLabel,
+		Annotations: c.rec.Saved.Annotations,
+		Rootfs:      configs.Rootfs{Path: c.rec.Saved.Rootfs, Propagation: uintptr(c.rec.Saved.RootfsPropagation)},
+		Cgroup:      configs.Cgroup{Rootless: c.rec.Saved.CgroupRootless},
 	}
-	pidfd, err := c.openInit()
+	pidfd, err := c.rec.OpenInit()
 	if err != nil {
 		return nil, err
 	}
 	defer pidfd.Close()
-	dir := "/proc/" + strconv.Itoa(c.saved.PID)
+	dir := "/proc/" + strconv.Itoa(c.rec.Saved.PID)
 	for _, t := range configs.NamespaceTypes() {
 		ns := configs.Namespace{Type: t}
-		if configs.NamespaceType(c.saved.JoinedNamespaces)&t != 0 {
+		if configs.NamespaceType(c.rec.Saved.JoinedNamespaces)&t != 0 {
 			ns.Path = dir + "/ns/" + t.ProcName()
 		}
-		if configs.NamespaceType(c.saved.Namespaces)&t != 0 {
+		if configs.NamespaceType(c.rec.Saved.Namespaces)&t != 0 {
 			cfg.Namespaces = append(cfg.Namespaces, ns)
 		}
 	}
@@ -57,7 +59,7 @@ func (c *Container) Plan() (*configs.Config, error) {
 	}
 	// The number may have become another process's since.
 	if err := unix.PidfdSendSignal(int(pidfd.Fd()), 0, nil, 0); err != nil {
-		return nil, ErrNotRunning
+		return nil, record.ErrNotRunning
 	}
 	return cfg, nil
 }
@@ -65,35 +67,35 @@ func (c *Container) Plan() (*configs.Config, error) {
 // AddMounts makes the mounts of cfg, which is [Container.Plan] with mounts in it, in a
 // container that has not stopped, all of them or none. RemoveMounts takes away what is
 // mounted at their destinations, in the opposite order. A container that is paused stays so.
-func (c *Container) AddMounts(cfg *configs.Config, log Logger) error {
+func (c *Container) AddMounts(cfg *configs.Config, log options.Logger) error {
 	return c.changeMounts(cfg, false, log)
 }
 
 // RemoveMounts is the opposite of AddMounts; of a mount of cfg it needs but the name and
 // the destination.
-func (c *Container) RemoveMounts(cfg *configs.Config, log Logger) error {
+func (c *Container) RemoveMounts(cfg *configs.Config, log options.Logger) error {
 	return c.changeMounts(cfg, true, log)
 }
 
-func (c *Container) changeMounts(cfg *configs.Config, remove bool, log Logger) error {
+func (c *Container) changeMounts(cfg *configs.Config, remove bool, log options.Logger) error {
 	return c.change(func(status specs.ContainerState, m cgroups.Manager) error {
 		if status == specs.StateStopped || status == specs.StateCreating {
-			return ErrNotRunning
+			return record.ErrNotRunning
 		}
-		target, err := c.openInit()
+		target, err := c.rec.OpenInit()
 		if err != nil {
 			return err
 		}
 		defer target.Close()
-		ch := &mountChange{buildJob: buildJob{Config: cfg}, Remove: remove, c: c.record, target: target, log: log}
-		ch.copyUp = c.copier(cfg, target).copyUp
+		ch := &mountChange{buildJob: buildJob{Config: cfg}, Remove: remove, c: c.rec, target: target, log: log}
+		ch.copyUp = copierFor(c.rec, cfg, target).copyUp
 		// A container without cgroups has been given the host's, or what v2 shows of them.
-		if mode, err := cgroups.DetectMode(); err == nil && (mode == cgroups.Unified || len(c.saved.CgroupPaths) > 0) {
+		if mode, err := cgroups.DetectMode(); err == nil && (mode == cgroups.Unified || len(c.rec.Saved.CgroupPaths) > 0) {
 			ch.Cgroups = jobCgroups(cfg, m)
 		}
 		if err := ch.run(); err != nil {
 			if unix.PidfdSendSignal(int(target.Fd()), 0, nil, 0) != nil {
-				return fmt.Errorf("%w (it has just ended: %w)", ErrNotRunning, err)
+				return fmt.Errorf("%w (it has just ended: %w)", record.ErrNotRunning, err)
 			}
 			return err
 		}
@@ -109,20 +111,20 @@ type mountChange struct {
 	buildJob
 	Remove bool
 
-	c            *record
+	c            *record.Record
 	target       *os.File // pidfd of the container's init
 	procContexts []*os.File
-	log          Logger
+	log          options.Logger
 }
 
 func (ch *mountChange) run() (err error) {
 	defer ch.close()
 	if !ch.Remove {
-		if err := ch.openTrees(ch.c.saved.PID, ch.target); err != nil {
+		if err := ch.openTrees(ch.c.Saved.PID, ch.target); err != nil {
 			return err
 		}
 		n := countProcMounts(ch.Config.Mounts)
-		if ch.procContexts, err = openProcContexts(n, ch.c.joins(ch.target)); err != nil {
+		if ch.procContexts, err = openProcContexts(n, ch.c.Joins(ch.target)); err != nil {
 			return err
 		}
 	}
@@ -169,7 +171,7 @@ func (ch *mountChange) inProcess() error {
 		Joins:         []nsenter.Join{{Type: unix.CLONE_NEWUSER, FD: ch.target}},
 		NewNamespaces: unix.CLONE_NEWNS,
 		OwnerUID:      uid, OwnerGID: gid,
-	}, ch.Config, sharesPIDNamespace(ch.c.saved.PID))
+	}, ch.Config, sharesPIDNamespace(ch.c.Saved.PID))
 	if err != nil {
 		return err
 	}

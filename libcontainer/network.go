@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/record"
 	"github.com/berth-run/berth/libcontainer/network"
 	"golang.org/x/sys/unix"
 )
@@ -32,7 +33,7 @@ func (cr *creation) planNetwork() error {
 	}
 	for i := range n.Interfaces {
 		v := &n.Interfaces[i]
-		own := deriveID(cr.root, cr.id, strconv.Itoa(i))
+		own := deriveID(cr.Root, cr.ID, strconv.Itoa(i))
 		if v.HostName == "" {
 			v.HostName = fmt.Sprintf("bt%013x", own&(1<<52-1))
 		}
@@ -42,7 +43,7 @@ func (cr *creation) planNetwork() error {
 		if v.MAC == (configs.HardwareAddr{}) {
 			v.MAC = containerMAC(v, own)
 		}
-		cr.saved.Network = append(cr.saved.Network, saveInterface(v))
+		cr.Saved.Network = append(cr.Saved.Network, record.NewInterface(v))
 	}
 	return cr.planNameFiles(n)
 }
@@ -86,7 +87,7 @@ func (cr *creation) planNameFiles(n *configs.Network) error {
 		if f.text == nil {
 			continue
 		}
-		path := filepath.Join(cr.dir, f.name)
+		path := filepath.Join(cr.Dir, f.name)
 		if err := os.WriteFile(path, []byte(*f.text), 0o600); err != nil {
 			return err
 		}
@@ -145,14 +146,14 @@ func (cr *creation) connectNetwork(held bool) (bridges []string, err error) {
 		return nil, err
 	}
 	defer unlock()
-	return network.Connect(netns, n.Interfaces, cr.id, held)
+	return network.Connect(netns, n.Interfaces, cr.ID, held)
 }
 
 // lockBridges keeps bridges from being removed while somebody else of the same root finds
 // one and adds a port to it: the kernel would remove one with ports without a word. The
 // root directory is the lock file, so that there is nothing to leave behind.
 func (cr *creation) lockBridges(how int) (unlock func(), err error) {
-	root, err := os.OpenFile(cr.root, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	root, err := os.OpenFile(cr.Root, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -162,7 +163,7 @@ func (cr *creation) lockBridges(how int) (unlock func(), err error) {
 			continue
 		}
 		if err != nil {
-			return nil, errors.Join(&os.PathError{Op: "flock", Path: cr.root, Err: err}, root.Close())
+			return nil, errors.Join(&os.PathError{Op: "flock", Path: cr.Root, Err: err}, root.Close())
 		}
 		return func() { _ = root.Close() }, nil
 	}
@@ -185,10 +186,10 @@ func setsNetwork(sysctls []configs.Sysctl) bool {
 
 // disconnectNetwork removes what a container has of interfaces.
 func (c *Container) disconnectNetwork() error {
-	if len(c.saved.Network) == 0 {
+	if len(c.rec.Saved.Network) == 0 {
 		return nil
 	}
-	list, err := c.interfaces()
+	list, err := c.rec.Interfaces()
 	if err != nil {
 		return err
 	}

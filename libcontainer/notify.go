@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/record"
 	"github.com/berth-run/berth/libcontainer/internal/unixsocket"
 	"golang.org/x/sys/unix"
 )
@@ -43,7 +44,7 @@ func (cr *creation) addNotify() error {
 		cr.opts.Log.Warnf("%s is ignored: the container has no mount namespace", NotifySocketEnv)
 		return nil
 	}
-	dir := filepath.Join(cr.dir, notifyDir)
+	dir := filepath.Join(cr.Dir, notifyDir)
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return err
 	}
@@ -82,11 +83,11 @@ func NewNotifier(manager string) (*Notifier, error) {
 
 // listen makes the container's socket, before the container can say anything. A container
 // that was not created with one gets none.
-func (n *Notifier) listen(c *record) error {
+func (n *Notifier) listen(c *record.Record) error {
 	if n == nil {
 		return nil
 	}
-	path := filepath.Join(c.dir, notifyDir)
+	path := filepath.Join(c.Dir, notifyDir)
 	dir, err := os.OpenFile(path, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
@@ -95,8 +96,8 @@ func (n *Notifier) listen(c *record) error {
 		return err
 	}
 	defer dir.Close()
-	pidfd, err := c.openInit()
-	if errors.Is(err, ErrNotRunning) {
+	pidfd, err := c.OpenInit()
+	if errors.Is(err, record.ErrNotRunning) {
 		return nil // The start will say so.
 	}
 	if err != nil {
@@ -107,7 +108,7 @@ func (n *Notifier) listen(c *record) error {
 		_ = pidfd.Close()
 		return fmt.Errorf("%s: %w", filepath.Join(path, notifySocket), err)
 	}
-	n.socket, n.pidfd, n.pid = socket, pidfd, c.saved.PID
+	n.socket, n.pidfd, n.pid = socket, pidfd, c.Saved.PID
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"github.com/berth-run/berth/libcontainer/cgroups"
+	"github.com/berth-run/berth/libcontainer/internal/record"
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
@@ -17,7 +18,7 @@ var ErrNotPaused = errors.New("container not paused")
 func (c *Container) Pause() error {
 	return c.change(func(status specs.ContainerState, m cgroups.Manager) error {
 		if status != specs.StateRunning && status != specs.StateCreated {
-			return ErrNotRunning
+			return record.ErrNotRunning
 		}
 		return m.Freeze(true)
 	})
@@ -27,7 +28,7 @@ func (c *Container) Pause() error {
 // one.
 func (c *Container) Resume() error {
 	return c.change(func(status specs.ContainerState, m cgroups.Manager) error {
-		if status != Paused {
+		if status != record.Paused {
 			return ErrNotPaused
 		}
 		return m.Freeze(false)
@@ -37,22 +38,22 @@ func (c *Container) Resume() error {
 // change does something with the container's cgroups under its lock, which keeps it
 // apart from a start or a delete.
 func (c *Container) change(do func(specs.ContainerState, cgroups.Manager) error) error {
-	lock, err := c.lock()
+	lock, err := c.rec.Lock()
 	if err != nil {
 		return err
 	}
-	defer lock.unlock()
-	if err := c.reload(); err != nil {
+	defer lock.Unlock()
+	if err := c.rec.Reload(); err != nil {
 		return err
 	}
-	status, err := c.status()
+	status, err := c.rec.Status()
 	if err != nil {
 		return err
 	}
-	m, err := c.cgroup()
+	m, err := c.rec.Cgroup()
 	if err != nil {
 		return err
 	}
-	c.debugf("it is %s: change its cgroups", status)
+	c.rec.Debugf("it is %s: change its cgroups", status)
 	return do(status, m)
 }

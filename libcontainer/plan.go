@@ -20,16 +20,16 @@ func (cr *creation) plan(fifos *[2]*os.File) (*nsenter.Plan, error) {
 	if p.OwnStreams, err = cr.giveStreams(); err != nil {
 		return nil, err
 	}
-	cr.opts.ListenFDs.addTo(p)
+	addListenFDs(p, cr.opts.ListenFDs)
 	p.Root = cr.built.chroot
 	p.Console = cr.built.peer
 	p.Landlock = cr.built.ruleset
 	p.Fifos = fifos
 	p.NewSession = true
 	if !cr.cfg.NoNewKeyring {
-		p.Keyring = "_ses." + cr.id
+		p.Keyring = "_ses." + cr.ID
 	}
-	p.Personality = cr.saved.Personality
+	p.Personality = cr.Saved.Personality
 	p.MemoryPolicy = memoryPolicy(cr.cfg.MemoryPolicy)
 	if cr.filter != nil {
 		p.Seccomp, p.SeccompFlags = cr.filter.BPF, cr.filter.Flags

@@ -12,7 +12,7 @@ import (
 // that exec has added included. A container that has stopped may still have some, if
 // it shares a pid namespace.
 func (c *Container) Processes() ([]int, error) {
-	m, err := c.cgroup()
+	m, err := c.rec.Cgroup()
 	if err != nil {
 		return nil, err
 	}

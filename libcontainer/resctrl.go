@@ -20,12 +20,12 @@ func (cr *creation) planResctrl() error {
 		return err
 	}
 	cr.resctrl, err = fs.Find(&resctrl.Plan{
-		ID: cr.id, ClosID: rdt.ClosID, Schemata: rdt.Schemata, Monitoring: rdt.Monitoring,
+		ID: cr.ID, ClosID: rdt.ClosID, Schemata: rdt.Schemata, Monitoring: rdt.Monitoring,
 	})
 	if err != nil {
 		return err
 	}
-	cr.saved.ResctrlGroups, cr.saved.ResctrlDir = cr.resctrl.Owned(), cr.resctrl.Dir()
+	cr.Saved.ResctrlGroups, cr.Saved.ResctrlDir = cr.resctrl.Owned(), cr.resctrl.Dir()
 	return nil
 }
 
@@ -52,19 +52,19 @@ func (cr *creation) joinResctrl() error {
 // resctrlStats are the statistics of the container's group; none when it has not asked for
 // one.
 func (c *Container) resctrlStats() (*resctrl.Stats, error) {
-	if c.saved.ResctrlDir == "" {
+	if c.rec.Saved.ResctrlDir == "" {
 		return &resctrl.Stats{}, nil
 	}
 	fs, err := resctrl.Open(resctrl.MountPoint)
 	if err != nil {
 		return nil, err
 	}
-	return fs.Stats(c.saved.ResctrlDir, c.resctrlMonitor())
+	return fs.Stats(c.rec.Saved.ResctrlDir, c.resctrlMonitor())
 }
 
 // resctrlMonitor is the container's own monitoring group, "" when it has none.
 func (c *Container) resctrlMonitor() string {
-	for _, dir := range c.saved.ResctrlGroups {
+	for _, dir := range c.rec.Saved.ResctrlGroups {
 		if filepath.Base(filepath.Dir(dir)) == "mon_groups" {
 			return dir
 		}

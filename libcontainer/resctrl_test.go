@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/berth-run/berth/libcontainer/internal/record"
 )
 
 // TestDeleteRemovesResctrlGroups: what the state names goes, by all ways of deleting,
@@ -21,11 +23,11 @@ func TestDeleteRemovesResctrlGroups(t *testing.T) {
 		if err := errors.Join(os.Mkdir(group, 0o755), os.MkdirAll(dir, 0o755)); err != nil {
 			t.Fatal(err)
 		}
-		st := savedState{
-			Format: stateFormat, ID: "c", CgroupPaths: map[string]string{"": filepath.Join(root, "no-cgroup")},
+		st := record.State{
+			Format: record.StateFormat, ID: "c", CgroupPaths: map[string]string{"": filepath.Join(root, "no-cgroup")},
 			ResctrlGroups: []string{filepath.Join(group, "mon_groups/c"), group},
 		}
-		if err := st.write(dir); err != nil {
+		if err := st.Write(dir); err != nil {
 			t.Fatal(err)
 		}
 		if err := Open(filepath.Dir(dir)).Delete("c", force, nil); err != nil {
@@ -42,7 +44,7 @@ func TestDeleteRemovesResctrlGroups(t *testing.T) {
 // TestResctrlStats: the key is there without a group, and a group that the machine has
 // lost is told.
 func TestResctrlStats(t *testing.T) {
-	c := &Container{&record{}}
+	c := &Container{rec: &record.Record{}}
 	s, err := c.resctrlStats()
 	if err != nil {
 		t.Fatal(err)
@@ -50,7 +52,7 @@ func TestResctrlStats(t *testing.T) {
 	if text, err := json.Marshal(&Stats{IntelRdt: s}); err != nil || !strings.Contains(string(text), `"intel_rdt":{}`) {
 		t.Errorf("%s, %v", text, err)
 	}
-	c.saved.ResctrlDir = "/sys/fs/resctrl/nobody's"
+	c.rec.Saved.ResctrlDir = "/sys/fs/resctrl/nobody's"
 	if _, err := c.resctrlStats(); err == nil {
 		t.Error("statistics of a group that is not there")
 	}
@@ -66,7 +68,7 @@ func TestResctrlMonitor(t *testing.T) {
 		{[]string{"/r/gold/mon_groups/c"}, "/r/gold/mon_groups/c"},
 		{[]string{"/r/c/mon_groups/c", "/r/c"}, "/r/c/mon_groups/c"},
 	} {
-		c := &Container{&record{saved: savedState{ResctrlGroups: test.owned}}}
+		c := &Container{rec: &record.Record{Saved: record.State{ResctrlGroups: test.owned}}}
 		if got := c.resctrlMonitor(); got != test.want {
 			t.Errorf("%q: %q, want %q", test.owned, got, test.want)
 		}

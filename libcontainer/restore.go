@@ -10,23 +10,13 @@ import (
 
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/procs"
+	"github.com/berth-run/berth/libcontainer/internal/record"
 	"github.com/berth-run/berth/libcontainer/internal/steps"
+	"github.com/berth-run/berth/libcontainer/options"
 	"github.com/berth-run/berth/nsenter"
 	"github.com/checkpoint-restore/go-criu/v8/rpc"
 	"golang.org/x/sys/unix"
 )
-
-// RestoreOptions say how a container is made of a checkpoint.
-type RestoreOptions struct {
-	CreateOptions
-	CriuOptions
-	// TCPClose restores connections as closed ones.
-	TCPClose bool
-	// LSMProfile is "TYPE:LABEL", apparmor or selinux; "" is that of the checkpoint.
-	LSMProfile string
-	// LSMMountContext takes the place of the SELinux label of mounts that had one.
-	LSMMountContext string
-}
 
 // restoration is a restore in progress: a creation whose first process comes out of
 // images. Criu makes the processes, with the namespaces and mounts that are theirs alone;
@@ -51,7 +41,7 @@ type RestoreOptions struct {
 //	console, pid file
 type restoration struct {
 	creation
-	o         *RestoreOptions
+	o         *options.Restore
 	run       *criuRun
 	criu      *os.Process
 	names     []string // of descriptorsFile
@@ -61,12 +51,12 @@ type restoration struct {
 }
 
 // Restore makes a container of a checkpoint. On error nothing of it is left.
-func (s *Store) Restore(id string, cfg *configs.Config, o *RestoreOptions) (*Container, error) {
-	if err := checkID(id); err != nil {
+func (s *Store) Restore(id string, cfg *configs.Config, o *options.Restore) (*Container, error) {
+	if err := record.CheckID(id); err != nil {
 		return nil, err
 	}
 	r := &restoration{
-		creation: creation{record: s.record(id), cfg: cfg, opts: &o.CreateOptions},
+		creation: creation{Record: s.record(id), cfg: cfg, opts: &o.Create},
 		o:        o,
 	}
 	defer r.release()
@@ -91,7 +81,7 @@ func (s *Store) Restore(id string, cfg *configs.Config, o *RestoreOptions) (*Con
 	if err := r.do(list); err != nil {
 		return nil, err
 	}
-	return &Container{r.record}, nil
+	return &Container{rec: r.Record}, nil
 }
 
 func (r *restoration) release() {
@@ -106,7 +96,7 @@ func (r *restoration) release() {
 
 // prepareCriu meets what is wrong with the options before anything is made.
 func (r *restoration) prepareCriu() error {
-	if r.saved.RootfsMountID != 0 || !r.cfg.Namespaces.Contains(configs.NewMount) {
+	if r.Saved.RootfsMountID != 0 || !r.cfg.Namespaces.Contains(configs.NewMount) {
 		return errors.New("linux.namespaces: a container without a mount namespace cannot be restored")
 	}
 	if r.cfg.Process.Landlock != nil {
@@ -118,10 +108,10 @@ func (r *restoration) prepareCriu() error {
 	if err := r.checkNetwork(); err != nil {
 		return err
 	}
-	if err := r.o.makeWork(); err != nil {
+	if err := makeWork(&r.o.CRIU); err != nil {
 		return err
 	}
-	run, err := newCriuRun(&r.o.CriuOptions, restoreLog, r.cfg.Annotations)
+	run, err := newCriuRun(&r.o.CRIU, restoreLog, r.cfg.Annotations)
 	if err != nil {
 		return err
 	}
@@ -205,7 +195,7 @@ func (r *restoration) runCriu() error {
 		case <-ended:
 		}
 	}
-	return r.opts.Interrupts.during(func() error {
+	return r.opts.Interrupts.During(func() error {
 		defer close(ended)
 		return r.run.run()
 	}, stop)
@@ -259,8 +249,8 @@ func (r *restoration) restored(pid int) error {
 	if err != nil {
 		return err
 	}
-	r.saved.PID, r.saved.StartTime = pid, p.StartTime
-	return r.saved.write(r.dir)
+	r.Saved.PID, r.Saved.StartTime = pid, p.StartTime
+	return r.Saved.Write(r.Dir)
 }
 
 // takeTerminal finds the terminal of the first process among those that criu has restored:

@@ -59,7 +59,7 @@ func (r *restoration) limitCgroups(pid int) error {
 	if err := r.claimCgroups(); err != nil {
 		return err
 	}
-	if err := r.saved.write(r.dir); err != nil {
+	if err := r.Saved.Write(r.Dir); err != nil {
 		return err
 	}
 	if err := r.cgroup.Set(r.cfg.Cgroup.Resources); err != nil {
@@ -82,7 +82,7 @@ func (r *restoration) expectNoCgroup() error {
 	}
 	m, err := cgroups.Load(paths, &r.cfg.Cgroup)
 	r.cgroup = m
-	r.saved.SystemdUnit = "" // criu asks nobody
+	r.Saved.SystemdUnit = "" // criu asks nobody
 	r.undo.Push("remove the cgroup", m.Destroy)
 	return err
 }

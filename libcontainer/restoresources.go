@@ -49,7 +49,7 @@ var stages = [...]string{"/mnt", "/media", "/srv", "/dev/shm"}
 // then on it sees the stage there. Without a user namespace the state directory will do.
 func (r *restoration) findStage() (string, error) {
 	if !r.inUserns() {
-		return r.dir, nil
+		return r.Dir, nil
 	}
 	needed := []string{r.cfg.Rootfs.Path, r.o.ImagePath, r.o.WorkPath, r.run.task.Path}
 	for i, p := range needed {

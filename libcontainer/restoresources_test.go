@@ -7,6 +7,8 @@ import (
 
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/criu"
+	"github.com/berth-run/berth/libcontainer/internal/record"
+	"github.com/berth-run/berth/libcontainer/options"
 )
 
 // TestFindStage: nothing that criu needs is below the directory that its mounts hide.
@@ -15,11 +17,11 @@ func TestFindStage(t *testing.T) {
 		t.Skip("needs root, for whom there are user namespaces to restore")
 	}
 	r := &restoration{
-		creation: creation{record: &record{dir: "/run/berth/id"}, cfg: &configs.Config{}},
-		o:        &RestoreOptions{},
+		creation: creation{Record: &record.Record{Dir: "/run/berth/id"}, cfg: &configs.Config{}},
+		o:        &options.Restore{},
 		run:      &criuRun{task: criu.Task{Path: "/usr/sbin/criu"}},
 	}
-	if stage, err := r.findStage(); err != nil || stage != r.dir {
+	if stage, err := r.findStage(); err != nil || stage != r.Dir {
 		t.Errorf("without a user namespace: %q, %v", stage, err)
 	}
 	r.cfg.Namespaces = configs.Namespaces{{Type: configs.NewUser}}

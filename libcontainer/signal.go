@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"github.com/berth-run/berth/libcontainer/cgroups"
+	"github.com/berth-run/berth/libcontainer/internal/record"
 	"golang.org/x/sys/unix"
 )
 
@@ -16,32 +17,32 @@ import (
 // container that has stopped gives ErrNotRunning, with all it is no error: its
 // remaining processes are signalled all the same.
 func (c *Container) Signal(sig unix.Signal, all bool) error {
-	c.debugf("signal %d to init %d, or with all (%t) to every process", int(sig), c.saved.PID, all)
+	c.rec.Debugf("signal %d to init %d, or with all (%t) to every process", int(sig), c.rec.Saved.PID, all)
 	if all {
 		return c.signalAll(sig)
 	}
-	pidfd, err := c.openInit()
-	if errors.Is(err, ErrNotRunning) && sig == unix.SIGKILL {
+	pidfd, err := c.rec.OpenInit()
+	if errors.Is(err, record.ErrNotRunning) && sig == unix.SIGKILL {
 		return c.killOrphans()
 	}
 	if err != nil {
 		return err
 	}
 	defer pidfd.Close()
-	if sig == unix.SIGKILL && c.saved.SharedPID {
+	if sig == unix.SIGKILL && c.rec.Saved.SharedPID {
 		// No pid namespace dies with init here: its children have to be told.
 		return c.signalAll(sig)
 	}
 	err = unix.PidfdSendSignal(int(pidfd.Fd()), sig, nil, 0)
 	if errors.Is(err, unix.ESRCH) {
-		return ErrNotRunning
+		return record.ErrNotRunning
 	}
 	if err != nil {
 		return fmt.Errorf("send signal %d to init: %w", sig, err)
 	}
-	c.debugf("init %d has the signal", c.saved.PID)
+	c.rec.Debugf("init %d has the signal", c.rec.Saved.PID)
 	if sig == unix.SIGKILL {
-		c.debugf("thaw the cgroup, if it is frozen")
+		c.rec.Debugf("thaw the cgroup, if it is frozen")
 		return c.thaw()
 	}
 	return nil
@@ -50,16 +51,16 @@ func (c *Container) Signal(sig unix.Signal, all bool) error {
 // killOrphans kills what is left of a container whose init has ended. There is nothing
 // where init had a pid namespace of its own, which ends with it.
 func (c *Container) killOrphans() error {
-	if !c.saved.SharedPID {
-		return ErrNotRunning
+	if !c.rec.Saved.SharedPID {
+		return record.ErrNotRunning
 	}
-	m, err := c.cgroup()
+	m, err := c.rec.Cgroup()
 	if err != nil {
 		return err
 	}
 	pids, err := m.Pids()
 	if errors.Is(err, cgroups.ErrNoCgroup) || err == nil && len(pids) == 0 {
-		return ErrNotRunning
+		return record.ErrNotRunning
 	}
 	return errors.Join(err, m.Kill())
 }
@@ -67,7 +68,7 @@ func (c *Container) killOrphans() error {
 // thaw lets the processes of a paused container die: on cgroup v1 a frozen process
 // does not even take SIGKILL.
 func (c *Container) thaw() error {
-	m, err := c.cgroup()
+	m, err := c.rec.Cgroup()
 	if err != nil {
 		return err
 	}
@@ -76,7 +77,7 @@ func (c *Container) thaw() error {
 
 // signalAll signals every process in the container's cgroup.
 func (c *Container) signalAll(sig unix.Signal) error {
-	m, err := c.cgroup()
+	m, err := c.rec.Cgroup()
 	if err != nil {
 		return err
 	}
@@ -103,18 +104,18 @@ func (c *Container) signalAll(sig unix.Signal) error {
 // pidsWithoutCgroup finds the processes of a rootless container that has no cgroup by
 // its pid namespace. Where that is shared, only init is known to be the container's.
 func (c *Container) pidsWithoutCgroup() ([]int, error) {
-	pidfd, err := c.openInit()
-	if errors.Is(err, ErrNotRunning) {
+	pidfd, err := c.rec.OpenInit()
+	if errors.Is(err, record.ErrNotRunning) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
 	defer pidfd.Close()
-	if c.saved.SharedPID {
-		return []int{c.saved.PID}, nil
+	if c.rec.Saved.SharedPID {
+		return []int{c.rec.Saved.PID}, nil
 	}
-	namespace, err := os.Readlink("/proc/" + strconv.Itoa(c.saved.PID) + "/ns/pid")
+	namespace, err := os.Readlink("/proc/" + strconv.Itoa(c.rec.Saved.PID) + "/ns/pid")
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/berth-run/berth/libcontainer/internal/record"
+	"github.com/berth-run/berth/libcontainer/options"
 	"github.com/berth-run/berth/nsenter"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -17,28 +19,28 @@ import (
 // Start lets init exec the user's program. When that fails, the error says why; the
 // container has then stopped. The notifier, if not nil, hears the container from its first
 // moment on.
-func (c *Container) Start(log Logger, n *Notifier) error {
+func (c *Container) Start(log options.Logger, n *Notifier) error {
 	if err := c.release(log, n); err != nil {
 		return err
 	}
-	if len(c.saved.Poststart) == 0 || !c.mayRunHooks(log) {
+	if len(c.rec.Saved.Poststart) == 0 || !c.mayRunHooks(log) {
 		return nil
 	}
-	c.debugf("start: %d poststart hooks", len(c.saved.Poststart))
-	state := c.hookState(specs.StateRunning)
-	if !poststartIsFatal(c.saved.OCIVersion) {
-		c.warnHooks("poststart", c.saved.Poststart, state, log)
+	c.rec.Debugf("start: %d poststart hooks", len(c.rec.Saved.Poststart))
+	state := c.rec.HookState(specs.StateRunning)
+	if !poststartIsFatal(c.rec.Saved.OCIVersion) {
+		c.warnHooks("poststart", c.rec.Saved.Poststart, state, log)
 		return nil
 	}
-	out, err := openHookOutput(c.saved.HookStdout, c.saved.HookStderr)
+	out, err := openHookOutput(c.rec.Saved.HookStdout, c.rec.Saved.HookStderr)
 	if err == nil {
-		err = runHooks("poststart", c.saved.Poststart, state, out, nil)
+		err = runHooks("poststart", c.rec.Saved.Poststart, state, out, nil)
 		out.close()
 	}
 	if err == nil {
 		return nil
 	}
-	if kerr := c.Signal(unix.SIGKILL, false); kerr != nil && !errors.Is(kerr, ErrNotRunning) {
+	if kerr := c.Signal(unix.SIGKILL, false); kerr != nil && !errors.Is(kerr, record.ErrNotRunning) {
 		log.Warnf("kill after a failed poststart hook: %v", kerr)
 	}
 	return err
@@ -57,27 +59,27 @@ func poststartIsFatal(ociVersion string) bool {
 
 // release lets init go on, under the container's lock, so that of two starts one
 // wins and the other one learns that the container runs.
-func (c *Container) release(log Logger, n *Notifier) error {
-	c.debugf("start: take the lock")
-	lock, err := c.lock()
+func (c *Container) release(log options.Logger, n *Notifier) error {
+	c.rec.Debugf("start: take the lock")
+	lock, err := c.rec.Lock()
 	if err != nil {
 		return err
 	}
-	defer lock.unlock()
-	if c.saved.PID == 0 { // it was being created when c was loaded
-		if err := c.reload(); err != nil {
+	defer lock.Unlock()
+	if c.rec.Saved.PID == 0 { // it was being created when c was loaded
+		if err := c.rec.Reload(); err != nil {
 			return err
 		}
 	}
-	status, err := c.status()
+	status, err := c.rec.Status()
 	if err != nil {
 		return err
 	}
-	c.debugf("start: it is %s", status)
+	c.rec.Debugf("start: it is %s", status)
 	switch status {
 	case specs.StateCreated:
 	case specs.StateRunning:
-		_ = c.removeFifos()
+		_ = c.rec.RemoveFifos()
 		return errRunning
 	case specs.StateStopped:
 		return c.explainStopped(errStoppedBefore, nil)
@@ -85,7 +87,7 @@ func (c *Container) release(log Logger, n *Notifier) error {
 		return fmt.Errorf("cannot start a container in the %s state", status)
 	}
 	// Under the lock, since two starts would take each other's socket away.
-	if err := n.listen(c.record); err != nil {
+	if err := n.listen(c.rec); err != nil {
 		return err
 	}
 	return c.letGo(log)
@@ -100,21 +102,21 @@ var (
 // letGo is the moment of start. No open blocks, so an init that died in between cannot
 // make it hang. What cannot be removed then says nothing any more: the status goes by
 // init as well.
-func (c *Container) letGo(log Logger) error {
-	pidfd, err := c.openInit()
-	if errors.Is(err, ErrNotRunning) {
+func (c *Container) letGo(log options.Logger) error {
+	pidfd, err := c.rec.OpenInit()
+	if errors.Is(err, record.ErrNotRunning) {
 		return c.explainStopped(errStoppedBefore, nil)
 	}
 	if err != nil {
 		return err
 	}
 	defer pidfd.Close()
-	c.debugf("start: let init %d go on: startContainer hooks, exec", c.saved.PID)
+	c.rec.Debugf("start: let init %d go on: startContainer hooks, exec", c.rec.Saved.PID)
 	startErr := c.passFifos(pidfd)
 	if startErr == nil {
-		c.debugf("start: init %d: the program runs", c.saved.PID)
+		c.rec.Debugf("start: init %d: the program runs", c.rec.Saved.PID)
 	}
-	for _, err := range c.removeFifos() {
+	for _, err := range c.rec.RemoveFifos() {
 		if startErr == nil {
 			log.Warnf("%v", err)
 		}
@@ -128,13 +130,13 @@ func (c *Container) letGo(log Logger) error {
 // passFifos lets init go on, and waits for what it says then. The reports are opened
 // first: what init says to nobody is lost with its end.
 func (c *Container) passFifos(pidfd *os.File) error {
-	reports, err := c.openFifo(reportFile, unix.O_RDONLY)
+	reports, err := c.rec.OpenFifo(record.ReportFile, unix.O_RDONLY)
 	if err != nil {
 		return err
 	}
 	// No os.File: Go would set up its poller for one that does not block.
 	defer unix.Close(reports)
-	fifo, err := c.openFifo(fifoFile, unix.O_WRONLY)
+	fifo, err := c.rec.OpenFifo(record.FifoFile, unix.O_WRONLY)
 	// Nobody to read is an init that has gone on, or is gone: AwaitExec finds out.
 	if err != nil && !errors.Is(err, unix.ENXIO) {
 		return err
@@ -142,8 +144,8 @@ func (c *Container) passFifos(pidfd *os.File) error {
 	if err == nil {
 		defer unix.Close(fifo)
 		if err := nsenter.LetGo(fifo); err != nil {
-			return &os.PathError{Op: "write", Path: c.file(fifoFile), Err: err}
+			return &os.PathError{Op: "write", Path: c.rec.Path(record.FifoFile), Err: err}
 		}
 	}
-	return nsenter.AwaitExec(reports, c.saved.PID, pidfd)
+	return nsenter.AwaitExec(reports, c.rec.Saved.PID, pidfd)
 }

@@ -5,15 +5,13 @@ package libcontainer
 import (
 	"time"
 
+	"github.com/berth-run/berth/libcontainer/internal/record"
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// Paused is the one status that the runtime-spec does not name.
-const Paused specs.ContainerState = "paused"
-
 // Container is one container of a store.
 type Container struct {
-	*record
+	rec *record.Record
 }
 
 // State is what `state` and `list` print. Pid is 0 once the container has stopped.
@@ -30,18 +28,18 @@ type State struct {
 }
 
 // ID of the container.
-func (c *Container) ID() string { return c.id }
+func (c *Container) ID() string { return c.rec.ID }
 
 // State finds out the present state.
 func (c *Container) State() (*State, error) {
-	status, err := c.status()
+	status, err := c.rec.Status()
 	if err != nil {
 		return nil, err
 	}
 	st := &State{
-		Version: c.saved.OCIVersion, ID: c.id, PID: c.saved.PID, Status: status,
-		Bundle: c.saved.Bundle, Rootfs: c.saved.Rootfs, Created: c.saved.Created,
-		Annotations: withNetworkStatus(c.saved.Annotations, c.saved.Network),
+		Version: c.rec.Saved.OCIVersion, ID: c.rec.ID, PID: c.rec.Saved.PID, Status: status,
+		Bundle: c.rec.Saved.Bundle, Rootfs: c.rec.Saved.Rootfs, Created: c.rec.Saved.Created,
+		Annotations: record.WithNetwork(c.rec.Saved.Annotations, c.rec.Saved.Network),
 	}
 	if status == specs.StateStopped {
 		st.PID = 0

@@ -11,97 +11,50 @@ package libcontainer
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"os/user"
 	"path/filepath"
 	"strconv"
 	"syscall"
 
-	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/procs"
-	"golang.org/x/sys/unix"
+	"github.com/berth-run/berth/libcontainer/internal/record"
+	"github.com/berth-run/berth/libcontainer/options"
 )
-
-// What callers branch on. Engines match these texts literally.
-var (
-	ErrNotExist   = errors.New("container does not exist")
-	ErrExist      = errors.New("container with given ID already exists")
-	ErrNotRunning = errors.New("container not running")
-	ErrInvalidID  = errors.New("invalid container ID format")
-)
-
-// Logger is how the engine tells what is not an error.
-type Logger interface {
-	Warnf(format string, args ...any)
-	Debugf(format string, args ...any)
-	// Debugging says whether what Debugf gets is read by anybody.
-	Debugging() bool
-}
 
 // Store is a directory of containers (`--root`).
 type Store struct {
 	root string
-	log  Logger // of LogTo; nil for none
+	log  options.Logger // of LogTo; nil for none
 }
 
 // Open is the store at root, an absolute path. The directory is made by the
 // first Create, not before.
 func Open(root string) *Store { return &Store{root: root} }
 
-// maxIDLength is NAME_MAX: the id is the name of directories.
-const maxIDLength = unix.NAME_MAX
-
-// cacheName is the directory of a store that is no container: berth 0.1.0-dev kept compiled
-// seccomp filters there, and crun does.
-const cacheName = ".cache"
-
-// checkID accepts what can be the name of one directory and nothing else: the id
-// becomes a path component of the state and cgroup directories.
-func checkID(id string) error {
-	switch {
-	case id == "":
-		return fmt.Errorf("%w: %s", ErrInvalidID, configs.PhraseEmptyID)
-	case len(id) > maxIDLength:
-		return fmt.Errorf("%w: %q… is longer than %d bytes", ErrInvalidID, id[:32], maxIDLength)
-	case id == "." || id == ".." || id == cacheName:
-		return fmt.Errorf("%w: %q", ErrInvalidID, id)
-	}
-	for i := range len(id) {
-		c := id[i]
-		switch {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9':
-		case c == '_', c == '+', c == '-', c == '.':
-		default:
-			return fmt.Errorf("%w: %q (letters, digits and _+-. are allowed)", ErrInvalidID, id)
-		}
-	}
-	return nil
-}
-
 // dir is the state directory of id.
 func (s *Store) dir(id string) string { return filepath.Join(s.root, id) }
 
 // record is that of id, of which nothing is read.
-func (s *Store) record(id string) *record {
-	return &record{root: s.root, dir: s.dir(id), id: id, log: s.log}
+func (s *Store) record(id string) *record.Record {
+	return &record.Record{Root: s.root, Dir: s.dir(id), ID: id, Log: s.log}
 }
 
 // container is the one with the state st.
-func (s *Store) container(id string, st *savedState) *Container {
+func (s *Store) container(id string, st *record.State) *Container {
 	r := s.record(id)
-	r.saved = *st
-	return &Container{r}
+	r.Saved = *st
+	return &Container{rec: r}
 }
 
 // Load finds the container. The error is ErrNotExist when there is none.
 func (s *Store) Load(id string) (*Container, error) {
-	if err := checkID(id); err != nil {
+	if err := record.CheckID(id); err != nil {
 		return nil, err
 	}
-	st, err := readState(s.dir(id))
+	st, err := record.Read(s.dir(id))
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, ErrNotExist
+		return nil, record.ErrNotExist
 	}
 	if err != nil {
 		return nil, err
@@ -112,7 +65,7 @@ func (s *Store) Load(id string) (*Container, error) {
 // List gives the state of all containers, in the order of their names. Entries
 // that cannot be read are reported to log and skipped. A root that does not exist
 // is an error that matches os.ErrNotExist.
-func (s *Store) List(log Logger) ([]*State, error) {
+func (s *Store) List(log options.Logger) ([]*State, error) {
 	ids, err := s.IDs()
 	if err != nil {
 		return nil, err
@@ -120,7 +73,7 @@ func (s *Store) List(log Logger) ([]*State, error) {
 	var states []*State
 	for _, id := range ids {
 		st, err := s.describe(id)
-		if errors.Is(err, ErrNotExist) {
+		if errors.Is(err, record.ErrNotExist) {
 			continue // being created or deleted at this moment
 		}
 		if err != nil {
@@ -142,7 +95,7 @@ func (s *Store) IDs() ([]string, error) {
 	}
 	var ids []string
 	for _, e := range entries {
-		if e.IsDir() && e.Name() != cacheName {
+		if e.IsDir() && e.Name() != record.CacheName {
 			ids = append(ids, e.Name())
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/berth-run/berth/libcontainer/internal/record"
 	"golang.org/x/sys/unix"
 )
 
@@ -20,26 +21,9 @@ func (l testLog) Warnf(format string, args ...any)  { l.t.Logf("warning: "+forma
 func (l testLog) Debugging() bool                   { return true }
 func (l testLog) Debugf(format string, args ...any) { l.t.Logf("debug: "+format, args...) }
 
-func TestCheckID(t *testing.T) {
-	for _, id := range []string{"a", "A-b_c+d.e", "..a", strings.Repeat("x", maxIDLength)} {
-		if err := checkID(id); err != nil {
-			t.Errorf("%q is refused: %v", id, err)
-		}
-	}
-	long := strings.Repeat("x", 1<<20)
-	for _, id := range []string{"", ".", "..", "/", "a/b", "a b", "a\x00", "ä", cacheName, long} {
-		err := checkID(id)
-		if !errors.Is(err, ErrInvalidID) {
-			t.Errorf("%.40q: got %v", id, err)
-		} else if len(err.Error()) > 200 {
-			t.Errorf("%.40q: the error has %d bytes", id, len(err.Error()))
-		}
-	}
-}
-
 func TestLoadSaysWhatIsMissing(t *testing.T) {
 	s := Open(t.TempDir())
-	if _, err := s.Load("nobody"); !errors.Is(err, ErrNotExist) {
+	if _, err := s.Load("nobody"); !errors.Is(err, record.ErrNotExist) {
 		t.Errorf("no container: %v", err)
 	}
 	dir := s.dir("broken")
@@ -51,7 +35,7 @@ func TestLoadSaysWhatIsMissing(t *testing.T) {
 		`{"format":77}`:  "format 77, this berth reads format 1",
 		`{"format":"a"}`: "format: expected an integer, found a string",
 	} {
-		if err := os.WriteFile(filepath.Join(dir, stateFile), []byte(content), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, record.StateFile), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := s.Load("broken"); err == nil || !strings.Contains(err.Error(), want) {
@@ -62,15 +46,15 @@ func TestLoadSaysWhatIsMissing(t *testing.T) {
 
 func TestStateRoundTrip(t *testing.T) {
 	dir := t.TempDir()
-	want := savedState{Format: stateFormat, ID: "x", PID: 12, StartTime: 1 << 60, CgroupPaths: map[string]string{"": "/c"}}
+	want := record.State{Format: record.StateFormat, ID: "x", PID: 12, StartTime: 1 << 60, CgroupPaths: map[string]string{"": "/c"}}
 	// A temporary file of a killed command must not be in the way.
-	if err := os.WriteFile(filepath.Join(dir, "."+stateFile+".tmp"), []byte("junk"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "."+record.StateFile+".tmp"), []byte("junk"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := want.write(dir); err != nil {
+	if err := want.Write(dir); err != nil {
 		t.Fatal(err)
 	}
-	got, err := readState(dir)
+	got, err := record.Read(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +70,7 @@ func TestStateRoundTrip(t *testing.T) {
 func TestIDs(t *testing.T) {
 	s := Open(t.TempDir())
 	want := []string{".hidden", "a"}
-	for _, dir := range append(want, filepath.Join(cacheName, "seccomp")) {
+	for _, dir := range append(want, filepath.Join(record.CacheName, "seccomp")) {
 		if err := os.MkdirAll(s.dir(dir), 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -104,13 +88,13 @@ func TestDeleteOfRemains(t *testing.T) {
 	if err := s.Delete("x", true, testLog{t}); err != nil {
 		t.Errorf("delete --force of nothing: %v", err)
 	}
-	if err := s.Delete("x", false, testLog{t}); !errors.Is(err, ErrNotExist) {
+	if err := s.Delete("x", false, testLog{t}); !errors.Is(err, record.ErrNotExist) {
 		t.Errorf("delete of nothing: %v", err)
 	}
 	if err := os.Mkdir(s.dir("x"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Delete("x", false, testLog{t}); !errors.Is(err, ErrNotExist) {
+	if err := s.Delete("x", false, testLog{t}); !errors.Is(err, record.ErrNotExist) {
 		t.Errorf("delete of an empty directory: %v", err)
 	}
 	if err := s.Delete("x", true, testLog{t}); err != nil {
@@ -140,10 +124,10 @@ func TestDeleteOfBrokenState(t *testing.T) {
 		if err := os.Mkdir(s.dir("x"), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(s.dir("x"), stateFile), []byte(test.state), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(s.dir("x"), record.StateFile), []byte(test.state), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.Delete("x", false, testLog{t}); err == nil || errors.Is(err, ErrNotExist) {
+		if err := s.Delete("x", false, testLog{t}); err == nil || errors.Is(err, record.ErrNotExist) {
 			t.Errorf("%.20q: delete: %v", test.state, err)
 		}
 		var log warnings
@@ -163,7 +147,7 @@ func TestDeleteOfBrokenState(t *testing.T) {
 func TestDeleteOfUnreadableState(t *testing.T) {
 	s := Open(t.TempDir())
 	// A directory cannot be read as a file.
-	if err := os.MkdirAll(filepath.Join(s.dir("x"), stateFile), 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Join(s.dir("x"), record.StateFile), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Delete("x", true, testLog{t}); !errors.Is(err, unix.EISDIR) {
@@ -180,100 +164,3 @@ type warnings []string
 func (w *warnings) Warnf(format string, args ...any) { *w = append(*w, fmt.Sprintf(format, args...)) }
 func (*warnings) Debugf(string, ...any)              {}
 func (*warnings) Debugging() bool                    { return false }
-
-func TestLockSerialises(t *testing.T) {
-	dir := t.TempDir()
-	first, err := lockDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	other, err := os.Open(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer other.Close()
-	if err := unix.Flock(int(other.Fd()), unix.LOCK_EX|unix.LOCK_NB); !errors.Is(err, unix.EWOULDBLOCK) {
-		t.Fatalf("a second lock beside the first: %v", err)
-	}
-	order := make(chan string, 2)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		second, err := lockDir(dir)
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		order <- "second"
-		second.unlock()
-	}()
-	order <- "first"
-	first.unlock()
-	<-done
-	if a, b := <-order, <-order; a != "first" || b != "second" {
-		t.Errorf("order %s, %s", a, b)
-	}
-}
-
-func TestLockOfARemovedDirectory(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "c")
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	first, err := lockDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	waiting := make(chan error)
-	go func() {
-		_, err := lockDir(dir)
-		waiting <- err
-	}()
-	if err := os.Remove(dir); err != nil {
-		t.Fatal(err)
-	}
-	first.unlock()
-	if err := <-waiting; !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("a lock on a removed directory: %v", err)
-	}
-}
-
-// What is not known to be gone is not taken for gone: creates would try for ever.
-func TestLockOfAnUnreachableDirectory(t *testing.T) {
-	parent := filepath.Join(t.TempDir(), "root")
-	path := filepath.Join(parent, "c")
-	if err := os.MkdirAll(path, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	dir, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer dir.Close()
-	if err := checkNamed(dir, path); err != nil {
-		t.Errorf("a directory that is there: %v", err)
-	}
-	if err := os.Rename(parent, parent+".old"); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(parent, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := checkNamed(dir, path); !errors.Is(err, unix.ENOTDIR) || errors.Is(err, os.ErrNotExist) {
-		t.Errorf("a directory below a file: %v", err)
-	}
-}
-
-// TestLockByForce: who has the lock gives it back only when what it waits for is gone.
-func TestLockByForce(t *testing.T) {
-	dir := t.TempDir()
-	first, err := lockDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	second, err := lockDirByForce(dir, first.unlock)
-	if err != nil {
-		t.Fatal(err)
-	}
-	second.unlock()
-}

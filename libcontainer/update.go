@@ -8,6 +8,7 @@ import (
 
 	"github.com/berth-run/berth/libcontainer/cgroups"
 	"github.com/berth-run/berth/libcontainer/codec/ocispec"
+	"github.com/berth-run/berth/libcontainer/internal/record"
 	"github.com/berth-run/berth/libcontainer/internal/resctrl"
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -19,13 +20,13 @@ import (
 func (c *Container) Update(r *specs.LinuxResources, schemata []string) error {
 	return c.change(func(status specs.ContainerState, m cgroups.Manager) error {
 		if status == specs.StateStopped || status == specs.StateCreating {
-			return ErrNotRunning
+			return record.ErrNotRunning
 		}
 		stored := new(specs.LinuxResources)
-		if len(c.saved.Resources) > 0 {
+		if len(c.rec.Saved.Resources) > 0 {
 			var err error
-			if stored, err = ocispec.Resources(string(c.saved.Resources)); err != nil {
-				return fmt.Errorf("%s: resources: %w", stateFile, err)
+			if stored, err = ocispec.Resources(string(c.rec.Saved.Resources)); err != nil {
+				return fmt.Errorf("%s: resources: %w", record.StateFile, err)
 			}
 		}
 		change := completeUpdate(stored, r)
@@ -44,13 +45,13 @@ func (c *Container) Update(r *specs.LinuxResources, schemata []string) error {
 // finishUpdate does what comes after the cgroups. The schemata, which cannot be taken
 // back, are last but for a rename.
 func (c *Container) finishUpdate(merged *specs.LinuxResources, schemata []string) error {
-	if err := resctrl.Update(c.saved.ResctrlGroups, schemata); err != nil {
+	if err := resctrl.Update(c.rec.Saved.ResctrlGroups, schemata); err != nil {
 		return err
 	}
-	before := c.saved.Resources
-	c.saved.Resources = encodeResources(merged)
-	if err := c.saved.write(c.dir); err != nil {
-		c.saved.Resources = before
+	before := c.rec.Saved.Resources
+	c.rec.Saved.Resources = record.EncodeResources(merged)
+	if err := c.rec.Saved.Write(c.rec.Dir); err != nil {
+		c.rec.Saved.Resources = before
 		return err
 	}
 	return nil

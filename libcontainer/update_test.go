@@ -7,10 +7,11 @@ import (
 	"reflect"
 	"testing"
 
+	"github.com/berth-run/berth/libcontainer/internal/record"
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// resources reads a document as a test's readers do.
+// Resources reads a document as a test's readers do.
 func resources(t testing.TB, document string) *specs.LinuxResources {
 	t.Helper()
 	r := new(specs.LinuxResources)
@@ -110,24 +111,6 @@ func fill(v reflect.Value) {
 	}
 }
 
-// TestEncodeResources: a field that specs-go gets and encodeResources forgets makes
-// this fail.
-func TestEncodeResources(t *testing.T) {
-	full := new(specs.LinuxResources)
-	fill(reflect.ValueOf(full).Elem())
-	for _, want := range []*specs.LinuxResources{
-		full, {Memory: &specs.LinuxMemory{}}, {CPU: &specs.LinuxCPU{}, Pids: &specs.LinuxPids{}},
-	} {
-		data := encodeResources(want)
-		if got := resources(t, string(data)); !reflect.DeepEqual(got, want) {
-			t.Errorf("got  %s\nwant %s", data, marshal(t, want))
-		}
-	}
-	if data := encodeResources(&specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{{}}}); data != nil {
-		t.Errorf("nothing is %s", data)
-	}
-}
-
 // TestUpdateIsRemembered: a field that specs-go gets and mergeResources forgets makes
 // this fail.
 func TestUpdateIsRemembered(t *testing.T) {
@@ -140,5 +123,23 @@ func TestUpdateIsRemembered(t *testing.T) {
 	want.Memory.Kernel, want.Memory.UseHierarchy = nil, nil
 	if !reflect.DeepEqual(stored, want) {
 		t.Errorf("got  %s\nwant %s", marshal(t, stored), marshal(t, want))
+	}
+}
+
+// TestEncodeResources: a field that specs-go gets and EncodeResources forgets makes
+// this fail.
+func TestEncodeResources(t *testing.T) {
+	full := new(specs.LinuxResources)
+	fill(reflect.ValueOf(full).Elem())
+	for _, want := range []*specs.LinuxResources{
+		full, {Memory: &specs.LinuxMemory{}}, {CPU: &specs.LinuxCPU{}, Pids: &specs.LinuxPids{}},
+	} {
+		data := record.EncodeResources(want)
+		if got := resources(t, string(data)); !reflect.DeepEqual(got, want) {
+			t.Errorf("got  %s\nwant %s", data, marshal(t, want))
+		}
+	}
+	if data := record.EncodeResources(&specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{{}}}); data != nil {
+		t.Errorf("nothing is %s", data)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/berth-run/berth/libcontainer/internal/procs"
+	"github.com/berth-run/berth/libcontainer/internal/record"
 	"golang.org/x/sys/unix"
 )
 
@@ -22,7 +23,7 @@ func BecomeSubreaper() error {
 // Reap reaps the caller's children that have ended, and says whether the container's
 // init, which must be one, was among them. It does not wait: SIGCHLD says when it is
 // worth a call. The status is as a shell has it: 128 + n for one killed by signal n.
-func (c *Container) Reap() (status int, ended bool, err error) { return reapFor(c.saved.PID) }
+func (c *Container) Reap() (status int, ended bool, err error) { return reapFor(c.rec.Saved.PID) }
 
 // Reap does for the process what [Container.Reap] does for init.
 func (p *Process) Reap() (status int, ended bool, err error) { return reapFor(p.pid) }
@@ -47,7 +48,7 @@ func reapFor(child int) (status int, ended bool, err error) {
 func (p *Process) Signal(sig unix.Signal) error {
 	err := unix.PidfdSendSignal(int(p.pidfd.Fd()), sig, nil, 0)
 	if errors.Is(err, unix.ESRCH) {
-		return ErrNotRunning
+		return record.ErrNotRunning
 	}
 	if err != nil {
 		return fmt.Errorf("send signal %d to process %d: %w", sig, p.pid, err)

@@ -58,7 +58,7 @@ func (o *checkpointOptions) complete(a *app) (err error) {
 		return err
 	}
 	e := &o.engine
-	e.CriuOptions, e.Log = o.criu.CriuOptions, a.log
+	e.CRIU, e.Log = o.criu.CriuOptions, a.log
 	if o.pageServer != "" {
 		if e.PageServer, err = parsePageServer(o.pageServer); err != nil {
 			return err

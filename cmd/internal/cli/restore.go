@@ -73,7 +73,7 @@ func (a *app) restore(id string, o *restoreOptions, t *terminal) (*libcontainer.
 		return nil, err
 	}
 	options := &libcontainer.RestoreOptions{
-		CreateOptions: p.create, CriuOptions: o.criu.CriuOptions,
+		Create: p.create, CRIU: o.criu.CriuOptions,
 		TCPClose: o.tcpClose, LSMProfile: o.lsmProfile, LSMMountContext: o.lsmMount,
 	}
 	if t != nil && p.config.Process.Terminal {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package libcontainer
+package record
 
 import (
 	"errors"
@@ -22,24 +22,24 @@ func TestOpenInitIsNotFooledByPidReuse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &Container{&record{saved: savedState{PID: pid, StartTime: st.StartTime}}}
-	pidfd, err := c.openInit()
+	c := &Record{Saved: State{PID: pid, StartTime: st.StartTime}}
+	pidfd, err := c.OpenInit()
 	if err != nil {
 		t.Fatalf("the true init is not found: %v", err)
 	}
 	_ = pidfd.Close()
-	c.saved.StartTime++
-	if _, err := c.openInit(); !errors.Is(err, ErrNotRunning) {
+	c.Saved.StartTime++
+	if _, err := c.OpenInit(); !errors.Is(err, ErrNotRunning) {
 		t.Errorf("another process with init's number: %v", err)
 	}
-	c.saved.StartTime--
+	c.Saved.StartTime--
 	if err := child.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := child.Process.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.openInit(); !errors.Is(err, ErrNotRunning) {
+	if _, err := c.OpenInit(); !errors.Is(err, ErrNotRunning) {
 		t.Errorf("a dead init: %v", err)
 	}
 	if _, err := procs.Read(pid); !errors.Is(err, os.ErrNotExist) {

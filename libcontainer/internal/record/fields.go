@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package libcontainer
+package record
 
 import (
 	"github.com/berth-run/berth/libcontainer/codec"
@@ -9,9 +9,9 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// stateFields describes state.json. The format comes first: readState knows it although
+// stateFields describes state.json. The format comes first: Read knows it although
 // what follows may have types of another one.
-func stateFields(c *codec.Coder, st *savedState) {
+func stateFields(c *codec.Coder, st *State) {
 	codec.Signed(c, "format", &st.Format)
 	codec.Text(c, "id", &st.ID)
 	codec.Text(c, "ociVersion", &st.OCIVersion)
@@ -59,7 +59,7 @@ func memoryPolicyFields(c *codec.Coder, v *configs.MemoryPolicy) {
 	codec.Numbers(c, "Nodes", (*[]uint64)(&v.Nodes))
 }
 
-func interfaceFields(c *codec.Coder, v *savedInterface) {
+func interfaceFields(c *codec.Coder, v *Interface) {
 	codec.Text(c, "name", &v.Name)
 	codec.Text(c, "mac", &v.MAC)
 	codec.Texts(c, "addresses", &v.Addresses)
@@ -68,9 +68,9 @@ func interfaceFields(c *codec.Coder, v *savedInterface) {
 	codec.Text(c, "hostMAC", &v.HostMAC)
 }
 
-// encodeResources is what state.json keeps of r: all but the devices, which an update never
+// EncodeResources is what state.json keeps of r: all but the devices, which an update never
 // touches; nil when nothing is set.
-func encodeResources(r *specs.LinuxResources) []byte {
+func EncodeResources(r *specs.LinuxResources) []byte {
 	kept := *r
 	kept.Devices = nil
 	data := ocispec.WriteResources(&kept)

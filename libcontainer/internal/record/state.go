@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package libcontainer
+package record
 
 import (
 	"encoding/json"
@@ -17,23 +17,26 @@ import (
 )
 
 const (
-	stateFile = "state.json"
-	// fifoFile is what start writes to and init reads, reportFile the other way.
-	fifoFile   = "exec.fifo"
-	reportFile = "exec.report"
-	// processFile is the process of config.json as it stands there, of which exec
-	// makes others; filterFile is the compiled seccomp filter.
-	processFile = "process.json"
-	filterFile  = "seccomp.bpf"
-	stateFormat = 1
+	// StateFile has the [State].
+	StateFile = "state.json"
+	// FifoFile is what start writes to and init reads.
+	FifoFile = "exec.fifo"
+	// ReportFile is what init writes to and start reads.
+	ReportFile = "exec.report"
+	// ProcessFile is the process of config.json as it stands there, of which exec makes others.
+	ProcessFile = "process.json"
+	// FilterFile is the compiled seccomp filter.
+	FilterFile = "seccomp.bpf"
+	// StateFormat is State.Format.
+	StateFormat = 1
 )
 
-// savedState is the content of state.json. It is a format of its own, apart from
+// State is the content of state.json. It is a format of its own, apart from
 // configs.Config: a newer berth must read what an older one wrote, so fields are
 // only added, and Format changes when one changes its meaning.
-type savedState struct {
-	// owner is the user whose file it is.
-	owner uint32
+type State struct {
+	// Owner is the user whose file it is.
+	Owner uint32 `json:"-"`
 
 	Format      int               `json:"format"`
 	ID          string            `json:"id"`
@@ -81,7 +84,7 @@ type savedState struct {
 	Personality *uint32 `json:"personality,omitempty"`
 	// MemoryPolicy is configs.Config.MemoryPolicy.
 	MemoryPolicy *configs.MemoryPolicy `json:"memoryPolicy,omitempty"`
-	// Filtered says that there is a filterFile; FilterFlags are seccomp(2)'s for it.
+	// Filtered says that there is a FilterFile; FilterFlags are seccomp(2)'s for it.
 	Filtered    bool   `json:"filtered,omitempty"`
 	FilterFlags uint32 `json:"filterFlags,omitempty"`
 	// ListenerPath and ListenerMetadata are those of the seccomp profile, when its
@@ -104,7 +107,7 @@ type savedState struct {
 	// its config asks for none.
 	ResctrlDir string `json:"resctrlDir,omitempty"`
 	// Network are the interfaces that berth makes, written down before it does.
-	Network []savedInterface `json:"network,omitempty"`
+	Network []Interface `json:"network,omitempty"`
 	// RootfsMountID is the id of the mount that Rootfs was on before the create, when
 	// the container shares the host's mount namespace: what has come on top of it since
 	// is the container's. 0 otherwise.
@@ -117,34 +120,34 @@ type savedState struct {
 	HookStderr string `json:"hookStderr,omitempty"`
 }
 
-// errBrokenState is of a state.json that no version of berth has written.
-var errBrokenState = errors.New("not the state of a container")
+// ErrBroken is of a state.json that no version of berth has written.
+var ErrBroken = errors.New("not the state of a container")
 
-// readState reads state.json in dir.
-func readState(dir string) (*savedState, error) {
-	path := filepath.Join(dir, stateFile)
+// Read reads state.json in dir.
+func Read(dir string) (*State, error) {
+	path := filepath.Join(dir, StateFile)
 	data, owner, err := sysfile.ReadOwned(path)
 	if errors.Is(err, sysfile.ErrNotRegular) || errors.Is(err, unix.ELOOP) {
-		return nil, fmt.Errorf("%w: %w", errBrokenState, err)
+		return nil, fmt.Errorf("%w: %w", ErrBroken, err)
 	}
 	if err != nil {
 		return nil, err
 	}
 	st, err := codec.Read(sysfile.StringOf(data), stateFields)
-	st.owner = owner
+	st.Owner = owner
 	switch {
-	case st.Format != 0 && st.Format != stateFormat:
+	case st.Format != 0 && st.Format != StateFormat:
 		// Then nothing is known of the types of what comes after the format either.
-		return nil, fmt.Errorf("%s: format %d, this berth reads format %d", path, st.Format, stateFormat)
+		return nil, fmt.Errorf("%s: format %d, this berth reads format %d", path, st.Format, StateFormat)
 	case err != nil:
-		return nil, fmt.Errorf("%s: %w: %w", path, errBrokenState, err)
+		return nil, fmt.Errorf("%s: %w: %w", path, ErrBroken, err)
 	case st.Format == 0:
-		return nil, fmt.Errorf("%s: %w: there is no format", path, errBrokenState)
+		return nil, fmt.Errorf("%s: %w: there is no format", path, ErrBroken)
 	}
 	return st, nil
 }
 
-// write puts the state into dir so that a reader sees the old or the new one whole.
-func (st *savedState) write(dir string) error {
-	return sysfile.WriteAtomically(filepath.Join(dir, stateFile), codec.Write(st, stateFields), 0o600)
+// Write puts the state into dir so that a reader sees the old or the new one whole.
+func (st *State) Write(dir string) error {
+	return sysfile.WriteAtomically(filepath.Join(dir, StateFile), codec.Write(st, stateFields), 0o600)
 }

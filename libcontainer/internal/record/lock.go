@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package libcontainer
+package record
 
 import (
 	"errors"
@@ -21,18 +21,18 @@ const lockPatience = 30 * time.Second
 // what that may be waiting for.
 const forcePatience = 2 * time.Second
 
-// dirLock is an exclusive flock(2) on a container's state directory. The directory
+// Lock is an exclusive flock(2) on a container's state directory. The directory
 // itself is the lock file, so that there is nothing to leave behind, and a lock on a
 // directory that has been removed meanwhile is seen as such.
-type dirLock struct{ dir *os.File }
+type Lock struct{ dir *os.File }
 
-// lockDir locks the state directory at path. os.ErrNotExist when there is none, or
+// LockDir locks the state directory at path. os.ErrNotExist when there is none, or
 // when it was removed while waiting.
-func lockDir(path string) (*dirLock, error) { return lockDirByForce(path, nil) }
+func LockDir(path string) (*Lock, error) { return LockByForce(path, nil) }
 
-// lockDirByForce is lockDir that calls unblock, if it is not nil, once it has waited for
+// LockByForce is LockDir that calls unblock, if it is not nil, once it has waited for
 // forcePatience.
-func lockDirByForce(path string, unblock func()) (*dirLock, error) {
+func LockByForce(path string, unblock func()) (*Lock, error) {
 	dir, err := sysfile.Open(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW)
 	if err != nil {
 		return nil, err
@@ -45,7 +45,7 @@ func lockDirByForce(path string, unblock func()) (*dirLock, error) {
 		_ = dir.Close()
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
-	return &dirLock{dir}, nil
+	return &Lock{dir}, nil
 }
 
 // flockPatiently takes the lock or gives up after lockPatience. The waiting thread of
@@ -98,5 +98,5 @@ func checkNamed(dir *os.File, path string) error {
 	return nil
 }
 
-// unlock releases the lock.
-func (l *dirLock) unlock() { _ = l.dir.Close() }
+// Unlock releases the lock.
+func (l *Lock) Unlock() { _ = l.dir.Close() }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package libcontainer
+package record
 
 import (
 	"encoding/json"
@@ -13,13 +13,13 @@ import (
 )
 
 func TestStateFields(t *testing.T) {
-	codectest.Fields(t, stateFields)
+	codectest.Fields(t, stateFields, "Owner")
 	codectest.Fields(t, networkStatusFields)
 }
 
 // usualState is what most containers have.
-func usualState() *savedState {
-	return &savedState{
+func usualState() *State {
+	return &State{
 		Format: 1, ID: "i", OCIVersion: "1.3.0", Bundle: "/b", Rootfs: "/b/rootfs",
 		Created:     time.Date(2026, 1, 2, 3, 4, 5, 6789, time.UTC),
 		Annotations: map[string]string{"a": "", "json": `{"a\\": ["\"]}`}, PID: 42, StartTime: 1<<64 - 1,
@@ -50,6 +50,6 @@ func BenchmarkFirstUse(b *testing.B) {
 			_, err := codec.Read(string(data), stateFields)
 			return err
 		},
-		"json": func() error { return json.Unmarshal(data, new(savedState)) },
+		"json": func() error { return json.Unmarshal(data, new(State)) },
 	})
 }

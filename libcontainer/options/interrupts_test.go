@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package libcontainer
+package options
 
 import (
 	"errors"
@@ -36,10 +36,10 @@ func TestInterruptsDuring(t *testing.T) {
 		i := keepInterrupts(t)
 		stopped := make(chan string, 2)
 		inner := func() error {
-			if err := i.during(func() error { return other }, func() { t.Error("stopped what is over") }); !errors.Is(err, other) {
+			if err := i.During(func() error { return other }, func() { t.Error("stopped what is over") }); !errors.Is(err, other) {
 				t.Errorf("before: %v", err)
 			}
-			return i.during(func() error {
+			return i.During(func() error {
 				if interrupted {
 					if err := unix.Kill(unix.Getpid(), unix.SIGHUP); err != nil {
 						return err
@@ -51,7 +51,7 @@ func TestInterruptsDuring(t *testing.T) {
 				return other
 			}, func() { stopped <- "inner" })
 		}
-		err := i.during(inner, func() { stopped <- "outer" })
+		err := i.During(inner, func() { stopped <- "outer" })
 		if interrupted != isInterrupted(err) || !interrupted && !errors.Is(err, other) {
 			t.Errorf("interrupted: %v, and the error is %v", interrupted, err)
 		}
@@ -59,7 +59,7 @@ func TestInterruptsDuring(t *testing.T) {
 			t.Errorf("interrupted: %v, and the check says %v", interrupted, err)
 		}
 		// What undoes is not stopped, and says what it has to say.
-		if err := i.during(func() error { return other }, func() { t.Error("stopped") }); !errors.Is(err, other) {
+		if err := i.During(func() error { return other }, func() { t.Error("stopped") }); !errors.Is(err, other) {
 			t.Errorf("afterwards: %v", err)
 		}
 	}
@@ -67,7 +67,7 @@ func TestInterruptsDuring(t *testing.T) {
 
 func TestInterruptsCheck(t *testing.T) {
 	var none *Interrupts
-	if err := errors.Join(none.Check(), none.Release(), none.during(func() error { return nil }, nil)); err != nil {
+	if err := errors.Join(none.Check(), none.Release(), none.During(func() error { return nil }, nil)); err != nil {
 		t.Error(err)
 	}
 	i := keepInterrupts(t)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package libcontainer
+package options
 
 import (
 	"fmt"
@@ -27,7 +27,7 @@ func KeepInterrupts() (*Interrupts, error) {
 	if !signals.Supported() {
 		return nil, nil
 	}
-	caught, err := signals.CatchOnce(endingSignals[:]...)
+	caught, err := signals.CatchOnce(EndingSignals[:]...)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +52,7 @@ func (i *Interrupts) Check() error {
 	defer i.mu.Unlock()
 	if i.came == 0 && len(i.stops) == 0 { // or somebody watches
 		var err error
-		if i.came, err = i.caught.Pending(endingSignals[:]...); err != nil {
+		if i.came, err = i.caught.Pending(EndingSignals[:]...); err != nil {
 			return err
 		}
 	}
@@ -62,10 +62,10 @@ func (i *Interrupts) Check() error {
 	return nil
 }
 
-// during does what may take long. A signal that comes meanwhile has stop called, which makes
+// During does what may take long. A signal that comes meanwhile has stop called, which makes
 // do return early; what do returns then counts for less. While it does so, others may be done
 // in the same way: all are stopped.
-func (i *Interrupts) during(do func() error, stop func()) error {
+func (i *Interrupts) During(do func() error, stop func()) error {
 	if i == nil {
 		return do()
 	}
@@ -88,7 +88,7 @@ func (i *Interrupts) during(do func() error, stop func()) error {
 func (i *Interrupts) watched(do func() error) error {
 	watched := make(chan error, 1)
 	go func() {
-		sig, err := i.caught.Await(endingSignals[:]...)
+		sig, err := i.caught.Await(EndingSignals[:]...)
 		if sig != 0 {
 			i.stopAll(sig)
 		}
@@ -128,3 +128,6 @@ func (i *Interrupts) forget() {
 	defer i.mu.Unlock()
 	i.stops = i.stops[:len(i.stops)-1]
 }
+
+// EndingSignals are those that people and service managers end a command with.
+var EndingSignals = [...]unix.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT}

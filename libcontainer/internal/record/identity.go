@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package record
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/berth-run/berth/libcontainer/internal/procs"
+	"github.com/berth-run/berth/nsenter"
+	"golang.org/x/sys/unix"
+)
+
+// OpenInit gives a pidfd of the container's init process; ErrNotRunning when it is
+// dead or its number belongs to another process by now.
+func (c *Record) OpenInit() (*os.File, error) {
+	pidfd, _, err := c.openInitStat()
+	return pidfd, err
+}
+
+// openInitStat is OpenInit with what the kernel tells of the process.
+func (c *Record) openInitStat() (*os.File, procs.Stat, error) {
+	pidfd, p, err := c.OpenInitOrZombie()
+	if err != nil {
+		return nil, procs.Stat{}, err
+	}
+	if p.Dead() || procs.Lingers(c.Saved.PID, p) {
+		_ = pidfd.Close()
+		return nil, procs.Stat{}, ErrNotRunning
+	}
+	return pidfd, p, nil
+}
+
+// OpenInitOrZombie is OpenInit that also takes an init that is dead, as long as its
+// parent has not collected it. The pidfd is opened first and the start time read second:
+// if the process dies in between, the pidfd still refers to the dead one and every later
+// call on it fails.
+func (c *Record) OpenInitOrZombie() (*os.File, procs.Stat, error) {
+	fd, err := unix.PidfdOpen(c.Saved.PID, 0)
+	if errors.Is(err, unix.ESRCH) || errors.Is(err, unix.EINVAL) { // the latter for 0
+		return nil, procs.Stat{}, ErrNotRunning
+	}
+	if err != nil {
+		return nil, procs.Stat{}, fmt.Errorf("pidfd_open %d: %w", c.Saved.PID, err)
+	}
+	p, err := procs.Read(c.Saved.PID)
+	if err == nil && p.StartTime == c.Saved.StartTime {
+		return os.NewFile(uintptr(fd), "pidfd"), p, nil
+	}
+	_ = unix.Close(fd)
+	if err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, unix.ESRCH) {
+		return nil, procs.Stat{}, err
+	}
+	return nil, procs.Stat{}, ErrNotRunning
+}
+
+// InitLingers says whether init waits to be a zombie, see lingers.
+func (c *Record) InitLingers() bool {
+	if c.Saved.PID == 0 {
+		return false
+	}
+	p, err := procs.Read(c.Saved.PID)
+	return err == nil && p.StartTime == c.Saved.StartTime && procs.Lingers(c.Saved.PID, p)
+}
+
+// Joins are the container's namespaces for a new process. All at once: the kernel checks
+// the rights over each with those that init has before, so it does not matter which user
+// namespace owns which.
+func (c *Record) Joins(target *os.File) []nsenter.Join {
+	if c.Saved.Namespaces == 0 {
+		return nil
+	}
+	return []nsenter.Join{{Type: uint32(c.Saved.Namespaces), FD: target}}
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package record is what is known of a container: its directory below the store's, the lock
+// on it, what is written there for later commands, and which process its first one is. It
+// knows nothing of what is in the container.
+package record
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+
+	"github.com/berth-run/berth/libcontainer/internal/sysfile"
+	"github.com/berth-run/berth/libcontainer/options"
+	"golang.org/x/sys/unix"
+)
+
+// Record is what is known of a container: its directory, and what is written there.
+type Record struct {
+	// Root is the store's directory, and dir the container's, root/id.
+	Root, Dir string
+	ID        string
+	Saved     State
+	Log       options.Logger // of Store.LogTo; nil for none
+}
+
+// Path is the path of a file in the container's state directory.
+func (c *Record) Path(name string) string { return filepath.Join(c.Dir, name) }
+
+// Lock keeps other commands off the container. What they have changed in its state
+// until then is for reload to see.
+func (c *Record) Lock() (*Lock, error) {
+	lock, err := LockDir(c.Dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, ErrNotExist
+	}
+	return lock, err
+}
+
+// Reload reads the state again, after a lock may have been waited for.
+func (c *Record) Reload() error {
+	st, err := Read(c.Dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return ErrNotExist
+	}
+	if err != nil {
+		return err
+	}
+	c.Saved = *st
+	return nil
+}
+
+// OpenFifo opens one of the fifos without waiting for the other end.
+func (c *Record) OpenFifo(name string, flags int) (int, error) {
+	fd, err := unix.Open(c.Path(name), flags|unix.O_NONBLOCK|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, &os.PathError{Op: "open", Path: c.Path(name), Err: err}
+	}
+	return fd, nil
+}
+
+// RemoveFifos removes them when they have done their work, or what a start that was
+// killed has left. That they are gone already is no error.
+func (c *Record) RemoveFifos() (errs []error) {
+	for _, name := range [...]string{FifoFile, ReportFile} {
+		if err := unix.Unlink(c.Path(name)); err != nil && !errors.Is(err, unix.ENOENT) {
+			errs = append(errs, &os.PathError{Op: "unlink", Path: c.Path(name), Err: err})
+		}
+	}
+	return errs
+}
+
+// Debugging says whether anybody reads it: what has to be put together first is not worth
+// it otherwise.
+func (c *Record) Debugging() bool { return c.Log != nil && c.Log.Debugging() }
+
+// Debugf names the container, since a log may be that of several commands.
+func (c *Record) Debugf(format string, args ...any) {
+	if c.Debugging() {
+		c.Log.Debugf("container %s: "+format, append([]any{c.ID}, args...)...)
+	}
+}
+
+// MakeFifos makes the fifos by which `start` and init speak. Nobody but the owner of the
+// state opens them by name.
+func (c *Record) MakeFifos() error {
+	for _, name := range [...]string{FifoFile, ReportFile} {
+		path := filepath.Join(c.Dir, name)
+		if err := unix.Mkfifo(path, 0o600); err != nil {
+			return &os.PathError{Op: "mkfifo", Path: path, Err: err}
+		}
+	}
+	return nil
+}
+
+// OpenFifos opens them for init, which as the container's user has no right to. Each for
+// reading and writing: so neither end waits for the other one.
+func (c *Record) OpenFifos() (fifos [2]*os.File, err error) {
+	for n, name := range [...]string{FifoFile, ReportFile} {
+		if fifos[n], err = sysfile.Open(filepath.Join(c.Dir, name), unix.O_RDWR|unix.O_NOFOLLOW); err != nil {
+			if n > 0 {
+				_ = fifos[0].Close()
+			}
+			return fifos, err
+		}
+	}
+	return fifos, nil
+}
+
+// Claim makes the container's directory, which is what claims the id, and locks it.
+func (c *Record) Claim() (*Lock, error) {
+	if err := os.MkdirAll(c.Root, 0o700); err != nil {
+		return nil, err
+	}
+	for {
+		err := os.Mkdir(c.Dir, 0o700)
+		if errors.Is(err, os.ErrExist) {
+			return nil, ErrExist
+		}
+		if err != nil {
+			return nil, err
+		}
+		lock, err := LockDir(c.Dir)
+		if err == nil {
+			return lock, nil
+		}
+		if !errors.Is(err, os.ErrNotExist) {
+			return nil, errors.Join(err, os.Remove(c.Dir))
+		}
+		// A racing delete --force took the empty directory for a leftover.
+	}
+}
