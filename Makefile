@@ -57,8 +57,8 @@ cross-arm64: ## build bin/berth-arm64; without a cross compiler only its Go part
 
 # What has assembly, and what handles bytes. Containers, new system calls, programs that run
 # themselves and the signals that it needs itself are beyond an emulator of programs.
-ARM64_TESTS := ./cmd/internal/ere ./libcontainer/internal/osthread ./libcontainer/signals \
-	       ./internal/... ./seccomp/... ./specconv/internal/...
+ARM64_TESTS := ./libcontainer/internal/osthread ./libcontainer/signals \
+	       ./libcontainer/codec/... ./seccomp/... ./specconv/internal/...
 # Debian's newer releases have the static one by the other's name.
 QEMU_ARM64 = $(firstword $(foreach name,qemu-aarch64-static qemu-aarch64,$(shell command -v $(name))))
 test-arm64: ## build bin/berth-arm64 with its init, and test under an emulator what can be

@@ -3,10 +3,22 @@
 // Package signals keeps the signals that this process gets, for what it runs in the
 // foreground.
 //
-// It stands in for os/signal, which wakes four threads for every signal that is asked
-// for, and there are sixty. Here each costs one system call: the handler, of a few
-// instructions, writes the signal's number into a pipe and knows nothing of Go. One
-// signal must not be given to both packages.
+// It stands in for os/signal, which goes to another thread and back for every signal that
+// is asked for, and there are sixty. Here each costs one system call: the handler, of a few
+// instructions of assembly, writes the signal's number into a pipe and knows nothing of Go.
+//
+// BenchmarkCatch measures both in fresh processes (`go test -run '^$' -bench Catch -benchtime
+// 200x ./libcontainer/signals`): everything takes 0.06 ms here and 0.8 ms there, and the four
+// signals that end a command take 0.25 ms there (medians on two busy CPUs; at the least 0.03,
+// 0.43 and 0.09 ms). An exec of 4.3 ms of CPU time took 0.84 ms more with os/signal for
+// everything, 0.70 ms more when all but those four were asked for by another thread while
+// init started, and 0.20 ms more without the others, which would be lost. Signals cannot be
+// blocked and read from a signalfd(2) instead: Go starts threads before main, and gives each
+// the mask that the process began with. Nor does os/signal know SIGSEGV and its like, which
+// kill(2) may send, and which would end berth and leave the program alone.
+//
+// What it costs: one signal must not be given to both packages, there is no CPU profile
+// (SIGPROF is kept like others), and a child of a vfork(2) has the handlers until its exec.
 package signals
 
 import (

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/berth-run/berth/libcontainer/internal/firstuse"
 	"golang.org/x/sys/unix"
 )
 
@@ -306,4 +307,34 @@ func TestCatchOnce(t *testing.T) {
 			t.Error(err)
 		}
 	}
+}
+
+// BenchmarkCatch compares what there is to forward (all signals) with what os/signal takes
+// for the same, and for the four that end a command alone.
+func BenchmarkCatch(b *testing.B) {
+	var all []unix.Signal
+	for sig := unix.Signal(1); sig <= 64; sig++ {
+		switch sig {
+		case unix.SIGKILL, unix.SIGSTOP, unix.SIGCHLD, unix.SIGURG, unix.SIGWINCH, 32, 33:
+		default:
+			all = append(all, sig)
+		}
+	}
+	notify := func(list ...unix.Signal) func() error {
+		return func() error {
+			came := make(chan os.Signal, 64)
+			for _, sig := range list {
+				signal.Notify(came, sig)
+			}
+			return nil
+		}
+	}
+	firstuse.Compare(b, map[string]func() error{
+		"catch": func() error {
+			_, err := Catch(all...)
+			return err
+		},
+		"notify":     notify(all...),
+		"notify-few": notify(unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM),
+	})
 }

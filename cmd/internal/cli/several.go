@@ -6,9 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"regexp"
 	"slices"
 
-	"github.com/berth-run/berth/cmd/internal/ere"
 	"github.com/berth-run/berth/libcontainer"
 )
 
@@ -35,13 +35,13 @@ func eachContainer(ids []string, do func(id string) error) error {
 // matching finds the containers whose id has a match of a POSIX extended regular
 // expression, as in crun.
 func (a *app) matching(store *libcontainer.Store, pattern string) ([]string, error) {
-	expression, err := ere.Compile(pattern)
+	expression, err := regexp.CompilePOSIX(pattern)
 	if err != nil {
-		return nil, fmt.Errorf("--regex: %q: %w", pattern, err)
+		return nil, fmt.Errorf("--regex: %w", err)
 	}
 	ids, err := store.IDs()
 	if err != nil && (a.global.root != "" || !errors.Is(err, fs.ErrNotExist)) {
 		return nil, err
 	}
-	return slices.DeleteFunc(ids, func(id string) bool { return !expression.Match(id) }), nil
+	return slices.DeleteFunc(ids, func(id string) bool { return !expression.MatchString(id) }), nil
 }

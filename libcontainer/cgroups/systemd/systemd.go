@@ -7,6 +7,15 @@
 // It writes no cgroup file: those of a limit that systemd has a property for are
 // written by systemd, and all of them, once more, by the packages v1 and v2. Its one
 // invariant: no call waits for longer than [Patience], whatever systemd does.
+//
+// The connection is our own; the encoding of messages is godbus's. A connection of godbus's
+// authenticates in three round trips, and has goroutines that answer to each other: from
+// nothing to the answer of a call it takes 2.5 ms where ours takes 1.3 (medians of 200 fresh
+// processes each on two busy CPUs, 0.9 and 0.7 ms at the least: `go test -run '^$' -bench
+// Connect -benchtime 200x ./libcontainer/cgroups/systemd`). The package dbus of go-systemd
+// makes two of them, which took 3.0 ms (1.5 at the least) in the same way; linking it costs
+// nothing. It keeps deadlines, but takes the end of a job from whoever says so: on a bus that
+// may be anybody, and a create would go on before its process is in its cgroup.
 package systemd
 
 import (

@@ -13,6 +13,7 @@ import (
 
 	"github.com/berth-run/berth/libcontainer/codec"
 	"github.com/berth-run/berth/libcontainer/codec/codectest"
+	"github.com/berth-run/berth/libcontainer/internal/firstuse"
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
@@ -226,7 +227,7 @@ func TestResourcesNull(t *testing.T) {
 // BenchmarkFirstUse is what a command pays for its config.json.
 func BenchmarkFirstUse(b *testing.B) {
 	document := samples(b)[0]
-	codectest.FirstUse(b, map[string]func() error{
+	firstuse.Compare(b, map[string]func() error{
 		"fields": func() error {
 			_, _, err := Spec(document)
 			return err

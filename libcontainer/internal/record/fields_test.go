@@ -10,6 +10,7 @@ import (
 
 	"github.com/berth-run/berth/libcontainer/codec"
 	"github.com/berth-run/berth/libcontainer/codec/codectest"
+	"github.com/berth-run/berth/libcontainer/internal/firstuse"
 )
 
 func TestStateFields(t *testing.T) {
@@ -45,7 +46,7 @@ func TestOldState(t *testing.T) {
 // BenchmarkFirstUse is what a command pays for the state that it reads.
 func BenchmarkFirstUse(b *testing.B) {
 	data := codec.Write(usualState(), stateFields)
-	codectest.FirstUse(b, map[string]func() error{
+	firstuse.Compare(b, map[string]func() error{
 		"fields": func() error {
 			_, err := codec.Read(string(data), stateFields)
 			return err

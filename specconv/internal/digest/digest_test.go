@@ -3,30 +3,9 @@
 package digest
 
 import (
-	"bytes"
-	"crypto/sha256"
 	"strings"
 	"testing"
 )
-
-// TestSHA256 tries every length around the ends of blocks.
-func TestSHA256(t *testing.T) {
-	content := bytes.Repeat([]byte("berth\x00\xff"), 64)
-	for n := range 260 {
-		if got, want := SHA256(content[:n]), sha256.Sum256(content[:n]); got != want {
-			t.Errorf("%d bytes: %x, want %x", n, got, want)
-		}
-	}
-}
-
-func FuzzSHA256(f *testing.F) {
-	f.Add([]byte("abc"))
-	f.Fuzz(func(t *testing.T, content []byte) {
-		if got, want := SHA256(content), sha256.Sum256(content); got != want {
-			t.Errorf("%x, want %x", got, want)
-		}
-	})
-}
 
 func TestVerify(t *testing.T) {
 	const empty = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
