@@ -85,6 +85,11 @@ func (b *Builder) makeCwd() error {
 		return nil
 	}
 	fd, err := b.root.MkdirAll(b.c.Process.Cwd, 0)
+	if errors.Is(err, unix.ENOENT) {
+		// In a procfs: nothing can be made there, and /proc/self is there for those alone
+		// that are in its pid namespace, as init is, and this thread is not.
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("process.cwd: %w", err)
 	}

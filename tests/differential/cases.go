@@ -62,7 +62,19 @@ func makeCases(c *config) ([]*testCase, error) {
 	if err != nil {
 		return nil, err
 	}
+	waits, err := configCase([]*field{{path: "process.args"}}, []value{{"", `["/probe", "wait"]`}}, false)
+	if err != nil {
+		return nil, err
+	}
+	ends, err := configCase(nil, nil, false)
+	if err != nil {
+		return nil, err
+	}
 	for _, tc := range commands {
+		tc.Config = waits.Config
+		if tc.Setup == "none" {
+			tc.Config = ends.Config
+		}
 		add(tc)
 	}
 	count := c.combinations

@@ -123,7 +123,8 @@ func (w *watch) normalise() outcome {
 	replace := strings.NewReplacer(w.Cgroup, "@cg", w.ID, "@id", "/proc/"+pid+"/", "/proc/@pid/")
 	o := outcome{}
 	for key, v := range w.o {
-		if strings.HasSuffix(key, ".state.pid") && v == pid {
+		// That of one which was refused is known to nobody else.
+		if strings.HasSuffix(key, ".state.pid") && (v == pid || w.pid <= 0 && v != "0") {
 			v = "@pid"
 		}
 		v = replace.Replace(v)

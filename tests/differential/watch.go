@@ -17,7 +17,7 @@ import (
 )
 
 // patience is how long a command may take: only what hangs takes so long.
-const patience = 60 * time.Second
+const patience = 20 * time.Second
 
 // watch sees what a runtime does.
 type watch struct {
@@ -25,6 +25,12 @@ type watch struct {
 	o outcome
 	// pid of the container's first process, as the pid file says.
 	pid int
+	// initStatus is how it has ended, when that was found by the way.
+	initStatus *unix.WaitStatus
+	// ready is what the container's program has said when it takes signals.
+	ready [1]byte
+	// said is what the last command has printed so far.
+	said func() string
 }
 
 // result is what a command said.
@@ -79,6 +85,7 @@ func (w *watch) ask(args ...string) result {
 	}
 	defer stderr.Close()
 	r := w.call(stdout, stderr, args...)
+	w.said = out
 	r.stdout, r.stderr = out(), errOut()
 	return r
 }
@@ -105,12 +112,16 @@ func collected() (func() string, *os.File, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	return collect(r), writer, nil
+}
+
+func collect(r io.Reader) func() string {
 	all := make(chan string, 1)
 	go func() {
 		data, _ := io.ReadAll(r)
 		all <- string(data)
 	}()
-	return func() string { return <-all }, writer, nil
+	return func() string { return <-all }
 }
 
 // config creates a container of the config, starts it, waits for its end and deletes it.
@@ -184,6 +195,10 @@ func (w *watch) wait() string {
 	watchdog := time.AfterFunc(patience, func() { _ = unix.Kill(w.pid, unix.SIGKILL) })
 	var status unix.WaitStatus
 	for {
+		if w.initStatus != nil {
+			status = *w.initStatus
+			break
+		}
 		_, err := unix.Wait4(w.pid, &status, 0, nil)
 		if errors.Is(err, unix.EINTR) {
 			continue
@@ -235,10 +250,15 @@ func processes() int {
 			break
 		}
 	}
+	return others(0)
+}
+
+// others counts the processes of this pid namespace but the worker and one more.
+func others(than int) int {
 	n := 0
 	entries, _ := os.ReadDir("/proc")
 	for _, e := range entries {
-		if pid, err := strconv.Atoi(e.Name()); err == nil && pid != os.Getpid() {
+		if pid, err := strconv.Atoi(e.Name()); err == nil && pid != os.Getpid() && pid != than {
 			n++
 		}
 	}

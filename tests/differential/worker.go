@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -20,12 +21,11 @@ const workerCommand = "@worker"
 
 // job is what a worker is told on its stdin.
 type job struct {
-	Case         *testCase
-	Name, Path   string
-	Rootfs       string
-	Probe        string
-	ID, Cgroup   string
-	HugeWatchdog bool
+	Case       *testCase
+	Name, Path string
+	Rootfs     string
+	Probe      string
+	ID, Cgroup string
 }
 
 // outcome is what was seen, by keys, without what differs by itself.
@@ -36,7 +36,7 @@ const (
 	top       = "/mnt"
 	bundleDir = top + "/bundle"
 	rootfsDir = bundleDir + "/rootfs"
-	stateDir  = top + "/state"
+	stateDir  = top + "/run/state"
 	upperDir  = top + "/upper"
 	sourceDir = top + "/source"
 )
@@ -107,7 +107,7 @@ func (j *job) prepare() error {
 	if err := devices(); err != nil {
 		return err
 	}
-	for _, dir := range []string{bundleDir, rootfsDir, stateDir, upperDir, top + "/work", sourceDir} {
+	for _, dir := range []string{bundleDir, rootfsDir, filepath.Dir(stateDir), stateDir, upperDir, top + "/work", sourceDir} {
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			return err
 		}
@@ -127,8 +127,10 @@ func (j *job) prepare() error {
 	if err := unix.Sethostname([]byte("host")); err != nil {
 		return err
 	}
-	// As "/proc" does, and what a runtime's own setting would be seen against.
 	unix.Umask(0o022)
+	// Whoever runs this in the background has it ignore them, and runtimes hand that on. What
+	// is caught is not inherited.
+	signal.Notify(make(chan os.Signal, 1), unix.SIGINT, unix.SIGQUIT, unix.SIGHUP)
 	if err := sources(owner); err != nil {
 		return err
 	}
@@ -176,7 +178,7 @@ func devices() error {
 // sources makes what configs mount: @source/dir with a file, @source/file, read-only and
 // restricted mounts, links.
 func sources(owner int) error {
-	for _, dir := range []string{"dir", "dir/sub", "ro", "restricted", "shared"} {
+	for _, dir := range []string{"dir", "tree", "tree/sub", "ro", "restricted", "shared"} {
 		if err := os.Mkdir(filepath.Join(sourceDir, dir), 0o755); err != nil {
 			return err
 		}
@@ -184,7 +186,7 @@ func sources(owner int) error {
 	for _, m := range []struct {
 		dir   string
 		flags uintptr
-	}{{"ro", unix.MS_RDONLY}, {"restricted", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC}, {"dir/sub", 0}, {"shared", 0}} {
+	}{{"ro", unix.MS_RDONLY}, {"restricted", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC}, {"tree/sub", 0}, {"shared", 0}} {
 		if err := unix.Mount("source", filepath.Join(sourceDir, m.dir), "tmpfs", m.flags, "mode=755"); err != nil {
 			return err
 		}
@@ -198,6 +200,9 @@ func sources(owner int) error {
 		}
 	}
 	if err := os.Symlink("dir", sourceDir+"/link"); err != nil {
+		return err
+	}
+	if err := processFiles(); err != nil {
 		return err
 	}
 	hook := "#!/bin/sh\n" + hookScript
@@ -218,7 +223,9 @@ const hookScript = `{
 echo "arguments $*"
 echo "directory $(pwd)"
 env | grep -v '^_=\|^PWD=\|^OLDPWD=\|^SHLVL=' | sort | sed 's/^/env /'
-sed 's/^/state /'
+printf 'state '
+tr -d '\n'
+echo
 echo
 } >>/mnt/hooks
 `

@@ -223,6 +223,19 @@ func TestCwd(t *testing.T) {
 	}
 }
 
+// TestCwdInProc: what /proc/self is depends on who asks, and only init is in the container's
+// pid namespace when the root file system is made.
+func TestCwdInProc(t *testing.T) {
+	c := newContainer(t).sh("pwd -P; cat status | grep ^Pid:")
+	c.spec.Process.Cwd = "/proc/self"
+	want(t, "cwd", c.output(), "/proc/1\nPid:\t1")
+	c.sh("pwd -P")
+	c.spec.Process.Cwd = "/proc/self/task"
+	want(t, "cwd below it", c.output(), "/proc/1/task")
+	c.spec.Process.Cwd = "/proc/no/such"
+	c.run().fails("/proc/no", "/proc/no/such")
+}
+
 // TestCwdOfUser has a directory that only the user may enter.
 func TestCwdOfUser(t *testing.T) {
 	c := newContainer(t).args("pwd")

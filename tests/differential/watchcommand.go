@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// fence is a signal that the container's program takes as the end: whatever was sent before
+// has arrived by then, since lower numbers come first.
+const fence = unix.Signal(63)
+
+// commandLine makes the setup, gives the command, and looks at what came of it.
+func (w *watch) commandLine() error {
+	reader, stdout, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	if err := w.setUp(reader, stdout); err != nil {
+		return err
+	}
+	printed := collect(reader)
+	args := make([]string, len(w.Case.Command))
+	replace := strings.NewReplacer("@id", w.ID, "@new", "new"+w.ID, "@source", sourceDir)
+	for i, word := range w.Case.Command {
+		args[i] = replace.Replace(word)
+	}
+	r := w.command(stdout, args)
+	w.o["outcome"] = "exit " + r.word()
+	w.o["#stderr"] = r.stderr
+	if len(args) > 0 && (args[0] == "run" || args[0] == "exec") && w.Case.Setup != "paused" {
+		w.settle()
+		r.stdout = w.said()
+	}
+	if w.pid > 0 {
+		w.cgroups()
+	}
+	w.afterwards()
+	stdout.Close()
+	w.killAll()
+	w.o["received"] = printed()
+	w.printed(r.stdout)
+	return nil
+}
+
+// command gives a command line. What it prints, and what a container that it starts prints,
+// are one text: some commands make one and end.
+func (w *watch) command(init *os.File, args []string) result {
+	if len(args) > 0 && args[0] == "create" {
+		// Its container has the standard streams for good, and says nothing.
+		errText, stderr, err := temporary()
+		if err != nil {
+			return result{status: -1, stderr: err.Error()}
+		}
+		defer stderr.Close()
+		r := w.call(init, stderr, args...)
+		r.stderr = errText()
+		return r
+	}
+	return w.ask(args...)
+}
+
+// setUp makes the containers that there are before the command.
+func (w *watch) setUp(r, stdout *os.File) error {
+	make := func(id, setup string) error {
+		commands := [][]string{{"create", "--pid-file", top + "/pid", id}}
+		switch setup {
+		case "running", "stopped":
+			commands = append(commands, []string{"start", id})
+		case "paused":
+			commands = append(commands, []string{"start", id}, []string{"pause", id})
+		}
+		for _, args := range commands {
+			errText, stderr, err := temporary()
+			if err != nil {
+				return err
+			}
+			done := w.call(stdout, stderr, args...)
+			stderr.Close()
+			if done.status != 0 {
+				return fmt.Errorf("set up %s, %q: exit %s: %s", setup, args, done.word(), errText())
+			}
+			// Before its program is ready, its signals are lost.
+			if args[0] == "start" {
+				if _, err := io.ReadFull(r, w.ready[:]); err != nil {
+					return err
+				}
+			}
+		}
+		w.readPid()
+		if setup == "stopped" {
+			w.signal(fence)
+			w.wait()
+			w.pid = 0
+		}
+		return nil
+	}
+	switch w.Case.Setup {
+	case "none":
+		return nil
+	case "two":
+		config, err := os.ReadFile(bundleDir + "/config.json")
+		if err != nil {
+			return err
+		}
+		other := strings.Replace(string(config), w.Cgroup, w.Cgroup+"-other", 1)
+		if err := os.WriteFile(bundleDir+"/config.json", []byte(other), 0o644); err != nil {
+			return err
+		}
+		if err := make("other"+w.ID, "created"); err != nil {
+			return err
+		}
+		if err := os.WriteFile(bundleDir+"/config.json", config, 0o644); err != nil {
+			return err
+		}
+		return make(w.ID, "running")
+	}
+	return make(w.ID, w.Case.Setup)
+}
+
+func (w *watch) signal(s unix.Signal) {
+	if w.pid > 0 {
+		_ = unix.Kill(w.pid, s)
+	}
+}
+
+// afterwards says what the container is after the command, and ends it.
+func (w *watch) afterwards() {
+	var kept []string
+	entries, _ := os.ReadDir(stateDir)
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), ".") {
+			kept = append(kept, e.Name())
+		}
+	}
+	w.o["after.containers"] = strings.Join(kept, " ")
+	if data, err := os.ReadFile(bundleDir + "/pid"); err == nil {
+		w.o["after.pid-file"] = "a number"
+		if _, err := strconv.Atoi(string(data)); err != nil {
+			w.o["after.pid-file"] = strconv.Quote(string(data))
+		}
+	}
+	// A signal may not have done its work yet.
+	if w.pid > 0 && w.Case.Command[0] != "kill" {
+		w.o["after.status"] = w.status(w.ID)
+	}
+	if w.o["after.status"] == "paused" || w.Case.Setup == "paused" {
+		w.ask("resume", w.ID)
+	}
+	if w.pid > 0 {
+		if w.Case.Setup == "created" && w.o["after.status"] != "running" {
+			w.ended()
+		} else {
+			w.signal(fence)
+			w.o["after.init"] = w.wait()
+		}
+	}
+	for _, id := range append(kept, "new"+w.ID) {
+		if id != ".." && !strings.Contains(id, "/") {
+			w.ask("delete", "--force", id)
+		}
+	}
+}
+
+// grace is how long init of a created container may take to end by a signal: some runtimes
+// have it ignore them, which only time can tell.
+const grace = 2 * time.Second
+
+// ended says whether init of a created container, which takes no fence, has ended by itself.
+func (w *watch) ended() {
+	if w.Case.Command[0] == "kill" && w.o["outcome"] == "exit 0" {
+		fd, err := unix.PidfdOpen(w.pid, 0)
+		if err == nil {
+			_, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(grace.Milliseconds()))
+			unix.Close(fd)
+		}
+	}
+	w.o["after.init"] = "is there"
+	var status unix.WaitStatus
+	if pid, err := unix.Wait4(w.pid, &status, unix.WNOHANG, nil); err != nil || pid == w.pid {
+		w.o["after.init"] = "has ended"
+	}
+}
+
+// settle waits for the end of all processes but init: those that were started without waiting
+// for them have become children of this one.
+func (w *watch) settle() {
+	watchdog := time.AfterFunc(patience, func() { _ = unix.Kill(-1, unix.SIGKILL) })
+	defer watchdog.Stop()
+	for others(w.pid) > 0 {
+		var status unix.WaitStatus
+		pid, err := unix.Wait4(-1, &status, 0, nil)
+		if err != nil && !errors.Is(err, unix.EINTR) {
+			return
+		}
+		if pid == w.pid {
+			w.initStatus = &status
+		}
+	}
+}
+
+// status is the word of state.
+func (w *watch) status(id string) string {
+	r := w.ask("state", id)
+	var state struct{ Status string }
+	if r.status != 0 {
+		return "none"
+	}
+	if err := json.Unmarshal([]byte(r.stdout), &state); err != nil {
+		return err.Error()
+	}
+	return state.Status
+}
+
+var (
+	integer  = regexp.MustCompile(`\b\d+\b`)
+	timeText = regexp.MustCompile(`\d{4}-\d\d-\d\dT[0-9:.]+(Z|[+-]\d\d:\d\d)`)
+	clock    = regexp.MustCompile(`\b\d\d:\d\d(:\d\d)?\b`)
+	spaces   = regexp.MustCompile(`[ \t]+`)
+)
+
+// printed takes apart what the command printed: the probe's lines, JSON, or text.
+func (w *watch) printed(text string) {
+	if strings.Contains(text, "\nend=1\n") {
+		w.read(text)
+		return
+	}
+	var v any
+	if json.Unmarshal([]byte(text), &v) == nil && v != nil {
+		if w.Case.Command[0] == "events" || w.Case.Command[0] == "features" {
+			w.o["stdout"] = "JSON"
+			return
+		}
+		w.flatten("json", v, 0)
+		return
+	}
+	lower := strings.ToLower(text)
+	switch {
+	case strings.Contains(lower, "usage:"):
+		w.o["stdout"] = "help"
+	case strings.Contains(lower, " version "):
+		w.o["stdout"] = "version"
+	default:
+		text = timeText.ReplaceAllString(text, "TIME")
+		text = clock.ReplaceAllString(text, "CLOCK")
+		text = integer.ReplaceAllString(text, "N")
+		text = strings.ReplaceAll(spaces.ReplaceAllString(text, " "), " \n", "\n")
+		w.o["stdout"] = text
+	}
+}
+
+// flatten makes a key of each part of a value.
+func (w *watch) flatten(path string, v any, depth int) {
+	switch v := v.(type) {
+	case map[string]any:
+		if depth > 2 {
+			w.o[path] = "an object"
+			return
+		}
+		for name, part := range v {
+			w.flatten(path+"."+name, part, depth+1)
+		}
+	case []any:
+		w.o[path] = fmt.Sprintf("a list of %d", len(v))
+		for i, part := range v {
+			w.flatten(fmt.Sprintf("%s.%d", path, i), part, depth+1)
+		}
+	case string:
+		w.o[path] = timeText.ReplaceAllString(v, "TIME")
+	case float64:
+		w.o[path] = "a number"
+		if v == 0 {
+			w.o[path] = "0"
+		}
+	default:
+		w.o[path] = fmt.Sprint(v)
+	}
+}
+
+// processFiles makes what exec and update read.
+func processFiles() error {
+	for name, text := range map[string]string{
+		"process.json":       `{"args": ["/probe", "by", "file"], "cwd": "/tmp", "env": ["PATH=/bin", "A=b"], "user": {"uid": 1000, "gid": 5}}`,
+		"process-bad.json":   `{"args": ["/probe"], "cwd": "relative"}`,
+		"process-type.json":  `{"args": "/probe", "cwd": "/"}`,
+		"process-empty.json": `{}`,
+		"resources.json":     `{"pids": {"limit": 77}, "cpu": {"shares": 300}}`,
+		"resources-bad.json": `{"pids": {"limit": "x"}}`,
+	} {
+		if err := os.WriteFile(filepath.Join(sourceDir, name), []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
