@@ -48,7 +48,7 @@ func (c *Container) Checkpoint(o *CheckpointOptions) error {
 		if err := c.leaveOutNetwork(o); err != nil {
 			return err
 		}
-		c.debugf("checkpoint: prepare criu")
+		c.debugf("checkpoint: prepare criu, images in %s", o.ImagePath)
 		r, err := newCriuRun(&o.CriuOptions, dumpLog, c.saved.Annotations)
 		if err != nil {
 			return err
@@ -58,7 +58,6 @@ func (c *Container) Checkpoint(o *CheckpointOptions) error {
 		if err := o.makeDirectories(); err != nil {
 			return err
 		}
-		c.debugf("checkpoint: freeze, and let criu save it")
 		if err := c.standingStill(status, m, func() error { return c.dump(r, o, m) }); err != nil {
 			return err
 		}
@@ -76,6 +75,7 @@ func (c *Container) standingStill(status specs.ContainerState, m cgroups.Manager
 	if status == Paused {
 		return do()
 	}
+	c.debugf("checkpoint: freeze the cgroups %v", c.saved.CgroupPaths)
 	err := m.Freeze(true)
 	if errors.Is(err, cgroups.ErrNoCgroup) {
 		return do()
@@ -84,6 +84,7 @@ func (c *Container) standingStill(status specs.ContainerState, m cgroups.Manager
 		return err
 	}
 	err = do()
+	c.debugf("checkpoint: thaw the cgroups")
 	if terr := m.Freeze(false); terr != nil {
 		err = errors.Join(err, terr)
 	}
@@ -139,6 +140,7 @@ func (c *Container) dump(r *criuRun, o *CheckpointOptions, m cgroups.Manager) er
 	if err != nil {
 		return err
 	}
+	c.debugf("checkpoint: save the processes %v, and %v not", pids, others)
 	for _, pid := range others {
 		o.Log.Warnf("process %d is not saved: criu saves what descends from the container's first process", pid)
 	}
@@ -150,11 +152,12 @@ func (c *Container) dump(r *criuRun, o *CheckpointOptions, m cgroups.Manager) er
 	if len(others) == 0 || o.LeaveRunning || o.PreDump {
 		end = nil
 	}
-	r.task.Notify = dumpSteps(hold, end)
+	r.task.Notify = c.tellCriuSteps(dumpSteps(hold, end))
 	names, err := c.describeOutside(r.task.Opts, pids)
 	if err != nil {
 		return err
 	}
+	c.debugf("checkpoint: from outside are %q", names)
 	if !o.PreDump {
 		// Before criu ends the container: then nobody could find them out any more.
 		if err := writeDescriptors(o.ImagePath, names); err != nil {
@@ -169,6 +172,7 @@ func (c *Container) dump(r *criuRun, o *CheckpointOptions, m cgroups.Manager) er
 	if err != nil {
 		return err
 	}
+	c.debugf("checkpoint: run %s, whose log is %s", r.task.Path, r.log)
 	err = r.run()
 	if errors.Is(err, criu.ErrGone) {
 		err = errors.Join(err, c.removeLock())

@@ -3,10 +3,12 @@
 package libcontainer
 
 import (
+	"os"
 	"strings"
 
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/nsenter"
+	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
 // What a command does is told at level debug, before it is done: where one fails or waits
@@ -29,7 +31,7 @@ func (s *Store) LogTo(log Logger) *Store {
 
 // debugging says whether anybody reads it: what has to be put together first is not worth
 // it otherwise.
-func (s *Store) debugging() bool { return s.log != nil && s.log.Debugging() }
+func (s *Store) debugging() bool { return s != nil && s.log != nil && s.log.Debugging() }
 
 // debugf tells whoever debugs.
 func (s *Store) debugf(format string, args ...any) {
@@ -65,6 +67,45 @@ func (cr *creation) debugBuild() {
 	}
 	cr.debugf("builder: %d devices, %d sysctls, %d masked and %d read-only paths",
 		len(cfg.Devices), len(cfg.Sysctls), len(cfg.MaskedPaths), len(cfg.ReadonlyPaths))
+}
+
+// debugMounts tells what is mounted in a container that runs, or unmounted.
+func (c *Container) debugMounts(cfg *configs.Config, remove bool) {
+	for i := range cfg.Mounts {
+		m := &cfg.Mounts[i]
+		if remove {
+			c.debugf("builder: %s: unmount %s", m.Field, m.Destination)
+			continue
+		}
+		c.debugf("builder: %s: mount %s %q on %s", m.Field, m.Type, m.Source, m.Destination)
+	}
+}
+
+// debugUpdate tells what is written to the cgroups, as far as r says.
+func (c *Container) debugUpdate(r *specs.LinuxResources) {
+	if !c.store.debugging() {
+		return
+	}
+	text, err := encodeResources(r)
+	switch {
+	case err != nil:
+		text = []byte(err.Error())
+	case text == nil:
+		text = []byte("{}")
+	}
+	c.debugf("update: change the limits of the cgroups: %s", text)
+}
+
+// tellCriuSteps tells criu's steps as well. Criu is asked for them only where somebody does
+// something at them.
+func (c *Container) tellCriuSteps(do func(string, int, *os.File) error) func(string, int, *os.File) error {
+	if do == nil || !c.store.debugging() {
+		return do
+	}
+	return func(step string, pid int, file *os.File) error {
+		c.debugf("criu is at %s", step)
+		return do(step, pid, file)
+	}
 }
 
 // debugPlan tells what init is asked for, in the order in which it does it.

@@ -51,6 +51,7 @@ func (c *Container) Stats() (*Stats, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.debugf("read the statistics of the cgroups %v", c.saved.CgroupPaths)
 	s, err := m.Stats()
 	if err != nil {
 		return nil, err
@@ -167,6 +168,7 @@ func (w *watch) add(id string) error {
 	if err != nil {
 		return err
 	}
+	c.debugf("watch init %d and its memory", c.saved.PID)
 	m, err := c.cgroup()
 	if err == nil {
 		wc.oom, err = m.WatchOOM()

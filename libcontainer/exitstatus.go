@@ -30,6 +30,7 @@ func (c *Container) ExitStatus() (int, error) {
 		return 0, err
 	}
 	defer pidfd.Close()
+	c.debugf("wait for the end of init %d", c.saved.PID)
 	if _, err := pollExit(pidfd, time.Time{}); err != nil {
 		return 0, err
 	}

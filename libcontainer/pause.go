@@ -19,6 +19,7 @@ func (c *Container) Pause() error {
 		if status != specs.StateRunning && status != specs.StateCreated {
 			return ErrNotRunning
 		}
+		c.debugf("pause: freeze the cgroups %v", c.saved.CgroupPaths)
 		return m.Freeze(true)
 	})
 }
@@ -30,6 +31,7 @@ func (c *Container) Resume() error {
 		if status != Paused {
 			return ErrNotPaused
 		}
+		c.debugf("resume: thaw the cgroups %v", c.saved.CgroupPaths)
 		return m.Freeze(false)
 	})
 }
@@ -37,6 +39,7 @@ func (c *Container) Resume() error {
 // change does something with the container's cgroups under its lock, which keeps it
 // apart from a start or a delete.
 func (c *Container) change(do func(specs.ContainerState, cgroups.Manager) error) error {
+	c.debugf("take the lock")
 	lock, err := c.lock()
 	if err != nil {
 		return err
@@ -53,6 +56,6 @@ func (c *Container) change(do func(specs.ContainerState, cgroups.Manager) error)
 	if err != nil {
 		return err
 	}
-	c.debugf("it is %s: change its cgroups", status)
+	c.debugf("it is %s", status)
 	return do(status, m)
 }

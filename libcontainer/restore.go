@@ -123,6 +123,7 @@ func (r *restoration) prepareCriu() error {
 	if err != nil {
 		return err
 	}
+	r.debugf("criu: %s, images in %s, its log is %s", run.task.Path, run.images, run.log)
 	r.run = run
 	run.task.Type = rpc.CriuReqType_RESTORE
 	if r.o.ShellJob {
@@ -214,6 +215,7 @@ func (r *restoration) notified(step string, pid int, file *os.File) error {
 	if file != nil {
 		r.terminals = append(r.terminals, file)
 	}
+	r.debugf("criu is at %s", step)
 	switch step {
 	case "setup-namespaces":
 		return r.namespacesReady(pid)
@@ -257,6 +259,7 @@ func (r *restoration) restored(pid int) error {
 	if err != nil {
 		return err
 	}
+	r.debugf("init %d: restored", pid)
 	r.saved.PID, r.saved.StartTime = pid, p.startTime
 	return r.saved.write(r.dir)
 }

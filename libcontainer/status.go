@@ -45,6 +45,7 @@ func (c *Container) ID() string { return c.id }
 
 // State finds out the present state.
 func (c *Container) State() (*State, error) {
+	c.debugf("find out how init %d is", c.saved.PID)
 	status, err := c.status()
 	if err != nil {
 		return nil, err

@@ -86,6 +86,7 @@ func (s *Store) Load(id string) (*Container, error) {
 	if err := checkID(id); err != nil {
 		return nil, err
 	}
+	s.debugf("container %s: read its state", id)
 	st, err := readState(s.dir(id))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, ErrNotExist

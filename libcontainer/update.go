@@ -28,6 +28,7 @@ func (c *Container) Update(r *specs.LinuxResources, schemata []string) error {
 			}
 		}
 		change := completeUpdate(&stored, r)
+		c.debugUpdate(change)
 		undo, err := m.Update(change)
 		if err != nil {
 			return err
@@ -47,9 +48,11 @@ func (c *Container) finishUpdate(merged *specs.LinuxResources, schemata []string
 	if err != nil {
 		return err
 	}
+	c.debugf("update: %d lines of schemata for the resctrl groups %v", len(schemata), c.saved.ResctrlGroups)
 	if err := resctrl.Update(c.saved.ResctrlGroups, schemata); err != nil {
 		return err
 	}
+	c.debugf("update: keep the limits in the state")
 	before := c.saved.Resources
 	c.saved.Resources = data
 	if err := c.saved.write(c.store.dir(c.id)); err != nil {
