@@ -32,7 +32,7 @@ func (c *Container) Checkpoint(o *options.Checkpoint) error {
 		if err := c.leaveOutNetwork(o); err != nil {
 			return err
 		}
-		c.rec.Debugf("checkpoint: prepare criu")
+		c.rec.Debugf("checkpoint: prepare criu, images in %s", o.ImagePath)
 		r, err := newCriuRun(&o.CRIU, dumpLog, c.rec.Saved.Annotations)
 		if err != nil {
 			return err
@@ -42,7 +42,6 @@ func (c *Container) Checkpoint(o *options.Checkpoint) error {
 		if err := makeDirectories(o); err != nil {
 			return err
 		}
-		c.rec.Debugf("checkpoint: freeze, and let criu save it")
 		if err := c.standingStill(status, m, func() error { return c.dump(r, o, m) }); err != nil {
 			return err
 		}
@@ -60,6 +59,7 @@ func (c *Container) standingStill(status specs.ContainerState, m cgroups.Manager
 	if status == record.Paused {
 		return do()
 	}
+	c.rec.Debugf("checkpoint: freeze the cgroups %v", c.rec.Saved.CgroupPaths)
 	err := m.Freeze(true)
 	if errors.Is(err, cgroups.ErrNoCgroup) {
 		return do()
@@ -68,6 +68,7 @@ func (c *Container) standingStill(status specs.ContainerState, m cgroups.Manager
 		return err
 	}
 	err = do()
+	c.rec.Debugf("checkpoint: thaw the cgroups")
 	if terr := m.Freeze(false); terr != nil {
 		err = errors.Join(err, terr)
 	}
@@ -123,6 +124,7 @@ func (c *Container) dump(r *criuRun, o *options.Checkpoint, m cgroups.Manager) e
 	if err != nil {
 		return err
 	}
+	c.rec.Debugf("checkpoint: save the processes %v, and %v not", pids, others)
 	for _, pid := range others {
 		o.Log.Warnf("process %d is not saved: criu saves what descends from the container's first process", pid)
 	}
@@ -134,11 +136,12 @@ func (c *Container) dump(r *criuRun, o *options.Checkpoint, m cgroups.Manager) e
 	if len(others) == 0 || o.LeaveRunning || o.PreDump {
 		end = nil
 	}
-	r.task.Notify = dumpSteps(hold, end)
+	r.task.Notify = c.tellCriuSteps(dumpSteps(hold, end))
 	names, err := c.describeOutside(r.task.Opts, pids)
 	if err != nil {
 		return err
 	}
+	c.rec.Debugf("checkpoint: from outside are %q", names)
 	if !o.PreDump {
 		// Before criu ends the container: then nobody could find them out any more.
 		if err := writeDescriptors(o.ImagePath, names); err != nil {
@@ -153,6 +156,7 @@ func (c *Container) dump(r *criuRun, o *options.Checkpoint, m cgroups.Manager) e
 	if err != nil {
 		return err
 	}
+	c.rec.Debugf("checkpoint: run %s, whose log is %s", r.task.Path, r.log)
 	err = r.run()
 	if errors.Is(err, criu.ErrGone) {
 		err = errors.Join(err, c.removeLock())

@@ -3,12 +3,14 @@
 package libcontainer
 
 import (
+	"os"
 	"strings"
 
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/record"
 	"github.com/berth-run/berth/libcontainer/options"
 	"github.com/berth-run/berth/nsenter"
+	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
 // What a command does is told at level debug, before it is done: where one fails or waits
@@ -36,6 +38,42 @@ func (cr *creation) debugBuild() {
 	}
 	cr.Debugf("builder: %d devices, %d sysctls, %d masked and %d read-only paths",
 		len(cfg.Devices), len(cfg.Sysctls), len(cfg.MaskedPaths), len(cfg.ReadonlyPaths))
+}
+
+// debugMounts tells what is mounted in a container that runs, or unmounted.
+func (c *Container) debugMounts(cfg *configs.Config, remove bool) {
+	for i := range cfg.Mounts {
+		m := &cfg.Mounts[i]
+		if remove {
+			c.rec.Debugf("builder: %s: unmount %s", m.Field, m.Destination)
+			continue
+		}
+		c.rec.Debugf("builder: %s: mount %s %q on %s", m.Field, m.Type, m.Source, m.Destination)
+	}
+}
+
+// debugUpdate tells what is written to the cgroups, as far as r says.
+func (c *Container) debugUpdate(r *specs.LinuxResources) {
+	if !c.rec.Debugging() {
+		return
+	}
+	text := record.EncodeResources(r)
+	if text == nil {
+		text = []byte("{}")
+	}
+	c.rec.Debugf("update: change the limits of the cgroups: %s", text)
+}
+
+// tellCriuSteps tells criu's steps as well. Criu is asked for them only where somebody does
+// something at them.
+func (c *Container) tellCriuSteps(do func(string, int, *os.File) error) func(string, int, *os.File) error {
+	if do == nil || !c.rec.Debugging() {
+		return do
+	}
+	return func(step string, pid int, file *os.File) error {
+		c.rec.Debugf("criu is at %s", step)
+		return do(step, pid, file)
+	}
 }
 
 // debugPlan tells what init is asked for, in the order in which it does it.

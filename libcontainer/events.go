@@ -53,6 +53,7 @@ func (c *Container) Stats() (*Stats, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.rec.Debugf("read the statistics of the cgroups %v", c.rec.Saved.CgroupPaths)
 	s, err := m.Stats()
 	if err != nil {
 		return nil, err
@@ -169,6 +170,7 @@ func (w *watch) add(id string) error {
 	if err != nil {
 		return err
 	}
+	c.rec.Debugf("watch init %d and its memory", c.rec.Saved.PID)
 	m, err := c.rec.Cgroup()
 	if err == nil {
 		wc.oom, err = m.WatchOOM()

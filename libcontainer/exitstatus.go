@@ -30,6 +30,7 @@ func (c *Container) ExitStatus() (int, error) {
 		return 0, err
 	}
 	defer pidfd.Close()
+	c.rec.Debugf("wait for the end of init %d", c.rec.Saved.PID)
 	if _, err := procs.AwaitExit(pidfd, time.Time{}); err != nil {
 		return 0, err
 	}

@@ -93,6 +93,7 @@ func (c *Container) changeMounts(cfg *configs.Config, remove bool, log options.L
 		if mode, err := cgroups.DetectMode(); err == nil && (mode == cgroups.Unified || len(c.rec.Saved.CgroupPaths) > 0) {
 			ch.Cgroups = jobCgroups(cfg, m)
 		}
+		c.debugMounts(cfg, remove)
 		if err := ch.run(); err != nil {
 			if unix.PidfdSendSignal(int(target.Fd()), 0, nil, 0) != nil {
 				return fmt.Errorf("%w (it has just ended: %w)", record.ErrNotRunning, err)

@@ -20,6 +20,7 @@ func (c *Container) Pause() error {
 		if status != specs.StateRunning && status != specs.StateCreated {
 			return record.ErrNotRunning
 		}
+		c.rec.Debugf("pause: freeze the cgroups %v", c.rec.Saved.CgroupPaths)
 		return m.Freeze(true)
 	})
 }
@@ -31,6 +32,7 @@ func (c *Container) Resume() error {
 		if status != record.Paused {
 			return ErrNotPaused
 		}
+		c.rec.Debugf("resume: thaw the cgroups %v", c.rec.Saved.CgroupPaths)
 		return m.Freeze(false)
 	})
 }
@@ -38,6 +40,7 @@ func (c *Container) Resume() error {
 // change does something with the container's cgroups under its lock, which keeps it
 // apart from a start or a delete.
 func (c *Container) change(do func(specs.ContainerState, cgroups.Manager) error) error {
+	c.rec.Debugf("take the lock")
 	lock, err := c.rec.Lock()
 	if err != nil {
 		return err
@@ -54,6 +57,6 @@ func (c *Container) change(do func(specs.ContainerState, cgroups.Manager) error)
 	if err != nil {
 		return err
 	}
-	c.rec.Debugf("it is %s: change its cgroups", status)
+	c.rec.Debugf("it is %s", status)
 	return do(status, m)
 }

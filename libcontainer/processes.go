@@ -16,6 +16,7 @@ func (c *Container) Processes() ([]int, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.rec.Debugf("read the processes of the cgroups %v", c.rec.Saved.CgroupPaths)
 	pids, err := m.Pids()
 	if errors.Is(err, cgroups.ErrNoCgroup) {
 		return c.pidsWithoutCgroup()

@@ -115,6 +115,7 @@ func (r *restoration) prepareCriu() error {
 	if err != nil {
 		return err
 	}
+	r.Debugf("criu: %s, images in %s, its log is %s", run.task.Path, run.images, run.log)
 	r.run = run
 	run.task.Type = rpc.CriuReqType_RESTORE
 	if r.o.ShellJob {
@@ -206,6 +207,7 @@ func (r *restoration) notified(step string, pid int, file *os.File) error {
 	if file != nil {
 		r.terminals = append(r.terminals, file)
 	}
+	r.Debugf("criu is at %s", step)
 	switch step {
 	case "setup-namespaces":
 		return r.namespacesReady(pid)
@@ -249,6 +251,7 @@ func (r *restoration) restored(pid int) error {
 	if err != nil {
 		return err
 	}
+	r.Debugf("init %d: restored", pid)
 	r.Saved.PID, r.Saved.StartTime = pid, p.StartTime
 	return r.Saved.Write(r.Dir)
 }

@@ -59,6 +59,9 @@ func (r *restoration) externalSources() error {
 			return err
 		}
 	}
+	for _, m := range r.run.task.Opts.ExtMnt {
+		r.Debugf("criu: mount what is prepared at %s on %s", m.GetVal(), m.GetKey())
+	}
 	return r.checkSources()
 }
 

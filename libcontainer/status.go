@@ -32,6 +32,7 @@ func (c *Container) ID() string { return c.rec.ID }
 
 // State finds out the present state.
 func (c *Container) State() (*State, error) {
+	c.rec.Debugf("find out how init %d is", c.rec.Saved.PID)
 	status, err := c.rec.Status()
 	if err != nil {
 		return nil, err

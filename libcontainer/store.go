@@ -52,6 +52,7 @@ func (s *Store) Load(id string) (*Container, error) {
 	if err := record.CheckID(id); err != nil {
 		return nil, err
 	}
+	s.record(id).Debugf("read its state")
 	st, err := record.Read(s.dir(id))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, record.ErrNotExist

@@ -30,6 +30,7 @@ func (c *Container) Update(r *specs.LinuxResources, schemata []string) error {
 			}
 		}
 		change := completeUpdate(stored, r)
+		c.debugUpdate(change)
 		undo, err := m.Update(change)
 		if err != nil {
 			return err
@@ -45,9 +46,11 @@ func (c *Container) Update(r *specs.LinuxResources, schemata []string) error {
 // finishUpdate does what comes after the cgroups. The schemata, which cannot be taken
 // back, are last but for a rename.
 func (c *Container) finishUpdate(merged *specs.LinuxResources, schemata []string) error {
+	c.rec.Debugf("update: %d lines of schemata for the resctrl groups %v", len(schemata), c.rec.Saved.ResctrlGroups)
 	if err := resctrl.Update(c.rec.Saved.ResctrlGroups, schemata); err != nil {
 		return err
 	}
+	c.rec.Debugf("update: keep the limits in the state")
 	before := c.rec.Saved.Resources
 	c.rec.Saved.Resources = record.EncodeResources(merged)
 	if err := c.rec.Saved.Write(c.rec.Dir); err != nil {

@@ -65,6 +65,7 @@ relative to it, so that the bundle can be moved.`,
 		if err != nil {
 			return fmt.Errorf("encode JSON: %w", err)
 		}
+		a.log.Debugf("write %s", filepath.Join(o.bundle, "config.json"))
 		return writeNewFile(filepath.Join(o.bundle, "config.json"), append(text, '\n'))
 	}
 	return c
