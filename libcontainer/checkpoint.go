@@ -19,76 +19,69 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Checkpoint saves a running or paused container with criu. When it fails the container
-// runs on.
-func (c *Container) Checkpoint(o *options.Checkpoint) error {
-	return c.change(func(status specs.ContainerState, m cgroups.Manager) error {
-		if status != specs.StateRunning && status != record.Paused {
-			return fmt.Errorf("container cannot be checkpointed in %s state", status)
-		}
-		if err := c.refuseCheckpoint(); err != nil {
-			return err
-		}
-		if err := c.leaveOutNetwork(o); err != nil {
-			return err
-		}
-		c.rec.Debugf("checkpoint: prepare criu, images in %s", o.ImagePath)
-		r, err := newCriuRun(&o.CRIU, dumpLog, c.rec.Saved.Annotations)
-		if err != nil {
-			return err
-		}
-		defer r.close()
-		// Now that nothing is wrong with the options.
-		if err := makeDirectories(o); err != nil {
-			return err
-		}
-		if err := c.standingStill(status, m, func() error { return c.dump(r, o, m) }); err != nil {
-			return err
-		}
-		if o.LeaveRunning || o.PreDump {
-			return nil
-		}
-		return c.destroy(o.Log)
-	})
+// checkpointing is a checkpoint in progress.
+type checkpointing struct {
+	*record.Record
+	o      *options.Checkpoint
+	status specs.ContainerState // before
+	cgroup cgroups.Manager
+	run    *criuRun
 }
 
-// standingStill pauses the container, unless it is, while do runs: what criu is told of it
-// must not change before criu looks. It thaws the container itself, and leaves it as it
-// was in the end.
-func (c *Container) standingStill(status specs.ContainerState, m cgroups.Manager, do func() error) error {
-	if status == record.Paused {
-		return do()
+func newCheckpointing(c *record.Record, o *options.Checkpoint, status specs.ContainerState, m cgroups.Manager) *checkpointing {
+	return &checkpointing{Record: c, o: o, status: status, cgroup: m}
+}
+
+// release closes what criu was given.
+func (c *checkpointing) release() {
+	if c.run != nil {
+		_ = c.run.close()
 	}
-	c.rec.Debugf("checkpoint: freeze the cgroups %v", c.rec.Saved.CgroupPaths)
-	err := m.Freeze(true)
+}
+
+// prepareCriu meets what is wrong with the options before anything is made.
+func (c *checkpointing) prepareCriu() (err error) {
+	c.run, err = newCriuRun(&c.o.CRIU, dumpLog, c.Saved.Annotations)
+	return err
+}
+
+// saveStanding saves the container, which stands still meanwhile: what criu is told of it
+// must not change before criu looks. Criu thaws the container itself, and leaves it as it was
+// in the end.
+func (c *checkpointing) saveStanding() error {
+	if c.status == record.Paused {
+		return c.save()
+	}
+	c.Debugf("checkpoint: freeze the cgroups %v", c.Saved.CgroupPaths)
+	err := c.cgroup.Freeze(true)
 	if errors.Is(err, cgroups.ErrNoCgroup) {
-		return do()
+		return c.save()
 	}
 	if err != nil {
 		return err
 	}
-	err = do()
-	c.rec.Debugf("checkpoint: thaw the cgroups")
-	if terr := m.Freeze(false); terr != nil {
+	err = c.save()
+	c.Debugf("checkpoint: thaw the cgroups")
+	if terr := c.cgroup.Freeze(false); terr != nil {
 		err = errors.Join(err, terr)
 	}
 	return err
 }
 
 // refuseCheckpoint tells what criu would save and nobody could restore.
-func (c *Container) refuseCheckpoint() error {
+func (c *checkpointing) refuseCheckpoint() error {
 	switch {
-	case c.rec.Saved.ListenerPath != "":
+	case c.Saved.ListenerPath != "":
 		// What the agent holds is not the container's to save, and a filter whose
 		// notifications nobody gets makes errors of system calls.
 		return errors.New("linux.seccomp.listenerPath: a container with a seccomp agent cannot be checkpointed")
-	case c.rec.Saved.Annotations[configs.LandlockAnnotation] != "":
+	case c.Saved.Annotations[configs.LandlockAnnotation] != "":
 		return errors.New(configs.LandlockField + ": a process that Landlock confines cannot be checkpointed")
-	case c.rec.Saved.RootMount != "":
-		return fmt.Errorf("%s.destination: a container whose root file system is a mount on / cannot be checkpointed", c.rec.Saved.RootMount)
-	case configs.NamespaceType(c.rec.Saved.Namespaces)&configs.NewMount == 0:
+	case c.Saved.RootMount != "":
+		return fmt.Errorf("%s.destination: a container whose root file system is a mount on / cannot be checkpointed", c.Saved.RootMount)
+	case configs.NamespaceType(c.Saved.Namespaces)&configs.NewMount == 0:
 		return errors.New("linux.namespaces: a container without a mount namespace cannot be checkpointed")
-	case configs.NamespaceType(c.rec.Saved.Namespaces)&(configs.NewUser|configs.NewPID) == configs.NewUser:
+	case configs.NamespaceType(c.Saved.Namespaces)&(configs.NewUser|configs.NewPID) == configs.NewUser:
 		// Criu mounts a procfs to restore it, which its pid namespace would have to allow.
 		return errors.New("linux.namespaces: a container with a user namespace and without a pid namespace cannot be checkpointed")
 	}
@@ -96,7 +89,8 @@ func (c *Container) refuseCheckpoint() error {
 }
 
 // makeDirectories checks and makes the directories of the images.
-func makeDirectories(o *options.Checkpoint) error {
+func (c *checkpointing) makeDirectories() error {
+	o := c.o
 	if filepath.IsAbs(o.ParentPath) {
 		return errors.New("--parent-path must be relative")
 	}
@@ -111,20 +105,21 @@ func makeDirectories(o *options.Checkpoint) error {
 	return makeWork(&o.CRIU)
 }
 
-// dump lets criu save the container.
-func (c *Container) dump(r *criuRun, o *options.Checkpoint, m cgroups.Manager) error {
+// save lets criu save the container.
+func (c *checkpointing) save() error {
+	r, o, m := c.run, c.o, c.cgroup
 	r.task.Type = rpc.CriuReqType_DUMP
 	if o.PreDump {
 		r.task.Type = rpc.CriuReqType_PRE_DUMP
 	}
-	if err := c.dumpOptions(r, o, m); err != nil {
+	if err := c.dumpOptions(); err != nil {
 		return err
 	}
-	pids, others, err := c.processTree(m)
+	pids, others, err := processTree(c.Saved.PID, m)
 	if err != nil {
 		return err
 	}
-	c.rec.Debugf("checkpoint: save the processes %v, and %v not", pids, others)
+	c.Debugf("checkpoint: save the processes %v, and %v not", pids, others)
 	for _, pid := range others {
 		o.Log.Warnf("process %d is not saved: criu saves what descends from the container's first process", pid)
 	}
@@ -141,7 +136,7 @@ func (c *Container) dump(r *criuRun, o *options.Checkpoint, m cgroups.Manager) e
 	if err != nil {
 		return err
 	}
-	c.rec.Debugf("checkpoint: from outside are %q", names)
+	c.Debugf("checkpoint: from outside are %q", names)
 	if !o.PreDump {
 		// Before criu ends the container: then nobody could find them out any more.
 		if err := writeDescriptors(o.ImagePath, names); err != nil {
@@ -156,7 +151,7 @@ func (c *Container) dump(r *criuRun, o *options.Checkpoint, m cgroups.Manager) e
 	if err != nil {
 		return err
 	}
-	c.rec.Debugf("checkpoint: run %s, whose log is %s", r.task.Path, r.log)
+	c.Debugf("checkpoint: run %s, whose log is %s", r.task.Path, r.log)
 	err = r.run()
 	if errors.Is(err, criu.ErrGone) {
 		err = errors.Join(err, c.removeLock())
@@ -190,9 +185,10 @@ func dumpSteps(hold *networkHold, end func() error) func(string, int, *os.File) 
 }
 
 // dumpOptions fills in what only a dump has.
-func (c *Container) dumpOptions(r *criuRun, o *options.Checkpoint, m cgroups.Manager) error {
+func (c *checkpointing) dumpOptions() error {
+	r, o, m := c.run, c.o, c.cgroup
 	opts := r.task.Opts
-	opts.Pid = ptr(int32(c.rec.Saved.PID))
+	opts.Pid = ptr(int32(c.Saved.PID))
 	opts.LeaveRunning = ptr(o.LeaveRunning)
 	opts.TcpSkipInFlight = ptr(o.TCPSkipInFlight)
 	if o.ParentPath != "" {
@@ -222,8 +218,8 @@ func (c *Container) dumpOptions(r *criuRun, o *options.Checkpoint, m cgroups.Man
 
 // describeOutside tells criu what of the container is not its own, and gives the names of
 // its files from outside.
-func (c *Container) describeOutside(opts *rpc.CriuOpts, pids []int) ([]string, error) {
-	inside, err := readMounts(strconv.Itoa(c.rec.Saved.PID))
+func (c *checkpointing) describeOutside(opts *rpc.CriuOpts, pids []int) ([]string, error) {
+	inside, err := readMounts(strconv.Itoa(c.Saved.PID))
 	if err != nil {
 		return nil, err
 	}
@@ -231,17 +227,17 @@ func (c *Container) describeOutside(opts *rpc.CriuOpts, pids []int) ([]string, e
 	if err != nil {
 		return nil, err
 	}
-	if path := ownIDMapped(inside, outside, configs.NamespaceType(c.rec.Saved.Namespaces)); path != "" {
+	if path := ownIDMapped(inside, outside, configs.NamespaceType(c.Saved.Namespaces)); path != "" {
 		return nil, fmt.Errorf("%s: an id-mapped file system of the container's own cannot be checkpointed: criu would make it without the maps", path)
 	}
-	external := externalMounts(inside, outside, configs.NamespaceType(c.rec.Saved.Namespaces))
+	external := externalMounts(inside, outside, configs.NamespaceType(c.Saved.Namespaces))
 	for _, path := range external {
 		if err := checkMountName(path); err != nil {
 			return nil, err
 		}
 		addMount(opts, path, path)
 	}
-	names, keys, err := describeFiles(c.rec.Saved.PID, pids, outside)
+	names, keys, err := describeFiles(c.Saved.PID, pids, outside)
 	if err != nil {
 		return nil, err
 	}
@@ -266,18 +262,30 @@ var externalNamespaces = [...]struct {
 }
 
 // joinedNamespaces are criu's names of the namespaces that somebody else has made.
-func (c *Container) joinedNamespaces() ([]string, error) {
+func (c *checkpointing) joinedNamespaces() ([]string, error) {
 	var external []string
 	for _, ns := range externalNamespaces {
-		if configs.NamespaceType(c.rec.Saved.JoinedNamespaces)&ns.kind == 0 {
+		if configs.NamespaceType(c.Saved.JoinedNamespaces)&ns.kind == 0 {
 			continue
 		}
 		var st unix.Stat_t
-		path := filepath.Join("/proc", strconv.Itoa(c.rec.Saved.PID), "ns", ns.kind.ProcName())
+		path := filepath.Join("/proc", strconv.Itoa(c.Saved.PID), "ns", ns.kind.ProcName())
 		if err := unix.Stat(path, &st); err != nil {
 			return nil, &os.PathError{Op: "stat", Path: path, Err: err}
 		}
 		external = append(external, fmt.Sprintf("%s[%d]:%s", ns.kind.ProcName(), st.Ino, ns.key))
 	}
 	return external, nil
+}
+
+// tellCriuSteps tells criu's steps as well. Criu is asked for them only where somebody does
+// something at them.
+func (c *checkpointing) tellCriuSteps(do func(string, int, *os.File) error) func(string, int, *os.File) error {
+	if do == nil || !c.Debugging() {
+		return do
+	}
+	return func(step string, pid int, file *os.File) error {
+		c.Debugf("criu is at %s", step)
+		return do(step, pid, file)
+	}
 }

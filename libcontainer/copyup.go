@@ -75,7 +75,7 @@ func (c *copier) run(from, to *os.File, owner bool) error {
 		return err
 	}
 	err = c.runIn(paths, c.subgroup, from, to, owner)
-	if c.moved != nil && isCgroupClosed(err) {
+	if c.moved != nil && record.IsCgroupClosed(err) {
 		if now, found := c.moved(); found {
 			err = c.runIn(now, "", from, to, owner)
 		}

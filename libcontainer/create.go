@@ -48,32 +48,8 @@ type creation struct {
 	reaped       unix.WaitStatus
 }
 
-// Create sets the container up until only `start` is missing. On error nothing of
-// it is left.
-func (s *Store) Create(id string, cfg *configs.Config, o *options.Create) (*Container, error) {
-	if err := record.CheckID(id); err != nil {
-		return nil, err
-	}
-	cr := &creation{Record: s.record(id), cfg: cfg, opts: o}
-	defer cr.release()
-	list := []steps.Step{
-		{"check what this host can do", cr.refuseUnbuilt},
-		{"look whose the user namespace is", cr.leaveOwnUserNamespace},
-		{"open what the caller has named", cr.openCallerFiles},
-		{"make the state directory", cr.makeStateDir},
-		{"add the notify socket", cr.addNotify},
-		{"plan the cgroup", cr.planCgroup},
-		{"make the resctrl group", cr.makeResctrl},
-		{"make the cgroup and start init", cr.startInit},
-		{"build the root file system and prepare the host", cr.buildAndPrepare},
-		{"set the scheduler and priorities", cr.setPriorities},
-		{"give init its plan", cr.configureInit},
-		{"hand over the console, the pidfd and the pid file", cr.handOver},
-	}
-	if err := cr.do(list); err != nil {
-		return nil, err
-	}
-	return &Container{rec: cr.Record}, nil
+func newCreation(r *record.Record, cfg *configs.Config, o *options.Create) *creation {
+	return &creation{Record: r, cfg: cfg, opts: o}
 }
 
 // do does one step after the other, until one fails or the caller is told to end.
@@ -134,17 +110,6 @@ func (cr *creation) fail(err error) error {
 		filter = cr.filter.BPF
 	}
 	return explainEnd(err, cr.reaped, filter)
-}
-
-// explainKernel says what is wrong when the kernel lacks a system call: all that berth
-// cannot do without have been there since Linux 5.10. Memory policies are optional in
-// any kernel, and say so themselves.
-func explainKernel(err error) error {
-	var step *nsenter.StepError
-	if !errors.Is(err, unix.ENOSYS) || (errors.As(err, &step) && step.Step == nsenter.StepMemoryPolicy) {
-		return err
-	}
-	return fmt.Errorf("%w (berth needs Linux 5.10 or newer)", err)
 }
 
 // openCallerFiles meets first what the caller may have got wrong, before anything is

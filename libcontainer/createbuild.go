@@ -9,6 +9,7 @@ import (
 
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/steps"
+	"github.com/berth-run/berth/libcontainer/rootfs"
 )
 
 // buildAndPrepare lets the builder make the root file system while this goroutine
@@ -16,7 +17,7 @@ import (
 func (cr *creation) buildAndPrepare() error {
 	if cr.Saved.RootfsMountID != 0 {
 		cr.undo.Push("unmount the rootfs", func() error {
-			return detachAbove(cr.Saved.Rootfs, cr.Saved.RootfsMountID)
+			return rootfs.DetachAbove(cr.Saved.Rootfs, cr.Saved.RootfsMountID)
 		})
 	}
 	cr.limited = make(chan struct{})
@@ -97,4 +98,19 @@ func (cr *creation) setDeviceRules() error {
 		return nil
 	}
 	return err
+}
+
+// debugBuild tells what the builder is asked for.
+func (cr *creation) debugBuild() {
+	if !cr.Debugging() {
+		return
+	}
+	cfg := cr.cfg
+	cr.Debugf("builder: root file system %s, read-only %t", cfg.Rootfs.Path, cfg.Rootfs.Readonly)
+	for i := range cfg.Mounts {
+		m := &cfg.Mounts[i]
+		cr.Debugf("builder: %s: mount %s %q on %s", m.Field, m.Type, m.Source, m.Destination)
+	}
+	cr.Debugf("builder: %d devices, %d sysctls, %d masked and %d read-only paths",
+		len(cfg.Devices), len(cfg.Sysctls), len(cfg.MaskedPaths), len(cfg.ReadonlyPaths))
 }

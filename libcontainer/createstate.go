@@ -11,6 +11,7 @@ import (
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/record"
 	"github.com/berth-run/berth/libcontainer/internal/sysfile"
+	"github.com/berth-run/berth/libcontainer/rootfs"
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
@@ -61,7 +62,7 @@ func (cr *creation) planCgroup() error {
 		cr.Saved.RootMount = m.Field
 	}
 	if !cr.cfg.Namespaces.Contains(configs.NewMount) {
-		if cr.Saved.RootfsMountID, err = mountID(cr.cfg.Rootfs.Path); err != nil {
+		if cr.Saved.RootfsMountID, err = rootfs.MountID(cr.cfg.Rootfs.Path); err != nil {
 			return fmt.Errorf("root.path: %w", err)
 		}
 	}

@@ -13,7 +13,9 @@ import (
 	"github.com/berth-run/berth/libcontainer/internal/record"
 	"github.com/berth-run/berth/libcontainer/internal/resctrl"
 	"github.com/berth-run/berth/libcontainer/internal/sysfile"
+	"github.com/berth-run/berth/libcontainer/network"
 	"github.com/berth-run/berth/libcontainer/options"
+	"github.com/berth-run/berth/libcontainer/rootfs"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
@@ -154,7 +156,7 @@ func (c *Container) destroy(log options.Logger) error {
 		return err
 	}
 	if len(c.rec.Saved.Poststop) > 0 && c.mayRunHooks(log) {
-		c.warnHooks("poststop", c.rec.Saved.Poststop, c.rec.HookState(specs.StateStopped), log)
+		warnHooksTo(c.rec.Saved.HookStdout, c.rec.Saved.HookStderr, "poststop", c.rec.Saved.Poststop, c.rec.HookState(specs.StateStopped), log)
 	}
 	c.rec.Debugf("delete: remove the state directory")
 	return sysfile.RemoveTree(c.rec.Dir)
@@ -217,4 +219,25 @@ func (c *Container) killAll() error {
 		return err
 	}
 	return ignoreNoCgroup(m.Kill())
+}
+
+// detachRootfs undoes what a container without a mount namespace of its own has
+// mounted on the host: everything that has come to stand on its rootfs since.
+func (c *Container) detachRootfs() error {
+	if c.rec.Saved.RootfsMountID == 0 {
+		return nil
+	}
+	return rootfs.DetachAbove(c.rec.Saved.Rootfs, c.rec.Saved.RootfsMountID)
+}
+
+// disconnectNetwork removes what a container has of interfaces.
+func (c *Container) disconnectNetwork() error {
+	if len(c.rec.Saved.Network) == 0 {
+		return nil
+	}
+	list, err := c.rec.Interfaces()
+	if err != nil {
+		return err
+	}
+	return network.Disconnect(list)
 }

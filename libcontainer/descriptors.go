@@ -35,9 +35,6 @@ func mountName(path string) string { return "mnt[" + path + "]" }
 // filePrefix begins criu's name of a file of the host's.
 const filePrefix = "file["
 
-// standardStreams is how many of the descriptors are init's streams.
-const standardStreams = 3
-
 // describeFiles finds the descriptors of a container that stands still. Keys are what criu
 // has to be told is external. A file is the host's when its mount is: outside are the
 // mounts of the runtime.

@@ -114,13 +114,31 @@ func (j *buildJob) makeDevice(d *configs.Device, stage *os.File, name string) (*
 	return os.NewFile(uintptr(fd), d.Path), nil
 }
 
-// deviceTree is what openDevices has made of a device, nil for nothing.
-func (j *buildJob) deviceTree(index int) *os.File {
-	if i := len(j.Config.Mounts) + index; i < len(j.trees) {
-		return j.trees[i]
+// treeCount is the length of trees, if there are any: mounts, then devices.
+func (j *buildJob) treeCount() int { return len(j.Config.Mounts) + len(j.Config.Devices) }
+
+// deviceTrees are what openDevices makes, for who mounts them himself. The zero value has
+// none.
+type deviceTrees struct{ job buildJob }
+
+func newDeviceTrees(cfg *configs.Config) (*deviceTrees, error) {
+	t := &deviceTrees{buildJob{Config: cfg, ordered: true}}
+	if err := t.job.openDevices(); err != nil {
+		t.close()
+		return nil, err
+	}
+	return t, nil
+}
+
+// tree is that of the device with the index, nil for nothing. It stays the deviceTrees's.
+func (t *deviceTrees) tree(index int) *os.File {
+	if t.job.Config == nil {
+		return nil
+	}
+	if i := len(t.job.Config.Mounts) + index; i < len(t.job.trees) {
+		return t.job.trees[i]
 	}
 	return nil
 }
 
-// treeCount is the length of trees, if there are any: mounts, then devices.
-func (j *buildJob) treeCount() int { return len(j.Config.Mounts) + len(j.Config.Devices) }
+func (t *deviceTrees) close() { t.job.close() }

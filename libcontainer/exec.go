@@ -20,18 +20,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Process is a process that Exec has added to a container. It is a child of the caller.
-type Process struct {
-	pid   int
-	pidfd *os.File
-}
-
-// PID is the process's id in the caller's pid namespace.
-func (p *Process) PID() int { return p.pid }
-
-// Close gives up the handle; the process runs on.
-func (p *Process) Close() error { return p.pidfd.Close() }
-
 // execution is an exec in progress:
 //
 //	runtime                                       init
@@ -65,29 +53,16 @@ type execution struct {
 	reaped  unix.WaitStatus
 }
 
-// Exec runs a further process in the container, and returns when its program has been
-// exec'd. On error nothing of it is left.
-func (c *Container) Exec(p *configs.Process, o *options.Exec) (*Process, error) {
-	x := &execution{c: c.rec, p: p, opts: o}
-	defer x.release()
-	list := []steps.Step{
-		{"find the container and its init", x.check},
-		{"open what the caller has named", x.openCallerFiles},
-		{"start init in the cgroup, on its way into the namespaces", x.startInit},
-		{"set limits, the OOM score and priorities", x.adjust},
-		{"open the terminal", x.openTerminal},
-		{"hand over the console", x.handOverTerminal},
-		{"give init its plan", x.configure},
-	}
-	err := steps.Run(list, func(what string) error {
-		c.rec.Debugf("exec: %s", what)
-		return o.Interrupts.Check()
-	})
-	if err != nil {
-		return nil, x.explain(x.undo.Run(err))
-	}
-	out := &Process{pid: x.init.PID, pidfd: x.init.PIDFD}
-	return out, x.init.Detach()
+func newExecution(c *record.Record, p *configs.Process, o *options.Exec) *execution {
+	return &execution{c: c, p: p, opts: o}
+}
+
+// fail undoes what was done, and explains the error.
+func (x *execution) fail(err error) error { return x.explain(x.undo.Run(err)) }
+
+// detach lets the process go on without this one. The pidfd is the caller's.
+func (x *execution) detach() (pid int, pidfd *os.File, err error) {
+	return x.init.PID, x.init.PIDFD, x.init.Detach()
 }
 
 // release closes what the process itself no longer needs, in success and failure.

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path"
 	"strings"
-	"unsafe"
 
 	"github.com/berth-run/berth/libcontainer/cgroups"
 	"github.com/berth-run/berth/libcontainer/configs"
@@ -41,7 +40,7 @@ func (x *execution) startInit() error {
 	}
 	// A container whose init moved itself (systemd does, to make cgroups of its own
 	// below the container's) may have no room for processes where it began.
-	if len(x.opts.Cgroups) == 0 && isCgroupClosed(err) {
+	if len(x.opts.Cgroups) == 0 && record.IsCgroupClosed(err) {
 		if now, found := x.c.PresentCgroups(); found {
 			err = x.startInside(now, false)
 		}
@@ -50,17 +49,6 @@ func (x *execution) startInit() error {
 		x.undo.Push("kill the process", x.kill)
 	}
 	return err
-}
-
-// isCgroupClosed says whether a cgroup takes no process: it has controllers for those
-// below it, or is gone.
-func isCgroupClosed(err error) bool {
-	for _, errno := range []unix.Errno{unix.EBUSY, unix.ENOENT, unix.ENODEV, unix.EOPNOTSUPP} {
-		if errors.Is(err, errno) {
-			return true
-		}
-	}
-	return false
 }
 
 // startInside starts init in the cgroups at paths, or with adopt has systemd put it into
@@ -167,27 +155,6 @@ func (x *execution) clone(o *nsenter.Options) error {
 	})
 }
 
-// startOnCPUs starts init from a thread that has taken the CPUs that the process is to
-// begin on.
-func startOnCPUs(o *nsenter.Options, cpus configs.BitSet) (*nsenter.Init, error) {
-	return onLostThread(func() (*nsenter.Init, error) {
-		if err := setAffinity(0, cpus); err != nil {
-			return nil, fmt.Errorf("process.execCPUAffinity.initial: %w", err)
-		}
-		return nsenter.Start(o)
-	})
-}
-
-// setAffinity is sched_setaffinity(2), of the calling thread for pid 0.
-func setAffinity(pid int, cpus configs.BitSet) error {
-	_, _, errno := unix.Syscall(unix.SYS_SCHED_SETAFFINITY, uintptr(pid),
-		uintptr(8*len(cpus)), uintptr(unsafe.Pointer(unsafe.SliceData(cpus))))
-	if errno != 0 {
-		return fmt.Errorf("sched_setaffinity: %w", errno)
-	}
-	return nil
-}
-
 // kill ends a process that has not become the user's, and reaps it.
 func (x *execution) kill() error {
 	err := unix.PidfdSendSignal(int(x.init.PIDFD.Fd()), unix.SIGKILL, nil, 0)
@@ -257,4 +224,10 @@ func pidsLimit(c *record.Record) string {
 		return ""
 	}
 	return l
+}
+
+// describe is describeInitError for the init of a process that is added.
+func (x *execution) describe(err error) error {
+	mapped := configs.NamespaceType(x.c.Saved.Namespaces)&configs.NewUser != 0
+	return describeInitError(err, configs.PhraseStart, nil, mapped, x.p)
 }

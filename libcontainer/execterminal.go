@@ -82,3 +82,35 @@ func (x *execution) mappedUID() (uint32, error) {
 	}
 	return uid, nil
 }
+
+// handOverTerminal gives the caller the pty, before the program runs: whatever fails
+// here or in born, nothing of the program has been seen by anybody.
+func (x *execution) handOverTerminal() error {
+	if x.master == nil {
+		return nil
+	}
+	return handOverConsole(&x.master, x.peer.Name(), x.console, x.opts.Console)
+}
+
+// hasBirth says whether born has anything to do. Init need not wait for it otherwise.
+func (x *execution) hasBirth() bool {
+	return x.opts.PIDFile != "" || x.pidfdTo != nil || x.joinsPID() && !inheritsScheduler(x.p.Scheduler)
+}
+
+// born does what only the process that will run the program can be had for.
+func (x *execution) born() error {
+	if x.joinsPID() && !inheritsScheduler(x.p.Scheduler) {
+		if err := setScheduler(x.init.PID, x.p.Scheduler); err != nil {
+			return err
+		}
+	}
+	if err := x.pidfdTo.send(x.init.PIDFD, "pidfd"); err != nil {
+		return err
+	}
+	remove, err := writePIDFile(x.opts.PIDFile, x.init.PID)
+	if err != nil {
+		return err
+	}
+	x.undo.Push("remove the pid file", remove)
+	return nil
+}

@@ -77,8 +77,3 @@ func TestExitStatusOfReaped(t *testing.T) {
 		t.Errorf("%d, %v, want 7", procs.ExitCode(ws), err)
 	}
 }
-
-func FuzzParseExitStatus(f *testing.F) {
-	f.Add([]byte("7 (a) S" + strings.Repeat(" 1", 49)))
-	f.Fuzz(func(_ *testing.T, data []byte) { _, _ = procs.ParseExitStatus(data) })
-}

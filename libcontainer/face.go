@@ -3,7 +3,13 @@
 package libcontainer
 
 import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
 	"github.com/berth-run/berth/libcontainer/internal/record"
+	"github.com/berth-run/berth/libcontainer/internal/sysfile"
 	"github.com/berth-run/berth/libcontainer/options"
 )
 
@@ -42,3 +48,26 @@ type (
 
 // KeepInterrupts keeps the signals that end a command for [Interrupts] to ask for.
 func KeepInterrupts() (*Interrupts, error) { return options.KeepInterrupts() }
+
+// ProcessDocument is the JSON text of the process that the container was created with.
+func (c *Container) ProcessDocument() (string, error) {
+	data, _, err := sysfile.ReadOwned(filepath.Join(c.rec.Dir, record.ProcessFile))
+	if errors.Is(err, os.ErrNotExist) {
+		if _, err := os.Stat(c.rec.Dir); err != nil {
+			return "", record.ErrNotExist
+		}
+		target, err := openTarget(c.rec)
+		if err != nil {
+			return "", err // it is being created, or deleted
+		}
+		_ = target.Close()
+		return "", fmt.Errorf("%s is missing: the container was created by a version of berth without exec", record.ProcessFile)
+	}
+	if err != nil {
+		return "", err
+	}
+	return sysfile.StringOf(data), nil
+}
+
+// Annotations are those of the container's config.
+func (c *Container) Annotations() map[string]string { return c.rec.Saved.Annotations }

@@ -3,28 +3,19 @@
 package libcontainer
 
 import (
-	"bytes"
-	"context"
+	"cmp"
 	"errors"
 	"fmt"
-	"os/exec"
-	"runtime"
-	"strings"
-	"time"
+	"os"
 
 	"github.com/berth-run/berth/libcontainer/codec/ocispec"
 	"github.com/berth-run/berth/libcontainer/configs"
-	"github.com/berth-run/berth/libcontainer/options"
+	"github.com/berth-run/berth/libcontainer/internal/procs"
+	"github.com/berth-run/berth/libcontainer/internal/sysfile"
+	"github.com/berth-run/berth/nsenter"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
-
-// maxHookOutput bounds what is kept of a hook's output for the error message.
-const maxHookOutput = 4096
-
-// hookOutputGrace is how long a hook's output is awaited once the hook itself is
-// gone: a daemon it left behind may hold the pipe open for ever.
-const hookOutputGrace = 100 * time.Millisecond
 
 // runCreateHooks runs the hooks that stand between the mounts and the pivot, in the
 // order of the runtime-spec: prestart and createRuntime in the runtime's namespaces,
@@ -65,127 +56,110 @@ func (cr *creation) runRuntimeHooks() error {
 	return runHooks("createRuntime", h.CreateRuntime, state, cr.hookOut, cr.opts.Interrupts)
 }
 
-// runHooks runs hooks of one kind in the runtime's namespaces and stops at the first
-// that fails.
-func runHooks(kind string, hooks []specs.Hook, state *specs.State, out hookOutput, in *options.Interrupts) error {
+// hasCreateHooks says whether hooks run between the mounts and the pivot.
+func hasCreateHooks(cfg *configs.Config) bool {
+	h := &cfg.Hooks
+	return len(h.Prestart)+len(h.CreateRuntime)+len(h.CreateContainer) > 0
+}
+
+// runContainerHooks runs createContainer hooks: inside the container's namespaces,
+// with the root file system still the host's, since the pivot comes later. They are
+// started by init's program, so that no process of this binary, whose memory a
+// container must never reach, is ever in the container's pid namespace.
+func (cr *creation) runContainerHooks(hooks []specs.Hook, state *specs.State) error {
 	if len(hooks) == 0 {
 		return nil
 	}
+	cr.Debugf("hooks: %d createContainer", len(hooks))
 	stdin := ocispec.WriteState(state)
 	for i := range hooks {
-		ctx, stop := context.WithCancel(context.Background())
-		err := in.During(func() error { return runHook(ctx, &hooks[i], stdin, out) }, stop)
-		stop()
-		if err != nil {
-			return hookError(kind, i, err)
+		if err := cr.runContainerHook(&hooks[i], stdin); err != nil {
+			return hookError("createContainer", i, fmt.Errorf("%s: %w", hooks[i].Path, err))
 		}
 	}
 	return nil
 }
 
-// hookError names the hook that failed, with the field and in runc's words.
-func hookError(kind string, i int, err error) error {
-	return fmt.Errorf("hooks.%s[%d]: "+configs.PhraseHook+" #%d: %w", kind, i, kind, i, err)
+// runContainerHook runs one of them to its end or its timeout.
+func (cr *creation) runContainerHook(h *specs.Hook, stdin []byte) error {
+	in, err := sysfile.Memfile("hook-stdin", stdin)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	output, w, err := captureOutput()
+	if err != nil {
+		return err
+	}
+	proc, err := cr.startContainerHook(h, cr.cfg.Bundle, in, w)
+	var step *nsenter.StepError
+	if errors.As(err, &step) && step.Step == nsenter.StepChdir {
+		// The container's root may not get at the bundle, which an engine keeps to itself.
+		proc, err = cr.startContainerHook(h, "/", in, w)
+	}
+	_ = w.Close()
+	if err != nil {
+		_ = output()
+		return err
+	}
+	defer proc.Close()
+	timedOut := false
+	err = cr.opts.Interrupts.During(func() (err error) {
+		timedOut, err = procs.AwaitExitFor(proc.PIDFD, h.Timeout)
+		return err
+	}, func() { _ = unix.Kill(-proc.PID, unix.SIGKILL) })
+	if timedOut || err != nil {
+		// What it has started as well: it leads a session, and so a process group.
+		_ = unix.Kill(-proc.PID, unix.SIGKILL)
+	}
+	ws, rerr := procs.Reap(proc.PID)
+	said := output()
+	switch err = errors.Join(err, rerr); {
+	case err != nil:
+		return err
+	case timedOut:
+		return fmt.Errorf(configs.PhraseHookTimeout+"%s", float64(*h.Timeout), said)
+	case ws.Signaled():
+		return fmt.Errorf("killed by signal %v%s", ws.Signal(), said)
+	case ws.ExitStatus() != 0:
+		return fmt.Errorf("exit status %d%s", ws.ExitStatus(), said)
+	}
+	return nil
 }
 
-// warnHooks runs every hook of one kind, and only warns about those that fail.
-func warnHooks(kind string, hooks []specs.Hook, state *specs.State, out hookOutput, log options.Logger) {
-	if len(hooks) == 0 {
-		return
+// startContainerHook execs the hook in the container's namespaces, in the directory cwd.
+func (cr *creation) startContainerHook(h *specs.Hook, cwd string, in, out *os.File) (*nsenter.Init, error) {
+	o := &nsenter.Options{Stdio: [3]*os.File{in, cmp.Or(cr.hookOut.stdout, out), cmp.Or(cr.hookOut.stderr, out)}}
+	// Time cannot be joined through a pidfd together with others on older kernels, and no
+	// hook cares.
+	kinds := builderNamespaces | configs.NewUser
+	if cr.cfg.Namespaces.IsNew(configs.NewPID) {
+		// Nobody but init is in there. Others could trace the hook in one that is
+		// shared, which has the rights and the files of the host.
+		kinds |= configs.NewPID
 	}
-	stdin := ocispec.WriteState(state)
-	for i := range hooks {
-		if err := runHook(context.Background(), &hooks[i], stdin, out); err != nil {
-			log.Warnf("%v", hookError(kind, i, err))
-		}
+	o.OwnerUID, o.OwnerGID = owner(cr.cfg)
+	o.Joins = cr.within.joins(kinds)
+	proc, err := nsenter.Start(o)
+	if err != nil {
+		return nil, err
 	}
-}
-
-// runHook runs one hook to its end, that of ctx or its timeout. It leads a process group of
-// its own, so that a timeout ends what it has started as well. And it ends with this process,
-// which is killed: nobody would be there for what it says.
-func runHook(ctx context.Context, h *specs.Hook, stdin []byte, files hookOutput) error {
-	// The kernel means the thread that forks, and Go ends threads as it likes.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	if h.Timeout != nil {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, time.Duration(*h.Timeout)*time.Second)
-		defer cancel()
+	args, env := h.Args, h.Env
+	if len(args) == 0 {
+		args = []string{h.Path}
 	}
-	var out boundedBuffer
-	cmd := exec.CommandContext(ctx, h.Path)
-	if len(h.Args) > 0 {
-		cmd.Args = h.Args
+	if env == nil {
+		env = os.Environ()
 	}
-	// Without an env in the config the hook gets the runtime's, as with the peers.
-	cmd.Env = h.Env
-	cmd.Stdin = bytes.NewReader(stdin)
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if files.stdout != nil {
-		cmd.Stdout = files.stdout
+	plan := &nsenter.Plan{Path: h.Path, Args: args, Env: env, Cwd: cwd, KeepCredentials: true, NewSession: true}
+	if _, err = proc.Namespaces(); err == nil {
+		err = proc.Configure(plan)
 	}
-	if files.stderr != nil {
-		cmd.Stderr = files.stderr
+	if err == nil {
+		err = proc.Proceed()
 	}
-	cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true, Pdeathsig: unix.SIGKILL}
-	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGKILL) }
-	cmd.WaitDelay = hookOutputGrace
-	err := cmd.Run()
-	switch {
-	case err == nil, errors.Is(err, exec.ErrWaitDelay):
-		return nil
-	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return fmt.Errorf("%s: "+configs.PhraseHookTimeout+"%s", h.Path, float64(*h.Timeout), out.suffix())
+	if err != nil {
+		return nil, errors.Join(err, proc.Abort())
 	}
-	return fmt.Errorf("%s: %w%s", h.Path, err, out.suffix())
-}
-
-// boundedBuffer keeps the first and the last bytes written to it, a half of maxHookOutput
-// each, and forgets what is between them: many programs begin with what they are about to
-// do, and end with why they could not.
-type boundedBuffer struct {
-	head, tail []byte
-	forgotten  int
-}
-
-func (b *boundedBuffer) Write(p []byte) (int, error) {
-	const half = maxHookOutput / 2
-	room := min(half-len(b.head), len(p))
-	b.head = append(b.head, p[:room]...)
-	b.tail = append(b.tail, p[room:]...)
-	if excess := len(b.tail) - half; excess > 0 {
-		b.tail = append(b.tail[:0], b.tail[excess:]...)
-		b.forgotten += excess
-	}
-	return len(p), nil
-}
-
-// suffix is the output for an error message.
-func (b *boundedBuffer) suffix() string {
-	gap := ""
-	if b.forgotten > 0 {
-		gap = fmt.Sprintf("\n[%d bytes left out]\n", b.forgotten)
-	}
-	s := strings.TrimSpace(string(b.head) + gap + string(b.tail))
-	if s == "" {
-		return ""
-	}
-	return fmt.Sprintf(", output: %q", s)
-}
-
-// mayRunHooks says whether the hooks that the state names are run: not those of an ordinary
-// user by root, for whom they would do what they like.
-func (c *Container) mayRunHooks(log options.Logger) bool {
-	if unprivileged() || c.rec.Saved.Owner == 0 {
-		return true
-	}
-	log.Warnf("the hooks of container %s are not run: its state is that of user %d", c.rec.ID, c.rec.Saved.Owner)
-	return false
-}
-
-// hasCreateHooks says whether hooks run between the mounts and the pivot.
-func hasCreateHooks(cfg *configs.Config) bool {
-	h := &cfg.Hooks
-	return len(h.Prestart)+len(h.CreateRuntime)+len(h.CreateContainer) > 0
+	return proc, nil
 }

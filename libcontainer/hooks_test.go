@@ -3,15 +3,13 @@
 package libcontainer
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/berth-run/berth/nsenter"
+	"github.com/berth-run/berth/libcontainer/internal/testlog"
 	"github.com/opencontainers/runtime-spec/specs-go"
-	"golang.org/x/sys/unix"
 )
 
 func sh(script string) specs.Hook {
@@ -80,35 +78,8 @@ func TestHookThatLeavesADaemon(t *testing.T) {
 
 func TestWarnHooksRunsAll(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "out")
-	warnHooks("poststop", []specs.Hook{sh("exit 1"), sh("echo second > '" + out + "'")}, &specs.State{}, hookOutput{}, testLog{t})
+	warnHooks("poststop", []specs.Hook{sh("exit 1"), sh("echo second > '" + out + "'")}, &specs.State{}, hookOutput{}, testlog.Log{T: t})
 	if got, err := os.ReadFile(out); err != nil || string(got) != "second\n" {
 		t.Errorf("the second hook: %q, %v", got, err)
-	}
-}
-
-func TestPoststartIsFatal(t *testing.T) {
-	for version, want := range map[string]bool{
-		"1.3.0": true, "1.3.0-rc.1": true, "1.10.0": true,
-		"1.2.1": false, "1.0.2": false, "1.0.2-dev": false, "": false, "junk": false,
-	} {
-		if got := poststartIsFatal(version); got != want {
-			t.Errorf("%q: %v", version, got)
-		}
-	}
-}
-
-func TestExplainKernel(t *testing.T) {
-	for _, tt := range []struct {
-		err  error
-		want bool
-	}{
-		{&os.PathError{Op: "fsopen", Path: "proc", Err: unix.ENOSYS}, true},
-		{&nsenter.StepError{Step: nsenter.StepMemoryPolicy, Errno: unix.ENOSYS}, false},
-		{unix.EPERM, false},
-	} {
-		err := explainKernel(tt.err)
-		if got := strings.Contains(err.Error(), "Linux 5.10"); got != tt.want || !errors.Is(err, tt.err) {
-			t.Errorf("%v: got %v", tt.err, err)
-		}
 	}
 }

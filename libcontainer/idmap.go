@@ -82,18 +82,3 @@ func (x *idMapper) close() {
 		_ = u.file.Close()
 	}
 }
-
-// newUserNamespace makes a user namespace with the maps of the options. It takes a
-// process to make one, which ends here.
-func newUserNamespace(o *nsenter.Options) (*os.File, error) {
-	o.NewNamespaces = unix.CLONE_NEWUSER
-	init, err := nsenter.Start(o)
-	if err != nil {
-		return nil, fmt.Errorf("make a user namespace with the maps: %w", err)
-	}
-	f, err := os.Open("/proc/" + strconv.Itoa(init.PID) + "/ns/user")
-	if err := errors.Join(err, init.Abort(), init.Close()); err != nil {
-		return nil, fmt.Errorf("user namespace with the maps: %w", err)
-	}
-	return f, nil
-}

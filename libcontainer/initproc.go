@@ -9,10 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"github.com/berth-run/berth/libcontainer/configs"
-	"github.com/berth-run/berth/libcontainer/internal/osthread"
 	"github.com/berth-run/berth/nsenter"
 	"golang.org/x/sys/unix"
 )
@@ -143,35 +141,6 @@ func moveTo(cgroup *os.File, pid int) error {
 	return nil
 }
 
-func idMap(rows []configs.IDMap) []syscall.SysProcIDMap {
-	out := make([]syscall.SysProcIDMap, len(rows))
-	for i, r := range rows {
-		out[i] = syscall.SysProcIDMap{ContainerID: int(r.ContainerID), HostID: int(r.HostID), Size: int(r.Size)}
-	}
-	return out
-}
-
-// startOnLostThread starts init from a thread that dies afterwards, since it is in
-// namespaces of others then.
-func startOnLostThread(o *nsenter.Options) (*nsenter.Init, error) {
-	return onLostThread(func() (*nsenter.Init, error) { return nsenter.Start(o) })
-}
-
-// onLostThread runs start on a thread that dies afterwards.
-func onLostThread(start func() (*nsenter.Init, error)) (*nsenter.Init, error) {
-	type result struct {
-		init *nsenter.Init
-		err  error
-	}
-	done := make(chan result)
-	osthread.Go(func() {
-		init, err := start()
-		done <- result{init, err}
-	})
-	r := <-done
-	return r.init, r.err
-}
-
 // openNamespaces opens the namespace files to join and checks that each is one of its
 // kind: joining what a wrong path leads to would be worse than an error.
 func openNamespaces(list configs.Namespaces) (joins []nsenter.Join, err error) {
@@ -210,49 +179,4 @@ func timeOffsets(cfg *configs.Config) string {
 		}
 	}
 	return b.String()
-}
-
-func countProcMounts(mounts []configs.Mount) int {
-	n := 0
-	for i := range mounts {
-		if mounts[i].Type == "proc" {
-			n++
-		}
-	}
-	return n
-}
-
-// preservedFiles takes the caller's fds 3 to 3+n-1 over. That they are the caller's, and
-// none that this process has opened since, is for [CloseOnExec] to tell.
-func preservedFiles(n int) ([]*os.File, error) {
-	if n < 0 {
-		return nil, fmt.Errorf("preserve-fds: %d is negative", n)
-	}
-	const first = 3
-	files := make([]*os.File, 0, min(n, 1024))
-	for fd := first; fd < first+n; fd++ {
-		// They reach init through the list of its files; nobody else may have them.
-		if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, unix.FD_CLOEXEC); err != nil {
-			return nil, fmt.Errorf("preserve-fds: fd %d is not open: "+configs.PhraseNotOpen, fd, fd, n)
-		}
-		files = append(files, os.NewFile(uintptr(fd), "preserved"))
-	}
-	return files, nil
-}
-
-// raiseRlimits raises those hard limits of a process that are lower than the plan's.
-// Init, which sets them all later on, has no right to do that in a user namespace; to
-// set them from here then would be too late, since init is another user by then.
-func raiseRlimits(pid int, limits []configs.Rlimit) error {
-	for _, l := range limits {
-		var now unix.Rlimit
-		err := unix.Prlimit(pid, l.Resource, nil, &now)
-		if err == nil && l.Hard > now.Max {
-			err = unix.Prlimit(pid, l.Resource, &unix.Rlimit{Cur: now.Cur, Max: l.Hard}, nil)
-		}
-		if err != nil {
-			return fmt.Errorf("process.rlimits: %s: prlimit soft %d, hard %d: %w", l.Name, l.Soft, l.Hard, err)
-		}
-	}
-	return nil
 }

@@ -184,14 +184,23 @@ func setsNetwork(sysctls []configs.Sysctl) bool {
 	return slices.ContainsFunc(sysctls, func(s configs.Sysctl) bool { return strings.HasPrefix(s.Key, "net/") })
 }
 
-// disconnectNetwork removes what a container has of interfaces.
-func (c *Container) disconnectNetwork() error {
-	if len(c.rec.Saved.Network) == 0 {
+// moveNetDevices moves linux.netDevices into the container. Init is in its network
+// namespace by then and, not reaped, still owns its number in /proc. It is done
+// before the hooks, which may configure the devices, and before the sysctls, which may
+// name them.
+func (cr *creation) moveNetDevices() error {
+	if len(cr.cfg.NetDevices) == 0 {
 		return nil
 	}
-	list, err := c.rec.Interfaces()
+	netns, err := os.Open(filepath.Join("/proc", strconv.Itoa(cr.init.PID), "ns/net"))
 	if err != nil {
+		return fmt.Errorf("linux.netDevices: %w", err)
+	}
+	defer netns.Close()
+	if cr.devices, err = network.MoveDevices(netns, cr.cfg.NetDevices); err != nil {
 		return err
 	}
-	return network.Disconnect(list)
+	// Before init is killed: with its namespace a virtual device would die, too.
+	cr.undo.Push("move network devices back", cr.devices.Back)
+	return nil
 }

@@ -12,7 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/record"
 	"github.com/berth-run/berth/libcontainer/internal/unixsocket"
 	"golang.org/x/sys/unix"
@@ -33,33 +32,6 @@ const (
 
 // notifyPatience is how long a manager may take to work its messages off.
 const notifyPatience = 30 * time.Second
-
-// addNotify gives the container the directory for its notify socket, which is made by
-// whoever starts it.
-func (cr *creation) addNotify() error {
-	if !cr.opts.Notify {
-		return nil
-	}
-	if !cr.cfg.Namespaces.Contains(configs.NewMount) {
-		cr.opts.Log.Warnf("%s is ignored: the container has no mount namespace", NotifySocketEnv)
-		return nil
-	}
-	dir := filepath.Join(cr.Dir, notifyDir)
-	if err := os.Mkdir(dir, 0o755); err != nil {
-		return err
-	}
-	// Whatever the umask: its users have to get to the socket.
-	if err := os.Chmod(dir, 0o755); err != nil {
-		return err
-	}
-	cr.cfg.Mounts = append(slices.Clip(cr.cfg.Mounts), configs.Mount{
-		Field: NotifySocketEnv, Destination: notifyMount, Type: "bind", Source: dir,
-		Flags: unix.MS_BIND | unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC,
-	})
-	p := &cr.cfg.Process
-	p.Env = append(withoutEnv(p.Env, NotifySocketEnv), NotifySocketEnv+"="+notifyMount+"/"+notifySocket)
-	return nil
-}
 
 // Notifier tells a service manager that a container is ready, when the container says so.
 type Notifier struct {

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+
+	"github.com/berth-run/berth/libcontainer/internal/sysfile"
 )
 
 // setOOMScore writes the oom_score_adj of a process, if it is to have a certain one.
@@ -46,5 +48,5 @@ func withOOMScore(adj *int, start func() error) error {
 }
 
 func writeOOMScore(process, adj string) error {
-	return writeProc("/proc/"+process+"/oom_score_adj", adj)
+	return sysfile.WriteOnce("/proc/"+process+"/oom_score_adj", adj)
 }

@@ -4,8 +4,6 @@ package libcontainer
 
 import (
 	"os"
-	"slices"
-	"strings"
 
 	"github.com/berth-run/berth/libcontainer/codec/ocispec"
 	"github.com/berth-run/berth/libcontainer/configs"
@@ -47,64 +45,16 @@ func (cr *creation) plan(fifos *[2]*os.File) (*nsenter.Plan, error) {
 	return p, nil
 }
 
-// processPlan is the part of the plan that any process has, init's or exec's.
-func processPlan(p *configs.Process, home string) *nsenter.Plan {
-	env := p.Env
-	if home != "" {
-		env = append(slices.Clip(withoutEnv(env, "HOME")), "HOME="+home)
-	}
-	c := &p.Capabilities
-	plan := &nsenter.Plan{
-		Args: p.Args, Env: env, Cwd: p.Cwd,
-		UID: p.UID, GID: p.GID, Groups: p.AdditionalGIDs, SetGroups: !p.KeepGroups, Umask: p.Umask,
-		Bounding: c.Bounding, Effective: c.Effective, Permitted: c.Permitted,
-		Inheritable: c.Inheritable, Ambient: c.Ambient,
-		NoNewPrivileges: p.NoNewPrivileges,
-		AppArmor:        p.AppArmorProfile, SELinux: p.SELinuxLabel,
-	}
-	for _, l := range p.Rlimits {
-		plan.Rlimits = append(plan.Rlimits, nsenter.Rlimit{Resource: l.Resource, Soft: l.Soft, Hard: l.Hard})
-	}
-	return plan
+// describe is describeInitError for the container's own init.
+func (cr *creation) describe(err error) error {
+	mapped := cr.cfg.Namespaces.Contains(configs.NewUser)
+	return describeInitError(err, configs.PhraseStart+": "+configs.PhraseInit, cr.cfg.Namespaces, mapped, &cr.cfg.Process)
 }
 
-// memoryPolicy is nil for none.
-func memoryPolicy(m *configs.MemoryPolicy) *nsenter.MemoryPolicy {
-	if m == nil {
-		return nil
-	}
-	return &nsenter.MemoryPolicy{Mode: uint32(m.Mode | m.Flags), Nodes: m.Nodes}
-}
-
-// initHook is a startContainer hook as init runs it. Without an env of its own it
-// gets the one of the process, as in runc.
-func initHook(h *specs.Hook, env []string) nsenter.Hook {
-	out := nsenter.Hook{Path: h.Path, Args: h.Args, Env: h.Env}
-	if out.Env == nil {
-		out.Env = env
-	}
-	if len(out.Args) == 0 {
-		out.Args = []string{h.Path}
-	}
-	if h.Timeout != nil {
-		out.TimeoutSeconds = *h.Timeout
-	}
-	return out
-}
-
-// hasEnv says whether name has a value that is not empty.
-func hasEnv(env []string, name string) bool {
-	for _, e := range env {
-		if k, v, _ := strings.Cut(e, "="); k == name {
-			return v != ""
-		}
-	}
-	return false
-}
-
-func withoutEnv(env []string, name string) []string {
-	return slices.DeleteFunc(slices.Clone(env), func(e string) bool {
-		k, _, _ := strings.Cut(e, "=")
-		return k == name
-	})
+// setPriorities is the step of a create that sets how init is scheduled. It comes when
+// init is in its cgroups, which may not take a real-time process from outside, and has
+// taken all their CPUs, which it must have to get a deadline; and before init is another
+// user, whom this process may lack the right to touch.
+func (cr *creation) setPriorities() error {
+	return setPriorities(cr.init.PID, &cr.cfg.Process, cr.joinsPID())
 }

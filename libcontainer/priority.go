@@ -10,14 +10,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// setPriorities is the step of a create that sets how init is scheduled. It comes when
-// init is in its cgroups, which may not take a real-time process from outside, and has
-// taken all their CPUs, which it must have to get a deadline; and before init is another
-// user, whom this process may lack the right to touch.
-func (cr *creation) setPriorities() error {
-	return setPriorities(cr.init.PID, &cr.cfg.Process, cr.joinsPID())
-}
-
 // setPriorities gives a process the scheduler and the I/O priority of the plan. Not the
 // process itself does it: in a user namespace it has no right to what needs
 // CAP_SYS_NICE. One that forks before it runs the program has no use for a scheduler that

@@ -3,8 +3,6 @@
 package libcontainer
 
 import (
-	"path/filepath"
-
 	"github.com/berth-run/berth/libcontainer/internal/resctrl"
 )
 
@@ -47,27 +45,4 @@ func (cr *creation) joinResctrl() error {
 		return nil
 	}
 	return cr.resctrl.Join(cr.init.PID)
-}
-
-// resctrlStats are the statistics of the container's group; none when it has not asked for
-// one.
-func (c *Container) resctrlStats() (*resctrl.Stats, error) {
-	if c.rec.Saved.ResctrlDir == "" {
-		return &resctrl.Stats{}, nil
-	}
-	fs, err := resctrl.Open(resctrl.MountPoint)
-	if err != nil {
-		return nil, err
-	}
-	return fs.Stats(c.rec.Saved.ResctrlDir, c.resctrlMonitor())
-}
-
-// resctrlMonitor is the container's own monitoring group, "" when it has none.
-func (c *Container) resctrlMonitor() string {
-	for _, dir := range c.rec.Saved.ResctrlGroups {
-		if filepath.Base(filepath.Dir(dir)) == "mon_groups" {
-			return dir
-		}
-	}
-	return ""
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/procs"
 	"github.com/berth-run/berth/libcontainer/internal/record"
-	"github.com/berth-run/berth/libcontainer/internal/steps"
 	"github.com/berth-run/berth/libcontainer/options"
 	"github.com/berth-run/berth/nsenter"
 	"github.com/checkpoint-restore/go-criu/v8/rpc"
@@ -50,38 +49,8 @@ type restoration struct {
 	hold      *networkHold
 }
 
-// Restore makes a container of a checkpoint. On error nothing of it is left.
-func (s *Store) Restore(id string, cfg *configs.Config, o *options.Restore) (*Container, error) {
-	if err := record.CheckID(id); err != nil {
-		return nil, err
-	}
-	r := &restoration{
-		creation: creation{Record: s.record(id), cfg: cfg, opts: &o.Create},
-		o:        o,
-	}
-	defer r.release()
-	list := []steps.Step{
-		{"check what this host can do", r.refuseUnbuilt},
-		{"look whose the user namespace is", r.leaveOwnUserNamespace},
-		{"open what the caller has named", r.openCallerFiles},
-		{"prepare criu", r.prepareCriu},
-		{"make the state directory", r.makeStateDir},
-		{"keep the notify socket", r.keepNotify},
-		{"plan the cgroup", r.planCgroup},
-		{"make the resctrl group", r.makeResctrl},
-		{"make the cgroups", r.makeCgroups},
-		{"open the namespaces to join", r.joinNamespaces},
-		{"open the sources of mounts", r.externalSources},
-		{"compile the seccomp profile", r.compileSeccomp},
-		{"keep what exec needs", r.keepForExec},
-		{"let criu restore the processes", r.restoreProcesses},
-		{"take the terminal", r.takeTerminal},
-		{"hand over the console, the pidfd and the pid file", r.handOver},
-	}
-	if err := r.do(list); err != nil {
-		return nil, err
-	}
-	return &Container{rec: r.Record}, nil
+func newRestoration(r *record.Record, cfg *configs.Config, o *options.Restore) *restoration {
+	return &restoration{creation: *newCreation(r, cfg, &o.Create), o: o}
 }
 
 func (r *restoration) release() {

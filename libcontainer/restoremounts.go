@@ -68,16 +68,17 @@ func (r *restoration) externalSources() error {
 // addDevices adds the devices that a container has as mounts: nodes that are made for it, or
 // those of the host.
 func (r *restoration) addDevices() error {
-	made := &buildJob{Config: r.cfg, ordered: true}
+	made := &deviceTrees{}
 	if r.inUserns() {
-		if err := made.openDevices(); err != nil {
+		var err error
+		if made, err = newDeviceTrees(r.cfg); err != nil {
 			return err
 		}
 	}
 	defer made.close()
 	for i := range r.cfg.Devices {
 		point := r.cfg.Devices[i].Path
-		tree := made.deviceTree(i)
+		tree := made.tree(i)
 		if tree == nil || !r.wants(point) {
 			if err := r.addDevice(point, point); err != nil {
 				return err

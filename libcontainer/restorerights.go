@@ -65,7 +65,7 @@ func (r *restoration) checkRestrictions() error {
 // one of a pid namespace dead it would wait for it, as that one waits for the others, which
 // are zombies until criu collects them. They stand still, so their numbers are theirs.
 func (r *restoration) killRestored() error {
-	tree, _, err := (&Container{rec: r.Record}).processTree(r.cgroup)
+	tree, _, err := processTree(r.Saved.PID, r.cgroup)
 	if err != nil {
 		tree = []int{r.init.PID}
 	}

@@ -224,8 +224,8 @@ func (r *restoration) attachPrepared() error {
 	if p.stage == "" {
 		return nil
 	}
-	opener := &treeOpener{cfg: r.cfg, idMaps: &idMapper{cfg: r.cfg}}
-	defer opener.idMaps.close()
+	opener := newTreeOpener(r.cfg)
+	defer opener.close()
 	// All are opened before the stage hides anything.
 	trees, late := make([]*os.File, len(p.open)), make([]mountapi.Attr, len(p.open))
 	defer func() {

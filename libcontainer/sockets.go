@@ -5,11 +5,9 @@ package libcontainer
 import (
 	"errors"
 	"fmt"
-	"math"
 	"os"
 
 	"github.com/berth-run/berth/libcontainer/internal/unixsocket"
-	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
 
@@ -63,19 +61,4 @@ func (r *receiver) close() {
 	if r != nil {
 		_ = r.sock.Close()
 	}
-}
-
-// setConsoleSize sets the initial window size of a pty; nil keeps the kernel's.
-func setConsoleSize(master *os.File, size *specs.Box) error {
-	if size == nil || (size.Height == 0 && size.Width == 0) {
-		return nil
-	}
-	if size.Height > math.MaxUint16 || size.Width > math.MaxUint16 {
-		return fmt.Errorf("%d x %d is larger than a terminal can be", size.Width, size.Height)
-	}
-	ws := &unix.Winsize{Row: uint16(size.Height), Col: uint16(size.Width)}
-	if err := unix.IoctlSetWinsize(int(master.Fd()), unix.TIOCSWINSZ, ws); err != nil {
-		return fmt.Errorf("TIOCSWINSZ: %w", err)
-	}
-	return nil
 }

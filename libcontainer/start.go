@@ -9,7 +9,9 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/berth-run/berth/libcontainer/internal/procs"
 	"github.com/berth-run/berth/libcontainer/internal/record"
+	"github.com/berth-run/berth/libcontainer/internal/sysfile"
 	"github.com/berth-run/berth/libcontainer/options"
 	"github.com/berth-run/berth/nsenter"
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -29,7 +31,7 @@ func (c *Container) Start(log options.Logger, n *Notifier) error {
 	c.rec.Debugf("start: %d poststart hooks", len(c.rec.Saved.Poststart))
 	state := c.rec.HookState(specs.StateRunning)
 	if !poststartIsFatal(c.rec.Saved.OCIVersion) {
-		c.warnHooks("poststart", c.rec.Saved.Poststart, state, log)
+		warnHooksTo(c.rec.Saved.HookStdout, c.rec.Saved.HookStderr, "poststart", c.rec.Saved.Poststart, state, log)
 		return nil
 	}
 	out, err := openHookOutput(c.rec.Saved.HookStdout, c.rec.Saved.HookStderr)
@@ -148,4 +150,40 @@ func (c *Container) passFifos(pidfd *os.File) error {
 		}
 	}
 	return nsenter.AwaitExec(reports, c.rec.Saved.PID, pidfd)
+}
+
+// explainStopped adds to the error of a start what the container's init has died of, as far
+// as anybody still knows. pidfd is init's, nil when it was gone before.
+func (c *Container) explainStopped(err error, pidfd *os.File) error {
+	if !errors.Is(err, nsenter.ErrInitGone) && !errors.Is(err, errStoppedBefore) {
+		return err
+	}
+	if pidfd == nil {
+		// Only as long as the fifo is there it was init, and not the program, that has ended.
+		if _, serr := os.Lstat(c.rec.Path(record.FifoFile)); serr != nil {
+			return err
+		}
+	}
+	ws, werr := c.zombieStatus()
+	if errors.Is(werr, record.ErrNotRunning) && pidfd != nil {
+		ws, werr = procs.ReapedStatus(pidfd)
+	}
+	if werr != nil {
+		return err
+	}
+	var filter []byte
+	if c.rec.Saved.Filtered {
+		filter, _, _ = sysfile.ReadOwned(c.rec.Path(record.FilterFile))
+	}
+	return explainEnd(err, ws, filter)
+}
+
+// mayRunHooks says whether the hooks that the state names are run: not those of an ordinary
+// user by root, for whom they would do what they like.
+func (c *Container) mayRunHooks(log options.Logger) bool {
+	if unprivileged() || c.rec.Saved.Owner == 0 {
+		return true
+	}
+	log.Warnf("the hooks of container %s are not run: its state is that of user %d", c.rec.ID, c.rec.Saved.Owner)
+	return false
 }

@@ -12,14 +12,9 @@ import (
 	"testing"
 
 	"github.com/berth-run/berth/libcontainer/internal/record"
+	"github.com/berth-run/berth/libcontainer/internal/testlog"
 	"golang.org/x/sys/unix"
 )
-
-type testLog struct{ t *testing.T }
-
-func (l testLog) Warnf(format string, args ...any)  { l.t.Logf("warning: "+format, args...) }
-func (l testLog) Debugging() bool                   { return true }
-func (l testLog) Debugf(format string, args ...any) { l.t.Logf("debug: "+format, args...) }
 
 func TestLoadSaysWhatIsMissing(t *testing.T) {
 	s := Open(t.TempDir())
@@ -85,19 +80,19 @@ func TestIDs(t *testing.T) {
 
 func TestDeleteOfRemains(t *testing.T) {
 	s := Open(t.TempDir())
-	if err := s.Delete("x", true, testLog{t}); err != nil {
+	if err := s.Delete("x", true, testlog.Log{T: t}); err != nil {
 		t.Errorf("delete --force of nothing: %v", err)
 	}
-	if err := s.Delete("x", false, testLog{t}); !errors.Is(err, record.ErrNotExist) {
+	if err := s.Delete("x", false, testlog.Log{T: t}); !errors.Is(err, record.ErrNotExist) {
 		t.Errorf("delete of nothing: %v", err)
 	}
 	if err := os.Mkdir(s.dir("x"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Delete("x", false, testLog{t}); !errors.Is(err, record.ErrNotExist) {
+	if err := s.Delete("x", false, testlog.Log{T: t}); !errors.Is(err, record.ErrNotExist) {
 		t.Errorf("delete of an empty directory: %v", err)
 	}
-	if err := s.Delete("x", true, testLog{t}); err != nil {
+	if err := s.Delete("x", true, testlog.Log{T: t}); err != nil {
 		t.Errorf("delete --force of an empty directory: %v", err)
 	}
 	if _, err := os.Stat(s.dir("x")); !os.IsNotExist(err) {
@@ -127,7 +122,7 @@ func TestDeleteOfBrokenState(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(s.dir("x"), record.StateFile), []byte(test.state), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.Delete("x", false, testLog{t}); err == nil || errors.Is(err, record.ErrNotExist) {
+		if err := s.Delete("x", false, testlog.Log{T: t}); err == nil || errors.Is(err, record.ErrNotExist) {
 			t.Errorf("%.20q: delete: %v", test.state, err)
 		}
 		var log warnings
@@ -150,7 +145,7 @@ func TestDeleteOfUnreadableState(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(s.dir("x"), record.StateFile), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Delete("x", true, testLog{t}); !errors.Is(err, unix.EISDIR) {
+	if err := s.Delete("x", true, testlog.Log{T: t}); !errors.Is(err, unix.EISDIR) {
 		t.Errorf("delete --force: %v", err)
 	}
 	if _, err := os.Stat(s.dir("x")); err != nil {

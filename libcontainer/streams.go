@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/steps"
 	"golang.org/x/sys/unix"
 )
@@ -67,21 +66,5 @@ func pipeOwner(f *os.File) (uid uint32, anonymous bool, err error) {
 	return st.Uid, fs.Type == unix.PIPEFS_MAGIC, nil
 }
 
-// giveStreams gives the container's process its streams. The maps are known by now, those
-// of a user namespace that was joined as well.
-func (cr *creation) giveStreams() (left [standardStreams]bool, err error) {
-	p := &cr.cfg.Process
-	if p.Terminal {
-		return [standardStreams]bool{true}, nil // The pty is berth's own; one file, three times.
-	}
-	return giveStreams(cr.opts.Stdio, hostUID(cr.cfg.UIDMappings, p.UID), &cr.undo)
-}
-
-// hostUID is uid as this process sees it. Without maps there is no user namespace; what is
-// not mapped has been refused.
-func hostUID(rows []configs.IDMap, uid uint32) uint32 {
-	if host, ok := configs.HostID(rows, uid); ok {
-		return host
-	}
-	return uid
-}
+// standardStreams is how many of the descriptors are init's streams.
+const standardStreams = 3

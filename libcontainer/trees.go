@@ -71,6 +71,11 @@ type treeOpener struct {
 	early map[int]*os.File
 }
 
+// newTreeOpener opens trees for a container whose user namespace there is not yet.
+func newTreeOpener(cfg *configs.Config) *treeOpener {
+	return &treeOpener{cfg: cfg, idMaps: &idMapper{cfg: cfg}}
+}
+
 // close releases what openInOrder would need.
 func (o *treeOpener) close() {
 	o.idMaps.close()

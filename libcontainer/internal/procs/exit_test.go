@@ -18,3 +18,8 @@ func TestParseExitStatus(t *testing.T) {
 		}
 	}
 }
+
+func FuzzParseExitStatus(f *testing.F) {
+	f.Add([]byte("7 (a) S" + strings.Repeat(" 1", 49)))
+	f.Fuzz(func(_ *testing.T, data []byte) { _, _ = ParseExitStatus(data) })
+}

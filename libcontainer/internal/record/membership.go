@@ -12,6 +12,7 @@ import (
 
 	"github.com/berth-run/berth/libcontainer/cgroups"
 	"github.com/berth-run/berth/libcontainer/cgroups/cgroupfs"
+	"golang.org/x/sys/unix"
 )
 
 // ExecCgroups are the cgroups for a further process. Where there is another one by now at a
@@ -61,4 +62,15 @@ func hierarchyOf(key, dir string, hierarchies int) string {
 	}
 	name, _, _ := strings.Cut(strings.TrimPrefix(dir, cgroupfs.Root+"/"), "/")
 	return path.Join(cgroupfs.Root, name)
+}
+
+// IsCgroupClosed says whether a cgroup takes no process: it has controllers for those
+// below it, or is gone.
+func IsCgroupClosed(err error) bool {
+	for _, errno := range []unix.Errno{unix.EBUSY, unix.ENOENT, unix.ENODEV, unix.EOPNOTSUPP} {
+		if errors.Is(err, errno) {
+			return true
+		}
+	}
+	return false
 }

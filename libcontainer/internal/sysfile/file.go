@@ -197,3 +197,13 @@ func WriteAtomically(path string, data []byte, mode uint32) error {
 	}
 	return err
 }
+
+// WriteOnce writes a file of /proc with the one write that it takes.
+func WriteOnce(path, text string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Close())
+}

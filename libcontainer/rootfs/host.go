@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package libcontainer
+package rootfs
 
 import (
 	"errors"
@@ -9,20 +9,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// detachRootfs undoes what a container without a mount namespace of its own has
-// mounted on the host: everything that has come to stand on its rootfs since.
-func (c *Container) detachRootfs() error {
-	if c.rec.Saved.RootfsMountID == 0 {
-		return nil
-	}
-	return detachAbove(c.rec.Saved.Rootfs, c.rec.Saved.RootfsMountID)
-}
-
-// detachAbove unmounts what is mounted on path until the mount with the given id is
+// DetachAbove unmounts what is mounted on path until the mount with the given id is
 // on top again.
-func detachAbove(path string, id uint64) error {
+func DetachAbove(path string, id uint64) error {
 	for {
-		now, err := mountID(path)
+		now, err := MountID(path)
 		if errors.Is(err, unix.ENOENT) {
 			return nil
 		}
@@ -38,8 +29,8 @@ func detachAbove(path string, id uint64) error {
 	}
 }
 
-// mountID is the id of the mount that path leads to (statx(2), STATX_MNT_ID).
-func mountID(path string) (uint64, error) {
+// MountID is the id of the mount that path leads to (statx(2), STATX_MNT_ID).
+func MountID(path string) (uint64, error) {
 	var st unix.Statx_t
 	if err := unix.Statx(unix.AT_FDCWD, path, unix.AT_SYMLINK_NOFOLLOW, unix.STATX_MNT_ID, &st); err != nil {
 		return 0, &os.PathError{Op: "statx", Path: path, Err: err}

@@ -5,23 +5,14 @@ package libcontainer
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/procs"
 	"github.com/berth-run/berth/nsenter"
+	"github.com/berth-run/berth/seccomp"
 	"golang.org/x/sys/unix"
 )
-
-// describe is describeInitError for the container's own init.
-func (cr *creation) describe(err error) error {
-	mapped := cr.cfg.Namespaces.Contains(configs.NewUser)
-	return describeInitError(err, configs.PhraseStart+": "+configs.PhraseInit, cr.cfg.Namespaces, mapped, &cr.cfg.Process)
-}
-
-// describe is describeInitError for the init of a process that is added.
-func (x *execution) describe(err error) error {
-	mapped := configs.NamespaceType(x.c.Saved.Namespaces)&configs.NewUser != 0
-	return describeInitError(err, configs.PhraseStart, nil, mapped, x.p)
-}
 
 // describeInitError adds what a failure of init means to the one who reads it, and begins
 // with the phrase. joined
@@ -115,4 +106,39 @@ func capabilitiesReason(c *configs.Capabilities, mapped bool) string {
 		return fmt.Sprintf("berth itself does not have %q", configs.NamesOf(more))
 	}
 	return ""
+}
+
+// filteredCalls are the system calls that init makes between the load of a filter and the
+// exec, in this order; there are more with hooks.
+var filteredCalls = [...]string{"capset", "prctl", "write", "read", "close", "execve"}
+
+// explainEnd says what init died of, which had no chance to say it. filter is the one that
+// it had loaded, or was about to.
+func explainEnd(err error, ws unix.WaitStatus, filter []byte) error {
+	switch {
+	case ws.Signaled() && ws.Signal() == unix.SIGSYS && len(filter) > 0:
+		if calls := seccomp.Ends(filter, filteredCalls[:]...); len(calls) > 0 {
+			return fmt.Errorf("%w: it was killed by SIGSYS: linux.seccomp ends it for a system call that it needs before the program runs: %s",
+				err, strings.Join(calls, ", "))
+		}
+		return fmt.Errorf("%w: it was killed by SIGSYS: linux.seccomp ends it for a system call that it needs before the program runs", err)
+	case procs.WasKilled(ws):
+		return fmt.Errorf("%w: it was killed by SIGKILL (by somebody, or by the kernel, which had no memory for it)", err)
+	case ws.Signaled():
+		return fmt.Errorf("%w: it was killed by %s", err, procs.SignalName(ws.Signal()))
+	case ws.Exited() && ws.ExitStatus() > procs.ShellSignalBase: // init's way for those that stop it
+		return fmt.Errorf("%w: it was ended by %s", err, procs.SignalName(unix.Signal(ws.ExitStatus()-procs.ShellSignalBase)))
+	}
+	return err
+}
+
+// explainKernel says what is wrong when the kernel lacks a system call: all that berth
+// cannot do without have been there since Linux 5.10. Memory policies are optional in
+// any kernel, and say so themselves.
+func explainKernel(err error) error {
+	var step *nsenter.StepError
+	if !errors.Is(err, unix.ENOSYS) || (errors.As(err, &step) && step.Step == nsenter.StepMemoryPolicy) {
+		return err
+	}
+	return fmt.Errorf("%w (berth needs Linux 5.10 or newer)", err)
 }

@@ -3,8 +3,34 @@
 package libcontainer
 
 import (
+	"path/filepath"
+
+	"github.com/berth-run/berth/libcontainer/internal/resctrl"
 	"github.com/berth-run/berth/libcontainer/network"
 )
+
+// resctrlStats are the statistics of the container's group; none when it has not asked for
+// one.
+func (c *Container) resctrlStats() (*resctrl.Stats, error) {
+	if c.rec.Saved.ResctrlDir == "" {
+		return &resctrl.Stats{}, nil
+	}
+	fs, err := resctrl.Open(resctrl.MountPoint)
+	if err != nil {
+		return nil, err
+	}
+	return fs.Stats(c.rec.Saved.ResctrlDir, c.resctrlMonitor())
+}
+
+// resctrlMonitor is the container's own monitoring group, "" when it has none.
+func (c *Container) resctrlMonitor() string {
+	for _, dir := range c.rec.Saved.ResctrlGroups {
+		if filepath.Base(filepath.Dir(dir)) == "mon_groups" {
+			return dir
+		}
+	}
+	return ""
+}
 
 // InterfaceStats are the counters of one interface, as the container sees them. The JSON
 // is runc's: Name is the name on the host.

@@ -16,11 +16,6 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// The seccomp agent is the process at linux.seccomp.listenerPath that answers the
-// system calls of a profile with SCMP_ACT_NOTIFY. It gets the listener of init's
-// filter (seccomp_unotify(2)) with one message, as the runtime-spec's
-// config-linux.md has it under "The Container Process State".
-
 // dialAgent connects to the agent of a profile, nil when it needs none.
 func dialAgent(profile *specs.LinuxSeccomp) (*receiver, error) {
 	if !seccomp.Notifies(profile) {
@@ -34,11 +29,6 @@ func dialAgent(profile *specs.LinuxSeccomp) (*receiver, error) {
 		return nil, fmt.Errorf("%s: %w", configs.PhraseSeccompAgent, err)
 	}
 	return agent, nil
-}
-
-// sendListener hands the listener of init's filter over to the agent.
-func (cr *creation) sendListener(listener *os.File) error {
-	return sendListener(cr.agent, listener, cr.init.PID, cr.cfg.Seccomp.ListenerMetadata, cr.hookState(specs.StateCreating))
 }
 
 // sendListener hands the listener of process pid of a container over to the agent.

@@ -15,40 +15,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// processTree tells the processes of the container that descend from init, itself included,
-// from the others: those that exec has added, whose parent is outside.
-func (c *Container) processTree(m cgroups.Manager) (tree, others []int, err error) {
-	pids, err := m.Pids()
-	if errors.Is(err, cgroups.ErrNoCgroup) {
-		pids, err = []int{c.rec.Saved.PID}, nil
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	parents := make(map[int]int, len(pids))
-	for _, pid := range pids {
-		p, err := procs.Read(pid)
-		if err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, unix.ESRCH) {
-			return nil, nil, err
-		}
-		if err == nil && !p.Dead() {
-			parents[pid] = p.Parent
-		}
-	}
-	for _, pid := range slices.Sorted(maps.Keys(parents)) {
-		ancestor := pid
-		for ancestor != c.rec.Saved.PID && parents[ancestor] != 0 {
-			ancestor = parents[ancestor]
-		}
-		if ancestor == c.rec.Saved.PID {
-			tree = append(tree, pid)
-		} else {
-			others = append(others, pid)
-		}
-	}
-	return tree, others, nil
-}
-
 // endOthers kills processes that criu has not saved and that end with the container. It
 // does so before criu ends init, which waits for them, be they frozen (cgroup v1).
 func endOthers(pids []int, m cgroups.Manager) error {
@@ -82,4 +48,38 @@ func endOthers(pids []int, m cgroups.Manager) error {
 		}
 	}
 	return nil
+}
+
+// processTree tells the processes of the container that descend from init, itself included,
+// from the others: those that exec has added, whose parent is outside.
+func processTree(init int, m cgroups.Manager) (tree, others []int, err error) {
+	pids, err := m.Pids()
+	if errors.Is(err, cgroups.ErrNoCgroup) {
+		pids, err = []int{init}, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	parents := make(map[int]int, len(pids))
+	for _, pid := range pids {
+		p, err := procs.Read(pid)
+		if err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, unix.ESRCH) {
+			return nil, nil, err
+		}
+		if err == nil && !p.Dead() {
+			parents[pid] = p.Parent
+		}
+	}
+	for _, pid := range slices.Sorted(maps.Keys(parents)) {
+		ancestor := pid
+		for ancestor != init && parents[ancestor] != 0 {
+			ancestor = parents[ancestor]
+		}
+		if ancestor == init {
+			tree = append(tree, pid)
+		} else {
+			others = append(others, pid)
+		}
+	}
+	return tree, others, nil
 }

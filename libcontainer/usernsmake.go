@@ -11,6 +11,7 @@ import (
 	"strconv"
 
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/sysfile"
 	"github.com/berth-run/berth/nsenter"
 	"golang.org/x/sys/unix"
 )
@@ -18,28 +19,6 @@ import (
 // unprivileged says that the runtime has no rights but those over what it makes itself:
 // user namespaces, and what these own.
 func unprivileged() bool { return os.Geteuid() != 0 }
-
-// planIDMaps says how the maps of a new user namespace are written. An ordinary user may
-// map its own ids, if it gives up setgroups(2); newuidmap(1) and newgidmap(1) do the rest.
-func (cr *creation) planIDMaps(o *nsenter.Options) error {
-	if !cr.cfg.Namespaces.IsNew(configs.NewUser) {
-		return nil
-	}
-	o.KeepGroups = cr.cfg.Process.KeepGroups
-	// Denied once, it is so in all namespaces below.
-	o.DenySetgroups = setgroupsDenied()
-	if unprivileged() {
-		ownGID := isOwn(cr.cfg.GIDMappings, os.Getegid())
-		o.DenySetgroups = o.DenySetgroups || ownGID
-		if !ownGID || !isOwn(cr.cfg.UIDMappings, os.Geteuid()) {
-			o.MapIDs = cr.mapIDs
-		}
-	}
-	if o.DenySetgroups && len(cr.cfg.Process.AdditionalGIDs) > 0 {
-		return errors.New("process.user.additionalGids: cannot set any additional groups in a rootless container")
-	}
-	return nil
-}
 
 // InUserNamespace says whether this process is not in the first user namespace, whose
 // inode the kernel has given a fixed number (PROC_USER_INIT_INO).
@@ -60,10 +39,10 @@ func isOwn(m []configs.IDMap, id int) bool {
 }
 
 // mapIDs writes the id maps of process pid as an ordinary user can.
-func (cr *creation) mapIDs(pid int) error {
+func mapIDs(cfg *configs.Config, pid int) error {
 	dir := "/proc/" + strconv.Itoa(pid)
-	if isOwn(cr.cfg.GIDMappings, os.Getegid()) {
-		if err := writeProc(dir+"/setgroups", "deny"); err != nil {
+	if isOwn(cfg.GIDMappings, os.Getegid()) {
+		if err := sysfile.WriteOnce(dir+"/setgroups", "deny"); err != nil {
 			return fmt.Errorf("linux.gidMappings: %w", err)
 		}
 	}
@@ -72,12 +51,12 @@ func (cr *creation) mapIDs(pid int) error {
 		rows                []configs.IDMap
 		own                 int
 	}{
-		{"linux.uidMappings", "newuidmap", dir + "/uid_map", cr.cfg.UIDMappings, os.Geteuid()},
-		{"linux.gidMappings", "newgidmap", dir + "/gid_map", cr.cfg.GIDMappings, os.Getegid()},
+		{"linux.uidMappings", "newuidmap", dir + "/uid_map", cfg.UIDMappings, os.Geteuid()},
+		{"linux.gidMappings", "newgidmap", dir + "/gid_map", cfg.GIDMappings, os.Getegid()},
 	} {
 		var err error
 		if isOwn(m.rows, m.own) {
-			err = writeProc(m.file, fmt.Sprintf("%d %d 1", m.rows[0].ContainerID, m.own))
+			err = sysfile.WriteOnce(m.file, fmt.Sprintf("%d %d 1", m.rows[0].ContainerID, m.own))
 		} else {
 			err = runMapHelper(m.helper, pid, m.rows)
 		}
@@ -86,16 +65,6 @@ func (cr *creation) mapIDs(pid int) error {
 		}
 	}
 	return nil
-}
-
-// writeProc writes a file of /proc with the one write that it takes.
-func writeProc(path, text string) error {
-	f, err := os.OpenFile(path, os.O_WRONLY, 0)
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString(text)
-	return errors.Join(err, f.Close())
 }
 
 // runMapHelper lets newuidmap or newgidmap, which have the right to and know
@@ -119,4 +88,19 @@ func runMapHelper(helper string, pid int, rows []configs.IDMap) error {
 		return fmt.Errorf("%s: %w: %s", helper, err, bytes.ReplaceAll(text, []byte("\n"), []byte("; ")))
 	}
 	return fmt.Errorf("%s: %w", helper, err)
+}
+
+// newUserNamespace makes a user namespace with the maps of the options. It takes a
+// process to make one, which ends here.
+func newUserNamespace(o *nsenter.Options) (*os.File, error) {
+	o.NewNamespaces = unix.CLONE_NEWUSER
+	init, err := nsenter.Start(o)
+	if err != nil {
+		return nil, fmt.Errorf("make a user namespace with the maps: %w", err)
+	}
+	f, err := os.Open("/proc/" + strconv.Itoa(init.PID) + "/ns/user")
+	if err := errors.Join(err, init.Abort(), init.Close()); err != nil {
+		return nil, fmt.Errorf("user namespace with the maps: %w", err)
+	}
+	return f, nil
 }

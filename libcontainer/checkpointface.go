@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"fmt"
+
+	"github.com/berth-run/berth/libcontainer/cgroups"
+	"github.com/berth-run/berth/libcontainer/internal/record"
+	"github.com/berth-run/berth/libcontainer/internal/steps"
+	"github.com/berth-run/berth/libcontainer/options"
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// Checkpoint saves a running or paused container with criu. When it fails the container
+// runs on.
+func (c *Container) Checkpoint(o *options.Checkpoint) error {
+	return c.change(func(status specs.ContainerState, m cgroups.Manager) error {
+		if status != specs.StateRunning && status != record.Paused {
+			return fmt.Errorf("container cannot be checkpointed in %s state", status)
+		}
+		d := newCheckpointing(c.rec, o, status, m)
+		defer d.release()
+		list := []steps.Step{
+			{"look for what cannot be restored", d.refuseCheckpoint},
+			{"look which network is left out", d.leaveOutNetwork},
+			{"prepare criu, images in " + o.ImagePath, d.prepareCriu},
+			{"make the directories of the images", d.makeDirectories},
+			{"let criu save it while it stands still", d.saveStanding},
+		}
+		err := steps.Run(list, func(what string) error {
+			c.rec.Debugf("checkpoint: %s", what)
+			return nil
+		})
+		if err != nil || o.LeaveRunning || o.PreDump {
+			return err
+		}
+		return c.destroy(o.Log)
+	})
+}
