@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/berth-run/berth/libcontainer/cgroups"
+	"github.com/berth-run/berth/libcontainer/internal/checkpoint"
 	"github.com/berth-run/berth/libcontainer/internal/record"
 	"github.com/berth-run/berth/libcontainer/internal/steps"
 	"github.com/berth-run/berth/libcontainer/options"
@@ -19,14 +20,14 @@ func (c *Container) Checkpoint(o *options.Checkpoint) error {
 		if status != specs.StateRunning && status != record.Paused {
 			return fmt.Errorf("container cannot be checkpointed in %s state", status)
 		}
-		d := newCheckpointing(c.rec, o, status, m)
-		defer d.release()
+		d := checkpoint.New(c.rec, o, status, m)
+		defer d.Release()
 		list := []steps.Step{
-			{"look for what cannot be restored", d.refuseCheckpoint},
-			{"look which network is left out", d.leaveOutNetwork},
-			{"prepare criu, images in " + o.ImagePath, d.prepareCriu},
-			{"make the directories of the images", d.makeDirectories},
-			{"let criu save it while it stands still", d.saveStanding},
+			{"look for what cannot be restored", d.RefuseCheckpoint},
+			{"look which network is left out", d.LeaveOutNetwork},
+			{"prepare criu, images in " + o.ImagePath, d.PrepareCriu},
+			{"make the directories of the images", d.MakeDirectories},
+			{"let criu save it while it stands still", d.SaveStanding},
 		}
 		err := steps.Run(list, func(what string) error {
 			c.rec.Debugf("checkpoint: %s", what)

@@ -4,6 +4,7 @@ package libcontainer
 
 import (
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/create"
 	"github.com/berth-run/berth/libcontainer/internal/record"
 	"github.com/berth-run/berth/libcontainer/internal/steps"
 	"github.com/berth-run/berth/libcontainer/options"
@@ -15,23 +16,23 @@ func (s *Store) Create(id string, cfg *configs.Config, o *options.Create) (*Cont
 	if err := record.CheckID(id); err != nil {
 		return nil, err
 	}
-	cr := newCreation(s.record(id), cfg, o)
-	defer cr.release()
+	cr := create.New(s.record(id), cfg, o)
+	defer cr.Release()
 	list := []steps.Step{
-		{"check what this host can do", cr.refuseUnbuilt},
-		{"look whose the user namespace is", cr.leaveOwnUserNamespace},
-		{"open what the caller has named", cr.openCallerFiles},
-		{"make the state directory", cr.makeStateDir},
-		{"add the notify socket", cr.addNotify},
-		{"plan the cgroup", cr.planCgroup},
-		{"make the resctrl group", cr.makeResctrl},
-		{"make the cgroup and start init", cr.startInit},
-		{"build the root file system and prepare the host", cr.buildAndPrepare},
-		{"set the scheduler and priorities", cr.setPriorities},
-		{"give init its plan", cr.configureInit},
-		{"hand over the console, the pidfd and the pid file", cr.handOver},
+		{"check what this host can do", cr.RefuseUnbuilt},
+		{"look whose the user namespace is", cr.LeaveOwnUserNamespace},
+		{"open what the caller has named", cr.OpenCallerFiles},
+		{"make the state directory", cr.MakeStateDir},
+		{"add the notify socket", cr.AddNotify},
+		{"plan the cgroup", cr.PlanCgroup},
+		{"make the resctrl group", cr.MakeResctrl},
+		{"make the cgroup and start init", cr.StartInit},
+		{"build the root file system and prepare the host", cr.BuildAndPrepare},
+		{"set the scheduler and priorities", cr.SetPriorities},
+		{"give init its plan", cr.ConfigureInit},
+		{"hand over the console, the pidfd and the pid file", cr.HandOver},
 	}
-	if err := cr.do(list); err != nil {
+	if err := cr.Do(list); err != nil {
 		return nil, err
 	}
 	return &Container{rec: cr.Record}, nil

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/berth-run/berth/libcontainer/cgroups"
+	"github.com/berth-run/berth/libcontainer/internal/create"
+	"github.com/berth-run/berth/libcontainer/internal/hooks"
 	"github.com/berth-run/berth/libcontainer/internal/procs"
 	"github.com/berth-run/berth/libcontainer/internal/record"
 	"github.com/berth-run/berth/libcontainer/internal/resctrl"
@@ -19,10 +21,6 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
-
-// killPatience is how long delete waits for a killed init to be gone. A process in
-// uninterruptible sleep may never be.
-const killPatience = 10 * time.Second
 
 // lingerPatience is for an init that waits for others in its pid namespace to be
 // collected. Nothing tells whether that is only a matter of time, as it usually is.
@@ -133,7 +131,7 @@ func (c *Container) destroy(log options.Logger) error {
 		return err
 	}
 	if c.rec.Saved.SharedPID || c.rec.Saved.PID == 0 || c.rec.InitLingers() {
-		if err := ignoreNoCgroup(m.Kill()); err != nil {
+		if err := create.IgnoreNoCgroup(m.Kill()); err != nil {
 			return err
 		}
 	}
@@ -156,7 +154,7 @@ func (c *Container) destroy(log options.Logger) error {
 		return err
 	}
 	if len(c.rec.Saved.Poststop) > 0 && c.mayRunHooks(log) {
-		warnHooksTo(c.rec.Saved.HookStdout, c.rec.Saved.HookStderr, "poststop", c.rec.Saved.Poststop, c.rec.HookState(specs.StateStopped), log)
+		hooks.WarnTo(c.rec.Saved.HookStdout, c.rec.Saved.HookStderr, "poststop", c.rec.Saved.Poststop, c.rec.HookState(specs.StateStopped), log)
 	}
 	c.rec.Debugf("delete: remove the state directory")
 	return sysfile.RemoveTree(c.rec.Dir)
@@ -196,7 +194,7 @@ func (c *Container) killInit() error {
 	if err := c.Signal(unix.SIGKILL, false); err != nil && !errors.Is(err, record.ErrNotRunning) {
 		return err
 	}
-	for deadline := time.Now().Add(killPatience); ; {
+	for deadline := time.Now().Add(procs.KillPatience); ; {
 		timedOut, err := procs.AwaitExit(pidfd, time.Now().Add(lingerPatience))
 		if err != nil || !timedOut || c.rec.InitLingers() {
 			return err
@@ -218,7 +216,7 @@ func (c *Container) killAll() error {
 	if err != nil {
 		return err
 	}
-	return ignoreNoCgroup(m.Kill())
+	return create.IgnoreNoCgroup(m.Kill())
 }
 
 // detachRootfs undoes what a container without a mount namespace of its own has

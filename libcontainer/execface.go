@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/exec"
 	"github.com/berth-run/berth/libcontainer/internal/steps"
 	"github.com/berth-run/berth/libcontainer/options"
 )
@@ -25,24 +26,24 @@ func (p *Process) Close() error { return p.pidfd.Close() }
 // Exec runs a further process in the container, and returns when its program has been
 // exec'd. On error nothing of it is left.
 func (c *Container) Exec(p *configs.Process, o *options.Exec) (*Process, error) {
-	x := newExecution(c.rec, p, o)
-	defer x.release()
+	x := exec.New(c.rec, p, o)
+	defer x.Release()
 	list := []steps.Step{
-		{"find the container and its init", x.check},
-		{"open what the caller has named", x.openCallerFiles},
-		{"start init in the cgroup, on its way into the namespaces", x.startInit},
-		{"set limits, the OOM score and priorities", x.adjust},
-		{"open the terminal", x.openTerminal},
-		{"hand over the console", x.handOverTerminal},
-		{"give init its plan", x.configure},
+		{"find the container and its init", x.Check},
+		{"open what the caller has named", x.OpenCallerFiles},
+		{"start init in the cgroup, on its way into the namespaces", x.StartInit},
+		{"set limits, the OOM score and priorities", x.Adjust},
+		{"open the terminal", x.OpenTerminal},
+		{"hand over the console", x.HandOverTerminal},
+		{"give init its plan", x.Configure},
 	}
 	err := steps.Run(list, func(what string) error {
 		c.rec.Debugf("exec: %s", what)
 		return o.Interrupts.Check()
 	})
 	if err != nil {
-		return nil, x.fail(err)
+		return nil, x.Fail(err)
 	}
-	pid, pidfd, err := x.detach()
+	pid, pidfd, err := x.Detach()
 	return &Process{pid, pidfd}, err
 }

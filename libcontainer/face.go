@@ -8,8 +8,12 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/berth-run/berth/libcontainer/internal/builder"
+	"github.com/berth-run/berth/libcontainer/internal/exec"
+	"github.com/berth-run/berth/libcontainer/internal/notify"
 	"github.com/berth-run/berth/libcontainer/internal/record"
 	"github.com/berth-run/berth/libcontainer/internal/sysfile"
+	"github.com/berth-run/berth/libcontainer/internal/userns"
 	"github.com/berth-run/berth/libcontainer/options"
 )
 
@@ -56,7 +60,7 @@ func (c *Container) ProcessDocument() (string, error) {
 		if _, err := os.Stat(c.rec.Dir); err != nil {
 			return "", record.ErrNotExist
 		}
-		target, err := openTarget(c.rec)
+		target, err := exec.OpenTarget(c.rec)
 		if err != nil {
 			return "", err // it is being created, or deleted
 		}
@@ -71,3 +75,25 @@ func (c *Container) ProcessDocument() (string, error) {
 
 // Annotations are those of the container's config.
 func (c *Container) Annotations() map[string]string { return c.rec.Saved.Annotations }
+
+// BuilderCommand is the name of the hidden command that runs RunBuilder. It is not for
+// users.
+const BuilderCommand = builder.Command
+
+// RunBuilder is the life of a builder process. It never returns an error that was not told
+// to the runtime.
+func RunBuilder() { builder.Run() }
+
+// InUserNamespace says whether this process is not in the first user namespace.
+func InUserNamespace() bool { return userns.Inside() }
+
+// NotifySocketEnv is the variable by which a service manager tells where it wants to hear
+// that a service is ready (sd_notify(3)).
+const NotifySocketEnv = notify.SocketEnv
+
+// Notifier tells a service manager that a container is ready, when the container says so.
+type Notifier = notify.Notifier
+
+// NewNotifier is for the manager at an address as in NOTIFY_SOCKET: a path, or @ and the
+// name of an abstract socket. The address "" gives nil, which is a Notifier for nobody.
+func NewNotifier(manager string) (*Notifier, error) { return notify.New(manager) }

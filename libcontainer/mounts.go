@@ -8,8 +8,10 @@ import (
 
 	"github.com/berth-run/berth/libcontainer/cgroups"
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/builder"
 	"github.com/berth-run/berth/libcontainer/internal/record"
 	"github.com/berth-run/berth/libcontainer/internal/sysfile"
+	"github.com/berth-run/berth/libcontainer/internal/userns"
 	"github.com/berth-run/berth/libcontainer/options"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -50,7 +52,7 @@ func (c *Container) Plan() (*configs.Config, error) {
 		if err != nil {
 			return nil, err
 		}
-		if *m.rows, err = parseIDMap(data); err != nil {
+		if *m.rows, err = userns.ParseMap(data); err != nil {
 			return nil, fmt.Errorf("%s: %w", dir+m.file, err)
 		}
 	}
@@ -85,7 +87,7 @@ func (c *Container) changeMounts(cfg *configs.Config, remove bool, log options.L
 		}
 		defer target.Close()
 		c.debugMounts(cfg, remove)
-		if err := newMountChange(c.rec, cfg, target, m, log).run(remove); err != nil {
+		if err := builder.NewChange(c.rec, cfg, target, m, log).Run(remove); err != nil {
 			if unix.PidfdSendSignal(int(target.Fd()), 0, nil, 0) != nil {
 				return fmt.Errorf("%w (it has just ended: %w)", record.ErrNotRunning, err)
 			}

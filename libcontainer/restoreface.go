@@ -5,6 +5,7 @@ package libcontainer
 import (
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/record"
+	"github.com/berth-run/berth/libcontainer/internal/restore"
 	"github.com/berth-run/berth/libcontainer/internal/steps"
 	"github.com/berth-run/berth/libcontainer/options"
 )
@@ -14,27 +15,27 @@ func (s *Store) Restore(id string, cfg *configs.Config, o *options.Restore) (*Co
 	if err := record.CheckID(id); err != nil {
 		return nil, err
 	}
-	r := newRestoration(s.record(id), cfg, o)
-	defer r.release()
+	r := restore.New(s.record(id), cfg, o)
+	defer r.Release()
 	list := []steps.Step{
-		{"check what this host can do", r.refuseUnbuilt},
-		{"look whose the user namespace is", r.leaveOwnUserNamespace},
-		{"open what the caller has named", r.openCallerFiles},
-		{"prepare criu", r.prepareCriu},
-		{"make the state directory", r.makeStateDir},
-		{"keep the notify socket", r.keepNotify},
-		{"plan the cgroup", r.planCgroup},
-		{"make the resctrl group", r.makeResctrl},
-		{"make the cgroups", r.makeCgroups},
-		{"open the namespaces to join", r.joinNamespaces},
-		{"open the sources of mounts", r.externalSources},
-		{"compile the seccomp profile", r.compileSeccomp},
-		{"keep what exec needs", r.keepForExec},
-		{"let criu restore the processes", r.restoreProcesses},
-		{"take the terminal", r.takeTerminal},
-		{"hand over the console, the pidfd and the pid file", r.handOver},
+		{"check what this host can do", r.RefuseUnbuilt},
+		{"look whose the user namespace is", r.LeaveOwnUserNamespace},
+		{"open what the caller has named", r.OpenCallerFiles},
+		{"prepare criu", r.PrepareCriu},
+		{"make the state directory", r.MakeStateDir},
+		{"keep the notify socket", r.KeepNotify},
+		{"plan the cgroup", r.PlanCgroup},
+		{"make the resctrl group", r.MakeResctrl},
+		{"make the cgroups", r.MakeCgroups},
+		{"open the namespaces to join", r.JoinNamespaces},
+		{"open the sources of mounts", r.ExternalSources},
+		{"compile the seccomp profile", r.CompileSeccomp},
+		{"keep what exec needs", r.KeepForExec},
+		{"let criu restore the processes", r.RestoreProcesses},
+		{"take the terminal", r.TakeTerminal},
+		{"hand over the console, the pidfd and the pid file", r.HandOver},
 	}
-	if err := r.do(list); err != nil {
+	if err := r.Do(list); err != nil {
 		return nil, err
 	}
 	return &Container{rec: r.Record}, nil

@@ -9,9 +9,13 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/berth-run/berth/libcontainer/internal/hooks"
+	"github.com/berth-run/berth/libcontainer/internal/initproc"
+	"github.com/berth-run/berth/libcontainer/internal/notify"
 	"github.com/berth-run/berth/libcontainer/internal/procs"
 	"github.com/berth-run/berth/libcontainer/internal/record"
 	"github.com/berth-run/berth/libcontainer/internal/sysfile"
+	"github.com/berth-run/berth/libcontainer/internal/userns"
 	"github.com/berth-run/berth/libcontainer/options"
 	"github.com/berth-run/berth/nsenter"
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -21,7 +25,7 @@ import (
 // Start lets init exec the user's program. When that fails, the error says why; the
 // container has then stopped. The notifier, if not nil, hears the container from its first
 // moment on.
-func (c *Container) Start(log options.Logger, n *Notifier) error {
+func (c *Container) Start(log options.Logger, n *notify.Notifier) error {
 	if err := c.release(log, n); err != nil {
 		return err
 	}
@@ -31,13 +35,13 @@ func (c *Container) Start(log options.Logger, n *Notifier) error {
 	c.rec.Debugf("start: %d poststart hooks", len(c.rec.Saved.Poststart))
 	state := c.rec.HookState(specs.StateRunning)
 	if !poststartIsFatal(c.rec.Saved.OCIVersion) {
-		warnHooksTo(c.rec.Saved.HookStdout, c.rec.Saved.HookStderr, "poststart", c.rec.Saved.Poststart, state, log)
+		hooks.WarnTo(c.rec.Saved.HookStdout, c.rec.Saved.HookStderr, "poststart", c.rec.Saved.Poststart, state, log)
 		return nil
 	}
-	out, err := openHookOutput(c.rec.Saved.HookStdout, c.rec.Saved.HookStderr)
+	out, err := hooks.OpenOutput(c.rec.Saved.HookStdout, c.rec.Saved.HookStderr)
 	if err == nil {
-		err = runHooks("poststart", c.rec.Saved.Poststart, state, out, nil)
-		out.close()
+		err = hooks.Run("poststart", c.rec.Saved.Poststart, state, out, nil)
+		out.Close()
 	}
 	if err == nil {
 		return nil
@@ -61,7 +65,7 @@ func poststartIsFatal(ociVersion string) bool {
 
 // release lets init go on, under the container's lock, so that of two starts one
 // wins and the other one learns that the container runs.
-func (c *Container) release(log options.Logger, n *Notifier) error {
+func (c *Container) release(log options.Logger, n *notify.Notifier) error {
 	c.rec.Debugf("start: take the lock")
 	lock, err := c.rec.Lock()
 	if err != nil {
@@ -89,7 +93,7 @@ func (c *Container) release(log options.Logger, n *Notifier) error {
 		return fmt.Errorf("cannot start a container in the %s state", status)
 	}
 	// Under the lock, since two starts would take each other's socket away.
-	if err := n.listen(c.rec); err != nil {
+	if err := n.Listen(c.rec); err != nil {
 		return err
 	}
 	return c.letGo(log)
@@ -175,13 +179,13 @@ func (c *Container) explainStopped(err error, pidfd *os.File) error {
 	if c.rec.Saved.Filtered {
 		filter, _, _ = sysfile.ReadOwned(c.rec.Path(record.FilterFile))
 	}
-	return explainEnd(err, ws, filter)
+	return initproc.ExplainEnd(err, ws, filter)
 }
 
 // mayRunHooks says whether the hooks that the state names are run: not those of an ordinary
 // user by root, for whom they would do what they like.
 func (c *Container) mayRunHooks(log options.Logger) bool {
-	if unprivileged() || c.rec.Saved.Owner == 0 {
+	if userns.Unprivileged() || c.rec.Saved.Owner == 0 {
 		return true
 	}
 	log.Warnf("the hooks of container %s are not run: its state is that of user %d", c.rec.ID, c.rec.Saved.Owner)

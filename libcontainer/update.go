@@ -8,6 +8,7 @@ import (
 
 	"github.com/berth-run/berth/libcontainer/cgroups"
 	"github.com/berth-run/berth/libcontainer/codec/ocispec"
+	"github.com/berth-run/berth/libcontainer/internal/limits"
 	"github.com/berth-run/berth/libcontainer/internal/record"
 	"github.com/berth-run/berth/libcontainer/internal/resctrl"
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -29,13 +30,13 @@ func (c *Container) Update(r *specs.LinuxResources, schemata []string) error {
 				return fmt.Errorf("%s: resources: %w", record.StateFile, err)
 			}
 		}
-		change := completeUpdate(stored, r)
+		change := limits.Complete(stored, r)
 		c.debugUpdate(change)
 		undo, err := m.Update(change)
 		if err != nil {
 			return err
 		}
-		mergeResources(stored, change)
+		limits.Merge(stored, change)
 		if err := c.finishUpdate(stored, schemata); err != nil {
 			return errors.Join(err, undo())
 		}

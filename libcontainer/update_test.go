@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"testing"
 
+	"github.com/berth-run/berth/libcontainer/internal/limits"
 	"github.com/berth-run/berth/libcontainer/internal/record"
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -57,11 +58,11 @@ func TestUpdateMerges(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			stored := resources(t, test.stored)
-			change := completeUpdate(stored, resources(t, test.update))
+			change := limits.Complete(stored, resources(t, test.update))
 			if want := resources(t, test.change); !reflect.DeepEqual(change, want) {
 				t.Errorf("writes %s, want %s", marshal(t, change), test.change)
 			}
-			mergeResources(stored, change)
+			limits.Merge(stored, change)
 			if want := resources(t, test.merged); !reflect.DeepEqual(stored, want) {
 				t.Errorf("stores %s, want %s", marshal(t, stored), test.merged)
 			}
@@ -117,7 +118,7 @@ func TestUpdateIsRemembered(t *testing.T) {
 	want := new(specs.LinuxResources)
 	fill(reflect.ValueOf(want).Elem())
 	stored := new(specs.LinuxResources)
-	mergeResources(stored, want)
+	limits.Merge(stored, want)
 	want.Devices = nil
 	// What no kernel has any more.
 	want.Memory.Kernel, want.Memory.UseHierarchy = nil, nil

@@ -133,7 +133,6 @@ func TestBadConfig(t *testing.T) {
 		{"unknown tmpfs option", "", "mounts[6]", func(c *container) { c.mount("/mnt", "tmpfs", "tmpfs", "nonsense") }},
 		{"bind of nothing", "", "mounts[6]", func(c *container) { c.mount("/mnt", "bind", "/no/such/source", "bind") }},
 		{"NUL in a mount destination", "", "mounts[6]", func(c *container) { c.mount("/mnt\x00/x", "tmpfs", "tmpfs") }},
-		{"mount over the root", "", "mounts[6]", func(c *container) { c.mount("/", "tmpfs", "tmpfs") }},
 		{"mount inside proc", "", "mounts[6]", func(c *container) { c.mount("/proc/self", "tmpfs", "tmpfs") }},
 		{"bad sysctl", "sysctl", "linux.sysctl", func(c *container) { c.spec.Linux.Sysctl = map[string]string{"vm.swappiness": "1"} }},
 		{"kernel.hostname as a sysctl", "", "linux.sysctl", func(c *container) {

@@ -60,7 +60,7 @@ func TestLinkOptionsRefused(t *testing.T) {
 	c.link("elsewhere", c.rootfs("dest"))
 	c.mount("/dest", "bind", dir+"/link", "bind", "copy-symlink")
 	c.write()
-	c.refused("mount bind on /dest: symlinkat: file exists", "")
+	c.refused("mount bind on /dest: symlinkat /dest: file exists", "")
 	last := &c.spec.Mounts[len(c.spec.Mounts)-1]
 	last.Type, last.Options = "tmpfs", []string{"src-nofollow"}
 	c.write()

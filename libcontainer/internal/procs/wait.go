@@ -52,3 +52,7 @@ func Reap(pid int) (unix.WaitStatus, error) {
 		}
 	}
 }
+
+// KillPatience is how long delete waits for a killed init to be gone. A process in
+// uninterruptible sleep may never be.
+const KillPatience = 10 * time.Second

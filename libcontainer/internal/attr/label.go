@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package attr sets, from outside, what a process has besides its program: scheduler and
+// priorities, resource limits, OOM score; and looks whether the host has the security
+// modules that its labels are for.
+package attr
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/landlock"
+	"golang.org/x/sys/unix"
+)
+
+// CheckLabels takes back what asks for nothing, and refuses a process that is to be confined by a security module that the
+// kernel does not run: it would be less confined than its config says.
+func CheckLabels(p *configs.Process) error {
+	if p.AppArmorProfile == "unconfined" && !haveAppArmor() {
+		p.AppArmorProfile = "" // it is so
+	}
+	if p.AppArmorProfile != "" && !haveAppArmor() {
+		return fmt.Errorf("process.apparmorProfile: %s: AppArmor is not enabled", configs.PhraseAppArmor)
+	}
+	if p.SELinuxLabel != "" && !haveSELinux() {
+		return fmt.Errorf("process.selinuxLabel: %s: SELinux is not enabled", configs.PhraseSELinux)
+	}
+	return checkLandlock(p.Landlock)
+}
+
+func checkLandlock(l *configs.Landlock) error {
+	if l == nil {
+		return nil
+	}
+	abi, err := landlock.ABI()
+	if err != nil {
+		return fmt.Errorf("%s: this kernel has no Landlock: %s", configs.LandlockField, err.Error())
+	}
+	if abi < l.ABI {
+		return fmt.Errorf("%s.abi: needs Landlock ABI %d, this kernel has %d", configs.LandlockField, l.ABI, abi)
+	}
+	return nil
+}
+
+// MountLabel is the label to mount file systems with. Without SELinux it means nothing,
+// and engines set it all the same.
+func MountLabel(cfg *configs.Config) string {
+	if cfg.MountLabel == "" || !haveSELinux() {
+		return ""
+	}
+	return cfg.MountLabel
+}
+
+// haveSELinux says whether the kernel runs SELinux, with a policy: only then is its file
+// system mounted, and without a policy the kernel takes any label, and confines nobody.
+func haveSELinux() bool {
+	var st unix.Statfs_t
+	if unix.Statfs("/sys/fs/selinux", &st) != nil || st.Type != unix.SELINUX_MAGIC {
+		return false
+	}
+	label, err := os.ReadFile("/proc/self/attr/current")
+	return err == nil && ofPolicy(label)
+}
+
+// ofPolicy says whether a process's label is USER:ROLE:TYPE. Without a policy it is
+// "kernel", or "init" since Linux 6.8.
+func ofPolicy(label []byte) bool { return bytes.IndexByte(label, ':') > 0 }
+
+// haveAppArmor says whether the kernel runs AppArmor. The file is there, with an N,
+// where it is built in and turned off.
+func haveAppArmor() bool {
+	data, err := os.ReadFile("/sys/module/apparmor/parameters/enabled")
+	return err == nil && len(data) > 0 && data[0] == 'Y'
+}

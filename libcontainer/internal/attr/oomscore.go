@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package attr
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+
+	"github.com/berth-run/berth/libcontainer/internal/sysfile"
+	"github.com/berth-run/berth/libcontainer/internal/userns"
+)
+
+// SetOOMScore writes the oom_score_adj of a process, if it is to have a certain one.
+// Without root rights over the host a refusal is normal and not an error; an ordinary
+// user has WithOOMScore instead.
+func SetOOMScore(pid int, adj *int, rootless bool) error {
+	if adj == nil || userns.Unprivileged() {
+		return nil
+	}
+	err := WriteOOMScore(strconv.Itoa(pid), strconv.Itoa(*adj))
+	if err == nil || (rootless && errors.Is(err, os.ErrPermission)) {
+		return nil
+	}
+	return fmt.Errorf("process.oomScoreAdj: %w", err)
+}
+
+// WithOOMScore calls start, which starts a process, such that it is born with the
+// oom_score_adj. The files of init in /proc are root's until its exec, so that an
+// ordinary user can give it one only by having that itself for a moment.
+func WithOOMScore(adj *int, start func() error) error {
+	if adj == nil || !userns.Unprivileged() {
+		return start()
+	}
+	own, err := os.ReadFile("/proc/self/oom_score_adj")
+	if err == nil {
+		err = WriteOOMScore("self", strconv.Itoa(*adj))
+	}
+	if errors.Is(err, os.ErrPermission) {
+		return start() // less than its own is for root to give
+	}
+	if err != nil {
+		return fmt.Errorf("process.oomScoreAdj: %w", err)
+	}
+	err = start()
+	return errors.Join(err, WriteOOMScore("self", string(bytes.TrimSpace(own))))
+}
+
+// WriteOOMScore writes the score of a process, "self" or a pid.
+func WriteOOMScore(process, adj string) error {
+	return sysfile.WriteOnce("/proc/"+process+"/oom_score_adj", adj)
+}

@@ -1,0 +1,397 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package builder
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/sysfile"
+	"github.com/berth-run/berth/libcontainer/options"
+	"github.com/berth-run/berth/libcontainer/rootfs"
+	"github.com/berth-run/berth/nsenter"
+	"golang.org/x/sys/unix"
+)
+
+// Command is the name of the hidden command that runs Run. It is not for
+// users.
+const Command = "builder"
+
+// builderProcess is this binary in the container's namespaces, as their root.
+type builderProcess struct {
+	conn *msgConn
+	proc *nsenter.Init
+}
+
+// builderHello is the first message; its fds are the job, then the procfs contexts, then,
+// for a Change, the pidfd of the container's init.
+type builderHello struct {
+	Live         bool `json:",omitempty"`
+	ProcContexts int
+	// Trees are the indices of buildJob.trees that follow, as file descriptors of
+	// messages of their own.
+	Trees []int `json:",omitempty"`
+}
+
+// builderReply is what the builder process says.
+type builderReply struct {
+	Warning string `json:",omitempty"`
+	Error   string `json:",omitempty"`
+	// Errno is what the kernel has said, if Error comes from it.
+	Errno   unix.Errno `json:",omitempty"`
+	Home    string     `json:",omitempty"`
+	PTYName string     `json:",omitempty"`
+	// CopyUp asks the runtime to copy the first of two directories to the second.
+	CopyUp *copyRequest `json:",omitempty"`
+	// Source asks the runtime to open the source of the mount with that index.
+	Source *int `json:",omitempty"`
+	// Root asks it for what is needed of the directory of the root file system.
+	Root rootRequest `json:",omitempty"`
+	// Reach asks it for a file of the root file system, whose directory comes along.
+	Reach *rootfs.Reach `json:",omitempty"`
+	// FDs names the file descriptors that come with the message, in their order.
+	FDs []string `json:",omitempty"`
+}
+
+// copyRequest is what a builder process asks for (rootfs.Options.CopyUp); the answer is a
+// builderReply.
+type copyRequest struct{ Owner bool }
+
+// startBuilderProcess starts the process in the namespaces that the options join and make.
+// See builderProgram for exposed.
+func startBuilderProcess(o *nsenter.Options, cfg *configs.Config, exposed bool) (b builderProcess, err error) {
+	program, err := builderProgram(cfg, exposed)
+	if err != nil {
+		return b, fmt.Errorf("start the builder: %w", err)
+	}
+	defer program.Close()
+	ours, theirs, err := msgPair()
+	if err != nil {
+		return b, err
+	}
+	defer theirs.Close()
+	b.conn = ours
+	o.Stdio = [3]*os.File{nil, nil, os.Stderr}
+	o.ExtraFiles = []*os.File{theirs}
+	if err := b.exec(o, program); err != nil {
+		b.end()
+		return b, fmt.Errorf("start the builder: %w", err)
+	}
+	return b, nil
+}
+
+// exec has init's program become this binary.
+func (b *builderProcess) exec(o *nsenter.Options, program *os.File) (err error) {
+	if b.proc, err = nsenter.Start(o); err != nil {
+		return err
+	}
+	const all = ^uint64(0)
+	plan := &nsenter.Plan{
+		Program: program, Args: []string{"berth", Command}, Cwd: "/",
+		UID: o.OwnerUID, GID: o.OwnerGID,
+		Bounding: all, Effective: all, Permitted: all,
+	}
+	if plan.UID != 0 {
+		// An exec gives capabilities to root alone, but leaves ambient ones.
+		plan.Inheritable, plan.Ambient = all, all
+	}
+	if _, err := b.proc.Namespaces(); err != nil {
+		return err
+	}
+	if err := b.proc.Configure(plan); err != nil {
+		return err
+	}
+	return b.proc.Proceed()
+}
+
+// send gives the process its job, with the sources of bind mounts by the index of the mount.
+// Files after the procfs contexts make it a Change.
+func (b *builderProcess) send(job any, procContexts, trees []*os.File, live ...*os.File) error {
+	data, err := json.Marshal(job)
+	if err != nil {
+		return err
+	}
+	file, err := sysfile.Memfile("berth-build-job", data)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	hello := &builderHello{Live: len(live) > 0, ProcContexts: len(procContexts)}
+	var opened []*os.File
+	for i, f := range trees {
+		if f != nil {
+			hello.Trees = append(hello.Trees, i)
+			opened = append(opened, f)
+		}
+	}
+	files := append(append([]*os.File{file}, procContexts...), live...)
+	if err := b.conn.send(hello, files...); err != nil {
+		return err
+	}
+	return b.conn.sendFiles(opened)
+}
+
+// rootRequest is one of the requests that are about root.path: see rootfs.Options.OpenRoot
+// and PrivateParent.
+type rootRequest string
+
+const (
+	openRoot      rootRequest = "open"
+	privateParent rootRequest = "private parent"
+)
+
+// requests serve what a builder process asks for; one that is nil it has no use for.
+type requests struct {
+	copyUp func(from, to *os.File, owner bool) error
+	source func(index int) (*os.File, error)
+	root   func(r rootRequest) (*os.File, error)
+	reach  func(root *os.File, r *rootfs.Reach) (*os.File, error)
+}
+
+// serve answers the request of r, if it is one.
+func (q *requests) serve(conn *msgConn, r *builderReply, files []*os.File) (isRequest bool, err error) {
+	var tree *os.File // what it gets
+	switch {
+	case r.CopyUp != nil && len(files) == 2:
+		err = q.copyUp(files[0], files[1], r.CopyUp.Owner)
+		_, _ = files[0].Close(), files[1].Close()
+	case r.Source != nil && q.source != nil:
+		tree, err = q.source(*r.Source)
+	case r.Root != "" && q.root != nil:
+		tree, err = q.root(r.Root)
+	case r.Reach != nil && q.reach != nil && len(files) == 1:
+		tree, err = q.reach(files[0], r.Reach)
+		_ = files[0].Close()
+	default:
+		return false, nil
+	}
+	if tree == nil {
+		return true, conn.send(replyOf(err))
+	}
+	defer tree.Close()
+	return true, conn.send(replyOf(err), tree)
+}
+
+// answer takes the next reply that is neither a warning nor a request, which are served.
+// It comes also with the error that the process has met; nil when there is none.
+func (b *builderProcess) answer(log options.Logger, q requests) (*builderReply, []*os.File, error) {
+	for {
+		r := &builderReply{}
+		files, err := b.conn.receive(r)
+		var served bool
+		if err == nil {
+			served, err = q.serve(b.conn, r, files)
+		}
+		switch {
+		case err != nil:
+			return nil, nil, fmt.Errorf("builder process: %w", err)
+		case served:
+		case r.Warning != "":
+			log.Warnf("%s", r.Warning)
+		case r.Error != "":
+			return r, files, r.err()
+		default:
+			return r, files, nil
+		}
+	}
+}
+
+// end closes the connection, which makes the process exit, and reaps it.
+func (b *builderProcess) end() {
+	if b.conn != nil {
+		b.conn.close()
+		b.conn = nil
+	}
+	if b.proc != nil {
+		_ = b.proc.Abort()
+		_ = b.proc.Close()
+		b.proc = nil
+	}
+}
+
+// Run is the life of a builder process; its connection to the runtime is fd 3.
+// It never returns an error that was not told there.
+func Run() {
+	const connFD = 3
+	unix.CloseOnExec(connFD)
+	// That is also how it learns of the runtime's end. PR_SET_PDEATHSIG would be of no use: the
+	// kernel means the thread that has started this process, which may end any time.
+	serveBuild(&msgConn{os.NewFile(connFD, "runtime")})
+}
+
+// serveBuild does what the runtime asks for over the connection. The calling goroutine has
+// its thread to itself from then on: it gets a root and a working directory of its own, and
+// moves between mount namespaces.
+func serveBuild(conn *msgConn) {
+	runtime.LockOSThread()
+	defer conn.close()
+	var hello builderHello
+	files, err := conn.receive(&hello)
+	if err != nil || len(files) < 1+hello.ProcContexts {
+		return // the runtime is gone
+	}
+	job, contexts := files[0], files[1:1+hello.ProcContexts]
+	warn := func(format string, args ...any) {
+		_ = conn.send(&builderReply{Warning: fmt.Sprintf(format, args...)})
+	}
+	if hello.Live {
+		err := runLive(conn, job, hello.Trees, contexts, files[1+hello.ProcContexts:], warn)
+		_ = conn.send(replyOf(err))
+		return
+	}
+	runBuild(conn, job, hello.Trees, contexts, warn)
+}
+
+// askForCopy is rootfs.Options.CopyUp of a builder process: the runtime has it done, which
+// has the right to start something in the container's cgroup.
+func askForCopy(conn *msgConn) func(from, to *os.File, owner bool) error {
+	return func(from, to *os.File, owner bool) error {
+		_, err := ask(conn, &builderReply{CopyUp: &copyRequest{Owner: owner}}, from, to)
+		return err
+	}
+}
+
+// ask sends a request of a builder process, and returns the file that the runtime answers
+// with, nil when it answers with none.
+func ask(conn *msgConn, request *builderReply, files ...*os.File) (*os.File, error) {
+	if err := conn.send(request, files...); err != nil {
+		return nil, err
+	}
+	var r builderReply
+	got, err := conn.receive(&r)
+	switch {
+	case err != nil:
+		return nil, err
+	case r.Error != "":
+		return nil, r.err()
+	case len(got) == 0:
+		return nil, nil
+	}
+	return got[0], nil
+}
+
+// askForDescriptor is ask for a request that a file answers.
+func askForDescriptor(conn *msgConn, request *builderReply, files ...*os.File) (int, error) {
+	f, err := ask(conn, request, files...)
+	if err != nil {
+		return -1, err
+	}
+	if f == nil {
+		return -1, errors.New("the runtime has answered without a file")
+	}
+	defer f.Close()
+	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	return fd, os.NewSyscallError("fcntl", err)
+}
+
+// askForSource is rootfs.Options.OpenSource of a builder process.
+func askForSource(conn *msgConn) func(index int) (*os.File, error) {
+	return func(index int) (*os.File, error) {
+		f, err := ask(conn, &builderReply{Source: &index})
+		if err == nil && f == nil {
+			err = fmt.Errorf("the runtime has sent no file for the source of mounts[%d]", index)
+		}
+		return f, err
+	}
+}
+
+// askForReach is rootfs.Options.Reach of a builder process.
+func askForReach(conn *msgConn) func(root int, r *rootfs.Reach) (int, error) {
+	return func(root int, r *rootfs.Reach) (int, error) {
+		fd, err := unix.FcntlInt(uintptr(root), unix.F_DUPFD_CLOEXEC, 0)
+		if err != nil {
+			return -1, os.NewSyscallError("fcntl", err)
+		}
+		dir := os.NewFile(uintptr(fd), "root")
+		defer dir.Close()
+		if r.Kind == rootfs.ReachLink {
+			_, err := ask(conn, &builderReply{Reach: r}, dir)
+			return -1, err
+		}
+		return askForDescriptor(conn, &builderReply{Reach: r}, dir)
+	}
+}
+
+// runBuild carries out a buildJob, in its two phases.
+func runBuild(conn *msgConn, file *os.File, trees []int, contexts []*os.File, warn func(string, ...any)) {
+	job := &buildJob{copyUp: askForCopy(conn), openSource: askForSource(conn)}
+	job.openRoot = func() (int, error) { return askForDescriptor(conn, &builderReply{Root: openRoot}) }
+	job.privateParent = func() error { _, err := ask(conn, &builderReply{Root: privateParent}); return err }
+	job.reach = askForReach(conn)
+	err := readJob(file, job)
+	if err == nil {
+		defer job.close()
+		job.trees, err = receiveTrees(conn, trees, job.treeCount())
+	}
+	if err == nil {
+		err = job.mount(contexts, warn)
+	}
+	if conn.send(replyOf(err)) != nil || err != nil {
+		return
+	}
+	if _, err := conn.receive(&struct{}{}); err != nil {
+		return
+	}
+	res, err := job.enter()
+	sendBuilt(conn, res, err)
+}
+
+func readJob(f *os.File, job any) error {
+	defer f.Close()
+	if err := json.NewDecoder(f).Decode(job); err != nil {
+		return fmt.Errorf("builder: %w", err)
+	}
+	return nil
+}
+
+func replyOf(err error) *builderReply {
+	r := &builderReply{}
+	if err != nil {
+		r.Error = err.Error()
+		_ = errors.As(err, &r.Errno)
+	}
+	return r
+}
+
+// err is the error of a reply, nil for none.
+func (r *builderReply) err() error {
+	switch {
+	case r.Error == "":
+		return nil
+	case r.Errno == 0:
+		return errors.New(r.Error)
+	}
+	return &toldError{r.Error, r.Errno}
+}
+
+// toldError is an error that the other process has met.
+type toldError struct {
+	text  string
+	errno unix.Errno
+}
+
+func (e *toldError) Error() string { return e.text }
+func (e *toldError) Unwrap() error { return e.errno }
+
+// sendBuilt answers the second phase.
+func sendBuilt(conn *msgConn, res *Built, err error) {
+	r := replyOf(err)
+	var files []*os.File
+	if res != nil {
+		r.Home, r.PTYName = res.Home, res.PtyName
+		for _, f := range []struct {
+			name string
+			file *os.File
+		}{{"chroot", res.Chroot}, {"master", res.Master}, {"peer", res.Peer}, {"ruleset", res.Ruleset}} {
+			if f.file != nil {
+				r.FDs = append(r.FDs, f.name)
+				files = append(files, f.file)
+			}
+		}
+	}
+	_ = conn.send(r, files...)
+}

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package builder
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/mountapi"
+	"github.com/berth-run/berth/libcontainer/internal/osthread"
+	"github.com/berth-run/berth/libcontainer/internal/userns"
+	"golang.org/x/sys/unix"
+)
+
+// openDevices makes the nodes of linux.devices for a container with a user namespace, whose
+// root may make none: on a file system of the host's, which nobody sees, with the mode that
+// the config has and the owner as mapped. The builder gets each as a detached mount. A
+// caller who may make none either leaves them to the builder, which binds the host's nodes.
+// So are the default devices bound: they are the same everywhere.
+func (j *buildJob) openDevices() error {
+	wanted := false
+	for i := range j.Config.Devices {
+		wanted = wanted || isMadeOutside(&j.Config.Devices[i])
+	}
+	if !wanted || !j.ordered || !j.Config.PopulateDev || userns.Unprivileged() || !j.Config.Namespaces.Contains(configs.NewUser) {
+		return nil
+	}
+	var err error
+	done := make(chan struct{})
+	osthread.Go(func() {
+		defer close(done)
+		err = j.makeDevices()
+	})
+	<-done
+	return err
+}
+
+// isMadeOutside says that a device is a node of openDevices. A fifo can be made by anybody.
+func isMadeOutside(d *configs.Device) bool {
+	return !d.Default && d.Type != 'p' && d.Path != configs.PtmxPath
+}
+
+// deviceStage is where the nodes are while they are made: a place that every host has.
+const deviceStage = "/proc"
+
+// makeDevices does so on a thread that is lost afterwards, with its mount namespace. Trees
+// can be cloned of attached mounts only (before Linux 6.15).
+func (j *buildJob) makeDevices() error {
+	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
+		return skipEPERM(fmt.Errorf("unshare(CLONE_NEWNS): %w", err))
+	}
+	if err := unix.Mount("", "/", "", unix.MS_PRIVATE|unix.MS_REC, ""); err != nil {
+		return &os.PathError{Op: "mount", Path: "/", Err: err}
+	}
+	if err := unix.Mount("berth", deviceStage, "tmpfs", unix.MS_NOSUID|unix.MS_NOEXEC, "mode=700,size=64k"); err != nil {
+		return &os.PathError{Op: "mount", Path: deviceStage, Err: err}
+	}
+	stage, err := os.Open(deviceStage)
+	if err != nil {
+		return err
+	}
+	defer stage.Close()
+	for i := range j.Config.Devices {
+		d := &j.Config.Devices[i]
+		if !isMadeOutside(d) {
+			continue
+		}
+		tree, err := j.makeDevice(d, stage, strconv.Itoa(i))
+		if err != nil {
+			return skipEPERM(fmt.Errorf("device %s: %w", d.Path, err))
+		}
+		if j.trees == nil {
+			j.trees = make([]*os.File, j.treeCount())
+		}
+		j.trees[len(j.Config.Mounts)+i] = tree
+	}
+	return nil
+}
+
+// skipEPERM is no error for a caller without the right.
+func skipEPERM(err error) error {
+	if errors.Is(err, unix.EPERM) {
+		return nil
+	}
+	return err
+}
+
+// makeDevice makes one node, and a tree of it.
+func (j *buildJob) makeDevice(d *configs.Device, stage *os.File, name string) (*os.File, error) {
+	dir := int(stage.Fd())
+	kind := uint32(unix.S_IFCHR)
+	if d.Type == 'b' {
+		kind = unix.S_IFBLK
+	}
+	if err := unix.Mknodat(dir, name, kind|0o600, int(unix.Mkdev(uint32(d.Major), uint32(d.Minor)))); err != nil {
+		return nil, os.NewSyscallError("mknodat", err)
+	}
+	// An id that is not mapped is nobody's in the container, and so is that of the host's root.
+	uid, _ := configs.HostID(j.Config.UIDMappings, d.UID)
+	gid, _ := configs.HostID(j.Config.GIDMappings, d.GID)
+	if err := unix.Fchownat(dir, name, int(uid), int(gid), unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return nil, os.NewSyscallError("fchownat", err)
+	}
+	// The process's umask may be anything.
+	if err := unix.Fchmodat(dir, name, d.FileMode&0o7777, 0); err != nil {
+		return nil, os.NewSyscallError("fchmodat", err)
+	}
+	fd, err := mountapi.OpenTree(deviceStage+"/"+name, false)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), d.Path), nil
+}
+
+// treeCount is the length of trees, if there are any: mounts, then devices.
+func (j *buildJob) treeCount() int { return len(j.Config.Mounts) + len(j.Config.Devices) }
+
+// DeviceTrees are what openDevices makes, for who mounts them himself. The zero value has
+// none.
+type DeviceTrees struct{ job buildJob }
+
+// NewDeviceTrees makes those of the devices of cfg.
+func NewDeviceTrees(cfg *configs.Config) (*DeviceTrees, error) {
+	t := &DeviceTrees{buildJob{Config: cfg, ordered: true}}
+	if err := t.job.openDevices(); err != nil {
+		t.Close()
+		return nil, err
+	}
+	return t, nil
+}
+
+// Tree is that of the device with the index, nil for nothing. It stays the DeviceTrees's.
+func (t *DeviceTrees) Tree(index int) *os.File {
+	if t.job.Config == nil {
+		return nil
+	}
+	if i := len(t.job.Config.Mounts) + index; i < len(t.job.trees) {
+		return t.job.trees[i]
+	}
+	return nil
+}
+
+// Close closes them.
+func (t *DeviceTrees) Close() { t.job.close() }

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package builder
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/berth-run/berth/libcontainer/cgroups"
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/handover"
+	"github.com/berth-run/berth/libcontainer/internal/initproc"
+	"github.com/berth-run/berth/libcontainer/network"
+	"github.com/berth-run/berth/libcontainer/rootfs"
+)
+
+// buildJob is what a builder does once it stands in the container's namespaces. Its
+// exported fields are what a builder in a process of its own is sent.
+type buildJob struct {
+	Config  *configs.Config
+	Cgroups []rootfs.CgroupHierarchy
+	// InOrder are the indices of bind mounts whose sources openSource opens, when the
+	// mounts before them have been made.
+	InOrder []int `json:",omitempty"`
+
+	// ordered allows openTrees to leave sources for later.
+	ordered bool
+	// trees are of mounts and then of devices, as far as the runtime has opened them.
+	trees []*os.File
+	// opener is what openTrees leaves for InOrder, nil without.
+	opener *TreeOpener
+	// openSource is rootfs.Options.OpenSource.
+	openSource func(index int) (*os.File, error)
+	// openRoot, privateParent and reach are what rootfs.Options has by these names.
+	openRoot      func() (int, error)
+	privateParent func() error
+	reach         func(root int, r *rootfs.Reach) (int, error)
+	// copyUp is rootfs.Options.CopyUp.
+	copyUp func(from, to *os.File, owner bool) error
+	rb     *rootfs.Builder
+}
+
+func newBuildJob(s *Site) *buildJob {
+	return &buildJob{
+		Config: s.Config, Cgroups: jobCgroups(s.Config, s.Cgroup), ordered: true,
+		copyUp: func(from, to *os.File, owner bool) error { return s.copier().copyUp(from, to, owner) },
+	}
+}
+
+// jobCgroups are the hierarchies that the mounts of cfg need.
+func jobCgroups(cfg *configs.Config, m cgroups.Manager) (all []rootfs.CgroupHierarchy) {
+	if !hasMountType(cfg.Mounts, "cgroup", "cgroup2") {
+		return nil
+	}
+	for _, h := range m.Hierarchies() {
+		all = append(all, rootfs.CgroupHierarchy{
+			Name: h.Name, Options: h.Options, Links: h.Links, HostPath: h.Path, V2: h.V2,
+		})
+	}
+	return all
+}
+
+// mount is the first phase: the loopback, all mounts, devices and links.
+func (j *buildJob) mount(procContexts []*os.File, warn func(string, ...any)) error {
+	if j.Config.Namespaces.IsNew(configs.NewNet) {
+		if err := network.LoopbackUp(); err != nil {
+			return fmt.Errorf("bring up lo: %w", err)
+		}
+	}
+	var devices []*os.File
+	if n := len(j.Config.Mounts); len(j.trees) > n {
+		devices = j.trees[n:]
+	}
+	rb, err := rootfs.New(&rootfs.Options{
+		Config:       j.Config,
+		ProcContexts: procContexts,
+		DeviceTrees:  devices,
+		Trees:        j.trees,
+		InOrder:      j.InOrder,
+		OpenSource:   j.openSource,
+		OpenRoot:     j.openRoot, PrivateParent: j.privateParent, Reach: j.reach,
+		Cgroups: j.Cgroups,
+		CopyUp:  j.copyUp,
+		Warn:    warn,
+	})
+	if err != nil {
+		return err
+	}
+	j.rb = rb
+	return rb.Mount()
+}
+
+// enter is the second phase: the terminal, the new tree made the root and sealed, and
+// what of its files is allowed.
+func (j *buildJob) enter() (*Built, error) {
+	out := &Built{}
+	p := &j.Config.Process
+	var err error
+	if p.Terminal {
+		if out.Master, out.Peer, err = j.rb.Console(); err != nil {
+			return out, err
+		}
+		out.PtyName = out.Peer.Name()
+		if err := handover.SetConsoleSize(out.Master, p.ConsoleSize); err != nil {
+			return out, fmt.Errorf("process.consoleSize: %w", err)
+		}
+	}
+	if out.Chroot, err = j.rb.Enter(); err != nil {
+		return out, err
+	}
+	if out.Ruleset, err = j.rb.Landlock(); err != nil {
+		return out, err
+	}
+	if !initproc.HasEnv(p.Env, "HOME") {
+		out.Home, err = j.rb.Home(p.UID)
+	}
+	return out, err
+}
+
+// Close releases what the phases hold.
+func (j *buildJob) close() {
+	if j.rb != nil {
+		_ = j.rb.Close()
+	}
+	j.closeTrees()
+	if j.opener != nil {
+		j.opener.Close()
+		j.opener = nil
+	}
+}
+
+func (j *buildJob) closeTrees() {
+	for _, f := range j.trees {
+		if f != nil {
+			_ = f.Close()
+		}
+	}
+	j.trees = nil
+}
+
+// hasMountType says whether a mount has one of the types.
+func hasMountType(mounts []configs.Mount, types ...string) bool {
+	for i := range mounts {
+		for _, t := range types {
+			if mounts[i].Type == t {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package builder
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"strings"
+
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/mountapi"
+	"golang.org/x/sys/unix"
+)
+
+// The sources of bind mounts are opened beforehand, when nothing of the list is mounted yet.
+// That is right for a source which no mount of the list can change: one whose path does not
+// lead through the root file system. The others (buildJob.InOrder) are opened when the
+// mounts before them are there, in the container's mount namespace:
+//
+//	runtime                              builder
+//	                                     mounts 0 … i-1
+//	                                 ←   open the source of mount i
+//	a thread: setns(mount namespace),
+//	open, id maps
+//	a detached tree                  →   mount i
+//
+// The root directory of that thread, which a link of the path may lead back to, is the
+// host's as that namespace has it: links are followed as the host would follow them, and
+// nothing of the container runs yet.
+
+// mayChange says that a mount before the one at index may change what its source is.
+func mayChange(cfg *configs.Config, index int) bool {
+	return index > 0 && cfg.Namespaces.Contains(configs.NewMount) && leadsThrough(cfg.Mounts[index].Source, cfg.Rootfs.Path)
+}
+
+// leadsThrough says whether the absolute path p leads through dir, which has no symbolic
+// links in its own path, at any time while it is followed.
+func leadsThrough(p, dir string) bool {
+	if dir == "/" {
+		return true
+	}
+	at, rest := "/", strings.Split(p, "/")
+	const maxLinks = 40 // the kernel's limit (path_resolution(7))
+	for links := 0; len(rest) > 0; {
+		name := rest[0]
+		rest = rest[1:]
+		next := path.Join(at, name)
+		if next == dir {
+			return true
+		}
+		target, err := os.Readlink(next)
+		if err != nil || next == at {
+			at = next // no link, or nothing: then the end of the path is no other
+			continue
+		}
+		if links++; links > maxLinks {
+			return false
+		}
+		if path.IsAbs(target) {
+			at = "/"
+		}
+		rest = append(strings.Split(target, "/"), rest...)
+	}
+	return false
+}
+
+// openInOrder opens the source of the mount at index as it is now. The calling thread is in
+// the container's mount namespace; nil leaves it to the builder.
+func (o *TreeOpener) openInOrder(index int) (*os.File, error) {
+	m := &o.cfg.Mounts[index]
+	flags := unix.O_PATH | unix.O_CLOEXEC
+	if m.SourceNoFollow {
+		flags |= unix.O_NOFOLLOW
+	}
+	fd, err := unix.Open(m.Source, flags, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: m.Source, Err: err}
+	}
+	source := os.NewFile(uintptr(fd), m.Source)
+	defer source.Close()
+	tree, err := o.cloneInOrder(m, source, o.early[index])
+	if err != nil {
+		return nil, err
+	}
+	if m.IDMap != "" {
+		err = o.idMaps.apply(m, tree)
+	}
+	if err == nil && o.cfg.Namespaces.Contains(configs.NewUser) {
+		err = keepLocked(m, tree)
+	}
+	if err != nil {
+		return nil, errors.Join(err, tree.Close())
+	}
+	return tree, nil
+}
+
+// cloneInOrder clones what m binds. early is the clone that was made of the host's mounts,
+// if there was something at that path. It is the better one where nothing has changed: in a
+// mount namespace that a user namespace owns the kernel locks the flags of the host's
+// mounts, and keeps what is below them covered, so that not all of them can be cloned.
+func (o *TreeOpener) cloneInOrder(m *configs.Mount, source, early *os.File) (*os.File, error) {
+	recursive := m.Flags&unix.MS_REC != 0
+	if early != nil && !recursive {
+		untouched, err := o.isUntouched(source, early)
+		if err != nil {
+			return nil, err
+		}
+		if untouched {
+			return Duplicate(early)
+		}
+	}
+	fd, err := mountapi.CloneTree(int(source.Fd()), recursive)
+	if err == nil {
+		return os.NewFile(uintptr(fd), m.Source), nil
+	}
+	if errors.Is(err, unix.EINVAL) && early != nil {
+		if same, serr := looksSame(source, early); serr == nil && same {
+			return Duplicate(early)
+		}
+	}
+	return nil, fmt.Errorf("%s: %w", m.Source, err)
+}
+
+// isUntouched says that source, in the container's mount namespace, is what early has: the
+// same file, in the mount that is the root file system or outside of that. So no mount of
+// the list has covered it, or bound it with other options.
+func (o *TreeOpener) isUntouched(source, early *os.File) (bool, error) {
+	same, err := looksSame(source, early)
+	if err != nil || !same {
+		return false, err
+	}
+	at, err := os.Readlink(fmt.Sprintf("/proc/thread-self/fd/%d", source.Fd()))
+	if err != nil {
+		return false, err
+	}
+	dir := o.cfg.Rootfs.Path
+	if at != dir && !strings.HasPrefix(at, strings.TrimSuffix(dir, "/")+"/") {
+		return true, nil
+	}
+	root, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false, &os.PathError{Op: "open", Path: dir, Err: err}
+	}
+	defer unix.Close(root)
+	rootID, err := mountapi.ID(root)
+	if err != nil {
+		return false, err
+	}
+	id, err := mountapi.ID(int(source.Fd()))
+	return err == nil && id == rootID, err
+}
+
+// looksSame compares two files, and how their mounts show them: flags, and owners, which an
+// id map would have changed.
+func looksSame(a, b *os.File) (bool, error) {
+	var stat [2]unix.Stat_t
+	var fs [2]unix.Statfs_t
+	for i, f := range [...]*os.File{a, b} {
+		if err := unix.Fstat(int(f.Fd()), &stat[i]); err != nil {
+			return false, os.NewSyscallError("fstat", err)
+		}
+		if err := unix.Fstatfs(int(f.Fd()), &fs[i]); err != nil {
+			return false, os.NewSyscallError("fstatfs", err)
+		}
+	}
+	x, y := &stat[0], &stat[1]
+	return x.Dev == y.Dev && x.Ino == y.Ino && x.Uid == y.Uid && x.Gid == y.Gid && fs[0].Flags == fs[1].Flags, nil
+}
+
+// Duplicate makes another descriptor of the same tree.
+func Duplicate(f *os.File) (*os.File, error) {
+	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("fcntl", err)
+	}
+	return os.NewFile(uintptr(fd), f.Name()), nil
+}
+
+// serveSource opens the source of a mount for a builder process, which asks for it by the
+// mount's index.
+func (b *processBuilder) serveSource(index int) (tree *os.File, err error) {
+	if b.job.opener == nil || index < 0 || index >= len(b.site.Config.Mounts) {
+		return nil, errors.New("there is no such source to open")
+	}
+	err = b.amongMounts(func() (err error) {
+		tree, err = b.job.opener.openInOrder(index)
+		return err
+	})
+	return tree, err
+}

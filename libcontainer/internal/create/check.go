@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package create
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/attr"
+	"github.com/berth-run/berth/libcontainer/internal/userns"
+	"github.com/berth-run/berth/seccomp"
+)
+
+// RefuseUnbuilt tells what a plan asks for that this engine does not do. Ignoring it
+// would give a container that is less confined than its config.json says.
+func (cr *Creation) RefuseUnbuilt() error {
+	if userns.Unprivileged() && !cr.Cfg.Namespaces.Contains(configs.NewUser) {
+		return errors.New("linux.namespaces: rootless container requires user namespaces")
+	}
+	if cr.Cfg.Seccomp != nil && !seccomp.Enabled() {
+		return errors.New("linux.seccomp: this build of berth has no seccomp support")
+	}
+	cr.Cfg.MountLabel = attr.MountLabel(cr.Cfg)
+	return attr.CheckLabels(&cr.Cfg.Process)
+}
+
+// CompileSeccomp turns the profile into the program that init loads.
+func (cr *Creation) CompileSeccomp() error {
+	if cr.Cfg.Seccomp == nil {
+		return nil
+	}
+	filter, err := seccomp.Compile(cr.Cfg.Seccomp)
+	if err != nil || filter == nil {
+		return err
+	}
+	if len(filter.Unknown) > 0 {
+		if cr.Cfg.SeccompKnownOnly {
+			return fmt.Errorf("linux.seccomp.syscalls: unknown system calls: %q", filter.Unknown)
+		}
+		cr.Opts.Log.Debugf("seccomp: unknown system calls: %q", filter.Unknown)
+	}
+	if len(filter.Unenforced) > 0 {
+		cr.Opts.Log.Warnf("linux.seccomp.syscalls: unknown system calls, which are not restricted: %q", filter.Unenforced)
+	}
+	cr.Filter = filter
+	return nil
+}

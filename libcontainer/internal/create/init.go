@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package create
+
+import (
+	"errors"
+
+	"github.com/berth-run/berth/libcontainer/cgroups"
+	"github.com/berth-run/berth/libcontainer/internal/attr"
+	"github.com/berth-run/berth/libcontainer/internal/builder"
+	"github.com/berth-run/berth/libcontainer/internal/handover"
+	"github.com/berth-run/berth/libcontainer/internal/initproc"
+	"github.com/berth-run/berth/libcontainer/internal/procs"
+	"github.com/berth-run/berth/libcontainer/internal/userns"
+	"golang.org/x/sys/unix"
+)
+
+// StartInit makes the cgroups and starts init in its namespaces, both at once, since
+// either takes about as long. Init exits by itself when this process dies, until it has
+// its plan.
+func (cr *Creation) StartInit() error {
+	o, release, err := initOptions(cr)
+	if err != nil {
+		return err
+	}
+	defer release()
+	cr.Undo.Push("remove the cgroup", cr.Cgroup.Destroy)
+	if o.CgroupDir, err = cr.Cgroup.CreateBirthplace(); err != nil {
+		return err
+	}
+	if o.CgroupDir != nil {
+		defer o.CgroupDir.Close()
+	}
+	made, born := make(chan error, 1), make(chan int, 1)
+	go func() { made <- cr.makeCgroup(born) }()
+	err = attr.WithOOMScore(cr.Cfg.Process.OOMScoreAdj, func() (err error) {
+		cr.Init, err = startNamespaced(o)
+		return err
+	})
+	if cr.Init != nil {
+		cr.within = &builder.InitNamespaces{Init: cr.Init, Kinds: cr.Cfg.Namespaces.Types()}
+		cr.Undo.Push("kill init", cr.KillInit)
+		born <- cr.Init.PID
+	}
+	close(born)
+	// A cgroup that cannot be had says more than an init that could not enter it.
+	if cerr := <-made; cerr != nil {
+		err = cerr
+	}
+	if err != nil {
+		return cr.describe(userns.ExplainMaps(err, cr.Cfg))
+	}
+	if err := cr.ClaimCgroups(); err != nil {
+		return err
+	}
+	o.CgroupTasks = cr.Place.Tasks
+	cr.Debugf("init %d: started, enters its cgroups and namespaces", cr.Init.PID)
+	if err := cr.Init.Bootstrap(o); err != nil {
+		return cr.describe(err)
+	}
+	if !cr.joinsPID() {
+		return nil
+	}
+	// While the namespaces are open.
+	cr.procContexts, err = builder.OpenProcContexts(builder.CountProcMounts(cr.Cfg.Mounts), o.Joins)
+	return err
+}
+
+// makeCgroup makes the cgroups and opens what init needs to get into them. born is where
+// init's pid comes from, if it comes.
+func (cr *Creation) makeCgroup(born <-chan int) error {
+	cr.Debugf("cgroup: make %v", cr.Saved.CgroupPlan)
+	if err := cr.Cgroup.Create(); err != nil {
+		return err
+	}
+	pid, ok := <-born
+	if !ok {
+		return nil // startNamespaced has an error.
+	}
+	if err := cr.Cgroup.Adopt(pid); err != nil {
+		return err
+	}
+	var err error
+	cr.Place, err = cr.Cgroup.Placement()
+	return err
+}
+
+// KillInit kills init, and whatever joined its cgroup through a hook, and reaps it.
+func (cr *Creation) KillInit() error {
+	err := unix.PidfdSendSignal(int(cr.Init.PIDFD.Fd()), unix.SIGKILL, nil, 0)
+	if err != nil && !errors.Is(err, unix.ESRCH) {
+		return err
+	}
+	// A restored one may have been reaped by criu.
+	if cr.reaped, err = procs.Reap(cr.Init.PID); err != nil && !errors.Is(err, unix.ECHILD) {
+		return err
+	}
+	return IgnoreNoCgroup(cr.Cgroup.Kill())
+}
+
+// IgnoreNoCgroup takes it that a rootless container has no cgroup, and so no processes
+// in one.
+func IgnoreNoCgroup(err error) error {
+	if errors.Is(err, cgroups.ErrNoCgroup) {
+		return nil
+	}
+	return err
+}
+
+// ConfigureInit gives init its plan. The state is complete before the process that will
+// run the program goes on: from then on it outlives this one.
+func (cr *Creation) ConfigureInit() error {
+	fifos, err := cr.OpenFifos()
+	if err != nil {
+		return err
+	}
+	defer fifos[0].Close()
+	defer fifos[1].Close()
+	plan, err := cr.plan(&fifos)
+	if err != nil {
+		return err
+	}
+	plan.Born = cr.recordInit
+	initproc.DebugPlan(cr.Record, cr.Init, &cr.Cfg.Process, plan)
+	if plan.Listener != nil {
+		err = handover.ConfigureWithAgent(cr.Init, cr.agent, plan)
+	} else {
+		err = cr.Init.Configure(plan)
+	}
+	if err == nil {
+		cr.Debugf("init %d: ready, waits for the start", cr.Init.PID)
+	}
+	return cr.describe(err)
+}
+
+// recordInit writes down which process the container's first one is.
+func (cr *Creation) recordInit() error {
+	p, err := procs.Read(cr.Init.PID)
+	if err != nil {
+		return err
+	}
+	cr.Saved.PID, cr.Saved.StartTime = cr.Init.PID, p.StartTime
+	if cr.joinsPID() && !attr.InheritsScheduler(cr.Cfg.Process.Scheduler) {
+		if err := attr.SetScheduler(cr.Init.PID, cr.Cfg.Process.Scheduler); err != nil {
+			return err
+		}
+	}
+	return cr.Saved.Write(cr.Dir)
+}

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package create
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/builder"
+	"github.com/berth-run/berth/libcontainer/internal/initproc"
+	"github.com/berth-run/berth/libcontainer/internal/userns"
+	"github.com/berth-run/berth/nsenter"
+	"golang.org/x/sys/unix"
+)
+
+// initOptions say how init is started; its cgroups are still to be filled in. release
+// closes what only the start needs.
+func initOptions(cr *Creation) (o *nsenter.Options, release func(), err error) {
+	joined, err := OpenNamespaces(cr.Cfg.Namespaces)
+	if err != nil {
+		return nil, nil, err
+	}
+	o = &nsenter.Options{
+		Stdio:         cr.Opts.Stdio,
+		ExtraFiles:    cr.extra,
+		NewNamespaces: uintptr(cr.Cfg.Namespaces.NewFlags()),
+		ResetAffinity: true,
+		TimeOffsets:   timeOffsets(cr.Cfg),
+		Notifies:      cr.agent != nil,
+		UIDMappings:   userns.SysMap(cr.Cfg.UIDMappings),
+		GIDMappings:   userns.SysMap(cr.Cfg.GIDMappings),
+		Deferred:      true,
+	}
+	if !cr.joinsPID() {
+		o.ProcContexts = builder.CountProcMounts(cr.Cfg.Mounts)
+	}
+	for _, j := range joined {
+		placeJoin(o, j, cr.Cfg.Namespaces.Contains(configs.NewUser))
+	}
+	if !userns.Unprivileged() && len(o.Joins) > 0 && o.Joins[0].Type == unix.CLONE_NEWUSER {
+		o.Joins = append(o.Joins[1:], o.Joins[0])
+	}
+	release = func() {
+		for _, j := range joined {
+			_ = j.FD.Close()
+		}
+	}
+	o.OwnerUID, o.OwnerGID = userns.Owner(cr.Cfg)
+	o.NamespaceFDs = userns.Unprivileged()
+	if err := cr.planIDMaps(o); err != nil {
+		release()
+		return nil, nil, err
+	}
+	userns, err := makeUserNamespaceFirst(o)
+	if err != nil {
+		release()
+		return nil, nil, err
+	}
+	if userns != nil {
+		joined = append(joined, *userns)
+	}
+	return o, release, nil
+}
+
+// makeUserNamespaceFirst makes the new user namespace beforehand when init has to join
+// others before it, which it could not if it were born there. nil when it need not.
+func makeUserNamespaceFirst(o *nsenter.Options) (*nsenter.Join, error) {
+	if userns.Unprivileged() || o.NewNamespaces&unix.CLONE_NEWUSER == 0 || len(o.Joins) == 0 {
+		return nil, nil
+	}
+	f, err := userns.New(&nsenter.Options{
+		UIDMappings: o.UIDMappings, GIDMappings: o.GIDMappings, DenySetgroups: o.DenySetgroups,
+		OwnerUID: o.OwnerUID, OwnerGID: o.OwnerGID,
+	})
+	if err != nil {
+		return nil, err
+	}
+	j := nsenter.Join{Type: unix.CLONE_NEWUSER, FD: f}
+	o.NewNamespaces &^= unix.CLONE_NEWUSER
+	o.Joins = append(o.Joins, j)
+	return &j, nil
+}
+
+// threadJoins are the kinds that a thread of the runtime can join, and leave by ending.
+const threadJoins = configs.NewNet | configs.NewIPC | configs.NewUTS | configs.NewCgroup
+
+// placeJoin decides who joins a namespace. Who is not root may join one only from the
+// user namespace that owns it, and init does that. Root joins it before it has init
+// enter a user namespace, which is the last one then: that one need not own it, as when
+// an engine has made the network namespace.
+func placeJoin(o *nsenter.Options, j nsenter.Join, mapped bool) {
+	switch {
+	case !userns.Unprivileged() && mapped && threadJoins&configs.NamespaceType(j.Type) != 0:
+		o.ThreadJoins = append(o.ThreadJoins, j)
+	default:
+		o.Joins = append(o.Joins, j)
+	}
+}
+
+// joinsPID says that the container shares a pid namespace with others. Then the first
+// process that there is of it only leads to the one that runs the program.
+func (cr *Creation) joinsPID() bool {
+	ns, ok := cr.Cfg.Namespaces.Get(configs.NewPID)
+	return ok && ns.Path != ""
+}
+
+// startNamespaced starts init from this thread, or from one of its own.
+func startNamespaced(o *nsenter.Options) (*nsenter.Init, error) {
+	if len(o.ThreadJoins) == 0 {
+		return nsenter.Start(o)
+	}
+	if dir := o.CgroupDir; dir != nil && slices.ContainsFunc(o.ThreadJoins, isCgroupNamespace) {
+		o.CgroupDir = nil
+		init, err := initproc.StartOnLostThread(o)
+		if err == nil {
+			err = moveTo(dir, init.PID)
+		}
+		return init, err
+	}
+	return initproc.StartOnLostThread(o)
+}
+
+func isCgroupNamespace(j nsenter.Join) bool { return j.Type == unix.CLONE_NEWCGROUP }
+
+// moveTo places a process that could not be born in its cgroup: a thread that has joined
+// the cgroup namespace of others makes none outside of that where the hierarchy is mounted
+// with nsdelegate, as systemd does it (ENOENT). This thread is in the host's.
+func moveTo(cgroup *os.File, pid int) error {
+	const file = "cgroup.procs"
+	fd, err := unix.Openat(int(cgroup.Fd()), file, unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	if err == nil {
+		_, err = unix.Write(fd, strconv.AppendInt(nil, int64(pid), 10))
+		_ = unix.Close(fd)
+	}
+	runtime.KeepAlive(cgroup)
+	if err != nil {
+		return fmt.Errorf("place in cgroup %s: write %s: %w", cgroup.Name(), file, err)
+	}
+	return nil
+}
+
+// OpenNamespaces opens the namespace files to join and checks that each is one of its
+// kind: joining what a wrong path leads to would be worse than an error.
+func OpenNamespaces(list configs.Namespaces) (joins []nsenter.Join, err error) {
+	defer func() {
+		if err != nil {
+			for _, j := range joins {
+				_ = j.FD.Close()
+			}
+			joins = nil
+		}
+	}()
+	for _, t := range configs.NamespaceTypes() {
+		ns, ok := list.Get(t)
+		if !ok || ns.Path == "" {
+			continue
+		}
+		f, err := os.OpenFile(ns.Path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return joins, fmt.Errorf("%s: %w", ns.Field, err)
+		}
+		joins = append(joins, nsenter.Join{Type: uint32(t), FD: f})
+		kind, err := unix.IoctlRetInt(int(f.Fd()), unix.NS_GET_NSTYPE)
+		if err != nil || uint32(kind) != uint32(t) {
+			return joins, fmt.Errorf("%s: %q is not a %s namespace", ns.Field, ns.Path, t)
+		}
+	}
+	return joins, nil
+}
+
+// timeOffsets is the text for /proc/PID/timens_offsets (time_namespaces(7)).
+func timeOffsets(cfg *configs.Config) string {
+	var b strings.Builder
+	for _, clock := range []string{"monotonic", "boottime"} {
+		if o, ok := cfg.TimeOffsets[clock]; ok {
+			fmt.Fprintf(&b, "%s %d %d\n", clock, o.Secs, o.Nanosecs)
+		}
+	}
+	return b.String()
+}

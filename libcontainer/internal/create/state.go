@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package create
+
+import (
+	"fmt"
+	"path"
+	"time"
+
+	"github.com/berth-run/berth/libcontainer/cgroups"
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/record"
+	"github.com/berth-run/berth/libcontainer/internal/sysfile"
+	"github.com/berth-run/berth/libcontainer/rootfs"
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// MakeStateDir makes the container's directory, which is what claims the id, and
+// locks it.
+func (cr *Creation) MakeStateDir() error {
+	var err error
+	if cr.claim, err = cr.Claim(); err != nil {
+		return err
+	}
+	cr.Undo.Push("remove the state directory", func() error { return sysfile.RemoveTree(cr.Dir) })
+	return nil
+}
+
+// PlanCgroup decides the cgroup's paths and records them before any of them is made,
+// so that a kill from here on leaves nothing that nobody can find. At some there may be
+// cgroups of others: those the create may be allowed to take over, but until it has found
+// that out it has nothing to do with them.
+func (cr *Creation) PlanCgroup() error {
+	m, err := cgroups.New(&cr.Cfg.Cgroup, cr.ID)
+	if err != nil {
+		return err
+	}
+	if err := cr.warnSubgroup(); err != nil {
+		return err
+	}
+	cr.Cgroup = m
+	plan := cgroups.Absent(m.Paths())
+	unit, unitUser := m.Unit()
+	if !cgroups.OwnsUnit(plan) {
+		unit = "" // that of somebody else, until ours has been started
+	}
+	cr.Saved = record.State{
+		Format: record.StateFormat, ID: cr.ID, OCIVersion: cr.Cfg.SpecVersion,
+		Bundle: cr.Cfg.Bundle, Rootfs: cr.Cfg.Rootfs.Path, Created: time.Now().UTC(),
+		Annotations: cr.Cfg.Annotations, SharedPID: !cr.Cfg.Namespaces.IsNew(configs.NewPID),
+		Namespaces: uint32(cr.Cfg.Namespaces.Types()), NoNewKeyring: cr.Cfg.NoNewKeyring,
+		JoinedNamespaces: uint32(cr.Cfg.Namespaces.Types() &^ cr.Cfg.Namespaces.NewFlags()),
+		MemoryPolicy:     cr.Cfg.MemoryPolicy, CgroupPlan: plan, CgroupRootless: cr.Cfg.Cgroup.Rootless,
+		SystemdUnit: unit, SystemdUser: unitUser,
+		RootfsPropagation: uint64(cr.Cfg.Rootfs.Propagation), MountLabel: cr.Cfg.MountLabel,
+		CgroupSubgroup: path.Join(cr.Cfg.Cgroup.Subgroup, cr.Cfg.Cgroup.Delegated),
+		Poststart:      cr.Cfg.Hooks.Poststart, Poststop: cr.Cfg.Hooks.Poststop,
+		HookStdout: cr.Cfg.HookStdout, HookStderr: cr.Cfg.HookStderr,
+	}
+	cr.Saved.Resources = record.EncodeResources(cr.Cfg.Cgroup.Resources)
+	if m := cr.Cfg.RootMount(); m != nil {
+		cr.Saved.RootMount = m.Field
+	}
+	if !cr.Cfg.Namespaces.Contains(configs.NewMount) {
+		if cr.Saved.RootfsMountID, err = rootfs.MountID(cr.Cfg.Rootfs.Path); err != nil {
+			return fmt.Errorf("root.path: %w", err)
+		}
+	}
+	if d := cr.Cfg.Personality; d != nil {
+		domain := uint32(d.Domain)
+		cr.Saved.Personality = &domain
+	}
+	if err := cr.planResctrl(); err != nil {
+		return err
+	}
+	if err := cr.planNetwork(); err != nil {
+		return err
+	}
+	return cr.Saved.Write(cr.Dir)
+}
+
+// ClaimCgroups records the cgroups that have been made, or found unused: what is in them
+// from now on is the container's, whatever becomes of this process.
+func (cr *Creation) ClaimCgroups() (err error) {
+	cr.Saved.CgroupPaths = cr.Cgroup.Paths() // without those that were not allowed
+	cr.Saved.CgroupPlan = nil
+	cr.Saved.SystemdUnit, cr.Saved.SystemdUser = cr.Cgroup.Unit()
+	cr.Saved.CgroupClaims, err = cr.Cgroup.Claims()
+	return err
+}
+
+// warnSubgroup drops a subgroup where there is no cgroup v2 to have it, with a warning. It
+// is no error: who asks for one need not know which of the two the host has.
+func (cr *Creation) warnSubgroup() error {
+	if cr.Cfg.Cgroup.Subgroup == "" {
+		return nil
+	}
+	mode, err := cgroups.DetectMode()
+	if err == nil && mode != cgroups.Unified {
+		cr.Cfg.Cgroup.Subgroup = ""
+		cr.Opts.Log.Warnf(`annotations["run.oci.systemd.subgroup"]: ignored, since it needs cgroup v2`)
+	}
+	return err
+}
+
+// hookState is what hooks get on their standard input.
+func (cr *Creation) hookState(status specs.ContainerState) *specs.State {
+	return &specs.State{
+		Version: cr.Cfg.SpecVersion, ID: cr.ID, Status: status, Pid: cr.Init.PID,
+		Bundle: cr.Cfg.Bundle, Annotations: record.WithNetwork(cr.Cfg.Annotations, cr.Saved.Network),
+	}
+}

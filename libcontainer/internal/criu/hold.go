@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package criu
+
+import (
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/network"
+)
+
+// NetworkHold holds a container's network; nil is for a container without one of ours.
+type NetworkHold struct {
+	List []configs.Veth
+	Held bool
+}
+
+// Hold takes the host's ends down, unless they are.
+func (h *NetworkHold) Hold() error {
+	if h == nil || h.Held {
+		return nil
+	}
+	h.Held = true // be it in part
+	return network.Hold(h.List)
+}
+
+// Release takes them up again, if Hold has taken them down.
+func (h *NetworkHold) Release() error {
+	if h == nil || !h.Held {
+		return nil
+	}
+	h.Held = false
+	return network.Release(h.List)
+}

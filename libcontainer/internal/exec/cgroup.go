@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package exec
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/berth-run/berth/libcontainer/cgroups/cgroupfs"
+	"github.com/berth-run/berth/libcontainer/configs"
+)
+
+// subCgroups changes the container's cgroups by what the caller asks for: each argument
+// is a path below them, with the controllers that it is for in front or, without any,
+// for all.
+func subCgroups(paths map[string]string, args []string) (map[string]string, error) {
+	_, unified := paths[""]
+	unified = unified && len(paths) == 1
+	if unified && len(args) > 1 {
+		return nil, errors.New("there is but one hierarchy of cgroups, and so one path")
+	}
+	if len(paths) == 0 {
+		return nil, cgroupfs.ErrNoCgroup
+	}
+	out := maps.Clone(paths)
+	for _, arg := range args {
+		controllers, sub, hasControllers := strings.Cut(arg, ":")
+		if !hasControllers {
+			controllers, sub = "", arg
+		} else if unified || controllers == "" {
+			return nil, fmt.Errorf("%s: %q: controllers are for cgroup v1, and have names", configs.PhraseUnknownController, arg)
+		}
+		clean, err := belowCgroup(sub)
+		if err != nil {
+			return nil, err
+		}
+		chosen, err := chooseCgroups(paths, controllers)
+		if err != nil {
+			return nil, fmt.Errorf("%q: %w", arg, err)
+		}
+		for _, key := range chosen {
+			dir := path.Join(paths[key], clean)
+			switch _, err := os.Stat(dir); {
+			case err == nil:
+				out[key] = dir
+			case key == "" && !unified && errors.Is(err, os.ErrNotExist):
+				// The hybrid host's second hierarchy has no controllers, so nobody
+				// makes cgroups there by hand.
+			default:
+				return nil, fmt.Errorf("%q: %w", arg, err)
+			}
+		}
+	}
+	return out, nil
+}
+
+// belowCgroup makes a path relative, which may not lead up.
+func belowCgroup(sub string) (string, error) {
+	clean := path.Clean(strings.TrimLeft(sub, "/"))
+	if clean == ".." || strings.HasPrefix(clean, "../") {
+		return "", fmt.Errorf("%s: %q is not below the container's cgroup", configs.PhraseSubCgroup, sub)
+	}
+	return clean, nil
+}
+
+// chooseCgroups lists the keys of paths that belong to the controllers: with each also
+// those that share its hierarchy. No controllers are all.
+func chooseCgroups(paths map[string]string, controllers string) ([]string, error) {
+	if controllers == "" {
+		return slices.Sorted(maps.Keys(paths)), nil
+	}
+	var keys []string
+	for c := range strings.SplitSeq(controllers, ",") {
+		dir, ok := paths[c]
+		if !ok || c == "" {
+			return nil, fmt.Errorf("%s: the container has no cgroup of %q", configs.PhraseUnknownController, c)
+		}
+		for key := range paths {
+			if paths[key] == dir {
+				keys = append(keys, key)
+			}
+		}
+	}
+	return keys, nil
+}

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package handover
+
+import (
+	"path/filepath"
+	"testing"
+)
+
+// TestPIDFileUndo: what could not be written has nothing to be taken away, and is no step
+// of an undo that would crash.
+func TestPIDFileUndo(t *testing.T) {
+	remove, err := WritePIDFile(filepath.Join(t.TempDir(), "no", "such"), 1)
+	if err == nil || remove == nil {
+		t.Fatalf("error %v; a function to undo it: %v", err, remove != nil)
+	}
+	if err := remove(); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package handover gives what belongs to the caller to the container, and what belongs to the
+// container to the caller: streams, terminals, pidfds, the listener of a seccomp filter, the
+// pid file.
+package handover
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/berth-run/berth/libcontainer/internal/unixsocket"
+	"golang.org/x/sys/unix"
+)
+
+// Receiver is a unix stream socket of the caller that gets one file descriptor
+// (`--console-socket`, `--pidfd-socket`). A nil receiver was not asked for.
+type Receiver struct {
+	what string
+	sock *os.File
+}
+
+// Dial connects to the socket at path; nil when path is "". The connection is
+// made with plain calls: package net costs more at start than all the rest.
+func Dial(what, path string) (*Receiver, error) {
+	if path == "" {
+		return nil, nil
+	}
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("%s: socket: %w", what, err)
+	}
+	sock := os.NewFile(uintptr(fd), path)
+	if err := unixsocket.Connect(fd, path); err != nil {
+		_ = sock.Close()
+		return nil, fmt.Errorf("%s: connect %s: %w", what, path, err)
+	}
+	return &Receiver{what, sock}, nil
+}
+
+// Send passes one file descriptor, with text as the message's bytes: in one message,
+// unless a signal cuts one in two that is longer than what the socket takes at once.
+func (r *Receiver) Send(f *os.File, text string) error {
+	if r == nil {
+		return nil
+	}
+	rights := unix.UnixRights(int(f.Fd()))
+	for rest := []byte(text); rights != nil || len(rest) > 0; {
+		n, err := unix.SendmsgN(int(r.sock.Fd()), rest, rights, nil, unix.MSG_NOSIGNAL)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("%s: sendmsg %s: %w", r.what, r.sock.Name(), err)
+		}
+		// What was sent has taken the descriptor along.
+		rest, rights = rest[n:], nil
+	}
+	return nil
+}
+
+// Close closes the connection; nil has none.
+func (r *Receiver) Close() {
+	if r != nil {
+		_ = r.sock.Close()
+	}
+}

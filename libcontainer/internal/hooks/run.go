@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package hooks runs hooks in the runtime's namespaces, and keeps what they say.
+package hooks
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"runtime"
+	"time"
+
+	"github.com/berth-run/berth/libcontainer/codec/ocispec"
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/options"
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// maxOutput bounds what is kept of a hook's output for the error message.
+const maxOutput = 4096
+
+// outputGrace is how long a hook's output is awaited once the hook itself is
+// gone: a daemon it left behind may hold the pipe open for ever.
+const outputGrace = 100 * time.Millisecond
+
+// Run runs hooks of one kind in the runtime's namespaces and stops at the first
+// that fails.
+func Run(kind string, hooks []specs.Hook, state *specs.State, out Output, in *options.Interrupts) error {
+	if len(hooks) == 0 {
+		return nil
+	}
+	stdin := ocispec.WriteState(state)
+	for i := range hooks {
+		ctx, stop := context.WithCancel(context.Background())
+		err := in.During(func() error { return runOne(ctx, &hooks[i], stdin, out) }, stop)
+		stop()
+		if err != nil {
+			return Error(kind, i, err)
+		}
+	}
+	return nil
+}
+
+// Error names the hook that failed, with the field and in runc's words.
+func Error(kind string, i int, err error) error {
+	return fmt.Errorf("hooks.%s[%d]: "+configs.PhraseHook+" #%d: %w", kind, i, kind, i, err)
+}
+
+// Warn runs every hook of one kind, and only warns about those that fail.
+func Warn(kind string, hooks []specs.Hook, state *specs.State, out Output, log options.Logger) {
+	if len(hooks) == 0 {
+		return
+	}
+	stdin := ocispec.WriteState(state)
+	for i := range hooks {
+		if err := runOne(context.Background(), &hooks[i], stdin, out); err != nil {
+			log.Warnf("%v", Error(kind, i, err))
+		}
+	}
+}
+
+// runOne runs one hook to its end, that of ctx or its timeout. It leads a process group of
+// its own, so that a timeout ends what it has started as well. And it ends with this process,
+// which is killed: nobody would be there for what it says.
+func runOne(ctx context.Context, h *specs.Hook, stdin []byte, files Output) error {
+	// The kernel means the thread that forks, and Go ends threads as it likes.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if h.Timeout != nil {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Duration(*h.Timeout)*time.Second)
+		defer cancel()
+	}
+	var out boundedBuffer
+	cmd := exec.CommandContext(ctx, h.Path)
+	if len(h.Args) > 0 {
+		cmd.Args = h.Args
+	}
+	// Without an env in the config the hook gets the runtime's, as with the peers.
+	cmd.Env = h.Env
+	cmd.Stdin = bytes.NewReader(stdin)
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if files.Stdout != nil {
+		cmd.Stdout = files.Stdout
+	}
+	if files.Stderr != nil {
+		cmd.Stderr = files.Stderr
+	}
+	cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true, Pdeathsig: unix.SIGKILL}
+	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGKILL) }
+	cmd.WaitDelay = outputGrace
+	err := cmd.Run()
+	switch {
+	case err == nil, errors.Is(err, exec.ErrWaitDelay):
+		return nil
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return fmt.Errorf("%s: "+configs.PhraseHookTimeout+"%s", h.Path, float64(*h.Timeout), out.suffix())
+	}
+	return fmt.Errorf("%s: %w%s", h.Path, err, out.suffix())
+}

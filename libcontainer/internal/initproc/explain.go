@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package initproc
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/procs"
+	"github.com/berth-run/berth/nsenter"
+	"github.com/berth-run/berth/seccomp"
+	"golang.org/x/sys/unix"
+)
+
+// Describe adds what a failure of init means to the one who reads it, and begins
+// with the phrase. joined
+// are the namespaces that it may have been about to join, mapped says that it is in a
+// user namespace which is not berth's, and p is what it was to become.
+func Describe(err error, phrase string, joined configs.Namespaces, mapped bool, p *configs.Process) error {
+	var step *nsenter.StepError
+	if !errors.As(err, &step) {
+		return err
+	}
+	if field := initField(step, joined); field != "" {
+		err = fmt.Errorf("%s: %w", field, err)
+	}
+	if why := initReason(step, mapped, p); why != "" {
+		err = fmt.Errorf("%w (%s)", err, why)
+	}
+	return fmt.Errorf("%s: %w", phrase, err)
+}
+
+// initField is the field of the config that a step of init carries out; "" when the
+// error of the step tells enough.
+func initField(step *nsenter.StepError, joined configs.Namespaces) string {
+	switch step.Step {
+	case nsenter.StepPersonality:
+		return "linux.personality"
+	case nsenter.StepMemoryPolicy:
+		return "linux.memoryPolicy"
+	case nsenter.StepAppArmor:
+		return "process.apparmorProfile"
+	case nsenter.StepSELinux:
+		return "process.selinuxLabel"
+	case nsenter.StepSetgroups:
+		return "process.user.additionalGids"
+	case nsenter.StepBounding:
+		return "process.capabilities.bounding"
+	case nsenter.StepCapset:
+		return "process.capabilities: " + configs.PhraseApplyCaps
+	case nsenter.StepSetgid:
+		return "process.user.gid"
+	case nsenter.StepSetuid:
+		return "process.user.uid"
+	case nsenter.StepJoin:
+		for _, ns := range joined {
+			if ns.Path == step.Detail {
+				return ns.Field
+			}
+		}
+	}
+	return ""
+}
+
+// initReason says what the kernel's error number stands for in a step; "" when it is
+// clear, or cannot be told.
+func initReason(step *nsenter.StepError, mapped bool, p *configs.Process) string {
+	const unmapped = "%d is not mapped in the user namespace"
+	switch {
+	case step.Step == nsenter.StepMemoryPolicy && step.Errno == unix.ENOSYS:
+		return "the kernel has no NUMA support"
+	case step.Step == nsenter.StepSetgid && step.Errno == unix.EINVAL:
+		return fmt.Sprintf(unmapped, p.GID)
+	case step.Step == nsenter.StepSetuid && step.Errno == unix.EINVAL:
+		return fmt.Sprintf(unmapped, p.UID)
+	case step.Step == nsenter.StepSetgroups && step.Errno == unix.EINVAL:
+		return fmt.Sprintf("not all of %d are mapped in the user namespace", p.AdditionalGIDs)
+	case step.Step == nsenter.StepSetgroups && step.Errno == unix.EPERM:
+		return "the user namespace may deny it: see /proc/PID/setgroups in user_namespaces(7)"
+	case step.Step == nsenter.StepBounding && step.Errno == unix.EPERM:
+		return "berth needs CAP_SETPCAP to drop any"
+	case step.Step == nsenter.StepCapset && step.Errno == unix.EPERM:
+		return capabilitiesReason(&p.Capabilities, mapped)
+	}
+	return ""
+}
+
+// capabilitiesReason says which of the rules of capset(2) c breaks. In a user namespace
+// of its own init has every capability to give.
+func capabilitiesReason(c *configs.Capabilities, mapped bool) string {
+	if more := c.Effective &^ c.Permitted; more != 0 {
+		return fmt.Sprintf("effective has %q, which permitted has not", configs.NamesOf(more))
+	}
+	if more := c.Inheritable &^ c.Bounding; more != 0 {
+		return fmt.Sprintf("inheritable has %q, which bounding has not", configs.NamesOf(more))
+	}
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var own [2]unix.CapUserData
+	if mapped || unix.Capget(&header, &own[0]) != nil {
+		return ""
+	}
+	permitted := uint64(own[1].Permitted)<<32 | uint64(own[0].Permitted)
+	if more := (c.Permitted | c.Inheritable) &^ permitted; more != 0 {
+		return fmt.Sprintf("berth itself does not have %q", configs.NamesOf(more))
+	}
+	return ""
+}
+
+// filteredCalls are the system calls that init makes between the load of a filter and the
+// exec, in this order; there are more with hooks.
+var filteredCalls = [...]string{"capset", "prctl", "write", "read", "close", "execve"}
+
+// ExplainEnd says what init died of, which had no chance to say it. filter is the one that
+// it had loaded, or was about to.
+func ExplainEnd(err error, ws unix.WaitStatus, filter []byte) error {
+	switch {
+	case ws.Signaled() && ws.Signal() == unix.SIGSYS && len(filter) > 0:
+		if calls := seccomp.Ends(filter, filteredCalls[:]...); len(calls) > 0 {
+			return fmt.Errorf("%w: it was killed by SIGSYS: linux.seccomp ends it for a system call that it needs before the program runs: %s",
+				err, strings.Join(calls, ", "))
+		}
+		return fmt.Errorf("%w: it was killed by SIGSYS: linux.seccomp ends it for a system call that it needs before the program runs", err)
+	case procs.WasKilled(ws):
+		return fmt.Errorf("%w: it was killed by SIGKILL (by somebody, or by the kernel, which had no memory for it)", err)
+	case ws.Signaled():
+		return fmt.Errorf("%w: it was killed by %s", err, procs.SignalName(ws.Signal()))
+	case ws.Exited() && ws.ExitStatus() > procs.ShellSignalBase: // init's way for those that stop it
+		return fmt.Errorf("%w: it was ended by %s", err, procs.SignalName(unix.Signal(ws.ExitStatus()-procs.ShellSignalBase)))
+	}
+	return err
+}
+
+// ExplainKernel says what is wrong when the kernel lacks a system call: all that berth
+// cannot do without have been there since Linux 5.10. Memory policies are optional in
+// any kernel, and say so themselves.
+func ExplainKernel(err error) error {
+	var step *nsenter.StepError
+	if !errors.Is(err, unix.ENOSYS) || (errors.As(err, &step) && step.Step == nsenter.StepMemoryPolicy) {
+		return err
+	}
+	return fmt.Errorf("%w (berth needs Linux 5.10 or newer)", err)
+}

@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package restore
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/berth-run/berth/libcontainer/cgroups/cgroupfs"
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/builder"
+	"github.com/berth-run/berth/libcontainer/internal/criu"
+	"github.com/berth-run/berth/libcontainer/internal/mountapi"
+	"github.com/berth-run/berth/libcontainer/internal/osthread"
+	"github.com/berth-run/berth/libcontainer/rootfs"
+	"github.com/moby/sys/mountinfo"
+	"golang.org/x/sys/unix"
+)
+
+// ExternalSources tells criu what of the host to mount where. Names that the images do
+// not have do no harm, so everything is told that may have come from outside.
+func (r *Restoration) ExternalSources() error {
+	if m := r.Cfg.RootMount(); m != nil {
+		return fmt.Errorf("%s.destination: a restore has the root file system at root.path, and none that is mounted on /", m.Field)
+	}
+	points, err := rootfs.MountPoints(r.Cfg)
+	if err != nil {
+		return err
+	}
+	hosts, err := criu.ReadMounts("self")
+	if err != nil {
+		return err
+	}
+	if err := r.addBelow("/", &configs.Mount{Source: r.Cfg.Rootfs.Path}, hosts); err != nil {
+		return fmt.Errorf("root.path: %w", err)
+	}
+	for i := range r.Cfg.Mounts {
+		m := &r.Cfg.Mounts[i]
+		if m.Flags&unix.MS_REMOUNT != 0 || rootfs.IsCopiedLink(m) {
+			continue
+		}
+		if err := r.addSource(m, points[i], hosts); err != nil {
+			return rootfs.MountError(m, err)
+		}
+	}
+	// Where a container may not make devices, those of the host are bound.
+	if err := r.addDevices(); err != nil {
+		return err
+	}
+	for _, masked := range r.Cfg.MaskedPaths {
+		if err := r.addDevice(masked, os.DevNull); err != nil {
+			return err
+		}
+	}
+	for _, p := range r.Cfg.ReadonlyPaths {
+		if err := r.addReadonly(p, points); err != nil {
+			return err
+		}
+	}
+	for _, m := range r.run.Task.Opts.ExtMnt {
+		r.Debugf("criu: mount what is prepared at %s on %s", m.GetVal(), m.GetKey())
+	}
+	return r.checkSources()
+}
+
+// addDevices adds the devices that a container has as mounts: nodes that are made for it, or
+// those of the host.
+func (r *Restoration) addDevices() error {
+	made := &builder.DeviceTrees{}
+	if r.inUserns() {
+		var err error
+		if made, err = builder.NewDeviceTrees(r.Cfg); err != nil {
+			return err
+		}
+	}
+	defer made.Close()
+	for i := range r.Cfg.Devices {
+		point := r.Cfg.Devices[i].Path
+		tree := made.Tree(i)
+		if tree == nil || !r.wants(point) {
+			if err := r.addDevice(point, point); err != nil {
+				return err
+			}
+			continue
+		}
+		tree, err := builder.Duplicate(tree)
+		if err != nil {
+			return err
+		}
+		source, err := r.prepare(func(o *builder.TreeOpener) (*os.File, mountapi.Attr, error) {
+			return r.withOptions(tree, rootfs.DeviceAttr, mountapi.Attr{}, o)
+		})
+		if err != nil {
+			return errors.Join(err, tree.Close())
+		}
+		r.add(point, source)
+	}
+	return nil
+}
+
+// addReadonly adds a read-only path below a mount of the host's: the path is one, too. Of
+// several the last is on top.
+func (r *Restoration) addReadonly(p string, points []string) error {
+	for i := range slices.Backward(r.Cfg.Mounts) {
+		m := &r.Cfg.Mounts[i]
+		if !criu.Beneath(p, points[i]) || m.Flags&unix.MS_REMOUNT != 0 {
+			continue
+		}
+		from := *m
+		if r.isHosts(m) {
+			from.Type, from.Source, from.IDMap = "bind", hostMount(m.Type), ""
+		} else if !m.IsBind() {
+			return nil
+		}
+		from.Flags, from.Cleared = m.Flags|unix.MS_RDONLY, m.Cleared&^unix.MS_RDONLY
+		source, err := r.prepareBelow(&from, strings.TrimPrefix(p, points[i]))
+		if err != nil {
+			return fmt.Errorf("linux.readonlyPaths: %s: %w", p, err)
+		}
+		r.add(p, source)
+		return nil
+	}
+	return nil
+}
+
+// isHosts says whether the container has the host's file system where m is, since it may not
+// mount one.
+func (r *Restoration) isHosts(m *configs.Mount) bool {
+	kind, is := criu.PerNamespace(m.Type)
+	return is && r.Cfg.Namespaces.Contains(configs.NewUser) && !r.Cfg.Namespaces.Contains(kind)
+}
+
+// add tells criu what to mount on point.
+func (r *Restoration) add(point, source string) { criu.AddMount(r.run.Task.Opts, point, source) }
+
+// addSource adds what the host has to give for one mount of the plan.
+func (r *Restoration) addSource(m *configs.Mount, point string, hosts []*mountinfo.Info) error {
+	switch {
+	case m.IsBind():
+		source, err := r.prepareBind(m)
+		if err != nil {
+			return err
+		}
+		r.add(point, source)
+		if m.Flags&unix.MS_REC != 0 {
+			return r.addBelow(point, m, hosts)
+		}
+	case m.Type == "cgroup" || m.Type == "cgroup2":
+		return r.addCgroups(m, point)
+	case r.isHosts(m):
+		source, err := r.prepareFile(hostMount(m.Type), mountapi.AttrOf(m.Flags, m.Cleared))
+		if err != nil {
+			return err
+		}
+		r.add(point, source)
+	}
+	return nil
+}
+
+// hostMount is where a host has what a user namespace that shares the rest with it may
+// not mount.
+func hostMount(fsType string) string {
+	switch fsType {
+	case "sysfs":
+		return "/sys"
+	case "mqueue":
+		return "/dev/mqueue"
+	}
+	return "/proc"
+}
+
+// addBelow adds what the host has mounted below the source of m for the same places below
+// point.
+func (r *Restoration) addBelow(point string, m *configs.Mount, hosts []*mountinfo.Info) error {
+	for _, h := range hosts {
+		if h.Mountpoint == m.Source || !criu.Beneath(h.Mountpoint, m.Source) {
+			continue
+		}
+		source, err := r.prepareBelow(below(m), strings.TrimPrefix(h.Mountpoint, m.Source))
+		if err != nil {
+			return err
+		}
+		r.add(path.Join(point, strings.TrimPrefix(h.Mountpoint, m.Source)), source)
+	}
+	return nil
+}
+
+// below is m as far as it is also about what is mounted below its source.
+func below(m *configs.Mount) *configs.Mount {
+	b := *m
+	b.Flags, b.Cleared = unix.MS_BIND, 0
+	if m.IDMap != "ridmap" {
+		b.IDMap = ""
+	}
+	return &b
+}
+
+// addCgroups adds the container's cgroups for a mount of them.
+func (r *Restoration) addCgroups(m *configs.Mount, point string) error {
+	if r.Cfg.Namespaces.Contains(configs.NewCgroup) {
+		return nil // criu mounts the root of the namespace
+	}
+	for _, h := range r.Cgroup.Hierarchies() {
+		if h.Name == "" && !r.Cfg.Namespaces.Contains(configs.NewUser) {
+			// As the builder does: who owns the namespace sees all of cgroup v2.
+			h.Path = cgroupfs.Root
+		}
+		source, err := r.prepareFile(h.Path, mountapi.AttrOf(m.Flags, m.Cleared))
+		if err != nil {
+			return err
+		}
+		r.add(path.Join(point, h.Name), source)
+	}
+	return nil
+}
+
+// addDevice adds a device node of the host, with the options that the builder gives one.
+func (r *Restoration) addDevice(point, source string) error {
+	if !r.wants(point) {
+		return nil
+	}
+	source, err := r.prepareFile(source, rootfs.DeviceAttr)
+	if err == nil {
+		r.add(point, source)
+	}
+	return err
+}
+
+// wants says whether the checkpoint may have a mount of the host's on point: one that was
+// made by runc does not tell.
+func (r *Restoration) wants(point string) bool {
+	told := func(name string) bool { return strings.HasPrefix(name, "mnt[") }
+	return slices.Contains(r.names, criu.MountName(point)) || !slices.ContainsFunc(r.names, told)
+}
+
+// checkSources tells which mount of the checkpoint the plan has not: criu would tell its
+// number.
+func (r *Restoration) checkSources() error {
+	known := make(map[string]bool)
+	for _, m := range r.run.Task.Opts.ExtMnt {
+		if err := criu.CheckMountName(m.GetKey()); err != nil {
+			return err
+		}
+		known[criu.MountName(m.GetKey())] = true
+	}
+	for _, name := range r.names {
+		if strings.HasPrefix(name, "mnt[") && !known[name] {
+			return fmt.Errorf("mounts: the checkpoint has a mount of the host's on %s, and the config has none there",
+				strings.TrimSuffix(strings.TrimPrefix(name, "mnt["), "]"))
+		}
+	}
+	return nil
+}
+
+// launch starts criu in a mount namespace of its own, with what criu wants to find mounted:
+// the host never sees it, and it goes with criu, whatever happens.
+func (r *Restoration) launch(start func() error) error {
+	done := make(chan error)
+	osthread.Go(func() {
+		err := r.prepareMounts()
+		if err == nil {
+			err = r.run.OpenDirectories()
+		}
+		if err == nil && r.ignoreCgroups() {
+			err = r.placeCriu()
+		}
+		if err == nil {
+			err = start()
+		}
+		done <- err
+	})
+	return <-done
+}
+
+// prepareMounts makes the calling thread's mount namespace and the mounts in it. Mounts
+// of the host's come in, and nothing gets out.
+func (r *Restoration) prepareMounts() error {
+	if err := unix.Unshare(unix.CLONE_FS | unix.CLONE_NEWNS); err != nil {
+		return fmt.Errorf("unshare(CLONE_NEWNS): %w", err)
+	}
+	if err := unix.Mount("", "/", "", unix.MS_SLAVE|unix.MS_REC, ""); err != nil {
+		return &os.PathError{Op: "mount", Path: "/", Err: err}
+	}
+	// criu wants a mount point for the root.
+	root := r.Cfg.Rootfs.Path
+	err := unix.Mount(root, root, "", unix.MS_BIND|unix.MS_REC, "")
+	if err == nil {
+		// criu gives the root of the container what this has, as the images ask for.
+		kind := uintptr(unix.MS_PRIVATE)
+		if r.Cfg.Rootfs.Propagation&(unix.MS_SLAVE|unix.MS_SHARED) != 0 {
+			kind = unix.MS_SLAVE
+		}
+		err = unix.Mount("", root, "", kind, "")
+	}
+	if err != nil {
+		return fmt.Errorf("root.path: %w", &os.PathError{Op: "mount", Path: root, Err: err})
+	}
+	return r.attachPrepared()
+}

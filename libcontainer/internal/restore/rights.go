@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package restore
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/criu"
+	"github.com/berth-run/berth/libcontainer/internal/userns"
+	"golang.org/x/sys/unix"
+)
+
+// openImages gives the processes of a user namespace a way to the images, which they read
+// as the host's root first, without its rights, and as the namespace's root later. For as
+// long as it takes the directory belongs to the one, and its group to the other.
+func (r *Restoration) openImages() (revert func() error, err error) {
+	nothing := func() error { return nil }
+	gid, ok := configs.HostID(r.Cfg.GIDMappings, 0)
+	if !ok || userns.Unprivileged() {
+		return nothing, nil
+	}
+	var st unix.Stat_t
+	if err := unix.Stat(r.o.ImagePath, &st); err != nil {
+		return nil, fmt.Errorf("image-path: %w", &os.PathError{Op: "stat", Path: r.o.ImagePath, Err: err})
+	}
+	const all, both = 0o001, 0o110
+	if st.Mode&all != 0 {
+		return nothing, nil
+	}
+	change := func(uid, gid, mode uint32) error {
+		if err := os.Chown(r.o.ImagePath, int(uid), int(gid)); err != nil {
+			return fmt.Errorf("image-path: %w", err)
+		}
+		if err := os.Chmod(r.o.ImagePath, os.FileMode(mode&0o777)); err != nil {
+			return fmt.Errorf("image-path: %w", err)
+		}
+		return nil
+	}
+	return func() error { return change(st.Uid, st.Gid, st.Mode) }, change(0, gid, st.Mode|both)
+}
+
+// checkRestrictions comes when all is restored and nothing of the program has run yet. What
+// a criu does not know of the images it leaves out without a word, as 3.17 does with
+// the first of these; and the checkpoint may be of another config.
+func (r *Restoration) checkRestrictions() error {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", r.Init.PID))
+	if err == nil {
+		err = checkStatus(string(status), r.Cfg.Process.NoNewPrivileges, r.Filter != nil)
+	}
+	if err == nil {
+		err = r.checkMounts()
+	}
+	if err == nil {
+		return nil
+	}
+	return errors.Join(err, r.killRestored())
+}
+
+// killRestored ends all that criu has restored, and criu. At an error criu would not stop
+// here: it would let the processes go, each that is still there. And if it found the first
+// one of a pid namespace dead it would wait for it, as that one waits for the others, which
+// are zombies until criu collects them. They stand still, so their numbers are theirs.
+func (r *Restoration) killRestored() error {
+	tree, _, err := criu.ProcessTree(r.Saved.PID, r.Cgroup)
+	if err != nil {
+		tree = []int{r.Init.PID}
+	}
+	for _, pid := range tree {
+		if kerr := unix.Kill(pid, unix.SIGKILL); kerr != nil && !errors.Is(kerr, unix.ESRCH) {
+			err = errors.Join(err, fmt.Errorf("kill %d: %w", pid, kerr))
+		}
+	}
+	return errors.Join(err, r.removeYard(), r.criu.Kill())
+}
+
+// removeYard removes the directory of the host's that criu has mounted cgroups in, for its
+// eyes only, once criu has died without doing so.
+func (r *Restoration) removeYard() error {
+	mounts, err := criu.ReadMounts(strconv.Itoa(r.criu.Pid))
+	for _, m := range mounts {
+		if strings.HasPrefix(filepath.Base(m.Mountpoint), ".criu.cgyard.") {
+			r.Undo.Push("remove what criu leaves", func() error { return os.Remove(m.Mountpoint) })
+		}
+	}
+	return err
+}
+
+// checkStatus looks for restrictions in /proc/PID/status (proc_pid_status(5)).
+func checkStatus(status string, noNewPrivileges, filtered bool) error {
+	has := func(key, value string) bool {
+		for line := range strings.Lines(status) {
+			if rest, ok := strings.CutPrefix(line, key+":"); ok {
+				return strings.TrimSpace(rest) == value
+			}
+		}
+		return false
+	}
+	if noNewPrivileges && !has("NoNewPrivs", "1") {
+		return errors.New("process.noNewPrivileges: the restored process is without (does criu know it, and did the checkpoint have it?)")
+	}
+	if filtered && !has("Seccomp", "2") {
+		return errors.New("linux.seccomp: the restored process is without a filter (did the checkpoint have one?)")
+	}
+	return nil
+}
