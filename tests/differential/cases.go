@@ -62,7 +62,7 @@ func makeCases(c *config) ([]*testCase, error) {
 	if err != nil {
 		return nil, err
 	}
-	waits, err := configCase([]*field{{path: "process.args"}}, []value{{"", `["/probe", "wait"]`}}, false)
+	waits, err := configCase([]*field{{path: "process.args"}}, []value{{text: `["/probe", "wait"]`}}, false)
 	if err != nil {
 		return nil, err
 	}
@@ -138,6 +138,9 @@ func configCase(fields []*field, values []value, mapped bool) (*testCase, error)
 	var replace []string
 	for i, f := range fields {
 		tc.Parts = append(tc.Parts, values[i].name)
+		if values[i].bad {
+			tc.Parts = append(tc.Parts, "mistake")
+		}
 		if f.path == "text" {
 			if err := json.Unmarshal([]byte(values[i].text), &replace); err != nil {
 				return nil, err

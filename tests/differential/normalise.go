@@ -32,7 +32,7 @@ func (w *watch) read(text string) {
 		case strings.HasPrefix(key, "ns."):
 			w.o["in."+key] = namespaceWord(strings.TrimPrefix(key, "ns."), v)
 		case strings.HasPrefix(key, "fd."):
-			w.o["in."+key] = numbers.ReplaceAllString(v, ":[N]")
+			w.o["in."+key] = outputs.ReplaceAllString(numbers.ReplaceAllString(v, ":[N]"), "/output.N ")
 		case key == "cgroup":
 			// That of a parent's namespace has paths of the machine.
 			for hierarchy := range strings.SplitSeq(v, `\n`) {
@@ -50,7 +50,10 @@ func (w *watch) read(text string) {
 	}
 }
 
-var numbers = regexp.MustCompile(`:\[\d+\]`)
+var (
+	numbers = regexp.MustCompile(`:\[\d+\]`)
+	outputs = regexp.MustCompile(`/output\.\d+ `)
+)
 
 // mountLine is where a line of mountinfo is mounted, and what it says of the mount and of the
 // file system, apart from numbers.

@@ -27,8 +27,8 @@ type field struct {
 }
 
 type value struct {
-	name string
-	text string
+	name, text string
+	bad        bool
 }
 
 // readFields reads the tables of config.json.
@@ -89,7 +89,7 @@ func readLine(all []*field, line string) ([]*field, error) {
 	if !json.Valid([]byte(text)) {
 		return nil, fmt.Errorf("not JSON: %s", text)
 	}
-	v := value{f.path + "=" + text, text}
+	v := value{f.path + "=" + text, text, line[0] == '-'}
 	if name != "" {
 		v.name = f.path + ":" + name
 	}

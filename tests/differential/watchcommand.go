@@ -19,7 +19,7 @@ import (
 
 // fence is a signal that the container's program takes as the end: whatever was sent before
 // has arrived by then, since lower numbers come first.
-const fence = unix.Signal(63)
+const fence = unix.Signal(64)
 
 // commandLine makes the setup, gives the command, and looks at what came of it.
 func (w *watch) commandLine() error {
@@ -30,7 +30,7 @@ func (w *watch) commandLine() error {
 	if err := w.setUp(reader, stdout); err != nil {
 		return err
 	}
-	printed := collect(reader)
+	first, printed := firstByte(reader)
 	args := make([]string, len(w.Case.Command))
 	replace := strings.NewReplacer("@id", w.ID, "@new", "new"+w.ID, "@source", sourceDir)
 	for i, word := range w.Case.Command {
@@ -39,6 +39,9 @@ func (w *watch) commandLine() error {
 	r := w.command(stdout, args)
 	w.o["outcome"] = "exit " + r.word()
 	w.o["#stderr"] = r.stderr
+	if r.status == 0 && args[0] == "start" && w.Case.Setup == "created" {
+		<-first
+	}
 	if len(args) > 0 && (args[0] == "run" || args[0] == "exec") && w.Case.Setup != "paused" {
 		w.settle()
 		r.stdout = w.said()
@@ -50,8 +53,26 @@ func (w *watch) commandLine() error {
 	stdout.Close()
 	w.killAll()
 	w.o["received"] = printed()
+	if strings.Contains(w.o["received"], "Incorrect Usage") {
+		w.o["received"] = ""
+		w.o["stdout"] = "help"
+	}
 	w.printed(r.stdout)
 	return nil
+}
+
+// firstByte tells of the first byte that comes, and collects all.
+func firstByte(r io.Reader) (<-chan struct{}, func() string) {
+	first, rest, writer := make(chan struct{}), make(chan string, 1), &strings.Builder{}
+	go func() {
+		var b [1]byte
+		n, _ := io.ReadFull(r, b[:])
+		writer.Write(b[:n])
+		close(first)
+		_, _ = io.Copy(writer, r)
+		rest <- writer.String()
+	}()
+	return first, func() string { return <-rest }
 }
 
 // command gives a command line. What it prints, and what a container that it starts prints,
@@ -140,7 +161,8 @@ func (w *watch) afterwards() {
 	var kept []string
 	entries, _ := os.ReadDir(stateDir)
 	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), ".") {
+		// crun keeps something for all of them there.
+		if e.Name() != ".empty-directory" && e.Name() != ".cache" {
 			kept = append(kept, e.Name())
 		}
 	}
