@@ -13,6 +13,7 @@ import (
 
 // read takes the probe's lines apart; what others print is compared as it is.
 func (w *watch) read(text string) {
+	own := ownCgroups()
 	mounts, supers := map[string][]string{}, map[string][]string{}
 	for line := range strings.Lines(text) {
 		line = strings.TrimSuffix(line, "\n")
@@ -38,7 +39,7 @@ func (w *watch) read(text string) {
 			for hierarchy := range strings.SplitSeq(v, `\n`) {
 				_, rest, _ := strings.Cut(hierarchy, ":")
 				controllers, path, _ := strings.Cut(rest, ":")
-				w.o["in.cgroup."+controllers] = path
+				w.o["in.cgroup."+controllers] = below(own[controllers], path)
 			}
 		default:
 			w.o["in."+key] = v

@@ -127,6 +127,22 @@ func (f *field) apply(config map[string]any, v value) error {
 	return nil
 }
 
+// paths are those that a value changes, without what says "append".
+func (f *field) paths(v value) ([]string, error) {
+	if f.path != "*" {
+		return []string{strings.TrimRight(f.path, "[]*")}, nil
+	}
+	var object map[string]any
+	if err := json.Unmarshal([]byte(v.text), &object); err != nil {
+		return nil, fmt.Errorf("%s: %w", v.name, err)
+	}
+	var paths []string
+	for path := range object {
+		paths = append(paths, strings.TrimRight(path, "[]*"))
+	}
+	return paths, nil
+}
+
 // absent is the value that takes a field away.
 const absent = "@absent"
 

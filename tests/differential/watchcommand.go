@@ -94,39 +94,6 @@ func (w *watch) command(init *os.File, args []string) result {
 
 // setUp makes the containers that there are before the command.
 func (w *watch) setUp(r, stdout *os.File) error {
-	make := func(id, setup string) error {
-		commands := [][]string{{"create", "--pid-file", top + "/pid", id}}
-		switch setup {
-		case "running", "stopped":
-			commands = append(commands, []string{"start", id})
-		case "paused":
-			commands = append(commands, []string{"start", id}, []string{"pause", id})
-		}
-		for _, args := range commands {
-			errText, stderr, err := temporary()
-			if err != nil {
-				return err
-			}
-			done := w.call(stdout, stderr, args...)
-			stderr.Close()
-			if done.status != 0 {
-				return fmt.Errorf("set up %s, %q: exit %s: %s", setup, args, done.word(), errText())
-			}
-			// Before its program is ready, its signals are lost.
-			if args[0] == "start" {
-				if _, err := io.ReadFull(r, w.ready[:]); err != nil {
-					return err
-				}
-			}
-		}
-		w.readPid()
-		if setup == "stopped" {
-			w.signal(fence)
-			w.wait()
-			w.pid = 0
-		}
-		return nil
-	}
 	switch w.Case.Setup {
 	case "none":
 		return nil
@@ -139,15 +106,50 @@ func (w *watch) setUp(r, stdout *os.File) error {
 		if err := os.WriteFile(bundleDir+"/config.json", []byte(other), 0o644); err != nil {
 			return err
 		}
-		if err := make("other"+w.ID, "created"); err != nil {
+		if err := w.makeContainer("other"+w.ID, "created", r, stdout); err != nil {
 			return err
 		}
 		if err := os.WriteFile(bundleDir+"/config.json", config, 0o644); err != nil {
 			return err
 		}
-		return make(w.ID, "running")
+		return w.makeContainer(w.ID, "running", r, stdout)
 	}
-	return make(w.ID, w.Case.Setup)
+	return w.makeContainer(w.ID, w.Case.Setup, r, stdout)
+}
+
+// makeContainer makes one that is created, running, paused or stopped.
+func (w *watch) makeContainer(id, status string, r, stdout *os.File) error {
+	commands := [][]string{{"create", "--pid-file", top + "/pid", id}}
+	switch status {
+	case "running", "stopped":
+		commands = append(commands, []string{"start", id})
+	case "paused":
+		commands = append(commands, []string{"start", id}, []string{"pause", id})
+	}
+	for _, args := range commands {
+		errText, stderr, err := temporary()
+		if err != nil {
+			return err
+		}
+		done := w.call(stdout, stderr, args...)
+		stderr.Close()
+		if done.status != 0 {
+			return fmt.Errorf("%q: exit %s: %s", args, done.word(), errText())
+		}
+		// Before its program is ready, its signals are lost.
+		if args[0] == "start" {
+			if _, err := io.ReadFull(r, w.ready[:]); err != nil {
+				return err
+			}
+		}
+	}
+	w.readPid()
+	if status == "stopped" {
+		w.signal(fence)
+		w.wait()
+		w.pid = 0
+	}
+	return nil
 }
 
 func (w *watch) signal(s unix.Signal) {
