@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -39,10 +40,10 @@ func (w *watch) commandLine() error {
 	r := w.command(stdout, args)
 	w.o["outcome"] = "exit " + r.word()
 	w.o["#stderr"] = r.stderr
-	if r.status == 0 && args[0] == "start" && w.Case.Setup == "created" {
+	if r.status == 0 && w.commands("start") && w.Case.Setup == "created" {
 		<-first
 	}
-	if len(args) > 0 && (args[0] == "run" || args[0] == "exec") && w.Case.Setup != "paused" {
+	if w.commands("run", "exec") && w.Case.Setup != "paused" {
 		w.settle()
 		r.stdout = w.said()
 	}
@@ -78,7 +79,7 @@ func firstByte(r io.Reader) (<-chan struct{}, func() string) {
 // command gives a command line. What it prints, and what a container that it starts prints,
 // are one text: some commands make one and end.
 func (w *watch) command(init *os.File, args []string) result {
-	if len(args) > 0 && args[0] == "create" {
+	if w.commands("create") {
 		// Its container has the standard streams for good, and says nothing.
 		errText, stderr, err := temporary()
 		if err != nil {
@@ -152,6 +153,11 @@ func (w *watch) makeContainer(id, status string, r, stdout *os.File) error {
 	return nil
 }
 
+// commands says whether the command line begins with one of the names.
+func (w *watch) commands(names ...string) bool {
+	return len(w.Case.Command) > 0 && slices.Contains(names, w.Case.Command[0])
+}
+
 func (w *watch) signal(s unix.Signal) {
 	if w.pid > 0 {
 		_ = unix.Kill(w.pid, s)
@@ -176,7 +182,7 @@ func (w *watch) afterwards() {
 		}
 	}
 	// A signal may not have done its work yet.
-	if w.pid > 0 && w.Case.Command[0] != "kill" {
+	if w.pid > 0 && !w.commands("kill") {
 		w.o["after.status"] = w.status(w.ID)
 	}
 	if w.o["after.status"] == "paused" || w.Case.Setup == "paused" {
@@ -203,7 +209,7 @@ const grace = 2 * time.Second
 
 // ended says whether init of a created container, which takes no fence, has ended by itself.
 func (w *watch) ended() {
-	if w.Case.Command[0] == "kill" && w.o["outcome"] == "exit 0" {
+	if w.commands("kill") && w.o["outcome"] == "exit 0" {
 		fd, err := unix.PidfdOpen(w.pid, 0)
 		if err == nil {
 			_, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(grace.Milliseconds()))
@@ -262,7 +268,7 @@ func (w *watch) printed(text string) {
 	}
 	var v any
 	if json.Unmarshal([]byte(text), &v) == nil && v != nil {
-		if w.Case.Command[0] == "events" || w.Case.Command[0] == "features" {
+		if w.commands("events") {
 			w.o["stdout"] = "JSON"
 			return
 		}
