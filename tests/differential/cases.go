@@ -199,7 +199,7 @@ func ordinary(mapped bool) (map[string]any, error) {
 // choose is the part of the cases that the command line asks for.
 func choose(c *config, all []*testCase) []*testCase {
 	chosen := slices.DeleteFunc(slices.Clone(all), func(tc *testCase) bool {
-		if c.only >= 0 && tc.Number != c.only {
+		if c.only >= 0 && tc.Number != c.only || tc.Number < c.from {
 			return true
 		}
 		return c.parts != "" && !slices.ContainsFunc(tc.Parts, func(p string) bool { return matches(c.parts, p) })

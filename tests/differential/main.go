@@ -23,12 +23,15 @@ type config struct {
 	runtimes             []runtime
 	rootfs, mappedRootfs string
 	probe, mode          string
-	n, only, jobs        int
+	n, only, from, jobs  int
 	seed                 uint64
 	parts, rules         string
 	record, replay       string
 	combinations         int
 }
+
+// tableVersions are those of the peers that ./differences was made with.
+var tableVersions = map[string]string{"runc": "version 1.3.6", "crun": "version 1.28"}
 
 // runtime is one of those that are compared. The first one is the one that is tested.
 type runtime struct{ name, path string }
@@ -62,6 +65,7 @@ func parse() (*config, error) {
 	flag.IntVar(&c.combinations, "combinations", 1500, "how many cases of several values, of all")
 	flag.IntVar(&c.jobs, "jobs", 2, "how many cases at a time")
 	flag.IntVar(&c.only, "case", -1, "this case alone")
+	flag.IntVar(&c.from, "from", 0, "leave out the cases before this one")
 	flag.Uint64Var(&c.seed, "seed", 1, "decides which values come together, and which cases are chosen")
 	flag.Parse()
 	if c.replay == "" && (c.rootfs == "" || c.mappedRootfs == "" || c.probe == "") {
@@ -99,7 +103,11 @@ func run() error {
 	chosen := choose(c, cases)
 	fmt.Printf("%d of %d cases, seed %d, cgroup %s\n", len(chosen), len(cases), c.seed, c.mode)
 	for _, rt := range c.runtimes {
-		fmt.Printf("%s: %s\n", rt.name, strings.Join(rt.version(), ", "))
+		version := strings.Join(rt.version(), ", ")
+		fmt.Printf("%s: %s\n", rt.name, version)
+		if !strings.Contains(version, tableVersions[rt.name]) {
+			fmt.Printf("./differences is about %s %s: what is not explained may be new in this one\n", rt.name, tableVersions[rt.name])
+		}
 	}
 	if c.record != "" {
 		if r.record, err = os.Create(c.record); err != nil {
