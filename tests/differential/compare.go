@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -114,7 +115,7 @@ func (c *config) outcomes(tc *testCase) ([]outcome, error) {
 // work does a case with one runtime, in a process of its own.
 func (c *config) work(tc *testCase, rt runtime) (outcome, error) {
 	id := fmt.Sprintf("df%dx%d%s", os.Getpid(), tc.Number, rt.name[:1])
-	j := job{Case: tc, Name: rt.name, Path: rt.path, Rootfs: c.rootfs, Probe: c.probe, ID: id, Cgroup: "cg" + id[2:]}
+	j := job{Case: tc, Name: rt.name, Path: rt.path, Rootfs: c.rootfs, Probe: c.probe, ID: id, Cgroup: "cg" + id[2:], Part: c.part != ""}
 	if tc.Mapped {
 		j.Rootfs = c.mappedRootfs
 	}
@@ -130,8 +131,25 @@ func (c *config) work(tc *testCase, rt runtime) (outcome, error) {
 		Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWUTS | syscall.CLONE_NEWIPC,
 		Pdeathsig:  syscall.SIGKILL,
 	}
+	if c.part != "" {
+		dir := filepath.Join(c.part, id)
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			return nil, err
+		}
+		defer removeCgroup(dir)
+		fd, err := os.Open(dir)
+		if err != nil {
+			return nil, err
+		}
+		defer fd.Close()
+		cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, int(fd.Fd())
+		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWCGROUP
+	}
 	cmd.WaitDelay = time.Minute
 	if err := cmd.Run(); err != nil {
+		if status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() && status.Signal() == syscall.SIGKILL {
+			return outcome{"outcome": "kills its caller"}, nil
+		}
 		return nil, fmt.Errorf("%w: %s%s", err, stdout.Bytes(), stderr.Bytes())
 	}
 	var o outcome

@@ -22,7 +22,7 @@ import (
 type config struct {
 	runtimes             []runtime
 	rootfs, mappedRootfs string
-	probe, mode          string
+	probe, mode, part    string
 	n, only, from, jobs  int
 	seed                 uint64
 	parts, rules         string
@@ -57,6 +57,7 @@ func parse() (*config, error) {
 	flag.StringVar(&c.mappedRootfs, "mapped-rootfs", "", "the same one, whose root is 100000")
 	flag.StringVar(&c.probe, "probe", "", "`directory` with the probe")
 	flag.StringVar(&c.mode, "mode", "v2", "the mode of cgroups that has been prepared: v1 or v2")
+	flag.StringVar(&c.part, "part", "", "`directory` of cgroup v2 in which each case gets one for itself")
 	flag.StringVar(&c.rules, "differences", "", "`file` of differences (default: the one that was built in)")
 	flag.StringVar(&c.parts, "parts", "", "only cases with a part that matches this `pattern`")
 	flag.StringVar(&c.record, "record", "", "write all that was seen to this `file`")
