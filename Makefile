@@ -28,7 +28,7 @@ EMBEDDED := $(INIT_BIN)
 # Modules beside the main one.
 MODULES  := $(patsubst %/go.mod,%,$(wildcard tests/*/go.mod))
 SCRIPTS  := $(shell grep -rlIE '^\#!/bin/(ba)?sh|^\#!/usr/bin/env bash' .ci tests --exclude-dir=_build 2>/dev/null)
-C_FILES  := $(wildcard nsenter/*/*.[ch])
+C_FILES  := $(wildcard nsenter/*/*.[ch] tests/*/*/*.[ch])
 
 .PHONY: help
 help: ## list the targets
@@ -78,9 +78,9 @@ deps-build:
 deps-test:
 	@.ci/deps test
 deps-all: ## install what all targets need
-	@.ci/deps bench build cross demo fresh lint stack test unit vm
+	@.ci/deps bench build cross demo differential fresh lint stack test unit vm
 	@# What it has installed is what it looks for.
-	@test -z "$$(.ci/deps bench build cross demo fresh lint stack test unit vm)"
+	@test -z "$$(.ci/deps bench build cross demo differential fresh lint stack test unit vm)"
 
 # Says how far long work is.
 PROGRESS := bin/progress
@@ -122,6 +122,11 @@ vm: build ## run the batches of tests/vm in virtual machines (root); BATCHES="na
 .PHONY: attack
 attack: build deps-test ## try to get out of containers, of an older berth (where it works) and this one (root)
 	RUNTIME='$(abspath $(BIN))' tests/attack/run
+
+.PHONY: differential
+differential: build ## compare with runc and crun of Debian's next release, on made-up configs and command lines (root); N, SEED, CASE
+	@.ci/deps differential
+	RUNTIME='$(abspath $(BIN))' N=$(N) SEED=$(SEED) CASE=$(CASE) tests/differential/run
 
 .PHONY: soak
 soak: build deps-test ## thousands of commands at random, some killed, and a look at what is left (root); N, SEED

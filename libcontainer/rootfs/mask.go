@@ -33,6 +33,14 @@ func (b *Builder) protectPath(p string) error {
 		return err
 	}
 	defer unix.Close(target)
+	root, err := b.isRoot(target)
+	if err != nil {
+		return err
+	}
+	if root {
+		// Who has the old one as their root would not see what is mounted on it.
+		return b.setAttr(b.root.FD(), false, readonly)
+	}
 	tree, err := mountapi.CloneTree(target, true)
 	if err != nil {
 		return err
@@ -41,6 +49,16 @@ func (b *Builder) protectPath(p string) error {
 	return b.attach(tree, target, func(fd int) error {
 		return b.setAttr(fd, false, mountapi.Attr{Set: unix.MOUNT_ATTR_RDONLY})
 	})
+}
+
+// isRoot says whether fd is the root of the container.
+func (b *Builder) isRoot(fd int) (bool, error) {
+	id, err := identify(fd)
+	if err != nil {
+		return false, err
+	}
+	root, err := identify(b.root.FD())
+	return id.sameFile(root), err
 }
 
 // masks is what hides paths: one empty directory and one /dev/null for all. The
@@ -84,6 +102,13 @@ func (m *masks) mask(p string) error {
 	id, err := identify(target)
 	if err != nil {
 		return err
+	}
+	root, err := m.b.isRoot(target)
+	if err != nil {
+		return err
+	}
+	if root {
+		return errors.New("the root file system itself cannot be masked")
 	}
 	// Two names may be of one path. A second mask would be one more mount on top.
 	if masked, err := m.isMasked(id); masked || err != nil {

@@ -37,7 +37,8 @@ func makeCases(c *config) ([]*testCase, error) {
 	if err != nil {
 		return nil, err
 	}
-	// What does not depend on it is tried with the newer one.
+	// What does not depend on it is tried with the newer one, and in combinations with both.
+	together := slices.DeleteFunc(slices.Clone(fields), func(f *field) bool { return f.v1 && c.mode != "v1" })
 	fields = slices.DeleteFunc(fields, func(f *field) bool { return f.v1 != (c.mode == "v1") })
 	var all []*testCase
 	add := func(tc *testCase) {
@@ -62,7 +63,7 @@ func makeCases(c *config) ([]*testCase, error) {
 	if err != nil {
 		return nil, err
 	}
-	waits, err := configCase([]*field{{path: "process.args"}}, []value{{"", `["/probe", "wait"]`}}, false)
+	waits, err := configCase([]*field{{path: "process.args"}}, []value{{text: `["/probe", "wait"]`}}, false)
 	if err != nil {
 		return nil, err
 	}
@@ -79,10 +80,10 @@ func makeCases(c *config) ([]*testCase, error) {
 	}
 	count := c.combinations
 	if c.mode == "v1" {
-		count /= 4
+		count /= 3
 	}
 	for range count {
-		tc, err := combination(fields, rand.New(rand.NewPCG(c.seed, uint64(len(all)))))
+		tc, err := combination(together, rand.New(rand.NewPCG(c.seed, uint64(len(all)))))
 		if err != nil {
 			return nil, err
 		}
@@ -98,30 +99,36 @@ func combination(fields []*field, random *rand.Rand) (*testCase, error) {
 	want, mistake := 2+random.IntN(4), random.IntN(5) < 2
 	var chosen []*field
 	var values []value
+	var taken []string
 	for tries := 0; len(chosen) < want && tries < 1000; tries++ {
 		f := fields[random.IntN(len(fields))]
-		if f.alone || mapped && f.nouser || clashes(chosen, f) {
-			continue
-		}
 		from := f.good
 		if mistake {
 			from = f.bad
 		}
-		if len(from) == 0 {
+		if f.alone || mapped && f.nouser || len(from) == 0 {
+			continue
+		}
+		v := from[random.IntN(len(from))]
+		paths, err := f.paths(v)
+		if err != nil {
+			return nil, err
+		}
+		if clash(taken, paths) {
 			continue
 		}
 		mistake = false
-		chosen = append(chosen, f)
-		values = append(values, from[random.IntN(len(from))])
+		chosen, values, taken = append(chosen, f), append(values, v), append(taken, paths...)
 	}
 	return configCase(chosen, values, mapped)
 }
 
-// clashes says whether a field is one of those, or a part of it, or has it as a part.
-func clashes(chosen []*field, f *field) bool {
-	return slices.ContainsFunc(chosen, func(other *field) bool {
-		a, b := strings.TrimRight(f.path, "[]*"), strings.TrimRight(other.path, "[]*")
-		return a == "" || b == "" || a == b || strings.HasPrefix(a, b+".") || strings.HasPrefix(b, a+".")
+// clash says whether a path is one of the others, or a part of one, or has one as a part.
+func clash(taken, paths []string) bool {
+	return slices.ContainsFunc(paths, func(p string) bool {
+		return slices.ContainsFunc(taken, func(t string) bool {
+			return p == t || strings.HasPrefix(p, t+".") || strings.HasPrefix(t, p+".")
+		})
 	})
 }
 
@@ -138,6 +145,9 @@ func configCase(fields []*field, values []value, mapped bool) (*testCase, error)
 	var replace []string
 	for i, f := range fields {
 		tc.Parts = append(tc.Parts, values[i].name)
+		if values[i].bad {
+			tc.Parts = append(tc.Parts, "mistake")
+		}
 		if f.path == "text" {
 			if err := json.Unmarshal([]byte(values[i].text), &replace); err != nil {
 				return nil, err
@@ -189,7 +199,7 @@ func ordinary(mapped bool) (map[string]any, error) {
 // choose is the part of the cases that the command line asks for.
 func choose(c *config, all []*testCase) []*testCase {
 	chosen := slices.DeleteFunc(slices.Clone(all), func(tc *testCase) bool {
-		if c.only >= 0 && tc.Number != c.only {
+		if c.only >= 0 && tc.Number != c.only || tc.Number < c.from {
 			return true
 		}
 		return c.parts != "" && !slices.ContainsFunc(tc.Parts, func(p string) bool { return matches(c.parts, p) })

@@ -55,7 +55,7 @@ func (w *watch) cgroups() {
 		w.o["cgroup"] = err.Error()
 		return
 	}
-	mounts := hierarchies()
+	mounts, own := hierarchies(), ownCgroups()
 	for line := range strings.Lines(string(text)) {
 		_, rest, _ := strings.Cut(strings.TrimSpace(line), ":")
 		controllers, path, _ := strings.Cut(rest, ":")
@@ -64,7 +64,7 @@ func (w *watch) cgroups() {
 		if !mounted {
 			continue
 		}
-		w.o["cgroup."+controllers] = path
+		w.o["cgroup."+controllers] = below(own[controllers], path)
 		for _, name := range limitFiles {
 			data, err := os.ReadFile(filepath.Join(dir, path, name))
 			if err == nil {
@@ -74,6 +74,30 @@ func (w *watch) cgroups() {
 			}
 		}
 	}
+}
+
+// ownCgroups are those of this process, by their controllers.
+func ownCgroups() map[string]string {
+	text, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		return nil
+	}
+	own := map[string]string{}
+	for line := range strings.Lines(string(text)) {
+		_, rest, _ := strings.Cut(strings.TrimSpace(line), ":")
+		controllers, path, _ := strings.Cut(rest, ":")
+		own[controllers] = path
+	}
+	return own
+}
+
+// below is the path as seen from the cgroup of this process, which is the machine's affair:
+// some runtimes make cgroups below it on cgroup v1, and some at the root.
+func below(own, path string) string {
+	if rest, ok := strings.CutPrefix(path, own); ok && own != "/" && strings.HasPrefix(rest, "/") {
+		return rest
+	}
+	return path
 }
 
 func errorWord(err error) string {

@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -33,7 +34,8 @@ func commandCases(c *config) ([]*testCase, error) {
 			return
 		}
 		seen[key] = true
-		all = append(all, &testCase{Parts: []string{"setup:" + s.setup, "command:" + show(words)}, Setup: s.setup, Command: words})
+		parts := append([]string{"setup:" + s.setup, "command:" + show(words)}, forms(words)...)
+		all = append(all, &testCase{Parts: parts, Setup: s.setup, Command: words})
 	}
 	for line := range strings.Lines(string(text)) {
 		number++
@@ -126,6 +128,26 @@ func (s section) valued(words []string, add func(...string)) {
 		add(s.with(names[0], v)...)
 		add(s.with(names[0] + "=" + v)...)
 	}
+}
+
+var (
+	singleDash  = regexp.MustCompile(`^-[a-zA-Z][a-zA-Z-]`)
+	shortEquals = regexp.MustCompile(`^-[a-zA-Z]=`)
+	boolEquals  = regexp.MustCompile(`^--(quiet|all|force|detach|tty|no-.*|keep|ignore-paused|debug|stats)=`)
+)
+
+// forms are parts about the way in which options are written.
+func forms(words []string) []string {
+	var parts []string
+	for _, f := range []struct {
+		name    string
+		pattern *regexp.Regexp
+	}{{"form:single-dash", singleDash}, {"form:short-equals", shortEquals}, {"form:bool-equals", boolEquals}} {
+		if slices.ContainsFunc(words, f.pattern.MatchString) {
+			parts = append(parts, f.name)
+		}
+	}
+	return parts
 }
 
 // split takes words apart, of which some may be in quotes.

@@ -22,13 +22,16 @@ import (
 type config struct {
 	runtimes             []runtime
 	rootfs, mappedRootfs string
-	probe, mode          string
-	n, only, jobs        int
+	probe, mode, part    string
+	n, only, from, jobs  int
 	seed                 uint64
 	parts, rules         string
 	record, replay       string
 	combinations         int
 }
+
+// tableVersions are those of the peers that ./differences was made with.
+var tableVersions = map[string]string{"runc": "version 1.3.6", "crun": "version 1.28"}
 
 // runtime is one of those that are compared. The first one is the one that is tested.
 type runtime struct{ name, path string }
@@ -54,6 +57,7 @@ func parse() (*config, error) {
 	flag.StringVar(&c.mappedRootfs, "mapped-rootfs", "", "the same one, whose root is 100000")
 	flag.StringVar(&c.probe, "probe", "", "`directory` with the probe")
 	flag.StringVar(&c.mode, "mode", "v2", "the mode of cgroups that has been prepared: v1 or v2")
+	flag.StringVar(&c.part, "part", "", "`directory` of cgroup v2 in which each case gets one for itself")
 	flag.StringVar(&c.rules, "differences", "", "`file` of differences (default: the one that was built in)")
 	flag.StringVar(&c.parts, "parts", "", "only cases with a part that matches this `pattern`")
 	flag.StringVar(&c.record, "record", "", "write all that was seen to this `file`")
@@ -62,6 +66,7 @@ func parse() (*config, error) {
 	flag.IntVar(&c.combinations, "combinations", 1500, "how many cases of several values, of all")
 	flag.IntVar(&c.jobs, "jobs", 2, "how many cases at a time")
 	flag.IntVar(&c.only, "case", -1, "this case alone")
+	flag.IntVar(&c.from, "from", 0, "leave out the cases before this one")
 	flag.Uint64Var(&c.seed, "seed", 1, "decides which values come together, and which cases are chosen")
 	flag.Parse()
 	if c.replay == "" && (c.rootfs == "" || c.mappedRootfs == "" || c.probe == "") {
@@ -99,7 +104,11 @@ func run() error {
 	chosen := choose(c, cases)
 	fmt.Printf("%d of %d cases, seed %d, cgroup %s\n", len(chosen), len(cases), c.seed, c.mode)
 	for _, rt := range c.runtimes {
-		fmt.Printf("%s: %s\n", rt.name, strings.Join(rt.version(), ", "))
+		version := strings.Join(rt.version(), ", ")
+		fmt.Printf("%s: %s\n", rt.name, version)
+		if !strings.Contains(version, tableVersions[rt.name]) {
+			fmt.Printf("./differences is about %s %s: what is not explained may be new in this one\n", rt.name, tableVersions[rt.name])
+		}
 	}
 	if c.record != "" {
 		if r.record, err = os.Create(c.record); err != nil {

@@ -13,7 +13,8 @@ import (
 
 // read takes the probe's lines apart; what others print is compared as it is.
 func (w *watch) read(text string) {
-	mounts, supers := map[string][]string{}, map[string][]string{}
+	own := ownCgroups()
+	var table []mountEntry
 	for line := range strings.Lines(text) {
 		line = strings.TrimSuffix(line, "\n")
 		key, v, ok := strings.Cut(line, "=")
@@ -21,9 +22,8 @@ func (w *watch) read(text string) {
 		case !ok || strings.ContainsAny(key, " "):
 			w.o["stdout"] += line + "\n"
 		case key == "mountinfo":
-			if target, mount, super, ok := mountLine(v); ok {
-				mounts[target] = append(mounts[target], mount)
-				supers[target] = append(supers[target], super)
+			if m, ok := mountLine(v); ok {
+				table = append(table, m)
 			} else {
 				w.o["stdout"] += line + "\n"
 			}
@@ -32,48 +32,75 @@ func (w *watch) read(text string) {
 		case strings.HasPrefix(key, "ns."):
 			w.o["in."+key] = namespaceWord(strings.TrimPrefix(key, "ns."), v)
 		case strings.HasPrefix(key, "fd."):
-			w.o["in."+key] = numbers.ReplaceAllString(v, ":[N]")
+			w.o["in."+key] = outputs.ReplaceAllString(numbers.ReplaceAllString(v, ":[N]"), "/output.N ")
 		case key == "cgroup":
 			// That of a parent's namespace has paths of the machine.
 			for hierarchy := range strings.SplitSeq(v, `\n`) {
 				_, rest, _ := strings.Cut(hierarchy, ":")
 				controllers, path, _ := strings.Cut(rest, ":")
-				w.o["in.cgroup."+controllers] = path
+				w.o["in.cgroup."+controllers] = below(own[controllers], path)
 			}
 		default:
 			w.o["in."+key] = v
 		}
 	}
-	for target, lines := range mounts {
-		w.o["mount."+target] = strings.Join(lines, " + ")
-		w.o["super."+target] = strings.Join(supers[target], " + ")
+	w.mounts(table)
+}
+
+var (
+	numbers = regexp.MustCompile(`:\[\d+\]`)
+	outputs = regexp.MustCompile(`/output\.\d+ `)
+)
+
+// mountEntry is a line of mountinfo: where something is mounted, and what the line says of
+// the mount and of the file system, apart from numbers.
+type mountEntry struct{ id, parent, target, mount, super string }
+
+// mounts makes keys of the table: what is mounted in the same place, the uppermost last. The
+// kernel lists them by their ages.
+func (w *watch) mounts(table []mountEntry) {
+	byID := map[string]mountEntry{}
+	for _, m := range table {
+		byID[m.id] = m
+	}
+	depth := func(m mountEntry) int {
+		n := 0
+		for p, ok := byID[m.parent]; ok && p.target == m.target && p.id != m.id; p, ok = byID[p.parent] {
+			n++
+		}
+		return n
+	}
+	slices.SortStableFunc(table, func(a, b mountEntry) int { return depth(a) - depth(b) })
+	for _, m := range table {
+		key := "mount." + m.target
+		if old, ok := w.o[key]; ok {
+			m.mount, m.super = old+" + "+m.mount, w.o["super."+m.target]+" + "+m.super
+		}
+		w.o[key], w.o["super."+m.target] = m.mount, m.super
 	}
 }
 
-var numbers = regexp.MustCompile(`:\[\d+\]`)
-
-// mountLine is where a line of mountinfo is mounted, and what it says of the mount and of the
-// file system, apart from numbers.
-func mountLine(line string) (target, mount, super string, ok bool) {
+func mountLine(line string) (mountEntry, bool) {
 	left, right, ok := strings.Cut(line, " - ")
 	before, after := strings.Fields(left), strings.Split(right, " ")
 	if !ok || len(before) < 6 || len(after) < 3 {
-		return "", "", "", false
+		return mountEntry{}, false
 	}
 	options := strings.Split(before[5], ",")
 	slices.Sort(options)
-	mount = fmt.Sprintf("%s root %s %s", after[0], before[3], strings.Join(options, ","))
+	m := mountEntry{id: before[0], parent: before[1], target: before[4]}
+	m.mount = fmt.Sprintf("%s root %s %s", after[0], before[3], strings.Join(options, ","))
 	for _, tag := range before[6:] {
 		word, _, _ := strings.Cut(tag, ":")
 		if word != "propagate_from" {
-			mount += " " + word
+			m.mount += " " + word
 		}
 	}
 	// The options of an overlay name directories of the machine.
 	if after[0] != "overlay" {
-		super = after[1] + " " + after[2]
+		m.super = after[1] + " " + after[2]
 	}
-	return before[4], mount, super, true
+	return m, true
 }
 
 // hookLines takes apart what hooks wrote down: the order of names in a state is nobody's

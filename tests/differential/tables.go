@@ -27,8 +27,8 @@ type field struct {
 }
 
 type value struct {
-	name string
-	text string
+	name, text string
+	bad        bool
 }
 
 // readFields reads the tables of config.json.
@@ -89,7 +89,7 @@ func readLine(all []*field, line string) ([]*field, error) {
 	if !json.Valid([]byte(text)) {
 		return nil, fmt.Errorf("not JSON: %s", text)
 	}
-	v := value{f.path + "=" + text, text}
+	v := value{f.path + "=" + text, text, line[0] == '-'}
 	if name != "" {
 		v.name = f.path + ":" + name
 	}
@@ -125,6 +125,22 @@ func (f *field) apply(config map[string]any, v value) error {
 		}
 	}
 	return nil
+}
+
+// paths are those that a value changes, without what says "append".
+func (f *field) paths(v value) ([]string, error) {
+	if f.path != "*" {
+		return []string{strings.TrimRight(f.path, "[]*")}, nil
+	}
+	var object map[string]any
+	if err := json.Unmarshal([]byte(v.text), &object); err != nil {
+		return nil, fmt.Errorf("%s: %w", v.name, err)
+	}
+	var paths []string
+	for path := range object {
+		paths = append(paths, strings.TrimRight(path, "[]*"))
+	}
+	return paths, nil
 }
 
 // absent is the value that takes a field away.

@@ -135,12 +135,12 @@ func (w *watch) config() error {
 		return err
 	}
 	created := w.call(stdout, stderr, "create", "--bundle", bundleDir, "--pid-file", top+"/pid", w.ID)
-	w.o["create"] = created.word()
+	w.o["#create"] = created.word()
 	if created.status == 0 {
 		w.readPid()
 		w.cgroups()
 		started := w.ask("start", w.ID)
-		w.o["start"] = started.word()
+		w.o["#start"] = started.word()
 		w.o["#start.stderr"] = started.stderr
 		if started.status != 0 {
 			w.ask("kill", w.ID, "KILL")
@@ -165,13 +165,20 @@ func (w *watch) config() error {
 	return nil
 }
 
-// outcome says in one word what came of it: whether it was refused, and when, is compared
-// apart from that.
+// outcome says in one word what came of it, and at which stage something was refused.
 func (w *watch) outcome() {
-	if w.o["create"] == "0" && w.o["start"] == "0" {
+	switch {
+	case w.o["#create"] != "0":
+		w.o["outcome"], w.o["stage"] = "refused", "create"
+	case w.o["#start"] != "0":
+		w.o["outcome"], w.o["stage"] = "refused", "start"
+	default:
 		w.o["outcome"] = "ran"
-	} else {
-		w.o["outcome"] = "refused"
+	}
+	for _, stage := range []string{"#create", "#start"} {
+		if w.o[stage] == "hung" || w.o[stage] == "killed" {
+			w.o["outcome"] = w.o[stage]
+		}
 	}
 }
 
@@ -231,7 +238,8 @@ func (w *watch) killAll() {
 func (w *watch) leftBehind() {
 	if entries, err := os.ReadDir(stateDir); err == nil {
 		for _, e := range entries {
-			if !strings.HasPrefix(e.Name(), ".") {
+			// crun keeps something for all of them there.
+			if e.Name() != ".empty-directory" && e.Name() != ".cache" {
 				w.o["failed.state"] += e.Name() + " "
 			}
 		}

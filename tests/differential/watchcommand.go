@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,7 +20,7 @@ import (
 
 // fence is a signal that the container's program takes as the end: whatever was sent before
 // has arrived by then, since lower numbers come first.
-const fence = unix.Signal(63)
+const fence = unix.Signal(64)
 
 // commandLine makes the setup, gives the command, and looks at what came of it.
 func (w *watch) commandLine() error {
@@ -30,7 +31,7 @@ func (w *watch) commandLine() error {
 	if err := w.setUp(reader, stdout); err != nil {
 		return err
 	}
-	printed := collect(reader)
+	first, printed := firstByte(reader)
 	args := make([]string, len(w.Case.Command))
 	replace := strings.NewReplacer("@id", w.ID, "@new", "new"+w.ID, "@source", sourceDir)
 	for i, word := range w.Case.Command {
@@ -39,7 +40,10 @@ func (w *watch) commandLine() error {
 	r := w.command(stdout, args)
 	w.o["outcome"] = "exit " + r.word()
 	w.o["#stderr"] = r.stderr
-	if len(args) > 0 && (args[0] == "run" || args[0] == "exec") && w.Case.Setup != "paused" {
+	if r.status == 0 && w.commands("start") && w.Case.Setup == "created" {
+		<-first
+	}
+	if w.commands("run", "exec") && w.Case.Setup != "paused" {
 		w.settle()
 		r.stdout = w.said()
 	}
@@ -50,14 +54,32 @@ func (w *watch) commandLine() error {
 	stdout.Close()
 	w.killAll()
 	w.o["received"] = printed()
+	if strings.Contains(w.o["received"], "Incorrect Usage") {
+		w.o["received"] = ""
+		w.o["stdout"] = "help"
+	}
 	w.printed(r.stdout)
 	return nil
+}
+
+// firstByte tells of the first byte that comes, and collects all.
+func firstByte(r io.Reader) (<-chan struct{}, func() string) {
+	first, rest, writer := make(chan struct{}), make(chan string, 1), &strings.Builder{}
+	go func() {
+		var b [1]byte
+		n, _ := io.ReadFull(r, b[:])
+		writer.Write(b[:n])
+		close(first)
+		_, _ = io.Copy(writer, r)
+		rest <- writer.String()
+	}()
+	return first, func() string { return <-rest }
 }
 
 // command gives a command line. What it prints, and what a container that it starts prints,
 // are one text: some commands make one and end.
 func (w *watch) command(init *os.File, args []string) result {
-	if len(args) > 0 && args[0] == "create" {
+	if w.commands("create") {
 		// Its container has the standard streams for good, and says nothing.
 		errText, stderr, err := temporary()
 		if err != nil {
@@ -73,39 +95,6 @@ func (w *watch) command(init *os.File, args []string) result {
 
 // setUp makes the containers that there are before the command.
 func (w *watch) setUp(r, stdout *os.File) error {
-	make := func(id, setup string) error {
-		commands := [][]string{{"create", "--pid-file", top + "/pid", id}}
-		switch setup {
-		case "running", "stopped":
-			commands = append(commands, []string{"start", id})
-		case "paused":
-			commands = append(commands, []string{"start", id}, []string{"pause", id})
-		}
-		for _, args := range commands {
-			errText, stderr, err := temporary()
-			if err != nil {
-				return err
-			}
-			done := w.call(stdout, stderr, args...)
-			stderr.Close()
-			if done.status != 0 {
-				return fmt.Errorf("set up %s, %q: exit %s: %s", setup, args, done.word(), errText())
-			}
-			// Before its program is ready, its signals are lost.
-			if args[0] == "start" {
-				if _, err := io.ReadFull(r, w.ready[:]); err != nil {
-					return err
-				}
-			}
-		}
-		w.readPid()
-		if setup == "stopped" {
-			w.signal(fence)
-			w.wait()
-			w.pid = 0
-		}
-		return nil
-	}
 	switch w.Case.Setup {
 	case "none":
 		return nil
@@ -118,15 +107,55 @@ func (w *watch) setUp(r, stdout *os.File) error {
 		if err := os.WriteFile(bundleDir+"/config.json", []byte(other), 0o644); err != nil {
 			return err
 		}
-		if err := make("other"+w.ID, "created"); err != nil {
+		if err := w.makeContainer("other"+w.ID, "created", r, stdout); err != nil {
 			return err
 		}
 		if err := os.WriteFile(bundleDir+"/config.json", config, 0o644); err != nil {
 			return err
 		}
-		return make(w.ID, "running")
+		return w.makeContainer(w.ID, "running", r, stdout)
 	}
-	return make(w.ID, w.Case.Setup)
+	return w.makeContainer(w.ID, w.Case.Setup, r, stdout)
+}
+
+// makeContainer makes one that is created, running, paused or stopped.
+func (w *watch) makeContainer(id, status string, r, stdout *os.File) error {
+	commands := [][]string{{"create", "--pid-file", top + "/pid", id}}
+	switch status {
+	case "running", "stopped":
+		commands = append(commands, []string{"start", id})
+	case "paused":
+		commands = append(commands, []string{"start", id}, []string{"pause", id})
+	}
+	for _, args := range commands {
+		errText, stderr, err := temporary()
+		if err != nil {
+			return err
+		}
+		done := w.call(stdout, stderr, args...)
+		stderr.Close()
+		if done.status != 0 {
+			return fmt.Errorf("%q: exit %s: %s", args, done.word(), errText())
+		}
+		// Before its program is ready, its signals are lost.
+		if args[0] == "start" {
+			if _, err := io.ReadFull(r, w.ready[:]); err != nil {
+				return err
+			}
+		}
+	}
+	w.readPid()
+	if status == "stopped" {
+		w.signal(fence)
+		w.wait()
+		w.pid = 0
+	}
+	return nil
+}
+
+// commands says whether the command line begins with one of the names.
+func (w *watch) commands(names ...string) bool {
+	return len(w.Case.Command) > 0 && slices.Contains(names, w.Case.Command[0])
 }
 
 func (w *watch) signal(s unix.Signal) {
@@ -140,7 +169,8 @@ func (w *watch) afterwards() {
 	var kept []string
 	entries, _ := os.ReadDir(stateDir)
 	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), ".") {
+		// crun keeps something for all of them there.
+		if e.Name() != ".empty-directory" && e.Name() != ".cache" {
 			kept = append(kept, e.Name())
 		}
 	}
@@ -152,7 +182,7 @@ func (w *watch) afterwards() {
 		}
 	}
 	// A signal may not have done its work yet.
-	if w.pid > 0 && w.Case.Command[0] != "kill" {
+	if w.pid > 0 && !w.commands("kill") {
 		w.o["after.status"] = w.status(w.ID)
 	}
 	if w.o["after.status"] == "paused" || w.Case.Setup == "paused" {
@@ -179,7 +209,7 @@ const grace = 2 * time.Second
 
 // ended says whether init of a created container, which takes no fence, has ended by itself.
 func (w *watch) ended() {
-	if w.Case.Command[0] == "kill" && w.o["outcome"] == "exit 0" {
+	if w.commands("kill") && w.o["outcome"] == "exit 0" {
 		fd, err := unix.PidfdOpen(w.pid, 0)
 		if err == nil {
 			_, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(grace.Milliseconds()))
@@ -238,7 +268,7 @@ func (w *watch) printed(text string) {
 	}
 	var v any
 	if json.Unmarshal([]byte(text), &v) == nil && v != nil {
-		if w.Case.Command[0] == "events" || w.Case.Command[0] == "features" {
+		if w.commands("events") {
 			w.o["stdout"] = "JSON"
 			return
 		}

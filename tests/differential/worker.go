@@ -26,6 +26,8 @@ type job struct {
 	Rootfs     string
 	Probe      string
 	ID, Cgroup string
+	// Part: the worker has a part of cgroup v2 for itself, which is all there is of it.
+	Part bool
 }
 
 // outcome is what was seen, by keys, without what differs by itself.
@@ -102,6 +104,14 @@ func (j *job) prepare() error {
 	} {
 		if err := unix.Mount(m.kind, m.target, m.kind, 0, m.data); err != nil {
 			return fmt.Errorf("mount %s: %w", m.target, err)
+		}
+	}
+	if j.Part {
+		if err := unix.Unmount("/sys/fs/cgroup", unix.MNT_DETACH); err != nil {
+			return fmt.Errorf("unmount cgroups: %w", err)
+		}
+		if err := unix.Mount("cgroup2", "/sys/fs/cgroup", "cgroup2", 0, ""); err != nil {
+			return fmt.Errorf("mount cgroup v2: %w", err)
 		}
 	}
 	if err := devices(); err != nil {

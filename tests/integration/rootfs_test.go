@@ -83,6 +83,23 @@ func TestMaskedTwice(t *testing.T) {
 	want(t, "mounts", fmt.Sprint(n["/dir"], n["/file"], n["/proc/sys"]), "1 1 1")
 }
 
+// TestReadonlyRootPath: what is mounted on the root would not be seen by those that have it
+// as their root.
+func TestReadonlyRootPath(t *testing.T) {
+	c := newContainer(t).mount("/data", "tmpfs", "tmpfs")
+	c.spec.Linux.ReadonlyPaths = []string{"/"}
+	c.sh("touch /file 2>/dev/null || echo no; touch /data/file && echo yes")
+	want(t, "output", c.output(), "no\nyes")
+}
+
+// TestMaskedRoot: the mask would hide nothing.
+func TestMaskedRoot(t *testing.T) {
+	onlyBerth(t) // runc mounts it where nobody sees it
+	c := newContainer(t).args("true")
+	c.spec.Linux.MaskedPaths = []string{"/"}
+	c.run().fails("linux.maskedPaths[0]: /: the root file system itself cannot be masked", "")
+}
+
 // TestRemountDevReadonly: devices and mount points in /dev are made first.
 func TestRemountDevReadonly(t *testing.T) {
 	for _, userns := range []bool{false, true} {

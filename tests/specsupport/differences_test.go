@@ -47,3 +47,30 @@ func TestDifferences(t *testing.T) {
 		t.Errorf("only %d rows found", rows)
 	}
 }
+
+// TestDifferentialReasons: where a row of the differential test has its reason in
+// docs/differences.md, that has such a row.
+func TestDifferentialReasons(t *testing.T) {
+	text, err := os.ReadFile("../../docs/differences.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	table, err := os.ReadFile("../differential/differences")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := 0
+	for line := range strings.Lines(string(table)) {
+		_, name, ok := strings.Cut(strings.TrimSpace(line), " | docs: ")
+		if !ok {
+			continue
+		}
+		rows++
+		if !strings.Contains(string(text), "\n| "+name+" |") {
+			t.Errorf("docs/differences.md has no row %q", name)
+		}
+	}
+	if rows < 20 {
+		t.Errorf("only %d rows found", rows)
+	}
+}

@@ -271,7 +271,7 @@ static void received(int number)
 {
 	char text[3] = {(char)('0' + number / 10), (char)('0' + number % 10), ' '};
 
-	if (number == 63)
+	if (number == 64)
 		_exit(0);
 	if (write(1, text, sizeof(text)) != sizeof(text))
 		_exit(9);
