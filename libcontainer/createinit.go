@@ -4,8 +4,10 @@ package libcontainer
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/berth-run/berth/libcontainer/cgroups"
+	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/procs"
 	"golang.org/x/sys/unix"
 )
@@ -66,7 +68,7 @@ func (cr *creation) startInit() error {
 func (cr *creation) makeCgroup(born <-chan int) error {
 	cr.Debugf("cgroup: make %v", cr.Saved.CgroupPlan)
 	if err := cr.cgroup.Create(); err != nil {
-		return err
+		return fmt.Errorf("%w (%s)", err, configs.PhraseApplyCgroup)
 	}
 	pid, ok := <-born
 	if !ok {
