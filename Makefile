@@ -96,6 +96,18 @@ unit: $(EMBEDDED) $(if $(C_TEST),c-test) $(PROGRESS) ## run the tests beside the
 	$(PROGRESS) -label 'unit tests' $(GO) test $(RACE) ./...
 	@set -e; for m in $(MODULES); do (set -x; cd $$m && $(GO) test ./...); done
 
+.PHONY: quick
+quick: $(EMBEDDED) ## unit tests and lint of what has changed since the commit SINCE (HEAD)
+	@.ci/deps lint
+	@GOLANGCI='$(GOLANGCI)' SINCE='$(SINCE)' tests/internal/quick.sh
+
+TEST ?= .
+MODE ?= v2
+ROOT ?= busybox
+.PHONY: one
+one: build deps-test ## one test with real containers: TEST=TestName, MODE=v1|v2, ROOT=busybox|debian (root)
+	RUNTIME='$(abspath $(BIN))' ROOTS='$(ROOT)' MODES='$(MODE)' VERBOSE=1 tests/integration/run -test.run '^$(TEST)$$'
+
 # How long each target is fuzzed, in seconds.
 FUZZTIME ?= 10s
 .PHONY: fuzz
