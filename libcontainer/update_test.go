@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"testing"
 
+	"github.com/berth-run/berth/libcontainer/codec/codectest"
 	"github.com/berth-run/berth/libcontainer/internal/limits"
 	"github.com/berth-run/berth/libcontainer/internal/record"
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -79,44 +80,11 @@ func marshal(t testing.TB, v any) string {
 	return string(data)
 }
 
-// fill sets every field below v to something that is not zero, devices apart.
-func fill(v reflect.Value) {
-	switch v.Kind() {
-	case reflect.Pointer:
-		v.Set(reflect.New(v.Type().Elem()))
-		fill(v.Elem())
-	case reflect.Struct:
-		for i := range v.NumField() {
-			if v.Type().Field(i).Name != "Devices" {
-				fill(v.Field(i))
-			}
-		}
-	case reflect.Slice:
-		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
-		fill(v.Index(0))
-	case reflect.Map:
-		e := reflect.New(v.Type().Elem()).Elem()
-		fill(e)
-		v.Set(reflect.MakeMap(v.Type()))
-		v.SetMapIndex(reflect.ValueOf("key"), e)
-	case reflect.String:
-		v.SetString("text")
-	case reflect.Bool:
-		v.SetBool(true)
-	case reflect.Int64:
-		v.SetInt(-7)
-	case reflect.Uint16, reflect.Uint32, reflect.Uint64:
-		v.SetUint(9)
-	default:
-		panic(v.Kind())
-	}
-}
-
 // TestUpdateIsRemembered: a field that specs-go gets and mergeResources forgets makes
 // this fail.
 func TestUpdateIsRemembered(t *testing.T) {
 	want := new(specs.LinuxResources)
-	fill(reflect.ValueOf(want).Elem())
+	codectest.Fill(want)
 	stored := new(specs.LinuxResources)
 	limits.Merge(stored, want)
 	want.Devices = nil
@@ -131,7 +99,8 @@ func TestUpdateIsRemembered(t *testing.T) {
 // this fail.
 func TestEncodeResources(t *testing.T) {
 	full := new(specs.LinuxResources)
-	fill(reflect.ValueOf(full).Elem())
+	codectest.Fill(full)
+	full.Devices = nil
 	for _, want := range []*specs.LinuxResources{
 		full, {Memory: &specs.LinuxMemory{}}, {CPU: &specs.LinuxCPU{}, Pids: &specs.LinuxPids{}},
 	} {

@@ -249,17 +249,24 @@ func ownPidfd(t *testing.T) *os.File {
 	return f
 }
 
-// AwaitExec puts records together however the fifo cuts them.
-func TestAwaitExecInPieces(t *testing.T) {
-	checkLeaks(t)
+// reportFifo is what a start reads, and what init writes to.
+func reportFifo(t *testing.T) (f int, w *os.File) {
+	t.Helper()
 	path, both := fifos(t)
-	f := openFifo(t, path)
+	f = openFifo(t, path)
 	both[0].Close()
 	both[1].Close()
 	w, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return f, w
+}
+
+// AwaitExec puts records together however the fifo cuts them.
+func TestAwaitExecInPieces(t *testing.T) {
+	checkLeaks(t)
+	f, w := reportFifo(t)
 	self := ownPidfd(t)
 	r := wireReport{Magic: wireMagic, Kind: wireExec}
 	data := append([]byte(nil), bytesOf(&r)...)
@@ -285,14 +292,7 @@ func TestAwaitExecInPieces(t *testing.T) {
 // Whom the announcement was for may have been killed: the end alone tells the next one.
 func TestAwaitExecUnheard(t *testing.T) {
 	checkLeaks(t)
-	path, both := fifos(t)
-	f := openFifo(t, path)
-	both[0].Close()
-	both[1].Close()
-	w, err := os.OpenFile(path, os.O_WRONLY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	f, w := reportFifo(t)
 	self := ownPidfd(t)
 	if err := w.Close(); err != nil {
 		t.Fatal(err)

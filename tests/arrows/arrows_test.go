@@ -130,43 +130,28 @@ func TestNoCgo(t *testing.T) {
 // what chooses the containers that `delete --regex` deletes has to be right. So is
 // crypto/sha256, which costs 0.01 to 0.03 ms (the same way), for those who read our code.
 func TestStart(t *testing.T) {
-	forbidden := []string{"github.com/spf13/cobra", "net/http", "os/signal", "text/template", "text/template/parse"}
-	found := false
-	for _, p := range listPackages(t) {
-		if p.ImportPath != module+"cmd/berth" {
-			continue
-		}
-		found = true
-		for _, dep := range forbidden {
-			if slices.Contains(p.Deps, dep) {
-				t.Errorf("%s depends on %s", p.ImportPath, dep)
-			}
-		}
-	}
-	if !found {
-		t.Error("no berth found")
-	}
+	checkNotLinked(t, "cmd/berth", "github.com/spf13/cobra", "net/http", "os/signal", "text/template", "text/template/parse")
 }
 
 // TestBuilderImports: the builder runs on a thread inside a container, where
 // name look-ups would read the container's files and a goroutine would run on
 // another thread, outside.
 func TestBuilderImports(t *testing.T) {
-	forbidden := []string{"net", "os/user", "os/exec", "os/signal", "net/http"}
-	found := false
-	for _, p := range listPackages(t) {
-		if p.ImportPath != module+"libcontainer/rootfs" {
-			continue
-		}
-		found = true
-		for _, dep := range forbidden {
-			if slices.Contains(p.Deps, dep) {
-				t.Errorf("%s depends on %s", p.ImportPath, dep)
-			}
-		}
+	checkNotLinked(t, "libcontainer/rootfs", "net", "os/user", "os/exec", "os/signal", "net/http")
+}
+
+// checkNotLinked makes sure that a package of ours depends on none of those.
+func checkNotLinked(t *testing.T, name string, forbidden ...string) {
+	t.Helper()
+	packages := listPackages(t)
+	i := slices.IndexFunc(packages, func(p goPackage) bool { return p.ImportPath == module+name })
+	if i < 0 {
+		t.Fatalf("no %s found", name)
 	}
-	if !found {
-		t.Error("no builder found")
+	for _, dep := range forbidden {
+		if slices.Contains(packages[i].Deps, dep) {
+			t.Errorf("%s depends on %s", name, dep)
+		}
 	}
 }
 

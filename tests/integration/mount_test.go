@@ -370,13 +370,27 @@ func TestSymlinkInDestination(t *testing.T) {
 	}
 }
 
+// outside makes a directory of the host's, in which nothing is to be made.
+func (c *container) outside() (path string, checkEmpty func()) {
+	path = c.path("outside")
+	if err := os.Mkdir(path, 0o755); err != nil {
+		c.t.Fatal(err)
+	}
+	return path, func() {
+		entries, err := os.ReadDir(path)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		for _, e := range entries {
+			c.t.Errorf("%s was made on the host", e.Name())
+		}
+	}
+}
+
 // TestSymlinkToHost: nothing is made on the host through a link of the image.
 func TestSymlinkToHost(t *testing.T) {
 	c := newContainer(t).args("/bin/true")
-	outside := c.path("outside")
-	if err := os.Mkdir(outside, 0o755); err != nil {
-		t.Fatal(err)
-	}
+	outside, checkEmpty := c.outside()
 	if err := os.Symlink(outside, c.rootfs("link")); err != nil {
 		t.Fatal(err)
 	}
@@ -384,13 +398,7 @@ func TestSymlinkToHost(t *testing.T) {
 	c.spec.Process.Cwd = "/link/cwd"
 	c.spec.Linux.Devices = []specs.LinuxDevice{{Path: "/link/device", Type: "c", Major: 1, Minor: 3}}
 	c.run()
-	entries, err := os.ReadDir(outside)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, e := range entries {
-		t.Errorf("%s was made on the host", e.Name())
-	}
+	checkEmpty()
 }
 
 // TestProcIsSymlink: an image whose /proc or /sys is a link is refused.
@@ -416,10 +424,7 @@ func TestProcIsSymlink(t *testing.T) {
 // TestDevIsSymlink: an image whose /dev is a link gets its devices in the image.
 func TestDevIsSymlink(t *testing.T) {
 	c := newContainer(t).sh("true")
-	outside := c.path("outside")
-	if err := os.Mkdir(outside, 0o755); err != nil {
-		t.Fatal(err)
-	}
+	outside, checkEmpty := c.outside()
 	if err := os.RemoveAll(c.rootfs("dev")); err != nil {
 		t.Fatal(err)
 	}
@@ -428,13 +433,7 @@ func TestDevIsSymlink(t *testing.T) {
 	}
 	c.spec.Mounts = []specs.Mount{{Destination: "/proc", Type: "proc", Source: "proc"}}
 	c.run()
-	entries, err := os.ReadDir(outside)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, e := range entries {
-		t.Errorf("%s was made on the host", e.Name())
-	}
+	checkEmpty()
 }
 
 func TestNoMounts(t *testing.T) {

@@ -162,16 +162,22 @@ MAINPID=77" && read x </in; /helper STOPPING=1 STATUS=more && exit 7`).write()
 
 // TestNotifyReadyAmongOthers: a message has lines, in any order.
 func TestNotifyReadyAmongOthers(t *testing.T) {
+	becomesReady(t, "exec /helper 'X=READY=1' 'STATUS=up\nREADY=1'")
+}
+
+// becomesReady runs a container that says that it is ready, and ends.
+func becomesReady(t *testing.T, script string) {
+	t.Helper()
 	c := newContainer(t)
 	m := newServiceManager(c, false)
-	c.notifies("exec /helper 'X=READY=1' 'STATUS=up\nREADY=1'").write()
+	c.notifies(script).write()
 	r := c.launch(nil, "run", c.id)
 	m.ready(r.cmd.Process.Pid)
-	if res, err := c.finish(r); err != nil {
-		t.Error(err)
-	} else {
-		res.code(0).silent()
+	res, err := c.finish(r)
+	if err != nil {
+		t.Fatal(err)
 	}
+	res.code(0).silent()
 }
 
 // TestNotifyDetached: both ways to a container that runs on return when it is ready.
@@ -221,18 +227,7 @@ func TestNotifyEndsUnready(t *testing.T) {
 }
 
 // TestNotifyReadyAtTheEnd: what was said last is heard.
-func TestNotifyReadyAtTheEnd(t *testing.T) {
-	c := newContainer(t)
-	m := newServiceManager(c, false)
-	c.notifies("exec /helper READY=1").write()
-	r := c.launch(nil, "run", c.id)
-	m.ready(r.cmd.Process.Pid)
-	if res, err := c.finish(r); err != nil {
-		t.Error(err)
-	} else {
-		res.code(0).silent()
-	}
-}
+func TestNotifyReadyAtTheEnd(t *testing.T) { becomesReady(t, "exec /helper READY=1") }
 
 // TestNotifyOnlyCreate: a start that is told of no manager waits for nothing.
 func TestNotifyOnlyCreate(t *testing.T) {

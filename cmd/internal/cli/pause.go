@@ -2,6 +2,8 @@
 
 package cli
 
+import "github.com/berth-run/berth/libcontainer"
+
 func (a *app) pauseCommand() *Command {
 	return &Command{
 		Use:   "pause [flags] CONTAINER",
@@ -10,12 +12,6 @@ func (a *app) pauseCommand() *Command {
 Returns when all of them stand still.`,
 		args:     a.arguments(1, 1),
 		complete: a.completeContainer,
-		run: func(args []string) error {
-			c, err := a.load(args[0])
-			if err != nil {
-				return err
-			}
-			return c.Pause()
-		},
+		run:      a.onContainer((*libcontainer.Container).Pause),
 	}
 }

@@ -16,17 +16,13 @@ func (a *app) stateCommand() *Command {
 		Long:     `Prints JSON: the state of the runtime-spec with rootfs, created and owner added.`,
 		args:     a.arguments(1, 1),
 		complete: a.completeContainer,
-		run: func(args []string) error {
-			c, err := a.load(args[0])
-			if err != nil {
-				return err
-			}
+		run: a.onContainer(func(c *libcontainer.Container) error {
 			state, err := c.State()
 			if err != nil {
 				return err
 			}
 			return a.printJSON(state, "  ")
-		},
+		}),
 	}
 }
 
@@ -37,6 +33,17 @@ func (a *app) load(id string) (*libcontainer.Container, error) {
 		return nil, err
 	}
 	return store.Load(id)
+}
+
+// onContainer runs do with the container that the first argument names.
+func (a *app) onContainer(do func(*libcontainer.Container) error) func(args []string) error {
+	return func(args []string) error {
+		c, err := a.load(args[0])
+		if err != nil {
+			return err
+		}
+		return do(c)
+	}
 }
 
 // printJSON prints v as indented JSON.

@@ -9,6 +9,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/spf13/pflag"
 
+	"github.com/berth-run/berth/libcontainer"
 	"github.com/berth-run/berth/specconv"
 )
 
@@ -38,17 +39,13 @@ devices; all other options but the schemas are then ignored. Sizes may have a un
 k, m, g or t, of 1024.`,
 		args:     a.arguments(1, 1),
 		complete: a.completeContainer,
-		run: func(args []string) error {
-			c, err := a.load(args[0])
-			if err != nil {
-				return err
-			}
+		run: a.onContainer(func(c *libcontainer.Container) error {
 			r, err := a.newResources(&o)
 			if err != nil {
 				return err
 			}
 			return c.Update(r, o.schemata())
-		},
+		}),
 	}
 	o.declare(c.Flags())
 	return c

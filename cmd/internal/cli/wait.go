@@ -4,6 +4,8 @@ package cli
 
 import (
 	"strconv"
+
+	"github.com/berth-run/berth/libcontainer"
 )
 
 func (a *app) waitCommand() *Command {
@@ -15,16 +17,12 @@ prints its exit status, 128+n when signal n killed it. A parent that collects th
 status first hides it before Linux 6.15, and from a wait that begins later always.`,
 		args:     a.arguments(1, 1),
 		complete: a.completeContainer,
-		run: func(args []string) error {
-			c, err := a.load(args[0])
-			if err != nil {
-				return err
-			}
+		run: a.onContainer(func(c *libcontainer.Container) error {
 			status, err := c.ExitStatus()
 			if err != nil {
 				return err
 			}
 			return a.print(strconv.Itoa(status) + "\n")
-		},
+		}),
 	}
 }

@@ -2,7 +2,12 @@
 
 package cgroupfs
 
-import "github.com/opencontainers/runtime-spec/specs-go"
+import (
+	"fmt"
+
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
 
 // Part is what of linux.resources one controller carries out.
 type Part struct {
@@ -24,6 +29,18 @@ func Apply(r *specs.LinuxResources, knobs func(controller string) Knobs, parts [
 		if s.Apply(&k, r); k.Err != nil {
 			return k.Err
 		}
+	}
+	return nil
+}
+
+// SetDevices has set apply the device rules. Without root rights over the host there is
+// no way to, nor any need: the kernel refuses device nodes to such a container.
+func SetDevices(c *configs.Cgroup, rules []configs.DeviceRule, set func([]configs.DeviceRule) error) error {
+	if c.Rootless {
+		return nil
+	}
+	if err := set(rules); err != nil {
+		return fmt.Errorf("linux.resources.devices: %w", err)
 	}
 	return nil
 }

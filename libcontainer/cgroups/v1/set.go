@@ -84,17 +84,9 @@ func setPriorities(k *cgroupfs.Knobs, r *specs.LinuxResources) {
 	}
 }
 
-// SetDevices applies the device rules. Without root rights over the host there is
-// no way to, nor any need: the kernel refuses device nodes to such a container.
+// SetDevices writes the device rules to the hierarchy of devices.
 func (m *Manager) SetDevices(rules []configs.DeviceRule) error {
-	if m.cgroup.Rootless {
-		return nil
-	}
-	err := m.setDevices(rules)
-	if err != nil {
-		return fmt.Errorf("linux.resources.devices: %w", err)
-	}
-	return nil
+	return cgroupfs.SetDevices(m.cgroup, rules, m.setDevices)
 }
 
 func (m *Manager) setDevices(rules []configs.DeviceRule) error {

@@ -195,18 +195,9 @@ func (m *Manager) Placement() (*cgroupfs.Placement, error) {
 	return &cgroupfs.Placement{Dir: dir}, nil
 }
 
-// SetDevices makes the device rules an eBPF filter of the cgroup. Without root
-// rights over the host there is no way to, nor any need: the kernel refuses
-// device nodes to such a container.
+// SetDevices makes the device rules an eBPF filter of the cgroup.
 func (m *Manager) SetDevices(rules []configs.DeviceRule) error {
-	if m.cgroup.Rootless {
-		return nil
-	}
-	err := m.setDevices(rules)
-	if err != nil {
-		return fmt.Errorf("linux.resources.devices: %w", err)
-	}
-	return nil
+	return cgroupfs.SetDevices(m.cgroup, rules, m.setDevices)
 }
 
 func (m *Manager) setDevices(rules []configs.DeviceRule) error {

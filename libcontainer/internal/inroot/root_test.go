@@ -77,13 +77,38 @@ func where(t *testing.T, fd int, dir string) string {
 	return rest
 }
 
+// made is a name below a root, and where what is made of that name is, or why it is not.
+type made struct {
+	name    string
+	resolve uint64
+	want    string
+	err     error
+}
+
+func checkMade(t *testing.T, tests []made, do func(*Root, *made) (int, error)) {
+	t.Helper()
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			root, dir := tree(t)
+			fd, err := do(root, &test)
+			if !errors.Is(err, test.err) {
+				t.Fatalf("error %v, want %v", err, test.err)
+			}
+			if data, err := os.ReadFile(dir + "/etc/file"); err != nil || string(data) != "inside" {
+				t.Errorf("the existing file: %q, %v", data, err)
+			}
+			if err != nil {
+				return
+			}
+			if got := where(t, fd, dir); got != test.want {
+				t.Errorf("%q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
 func TestMkdirAll(t *testing.T) {
-	for _, test := range []struct {
-		name    string
-		resolve uint64
-		want    string
-		err     error
-	}{
+	checkMade(t, []made{
 		{name: "/", want: ""},
 		{name: "/a/b", want: "/a/b"},
 		{name: "/x/y/z", want: "/x/y/z"},
@@ -107,30 +132,11 @@ func TestMkdirAll(t *testing.T) {
 		{name: "/a/b/rel", resolve: unix.RESOLVE_NO_SYMLINKS, err: unix.ELOOP},
 		{name: "/new/y", resolve: unix.RESOLVE_NO_SYMLINKS, want: "/new/y"},
 		{name: "/" + strings.Repeat("n", 256) + "/x", err: unix.ENAMETOOLONG},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			root, dir := tree(t)
-			fd, err := root.MkdirAll(test.name, 0o755, test.resolve)
-			if !errors.Is(err, test.err) {
-				t.Fatalf("error %v, want %v", err, test.err)
-			}
-			if err != nil {
-				return
-			}
-			if got := where(t, fd, dir); got != test.want {
-				t.Errorf("%q, want %q", got, test.want)
-			}
-		})
-	}
+	}, func(root *Root, test *made) (int, error) { return root.MkdirAll(test.name, 0o755, test.resolve) })
 }
 
 func TestOpenOrCreate(t *testing.T) {
-	for _, test := range []struct {
-		name    string
-		resolve uint64
-		want    string
-		err     error
-	}{
+	checkMade(t, []made{
 		{name: "/etc/file", want: "/etc/file"},
 		{name: "/a", want: "/a"},
 		{name: "/new", want: "/new"},
@@ -147,24 +153,9 @@ func TestOpenOrCreate(t *testing.T) {
 		{name: "/tofile", resolve: unix.RESOLVE_NO_SYMLINKS, err: unix.ELOOP},
 		{name: "/dangling", resolve: unix.RESOLVE_NO_SYMLINKS, err: unix.ELOOP},
 		{name: "/abs/new", resolve: unix.RESOLVE_NO_SYMLINKS, err: unix.ELOOP},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			root, dir := tree(t)
-			fd, err := root.OpenOrCreate(test.name, 0o644, 0o755, test.resolve)
-			if !errors.Is(err, test.err) {
-				t.Fatalf("error %v, want %v", err, test.err)
-			}
-			if err != nil {
-				return
-			}
-			if got := where(t, fd, dir); got != test.want {
-				t.Errorf("%q, want %q", got, test.want)
-			}
-			if data, err := os.ReadFile(dir + "/etc/file"); err != nil || string(data) != "inside" {
-				t.Errorf("the existing file: %q, %v", data, err)
-			}
-		})
-	}
+	}, func(root *Root, test *made) (int, error) {
+		return root.OpenOrCreate(test.name, 0o644, 0o755, test.resolve)
+	})
 }
 
 func TestParent(t *testing.T) {
