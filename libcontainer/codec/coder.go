@@ -45,8 +45,9 @@ type Coder struct {
 
 	writing bool
 	out     []byte
-	// zero says that the value just written is the zero value of its type.
-	zero bool
+	// zero says that the value just written is the zero value of its type, all that it is
+	// to be written nevertheless.
+	zero, all bool
 }
 
 // Fault is an error at a place of the document. Path names the field; it is put together

@@ -59,6 +59,13 @@ func (c *Coder) Span(read func() error) (string, error) {
 	return c.text[begin:c.pos], err
 }
 
+// WriteAll is Write with the fields that are zero.
+func WriteAll[T any](v *T, fields Fields[T]) []byte {
+	c := &Coder{writing: true, all: true, out: make([]byte, 0, 1024)}
+	_ = ObjectValue(c, v, fields)
+	return c.out
+}
+
 // Write makes the document that is v.
 func Write[T any](v *T, fields Fields[T]) []byte {
 	c := &Coder{writing: true, out: make([]byte, 0, 1024)}

@@ -58,7 +58,7 @@ func (c *Coder) done(err error) {
 		c.stop(InField(err, o.key))
 	case !c.writing:
 		c.next()
-	case c.zero:
+	case c.zero && !c.all:
 		c.out = c.out[:o.before]
 	}
 }

@@ -126,11 +126,14 @@ func raw[T ~[]byte](c *Coder, v *T) error {
 // replacement character, as with encoding/json.
 func (c *Coder) writeText(s string) {
 	const hex = "0123456789abcdef"
+	short := [' ']byte{'\b': 'b', '\f': 'f', '\n': 'n', '\r': 'r', '\t': 't'}
 	out := append(c.out, '"')
 	for _, r := range s {
 		switch {
 		case r == '"' || r == '\\':
 			out = append(out, '\\', byte(r))
+		case r < ' ' && short[r] != 0:
+			out = append(out, '\\', short[r])
 		case r < ' ':
 			out = append(out, '\\', 'u', '0', '0', hex[r>>4], hex[r&15])
 		default:
