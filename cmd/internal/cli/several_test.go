@@ -4,9 +4,13 @@ package cli
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
+	"github.com/berth-run/berth/libcontainer"
 	"golang.org/x/sys/unix"
 )
 
@@ -42,6 +46,39 @@ func TestEachContainer(t *testing.T) {
 			if fails[id] != nil && !errors.Is(err, fails[id]) {
 				t.Errorf("%q: %v does not wrap %v", test.ids, err, fails[id])
 			}
+		}
+	}
+}
+
+// TestMatching: expressions are POSIX's, without what Perl has added.
+func TestMatching(t *testing.T) {
+	root := t.TempDir()
+	for _, id := range []string{"db", "web-1", "web-12"} {
+		if err := os.Mkdir(filepath.Join(root, id), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a, store := newApp("berth", nil, nil, nil), libcontainer.Open(root)
+	for pattern, want := range map[string]string{
+		"":                      "db web-1 web-12",
+		"b":                     "db web-1 web-12",
+		"^(web-1|db)$":          "db web-1",
+		"^web-[[:digit:]]{2}$":  "web-12",
+		"^[^w]":                 "db",
+		"web.12":                "web-12",
+		`web\.12`:               "",
+		"^web-1(2)?$|^nothing$": "web-1 web-12",
+		"^" + strings.Repeat("(a*)*", 100) + "c$": "",
+	} {
+		ids, err := a.matching(store, pattern)
+		slices.Sort(ids)
+		if got := strings.Join(ids, " "); err != nil || got != want {
+			t.Errorf("%q: %q, %v, want %q", pattern, got, err, want)
+		}
+	}
+	for _, pattern := range []string{"(", "a)", "*", "a{2,1}", "[b-a]", "[[:foo:]]", `\d`, "(?:a)", `\`} {
+		if ids, err := a.matching(store, pattern); err == nil || !strings.HasPrefix(err.Error(), "--regex: ") {
+			t.Errorf("%q: %q, %v", pattern, ids, err)
 		}
 	}
 }
