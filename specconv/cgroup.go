@@ -47,7 +47,7 @@ func (c *conversion) cgroup() error {
 	}
 	g.DeviceRules = make([]configs.DeviceRule, 0, len(rules)+len(defaultDeviceRules))
 	for i := range rules {
-		r, err := deviceRule(&rules[i])
+		r, err := deviceRule(&rules[i], i)
 		if err != nil {
 			return at(err, "resources.devices", i)
 		}
@@ -93,7 +93,7 @@ func fileNames(r *specs.LinuxResources) error {
 
 // deviceRule converts one rule. Empty fields are wildcards, but for the access:
 // a rule about nothing is a mistake.
-func deviceRule(s *specs.LinuxDeviceCgroup) (configs.DeviceRule, error) {
+func deviceRule(s *specs.LinuxDeviceCgroup, index int) (configs.DeviceRule, error) {
 	r := configs.DeviceRule{Allow: s.Allow, Type: 'a', Major: configs.DeviceWildcard, Minor: configs.DeviceWildcard}
 	switch s.Type {
 	case "", "a":
@@ -129,7 +129,7 @@ func deviceRule(s *specs.LinuxDeviceCgroup) (configs.DeviceRule, error) {
 		}
 	}
 	if s.Access == "" {
-		return r, fault("access", "must not be empty")
+		return r, fault("access", "must not be empty ("+configs.PhraseDeviceAccess+")", index)
 	}
 	return r, nil
 }

@@ -148,7 +148,7 @@ func TestErrors(t *testing.T) {
 			s.Linux.Devices = []specs.LinuxDevice{{Path: "/dev/x", Type: "c"}, {Path: "/dev/./x", Type: "c", Minor: 1}}
 		}},
 		{`linux.resources.devices[0].type: invalid cgroup device type "x", must be a, b or c`, func(s *specs.Spec) { s.Linux.Resources.Devices[0].Type = "x" }},
-		{`linux.resources.devices[0].access: must not be empty`, func(s *specs.Spec) { s.Linux.Resources.Devices[0].Access = "" }},
+		{`linux.resources.devices[0].access: must not be empty (device access at 0 field cannot be empty)`, func(s *specs.Spec) { s.Linux.Resources.Devices[0].Access = "" }},
 		{`linux.resources.devices[0].access: unknown access 'x' in "rx", must be of r, w and m`, func(s *specs.Spec) { s.Linux.Resources.Devices[0].Access = "rx" }},
 		{`linux.resources.devices[0].major: must be between 0 and 4095, or -1 for all: -2`, func(s *specs.Spec) { s.Linux.Resources.Devices[0].Major = ptr(int64(-2)) }},
 		{`linux.resources.unified: unified resource "a/b" must be a file name (no slashes)`, func(s *specs.Spec) { s.Linux.Resources.Unified = map[string]string{"a/b": ""} }},

@@ -40,8 +40,8 @@ func (c *conversion) mount(s *specs.Mount, name string) (*configs.Mount, error) 
 	for _, f := range [...]struct{ field, value string }{
 		{"destination", s.Destination}, {"type", s.Type}, {"source", s.Source},
 	} {
-		if err := noNUL(f.field, f.value); err != nil {
-			return nil, err
+		if strings.IndexByte(f.value, 0) >= 0 {
+			return nil, fault(f.field, "must not contain a NUL byte: %q (%s)", f.value, configs.PhraseMountNUL)
 		}
 	}
 	if err := noNULs("options", s.Options); err != nil {

@@ -22,7 +22,7 @@ func TestMountErrors(t *testing.T) {
 		change func(*specs.Spec)
 	}{
 		{`mounts[0].destination: must not be empty`, func(s *specs.Spec) { s.Mounts[0].Destination = "" }},
-		{`mounts[0].destination: must not contain a NUL byte: "/a\x00"`, func(s *specs.Spec) { s.Mounts[0].Destination = "/a\x00" }},
+		{`mounts[0].destination: must not contain a NUL byte: "/a\x00" (mount field contains null byte)`, func(s *specs.Spec) { s.Mounts[0].Destination = "/a\x00" }},
 		{`mounts[0].type: a mount of type proc is no root file system`, func(s *specs.Spec) { s.Mounts[0].Destination = "/a/.." }},
 		{`mounts[0].destination: a mount over the root file system itself needs a mount namespace`, func(s *specs.Spec) {
 			addMount(s, "bind")
@@ -41,8 +41,8 @@ func TestMountErrors(t *testing.T) {
 			addMount(s, "bind", "rprivate", "rshared")
 			s.Mounts[0].Destination = "/"
 		}},
-		{`mounts[0].source: must not contain a NUL byte: "\x00"`, func(s *specs.Spec) { s.Mounts[0].Source = "\x00" }},
-		{`mounts[0].type: must not contain a NUL byte: "\x00"`, func(s *specs.Spec) { s.Mounts[0].Type = "\x00" }},
+		{`mounts[0].source: must not contain a NUL byte: "\x00" (mount field contains null byte)`, func(s *specs.Spec) { s.Mounts[0].Source = "\x00" }},
+		{`mounts[0].type: must not contain a NUL byte: "\x00" (mount field contains null byte)`, func(s *specs.Spec) { s.Mounts[0].Type = "\x00" }},
 		{`mounts[0].type: must not be empty`, func(s *specs.Spec) { s.Mounts[0].Type = "" }},
 		{`mounts[0].options[1]: must not contain a NUL byte: "\x00"`, func(s *specs.Spec) { addMount(s, "tmpfs", "ro", "\x00") }},
 		{`mounts[0].source: must not be empty for a bind mount`, func(s *specs.Spec) { addMount(s, "bind"); s.Mounts[0].Source = "" }},

@@ -51,6 +51,9 @@ func TestPhrases(t *testing.T) {
 		{"invalid environment variable: missing '='", func(s *specs.Spec) { s.Process.Env = []string{"A"} }},
 		{"invalid environment variable: name cannot be empty", func(s *specs.Spec) { s.Process.Env = []string{"=a"} }},
 		{"wrong rlimit value: RLIMIT_X", func(s *specs.Spec) { s.Process.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_X"}} }},
+		{"error setting rlimits for ready process: error setting rlimit type 7", func(s *specs.Spec) {
+			s.Process.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_NOFILE", Soft: 2, Hard: 1}}
+		}},
 		{"ignoring unknown or unavailable capabilities: [", func(s *specs.Spec) { s.Process.Capabilities.Bounding = []string{"CAP_NOPE"} }},
 		{"can't raise ambient capability CAP_KILL", func(s *specs.Spec) { s.Process.Capabilities.Ambient = []string{"CAP_KILL"} }},
 		{"scheduler policy is required", scheduler(specs.Scheduler{})},
@@ -67,6 +70,7 @@ func TestPhrases(t *testing.T) {
 		{"bad CPUAffinity.Initial: ", func(s *specs.Spec) { s.Process.ExecCPUAffinity = &specs.CPUAffinity{Initial: "x"} }},
 		{"bad CPUAffinity.Final: ", func(s *specs.Spec) { s.Process.ExecCPUAffinity = &specs.CPUAffinity{Final: "0-"} }},
 		{"relative destination path is **deprecated**", mount(specs.Mount{Destination: "rel", Type: "tmpfs", Source: "tmpfs"})},
+		{"mount field contains null byte", mount(specs.Mount{Destination: "/m", Type: "tmpfs", Source: "a\x00b"})},
 		{"bind mounts cannot have any filesystem-specific options applied", mount(specs.Mount{Destination: "/m", Type: "bind", Source: "/tmp", Options: []string{"size=1"}})},
 		{"id-mapped mounts must have both uid and gid mappings specified", mount(specs.Mount{Destination: "/m", Type: "bind", Source: "/tmp", UIDMappings: one})},
 		{"rootfsPropagation=x is not supported", func(s *specs.Spec) { s.Linux.RootfsPropagation = "x" }},
@@ -78,6 +82,10 @@ func TestPhrases(t *testing.T) {
 		{"user namespaces enabled, but no gid mappings found", func(s *specs.Spec) {
 			namespace(specs.LinuxNamespace{Type: specs.UserNamespace})(s)
 			s.Linux.UIDMappings = one
+		}},
+		{"user namespaces enabled, but no mapping found for uid 0", func(s *specs.Spec) {
+			namespace(specs.LinuxNamespace{Type: specs.UserNamespace})(s)
+			s.Linux.UIDMappings, s.Linux.GIDMappings = []specs.LinuxIDMapping{{ContainerID: 1, Size: 1}}, one
 		}},
 		{"cannot setuid to unmapped uid 50 in user namespace", func(s *specs.Spec) {
 			namespace(specs.LinuxNamespace{Type: specs.UserNamespace})(s)
@@ -107,6 +115,9 @@ func TestPhrases(t *testing.T) {
 		{`invalid device type "z"`, func(s *specs.Spec) { s.Linux.Devices = []specs.LinuxDevice{{Path: "/dev/x", Type: "z"}} }},
 		{`invalid cgroup device type "z"`, func(s *specs.Spec) {
 			s.Linux.Resources = &specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{{Type: "z", Access: "r"}}}
+		}},
+		{"device access at 1 field cannot be empty", func(s *specs.Spec) {
+			s.Linux.Resources = &specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{{Access: "r"}, {Type: "c"}}}
 		}},
 		{`unified resource "a/b" must be a file name (no slashes)`, func(s *specs.Spec) {
 			s.Linux.Resources = &specs.LinuxResources{Unified: map[string]string{"a/b": "1"}}

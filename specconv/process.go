@@ -31,6 +31,9 @@ func (c *conversion) mappedIDs(p *configs.Process) error {
 	if !c.plan.Namespaces.IsNew(configs.NewUser) {
 		return nil
 	}
+	if !mapped(c.plan.UIDMappings, p.UID) && p.UID == 0 {
+		return fault("process.user.uid", configs.PhraseUnmappedUID+" (%s)", p.UID, configs.PhraseNoRootMapping)
+	}
 	if !mapped(c.plan.UIDMappings, p.UID) {
 		return fault("process.user.uid", configs.PhraseUnmappedUID, p.UID)
 	}

@@ -35,7 +35,7 @@ func TestProcessErrors(t *testing.T) {
 		{`process.user.umask: more than permission bits: 01000`, func(p *specs.Process) { p.User.Umask = ptr(uint32(0o1000)) }},
 		{"process.rlimits[0].type: wrong rlimit value: RLIMIT_FOO: unknown rlimit type", func(p *specs.Process) { p.Rlimits[0].Type = "RLIMIT_FOO" }},
 		{`process.rlimits[1].type: duplicate rlimit type "RLIMIT_NOFILE"`, func(p *specs.Process) { p.Rlimits = append(p.Rlimits, p.Rlimits[0]) }},
-		{`process.rlimits[0].soft: the soft limit 2 is above the hard limit 1 of RLIMIT_CORE`, func(p *specs.Process) {
+		{`process.rlimits[0].soft: the soft limit 2 is above the hard limit 1 of RLIMIT_CORE (error setting rlimits for ready process: error setting rlimit type 4)`, func(p *specs.Process) {
 			p.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_CORE", Soft: 2, Hard: 1}}
 		}},
 		{`process.oomScoreAdj: must be between -1000 and 1000: 1001`, func(p *specs.Process) { p.OOMScoreAdj = ptr(1001) }},

@@ -41,7 +41,7 @@ func rlimits(p *specs.Process, plan *configs.Process, _ *Options) error {
 		case slices.ContainsFunc(plan.Rlimits, func(l configs.Rlimit) bool { return l.Resource == n }):
 			return fault(element("rlimits", i)+".type", "duplicate rlimit type %q", r.Type)
 		case r.Soft > r.Hard:
-			return fault(element("rlimits", i)+".soft", "the soft limit %d is above the hard limit %d of %s", r.Soft, r.Hard, r.Type)
+			return fault(element("rlimits", i)+".soft", "the soft limit %d is above the hard limit %d of %s ("+configs.PhraseSetRlimit+")", r.Soft, r.Hard, r.Type, n)
 		}
 		plan.Rlimits = append(plan.Rlimits, configs.Rlimit{Name: r.Type, Resource: n, Soft: r.Soft, Hard: r.Hard})
 	}

@@ -23,8 +23,10 @@ func (b *Builder) setSysctls() error {
 		}
 	}()
 	for _, s := range b.c.Sysctls {
+		var refused error
 		if b.inner != nil && private == nil {
 			err := writeSysctl(b.inner, s)
+			refused = err
 			if !errors.Is(err, procfs.ErrUnopened) {
 				if err != nil {
 					return err
@@ -34,7 +36,11 @@ func (b *Builder) setSysctls() error {
 		}
 		if private == nil {
 			var err error
-			if private, err = procfs.Private(); err != nil {
+			private, err = procfs.Private()
+			if err != nil && refused != nil {
+				return refused // a user namespace may mount no other, and this tells more
+			}
+			if err != nil {
 				return fmt.Errorf("sysctl: private procfs: %w", err)
 			}
 		}
@@ -47,7 +53,7 @@ func (b *Builder) setSysctls() error {
 
 func writeSysctl(proc *procfs.Handle, s configs.Sysctl) error {
 	if err := proc.Write("sys/"+s.Key, s.Value); err != nil {
-		return fmt.Errorf("sysctl %s: %w", dotted(s.Key), err)
+		return fmt.Errorf("sysctl %s: %w ("+configs.PhraseWriteSysctl+")", dotted(s.Key), err, dotted(s.Key), s.Value)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@
 package rootfs
 
 import (
+	"fmt"
 	"os"
 	"testing"
 
@@ -85,8 +86,9 @@ func TestSysctlErrors(t *testing.T) {
 				if err := b.Mount(); err != nil {
 					t.Fatal(err)
 				}
-				if _, err := b.Enter(); err == nil || err.Error() != test.want {
-					t.Errorf("error\n%v, want\n%s", err, test.want)
+				want := fmt.Sprintf("%s (failed to write sysctl %s = %q)", test.want, dotted(test.key), test.value)
+				if _, err := b.Enter(); err == nil || err.Error() != want {
+					t.Errorf("error\n%v, want\n%s", err, want)
 				}
 			})
 		})

@@ -3,7 +3,9 @@
 package integration
 
 import (
+	"fmt"
 	"os"
+	"runtime"
 	"testing"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -57,6 +59,19 @@ func TestPhrases(t *testing.T) {
 			DefaultAction: specs.ActAllow, ListenerPath: "/no/such", Syscalls: []specs.LinuxSyscall{notify},
 		})},
 		{"unable to start container process: error during container init: exec: ", func(c *container) { c.args("no-such-program") }},
+		{"namespace path: lstat /no/such", func(c *container) { c.namespace(specs.NetworkNamespace, "/no/such") }},
+		{`failed to write sysctl net.ipv4.no_such = "1"`, func(c *container) { c.spec.Linux.Sysctl = map[string]string{"net.ipv4.no_such": "1"} }},
+		{`filesystem "proc" must be mounted on ordinary directory`, func(c *container) {
+			if err := os.Remove(c.rootfs("proc")); err != nil {
+				c.t.Fatal(err)
+			}
+			c.link("tmp", c.rootfs("proc"))
+		}},
+		{"Intel RDT/CAT is not enabled", func(c *container) {
+			_, err := os.Stat("/sys/fs/resctrl/schemata")
+			only(c.t, err != nil, "a host without resctrl")
+			c.spec.Linux.IntelRdt = &specs.LinuxIntelRdt{L3CacheSchema: "L3:0=f"}
+		}},
 		{"can't apply capabilities", func(c *container) {
 			c.spec.Process.Capabilities = &specs.LinuxCapabilities{Bounding: []string{"CAP_KILL"}, Effective: []string{"CAP_KILL"}}
 		}},
@@ -67,6 +82,49 @@ func TestPhrases(t *testing.T) {
 			c.run().fails(tt.phrase, "")
 		})
 	}
+}
+
+// TestPhrasesOfLimits: and those of limits, which depend on the version of cgroups.
+func TestPhrasesOfLimits(t *testing.T) {
+	shares, low, none := uint64(1), int64(-5), uint64(1<<18+1)
+	for _, tt := range []struct {
+		phrase    string
+		unified   bool
+		resources specs.LinuxResources
+	}{
+		{"error setting cgroup config for procHooks process: ", false, specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: &low}}},
+		{"the minimum allowed cpu-shares is 2", false, specs.LinuxResources{CPU: &specs.LinuxCPU{Shares: &shares}}},
+		{"the maximum allowed cpu-shares is 262144", false, specs.LinuxResources{CPU: &specs.LinuxCPU{Shares: &none}}},
+		{"invalid configuration: cannot use unified on cgroup v1", false, specs.LinuxResources{Unified: map[string]string{"memory.max": "1"}}},
+		{`unified resource "nope.max" can't be set: controller "nope" not available`, true, specs.LinuxResources{Unified: map[string]string{"nope.max": "1"}}},
+		{"error setting cgroup config for procHooks process: ", true, specs.LinuxResources{Unified: map[string]string{"nope.max": "1"}}},
+	} {
+		t.Run(fmt.Sprintf("%s/unified=%v", tt.phrase, tt.unified), func(t *testing.T) {
+			only(t, tt.unified == suite.unified && suite.users.haveCgroups(), "the other version, or without cgroups")
+			c := newContainer(t).args("true")
+			c.spec.Linux.Resources = &tt.resources
+			c.run().fails(tt.phrase, "")
+		})
+	}
+}
+
+// TestPhraseOfSchedulerAndCPUs: the kernel gives a deadline to no process that may not run
+// on every CPU.
+func TestPhraseOfSchedulerAndCPUs(t *testing.T) {
+	only(t, !suite.unified && suite.users.name == "root", "cpusets, and who may give a deadline")
+	require(t, runtime.NumCPU() > 1, "two CPUs")
+	c := newContainer(t).args("true")
+	c.spec.Linux.Resources = &specs.LinuxResources{CPU: &specs.LinuxCPU{Cpus: "0"}}
+	c.spec.Process.Scheduler = &specs.Scheduler{Policy: specs.SchedDeadline, Runtime: 1e6, Deadline: 1e7, Period: 1e7}
+	c.run().fails("process scheduler can't be used together with AllowedCPUs", "")
+}
+
+// TestPhraseOfCgroup: one that cannot be made.
+func TestPhraseOfCgroup(t *testing.T) {
+	only(t, suite.users.name == "root", "root, who has cgroups in any case")
+	c := newContainer(t).args("true")
+	c.spec.Linux.CgroupsPath = "/cgroup.procs/x"
+	c.run().fails("unable to apply cgroup configuration", "")
 }
 
 // TestPhrasesOfCommands: and those of a mistake on the command line.

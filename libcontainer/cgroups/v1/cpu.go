@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/berth-run/berth/libcontainer/cgroups/cgroupfs"
+	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
@@ -21,6 +22,7 @@ func setCPU(k *cgroupfs.Knobs, r *specs.LinuxResources) {
 	// An idle cgroup takes no shares: leaving idleness has to come before them,
 	// entering it after.
 	if cgroupfs.Set(c.Shares) {
+		k.Do("cpu.shares", func() error { return checkShares(*c.Shares) })
 		add("cpu.shares", "cpu.shares", cgroupfs.Itoa(c.Shares))
 	}
 	if c.Idle != nil {
@@ -44,6 +46,18 @@ func setCPU(k *cgroupfs.Knobs, r *specs.LinuxResources) {
 		settings[len(settings)-1].Optional = *c.Burst == 0
 	}
 	k.Settle(settings...)
+}
+
+// checkShares refuses what the kernel would make something else of, as runc does.
+func checkShares(shares uint64) error {
+	const lowest, highest = 2, 1 << 18 // MIN_SHARES, MAX_SHARES
+	switch {
+	case shares < lowest:
+		return fmt.Errorf(configs.PhraseMinShares+": %d", lowest, shares)
+	case shares > highest:
+		return fmt.Errorf(configs.PhraseMaxShares+": %d", highest, shares)
+	}
+	return nil
 }
 
 // setRealtime writes the times of real-time scheduling.

@@ -32,7 +32,7 @@ func (m *Manager) Set(r *specs.LinuxResources) error {
 		return err
 	}
 	if len(r.Unified) > 0 {
-		return fmt.Errorf("linux.resources.unified: needs cgroup v2, the controllers of this host are on v1: %w", unix.ENOTSUP)
+		return fmt.Errorf("linux.resources.unified: needs cgroup v2, the controllers of this host are on v1: %w (%s)", unix.ENOTSUP, configs.PhraseNoUnified)
 	}
 	return nil
 }

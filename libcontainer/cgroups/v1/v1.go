@@ -345,5 +345,5 @@ func (m *Manager) missing(controller string) error {
 	if err := m.dropped[controller]; err != nil {
 		return fmt.Errorf("no permission for a cgroup of the %s controller: %w", controller, err)
 	}
-	return fmt.Errorf("the %s controller is not mounted as a cgroup v1 hierarchy", controller)
+	return fmt.Errorf("the %s controller is not mounted as a cgroup v1 hierarchy ("+configs.PhraseNoHierarchy+")", controller, controller)
 }

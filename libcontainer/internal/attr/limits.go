@@ -21,7 +21,7 @@ func RaiseRlimits(pid int, limits []configs.Rlimit) error {
 			err = unix.Prlimit(pid, l.Resource, &unix.Rlimit{Cur: now.Cur, Max: l.Hard}, nil)
 		}
 		if err != nil {
-			return fmt.Errorf("process.rlimits: %s: prlimit soft %d, hard %d: %w", l.Name, l.Soft, l.Hard, err)
+			return fmt.Errorf("process.rlimits: %s: prlimit soft %d, hard %d: %w ("+configs.PhraseSetRlimit+")", l.Name, l.Soft, l.Hard, err, l.Resource)
 		}
 	}
 	return nil

@@ -3,6 +3,9 @@
 package create
 
 import (
+	"fmt"
+
+	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/resctrl"
 )
 
@@ -15,7 +18,7 @@ func (cr *Creation) planResctrl() error {
 	}
 	fs, err := resctrl.Open(resctrl.MountPoint)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w (%s, %s)", err, configs.PhraseNoRdt, configs.PhraseNoRdtMemory)
 	}
 	cr.Resctrl, err = fs.Find(&resctrl.Plan{
 		ID: cr.ID, ClosID: rdt.ClosID, Schemata: rdt.Schemata, Monitoring: rdt.Monitoring,
