@@ -107,6 +107,19 @@ func TestListenFDsOfOthers(t *testing.T) {
 	want(t, "sockets", squeeze(c.run().must().out), "0 1 2 3")
 }
 
+// TestListenFDsWithoutPID: without LISTEN_PID they are taken, as by crun, for what runs
+// berth may not know its pid; by runc they are not.
+func TestListenFDsWithoutPID(t *testing.T) {
+	onlyBerth(t)
+	c := newContainer(t).activated().sh(showListen + "; echo $LISTEN_FDNAMES")
+	c.write()
+	want(t, "sockets", squeeze(c.command("run", "--preserve-fds", "1", c.id).must().out), "2 1 1 socket socket /dev/zero none one:two")
+	c.env = append(os.Environ(), "LISTEN_FDS=9")
+	c.command("run", c.id).fails("environment: LISTEN_FDS=9: fd 6 is not open", "")
+	c.env = append(os.Environ(), "LISTEN_FDS=2")
+	c.command("run", "--preserve-fds", "9", c.id).fails("preserve-fds: fd 6 is not open: unable to stat preserved-fd 6 (of 11)", "")
+}
+
 func TestBadListenFDs(t *testing.T) {
 	c := newContainer(t)
 	c.write()

@@ -32,6 +32,9 @@ func (a *app) preserved(listen libcontainer.ListenFDs, n int) (int, error) {
 	if n < 0 {
 		return 0, fmt.Errorf("--preserve-fds: %d is negative", n)
 	}
+	if listen.Count > a.inherited {
+		return 0, fmt.Errorf("environment: LISTEN_FDS=%d: fd %d is not open", listen.Count, firstInherited+a.inherited)
+	}
 	if n += listen.Count; n > a.inherited {
 		return 0, fmt.Errorf("preserve-fds: fd %d is not open: "+configs.PhraseNotOpen, firstInherited+a.inherited, firstInherited+a.inherited, n)
 	}
