@@ -4,8 +4,10 @@ package create
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/berth-run/berth/libcontainer/cgroups"
+	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/attr"
 	"github.com/berth-run/berth/libcontainer/internal/builder"
 	"github.com/berth-run/berth/libcontainer/internal/handover"
@@ -26,7 +28,7 @@ func (cr *Creation) StartInit() error {
 	defer release()
 	cr.Undo.Push("remove the cgroup", cr.Cgroup.Destroy)
 	if o.CgroupDir, err = cr.Cgroup.CreateBirthplace(); err != nil {
-		return err
+		return noCgroup(err)
 	}
 	if o.CgroupDir != nil {
 		defer o.CgroupDir.Close()
@@ -71,7 +73,7 @@ func (cr *Creation) StartInit() error {
 func (cr *Creation) makeCgroup(born <-chan int) error {
 	cr.Debugf("cgroup: make %v", cr.Saved.CgroupPlan)
 	if err := cr.Cgroup.Create(); err != nil {
-		return err
+		return noCgroup(err)
 	}
 	pid, ok := <-born
 	if !ok {
@@ -84,6 +86,9 @@ func (cr *Creation) makeCgroup(born <-chan int) error {
 	cr.Place, err = cr.Cgroup.Placement()
 	return err
 }
+
+// noCgroup is the error of a cgroup that cannot be made.
+func noCgroup(err error) error { return fmt.Errorf("%w (%s)", err, configs.PhraseApplyCgroup) }
 
 // KillInit kills init, and whatever joined its cgroup through a hook, and reaps it.
 func (cr *Creation) KillInit() error {
