@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -68,7 +69,10 @@ func (w *watch) cgroups() {
 		for _, name := range limitFiles {
 			data, err := os.ReadFile(filepath.Join(dir, path, name))
 			if err == nil {
-				w.o["cgroup."+name] = strings.TrimSpace(string(data))
+				lines := strings.Split(strings.TrimSpace(string(data)), "\n")
+				// The order is that of writing, and says nothing.
+				slices.Sort(lines)
+				w.o["cgroup."+name] = strings.Join(lines, "\n")
 			} else if !errors.Is(err, fs.ErrNotExist) {
 				w.o["cgroup."+name] = errorWord(err)
 			}
@@ -128,6 +132,7 @@ func (w *watch) cgroupsLeft() []string {
 			}
 		}
 	}
+	slices.Sort(left)
 	return left
 }
 

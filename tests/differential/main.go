@@ -26,7 +26,8 @@ type config struct {
 	n, only, from, jobs  int
 	seed                 uint64
 	parts, rules         string
-	record, replay       string
+	record, replay, used string
+	last                 bool
 	combinations         int
 }
 
@@ -62,6 +63,8 @@ func parse() (*config, error) {
 	flag.StringVar(&c.parts, "parts", "", "only cases with a part that matches this `pattern`")
 	flag.StringVar(&c.record, "record", "", "write all that was seen to this `file`")
 	flag.StringVar(&c.replay, "replay", "", "compare what such a `file` has, and run nothing")
+	flag.StringVar(&c.used, "used", "", "`file` with the rows that the other modes' runs have used, to which this one's are added")
+	flag.BoolVar(&c.last, "last", true, "no other mode follows: fail for rows without use, if all cases have run")
 	flag.IntVar(&c.n, "n", 0, "how many cases; 0: all")
 	flag.IntVar(&c.combinations, "combinations", 1500, "how many cases of several values, of all")
 	flag.IntVar(&c.jobs, "jobs", 2, "how many cases at a time")

@@ -4,9 +4,12 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -111,9 +114,12 @@ func (r *report) finish(whole bool) error {
 			fmt.Printf("    case %s\n", d.tc)
 		}
 	}
+	if err := r.shareUse(); err != nil {
+		return err
+	}
 	useless := 0
 	for _, row := range r.rules {
-		if whole && row.explained == 0 {
+		if whole && r.last && row.explained == 0 {
 			useless++
 			fmt.Printf("differences:%d explains nothing: %s | %s | %s\n", row.line, row.peer, strings.Join(row.parts, " & "), row.key)
 		}
@@ -122,4 +128,26 @@ func (r *report) finish(whole bool) error {
 		return fmt.Errorf("%d differences that no row of tests/differential/differences explains, %d rows without use", len(r.unexplained), useless)
 	}
 	return nil
+}
+
+// shareUse adds the rows that were used to those that other modes' runs have used.
+func (r *report) shareUse() error {
+	if r.used == "" {
+		return nil
+	}
+	old, err := os.ReadFile(r.used)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	lines := strings.Fields(string(old))
+	for _, row := range r.rules {
+		line := strconv.Itoa(row.line)
+		switch {
+		case row.explained > 0:
+			lines = append(lines, line)
+		case slices.Contains(lines, line):
+			row.explained++
+		}
+	}
+	return os.WriteFile(r.used, []byte(strings.Join(lines, "\n")), 0o644)
 }

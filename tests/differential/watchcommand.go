@@ -47,7 +47,8 @@ func (w *watch) commandLine() error {
 		w.settle()
 		r.stdout = w.said()
 	}
-	if w.pid > 0 {
+	// After others the process may be about to end.
+	if w.pid > 0 && w.commands("update", "pause", "resume", "exec") {
 		w.cgroups()
 	}
 	w.afterwards()
