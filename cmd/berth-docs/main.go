@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra/doc"
 
 	"github.com/berth-run/berth/cmd/internal/cli"
+	"github.com/berth-run/berth/cmd/internal/command"
 )
 
 func main() {
@@ -37,7 +38,7 @@ func writePages(dir string) error {
 }
 
 // convert makes cobra's command of one of ours, and of all below it.
-func convert(c *cli.Command) *cobra.Command {
+func convert(c *command.Command) *cobra.Command {
 	converted := &cobra.Command{
 		Use:    c.Use,
 		Short:  c.Short,

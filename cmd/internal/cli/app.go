@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/berth-run/berth/cmd/internal/command"
 	"github.com/berth-run/berth/libcontainer"
 )
 
@@ -69,7 +70,7 @@ func newApp(argv0 string, stdin, stdout, stderr *os.File) *app {
 // the rest is logged where the engine reads it.
 func (a *app) main(argv []string) int {
 	root := a.rootCommand()
-	args, err := root.parse(argv)
+	args, err := root.Parse(argv)
 	if err != nil {
 		return a.fail(err)
 	}
@@ -78,7 +79,7 @@ func (a *app) main(argv []string) int {
 		return a.finish(a.printVersion())
 	case a.global.help || len(args) == 0:
 		a.addAllCommands(root)
-		a.text.WriteString(root.help())
+		a.text.WriteString(root.Help())
 		return a.finish(nil)
 	}
 	if err := a.log.configure(&a.global); err != nil {
@@ -92,8 +93,8 @@ func (a *app) main(argv []string) int {
 }
 
 // run runs the command that args begin with.
-func (a *app) run(root *Command, args []string) error {
-	if isCompletionRequest(args[0]) {
+func (a *app) run(root *command.Command, args []string) error {
+	if command.IsCompletionRequest(args[0]) {
 		return a.completeRequest(root, args)
 	}
 	row := findRow(args[0])
@@ -102,7 +103,7 @@ func (a *app) run(root *Command, args []string) error {
 	}
 	a.log.Debugf("%s %q", a.name, args)
 	c := row.command(a)
-	root.add(c)
+	root.Add(c)
 	err := a.execute(c, args[1:])
 	switch {
 	case err == nil:

@@ -3,18 +3,19 @@
 package cli
 
 import (
+	"github.com/berth-run/berth/cmd/internal/command"
 	"github.com/berth-run/berth/libcontainer"
 )
 
 // builderCommand is what the engine execs inside the user namespace of a
 // container that it builds. It tells its outcome over a socket.
-func (a *app) builderCommand() *Command {
-	return &Command{
+func (a *app) builderCommand() *command.Command {
+	return &command.Command{
 		Use:    libcontainer.BuilderCommand + " [flags]",
 		Short:  "build a container from inside its user namespace",
 		Hidden: true,
-		args:   a.arguments(0, 0),
-		run: func([]string) error {
+		Args:   a.arguments(0, 0),
+		Run: func([]string) error {
 			libcontainer.RunBuilder()
 			return nil
 		},

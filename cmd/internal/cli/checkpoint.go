@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/berth-run/berth/cmd/internal/command"
 	"github.com/berth-run/berth/libcontainer"
 )
 
@@ -20,17 +21,17 @@ type checkpointOptions struct {
 	statusFD   int
 }
 
-func (a *app) checkpointCommand() *Command {
+func (a *app) checkpointCommand() *command.Command {
 	var o checkpointOptions
-	c := &Command{
+	c := &command.Command{
 		Use:   "checkpoint [flags] CONTAINER",
 		Short: "save a running container",
 		Long: `Saves the processes of a container in image files with criu, for "restore" to make
 a container of them again, and deletes the container, unless it is to be left running.
 When anything fails the container runs on.`,
-		args:     a.arguments(1, 1),
-		complete: a.completeContainer,
-		run: func(args []string) error {
+		Args:     a.arguments(1, 1),
+		Complete: a.completeContainer,
+		Run: func(args []string) error {
 			if err := o.complete(a); err != nil {
 				return err
 			}

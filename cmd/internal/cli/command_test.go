@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/berth-run/berth/cmd/internal/command"
 	"github.com/spf13/pflag"
 )
 
@@ -24,7 +25,7 @@ func TestCommands(t *testing.T) {
 		if c.Short == "" {
 			t.Errorf("%s: no summary", r.name)
 		}
-		if c.args == nil || c.run == nil {
+		if c.Args == nil || c.Run == nil {
 			t.Errorf("%s: takes any arguments or does nothing", r.name)
 		}
 		checkFlags(t, c)
@@ -32,7 +33,7 @@ func TestCommands(t *testing.T) {
 	checkFlags(t, newApp("berth", nil, nil, nil).rootCommand())
 }
 
-func checkFlags(t *testing.T, c *Command) {
+func checkFlags(t *testing.T, c *command.Command) {
 	t.Helper()
 	c.Flags().VisitAll(func(f *pflag.Flag) {
 		if f.Usage == "" {
@@ -48,12 +49,12 @@ func checkFlags(t *testing.T, c *Command) {
 func TestStopAtFirstArgument(t *testing.T) {
 	for _, stop := range []bool{false, true} {
 		force := false
-		r := row{stopAtFirstArgument: stop, build: func(*app) *Command {
-			c := &Command{Use: "x"}
+		r := row{stopAtFirstArgument: stop, build: func(*app) *command.Command {
+			c := &command.Command{Use: "x"}
 			c.Flags().BoolVar(&force, "force", false, "")
 			return c
 		}}
-		args, err := r.command(nil).parse([]string{"id", "-force"})
+		args, err := r.command(nil).Parse([]string{"id", "-force"})
 		if err != nil {
 			t.Fatal(err)
 		}

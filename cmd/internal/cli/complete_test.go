@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/berth-run/berth/cmd/internal/command"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
@@ -81,7 +82,7 @@ func TestComplete(t *testing.T) {
 		{[]string{"mounts", "add", "box", "file", ""}, ":4"},
 	}
 	for _, test := range tests {
-		got := invoke(t, "berth", append([]string{requestPlain}, test.words...)...)
+		got := invoke(t, "berth", append([]string{command.RequestPlain}, test.words...)...)
 		lines := strings.Join(strings.Fields(got.stdout), " ")
 		if got.status != 0 || lines != test.want || got.stderr != "" {
 			t.Errorf("%q: status %d, completions %q, stderr %q, want %q", test.words, got.status, lines, got.stderr, test.want)
@@ -92,7 +93,7 @@ func TestComplete(t *testing.T) {
 func TestCompleteWithDescriptions(t *testing.T) {
 	const described = "start\tstart the program of a created container\nstate\tprint the state of a container\n:4\n"
 	const plain = "start\nstate\n:4\n"
-	request := func(name string) string { return invoke(t, name, requestDescribed, "st").stdout }
+	request := func(name string) string { return invoke(t, name, command.RequestDescribed, "st").stdout }
 	if got := request("berth"); got != described {
 		t.Errorf("prints %q", got)
 	}
@@ -106,10 +107,10 @@ func TestCompleteWithDescriptions(t *testing.T) {
 			t.Errorf("%s: with descriptions for itself prints %q", name, got)
 		}
 	}
-	if got := invoke(t, "berth", requestDescribed, "--criu"); got.stdout != "--criu\tlet the program PATH checkpoint and restore instead of criu from $PATH\n:4\n" {
+	if got := invoke(t, "berth", command.RequestDescribed, "--criu"); got.stdout != "--criu\tlet the program PATH checkpoint and restore instead of criu from $PATH\n:4\n" {
 		t.Errorf("an option prints %q", got.stdout)
 	}
-	if got := invoke(t, "berth", requestDescribed); got.status != exitFailure || !strings.Contains(got.stderr, "requires a minimum of 1 argument(s)") {
+	if got := invoke(t, "berth", command.RequestDescribed); got.status != exitFailure || !strings.Contains(got.stderr, "requires a minimum of 1 argument(s)") {
 		t.Errorf("no words: status %d, %q", got.status, got.stderr)
 	}
 }
@@ -117,7 +118,7 @@ func TestCompleteWithDescriptions(t *testing.T) {
 // TestCandidatesOfOneLine: a description of two lines would be two candidates.
 func TestCandidatesOfOneLine(t *testing.T) {
 	a := newApp("berth", nil, nil, nil)
-	a.writeCandidates([]candidate{{"a", "x\ny"}, {"b", ""}}, true)
+	a.writeCandidates([]command.Candidate{{Word: "a", About: "x\ny"}, {Word: "b"}}, true)
 	if got := a.text.String(); got != "a\tx\nb\n" {
 		t.Errorf("writes %q", got)
 	}
@@ -126,10 +127,10 @@ func TestCandidatesOfOneLine(t *testing.T) {
 // TestOptionValues: each value is one that the option's help tells of, and is taken.
 func TestOptionValues(t *testing.T) {
 	seen := map[string]bool{}
-	var visit func(c *Command)
-	visit = func(c *Command) {
+	var visit func(c *command.Command)
+	visit = func(c *command.Command) {
 		c.Flags().VisitAll(func(f *pflag.Flag) {
-			for _, value := range optionValues(f) {
+			for _, value := range command.OptionValues(f) {
 				if f.Value.Type() == "bool" {
 					continue
 				}
@@ -166,16 +167,16 @@ func FuzzComplete(f *testing.F) {
 		words := strings.Split(line, "\x00")
 		root := Tree()
 		last := len(words) - 1
-		found, d := root.candidates(words[:last], words[last])
+		found, d := root.Candidates(words[:last], words[last])
 		// The scripts put an option back that is part of the word.
 		_, value, _ := strings.Cut(words[last], "=")
 		isOption := strings.HasPrefix(words[last], "-")
 		for _, c := range found {
-			if !strings.HasPrefix(c.word, words[last]) && (!isOption || !strings.HasPrefix(c.word, value)) {
-				t.Errorf("%q gives %q", words, c.word)
+			if !strings.HasPrefix(c.Word, words[last]) && (!isOption || !strings.HasPrefix(c.Word, value)) {
+				t.Errorf("%q gives %q", words, c.Word)
 			}
 		}
-		if !slices.Contains([]directive{filesToo, noCompletion, noFiles}, d) {
+		if !slices.Contains([]command.Directive{command.FilesToo, command.NoCompletion, command.NoFiles}, d) {
 			t.Errorf("%q: directive %d", words, d)
 		}
 	})

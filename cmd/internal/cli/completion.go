@@ -6,6 +6,8 @@ import (
 	_ "embed" // for the scripts
 	"fmt"
 	"strings"
+
+	"github.com/berth-run/berth/cmd/internal/command"
 )
 
 // What shells run to complete berth's command lines. The scripts are cobra's, which made
@@ -112,26 +114,26 @@ To load completions for every new session, add the output of the above command
 to your powershell profile.
 `
 
-func (a *app) completionCommand() *Command {
-	c := &Command{
+func (a *app) completionCommand() *command.Command {
+	c := &command.Command{
 		Use:   "completion [flags]",
 		Short: "print a completion script for a shell",
 		Long: a.named(`Generate the autocompletion script for berth for the specified shell.
 See each sub-command's help for details on how to use the generated script.
 `),
-		complete: completeNothing,
+		Complete: command.CompleteNothing,
 	}
 	for _, s := range shells() {
-		c.add(a.shellCommand(s))
+		c.Add(a.shellCommand(s))
 	}
-	c.args = func(_ *Command, args []string) error {
-		if len(args) > 0 && c.child(args[0]) != nil {
+	c.Args = func(_ *command.Command, args []string) error {
+		if len(args) > 0 && c.Child(args[0]) != nil {
 			return nil
 		}
 		return a.arguments(1, 1)(c, args)
 	}
-	c.run = func(args []string) error {
-		shell := c.child(args[0])
+	c.Run = func(args []string) error {
+		shell := c.Child(args[0])
 		if shell == nil {
 			return fmt.Errorf("no completion for shell %q", args[0])
 		}
@@ -141,20 +143,20 @@ See each sub-command's help for details on how to use the generated script.
 }
 
 // shellCommand prints the script of one shell.
-func (a *app) shellCommand(s shell) *Command {
+func (a *app) shellCommand(s shell) *command.Command {
 	plain := false
-	c := &Command{
+	c := &command.Command{
 		Use:      s.use,
 		Short:    "Generate the autocompletion script for " + s.name,
 		Long:     a.named(s.long),
-		args:     a.arguments(0, 0),
-		complete: completeNothing,
-		run: func([]string) error {
+		Args:     a.arguments(0, 0),
+		Complete: command.CompleteNothing,
+		Run: func([]string) error {
 			a.text.WriteString(a.script(s, !plain))
 			return nil
 		},
 	}
-	c.declareHelp()
+	c.DeclareHelp()
 	c.Flags().BoolVar(&plain, "no-descriptions", false, "disable completion descriptions")
 	return c
 }
@@ -163,7 +165,7 @@ func (a *app) shellCommand(s shell) *Command {
 func (a *app) script(s shell, described bool) string {
 	script := a.named(s.script)
 	if !described {
-		script = strings.Replace(script, " "+requestDescribed+" ", " "+requestPlain+" ", 1)
+		script = strings.Replace(script, " "+command.RequestDescribed+" ", " "+command.RequestPlain+" ", 1)
 	}
 	return script
 }

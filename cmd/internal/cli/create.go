@@ -2,16 +2,20 @@
 
 package cli
 
-func (a *app) createCommand() *Command {
+import (
+	"github.com/berth-run/berth/cmd/internal/command"
+)
+
+func (a *app) createCommand() *command.Command {
 	var o bundleOptions
-	c := &Command{
+	c := &command.Command{
 		Use:   "create [flags] CONTAINER",
 		Short: "create a container",
 		Long: `Sets the container of a bundle up, all but the start of its program, which
 "start" does.`,
-		args:     a.arguments(1, 1),
-		complete: completeNothing,
-		run: func(args []string) error {
+		Args:     a.arguments(1, 1),
+		Complete: command.CompleteNothing,
+		Run: func(args []string) error {
 			p, err := a.prepare(&o, true)
 			if err != nil {
 				return err

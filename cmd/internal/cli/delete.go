@@ -2,15 +2,19 @@
 
 package cli
 
-func (a *app) deleteCommand() *Command {
+import (
+	"github.com/berth-run/berth/cmd/internal/command"
+)
+
+func (a *app) deleteCommand() *command.Command {
 	force, regex := false, false
-	c := &Command{
+	c := &command.Command{
 		Use:      "delete [flags] CONTAINER",
 		Short:    "delete a container",
 		Long:     `Removes all that is held for a container that has stopped or was never started.`,
-		args:     a.arguments(1, 1),
-		complete: a.completeContainer,
-		run: func(args []string) error {
+		Args:     a.arguments(1, 1),
+		Complete: a.completeContainer,
+		Run: func(args []string) error {
 			store, err := a.openStore()
 			if err != nil {
 				return err

@@ -10,26 +10,27 @@ import (
 	"math"
 	"time"
 
+	"github.com/berth-run/berth/cmd/internal/command"
 	"github.com/berth-run/berth/libcontainer"
 )
 
-func (a *app) eventsCommand() *Command {
+func (a *app) eventsCommand() *command.Command {
 	stats, all := false, false
 	interval := 5 * time.Second
-	c := &Command{
+	c := &command.Command{
 		Use:   "events [flags] CONTAINER...",
 		Short: "print statistics of containers, and tell when they run out of memory",
 		Long: `Prints a line of JSON for each event: the statistics of each container at each
 interval, and "oom" when the kernel had no memory for one of its processes. Ends when
 the containers have stopped.`,
-		args: func(c *Command, args []string) error {
+		Args: func(c *command.Command, args []string) error {
 			if all {
 				return a.arguments(0, 0)(c, args)
 			}
 			return a.arguments(1, math.MaxInt)(c, args)
 		},
-		complete: a.completeContainers,
-		run: func(ids []string) error {
+		Complete: a.completeContainers,
+		Run: func(ids []string) error {
 			if interval <= 0 {
 				return errors.New("duration interval must be greater than 0")
 			}

@@ -12,6 +12,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/spf13/pflag"
 
+	"github.com/berth-run/berth/cmd/internal/command"
+	"github.com/berth-run/berth/cmd/internal/terminal"
 	"github.com/berth-run/berth/libcontainer"
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/signals"
@@ -45,9 +47,9 @@ type execOptions struct {
 	apparmor       string
 }
 
-func (a *app) execCommand() *Command {
+func (a *app) execCommand() *command.Command {
 	var o execOptions
-	c := &Command{
+	c := &command.Command{
 		Use:   "exec [flags] CONTAINER [COMMAND [ARG...]]",
 		Short: "run a further program in a container",
 		Long: `Runs a program in a container, and waits for it. Its environment, user, working
@@ -55,12 +57,12 @@ directory and rights are those of the container's own process, or those that the
 document of --process has; options and a command line change either. The exit status
 is that of the program, 128+n when signal n killed it, and 255 when there was an error
 before it ran.`,
-		args:     a.arguments(1, math.MaxInt),
-		complete: a.completeContainer,
+		Args:     a.arguments(1, math.MaxInt),
+		Complete: a.completeContainer,
 	}
 	f := c.Flags()
 	o.declare(f)
-	c.run = func(args []string) (err error) {
+	c.Run = func(args []string) (err error) {
 		a.exitStatus, err = a.exec(args[0], args[1:], &o, f)
 		return err
 	}
@@ -157,10 +159,10 @@ func execDetached(c *libcontainer.Container, process *configs.Process, o *libcon
 // execForeground stays with the program until it has exited. Caught may be nil: then
 // signals are kept once the program runs.
 func (a *app) execForeground(c *libcontainer.Container, process *configs.Process, o *libcontainer.ExecOptions, caught *signals.Caught) (int, error) {
-	t := &terminal{stdin: a.stdin, stdout: a.stdout}
-	defer t.restore()
+	t := &terminal.Terminal{Stdin: a.stdin, Stdout: a.stdout}
+	defer t.Restore()
 	if process.Terminal {
-		o.Console = t.attach
+		o.Console = t.Attach
 	}
 	p, err := c.Exec(process, o)
 	if err != nil {
@@ -171,9 +173,9 @@ func (a *app) execForeground(c *libcontainer.Container, process *configs.Process
 			return 0, err
 		}
 	}
-	t.run()
+	t.Run()
 	status, err := a.attend(p, caught, t)
-	return status, errors.Join(err, t.drain())
+	return status, errors.Join(err, t.Drain())
 }
 
 // document is what --process names, nil without.

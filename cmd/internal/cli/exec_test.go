@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/berth-run/berth/cmd/internal/command"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/spf13/pflag"
 )
@@ -19,7 +20,7 @@ func parsed(t *testing.T, argv ...string) (*execOptions, *pflag.FlagSet) {
 	f := pflag.NewFlagSet("exec", pflag.ContinueOnError)
 	f.SetInterspersed(false)
 	o.declare(f)
-	if err := f.Parse(normalise(f, argv, true)); err != nil {
+	if err := f.Parse(command.Normalise(f, argv, true)); err != nil {
 		t.Fatal(err)
 	}
 	return &o, f

@@ -8,6 +8,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go/features"
 
+	"github.com/berth-run/berth/cmd/internal/command"
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/seccomp"
 	"github.com/berth-run/berth/specconv"
@@ -19,14 +20,14 @@ const (
 	ociVersionMax = "1.3.0"
 )
 
-func (a *app) featuresCommand() *Command {
-	return &Command{
+func (a *app) featuresCommand() *command.Command {
+	return &command.Command{
 		Use:   "features [flags]",
 		Short: "print what this build supports, as JSON",
 		Long: `Prints what this build supports, as the JSON of the runtime-spec's features
 document. It tells what is built in, not what the host allows.`,
-		args: a.arguments(0, 0),
-		run: func([]string) error {
+		Args: a.arguments(0, 0),
+		Run: func([]string) error {
 			return a.printJSON(newFeatures(a.commit), "    ")
 		},
 	}

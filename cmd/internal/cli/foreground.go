@@ -5,6 +5,7 @@ package cli
 import (
 	"errors"
 
+	"github.com/berth-run/berth/cmd/internal/terminal"
 	"github.com/berth-run/berth/libcontainer"
 	"github.com/berth-run/berth/libcontainer/signals"
 	"golang.org/x/sys/unix"
@@ -57,15 +58,15 @@ func (c containerChild) Signal(sig unix.Signal) error { return c.Container.Signa
 // attend hands the signals on to c until it has ended, and returns its exit status. It
 // stays on one thread: most programs are short, and a switch of threads may take as long
 // as one of them.
-func (a *app) attend(c child, s *signals.Caught, t *terminal) (int, error) {
+func (a *app) attend(c child, s *signals.Caught, t *terminal.Terminal) (int, error) {
 	if err := a.log.outlive(); err != nil {
 		return 0, err
 	}
 	a.log.flush()
-	if err := s.Add(append(forwardable(t.master != nil), unix.SIGCHLD)...); err != nil {
+	if err := s.Add(append(forwardable(t.Master != nil), unix.SIGCHLD)...); err != nil {
 		return 0, err
 	}
-	if err := t.resize(); err != nil { // the size may have changed before
+	if err := t.Resize(); err != nil { // the size may have changed before
 		a.log.Warnf("%v", err)
 	}
 	for {
@@ -85,12 +86,12 @@ func (a *app) attend(c child, s *signals.Caught, t *terminal) (int, error) {
 	}
 }
 
-func handOn(sig unix.Signal, c child, t *terminal) error {
+func handOn(sig unix.Signal, c child, t *terminal.Terminal) error {
 	switch sig {
 	case 0, unix.SIGCHLD:
 		return nil
 	case unix.SIGWINCH:
-		return t.resize()
+		return t.Resize()
 	}
 	err := c.Signal(sig)
 	if errors.Is(err, libcontainer.ErrNotRunning) {

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/berth-run/berth/cmd/internal/terminal"
 	"github.com/berth-run/berth/libcontainer"
 )
 
@@ -71,14 +72,17 @@ func (c *fakeChild) Signal(sig unix.Signal) error {
 func TestAttend(t *testing.T) {
 	for _, over := range []error{nil, libcontainer.ErrNotRunning, errors.New("no right to")} {
 		a := newApp("berth", os.Stdin, os.Stdout, os.Stderr)
-		reader, w := pipe(t)
+		reader, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
 		a.log = newLogger(w)
 		caught, err := catchEarly()
 		if err != nil {
 			t.Fatal(err)
 		}
 		c := &fakeChild{over: over}
-		status, err := a.attend(c, caught, &terminal{stdin: os.Stdin, stdout: os.Stdout})
+		status, err := a.attend(c, caught, &terminal.Terminal{Stdin: os.Stdin, Stdout: os.Stdout})
 		if err := caught.Release(); err != nil {
 			t.Error(err)
 		}

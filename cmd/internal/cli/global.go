@@ -5,6 +5,8 @@ package cli
 import (
 	"errors"
 	"fmt"
+
+	"github.com/berth-run/berth/cmd/internal/command"
 )
 
 // globalOptions are the options before the command.
@@ -39,15 +41,15 @@ func (g *globalOptions) checkManager() error {
 }
 
 // rootCommand is the program itself, without its commands.
-func (a *app) rootCommand() *Command {
-	c := &Command{
+func (a *app) rootCommand() *command.Command {
+	c := &command.Command{
 		Use:   a.name + " [flags] command [flags] [argument...]",
 		Short: "Open Container Initiative runtime",
 		Long: `berth runs containers as the OCI runtime-spec describes them: a bundle is a
 directory with a config.json and a root file system. Engines such as containerd,
 Docker, Podman and CRI-O call it; by hand, "berth run" in a bundle is all it takes.`,
 		// Global options come before the command, and only there.
-		stopAtFirstArgument: true,
+		StopAtFirstArgument: true,
 	}
 	g, f := &a.global, c.Flags()
 	f.StringVar(&g.root, "root", "", "keep the state of containers in `DIR`, which should be on a tmpfs (default: /run/berth, or $XDG_RUNTIME_DIR/berth or /run/user/UID/berth when rootless)")

@@ -5,26 +5,28 @@ package cli
 import (
 	"strings"
 	"testing"
+
+	"github.com/berth-run/berth/cmd/internal/command"
 )
 
 func TestHelp(t *testing.T) {
 	run := func([]string) error { return nil }
 	tests := []struct {
 		name    string
-		command func() *Command
+		command func() *command.Command
 		want    string
 	}{
 		{
 			"plain",
-			func() *Command { return &Command{Use: "x [flags] ID", Short: "do it", run: run} },
+			func() *command.Command { return &command.Command{Use: "x [flags] ID", Short: "do it", Run: run} },
 			"NAME:\n   x - do it\n\nUSAGE:\n  x [flags] ID\n",
 		},
 		{
 			"options",
-			func() *Command {
-				c := &Command{Use: "x [flags] ID", Short: "do it", Long: "Does it.\n", alias: "y", run: run}
+			func() *command.Command {
+				c := &command.Command{Use: "x [flags] ID", Short: "do it", Long: "Does it.\n", Alias: "y", Run: run}
 				c.Flags().String("file", "f", "read `FILE`")
-				c.declareHelp()
+				c.DeclareHelp()
 				return c
 			},
 			"NAME:\n   x - do it\n\n" + "Does it.\n\nUSAGE:\n  x [flags] ID\n\nALIASES:\n  x, y\n\nGLOBAL OPTIONS:\n" +
@@ -33,10 +35,10 @@ func TestHelp(t *testing.T) {
 		},
 		{
 			"commands",
-			func() *Command {
-				c := &Command{Use: "x [flags]", Short: "do it", run: run}
-				c.add(&Command{Use: "one [flags]", Short: "do one"}, &Command{Use: "two", Hidden: true}, &Command{Use: "a-long-name", Short: "do more"})
-				(&Command{Use: "p [flags] command"}).add(c)
+			func() *command.Command {
+				c := &command.Command{Use: "x [flags]", Short: "do it", Run: run}
+				c.Add(&command.Command{Use: "one [flags]", Short: "do one"}, &command.Command{Use: "two", Hidden: true}, &command.Command{Use: "a-long-name", Short: "do more"})
+				(&command.Command{Use: "p [flags] command"}).Add(c)
 				return c
 			},
 			"NAME:\n   p x - do it\n\nUSAGE:\n  p x [flags]\n  p x [command]\n\nCOMMANDS:\n" +
@@ -45,9 +47,9 @@ func TestHelp(t *testing.T) {
 		},
 		{
 			"nothing by itself",
-			func() *Command {
-				c := &Command{Use: "p [flags] command", Short: "do it"}
-				c.add(&Command{Use: "one", Short: "do one"})
+			func() *command.Command {
+				c := &command.Command{Use: "p [flags] command", Short: "do it"}
+				c.Add(&command.Command{Use: "one", Short: "do one"})
 				return c
 			},
 			"NAME:\n   p - do it\n\nUSAGE:\n  p [command]\n\nCOMMANDS:\n  one         do one\n\n" +
@@ -56,7 +58,7 @@ func TestHelp(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			if got := test.command().help(); got != test.want {
+			if got := test.command().Help(); got != test.want {
 				t.Errorf("prints\n%s\nwant\n%s", got, test.want)
 			}
 		})
@@ -75,11 +77,11 @@ func TestFind(t *testing.T) {
 		{"completion x", "completion"},
 		{"x kill", "berth"},
 	} {
-		if got := root.find(strings.Fields(test.words)); got.Name() != test.want {
+		if got := root.Find(strings.Fields(test.words)); got.Name() != test.want {
 			t.Errorf("%q finds %s, want %s", test.words, got.Name(), test.want)
 		}
 	}
-	if c := root.child(""); c != nil {
+	if c := root.Child(""); c != nil {
 		t.Errorf("no name finds %s", c.Name())
 	}
 }

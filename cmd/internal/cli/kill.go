@@ -7,20 +7,21 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/berth-run/berth/cmd/internal/command"
 	"github.com/berth-run/berth/libcontainer"
 )
 
-func (a *app) killCommand() *Command {
+func (a *app) killCommand() *command.Command {
 	all, regex := false, false
-	c := &Command{
+	c := &command.Command{
 		Use:   "kill [flags] CONTAINER [SIGNAL]",
 		Short: "send a signal to a container's init process",
 		Long: `Sends a signal to a container's init process. The signal is a number or a name,
 with or without SIG, in any case; RTMIN+n and RTMAX-n are names, too. The default
 is TERM.`,
-		args:     a.arguments(1, 2),
-		complete: a.completeKill,
-		run: func(args []string) error {
+		Args:     a.arguments(1, 2),
+		Complete: a.completeKill,
+		Run: func(args []string) error {
 			name := "TERM"
 			if len(args) > 1 && args[1] != "" {
 				name = args[1]
@@ -68,9 +69,9 @@ func (a *app) killMatching(pattern string, sig unix.Signal, all bool) error {
 }
 
 // completeKill completes the container and the signal.
-func (a *app) completeKill(args []string) ([]candidate, directive) {
+func (a *app) completeKill(args []string) ([]command.Candidate, command.Directive) {
 	if len(args) == 1 {
-		return words(signalNames()), noFiles
+		return command.Words(signalNames()), command.NoFiles
 	}
 	return a.completeContainer(args)
 }

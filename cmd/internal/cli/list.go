@@ -12,17 +12,18 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/berth-run/berth/cmd/internal/command"
 	"github.com/berth-run/berth/libcontainer"
 )
 
-func (a *app) listCommand() *Command {
+func (a *app) listCommand() *command.Command {
 	var format string
 	quiet := false
-	c := &Command{
+	c := &command.Command{
 		Use:   "list [flags]",
 		Short: "list the containers below the root",
-		args:  a.arguments(0, 0),
-		run: func([]string) error {
+		Args:  a.arguments(0, 0),
+		Run: func([]string) error {
 			if format != "table" && format != "json" {
 				return fmt.Errorf("invalid format option %q (table and json are known)", format)
 			}

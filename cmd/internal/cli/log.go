@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/berth-run/berth/cmd/internal/terminal"
 	"github.com/sirupsen/logrus"
 )
 
@@ -134,7 +135,7 @@ func (l *logger) outlive() error {
 	if !ok {
 		return nil
 	}
-	dup, err := withoutSIGPIPE(f)
+	dup, err := terminal.WithoutSIGPIPE(f)
 	if err != nil {
 		return err
 	}

@@ -5,11 +5,12 @@ package cli
 import (
 	"fmt"
 
+	"github.com/berth-run/berth/cmd/internal/command"
 	"github.com/berth-run/berth/specconv"
 )
 
-func (a *app) mountsCommand() *Command {
-	return &Command{
+func (a *app) mountsCommand() *command.Command {
+	return &command.Command{
 		Use:   "mounts [flags] add|remove CONTAINER FILE",
 		Short: "add mounts to a container that runs, or remove some",
 		Long: `Adds the mounts of a JSON document to a container that has not stopped, in their order,
@@ -21,9 +22,9 @@ but for directories and empty files that were made to mount on.
 Sources are paths of the host, and relative ones begin at the container's bundle. What
 hides the kernel's files from a container (linux.maskedPaths) is not removed, and not
 added to a further procfs or sysfs either.`,
-		args:     a.arguments(3, 3),
-		complete: a.completeMounts,
-		run: func(args []string) error {
+		Args:     a.arguments(3, 3),
+		Complete: a.completeMounts,
+		Run: func(args []string) error {
 			if args[0] != "add" && args[0] != "remove" {
 				return fmt.Errorf("%q is neither add nor remove", args[0])
 			}
@@ -67,14 +68,14 @@ func (a *app) changeMounts(id, file string, remove bool) error {
 }
 
 // completeMounts completes what to do, on which container, and then files.
-func (a *app) completeMounts(args []string) ([]candidate, directive) {
+func (a *app) completeMounts(args []string) ([]command.Candidate, command.Directive) {
 	switch len(args) {
 	case 0:
-		return []candidate{{word: "add"}, {word: "remove"}}, noFiles
+		return []command.Candidate{{Word: "add"}, {Word: "remove"}}, command.NoFiles
 	case 1:
 		return a.completeContainer(nil)
 	case 2:
-		return nil, filesToo
+		return nil, command.FilesToo
 	}
-	return nil, noFiles
+	return nil, command.NoFiles
 }

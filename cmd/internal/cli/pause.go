@@ -2,16 +2,19 @@
 
 package cli
 
-import "github.com/berth-run/berth/libcontainer"
+import (
+	"github.com/berth-run/berth/cmd/internal/command"
+	"github.com/berth-run/berth/libcontainer"
+)
 
-func (a *app) pauseCommand() *Command {
-	return &Command{
+func (a *app) pauseCommand() *command.Command {
+	return &command.Command{
 		Use:   "pause [flags] CONTAINER",
 		Short: "stop all processes of a container until it is resumed",
 		Long: `Freezes the processes of a container that runs, or that waits for its start.
 Returns when all of them stand still.`,
-		args:     a.arguments(1, 1),
-		complete: a.completeContainer,
-		run:      a.onContainer((*libcontainer.Container).Pause),
+		Args:     a.arguments(1, 1),
+		Complete: a.completeContainer,
+		Run:      a.onContainer((*libcontainer.Container).Pause),
 	}
 }

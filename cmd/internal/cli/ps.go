@@ -12,18 +12,20 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/berth-run/berth/cmd/internal/command"
 )
 
-func (a *app) psCommand() *Command {
+func (a *app) psCommand() *command.Command {
 	var format string
-	c := &Command{
+	c := &command.Command{
 		Use:   "ps [flags] CONTAINER [PS-OPTION...]",
 		Short: "list the processes of a container",
 		Long: `Lists the processes of a container as ps(1) of the host does, which gets the
 options after the container's id (default: -ef) and has to print a column PID.`,
-		args:     a.arguments(1, math.MaxInt),
-		complete: a.completeContainer,
-		run: func(args []string) error {
+		Args:     a.arguments(1, math.MaxInt),
+		Complete: a.completeContainer,
+		Run: func(args []string) error {
 			if format != "table" && format != "json" {
 				return fmt.Errorf("invalid format option %q (table and json are known)", format)
 			}

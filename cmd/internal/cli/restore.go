@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/berth-run/berth/cmd/internal/command"
+	"github.com/berth-run/berth/cmd/internal/terminal"
 	"github.com/berth-run/berth/libcontainer"
 )
 
@@ -21,17 +23,17 @@ type restoreOptions struct {
 	lsmMount    string
 }
 
-func (a *app) restoreCommand() *Command {
+func (a *app) restoreCommand() *command.Command {
 	var o restoreOptions
-	c := &Command{
+	c := &command.Command{
 		Use:   "restore [flags] CONTAINER",
 		Short: "make a container of a checkpoint",
 		Long: `Makes a container of the bundle and of the processes that "checkpoint" has saved,
 waits for it and deletes it. The exit status is that of the container's first process,
 128+n when signal n killed it.`,
-		args:     a.arguments(1, 1),
-		complete: completeNothing,
-		run: func(args []string) (err error) {
+		Args:     a.arguments(1, 1),
+		Complete: command.CompleteNothing,
+		Run: func(args []string) (err error) {
 			if o.detach {
 				_, err = a.restore(args[0], &o, nil)
 				return err
@@ -56,7 +58,7 @@ waits for it and deletes it. The exit status is that of the container's first pr
 }
 
 // restore restores a container. The terminal is nil when it is detached.
-func (a *app) restore(id string, o *restoreOptions, t *terminal) (*libcontainer.Container, error) {
+func (a *app) restore(id string, o *restoreOptions, t *terminal.Terminal) (*libcontainer.Container, error) {
 	if err := o.criu.complete(a); err != nil {
 		return nil, err
 	}
@@ -77,7 +79,7 @@ func (a *app) restore(id string, o *restoreOptions, t *terminal) (*libcontainer.
 		TCPClose: o.tcpClose, LSMProfile: o.lsmProfile, LSMMountContext: o.lsmMount,
 	}
 	if t != nil && p.config.Process.Terminal {
-		options.Console = t.attach
+		options.Console = t.Attach
 	}
 	var c *libcontainer.Container
 	err = p.interruptible(func() error {
@@ -99,8 +101,8 @@ func (a *app) restoreForeground(id string, o *restoreOptions) (int, error) {
 			return exitFailure, err
 		}
 	}
-	t := &terminal{stdin: a.stdin, stdout: a.stdout}
-	defer t.restore()
+	t := &terminal.Terminal{Stdin: a.stdin, Stdout: a.stdout}
+	defer t.Restore()
 	c, err := a.restore(id, o, t)
 	if err != nil {
 		return exitFailure, err

@@ -2,14 +2,17 @@
 
 package cli
 
-import "github.com/berth-run/berth/libcontainer"
+import (
+	"github.com/berth-run/berth/cmd/internal/command"
+	"github.com/berth-run/berth/libcontainer"
+)
 
-func (a *app) resumeCommand() *Command {
-	return &Command{
+func (a *app) resumeCommand() *command.Command {
+	return &command.Command{
 		Use:      "resume [flags] CONTAINER",
 		Short:    "let the processes of a paused container go on",
-		args:     a.arguments(1, 1),
-		complete: a.completeContainer,
-		run:      a.onContainer((*libcontainer.Container).Resume),
+		Args:     a.arguments(1, 1),
+		Complete: a.completeContainer,
+		Run:      a.onContainer((*libcontainer.Container).Resume),
 	}
 }

@@ -5,6 +5,8 @@ package cli
 import (
 	"errors"
 
+	"github.com/berth-run/berth/cmd/internal/command"
+	"github.com/berth-run/berth/cmd/internal/terminal"
 	"github.com/berth-run/berth/libcontainer"
 	"github.com/berth-run/berth/libcontainer/signals"
 )
@@ -17,16 +19,16 @@ type runOptions struct {
 	noSubreaper bool
 }
 
-func (a *app) runCommand() *Command {
+func (a *app) runCommand() *command.Command {
 	var o runOptions
-	c := &Command{
+	c := &command.Command{
 		Use:   "run [flags] CONTAINER",
 		Short: "create and start a container",
 		Long: `Creates and starts the container of a bundle, waits for it and deletes it. The
 exit status is that of the container's program, 128+n when signal n killed it.`,
-		args:     a.arguments(1, 1),
-		complete: completeNothing,
-		run: func(args []string) (err error) {
+		Args:     a.arguments(1, 1),
+		Complete: command.CompleteNothing,
+		Run: func(args []string) (err error) {
 			if !o.detach {
 				a.exitStatus, err = a.runForeground(args[0], &o)
 				return err
@@ -85,10 +87,10 @@ func (a *app) runForeground(id string, o *runOptions) (int, error) {
 			return exitFailure, err
 		}
 	}
-	t := &terminal{stdin: a.stdin, stdout: a.stdout}
-	defer t.restore()
+	t := &terminal.Terminal{Stdin: a.stdin, Stdout: a.stdout}
+	defer t.Restore()
 	if p.config.Process.Terminal {
-		p.create.Console = t.attach
+		p.create.Console = t.Attach
 	}
 	c, err := a.createAndStart(id, p, true)
 	if err != nil {
@@ -102,10 +104,10 @@ func (a *app) runForeground(id string, o *runOptions) (int, error) {
 
 // stay serves a container that runs in the foreground until its first process has exited,
 // and deletes it, unless it is to be kept. The result is the exit status.
-func (a *app) stay(c *libcontainer.Container, t *terminal, caught *signals.Caught, keep bool) (int, error) {
-	t.run()
+func (a *app) stay(c *libcontainer.Container, t *terminal.Terminal, caught *signals.Caught, keep bool) (int, error) {
+	t.Run()
 	status, err := a.attend(containerChild{c}, caught, t)
-	err = errors.Join(err, t.drain())
+	err = errors.Join(err, t.Drain())
 	if !keep {
 		// Forced, as processes may outlive their init when the container
 		// shares the host's pid namespace.

@@ -13,6 +13,7 @@ import (
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/spf13/pflag"
 
+	"github.com/berth-run/berth/cmd/internal/command"
 	"github.com/berth-run/berth/specconv"
 )
 
@@ -23,9 +24,9 @@ type specOptions struct {
 	tty, noTTY, readOnly bool
 }
 
-func (a *app) specCommand() *Command {
+func (a *app) specCommand() *command.Command {
 	o := specOptions{Template: specconv.Template{Warn: a.log.Warnf}}
-	c := &Command{
+	c := &command.Command{
 		Use:   "spec [flags] [-- COMMAND [ARG...]]",
 		Short: "write a config.json to start from",
 		Long: `Writes config.json into the bundle directory; one that is there already is left
@@ -40,7 +41,7 @@ program takes the place of both its entrypoint and its command.
 
 Relative paths are those of the current directory. A path in the bundle is written
 relative to it, so that the bundle can be moved.`,
-		args: func(c *Command, args []string) error {
+		Args: func(c *command.Command, args []string) error {
 			if c.Flags().ArgsLenAtDash() == 0 {
 				return nil
 			}
@@ -53,7 +54,7 @@ relative to it, so that the bundle can be moved.`,
 	}
 	f := c.Flags()
 	o.declare(f)
-	c.run = func(args []string) error {
+	c.Run = func(args []string) error {
 		if err := o.complete(args, f); err != nil {
 			return err
 		}

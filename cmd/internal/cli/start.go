@@ -5,19 +5,20 @@ package cli
 import (
 	"os"
 
+	"github.com/berth-run/berth/cmd/internal/command"
 	"github.com/berth-run/berth/libcontainer"
 )
 
-func (a *app) startCommand() *Command {
-	return &Command{
+func (a *app) startCommand() *command.Command {
+	return &command.Command{
 		Use:   "start [flags] CONTAINER",
 		Short: "start the program of a created container",
 		Long: `Starts the program of a created container. Fails, and says why, when the program
 cannot be executed. With $NOTIFY_SOCKET, and if the container was created with it,
 waits until the program says that it is ready.`,
-		args:     a.arguments(1, 1),
-		complete: a.completeContainer,
-		run: func(args []string) error {
+		Args:     a.arguments(1, 1),
+		Complete: a.completeContainer,
+		Run: func(args []string) error {
 			n, err := libcontainer.NewNotifier(os.Getenv(libcontainer.NotifySocketEnv))
 			if err != nil {
 				return err

@@ -6,17 +6,18 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/berth-run/berth/cmd/internal/command"
 	"github.com/berth-run/berth/libcontainer"
 )
 
-func (a *app) stateCommand() *Command {
-	return &Command{
+func (a *app) stateCommand() *command.Command {
+	return &command.Command{
 		Use:      "state [flags] CONTAINER",
 		Short:    "print the state of a container",
 		Long:     `Prints JSON: the state of the runtime-spec with rootfs, created and owner added.`,
-		args:     a.arguments(1, 1),
-		complete: a.completeContainer,
-		run: a.onContainer(func(c *libcontainer.Container) error {
+		Args:     a.arguments(1, 1),
+		Complete: a.completeContainer,
+		Run: a.onContainer(func(c *libcontainer.Container) error {
 			state, err := c.State()
 			if err != nil {
 				return err

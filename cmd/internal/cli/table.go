@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/berth-run/berth/cmd/internal/command"
 	"github.com/berth-run/berth/libcontainer"
 )
 
@@ -15,7 +16,7 @@ type row struct {
 	name string
 	// alias is a second name.
 	alias string
-	build func(*app) *Command
+	build func(*app) *command.Command
 	// lifecycle commands name themselves in their errors ("berth create
 	// failed: …"), since engines show these to people without any context.
 	lifecycle bool
@@ -67,15 +68,15 @@ func findRow(name string) *row {
 }
 
 // command builds the command of the row.
-func (r *row) command(a *app) *Command {
+func (r *row) command(a *app) *command.Command {
 	c := r.build(a)
-	c.alias, c.stopAtFirstArgument = r.alias, r.stopAtFirstArgument
-	c.declareHelp()
+	c.Alias, c.StopAtFirstArgument = r.alias, r.stopAtFirstArgument
+	c.DeclareHelp()
 	return c
 }
 
 // Tree builds the program with all its commands, for what describes them.
-func Tree() *Command {
+func Tree() *command.Command {
 	a := newApp("berth", nil, nil, nil)
 	root := a.rootCommand()
 	a.addAllCommands(root)
@@ -83,11 +84,11 @@ func Tree() *Command {
 }
 
 // addAllCommands puts every command below root, sorted by name.
-func (a *app) addAllCommands(root *Command) {
+func (a *app) addAllCommands(root *command.Command) {
 	table := commands()
 	slices.SortFunc(table, func(r, s row) int { return strings.Compare(r.name, s.name) })
-	root.commands = nil
+	root.Children = nil
 	for i := range table {
-		root.add(table[i].command(a))
+		root.Add(table[i].command(a))
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/spf13/pflag"
 
+	"github.com/berth-run/berth/cmd/internal/command"
 	"github.com/berth-run/berth/libcontainer"
 	"github.com/berth-run/berth/specconv"
 )
@@ -26,9 +27,9 @@ type updateOptions struct {
 	l3CacheSchema, memoryBandwidthSchema    string
 }
 
-func (a *app) updateCommand() *Command {
+func (a *app) updateCommand() *command.Command {
 	var o updateOptions
-	c := &Command{
+	c := &command.Command{
 		Use:   "update [flags] CONTAINER",
 		Short: "change the limits of a container",
 		Long: `Changes the limits of a container that has not stopped. What is not given stays as
@@ -37,9 +38,9 @@ it is, and so does what is zero, but for the limit of tasks (with 0 no more can 
 The document of --resources is the object linux.resources of a config.json, without
 devices; all other options but the schemas are then ignored. Sizes may have a unit:
 k, m, g or t, of 1024.`,
-		args:     a.arguments(1, 1),
-		complete: a.completeContainer,
-		run: a.onContainer(func(c *libcontainer.Container) error {
+		Args:     a.arguments(1, 1),
+		Complete: a.completeContainer,
+		Run: a.onContainer(func(c *libcontainer.Container) error {
 			r, err := a.newResources(&o)
 			if err != nil {
 				return err

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cli
+package command
 
 import (
 	"strings"
@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// normalise rewrites argv from the grammar that engines write for into pflag's.
+// Normalise rewrites argv from the grammar that engines write for into pflag's.
 //
 // runc's command line library stands on Go's flag package: -name and --name are
 // alike, and single letters are not bundled. To pflag -root would be -r -o -o
@@ -16,8 +16,8 @@ import (
 // gets its long name here, and everything else of more than a letter two dashes, for
 // pflag to refuse as a whole. Which words are options is decided as pflag will: the value of an
 // option may begin with a dash, "--" ends the options and, with
-// stopAtFirstArgument, so does the first positional argument.
-func normalise(flags *pflag.FlagSet, argv []string, stopAtFirstArgument bool) []string {
+// StopAtFirstArgument, so does the first positional argument.
+func Normalise(flags *pflag.FlagSet, argv []string, stopAtFirstArgument bool) []string {
 	out := make([]string, 0, len(argv))
 	for len(argv) > 0 {
 		word := argv[0]

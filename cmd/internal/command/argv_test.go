@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cli
+package command
 
 import (
 	"slices"
@@ -26,11 +26,11 @@ func (f *testFlags) set() *pflag.FlagSet {
 	return fs
 }
 
-// parse parses argv as a command does.
+// Parse parses argv as a command does.
 func (f *testFlags) parse(argv []string, interspersed bool) ([]string, error) {
 	fs := f.set()
 	fs.SetInterspersed(interspersed)
-	err := fs.Parse(normalise(fs, argv, !interspersed))
+	err := fs.Parse(Normalise(fs, argv, !interspersed))
 	return fs.Args(), err
 }
 

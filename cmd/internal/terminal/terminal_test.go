@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cli
+package terminal
 
 import (
 	"bytes"
@@ -51,11 +51,11 @@ func TestDrain(t *testing.T) {
 	master, peer := openPTY(t)
 	stdin, _ := pipe(t)
 	reader, stdout := pipe(t)
-	term := &terminal{stdin: stdin, stdout: stdout}
-	if err := term.attach(master); err != nil {
+	term := &Terminal{Stdin: stdin, Stdout: stdout}
+	if err := term.Attach(master); err != nil {
 		t.Fatal(err)
 	}
-	term.run()
+	term.Run()
 
 	got := make(chan []byte, 1)
 	go func() {
@@ -66,7 +66,7 @@ func TestDrain(t *testing.T) {
 	if _, err := peer.Write(want); err != nil {
 		t.Fatal(err)
 	}
-	if err := term.drain(); err != nil {
+	if err := term.Drain(); err != nil {
 		t.Fatal(err)
 	}
 	stdout.Close()
@@ -82,15 +82,15 @@ func TestBrokenStdout(t *testing.T) {
 	stdin, _ := pipe(t)
 	reader, stdout := pipe(t)
 	reader.Close()
-	term := &terminal{stdin: stdin, stdout: stdout}
-	if err := term.attach(master); err != nil {
+	term := &Terminal{Stdin: stdin, Stdout: stdout}
+	if err := term.Attach(master); err != nil {
 		t.Fatal(err)
 	}
-	term.run()
+	term.Run()
 	if _, err := peer.Write(make([]byte, 256<<10)); err != nil {
 		t.Fatal(err)
 	}
-	if err := term.drain(); err == nil {
+	if err := term.Drain(); err == nil {
 		t.Error("no error")
 	}
 }
@@ -102,20 +102,20 @@ func TestEndOfInput(t *testing.T) {
 		master, peer := openPTY(t)
 		stdin, w := pipe(t)
 		_, stdout := pipe(t)
-		term := &terminal{stdin: stdin, stdout: stdout}
-		if err := term.attach(master); err != nil {
+		term := &Terminal{Stdin: stdin, Stdout: stdout}
+		if err := term.Attach(master); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := w.WriteString(input); err != nil {
 			t.Fatal(err)
 		}
 		w.Close()
-		term.run()
+		term.Run()
 		text, err := io.ReadAll(peer)
 		if err != nil || string(text) != input {
 			t.Errorf("program reads %q, %v; want %q", text, err, input)
 		}
-		if err := term.drain(); err != nil {
+		if err := term.Drain(); err != nil {
 			t.Error(err)
 		}
 	}
@@ -134,8 +134,8 @@ func TestOuterTerminal(t *testing.T) {
 		t.Fatal(err)
 	}
 	master, peer := openPTY(t)
-	term := &terminal{stdin: outer, stdout: outer}
-	if err := term.attach(master); err != nil {
+	term := &Terminal{Stdin: outer, Stdout: outer}
+	if err := term.Attach(master); err != nil {
 		t.Fatal(err)
 	}
 	got, err := unix.IoctlGetWinsize(int(peer.Fd()), unix.TIOCGWINSZ)
@@ -153,13 +153,13 @@ func TestOuterTerminal(t *testing.T) {
 	if err := unix.IoctlSetWinsize(int(outerMaster.Fd()), unix.TIOCSWINSZ, size); err != nil {
 		t.Fatal(err)
 	}
-	if err := term.resize(); err != nil {
+	if err := term.Resize(); err != nil {
 		t.Fatal(err)
 	}
 	if got, err = unix.IoctlGetWinsize(int(peer.Fd()), unix.TIOCGWINSZ); err != nil || got.Col != 78 {
 		t.Errorf("size after resize %+v, %v", got, err)
 	}
-	term.restore()
+	term.Restore()
 	if after, err := termios(outer); err != nil || *after != *before {
 		t.Errorf("settings %+v, %v; want %+v", after, err, before)
 	}
@@ -167,13 +167,13 @@ func TestOuterTerminal(t *testing.T) {
 
 // TestNoTerminal: all methods do without a pty.
 func TestNoTerminal(t *testing.T) {
-	term := &terminal{stdin: os.Stdin, stdout: os.Stdout}
-	term.run()
-	if err := term.resize(); err != nil {
+	term := &Terminal{Stdin: os.Stdin, Stdout: os.Stdout}
+	term.Run()
+	if err := term.Resize(); err != nil {
 		t.Error(err)
 	}
-	if err := term.drain(); err != nil {
+	if err := term.Drain(); err != nil {
 		t.Error(err)
 	}
-	term.restore()
+	term.Restore()
 }

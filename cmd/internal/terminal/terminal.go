@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cli
+// Package terminal connects the user's terminal with that of a container in the foreground.
+package terminal
 
 import (
 	"errors"
@@ -12,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// terminal joins the pty of a container in the foreground to berth's own
+// Terminal joins the pty of a container in the foreground to berth's own
 // standard streams. The zero value with stdin and stdout set is one without a
 // pty; all methods may be called on it.
 //
@@ -22,10 +23,10 @@ import (
 // the pty keeps the kernel's default, so that the program sees an ordinary
 // terminal. Without a terminal to show the output, it is as with runc: lines end with a
 // newline alone.
-type terminal struct {
-	stdin, stdout *os.File
-	// master is nil without a pty.
-	master *os.File
+type Terminal struct {
+	Stdin, Stdout *os.File
+	// Master is nil without a pty.
+	Master *os.File
 	// outer is the user's terminal, nil when berth has none; saved are its
 	// settings.
 	outer *os.File
@@ -36,21 +37,21 @@ type terminal struct {
 	output chan error
 }
 
-// attach takes the pty into use. It is the engine's Console callback, and master
+// Attach takes the pty into use. It is the engine's Console callback, and master
 // is its own from now on.
-func (t *terminal) attach(master *os.File) error {
+func (t *Terminal) Attach(master *os.File) error {
 	dup, err := dupNonblocking(master)
 	if err != nil {
 		return fmt.Errorf("console: %w", errors.Join(err, master.Close()))
 	}
-	t.master = dup
-	if t.out, err = withoutSIGPIPE(t.stdout); err != nil {
+	t.Master = dup
+	if t.out, err = WithoutSIGPIPE(t.Stdout); err != nil {
 		return err
 	}
 	if err := master.Close(); err != nil {
 		return fmt.Errorf("console: %w", err)
 	}
-	for _, f := range [...]*os.File{t.stdin, t.stdout} {
+	for _, f := range [...]*os.File{t.Stdin, t.Stdout} {
 		if saved, err := termios(f); err == nil {
 			t.outer, t.saved = f, saved
 			break
@@ -62,7 +63,7 @@ func (t *terminal) attach(master *os.File) error {
 	if t.outer == nil {
 		return nil
 	}
-	if err := t.resize(); err != nil {
+	if err := t.Resize(); err != nil {
 		return err
 	}
 	raw := *t.saved
@@ -72,24 +73,24 @@ func (t *terminal) attach(master *os.File) error {
 
 // writeLines has the pty leave the ends of lines as they are when it is no terminal that
 // shows them: a script that reads berth's output wants no carriage returns in it.
-func (t *terminal) writeLines() error {
-	if _, err := termios(t.stdout); err == nil {
+func (t *Terminal) writeLines() error {
+	if _, err := termios(t.Stdout); err == nil {
 		return nil
 	}
-	settings, err := termios(t.master)
+	settings, err := termios(t.Master)
 	if err != nil {
 		return fmt.Errorf("console: %w", err)
 	}
 	settings.Oflag &^= unix.ONLCR
-	if err := setTermios(t.master, settings); err != nil {
+	if err := setTermios(t.Master, settings); err != nil {
 		return fmt.Errorf("console: %w", err)
 	}
 	return nil
 }
 
-// resize gives the pty the size of the user's terminal.
-func (t *terminal) resize() error {
-	if t.outer == nil || t.master == nil {
+// Resize gives the pty the size of the user's terminal.
+func (t *Terminal) Resize() error {
+	if t.outer == nil || t.Master == nil {
 		return nil
 	}
 	var size *unix.Winsize
@@ -100,7 +101,7 @@ func (t *terminal) resize() error {
 	if err != nil {
 		return fmt.Errorf("terminal: TIOCGWINSZ: %w", err)
 	}
-	err = control(t.master, func(fd int) error {
+	err = control(t.Master, func(fd int) error {
 		return unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, size)
 	})
 	if err != nil {
@@ -109,9 +110,9 @@ func (t *terminal) resize() error {
 	return nil
 }
 
-// run begins to copy both ways.
-func (t *terminal) run() {
-	if t.master == nil {
+// Run begins to copy both ways.
+func (t *Terminal) Run() {
+	if t.Master == nil {
 		return
 	}
 	t.output = make(chan error, 1)
@@ -122,11 +123,11 @@ func (t *terminal) run() {
 // copyOutput copies to stdout until nobody has the pty open any more (EIO), or
 // drain interrupts it. When stdout fails it goes on reading: a program that
 // writes to a full pty would hang for ever.
-func (t *terminal) copyOutput() error {
+func (t *Terminal) copyOutput() error {
 	buf := make([]byte, 32<<10)
 	var writeErr error
 	for {
-		n, err := t.master.Read(buf)
+		n, err := t.Master.Read(buf)
 		if n > 0 && writeErr == nil {
 			_, writeErr = t.out.Write(buf[:n])
 		}
@@ -145,41 +146,41 @@ func (t *terminal) copyOutput() error {
 // waited for: a read from a terminal cannot be interrupted, and the process
 // ends anyway. Errors mean that one of the ends is gone, which the output
 // side reports.
-func (t *terminal) copyInput() {
-	if _, err := io.Copy(t.master, t.stdin); err != nil {
+func (t *Terminal) copyInput() {
+	if _, err := io.Copy(t.Master, t.Stdin); err != nil {
 		return
 	}
-	settings, err := termios(t.master)
+	settings, err := termios(t.Master)
 	if err != nil || settings.Lflag&unix.ICANON == 0 {
 		return
 	}
 	// Twice: after an unfinished line the first only ends the line.
 	eof := settings.Cc[unix.VEOF]
-	_, _ = t.master.Write([]byte{eof, eof})
+	_, _ = t.Master.Write([]byte{eof, eof})
 }
 
-// drain copies what the pty still holds and ends the copying of output. It is
+// Drain copies what the pty still holds and ends the copying of output. It is
 // called when the container's init has exited; another process may hold the
 // pty open, so its end cannot be waited for.
-func (t *terminal) drain() error {
+func (t *Terminal) Drain() error {
 	if t.output == nil {
 		return nil
 	}
 	defer t.out.Close()
-	if err := t.master.SetReadDeadline(time.Now()); err != nil {
+	if err := t.Master.SetReadDeadline(time.Now()); err != nil {
 		return fmt.Errorf("console: %w", err)
 	}
 	if err := <-t.output; err != nil {
 		return fmt.Errorf("copy output: %w", err)
 	}
-	if err := t.master.SetReadDeadline(time.Time{}); err != nil {
+	if err := t.Master.SetReadDeadline(time.Time{}); err != nil {
 		return fmt.Errorf("console: %w", err)
 	}
 	// read(2) of a master delivers all that was written before the program
 	// exited: it flushes the line discipline's work queue first.
 	buf := make([]byte, 4096)
 	for {
-		n, err := readNow(t.master, buf)
+		n, err := readNow(t.Master, buf)
 		if n <= 0 || err != nil {
 			return nil
 		}
@@ -189,18 +190,18 @@ func (t *terminal) drain() error {
 	}
 }
 
-// restore gives the user's terminal its settings back. Nothing can be done
+// Restore gives the user's terminal its settings back. Nothing can be done
 // when that fails.
-func (t *terminal) restore() {
+func (t *Terminal) Restore() {
 	if t.saved != nil {
 		_ = setTermios(t.outer, t.saved)
 		t.saved = nil
 	}
 }
 
-// withoutSIGPIPE is a second descriptor of f, a standard stream: only to write to 1 and 2
+// WithoutSIGPIPE is a second descriptor of f, a standard stream: only to write to 1 and 2
 // is deadly to a Go program when nobody reads.
-func withoutSIGPIPE(f *os.File) (*os.File, error) {
+func WithoutSIGPIPE(f *os.File) (*os.File, error) {
 	var dup int
 	err := control(f, func(fd int) (err error) {
 		dup, err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3)
