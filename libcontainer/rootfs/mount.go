@@ -173,11 +173,11 @@ func (b *Builder) mountBind(index int, m *configs.Mount) error {
 		return err
 	}
 	defer unix.Close(tree)
-	src, err := identify(tree)
+	dir, err := isDirectory(tree)
 	if err != nil {
 		return err
 	}
-	t, err := b.openBindTarget(m, tree, src.isDir())
+	t, err := b.openBindTarget(m, tree, dir)
 	if err != nil {
 		return err
 	}
@@ -190,6 +190,27 @@ func (b *Builder) mountBind(index int, m *configs.Mount) error {
 		}
 		return b.adjust(m, fd, mountapi.Attr{})
 	})
+}
+
+// isDirectory says whether fd is of a directory. FUSE tells whom the file system is not for
+// nothing about a file, as long as its owner has not allowed others (fuse(4), allow_other):
+// the root of a user namespace cannot even look, but it may have it mounted.
+func isDirectory(fd int) (bool, error) {
+	id, err := identify(fd)
+	if !errors.Is(err, unix.EACCES) {
+		return id.isDir(), err
+	}
+	// The kernel asks for rights when it has seen that there is a directory to look into.
+	dir, err := unix.Openat(fd, ".", unix.O_PATH|unix.O_CLOEXEC, 0)
+	switch {
+	case err == nil:
+		return true, unix.Close(dir)
+	case errors.Is(err, unix.EACCES):
+		return true, nil
+	case errors.Is(err, unix.ENOTDIR):
+		return false, nil
+	}
+	return false, os.NewSyscallError("openat", err)
 }
 
 // replaceFlags gives the mount of fd the flags that m names, and no others. So runc does:

@@ -5,6 +5,7 @@ package integration
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -93,11 +94,14 @@ const allLocked = unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEX
 
 func TestBindFlagRule(t *testing.T) {
 	for _, userns := range []bool{false, true} {
-		for _, kind := range []string{"bind", "rbind"} {
-			t.Run(fmt.Sprintf("%s/userns=%v", kind, userns), func(t *testing.T) {
+		for _, test := range []struct{ kind, source string }{
+			{"bind", "bind"}, {"rbind", "bind"}, {"bind", "tmpfs"}, {"bind", "fuse"},
+		} {
+			t.Run(fmt.Sprintf("%s/%s/userns=%v", test.kind, test.source, userns), func(t *testing.T) {
 				// crun 1.28 applies "rw", "suid", "dev" and "exec" in another way.
 				only(t, suite.name == "berth" || suite.name == "runc", "runc")
-				good := newBindCase(t, userns)
+				kind, source := test.kind, test.source
+				good := newBindCase(newContainer(t), userns, source)
 				// With other users there is one in any case, and for an ordinary one the
 				// kernel has locked the access times.
 				userns := userns || suite.users.name != "root"
@@ -106,7 +110,7 @@ func TestBindFlagRule(t *testing.T) {
 						test.want = test.userns
 					}
 					if test.want == "error" {
-						bad := newBindCase(t, userns)
+						bad := newBindCase(anotherContainer(t, good.c), userns, source)
 						bad.add(i, test.source, kind, test.options, "")
 						if r := bad.c.command("run", bad.c.id); r.status == 0 {
 							t.Errorf("%s: not refused: %s", test.options, r.out)
@@ -134,8 +138,11 @@ type bindCase struct {
 	dir  string // of the sources, which nobody else is to own
 }
 
-func newBindCase(t *testing.T, userns bool) *bindCase {
-	c := newContainer(t)
+// newBindCase makes one whose sources are of a file system of that kind: a "tmpfs", "fuse",
+// or what the temporary directory is on ("bind").
+func newBindCase(c *container, userns bool, source string) *bindCase {
+	t := c.t
+	t.Helper()
 	if userns {
 		c.userns()
 	}
@@ -151,7 +158,74 @@ func newBindCase(t *testing.T, userns bool) *bindCase {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
+	switch source {
+	case "tmpfs":
+		if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "mode=755"); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { unmountSource(t, dir) })
+	case "fuse":
+		mountFuse(t, dir, true)
+	}
 	return &bindCase{c.args("cat", "/proc/self/mountinfo"), map[string]string{}, dir}
+}
+
+func unmountSource(t *testing.T, dir string) {
+	t.Helper()
+	if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
+		t.Error(err)
+	}
+}
+
+// mountFuse mounts an empty directory by FUSE, for others than root as well or not, until the
+// test ends.
+func mountFuse(t *testing.T, dir string, others bool) {
+	t.Helper()
+	fuse, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
+	only(t, err == nil, "a machine with FUSE")
+	fuse.Close()
+	_, err = exec.LookPath("bindfs")
+	require(t, err == nil, "bindfs")
+	from := t.TempDir()
+	if err := os.Chmod(from, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	// It says that it is mounted by going into the background, as a child of the tests.
+	option := "--no-allow-other"
+	if others {
+		option = "-oallow_other"
+	}
+	cmd := exec.Command("bindfs", option, from, dir)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("bindfs: %v: %s", err, out)
+	}
+	t.Cleanup(func() { unmountSource(t, dir) })
+}
+
+// TestBindFuse: a FUSE file system is for who has mounted it, and for others where that one
+// allows it. Who is no other may bind it; a container that is gets it, and finds it closed.
+func TestBindFuse(t *testing.T) {
+	only(t, suite.name == "berth" || suite.name == "runc", "runc") // crun wants to look into it
+	for _, tt := range []struct {
+		name           string
+		others, userns bool
+		want           string
+	}{
+		{"of the same user", false, false, "text"},
+		{"for all", true, false, "text"},
+		{"of another", false, true, "closed"},
+		{"for all, with a user namespace", true, true, "text"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			only(t, suite.users.name == "root", "root, whose file system it is")
+			b := newBindCase(newContainer(t), tt.userns, "bind")
+			mountFuse(t, b.dir, tt.others)
+			b.c.content(b.dir+"/file", "text")
+			b.c.mount("/dir", "bind", b.dir, "rbind", "ro").mount("/one", "bind", b.dir+"/file", "bind", "nosuid")
+			b.c.sh("cat /dir/file 2>/dev/null || echo closed; cat /one 2>/dev/null || echo closed")
+			want(t, "files", squeeze(b.c.output()), tt.want+" "+tt.want)
+		})
+	}
 }
 
 // add binds a source with the flags.
