@@ -13,8 +13,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// Checkpoint saves a running or paused container with criu. When it fails the container
-// runs on.
+// Checkpoint saves a running or paused container with criu. If it fails, the container keeps
+// running.
 func (c *Container) Checkpoint(o *options.Checkpoint) error {
 	return c.change(func(status specs.ContainerState, m cgroups.Manager) error {
 		if status != specs.StateRunning && status != record.Paused {

@@ -11,14 +11,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// CloseOnExec keeps what the caller's parent has left open, beyond the standard streams, from
-// the programs that the caller starts: hooks, criu, a container. An engine's sockets are
-// among it, and files that it holds for somebody else. The files stay open here, so that
-// what was given on purpose still works: it is handed on by a descriptor of its own
-// (--preserve-fds, LISTEN_FDS), or opened by a path like /dev/fd/N.
+// CloseOnExec marks every descriptor from 3 upwards close-on-exec, so that programs which the
+// caller starts (hooks, criu, a container) do not inherit what the caller's parent left open:
+// an engine's sockets, for example, or files that it holds for somebody else. The files stay
+// open in this process. What was passed on purpose therefore still works: --preserve-fds and
+// LISTEN_FDS pass descriptors of their own, and /dev/fd/N can be opened.
 //
-// Inherited says how many there are from 3 upwards, without a gap: later it cannot be told
-// any more which files the caller has opened itself.
+// inherited is the number of descriptors that are open from 3 upwards without a gap. It has to
+// be counted now, before the caller opens files itself.
 func CloseOnExec() (inherited int, err error) {
 	const first = 3
 	for isInherited(first + inherited) {
@@ -36,7 +36,7 @@ func isInherited(fd int) bool {
 	return err == nil && flags&unix.FD_CLOEXEC == 0
 }
 
-// closeOnExecEach is for Linux before 5.11, which has no CLOSE_RANGE_CLOEXEC.
+// closeOnExecEach does the same on Linux before 5.11, which has no CLOSE_RANGE_CLOEXEC.
 func closeOnExecEach(first int) error {
 	const dir = "/proc/self/fd"
 	entries, err := os.ReadDir(dir)
@@ -48,7 +48,7 @@ func closeOnExecEach(first int) error {
 		if err != nil || fd < first {
 			continue
 		}
-		// That of the directory itself is closed by now.
+		// The descriptor of the directory itself is closed by now.
 		_, err = unix.FcntlInt(uintptr(fd), unix.F_SETFD, unix.FD_CLOEXEC)
 		if err != nil && err != unix.EBADF { //nolint:errorlint // a bare errno
 			return fmt.Errorf("%s/%d: fcntl(F_SETFD): %w", dir, fd, err)

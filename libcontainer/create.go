@@ -10,8 +10,8 @@ import (
 	"github.com/berth-run/berth/libcontainer/options"
 )
 
-// Create sets the container up until only `start` is missing. On error nothing of
-// it is left.
+// Create sets up a container so that only `start` is missing. If it fails, nothing of the
+// container is left.
 func (s *Store) Create(id string, cfg *configs.Config, o *options.Create) (*Container, error) {
 	if err := record.CheckID(id); err != nil {
 		return nil, err

@@ -9,19 +9,18 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// What a command does is told at level debug, before it is done: where one fails or waits
-// for ever, the last line names what it was at. Init and the builder say nothing themselves.
-// Init has no descriptor of a log while it is anybody else's process, and must not have one:
-// it would be the container's. So what they are asked for is told here, as they are asked,
-// and what they answer.
+// At level debug a command logs each step before it takes the step. When a command fails or
+// hangs, the last line therefore names the step. Init and the builder do not log. Init must
+// not have a descriptor of the log, because the container would inherit it. So the runtime
+// logs what it asks them to do, and what they answer.
 
-// LogTo has the store and its containers tell log what they do.
+// LogTo makes the store and its containers log their steps to log.
 func (s *Store) LogTo(log options.Logger) *Store {
 	s.log = log
 	return s
 }
 
-// debugMounts tells what is mounted in a container that runs, or unmounted.
+// debugMounts logs the mounts to be made in, or removed from, a running container.
 func (c *Container) debugMounts(cfg *configs.Config, remove bool) {
 	for i := range cfg.Mounts {
 		m := &cfg.Mounts[i]
@@ -33,7 +32,7 @@ func (c *Container) debugMounts(cfg *configs.Config, remove bool) {
 	}
 }
 
-// debugUpdate tells what is written to the cgroups, as far as r says.
+// debugUpdate logs the limits that an update changes.
 func (c *Container) debugUpdate(r *specs.LinuxResources) {
 	if !c.rec.Debugging() {
 		return

@@ -22,13 +22,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lingerPatience is for an init that waits for others in its pid namespace to be
-// collected. Nothing tells whether that is only a matter of time, as it usually is.
+// lingerPatience is how long delete waits for an init that has exited but waits for other
+// processes of its pid namespace to be reaped. Usually that takes a moment; it may take
+// forever, and there is no way to find out.
 const lingerPatience = 200 * time.Millisecond
 
-// Delete removes a container that has stopped or was never started. With force a
-// running one is killed first, it is no error when there is none, and the remains of
-// a create or delete that was killed are removed, as is a state that nobody can read.
+// Delete removes a container that has stopped or was never started. With force, a running
+// container is killed first, a container that does not exist is not an error, and Delete also
+// removes what a killed create or delete left behind and a state that cannot be read.
 func (s *Store) Delete(id string, force bool, log options.Logger) error {
 	if err := record.CheckID(id); err != nil {
 		return err
@@ -56,10 +57,10 @@ func (s *Store) Delete(id string, force bool, log options.Logger) error {
 		if !force {
 			return record.ErrNotExist
 		}
-		// The create was killed before it had made anything else.
+		// The create was killed before it made anything else.
 		return sysfile.RemoveTree(s.dir(id))
 	case force && errors.Is(err, record.ErrBroken):
-		// There is nothing to go by, and the id would be taken for ever.
+		// The state tells nothing, and the id would be taken forever.
 		log.Warnf("container %s: %v: its processes and cgroups, if there are any, are left", id, err)
 		return sysfile.RemoveTree(s.dir(id))
 	default:
@@ -72,21 +73,21 @@ func (s *Store) Delete(id string, force bool, log options.Logger) error {
 	return c.destroy(log)
 }
 
-// killWithoutLock kills init, as kill does. Who has the lock may be waiting for init: a start
-// or a create waits for one that somebody has stopped (SIGSTOP) for as long as it is so.
+// killWithoutLock kills init without holding the lock. The command that holds the lock may be
+// waiting for init: if somebody stopped init with SIGSTOP, a start or create would wait until
+// it is continued.
 func (s *Store) killWithoutLock(id string) {
 	st, err := record.Read(s.dir(id))
 	if err != nil {
 		return // there is no init yet, or nobody knows which
 	}
 	c := s.container(id, st)
-	// What is in the way of it is in the way of the delete as well, which tells.
+	// If this fails, the delete will fail for the same reason and report it.
 	_ = c.killInit()
 }
 
-// Delete removes the container as Store.Delete does with force, by the state that c
-// was made or loaded with. When somebody else has removed it meanwhile, there may be another
-// one of its name, which is not touched.
+// Delete removes the container as Store.Delete does with force. If somebody else has removed it
+// in the meantime, there may be a new container with the same id. Delete does not touch it.
 func (c *Container) Delete(log options.Logger) error {
 	lock, err := record.LockDir(c.rec.Dir)
 	if errors.Is(err, os.ErrNotExist) {
@@ -103,7 +104,7 @@ func (c *Container) Delete(log options.Logger) error {
 	return c.destroy(log)
 }
 
-// refuseDelete is the error of deleting a container that is alive.
+// refuseDelete returns the error for deleting a container that is alive.
 func (c *Container) refuseDelete(force bool) error {
 	if force {
 		return nil
@@ -119,8 +120,8 @@ func (c *Container) refuseDelete(force bool) error {
 	return fmt.Errorf("cannot delete container %s that is not stopped: %s", c.rec.ID, status)
 }
 
-// destroy kills what is left and removes everything, the state directory last: as
-// long as it is there, a delete that was killed can be done again.
+// destroy kills what is left and removes everything, the state directory last: as long as it
+// exists, a delete that was killed can be repeated.
 func (c *Container) destroy(log options.Logger) error {
 	c.rec.Debugf("delete: make sure that init %d has ended", c.rec.Saved.PID)
 	if err := c.killInit(); err != nil {
@@ -160,8 +161,8 @@ func (c *Container) destroy(log options.Logger) error {
 	return sysfile.RemoveTree(c.rec.Dir)
 }
 
-// removeUnclaimed removes the cgroups that a create that was killed had not come to claim,
-// if they are nobody else's.
+// removeUnclaimed removes cgroups that a killed create made but did not claim, unless
+// somebody else uses them.
 func (c *Container) removeUnclaimed(log options.Logger) error {
 	if !c.rec.Unclaimed() || len(c.rec.Saved.CgroupPlan) == 0 {
 		return nil
@@ -182,7 +183,7 @@ func (c *Container) killInit() error {
 	if c.rec.Saved.PID == 0 {
 		return nil
 	}
-	// One that is dying already is waited for as well.
+	// Also wait for an init that is already dying.
 	pidfd, _, err := c.rec.OpenInitOrZombie()
 	if errors.Is(err, record.ErrNotRunning) {
 		return nil
@@ -202,8 +203,8 @@ func (c *Container) killInit() error {
 		if !time.Now().Before(deadline) {
 			return errors.New("container init still running")
 		}
-		// Others of the container may be what keeps it: on cgroup v1 they can freeze
-		// it, as often as they like, where they may write its cgroups.
+		// Another process of the container may keep it alive: on cgroup v1, a process
+		// that may write to the cgroup can freeze init again and again.
 		if err := c.killAll(); err != nil {
 			return err
 		}
@@ -219,8 +220,8 @@ func (c *Container) killAll() error {
 	return create.IgnoreNoCgroup(m.Kill())
 }
 
-// detachRootfs undoes what a container without a mount namespace of its own has
-// mounted on the host: everything that has come to stand on its rootfs since.
+// detachRootfs unmounts what a container without a mount namespace of its own has mounted on
+// the host: everything that was mounted on top of its rootfs since the create.
 func (c *Container) detachRootfs() error {
 	if c.rec.Saved.RootfsMountID == 0 {
 		return nil
@@ -228,7 +229,7 @@ func (c *Container) detachRootfs() error {
 	return rootfs.DetachAbove(c.rec.Saved.Rootfs, c.rec.Saved.RootfsMountID)
 }
 
-// disconnectNetwork removes what a container has of interfaces.
+// disconnectNetwork removes the container's network interfaces.
 func (c *Container) disconnectNetwork() error {
 	if len(c.rec.Saved.Network) == 0 {
 		return nil

@@ -35,12 +35,13 @@ type Event struct {
 type Stats struct {
 	stats.Stats
 	IntelRdt *resctrl.Stats `json:"intel_rdt"` // never nil: readers want the key
-	// NetworkInterfaces are those that berth has made, null for none: readers want the key.
+	// NetworkInterfaces are the interfaces that berth made; null if there are none, because
+	// readers expect the key.
 	NetworkInterfaces []InterfaceStats `json:"network_interfaces"`
 }
 
-// Stats gives the statistics of a container that has not stopped. ErrNotRunning
-// otherwise, with the words of runc.
+// Stats returns the statistics of a container that has not stopped; otherwise an error that
+// matches ErrNotRunning.
 func (c *Container) Stats() (*Stats, error) {
 	status, err := c.rec.Status()
 	if err != nil {
@@ -69,7 +70,7 @@ func (c *Container) Stats() (*Stats, error) {
 	return &Stats{Stats: *s, IntelRdt: rdt, NetworkInterfaces: interfaces}, nil
 }
 
-// notRunningError is ErrNotRunning in the words of `runc events`.
+// notRunningError is ErrNotRunning with the text of `runc events`.
 type notRunningError string
 
 func (e notRunningError) Error() string { return "container with id " + string(e) + " is not running" }
@@ -78,20 +79,21 @@ func (notRunningError) Is(target error) bool { return target == record.ErrNotRun
 
 func (c *Container) notRunning() error { return notRunningError(c.rec.ID) }
 
-// WatchOptions say what to watch.
+// WatchOptions are the options of [Store.Watch].
 type WatchOptions struct {
-	// IDs are the containers; with All those that there are, also later ones.
+	// IDs are the containers to watch. With All, Watch watches every container, including
+	// those created later.
 	IDs []string
 	All bool
 	// Interval is the time between two statistics.
 	Interval time.Duration
-	// Emit gets each event. An error ends the watch.
+	// Emit is called for each event. If it returns an error, the watch ends.
 	Emit func(*Event) error
 	Log  options.Logger
 }
 
-// Watch emits statistics at each interval, and each time that a container had no
-// memory for a process, until all containers have stopped; with All for ever.
+// Watch emits statistics at each interval, and an event each time the kernel kills a process of
+// a container for lack of memory. It returns when all containers have stopped; with All, never.
 func (s *Store) Watch(o *WatchOptions) error {
 	w := &watch{store: s, opts: o, watched: map[string]*watchedContainer{}}
 	defer w.close()
@@ -114,7 +116,7 @@ func (s *Store) Watch(o *WatchOptions) error {
 		if err := w.tick(); err != nil {
 			return err
 		}
-		// A reader that was slow does not get a burst.
+		// After a slow reader, do not catch up with a burst.
 		next = next.Add(o.Interval)
 		if now := time.Now(); next.Before(now) {
 			next = now.Add(o.Interval)
@@ -150,7 +152,7 @@ func (w *watch) close() {
 	}
 }
 
-// add begins to watch a container.
+// add starts watching a container.
 func (w *watch) add(id string) error {
 	if w.watched[id] != nil {
 		return nil
@@ -187,7 +189,7 @@ func (w *watch) add(id string) error {
 	return nil
 }
 
-// addNew begins to watch containers that are new, if all are wanted.
+// addNew starts watching new containers, if All is set.
 func (w *watch) addNew() error {
 	if !w.opts.All {
 		return nil
@@ -208,7 +210,7 @@ func (w *watch) addNew() error {
 	return nil
 }
 
-// await waits for news, an exit or the deadline, and emits the news.
+// await waits for an event, an exit or the deadline, and emits the events.
 func (w *watch) await(deadline time.Time) error {
 	fds := make([]unix.PollFd, 0, 2*len(w.order))
 	for _, id := range w.order {
@@ -232,16 +234,16 @@ func (w *watch) await(deadline time.Time) error {
 	w.order = nil
 	for i, id := range order {
 		exited, oom := fds[2*i].Revents != 0, fds[2*i+1].Revents != 0
-		if err := w.news(id, exited, oom); err != nil {
+		if err := w.emitFor(id, exited, oom); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// news emits what happened to one container, and keeps it in the order unless it has
-// stopped. What killed it comes before its end.
-func (w *watch) news(id string, exited, oom bool) error {
+// emitFor emits the events of one container, and keeps the container in the order unless it has
+// stopped. An out-of-memory event comes before the end that it caused.
+func (w *watch) emitFor(id string, exited, oom bool) error {
 	wc := w.watched[id]
 	if wc.oom != nil && (oom || exited) {
 		n, gone, err := wc.oom.News()

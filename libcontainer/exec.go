@@ -11,7 +11,7 @@ import (
 	"github.com/berth-run/berth/libcontainer/options"
 )
 
-// Process is a process that Exec has added to a container. It is a child of the caller.
+// Process is a process that [Container.Exec] added to a container. It is a child of the caller.
 type Process struct {
 	pid   int
 	pidfd *os.File
@@ -20,11 +20,11 @@ type Process struct {
 // PID is the process's id in the caller's pid namespace.
 func (p *Process) PID() int { return p.pid }
 
-// Close gives up the handle; the process runs on.
+// Close closes the handle. The process keeps running.
 func (p *Process) Close() error { return p.pidfd.Close() }
 
-// Exec runs a further process in the container, and returns when its program has been
-// exec'd. On error nothing of it is left.
+// Exec runs another process in the container, and returns when the program has been executed.
+// If it fails, nothing of the process is left.
 func (c *Container) Exec(p *configs.Process, o *options.Exec) (*Process, error) {
 	x := exec.New(c.rec, p, o)
 	defer x.Release()

@@ -14,16 +14,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ExitStatus waits for the end of the container's init, whose parent the caller need
-// not be, and gives its exit code as Wait does. A container whose init was gone before
-// the call, collected by its parent, gives ErrNotRunning: nobody keeps the status then.
+// ExitStatus waits until the container's init has exited and returns its exit code as a shell
+// shows it. The caller need not be the parent. If init's parent reaped it before the call,
+// ExitStatus returns ErrNotRunning: nobody has the status any more.
 //
 //	init          its parent        berth wait
 //	                                pidfd_open
 //	exit
 //	(zombie)                        /proc/PID/stat has the status
 //	              waitpid
-//	(gone)                          PIDFD_GET_INFO has it, for who has a pidfd
+//	(gone)                          PIDFD_GET_INFO has it, for the holder of a pidfd
 func (c *Container) ExitStatus() (int, error) {
 	pidfd, _, err := c.rec.OpenInitOrZombie()
 	if err != nil {
@@ -44,8 +44,8 @@ func (c *Container) ExitStatus() (int, error) {
 	return procs.ExitCode(ws), nil
 }
 
-// zombieStatus is the wait status that init's parent will get; ErrNotRunning when it
-// has got it.
+// zombieStatus returns the wait status that init's parent is going to get; ErrNotRunning if the
+// parent already has it.
 func (c *Container) zombieStatus() (unix.WaitStatus, error) {
 	path := "/proc/" + strconv.Itoa(c.rec.Saved.PID) + "/stat"
 	data, err := os.ReadFile(path)

@@ -17,7 +17,7 @@ import (
 	"github.com/berth-run/berth/libcontainer/options"
 )
 
-// What callers branch on. Engines match these texts literally.
+// Errors that callers test for. Engines match the texts literally.
 var (
 	ErrNotExist   = record.ErrNotExist
 	ErrExist      = record.ErrExist
@@ -25,10 +25,10 @@ var (
 	ErrInvalidID  = record.ErrInvalidID
 )
 
-// Paused is the one status that the runtime-spec does not name.
+// Paused is the only status that the runtime-spec does not define.
 const Paused = record.Paused
 
-// What commands take besides a plan.
+// Options of the commands, and types that they use.
 type (
 	// CreateOptions are [Store.Create]'s.
 	CreateOptions = options.Create
@@ -46,14 +46,15 @@ type (
 	ListenFDs = options.ListenFDs
 	// Interrupts end a command early.
 	Interrupts = options.Interrupts
-	// Logger is how the engine tells what is not an error.
+	// Logger receives warnings and debug messages.
 	Logger = options.Logger
 )
 
-// KeepInterrupts keeps the signals that end a command for [Interrupts] to ask for.
+// KeepInterrupts catches the signals that end a command. The command then checks for them
+// between its steps ([Interrupts]).
 func KeepInterrupts() (*Interrupts, error) { return options.KeepInterrupts() }
 
-// ProcessDocument is the JSON text of the process that the container was created with.
+// ProcessDocument returns the JSON text of the process that the container was created with.
 func (c *Container) ProcessDocument() (string, error) {
 	data, _, err := sysfile.ReadOwned(filepath.Join(c.rec.Dir, record.ProcessFile))
 	if errors.Is(err, os.ErrNotExist) {
@@ -73,27 +74,25 @@ func (c *Container) ProcessDocument() (string, error) {
 	return sysfile.StringOf(data), nil
 }
 
-// Annotations are those of the container's config.
+// Annotations returns the annotations of the container's config.
 func (c *Container) Annotations() map[string]string { return c.rec.Saved.Annotations }
 
-// BuilderCommand is the name of the hidden command that runs RunBuilder. It is not for
-// users.
+// BuilderCommand is the name of the hidden command that calls [RunBuilder].
 const BuilderCommand = builder.Command
 
-// RunBuilder is the life of a builder process. It never returns an error that was not told
-// to the runtime.
+// RunBuilder runs a builder process. It reports all errors to the runtime that started it.
 func RunBuilder() { builder.Run() }
 
-// InUserNamespace says whether this process is not in the first user namespace.
+// InUserNamespace reports whether this process is in a user namespace other than the initial one.
 func InUserNamespace() bool { return userns.Inside() }
 
-// NotifySocketEnv is the variable by which a service manager tells where it wants to hear
-// that a service is ready (sd_notify(3)).
+// NotifySocketEnv is the environment variable with the address of the service manager's socket
+// (sd_notify(3)).
 const NotifySocketEnv = notify.SocketEnv
 
-// Notifier tells a service manager that a container is ready, when the container says so.
+// Notifier tells a service manager when a container reports that it is ready.
 type Notifier = notify.Notifier
 
-// NewNotifier is for the manager at an address as in NOTIFY_SOCKET: a path, or @ and the
-// name of an abstract socket. The address "" gives nil, which is a Notifier for nobody.
+// NewNotifier returns a Notifier for the service manager at the address, which is a path or, for
+// an abstract socket, "@" and a name. For "" it returns nil, a Notifier that does nothing.
 func NewNotifier(manager string) (*Notifier, error) { return notify.New(manager) }

@@ -17,8 +17,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Plan is what is still known of the plan of a container, as far as further mounts depend
-// on it; the id maps are those that the kernel has. ErrNotRunning when it has stopped.
+// Plan returns the parts of the container's plan that further mounts depend on. The id maps are
+// read from the kernel. It returns ErrNotRunning if the container has stopped.
 func (c *Container) Plan() (*configs.Config, error) {
 	cfg := &configs.Config{
 		SpecVersion: c.rec.Saved.OCIVersion, Bundle: c.rec.Saved.Bundle, MountLabel: c.rec.Saved.MountLabel,
@@ -56,22 +56,21 @@ func (c *Container) Plan() (*configs.Config, error) {
 			return nil, fmt.Errorf("%s: %w", dir+m.file, err)
 		}
 	}
-	// The number may have become another process's since.
+	// Another process may have init's number by now.
 	if err := unix.PidfdSendSignal(int(pidfd.Fd()), 0, nil, 0); err != nil {
 		return nil, record.ErrNotRunning
 	}
 	return cfg, nil
 }
 
-// AddMounts makes the mounts of cfg, which is [Container.Plan] with mounts in it, in a
-// container that has not stopped, all of them or none. RemoveMounts takes away what is
-// mounted at their destinations, in the opposite order. A container that is paused stays so.
+// AddMounts makes the mounts of cfg, which is [Container.Plan] with mounts added, in a container
+// that has not stopped: all of them, or none if one fails. A paused container stays paused.
 func (c *Container) AddMounts(cfg *configs.Config, log options.Logger) error {
 	return c.changeMounts(cfg, false, log)
 }
 
-// RemoveMounts is the opposite of AddMounts; of a mount of cfg it needs but the name and
-// the destination.
+// RemoveMounts unmounts what is mounted at the destinations of the mounts of cfg, the last one
+// first: all of them or none. It uses only the names and destinations.
 func (c *Container) RemoveMounts(cfg *configs.Config, log options.Logger) error {
 	return c.changeMounts(cfg, true, log)
 }

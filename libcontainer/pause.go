@@ -10,11 +10,11 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// ErrNotPaused is the error of Resume. Its text is matched literally.
+// ErrNotPaused is returned by Resume. Engines match its text literally.
 var ErrNotPaused = errors.New("container not paused")
 
-// Pause stops every process of a container that runs or waits for its start, and
-// returns when they stand still; ErrNotRunning for any other one.
+// Pause freezes every process of a container that is running or created, and returns when all
+// are frozen. In any other state it returns ErrNotRunning.
 func (c *Container) Pause() error {
 	return c.change(func(status specs.ContainerState, m cgroups.Manager) error {
 		if status != specs.StateRunning && status != specs.StateCreated {
@@ -25,8 +25,7 @@ func (c *Container) Pause() error {
 	})
 }
 
-// Resume lets the processes of a paused container go on; ErrNotPaused for any other
-// one.
+// Resume thaws the processes of a paused container. In any other state it returns ErrNotPaused.
 func (c *Container) Resume() error {
 	return c.change(func(status specs.ContainerState, m cgroups.Manager) error {
 		if status != record.Paused {
@@ -37,8 +36,8 @@ func (c *Container) Resume() error {
 	})
 }
 
-// change does something with the container's cgroups under its lock, which keeps it
-// apart from a start or a delete.
+// change calls do with the container's status and cgroups, while it holds the container's lock,
+// so that no start or delete interferes.
 func (c *Container) change(do func(specs.ContainerState, cgroups.Manager) error) error {
 	c.rec.Debugf("take the lock")
 	lock, err := c.rec.Lock()

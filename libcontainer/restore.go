@@ -10,7 +10,7 @@ import (
 	"github.com/berth-run/berth/libcontainer/options"
 )
 
-// Restore makes a container of a checkpoint. On error nothing of it is left.
+// Restore creates a container from a checkpoint. If it fails, nothing of the container is left.
 func (s *Store) Restore(id string, cfg *configs.Config, o *options.Restore) (*Container, error) {
 	if err := record.CheckID(id); err != nil {
 		return nil, err

@@ -13,9 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Signal sends sig to init, or with all to every process of the container. A
-// container that has stopped gives ErrNotRunning, with all it is no error: its
-// remaining processes are signalled all the same.
+// Signal sends sig to init or, with all, to every process of the container. If the container has
+// stopped, Signal returns ErrNotRunning; with all, it still signals the remaining processes.
 func (c *Container) Signal(sig unix.Signal, all bool) error {
 	c.rec.Debugf("signal %d to init %d, or with all (%t) to every process", int(sig), c.rec.Saved.PID, all)
 	if all {
@@ -30,7 +29,7 @@ func (c *Container) Signal(sig unix.Signal, all bool) error {
 	}
 	defer pidfd.Close()
 	if sig == unix.SIGKILL && c.rec.Saved.SharedPID {
-		// No pid namespace dies with init here: its children have to be told.
+		// There is no pid namespace that ends with init, so its children must be killed too.
 		return c.signalAll(sig)
 	}
 	err = unix.PidfdSendSignal(int(pidfd.Fd()), sig, nil, 0)
@@ -48,8 +47,8 @@ func (c *Container) Signal(sig unix.Signal, all bool) error {
 	return nil
 }
 
-// killOrphans kills what is left of a container whose init has ended. There is nothing
-// where init had a pid namespace of its own, which ends with it.
+// killOrphans kills what is left of a container whose init has exited. With a pid namespace of
+// its own there is nothing left: the namespace ends with init.
 func (c *Container) killOrphans() error {
 	if !c.rec.Saved.SharedPID {
 		return record.ErrNotRunning
@@ -65,8 +64,8 @@ func (c *Container) killOrphans() error {
 	return errors.Join(err, m.Kill())
 }
 
-// thaw lets the processes of a paused container die: on cgroup v1 a frozen process
-// does not even take SIGKILL.
+// thaw thaws a paused container so that its processes can die: on cgroup v1 a frozen process
+// does not react to SIGKILL.
 func (c *Container) thaw() error {
 	m, err := c.rec.Cgroup()
 	if err != nil {
@@ -75,7 +74,7 @@ func (c *Container) thaw() error {
 	return m.ThawAll()
 }
 
-// signalAll signals every process in the container's cgroup.
+// signalAll sends sig to every process in the container's cgroup.
 func (c *Container) signalAll(sig unix.Signal) error {
 	m, err := c.rec.Cgroup()
 	if err != nil {
@@ -101,8 +100,8 @@ func (c *Container) signalAll(sig unix.Signal) error {
 	return nil
 }
 
-// pidsWithoutCgroup finds the processes of a rootless container that has no cgroup by
-// its pid namespace. Where that is shared, only init is known to be the container's.
+// pidsWithoutCgroup finds the processes of a rootless container without a cgroup by its pid
+// namespace. If that is shared, only init is known to belong to the container.
 func (c *Container) pidsWithoutCgroup() ([]int, error) {
 	pidfd, err := c.rec.OpenInit()
 	if errors.Is(err, record.ErrNotRunning) {
@@ -129,7 +128,7 @@ func (c *Container) pidsWithoutCgroup() ([]int, error) {
 		if err != nil {
 			continue
 		}
-		// Those that cannot be read are somebody else's, or gone.
+		// A process that cannot be read belongs to somebody else, or has ended.
 		if ns, err := os.Readlink("/proc/" + e.Name() + "/ns/pid"); err == nil && ns == namespace {
 			pids = append(pids, pid)
 		}

@@ -22,9 +22,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Start lets init exec the user's program. When that fails, the error says why; the
-// container has then stopped. The notifier, if not nil, hears the container from its first
-// moment on.
+// Start makes init execute the user's program. If that fails, the error says why, and the
+// container has stopped. A notifier that is not nil listens before the program starts.
 func (c *Container) Start(log options.Logger, n *notify.Notifier) error {
 	if err := c.release(log, n); err != nil {
 		return err
@@ -52,9 +51,8 @@ func (c *Container) Start(log options.Logger, n *notify.Notifier) error {
 	return err
 }
 
-// poststartIsFatal says whether a failed poststart hook stops the container. It does
-// since version 1.3 of the runtime-spec (runtime.md, Lifecycle, step 9); up to 1.2 it
-// is a warning, and the container goes on.
+// poststartIsFatal reports whether a failed poststart hook stops the container. Since version 1.3
+// of the runtime-spec (runtime.md, Lifecycle, step 9) it does; up to 1.2 it causes a warning.
 func poststartIsFatal(ociVersion string) bool {
 	major, rest, _ := strings.Cut(ociVersion, ".")
 	minor, _, _ := strings.Cut(rest, ".")
@@ -63,8 +61,8 @@ func poststartIsFatal(ociVersion string) bool {
 	return err == nil && major == "1" && m >= fatalSince
 }
 
-// release lets init go on, under the container's lock, so that of two starts one
-// wins and the other one learns that the container runs.
+// release starts the program while it holds the container's lock. Of two starts, one wins and the
+// other one finds the container running.
 func (c *Container) release(log options.Logger, n *notify.Notifier) error {
 	c.rec.Debugf("start: take the lock")
 	lock, err := c.rec.Lock()
@@ -92,22 +90,22 @@ func (c *Container) release(log options.Logger, n *notify.Notifier) error {
 	default:
 		return fmt.Errorf("cannot start a container in the %s state", status)
 	}
-	// Under the lock, since two starts would take each other's socket away.
+	// Under the lock, because two starts would remove each other's socket.
 	if err := n.Listen(c.rec); err != nil {
 		return err
 	}
 	return c.letGo(log)
 }
 
-// These have runc's texts.
+// The texts are runc's.
 var (
 	errRunning       = errors.New("cannot start an already running container")
 	errStoppedBefore = errors.New("cannot start a container that has stopped")
 )
 
-// letGo is the moment of start. No open blocks, so an init that died in between cannot
-// make it hang. What cannot be removed then says nothing any more: the status goes by
-// init as well.
+// letGo makes init continue. It opens nothing that blocks, so it cannot hang if init dies in
+// between. If a fifo cannot be removed afterwards, that does no harm, because the status
+// depends on init as well.
 func (c *Container) letGo(log options.Logger) error {
 	pidfd, err := c.rec.OpenInit()
 	if errors.Is(err, record.ErrNotRunning) {
@@ -133,17 +131,17 @@ func (c *Container) letGo(log options.Logger) error {
 	return c.explainStopped(startErr, pidfd)
 }
 
-// passFifos lets init go on, and waits for what it says then. The reports are opened
-// first: what init says to nobody is lost with its end.
+// passFifos tells init to continue and waits for its report. It opens the report first: what init
+// writes while nobody has the fifo open is lost when init ends.
 func (c *Container) passFifos(pidfd *os.File) error {
 	reports, err := c.rec.OpenFifo(record.ReportFile, unix.O_RDONLY)
 	if err != nil {
 		return err
 	}
-	// No os.File: Go would set up its poller for one that does not block.
+	// Not an os.File: for a non-blocking one Go would set up its poller.
 	defer unix.Close(reports)
 	fifo, err := c.rec.OpenFifo(record.FifoFile, unix.O_WRONLY)
-	// Nobody to read is an init that has gone on, or is gone: AwaitExec finds out.
+	// If nobody reads, init has continued or has ended; AwaitExec finds out which.
 	if err != nil && !errors.Is(err, unix.ENXIO) {
 		return err
 	}
@@ -156,14 +154,14 @@ func (c *Container) passFifos(pidfd *os.File) error {
 	return nsenter.AwaitExec(reports, c.rec.Saved.PID, pidfd)
 }
 
-// explainStopped adds to the error of a start what the container's init has died of, as far
-// as anybody still knows. pidfd is init's, nil when it was gone before.
+// explainStopped adds to the error of a start why init has died, if that can still be found out.
+// pidfd refers to init; it is nil if init had ended before.
 func (c *Container) explainStopped(err error, pidfd *os.File) error {
 	if !errors.Is(err, nsenter.ErrInitGone) && !errors.Is(err, errStoppedBefore) {
 		return err
 	}
 	if pidfd == nil {
-		// Only as long as the fifo is there it was init, and not the program, that has ended.
+		// Without the fifo it was not init that ended, but the program.
 		if _, serr := os.Lstat(c.rec.Path(record.FifoFile)); serr != nil {
 			return err
 		}
@@ -182,8 +180,8 @@ func (c *Container) explainStopped(err error, pidfd *os.File) error {
 	return initproc.ExplainEnd(err, ws, filter)
 }
 
-// mayRunHooks says whether the hooks that the state names are run: not those of an ordinary
-// user by root, for whom they would do what they like.
+// mayRunHooks reports whether the hooks in the state may be run. Root does not run those of an
+// ordinary user's container: they could do anything as root.
 func (c *Container) mayRunHooks(log options.Logger) bool {
 	if userns.Unprivileged() || c.rec.Saved.Owner == 0 {
 		return true

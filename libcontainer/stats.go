@@ -9,8 +9,7 @@ import (
 	"github.com/berth-run/berth/libcontainer/network"
 )
 
-// resctrlStats are the statistics of the container's group; none when it has not asked for
-// one.
+// resctrlStats returns the statistics of the container's resctrl group; none if it has no group.
 func (c *Container) resctrlStats() (*resctrl.Stats, error) {
 	if c.rec.Saved.ResctrlDir == "" {
 		return &resctrl.Stats{}, nil
@@ -22,7 +21,7 @@ func (c *Container) resctrlStats() (*resctrl.Stats, error) {
 	return fs.Stats(c.rec.Saved.ResctrlDir, c.resctrlMonitor())
 }
 
-// resctrlMonitor is the container's own monitoring group, "" when it has none.
+// resctrlMonitor returns the container's own monitoring group, "" if it has none.
 func (c *Container) resctrlMonitor() string {
 	for _, dir := range c.rec.Saved.ResctrlGroups {
 		if filepath.Base(filepath.Dir(dir)) == "mon_groups" {
@@ -32,8 +31,8 @@ func (c *Container) resctrlMonitor() string {
 	return ""
 }
 
-// InterfaceStats are the counters of one interface, as the container sees them. The JSON
-// is runc's: Name is the name on the host.
+// InterfaceStats are the counters of one interface, as the container sees them. The JSON is
+// runc's, so Name is the name on the host.
 type InterfaceStats struct {
 	Name string
 
@@ -41,8 +40,8 @@ type InterfaceStats struct {
 	TxBytes, TxPackets, TxErrors, TxDropped uint64
 }
 
-// interfaceStats reads the counters of the host's ends, which are in reach: what these
-// have sent, the container has received.
+// interfaceStats reads the counters of the host's ends of the interfaces. What the host's end has
+// sent, the container has received.
 func (c *Container) interfaceStats() ([]InterfaceStats, error) {
 	if len(c.rec.Saved.Network) == 0 {
 		return nil, nil

@@ -17,7 +17,7 @@ type Container struct {
 	rec *record.Record
 }
 
-// State is what `state` and `list` print. Pid is 0 once the container has stopped.
+// State is what `state` and `list` print. PID is 0 if the container has stopped.
 type State struct {
 	Version     string               `json:"ociVersion"`
 	ID          string               `json:"id"`
@@ -30,8 +30,8 @@ type State struct {
 	Owner       string               `json:"owner"`
 }
 
-// MarshalJSON spares encoding/json the learning of the type: 0.1 of the 2 ms of CPU time
-// that `state` takes (the median of 500 alternating pairs).
+// MarshalJSON encodes the state without reflection. That saves 0.1 of the 2 ms of CPU time that
+// `state` takes (median of 500 alternating pairs).
 func (s *State) MarshalJSON() ([]byte, error) { return codec.WriteAll(s, stateFields), nil }
 
 func stateFields(c *codec.Coder, s *State) {
@@ -48,10 +48,10 @@ func stateFields(c *codec.Coder, s *State) {
 	codec.Text(c, "owner", &s.Owner)
 }
 
-// ID of the container.
+// ID returns the id of the container.
 func (c *Container) ID() string { return c.rec.ID }
 
-// State finds out the present state.
+// State returns the current state.
 func (c *Container) State() (*State, error) {
 	c.rec.Debugf("find out how init %d is", c.rec.Saved.PID)
 	status, err := c.rec.Status()
@@ -69,9 +69,9 @@ func (c *Container) State() (*State, error) {
 	return st, nil
 }
 
-// Processes lists the processes of the container by their pids on the host, those
-// that exec has added included. A container that has stopped may still have some, if
-// it shares a pid namespace.
+// Processes returns the pids, on the host, of all processes of the container, including those that
+// exec added. A container that has stopped may still have processes if it shares a pid
+// namespace.
 func (c *Container) Processes() ([]int, error) {
 	m, err := c.rec.Cgroup()
 	if err != nil {

@@ -3,10 +3,10 @@
 // Package libcontainer is the engine: it creates, starts, signals, inspects and
 // deletes containers, each of them a directory below the root of a [Store].
 //
-// It carries out plans ([configs.Config]) and decides nothing that a config.json
-// decides. Its one invariant: whatever a command made before it failed is undone
-// before it returns, and whatever a killed command left behind can be found by
-// the state directory alone, so that Delete with force removes it.
+// It carries out plans ([configs.Config]) and makes no decision that a config.json makes. It has
+// one invariant: a command that fails undoes everything it made before it returns, and what a
+// killed command leaves behind can be found from the state directory alone, so that Delete
+// with force removes it.
 package libcontainer
 
 import (
@@ -28,26 +28,25 @@ type Store struct {
 	log  options.Logger // of LogTo; nil for none
 }
 
-// Open is the store at root, an absolute path. The directory is made by the
-// first Create, not before.
+// Open returns the store at root, an absolute path. The first Create makes the directory.
 func Open(root string) *Store { return &Store{root: root} }
 
-// dir is the state directory of id.
+// dir returns the state directory of a container.
 func (s *Store) dir(id string) string { return filepath.Join(s.root, id) }
 
-// record is that of id, of which nothing is read.
+// record returns the record of a container, without reading its state.
 func (s *Store) record(id string) *record.Record {
 	return &record.Record{Root: s.root, Dir: s.dir(id), ID: id, Log: s.log}
 }
 
-// container is the one with the state st.
+// container returns the container with the state st.
 func (s *Store) container(id string, st *record.State) *Container {
 	r := s.record(id)
 	r.Saved = *st
 	return &Container{rec: r}
 }
 
-// Load finds the container. The error is ErrNotExist when there is none.
+// Load loads a container. If it does not exist, the error is ErrNotExist.
 func (s *Store) Load(id string) (*Container, error) {
 	if err := record.CheckID(id); err != nil {
 		return nil, err
@@ -63,9 +62,9 @@ func (s *Store) Load(id string) (*Container, error) {
 	return s.container(id, st), nil
 }
 
-// List gives the state of all containers, in the order of their names. Entries
-// that cannot be read are reported to log and skipped. A root that does not exist
-// is an error that matches os.ErrNotExist.
+// List returns the states of all containers, sorted by id. It logs a warning for an entry that
+// cannot be read, and skips it. If the store's directory does not exist, the error matches
+// os.ErrNotExist.
 func (s *Store) List(log options.Logger) ([]*State, error) {
 	ids, err := s.IDs()
 	if err != nil {
@@ -86,9 +85,8 @@ func (s *Store) List(log options.Logger) ([]*State, error) {
 	return states, nil
 }
 
-// IDs lists the containers in the order of their names, also those of which nothing
-// else can be told. A root that does not exist is an error that matches
-// os.ErrNotExist.
+// IDs returns the ids of all containers, sorted, including those whose state cannot be read. If
+// the store's directory does not exist, the error matches os.ErrNotExist.
 func (s *Store) IDs() ([]string, error) {
 	entries, err := os.ReadDir(s.root)
 	if err != nil {
@@ -103,7 +101,7 @@ func (s *Store) IDs() ([]string, error) {
 	return ids, nil
 }
 
-// describe is the state of one container with the name of its owner.
+// describe returns the state of one container, with the name of its owner.
 func (s *Store) describe(id string) (*State, error) {
 	c, err := s.Load(id)
 	if err != nil {
@@ -119,7 +117,7 @@ func (s *Store) describe(id string) (*State, error) {
 	return st, nil
 }
 
-// ownerName is the user name of a file's owner, "#UID" when it has none.
+// ownerName returns the user name of a file's owner, or "#UID" if the user has no name.
 func ownerName(fi os.FileInfo) string {
 	st, ok := fi.Sys().(*syscall.Stat_t)
 	if !ok {
@@ -132,6 +130,6 @@ func ownerName(fi os.FileInfo) string {
 	return "#" + uid
 }
 
-// CheckProc refuses a /proc that is none, or that of another pid namespace, whose numbers
-// mean other processes here.
+// CheckProc returns an error if /proc is not a procfs, or shows another pid namespace, in which
+// the numbers stand for other processes.
 func CheckProc() error { return procs.Check() }

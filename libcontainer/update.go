@@ -14,10 +14,10 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// Update changes the limits of a container that has not stopped: ErrNotRunning
-// otherwise. What is absent or zero in r stays as it is, but for those limits of which
-// zero is one: pids, swappiness, burst, idle. Device rules are never touched. schemata are lines for the container's own resctrl group. When something
-// is refused, everything is as it was before.
+// Update changes the limits of a container. If the container has stopped, it returns
+// ErrNotRunning. Limits that are absent or zero in r stay as they are, except for those where
+// zero has a meaning: pids, swappiness, burst, idle. Device rules are never changed. schemata
+// are lines for the container's own resctrl group. If anything fails, all limits are as before.
 func (c *Container) Update(r *specs.LinuxResources, schemata []string) error {
 	return c.change(func(status specs.ContainerState, m cgroups.Manager) error {
 		if status == specs.StateStopped || status == specs.StateCreating {
@@ -44,8 +44,8 @@ func (c *Container) Update(r *specs.LinuxResources, schemata []string) error {
 	})
 }
 
-// finishUpdate does what comes after the cgroups. The schemata, which cannot be taken
-// back, are last but for a rename.
+// finishUpdate writes the schemata and the state, after the cgroups. The schemata cannot be undone;
+// only the rename of the state file comes after them.
 func (c *Container) finishUpdate(merged *specs.LinuxResources, schemata []string) error {
 	c.rec.Debugf("update: %d lines of schemata for the resctrl groups %v", len(schemata), c.rec.Saved.ResctrlGroups)
 	if err := resctrl.Update(c.rec.Saved.ResctrlGroups, schemata); err != nil {

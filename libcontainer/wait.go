@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// BecomeSubreaper makes the calling process the parent of what the container's init
-// leaves behind (PR_SET_CHILD_SUBREAPER), for a foreground run.
+// BecomeSubreaper makes the calling process the parent of the processes that the container's init
+// leaves behind (PR_SET_CHILD_SUBREAPER). A foreground run needs that.
 func BecomeSubreaper() error {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("prctl(PR_SET_CHILD_SUBREAPER): %w", err)
@@ -20,12 +20,12 @@ func BecomeSubreaper() error {
 	return nil
 }
 
-// Reap reaps the caller's children that have ended, and says whether the container's
-// init, which must be one, was among them. It does not wait: SIGCHLD says when it is
-// worth a call. The status is as a shell has it: 128 + n for one killed by signal n.
+// Reap reaps the caller's children that have ended, and reports whether the container's init,
+// which must be a child of the caller, was one of them. It does not wait: call it after
+// SIGCHLD. The status is as in a shell: 128 + n for a process killed by signal n.
 func (c *Container) Reap() (status int, ended bool, err error) { return reapFor(c.rec.Saved.PID) }
 
-// Reap does for the process what [Container.Reap] does for init.
+// Reap is [Container.Reap] for the process.
 func (p *Process) Reap() (status int, ended bool, err error) { return reapFor(p.pid) }
 
 func reapFor(child int) (status int, ended bool, err error) {
@@ -44,7 +44,7 @@ func reapFor(child int) (status int, ended bool, err error) {
 	}
 }
 
-// Signal sends sig to the process; ErrNotRunning when it has ended.
+// Signal sends sig to the process. It returns ErrNotRunning if the process has ended.
 func (p *Process) Signal(sig unix.Signal) error {
 	err := unix.PidfdSendSignal(int(p.pidfd.Fd()), sig, nil, 0)
 	if errors.Is(err, unix.ESRCH) {
