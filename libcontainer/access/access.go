@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package access finds out why the kernel has said EACCES for a path: which directory on the
-// way is closed. It is asked when something has failed, and changes nothing.
+// Package access finds out why the kernel returned EACCES for a path: which directory of the path
+// may not be entered. It is used after something has failed, and changes nothing.
 package access
 
 import (
@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Explain adds to an EACCES for an absolute path which directory on the way may not be
-// entered, or not be written to, by the calling thread. Any other error stays as it is.
+// Explain adds to an EACCES for an absolute path which of its directories the calling thread may not
+// enter or write to. It returns any other error unchanged.
 func Explain(name string, err error) error {
 	if !errors.Is(err, unix.EACCES) || !path.IsAbs(name) {
 		return err
@@ -27,11 +27,11 @@ func Explain(name string, err error) error {
 	return ExplainAt(root, name, "/", err)
 }
 
-// ExplainAt does so for name in the directory that dir is a descriptor of, and at its path.
-// Symbolic links are followed in that directory, as if it were the root.
+// ExplainAt is Explain for name in the directory dir, which is at the path at. Symbolic links are
+// followed as if dir were the root.
 //
-// It is the last directory that can be reached. Where that may be entered and written to the
-// reason is another, a security module's, and nothing is added.
+// The directory in question is the last one that can be reached. If it may be entered and written
+// to, a security module is the reason, and nothing is added.
 func ExplainAt(dir int, name, at string, err error) error {
 	if !errors.Is(err, unix.EACCES) {
 		return err

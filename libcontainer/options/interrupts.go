@@ -10,10 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Interrupts are the signals that end a command (SIGTERM and its like), kept while it makes
-// something: it ends then as it does with an error, and leaves nothing. They are looked for
-// between steps, so a second signal ends a command that is stuck in one, at once and with
-// all that it has made. A nil one keeps nothing.
+// Interrupts catch the signals that end a command (SIGTERM and the like) while it makes something,
+// so that it ends as after an error and leaves nothing behind. The command checks for signals
+// between its steps. A second signal ends a command that is stuck in a step at once, and leaves
+// what it has made. A nil *Interrupts catches nothing.
 type Interrupts struct {
 	caught *signals.Caught
 	mu     sync.Mutex // what follows is for two goroutines while one of them watches
@@ -21,8 +21,8 @@ type Interrupts struct {
 	stops  []func()
 }
 
-// KeepInterrupts keeps them from now on. Those that a foreground keeps already, to hand them
-// on to what it runs, come here before there is anything to hand them on to.
+// KeepInterrupts catches the signals from now on. A foreground command also catches signals, to
+// forward them to the container; until there is a container, they are delivered here.
 func KeepInterrupts() (*Interrupts, error) {
 	if !signals.Supported() {
 		return nil, nil
@@ -34,8 +34,8 @@ func KeepInterrupts() (*Interrupts, error) {
 	return &Interrupts{caught: caught}, nil
 }
 
-// Release lets signals do again what they did. One that has come too late for anything to
-// be undone is forgotten.
+// Release restores the previous handling of the signals. A signal that arrived too late to undo
+// anything is dropped.
 func (i *Interrupts) Release() error {
 	if i == nil {
 		return nil
@@ -43,7 +43,7 @@ func (i *Interrupts) Release() error {
 	return i.caught.Release()
 }
 
-// Check is an error when a signal has come.
+// Check returns an error if a signal has arrived.
 func (i *Interrupts) Check() error {
 	if i == nil {
 		return nil
@@ -62,9 +62,9 @@ func (i *Interrupts) Check() error {
 	return nil
 }
 
-// During does what may take long. A signal that comes meanwhile has stop called, which makes
-// do return early; what do returns then counts for less. While it does so, others may be done
-// in the same way: all are stopped.
+// During calls do, which may take long. If a signal arrives meanwhile, it calls stop, which makes do
+// return early, and returns an error that names the signal. Calls may be nested or concurrent:
+// a signal stops all of them.
 func (i *Interrupts) During(do func() error, stop func()) error {
 	if i == nil {
 		return do()
@@ -84,7 +84,7 @@ func (i *Interrupts) During(do func() error, stop func()) error {
 	return err
 }
 
-// watched does what is the first of stops, with somebody to call them.
+// watched calls do, the outermost one, while a goroutine waits for a signal and calls the stops.
 func (i *Interrupts) watched(do func() error) error {
 	watched := make(chan error, 1)
 	go func() {
@@ -101,7 +101,7 @@ func (i *Interrupts) watched(do func() error) error {
 	}
 	i.forget()
 	if werr == nil && i.came != 0 {
-		// Nobody has taken the wake-up call.
+		// The goroutine had ended, so nobody has taken the wake-up.
 		_, werr = i.caught.Pending(0)
 	}
 	if werr != nil {
@@ -122,12 +122,12 @@ func (i *Interrupts) stopAll(sig unix.Signal) {
 	}
 }
 
-// forget takes the last of stops away.
+// forget removes the last of stops.
 func (i *Interrupts) forget() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.stops = i.stops[:len(i.stops)-1]
 }
 
-// EndingSignals are those that people and service managers end a command with.
+// EndingSignals are the signals with which people and service managers end a command.
 var EndingSignals = [...]unix.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT}

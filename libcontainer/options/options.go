@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package options is what the commands of libcontainer take besides a plan: streams, sockets
-// and files of the caller's, and what he wants a checkpoint to be like.
+// Package options has the options of libcontainer's commands: the caller's streams, sockets and
+// files, and how a checkpoint is to be made.
 package options
 
 import "os"
 
-// Logger is how the engine tells what is not an error.
+// Logger receives warnings and debug messages.
 type Logger interface {
 	Warnf(format string, args ...any)
 	Debugf(format string, args ...any)
-	// Debugging says whether what Debugf gets is read by anybody.
+	// Debugging reports whether debug messages are logged at all.
 	Debugging() bool
 }
 
-// Create are what a create adds to the plan.
+// Create are the options of a create, besides the plan.
 type Create struct {
 	// Stdio are the container's standard streams; a nil one is /dev/null.
 	Stdio [3]*os.File
@@ -29,13 +29,13 @@ type Create struct {
 	// Console receives the pty master in the foreground; used when the process
 	// has a terminal and there is no ConsoleSocket.
 	Console func(master *os.File) error
-	// ProcessDocument is the JSON text that the plan's process was made of. It is
-	// kept for [Container.ProcessDocument].
+	// ProcessDocument is the JSON text of the plan's process. It is saved for
+	// [Container.ProcessDocument].
 	ProcessDocument string
-	// Notify gives the container a notify socket of its own, for whose messages
-	// there is a [Notifier] at its start.
+	// Notify gives the container a notify socket of its own. At its start a [Notifier] reads
+	// the messages.
 	Notify bool
-	// ListenFDs says that the first of the preserved files are sockets of socket
+	// ListenFDs are the first of the preserved files, if they are sockets of socket
 	// activation.
 	ListenFDs ListenFDs
 	// Interrupts end the creation early; nil for none.
@@ -43,13 +43,13 @@ type Create struct {
 	Log        Logger
 }
 
-// Exec are what an exec adds to the process.
+// Exec are the options of an exec, besides the process.
 type Exec struct {
 	// Stdio are the process's standard streams; a nil one is /dev/null.
 	Stdio [3]*os.File
 	// PreserveFDs passes the caller's fds 3 to 3+n-1 on to the process.
 	PreserveFDs int
-	// ListenFDs says that the first of those are sockets of socket activation.
+	// ListenFDs are the first of these, if they are sockets of socket activation.
 	ListenFDs ListenFDs
 	// ConsoleSocket gets the pty master (SCM_RIGHTS); "" for none.
 	ConsoleSocket string
@@ -63,7 +63,8 @@ type Exec struct {
 	// Cgroups put the process into cgroups below the container's, as
 	// "PATH" or, on cgroup v1, "CONTROLLER[,CONTROLLER]...:PATH".
 	Cgroups []string
-	// IgnorePaused takes a paused container; the process begins when it is resumed.
+	// IgnorePaused allows an exec in a paused container. The process starts when the container
+	// is resumed.
 	IgnorePaused bool
 	// Interrupts end the exec early; nil for none.
 	Interrupts *Interrupts
@@ -73,25 +74,25 @@ type Exec struct {
 // (sd_listen_fds(3)): fds 3 to 3+Count-1.
 type ListenFDs struct {
 	Count int
-	// Names are those of the sockets, divided by colons; "" for none.
+	// Names are the names of the sockets, separated by colons; "" for none.
 	Names string
 }
 
-// CRIU are what a checkpoint and a restore have in common. Most are options of
-// criu(8) by the same name.
+// CRIU are the options that a checkpoint and a restore have in common. Most are options of criu(8)
+// of the same name.
 type CRIU struct {
-	// Criu is the program; "" looks for criu in $PATH.
+	// Criu is the path of the program; "" means criu in $PATH.
 	Criu string
-	// ImagePath is the directory of the images, WorkPath that of logs and statistics;
-	// "" is ImagePath. A checkpoint makes what is missing.
+	// ImagePath is the directory of the images, WorkPath that of logs and statistics ("" means
+	// ImagePath). A checkpoint makes them if they do not exist.
 	ImagePath, WorkPath string
 	// ManageCgroupsMode is "soft" (also when empty), "full", "strict" or "ignore".
 	ManageCgroupsMode string
 	// NetworkLock is "iptables", "nftables" or "skip"; "" is criu's default.
 	NetworkLock string
-	// EmptyNetwork leaves the content of the network namespace out.
+	// EmptyNetwork leaves out the content of the network namespace.
 	EmptyNetwork bool
-	// PageServer is where memory pages go; nil for the images.
+	// PageServer receives the memory pages; nil writes them to the images.
 	PageServer *PageServer
 
 	TCPEstablished, ExtUnixSk, ShellJob, FileLocks, LazyPages, AutoDedup, LinkRemap bool
@@ -103,32 +104,33 @@ type PageServer struct {
 	Port    int
 }
 
-// Checkpoint say what a checkpoint is to be like.
+// Checkpoint are the options of a checkpoint.
 type Checkpoint struct {
 	CRIU
 	// ParentPath is the directory of the images of the pre-dump before this one,
 	// relative to ImagePath; "" for none.
 	ParentPath string
-	// PreDump saves memory only and lets the container run, for another checkpoint to
-	// save what has changed since.
+	// PreDump saves only memory and leaves the container running. A later checkpoint saves what
+	// has changed since.
 	PreDump bool
-	// LeaveRunning lets the container run. Otherwise it is deleted.
+	// LeaveRunning leaves the container running. Otherwise it is deleted.
 	LeaveRunning bool
 	// TCPSkipInFlight leaves out connections that are not established yet.
 	TCPSkipInFlight bool
-	// StatusFD gets a zero byte when LazyPages can be asked for pages; nil for none.
+	// StatusFD receives a zero byte when LazyPages is ready to serve pages; nil for none.
 	StatusFD *os.File
 	Log      Logger
 }
 
-// Restore say how a container is made of a checkpoint.
+// Restore are the options of a restore.
 type Restore struct {
 	Create
 	CRIU
 	// TCPClose restores connections as closed ones.
 	TCPClose bool
-	// LSMProfile is "TYPE:LABEL", apparmor or selinux; "" is that of the checkpoint.
+	// LSMProfile is "TYPE:LABEL", where TYPE is apparmor or selinux; "" keeps that of the
+	// checkpoint.
 	LSMProfile string
-	// LSMMountContext takes the place of the SELinux label of mounts that had one.
+	// LSMMountContext replaces the SELinux label of mounts that had one.
 	LSMMountContext string
 }

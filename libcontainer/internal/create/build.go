@@ -15,8 +15,8 @@ import (
 	"github.com/berth-run/berth/libcontainer/rootfs"
 )
 
-// BuildAndPrepare lets the builder make the root file system while this goroutine
-// does what has to be done on the host.
+// BuildAndPrepare starts the builder, which makes the root file system, and meanwhile prepares the
+// host.
 func (cr *Creation) BuildAndPrepare() error {
 	if cr.Saved.RootfsMountID != 0 {
 		cr.Undo.Push("unmount the rootfs", func() error {
@@ -61,12 +61,12 @@ func (cr *Creation) BuildAndPrepare() error {
 	return err
 }
 
-// waitsForMounts says that something is to be done between the mounts and the pivot.
+// waitsForMounts reports whether anything has to be done between the mounts and the pivot.
 func (cr *Creation) waitsForMounts() bool {
 	return hasCreateHooks(cr.Cfg) || len(cr.Cfg.NetDevices) > 0 || cr.Cfg.Network != nil && setsNetwork(cr.Cfg.Sysctls)
 }
 
-// prepareHost is the host's side of the work, done while the builder builds.
+// prepareHost does the host's part of the work, while the builder builds.
 func (cr *Creation) prepareHost() error {
 	list := []steps.Step{
 		{"set the limits of the cgroup", func() error {
@@ -93,8 +93,8 @@ func (cr *Creation) prepareHost() error {
 	})
 }
 
-// SetDeviceRules limits the devices of the cgroup. The root of a user namespace has no
-// right to, and no container of its can have device nodes.
+// SetDeviceRules sets the device rules of the cgroup. The root of a user namespace may not do
+// that, and does not need to: its containers cannot have device nodes.
 func (cr *Creation) SetDeviceRules() error {
 	err := cr.Cgroup.SetDevices(cr.Cfg.Cgroup.DeviceRules)
 	if errors.Is(err, os.ErrPermission) && userns.Inside() {
@@ -103,7 +103,7 @@ func (cr *Creation) SetDeviceRules() error {
 	return err
 }
 
-// debugBuild tells what the builder is asked for.
+// debugBuild logs what the builder is asked to do.
 func (cr *Creation) debugBuild() {
 	if !cr.Debugging() {
 		return

@@ -12,8 +12,8 @@ import (
 	"github.com/berth-run/berth/seccomp"
 )
 
-// RefuseUnbuilt tells what a plan asks for that this engine does not do. Ignoring it
-// would give a container that is less confined than its config.json says.
+// RefuseUnbuilt returns an error if the plan asks for something that this engine cannot do. To
+// ignore it would make a container that is less confined than its config.json says.
 func (cr *Creation) RefuseUnbuilt() error {
 	if userns.Unprivileged() && !cr.Cfg.Namespaces.Contains(configs.NewUser) {
 		return errors.New("linux.namespaces: rootless container requires user namespaces")
@@ -25,7 +25,7 @@ func (cr *Creation) RefuseUnbuilt() error {
 	return attr.CheckLabels(&cr.Cfg.Process)
 }
 
-// CompileSeccomp turns the profile into the program that init loads.
+// CompileSeccomp compiles the seccomp profile to the BPF program that init loads.
 func (cr *Creation) CompileSeccomp() error {
 	if cr.Cfg.Seccomp == nil {
 		return nil

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package create makes a container, step by step, until only its start is missing. A restore
-// does most of its steps, too.
+// Package create creates a container, step by step, so that only its start is missing. A restore
+// uses most of the steps as well.
 package create
 
 import (
@@ -26,7 +26,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Creation is a create in progress.
+// Creation is a create in progress. Its exported methods are the steps.
 type Creation struct {
 	*record.Record
 	Cfg  *configs.Config
@@ -42,7 +42,7 @@ type Creation struct {
 	Cgroup  cgroups.Manager
 	Place   *cgroups.Placement
 	Init    *nsenter.Init
-	// procContexts are of a pid namespace that is joined.
+	// procContexts are procfs contexts of a pid namespace that is joined.
 	procContexts []*os.File
 	within       *builder.InitNamespaces
 	Built        *builder.Built
@@ -54,12 +54,13 @@ type Creation struct {
 	reaped       unix.WaitStatus
 }
 
-// New begins to make the container of a record, whose id is free.
+// New prepares the creation of a container. Nothing is made yet.
 func New(r *record.Record, cfg *configs.Config, o *options.Create) *Creation {
 	return &Creation{Record: r, Cfg: cfg, Opts: o}
 }
 
-// Do does one step after the other, until one fails or the caller is told to end.
+// Do runs one step after the other until a step fails or a signal asks the command to end. Then it
+// undoes what the steps have done.
 func (cr *Creation) Do(list []steps.Step) error {
 	err := steps.Run(list, func(what string) error {
 		cr.Debugf("%s", what)
@@ -71,7 +72,7 @@ func (cr *Creation) Do(list []steps.Step) error {
 	return nil
 }
 
-// Release closes what the process itself no longer needs, in success and failure.
+// Release closes what this process no longer needs, after success and failure alike.
 func (cr *Creation) Release() {
 	cr.console.Close()
 	for _, r := range cr.pidfdTo {
@@ -101,7 +102,7 @@ func (cr *Creation) Release() {
 	}
 }
 
-// fail undoes what was done and explains why init died if that is the cause.
+// fail undoes what was done. If init's death is the cause, it explains that.
 func (cr *Creation) fail(err error) error {
 	err = cr.Undo.Run(err)
 	err = initproc.ExplainKernel(err)
@@ -119,8 +120,9 @@ func (cr *Creation) fail(err error) error {
 	return initproc.ExplainEnd(err, cr.reaped, filter)
 }
 
-// OpenCallerFiles meets first what the caller may have got wrong, before anything is
-// made: sockets nobody listens on, fds that are not open.
+// OpenCallerFiles opens the sockets and files that the caller has named. It comes before anything
+// is made, because these are what callers get wrong: nobody listens on a socket, a descriptor
+// is not open.
 func (cr *Creation) OpenCallerFiles() (err error) {
 	if cr.console, err = handover.Dial("console socket", cr.Opts.ConsoleSocket); err != nil {
 		return err

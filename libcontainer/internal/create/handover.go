@@ -19,8 +19,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// HandOver gives the caller what it asked for: pty, pidfd, pid file. The pid file comes
-// last, since its presence tells that the rest is done.
+// HandOver passes the pty, the pidfd and the pid to the caller, as far as it asked for them. The
+// pid file comes last: its presence means that the rest is done.
 func (cr *Creation) HandOver() error {
 	if err := handover.Console(&cr.Built.Master, cr.Built.PtyName, cr.console, cr.Opts.Console); err != nil {
 		return err
@@ -34,13 +34,13 @@ func (cr *Creation) HandOver() error {
 	return err
 }
 
-// sendListener hands the listener of init's filter over to the agent.
+// sendListener sends the listener of init's seccomp filter to the agent.
 func (cr *Creation) sendListener(listener *os.File) error {
 	return handover.SendListener(cr.agent, listener, cr.Init.PID, cr.Cfg.Seccomp.ListenerMetadata, cr.hookState(specs.StateCreating))
 }
 
-// giveStreams gives the container's process its streams. The maps are known by now, those
-// of a user namespace that was joined as well.
+// giveStreams makes the user of the container's process the owner of its streams. By now the id
+// maps are known, including those of a user namespace that was joined.
 func (cr *Creation) giveStreams() (left [handover.StandardStreams]bool, err error) {
 	p := &cr.Cfg.Process
 	if p.Terminal {
@@ -49,13 +49,12 @@ func (cr *Creation) giveStreams() (left [handover.StandardStreams]bool, err erro
 	return handover.GiveStreams(cr.Opts.Stdio, userns.HostUID(cr.Cfg.UIDMappings, p.UID), &cr.Undo)
 }
 
-// KeepForExec writes down what exec needs and config.json may no longer say by then: the
-// text of its process, which costs nothing to make, and the compiled filter, so that an
-// exec neither reads a profile again nor depends on a cache. It needs no care for
-// readers: the state has no pid yet, so there are none.
+// KeepForExec saves what exec needs, because config.json may change: the text of its process, and
+// the compiled filter, so that exec does not read a profile again. Nobody reads these files
+// yet, because the state has no pid, so they need not be replaced atomically.
 func (cr *Creation) KeepForExec() error {
 	if doc := cr.Opts.ProcessDocument; doc != "" {
-		// Not copied: a write does not change it.
+		// Without a copy: write(2) does not change the bytes.
 		data := unsafe.Slice(unsafe.StringData(doc), len(doc))
 		if err := sysfile.WriteNew(filepath.Join(cr.Dir, record.ProcessFile), data, 0o600); err != nil {
 			return err
@@ -71,8 +70,8 @@ func (cr *Creation) KeepForExec() error {
 	return sysfile.WriteNew(filepath.Join(cr.Dir, record.FilterFile), cr.Filter.BPF, 0o600)
 }
 
-// AddNotify gives the container the directory for its notify socket, which is made by
-// whoever starts it.
+// AddNotify adds a mount of the directory for the container's notify socket. The start makes the
+// socket.
 func (cr *Creation) AddNotify() error {
 	if !cr.Opts.Notify {
 		return nil
@@ -85,7 +84,7 @@ func (cr *Creation) AddNotify() error {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return err
 	}
-	// Whatever the umask: its users have to get to the socket.
+	// Regardless of the umask: the container's users must be able to reach the socket.
 	if err := os.Chmod(dir, 0o755); err != nil {
 		return err
 	}

@@ -20,9 +20,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// runCreateHooks runs the hooks that stand between the mounts and the pivot, in the
-// order of the runtime-spec: prestart and createRuntime in the runtime's namespaces,
-// createContainer in the container's.
+// runCreateHooks runs the hooks between the mounts and the pivot in the order of the runtime-spec:
+// prestart and createRuntime in the runtime's namespaces, createContainer in the container's.
 func (cr *Creation) runCreateHooks() error {
 	if !hasCreateHooks(cr.Cfg) {
 		return nil
@@ -33,15 +32,15 @@ func (cr *Creation) runCreateHooks() error {
 	return cr.runContainerHooks(cr.Cfg.Hooks.CreateContainer, cr.hookState(specs.StateCreating))
 }
 
-// RunRuntimeHooks runs those of the runtime's namespaces. From then on a failure runs the
-// poststop hooks.
+// RunRuntimeHooks runs the prestart and createRuntime hooks. After that, a failure of the create
+// runs the poststop hooks.
 func (cr *Creation) RunRuntimeHooks() error {
 	h := &cr.Cfg.Hooks
 	if !hasCreateHooks(cr.Cfg) {
 		return nil
 	}
 	if !cr.hooked {
-		// What hooks put into the cgroup outlives this process, if it is killed.
+		// If this process is killed, processes that hooks put into the cgroup outlive it.
 		if err := cr.Saved.Write(cr.Dir); err != nil {
 			return err
 		}
@@ -59,16 +58,16 @@ func (cr *Creation) RunRuntimeHooks() error {
 	return hooks.Run("createRuntime", h.CreateRuntime, state, cr.hookOut, cr.Opts.Interrupts)
 }
 
-// hasCreateHooks says whether hooks run between the mounts and the pivot.
+// hasCreateHooks reports whether any hooks run between the mounts and the pivot.
 func hasCreateHooks(cfg *configs.Config) bool {
 	h := &cfg.Hooks
 	return len(h.Prestart)+len(h.CreateRuntime)+len(h.CreateContainer) > 0
 }
 
-// runContainerHooks runs createContainer hooks: inside the container's namespaces,
-// with the root file system still the host's, since the pivot comes later. They are
-// started by init's program, so that no process of this binary, whose memory a
-// container must never reach, is ever in the container's pid namespace.
+// runContainerHooks runs createContainer hooks in the container's namespaces. The root file system
+// is still the host's, because the pivot comes later. Init's program starts them, so that
+// no process of this binary is ever in the container's pid namespace: a container must not
+// reach its memory.
 func (cr *Creation) runContainerHooks(list []specs.Hook, state *specs.State) error {
 	if len(list) == 0 {
 		return nil
@@ -83,7 +82,7 @@ func (cr *Creation) runContainerHooks(list []specs.Hook, state *specs.State) err
 	return nil
 }
 
-// runContainerHook runs one of them to its end or its timeout.
+// runContainerHook runs one hook until it ends or its timeout expires.
 func (cr *Creation) runContainerHook(h *specs.Hook, stdin []byte) error {
 	in, err := sysfile.Memfile("hook-stdin", stdin)
 	if err != nil {
@@ -97,7 +96,7 @@ func (cr *Creation) runContainerHook(h *specs.Hook, stdin []byte) error {
 	proc, err := cr.startContainerHook(h, cr.Cfg.Bundle, in, w)
 	var step *nsenter.StepError
 	if errors.As(err, &step) && step.Step == nsenter.StepChdir {
-		// The container's root may not get at the bundle, which an engine keeps to itself.
+		// The container's root may not be allowed to enter the bundle.
 		proc, err = cr.startContainerHook(h, "/", in, w)
 	}
 	_ = w.Close()
@@ -112,7 +111,7 @@ func (cr *Creation) runContainerHook(h *specs.Hook, stdin []byte) error {
 		return err
 	}, func() { _ = unix.Kill(-proc.PID, unix.SIGKILL) })
 	if timedOut || err != nil {
-		// What it has started as well: it leads a session, and so a process group.
+		// The hook leads a process group, so this kills what it has started as well.
 		_ = unix.Kill(-proc.PID, unix.SIGKILL)
 	}
 	ws, rerr := procs.Reap(proc.PID)
@@ -130,15 +129,15 @@ func (cr *Creation) runContainerHook(h *specs.Hook, stdin []byte) error {
 	return nil
 }
 
-// startContainerHook execs the hook in the container's namespaces, in the directory cwd.
+// startContainerHook executes the hook in the container's namespaces and the directory cwd.
 func (cr *Creation) startContainerHook(h *specs.Hook, cwd string, in, out *os.File) (*nsenter.Init, error) {
 	o := &nsenter.Options{Stdio: [3]*os.File{in, cmp.Or(cr.hookOut.Stdout, out), cmp.Or(cr.hookOut.Stderr, out)}}
-	// Time cannot be joined through a pidfd together with others on older kernels, and no
-	// hook cares.
+	// On older kernels a time namespace cannot be joined through a pidfd together with
+	// others. Hooks do not need it.
 	kinds := builder.Kinds | configs.NewUser
 	if cr.Cfg.Namespaces.IsNew(configs.NewPID) {
-		// Nobody but init is in there. Others could trace the hook in one that is
-		// shared, which has the rights and the files of the host.
+		// Only init is in a new pid namespace. In a shared one, other processes could
+		// trace the hook, which has rights and files of the host.
 		kinds |= configs.NewPID
 	}
 	o.OwnerUID, o.OwnerGID = userns.Owner(cr.Cfg)

@@ -17,9 +17,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// StartInit makes the cgroups and starts init in its namespaces, both at once, since
-// either takes about as long. Init exits by itself when this process dies, until it has
-// its plan.
+// StartInit makes the cgroups and starts init in its namespaces. It does both at the same time,
+// because they take about equally long. Until init has its plan, it exits when this process
+// dies.
 func (cr *Creation) StartInit() error {
 	o, release, err := initOptions(cr)
 	if err != nil {
@@ -45,7 +45,7 @@ func (cr *Creation) StartInit() error {
 		born <- cr.Init.PID
 	}
 	close(born)
-	// A cgroup that cannot be had says more than an init that could not enter it.
+	// That a cgroup cannot be made explains more than that init could not enter it.
 	if cerr := <-made; cerr != nil {
 		err = cerr
 	}
@@ -63,13 +63,13 @@ func (cr *Creation) StartInit() error {
 	if !cr.joinsPID() {
 		return nil
 	}
-	// While the namespaces are open.
+	// Now, while the namespaces are open.
 	cr.procContexts, err = builder.OpenProcContexts(builder.CountProcMounts(cr.Cfg.Mounts), o.Joins)
 	return err
 }
 
-// makeCgroup makes the cgroups and opens what init needs to get into them. born is where
-// init's pid comes from, if it comes.
+// makeCgroup makes the cgroups and opens the files by which init enters them. It receives init's
+// pid from born, which is closed without one if init could not be started.
 func (cr *Creation) makeCgroup(born <-chan int) error {
 	cr.Debugf("cgroup: make %v", cr.Saved.CgroupPlan)
 	if err := cr.Cgroup.Create(); err != nil {
@@ -87,24 +87,24 @@ func (cr *Creation) makeCgroup(born <-chan int) error {
 	return err
 }
 
-// noCgroup is the error of a cgroup that cannot be made.
+// noCgroup is the error for a cgroup that cannot be made.
 func noCgroup(err error) error { return fmt.Errorf("%w (%s)", err, configs.PhraseApplyCgroup) }
 
-// KillInit kills init, and whatever joined its cgroup through a hook, and reaps it.
+// KillInit kills and reaps init, and kills what a hook has put into its cgroup.
 func (cr *Creation) KillInit() error {
 	err := unix.PidfdSendSignal(int(cr.Init.PIDFD.Fd()), unix.SIGKILL, nil, 0)
 	if err != nil && !errors.Is(err, unix.ESRCH) {
 		return err
 	}
-	// A restored one may have been reaped by criu.
+	// criu may already have reaped a restored init.
 	if cr.reaped, err = procs.Reap(cr.Init.PID); err != nil && !errors.Is(err, unix.ECHILD) {
 		return err
 	}
 	return IgnoreNoCgroup(cr.Cgroup.Kill())
 }
 
-// IgnoreNoCgroup takes it that a rootless container has no cgroup, and so no processes
-// in one.
+// IgnoreNoCgroup drops the error that there is no cgroup: a rootless container may have none, and
+// so has no processes in one.
 func IgnoreNoCgroup(err error) error {
 	if errors.Is(err, cgroups.ErrNoCgroup) {
 		return nil
@@ -112,8 +112,8 @@ func IgnoreNoCgroup(err error) error {
 	return err
 }
 
-// ConfigureInit gives init its plan. The state is complete before the process that will
-// run the program goes on: from then on it outlives this one.
+// ConfigureInit sends init its plan. Before the process that will run the program continues, the
+// state is complete: from then on the process outlives this one.
 func (cr *Creation) ConfigureInit() error {
 	fifos, err := cr.OpenFifos()
 	if err != nil {
@@ -138,7 +138,7 @@ func (cr *Creation) ConfigureInit() error {
 	return cr.describe(err)
 }
 
-// recordInit writes down which process the container's first one is.
+// recordInit saves in the state which process is the container's first one.
 func (cr *Creation) recordInit() error {
 	p, err := procs.Read(cr.Init.PID)
 	if err != nil {

@@ -24,8 +24,8 @@ const (
 	resolvFile = "resolv.conf"
 )
 
-// planNetwork gives the interfaces their names and records them before any of them is
-// made, so that a kill from here on leaves nothing that nobody can find.
+// planNetwork names the interfaces and saves the names in the state before it makes any of them.
+// If this process is killed, a delete finds them.
 func (cr *Creation) planNetwork() error {
 	n := cr.Cfg.Network
 	if n == nil {
@@ -37,8 +37,8 @@ func (cr *Creation) planNetwork() error {
 		if v.HostName == "" {
 			v.HostName = fmt.Sprintf("bt%013x", own&(1<<52-1))
 		}
-		// Of the addresses of its ports a bridge that has none of its own takes the
-		// lowest: not this one, which comes and goes.
+		// A bridge without an address of its own takes the lowest address of its ports.
+		// This one must not be the lowest, because it comes and goes.
 		v.HostMAC = macOf(own, 0xfe)
 		if v.MAC == (configs.HardwareAddr{}) {
 			v.MAC = containerMAC(v, own)
@@ -48,8 +48,8 @@ func (cr *Creation) planNetwork() error {
 	return cr.planNameFiles(n)
 }
 
-// containerMAC follows from the first address. A container that is made again has the
-// same one then, and its neighbours need not forget the old one before they find it.
+// containerMAC derives the MAC address from the first IP address. A container that is created again
+// then has the same one, and its neighbours' ARP entries stay valid.
 func containerMAC(v *configs.Veth, own uint64) configs.HardwareAddr {
 	if len(v.Addresses) > 0 {
 		own = deriveID(v.Bridge, v.Addresses[0].Addr().String())
@@ -57,7 +57,7 @@ func containerMAC(v *configs.Veth, own uint64) configs.HardwareAddr {
 	return macOf(own, 0x02)
 }
 
-// deriveID is a number that texts have for themselves, as far as 64 bits allow.
+// deriveID returns a hash of texts, as unique as 64 bits can be.
 func deriveID(texts ...string) uint64 {
 	h := fnv.New64a()
 	for _, t := range texts {
@@ -67,16 +67,16 @@ func deriveID(texts ...string) uint64 {
 	return h.Sum64()
 }
 
-// macOf makes a locally administered address of a single station.
+// macOf returns a locally administered unicast address.
 func macOf(n uint64, first byte) configs.HardwareAddr {
 	return configs.HardwareAddr{first, byte(n >> 32), byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)}
 }
 
-// planNameFiles writes the files for name resolution into the state directory, and has
-// them bind-mounted. So nothing of the image is changed, and a root file system that is
-// read-only can have them as long as it has files of these names.
+// planNameFiles writes the files for name resolution into the state directory and adds bind mounts
+// of them. The image is not changed, and a read-only root file system can have them too if it
+// has files with these names.
 //
-// The mounts are read-only: the state directory is on a tmpfs of the host's, which a
+// The mounts are read-only, because the state directory is on a tmpfs of the host, which the
 // container could otherwise fill.
 func (cr *Creation) planNameFiles(n *configs.Network) error {
 	for _, f := range [...]struct {
@@ -91,7 +91,7 @@ func (cr *Creation) planNameFiles(n *configs.Network) error {
 		if err := os.WriteFile(path, []byte(*f.text), 0o600); err != nil {
 			return err
 		}
-		// Any user of the container may read it, whatever the umask.
+		// Regardless of the umask, every user of the container may read it.
 		if err := os.Chmod(path, 0o644); err != nil {
 			return err
 		}
@@ -103,9 +103,9 @@ func (cr *Creation) planNameFiles(n *configs.Network) error {
 	return nil
 }
 
-// StartNetwork makes the interfaces, at the same time as what else there is to do: it is
-// mostly waiting for the lock that the kernel has for all of its interfaces. The result
-// waits for it. With held it is for network.Release to let packets pass.
+// StartNetwork starts making the interfaces in the background: most of the time goes into waiting
+// for a lock in the kernel. The function it returns waits for the result. With held, no
+// packets pass until network.Release.
 func (cr *Creation) StartNetwork(held bool) (wait func() error) {
 	if cr.Cfg.Network == nil {
 		return func() error { return nil }
@@ -125,7 +125,7 @@ func (cr *Creation) StartNetwork(held bool) (wait func() error) {
 			cr.Undo.Push("remove the bridge", func() error { return cr.removeBridges(r.bridges) })
 		}
 		if r.err == nil {
-			// The kernel does it, too, when the namespace ends, but some time later.
+			// The kernel removes them with the namespace, but only some time later.
 			list := cr.Cfg.Network.Interfaces
 			cr.Undo.Push("remove the network interfaces", func() error { return network.Disconnect(list) })
 		}
@@ -133,7 +133,7 @@ func (cr *Creation) StartNetwork(held bool) (wait func() error) {
 	}
 }
 
-// connectNetwork makes the interfaces. Init is in its network namespace by then.
+// connectNetwork makes the interfaces. Init is already in its network namespace.
 func (cr *Creation) connectNetwork(held bool) (bridges []string, err error) {
 	n := cr.Cfg.Network
 	netns, err := os.Open(filepath.Join("/proc", strconv.Itoa(cr.Init.PID), "ns/net"))
@@ -149,9 +149,9 @@ func (cr *Creation) connectNetwork(held bool) (bridges []string, err error) {
 	return network.Connect(netns, n.Interfaces, cr.ID, held)
 }
 
-// lockBridges keeps bridges from being removed while somebody else of the same root finds
-// one and adds a port to it: the kernel would remove one with ports without a word. The
-// root directory is the lock file, so that there is nothing to leave behind.
+// lockBridges locks the bridges of all containers below the same root, so that none is removed
+// while another command finds it and adds a port: the kernel would remove a bridge with ports
+// silently. The root directory is the lock file, so that nothing is left behind.
 func (cr *Creation) lockBridges(how int) (unlock func(), err error) {
 	root, err := os.OpenFile(cr.Root, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -169,7 +169,7 @@ func (cr *Creation) lockBridges(how int) (unlock func(), err error) {
 	}
 }
 
-// removeBridges undoes the making of bridges, unless others use them by now.
+// removeBridges removes bridges that this command made, unless others use them by now.
 func (cr *Creation) removeBridges(names []string) error {
 	unlock, err := cr.lockBridges(unix.LOCK_EX)
 	if err != nil {
@@ -179,15 +179,14 @@ func (cr *Creation) removeBridges(names []string) error {
 	return network.RemoveBridges(names)
 }
 
-// setsNetwork says whether sysctls may be about interfaces, which must exist by then.
+// setsNetwork reports whether sysctls may be about interfaces, which must then exist.
 func setsNetwork(sysctls []configs.Sysctl) bool {
 	return slices.ContainsFunc(sysctls, func(s configs.Sysctl) bool { return strings.HasPrefix(s.Key, "net/") })
 }
 
-// MoveNetDevices moves linux.netDevices into the container. Init is in its network
-// namespace by then and, not reaped, still owns its number in /proc. It is done
-// before the hooks, which may configure the devices, and before the sysctls, which may
-// name them.
+// MoveNetDevices moves linux.netDevices into the container. Init is already in its network
+// namespace. It has not been reaped, so its number in /proc is still its own. This comes before
+// the hooks, which may configure the devices, and before the sysctls, which may name them.
 func (cr *Creation) MoveNetDevices() error {
 	if len(cr.Cfg.NetDevices) == 0 {
 		return nil
@@ -200,7 +199,7 @@ func (cr *Creation) MoveNetDevices() error {
 	if cr.devices, err = network.MoveDevices(netns, cr.Cfg.NetDevices); err != nil {
 		return err
 	}
-	// Before init is killed: with its namespace a virtual device would die, too.
+	// Before init is killed: a virtual device would be removed with its namespace.
 	cr.Undo.Push("move network devices back", cr.devices.Back)
 	return nil
 }

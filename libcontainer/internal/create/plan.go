@@ -13,7 +13,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// plan is the message that makes init the container's process.
+// plan returns the message that makes init the container's process.
 func (cr *Creation) plan(fifos *[2]*os.File) (*nsenter.Plan, error) {
 	p := initproc.NewPlan(&cr.Cfg.Process, cr.Built.Home)
 	var err error
@@ -47,16 +47,16 @@ func (cr *Creation) plan(fifos *[2]*os.File) (*nsenter.Plan, error) {
 	return p, nil
 }
 
-// describe is describeInitError for the container's own init.
+// describe is initproc.Describe for the container's own init.
 func (cr *Creation) describe(err error) error {
 	mapped := cr.Cfg.Namespaces.Contains(configs.NewUser)
 	return initproc.Describe(err, configs.PhraseStart+": "+configs.PhraseInit, cr.Cfg.Namespaces, mapped, &cr.Cfg.Process)
 }
 
-// SetPriorities is the step of a create that sets how init is scheduled. It comes when
-// init is in its cgroups, which may not take a real-time process from outside, and has
-// taken all their CPUs, which it must have to get a deadline; and before init is another
-// user, whom this process may lack the right to touch.
+// SetPriorities sets init's scheduling policy and priorities. Init must be in its cgroups already,
+// because a cgroup may not take a real-time process from outside, and must have all their CPUs,
+// because SCHED_DEADLINE requires that. And init must not be another user yet, whose processes
+// this process may not be allowed to change.
 func (cr *Creation) SetPriorities() error {
 	return attr.SetPriorities(cr.Init.PID, &cr.Cfg.Process, cr.joinsPID())
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/berth-run/berth/libcontainer/internal/resctrl"
 )
 
-// planResctrl decides on the container's resctrl group and puts into the state what a
-// delete has to remove.
+// planResctrl chooses the container's resctrl group and saves in the state what a delete has to
+// remove.
 func (cr *Creation) planResctrl() error {
 	rdt := cr.Cfg.IntelRdt
 	if rdt == nil {
@@ -42,7 +42,7 @@ func (cr *Creation) MakeResctrl() error {
 	return nil
 }
 
-// joinResctrl puts init into the groups, while it has no threads or children yet.
+// joinResctrl moves init into the groups, while it has no threads or children yet.
 func (cr *Creation) joinResctrl() error {
 	if cr.Resctrl == nil {
 		return nil

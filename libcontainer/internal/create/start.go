@@ -18,8 +18,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// initOptions say how init is started; its cgroups are still to be filled in. release
-// closes what only the start needs.
+// initOptions returns how to start init, without its cgroups. release closes the files that only the
+// start needs.
 func initOptions(cr *Creation) (o *nsenter.Options, release func(), err error) {
 	joined, err := OpenNamespaces(cr.Cfg.Namespaces)
 	if err != nil {
@@ -67,8 +67,9 @@ func initOptions(cr *Creation) (o *nsenter.Options, release func(), err error) {
 	return o, release, nil
 }
 
-// makeUserNamespaceFirst makes the new user namespace beforehand when init has to join
-// others before it, which it could not if it were born there. nil when it need not.
+// makeUserNamespaceFirst makes the new user namespace beforehand if init has to join other
+// namespaces before it: a process born in the user namespace could not join them. It returns
+// nil if that is not necessary.
 func makeUserNamespaceFirst(o *nsenter.Options) (*nsenter.Join, error) {
 	if userns.Unprivileged() || o.NewNamespaces&unix.CLONE_NEWUSER == 0 || len(o.Joins) == 0 {
 		return nil, nil
@@ -86,13 +87,12 @@ func makeUserNamespaceFirst(o *nsenter.Options) (*nsenter.Join, error) {
 	return &j, nil
 }
 
-// threadJoins are the kinds that a thread of the runtime can join, and leave by ending.
+// threadJoins are the kinds of namespace that a thread of the runtime can join.
 const threadJoins = configs.NewNet | configs.NewIPC | configs.NewUTS | configs.NewCgroup
 
-// placeJoin decides who joins a namespace. Who is not root may join one only from the
-// user namespace that owns it, and init does that. Root joins it before it has init
-// enter a user namespace, which is the last one then: that one need not own it, as when
-// an engine has made the network namespace.
+// placeJoin decides who joins a namespace. An ordinary user may join it only from the user
+// namespace that owns it, so init does that. Root joins it before init enters its user
+// namespace, which need not own it: an engine may have made the network namespace.
 func placeJoin(o *nsenter.Options, j nsenter.Join, mapped bool) {
 	switch {
 	case !userns.Unprivileged() && mapped && threadJoins&configs.NamespaceType(j.Type) != 0:
@@ -102,14 +102,15 @@ func placeJoin(o *nsenter.Options, j nsenter.Join, mapped bool) {
 	}
 }
 
-// joinsPID says that the container shares a pid namespace with others. Then the first
-// process that there is of it only leads to the one that runs the program.
+// joinsPID reports whether the container joins an existing pid namespace. Then the process that runs
+// the program is a child of the first process.
 func (cr *Creation) joinsPID() bool {
 	ns, ok := cr.Cfg.Namespaces.Get(configs.NewPID)
 	return ok && ns.Path != ""
 }
 
-// startNamespaced starts init from this thread, or from one of its own.
+// startNamespaced starts init from this thread or, if it has to join namespaces first, from a
+// thread of its own.
 func startNamespaced(o *nsenter.Options) (*nsenter.Init, error) {
 	if len(o.ThreadJoins) == 0 {
 		return nsenter.Start(o)
@@ -127,9 +128,9 @@ func startNamespaced(o *nsenter.Options) (*nsenter.Init, error) {
 
 func isCgroupNamespace(j nsenter.Join) bool { return j.Type == unix.CLONE_NEWCGROUP }
 
-// moveTo places a process that could not be born in its cgroup: a thread that has joined
-// the cgroup namespace of others makes none outside of that where the hierarchy is mounted
-// with nsdelegate, as systemd does it (ENOENT). This thread is in the host's.
+// moveTo moves a process into a cgroup in which it could not be born: if the hierarchy is mounted
+// with nsdelegate, as systemd does, a thread that has joined a cgroup namespace cannot clone a
+// process outside of that (ENOENT). This thread is in the host's cgroup namespace.
 func moveTo(cgroup *os.File, pid int) error {
 	const file = "cgroup.procs"
 	fd, err := unix.Openat(int(cgroup.Fd()), file, unix.O_WRONLY|unix.O_CLOEXEC, 0)
@@ -144,8 +145,8 @@ func moveTo(cgroup *os.File, pid int) error {
 	return nil
 }
 
-// OpenNamespaces opens the namespace files to join and checks that each is one of its
-// kind: joining what a wrong path leads to would be worse than an error.
+// OpenNamespaces opens the namespaces to join and checks that each is of its kind: to join the
+// wrong one would be worse than an error.
 func OpenNamespaces(list configs.Namespaces) (joins []nsenter.Join, err error) {
 	defer func() {
 		if err != nil {
@@ -173,7 +174,7 @@ func OpenNamespaces(list configs.Namespaces) (joins []nsenter.Join, err error) {
 	return joins, nil
 }
 
-// timeOffsets is the text for /proc/PID/timens_offsets (time_namespaces(7)).
+// timeOffsets returns the text for /proc/PID/timens_offsets (time_namespaces(7)).
 func timeOffsets(cfg *configs.Config) string {
 	var b strings.Builder
 	for _, clock := range []string{"monotonic", "boottime"} {

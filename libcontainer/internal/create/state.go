@@ -15,8 +15,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// MakeStateDir makes the container's directory, which is what claims the id, and
-// locks it.
+// MakeStateDir makes and locks the container's directory, which claims the id.
 func (cr *Creation) MakeStateDir() error {
 	var err error
 	if cr.claim, err = cr.Claim(); err != nil {
@@ -26,10 +25,9 @@ func (cr *Creation) MakeStateDir() error {
 	return nil
 }
 
-// PlanCgroup decides the cgroup's paths and records them before any of them is made,
-// so that a kill from here on leaves nothing that nobody can find. At some there may be
-// cgroups of others: those the create may be allowed to take over, but until it has found
-// that out it has nothing to do with them.
+// PlanCgroup chooses the cgroup's paths and saves them in the state before it makes any cgroup. If
+// this process is killed, a delete finds them. At some of the paths there may already be
+// cgroups of others. The create may take those over later, but until then they are not listed.
 func (cr *Creation) PlanCgroup() error {
 	m, err := cgroups.New(&cr.Cfg.Cgroup, cr.ID)
 	if err != nil {
@@ -79,8 +77,8 @@ func (cr *Creation) PlanCgroup() error {
 	return cr.Saved.Write(cr.Dir)
 }
 
-// ClaimCgroups records the cgroups that have been made, or found unused: what is in them
-// from now on is the container's, whatever becomes of this process.
+// ClaimCgroups saves in the state which cgroups have been made, or found unused. From now on what is
+// in them belongs to the container, even if this process is killed.
 func (cr *Creation) ClaimCgroups() (err error) {
 	cr.Saved.CgroupPaths = cr.Cgroup.Paths() // without those that were not allowed
 	cr.Saved.CgroupPlan = nil
@@ -89,8 +87,8 @@ func (cr *Creation) ClaimCgroups() (err error) {
 	return err
 }
 
-// warnSubgroup drops a subgroup where there is no cgroup v2 to have it, with a warning. It
-// is no error: who asks for one need not know which of the two the host has.
+// warnSubgroup drops the subgroup, with a warning, if there is no cgroup v2. It is not an error,
+// because the author of the config need not know which version the host has.
 func (cr *Creation) warnSubgroup() error {
 	if cr.Cfg.Cgroup.Subgroup == "" {
 		return nil
@@ -103,7 +101,7 @@ func (cr *Creation) warnSubgroup() error {
 	return err
 }
 
-// hookState is what hooks get on their standard input.
+// hookState returns the state that hooks read from their standard input.
 func (cr *Creation) hookState(status specs.ContainerState) *specs.State {
 	return &specs.State{
 		Version: cr.Cfg.SpecVersion, ID: cr.ID, Status: status, Pid: cr.Init.PID,

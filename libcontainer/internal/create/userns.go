@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// LeaveOwnUserNamespace drops a user namespace that the runtime is in already from the
-// plan: the kernel refuses to join it (setns(2), EINVAL), and there is nothing to do.
+// LeaveOwnUserNamespace removes from the plan a user namespace that this process is already in. The
+// kernel refuses to join it again (setns(2), EINVAL).
 func (cr *Creation) LeaveOwnUserNamespace() error {
 	ns, _ := cr.Cfg.Namespaces.Get(configs.NewUser)
 	if ns.Path == "" {
@@ -26,7 +26,7 @@ func (cr *Creation) LeaveOwnUserNamespace() error {
 	if err := unix.Stat("/proc/self/ns/user", &ours); err != nil {
 		return &os.PathError{Op: "stat", Path: "/proc/self/ns/user", Err: err}
 	}
-	// What is wrong with it is told when it is opened.
+	// Opening the namespace later reports what is wrong with the path.
 	if unix.Stat(ns.Path, &theirs) != nil || ours.Dev != theirs.Dev || ours.Ino != theirs.Ino {
 		return nil
 	}
@@ -40,9 +40,9 @@ func (cr *Creation) LeaveOwnUserNamespace() error {
 	return nil
 }
 
-// checkJoinedMaps compares the maps of a user namespace that init has joined with those
-// of the plan, if it has some: engines send both. Otherwise the plan gets them. What is
-// mapped is only known now, and so whether the process's ids are.
+// checkJoinedMaps compares the id maps of a user namespace that init has joined with those of the
+// plan, because engines send both. A plan without maps gets them. Only now it is known whether
+// the ids of the process are mapped.
 func (cr *Creation) checkJoinedMaps() error {
 	if ns, _ := cr.Cfg.Namespaces.Get(configs.NewUser); ns.Path == "" {
 		return nil
@@ -67,9 +67,9 @@ func (cr *Creation) checkJoinedMaps() error {
 	return nil
 }
 
-// DelegateCgroup makes the container's root the owner of its cgroup when it can get at
-// it: it sees no more than that one, and that one mounted writable (runtime-spec,
-// config-linux.md, "Cgroup ownership"). One that was asked for by name is EnterDelegated's.
+// DelegateCgroup makes the container's root the owner of the container's cgroup, if the container
+// has a cgroup namespace of its own and mounts the cgroup writable (runtime-spec,
+// config-linux.md, "Cgroup ownership"). EnterDelegated does that for a cgroup delegated by name.
 func (cr *Creation) DelegateCgroup() error {
 	if cr.Cfg.Cgroup.Delegated != "" ||
 		!cr.Cfg.Namespaces.IsNew(configs.NewCgroup) || !slices.ContainsFunc(cr.Cfg.Mounts, isWritableCgroup) {
@@ -78,8 +78,8 @@ func (cr *Creation) DelegateCgroup() error {
 	return cr.giveCgroup()
 }
 
-// EnterDelegated moves init on to the delegated cgroup, if there is one. That is for the
-// container however it gets there. It has all its files only when init is in it.
+// EnterDelegated moves init into the delegated cgroup, if there is one, and makes the container's
+// root its owner. The cgroup has all of its files only when init is in it.
 func (cr *Creation) EnterDelegated() error {
 	if cr.Cfg.Cgroup.Delegated == "" {
 		return nil
@@ -90,7 +90,8 @@ func (cr *Creation) EnterDelegated() error {
 	return cr.giveCgroup()
 }
 
-// giveCgroup makes the root of the container's user namespace, if it has one, the owner.
+// giveCgroup makes the root of the container's user namespace, if there is one, the owner of the
+// cgroup.
 func (cr *Creation) giveCgroup() error {
 	uid, ok := configs.HostID(cr.Cfg.UIDMappings, 0)
 	if !ok || !cr.Cfg.Namespaces.Contains(configs.NewUser) {
@@ -104,14 +105,14 @@ func isWritableCgroup(m configs.Mount) bool {
 		m.Flags&unix.MS_RDONLY == 0 && m.RecAttrSet&unix.MOUNT_ATTR_RDONLY == 0
 }
 
-// planIDMaps says how the maps of a new user namespace are written. An ordinary user may
-// map its own ids, if it gives up setgroups(2); newuidmap(1) and newgidmap(1) do the rest.
+// planIDMaps plans how the id maps of a new user namespace are written. An ordinary user may map
+// their own ids if they give up setgroups(2); newuidmap(1) and newgidmap(1) write other maps.
 func (cr *Creation) planIDMaps(o *nsenter.Options) error {
 	if !cr.Cfg.Namespaces.IsNew(configs.NewUser) {
 		return nil
 	}
 	o.KeepGroups = cr.Cfg.Process.KeepGroups
-	// Denied once, it is so in all namespaces below.
+	// If setgroups is denied here, it is denied in all child namespaces.
 	o.DenySetgroups = userns.SetgroupsDenied()
 	if userns.Unprivileged() {
 		ownGID := userns.IsOwn(cr.Cfg.GIDMappings, os.Getegid())

@@ -13,9 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Check finds out whether /proc shows the processes of this pid namespace. A pid means
-// somebody else in the procfs of another one, as there is after unshare(1) without
-// --mount-proc, and would have a stranger taken for a container's process, and killed.
+// Check returns an error unless /proc shows the processes of this pid namespace. In the procfs of
+// another one, as after unshare(1) without --mount-proc, a pid stands for another process,
+// which would be taken for the container's and killed.
 func Check() error { return checkAt("/proc") }
 
 // initialPIDNamespace is the inode of the host's pid namespace (PROC_PID_INIT_INO).
@@ -34,8 +34,8 @@ func checkAt(dir string) error {
 	if string(buf[:n]) != strconv.Itoa(os.Getpid()) {
 		return fmt.Errorf("%s: %w", dir, errForeignProc)
 	}
-	// In a procfs of a namespace further out the number could be the same by chance. The
-	// host's has none further out.
+	// In the procfs of an ancestor namespace the number could be the same by chance. The
+	// host's namespace has no ancestor.
 	var st unix.Stat_t
 	if unix.Stat(dir+"/self/ns/pid", &st) == nil && st.Ino == initialPIDNamespace {
 		return nil
@@ -53,8 +53,8 @@ func checkAt(dir string) error {
 var errForeignProc = errors.New("shows the processes of another pid namespace, whose numbers mean others here " +
 	"(mount this one's: mount -t proc proc /proc, or unshare --mount-proc)")
 
-// namespacePIDs are the numbers of a process in the pid namespaces that it is in, from that
-// of the procfs on.
+// namespacePIDs returns the pids of a process in the nested pid namespaces that it is in, beginning
+// with the namespace of the procfs.
 func namespacePIDs(status string) []string {
 	for line := range strings.Lines(status) {
 		if list, ok := strings.CutPrefix(line, "NSpid:"); ok {

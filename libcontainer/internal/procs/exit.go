@@ -13,10 +13,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ShellSignalBase and the number of a signal are the exit status of what that has killed.
+// ShellSignalBase plus the number of a signal is the exit status of a process that it killed.
 const ShellSignalBase = 128
 
-// ExitCode is a wait status as a shell has it.
+// ExitCode returns a wait status as a shell shows it.
 func ExitCode(ws unix.WaitStatus) int {
 	if ws.Signaled() {
 		return ShellSignalBase + int(ws.Signal())
@@ -24,7 +24,7 @@ func ExitCode(ws unix.WaitStatus) int {
 	return ws.ExitStatus()
 }
 
-// ParseExitStatus finds field 52, the last one, of /proc/PID/stat.
+// ParseExitStatus returns field 52, the last one, of /proc/PID/stat.
 func ParseExitStatus(data []byte) (unix.WaitStatus, error) {
 	fields := bytes.Fields(data[bytes.LastIndexByte(data, ')')+1:])
 	const index = 52 - 3 // counted from after the name
@@ -52,11 +52,11 @@ const (
 	pidfdInfoExit = 1 << 3
 )
 
-// The kernel tells versions of the struct apart by its size.
+// The kernel distinguishes versions of the struct by its size.
 var _ [64]byte = [unsafe.Sizeof(pidfdInfo{})]byte{}
 
-// ReapedStatus is the wait status of a process that its parent has collected: needs
-// Linux 6.15, without it nobody can tell.
+// ReapedStatus returns the wait status of a process that its parent has already reaped. It needs
+// Linux 6.15.
 func ReapedStatus(pidfd *os.File) (unix.WaitStatus, error) {
 	info := pidfdInfo{mask: pidfdInfoExit}
 	_, _, errno := unix.Syscall(unix.SYS_IOCTL, pidfd.Fd(), ioctlPidfdGetInfo, uintptr(unsafe.Pointer(&info)))
@@ -69,10 +69,10 @@ func ReapedStatus(pidfd *os.File) (unix.WaitStatus, error) {
 	return unix.WaitStatus(info.exitCode), nil
 }
 
-// WasKilled says that SIGKILL has ended the process.
+// WasKilled reports whether SIGKILL ended the process.
 func WasKilled(ws unix.WaitStatus) bool { return ws.Signaled() && ws.Signal() == unix.SIGKILL }
 
-// SignalName is SIGTERM for 15.
+// SignalName returns the name of a signal, SIGTERM for 15.
 func SignalName(sig unix.Signal) string {
 	if name := unix.SignalName(sig); name != "" {
 		return name

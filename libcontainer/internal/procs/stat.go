@@ -15,16 +15,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Lingers says that process pid is as good as dead: it has released all it had, but is
-// no zombie yet. The first process of a pid namespace stays so until every other one in
-// it has been collected, and one that somebody has put there from outside (exec) may
-// have a parent that never does that:
+// Lingers reports whether process pid is as good as dead: it has released everything, but is not a
+// zombie yet. The first process of a pid namespace stays in this condition until every other
+// process of the namespace has been reaped. The parent of a process that was added from outside
+// (exec) may never do that:
 //
 //	runtime's caller ──┬─ init of the container: exiting, waits for …
 //	                   └─ process of an exec: a zombie, waits for the caller
 //
-// The namespaces go after the files and the memory (do_exit() of the kernel), so that
-// whoever has none left has nothing.
+// The kernel releases the namespaces after the files and the memory (do_exit()), so a process
+// without namespaces has nothing left.
 func Lingers(pid int, p Stat) bool {
 	if p.Dead() || !p.Exiting() {
 		return false
@@ -42,10 +42,10 @@ type Stat struct {
 	StartTime uint64
 }
 
-// Dead says that the process has ended; its parent may not have collected it yet.
+// Dead reports whether the process has ended; its parent may not have reaped it yet.
 func (p Stat) Dead() bool { return p.state == 'Z' || p.state == 'X' }
 
-// Exiting says that the process is on its way out, or dead.
+// Exiting reports whether the process is exiting, or dead.
 func (p Stat) Exiting() bool {
 	const exiting = 0x4 // PF_EXITING
 	return p.flags&exiting != 0
@@ -65,9 +65,8 @@ func Read(pid int) (Stat, error) {
 	return p, nil
 }
 
-// Parse parses the content of /proc/PID/stat. The command name in
-// parentheses may hold anything, parentheses included, so the fields count from the
-// last one.
+// Parse parses the content of /proc/PID/stat. The command name may contain anything, parentheses
+// included, so the fields are counted from the last parenthesis.
 func Parse(data []byte) (Stat, error) {
 	begin, end := bytes.IndexByte(data, '('), bytes.LastIndexByte(data, ')')
 	if begin < 0 || end < begin {

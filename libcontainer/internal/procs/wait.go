@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// AwaitExitFor waits until the process is dead, or for timeout seconds (nil: for ever).
+// AwaitExitFor waits until the process is dead, or for timeout seconds (nil: forever).
 func AwaitExitFor(pidfd *os.File, timeout *int) (timedOut bool, err error) {
 	var deadline time.Time
 	if timeout != nil {
@@ -42,7 +42,7 @@ func AwaitExit(pidfd *os.File, deadline time.Time) (timedOut bool, err error) {
 	}
 }
 
-// Reap waits for a child that is dying and gives its status.
+// Reap waits for a child to end and returns its wait status.
 func Reap(pid int) (unix.WaitStatus, error) {
 	var ws unix.WaitStatus
 	for {
@@ -53,6 +53,6 @@ func Reap(pid int) (unix.WaitStatus, error) {
 	}
 }
 
-// KillPatience is how long delete waits for a killed init to be gone. A process in
-// uninterruptible sleep may never be.
+// KillPatience is how long delete waits for a killed process to end. A process in uninterruptible
+// sleep may never end.
 const KillPatience = 10 * time.Second

@@ -4,7 +4,7 @@ package record
 
 import "errors"
 
-// What callers branch on. Engines match these texts literally.
+// Errors that callers test for. Engines match the texts literally.
 var (
 	ErrNotExist   = errors.New("container does not exist")
 	ErrExist      = errors.New("container with given ID already exists")

@@ -9,8 +9,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// stateFields describes state.json. The format comes first: Read knows it although
-// what follows may have types of another one.
+// stateFields describes state.json. The format comes first, so that Read knows it even if the fields
+// that follow have other types.
 func stateFields(c *codec.Coder, st *State) {
 	codec.Signed(c, "format", &st.Format)
 	codec.Text(c, "id", &st.ID)
@@ -52,7 +52,7 @@ func stateFields(c *codec.Coder, st *State) {
 	codec.Text(c, "hookStderr", &st.HookStderr)
 }
 
-// memoryPolicyFields have the names that encoding/json gave them, which wrote them once.
+// memoryPolicyFields have the names that encoding/json derived, which older versions used.
 func memoryPolicyFields(c *codec.Coder, v *configs.MemoryPolicy) {
 	codec.Signed(c, "Mode", &v.Mode)
 	codec.Signed(c, "Flags", &v.Flags)
@@ -68,8 +68,8 @@ func interfaceFields(c *codec.Coder, v *Interface) {
 	codec.Text(c, "hostMAC", &v.HostMAC)
 }
 
-// EncodeResources is what state.json keeps of r: all but the devices, which an update never
-// touches; nil when nothing is set.
+// EncodeResources encodes r for state.json, without the devices, which an update never changes. It
+// returns nil if nothing is set.
 func EncodeResources(r *specs.LinuxResources) []byte {
 	kept := *r
 	kept.Devices = nil

@@ -9,15 +9,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxIDLength is NAME_MAX: the id is the name of directories.
+// maxIDLength is NAME_MAX, because the id is the name of directories.
 const maxIDLength = unix.NAME_MAX
 
-// CacheName is the directory of a store that is no container: berth 0.1.0-dev kept compiled
+// CacheName is a directory of the store that is not a container: berth 0.1.0-dev kept compiled
 // seccomp filters there, and crun does.
 const CacheName = ".cache"
 
-// CheckID accepts what can be the name of one directory and nothing else: the id
-// becomes a path component of the state and cgroup directories.
+// CheckID returns an error unless id can be the name of a directory, because it becomes a path
+// component of the state and cgroup directories.
 func CheckID(id string) error {
 	switch {
 	case id == "":

@@ -12,14 +12,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// OpenInit gives a pidfd of the container's init process; ErrNotRunning when it is
-// dead or its number belongs to another process by now.
+// OpenInit returns a pidfd of the container's init process. It returns ErrNotRunning if init is dead
+// or its number belongs to another process by now.
 func (c *Record) OpenInit() (*os.File, error) {
 	pidfd, _, err := c.openInitStat()
 	return pidfd, err
 }
 
-// openInitStat is OpenInit with what the kernel tells of the process.
+// openInitStat is OpenInit, and also returns the process's stat.
 func (c *Record) openInitStat() (*os.File, procs.Stat, error) {
 	pidfd, p, err := c.OpenInitOrZombie()
 	if err != nil {
@@ -32,10 +32,9 @@ func (c *Record) openInitStat() (*os.File, procs.Stat, error) {
 	return pidfd, p, nil
 }
 
-// OpenInitOrZombie is OpenInit that also takes an init that is dead, as long as its
-// parent has not collected it. The pidfd is opened first and the start time read second:
-// if the process dies in between, the pidfd still refers to the dead one and every later
-// call on it fails.
+// OpenInitOrZombie is OpenInit, but accepts a dead init that its parent has not reaped. It opens the
+// pidfd first and reads the start time second. If the process dies in between, the pidfd still
+// refers to the dead process, and every later call on it fails.
 func (c *Record) OpenInitOrZombie() (*os.File, procs.Stat, error) {
 	fd, err := unix.PidfdOpen(c.Saved.PID, 0)
 	if errors.Is(err, unix.ESRCH) || errors.Is(err, unix.EINVAL) { // the latter for 0
@@ -55,7 +54,7 @@ func (c *Record) OpenInitOrZombie() (*os.File, procs.Stat, error) {
 	return nil, procs.Stat{}, ErrNotRunning
 }
 
-// InitLingers says whether init waits to be a zombie, see lingers.
+// InitLingers reports whether init has exited but is not a zombie yet; see procs.Lingers.
 func (c *Record) InitLingers() bool {
 	if c.Saved.PID == 0 {
 		return false
@@ -64,9 +63,9 @@ func (c *Record) InitLingers() bool {
 	return err == nil && p.StartTime == c.Saved.StartTime && procs.Lingers(c.Saved.PID, p)
 }
 
-// Joins are the container's namespaces for a new process. All at once: the kernel checks
-// the rights over each with those that init has before, so it does not matter which user
-// namespace owns which.
+// Joins returns the container's namespaces for a new process to join, all with one setns(2): the
+// kernel then checks the caller's original rights over each of them, so it does not matter which
+// user namespace owns which.
 func (c *Record) Joins(target *os.File) []nsenter.Join {
 	if c.Saved.Namespaces == 0 {
 		return nil

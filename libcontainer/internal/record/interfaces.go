@@ -12,9 +12,8 @@ import (
 	"github.com/berth-run/berth/libcontainer/configs"
 )
 
-// networkStatus is the annotation that tells what a container has been given
-// (docs/network.md). It is not in the config.json but in what `state` and `list` print and
-// hooks read.
+// networkStatus is the annotation that lists the container's interfaces (docs/network.md). It is not
+// in the config.json, but `state` and `list` print it and hooks read it.
 const networkStatus = "run.berth.network.status"
 
 // Interface is an interface in state.json and, with the same keys, in the annotation
@@ -28,7 +27,7 @@ type Interface struct {
 	HostMAC   string   `json:"hostMAC"`
 }
 
-// NewInterface is what is kept of v.
+// NewInterface returns what the state keeps of v.
 func NewInterface(v *configs.Veth) Interface {
 	s := Interface{
 		Name: v.Name, MAC: formatHardwareAddr(v.MAC), Bridge: v.Bridge,
@@ -52,7 +51,7 @@ func parseHardwareAddr(text string) (mac configs.HardwareAddr, err error) {
 	return configs.HardwareAddr(b), nil
 }
 
-// WithNetwork adds networkStatus to a container's annotations.
+// WithNetwork returns a container's annotations with networkStatus added.
 func WithNetwork(annotations map[string]string, list []Interface) map[string]string {
 	if len(list) == 0 {
 		return annotations
@@ -65,7 +64,7 @@ func WithNetwork(annotations map[string]string, list []Interface) map[string]str
 	return all
 }
 
-// savedNetwork is the annotation networkStatus.
+// savedNetwork is the value of the annotation networkStatus.
 type savedNetwork struct {
 	Version    int         `json:"version"`
 	Interfaces []Interface `json:"interfaces"`

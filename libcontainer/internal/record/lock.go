@@ -12,32 +12,30 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockPatience is how long a command waits for another one on the same container.
-// Hooks may take long, but a command that waits for ever is worse than one that
-// says what it waits for.
-const lockPatience = 30 * time.Second
+// lockTimeout is how long a command waits for another command on the same container. Hooks may
+// take long, but a command that says what it waits for is better than one that waits forever.
+const lockTimeout = 30 * time.Second
 
-// forcePatience is how long a delete by force waits before it takes from the other command
-// what that may be waiting for.
-const forcePatience = 2 * time.Second
+// forceTimeout is how long a delete --force waits for the lock before it kills the process that the
+// other command may be waiting for.
+const forceTimeout = 2 * time.Second
 
-// Lock is an exclusive flock(2) on a container's state directory. The directory
-// itself is the lock file, so that there is nothing to leave behind, and a lock on a
-// directory that has been removed meanwhile is seen as such.
+// Lock is an exclusive flock(2) on a container's state directory. Because the directory itself is
+// the lock file, nothing is left behind, and a lock on a directory that was removed in the
+// meantime is noticed.
 type Lock struct{ dir *os.File }
 
-// LockDir locks the state directory at path. os.ErrNotExist when there is none, or
-// when it was removed while waiting.
+// LockDir locks the state directory at path. The error is os.ErrNotExist if there is none, or if it
+// was removed while waiting.
 func LockDir(path string) (*Lock, error) { return LockByForce(path, nil) }
 
-// LockByForce is LockDir that calls unblock, if it is not nil, once it has waited for
-// forcePatience.
+// LockByForce is LockDir, but calls unblock, if not nil, after it has waited for forceTimeout.
 func LockByForce(path string, unblock func()) (*Lock, error) {
 	dir, err := sysfile.Open(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW)
 	if err != nil {
 		return nil, err
 	}
-	err = flockPatiently(dir, unblock)
+	err = flockTimeout(dir, unblock)
 	if err == nil {
 		err = checkNamed(dir, path)
 	}
@@ -48,9 +46,9 @@ func LockByForce(path string, unblock func()) (*Lock, error) {
 	return &Lock{dir}, nil
 }
 
-// flockPatiently takes the lock or gives up after lockPatience. The waiting thread of
-// a lock that came too late dies with the process, as does its lock.
-func flockPatiently(dir *os.File, unblock func()) error {
+// flockTimeout takes the lock or gives up after lockTimeout. Then a thread may still wait for the
+// lock; it ends with the process, and so does its lock.
+func flockTimeout(dir *os.File, unblock func()) error {
 	fd := int(dir.Fd())
 	err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB)
 	if !errors.Is(err, unix.EWOULDBLOCK) {
@@ -68,9 +66,9 @@ func flockPatiently(dir *os.File, unblock func()) error {
 	}()
 	var force <-chan time.Time
 	if unblock != nil {
-		force = time.After(forcePatience)
+		force = time.After(forceTimeout)
 	}
-	end := time.After(lockPatience)
+	end := time.After(lockTimeout)
 	for {
 		select {
 		case err := <-done:
@@ -78,12 +76,12 @@ func flockPatiently(dir *os.File, unblock func()) error {
 		case <-force:
 			unblock()
 		case <-end:
-			return fmt.Errorf("another command has been working on this container for %v", lockPatience)
+			return fmt.Errorf("another command has been working on this container for %v", lockTimeout)
 		}
 	}
 }
 
-// checkNamed is os.ErrNotExist when path does not lead to the open directory any more.
+// checkNamed returns os.ErrNotExist if path no longer leads to the open directory.
 func checkNamed(dir *os.File, path string) error {
 	var a, b unix.Stat_t
 	if err := unix.Fstat(int(dir.Fd()), &a); err != nil {

@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ExecCgroups are the cgroups for a further process. Where there is another one by now at a
-// path of the container's, that is not the place, and there can be none but where init is.
+// ExecCgroups returns the cgroups for another process of the container. If somebody else's cgroup is
+// at one of the container's paths by now, it returns the cgroups that init is in.
 func (c *Record) ExecCgroups() (map[string]string, error) {
 	paths := c.Saved.CgroupPaths
 	if len(cgroups.Owned(paths, c.Saved.CgroupClaims)) == len(paths) {
@@ -28,8 +28,8 @@ func (c *Record) ExecCgroups() (map[string]string, error) {
 	return nil, errors.New("the container's cgroup has been removed, and another made in its place")
 }
 
-// PresentCgroups are the cgroups that the container's init is in now; found is false
-// when it has not moved.
+// PresentCgroups returns the cgroups that the container's init is in now; found is false if it has
+// not moved.
 func (c *Record) PresentCgroups() (paths map[string]string, found bool) {
 	text, err := cgroupfs.ReadProc("/proc/" + strconv.Itoa(c.Saved.PID) + "/cgroup")
 	if err != nil {
@@ -38,7 +38,7 @@ func (c *Record) PresentCgroups() (paths map[string]string, found bool) {
 	return movedCgroups(c.Saved.CgroupPaths, cgroupfs.ParseMemberships(text))
 }
 
-// movedCgroups puts the paths of memberships in place of the container's.
+// movedCgroups replaces the container's paths by those of memberships.
 func movedCgroups(paths map[string]string, memberships []cgroupfs.Membership) (moved map[string]string, found bool) {
 	moved = maps.Clone(paths)
 	for key, dir := range paths {
@@ -55,7 +55,7 @@ func movedCgroups(paths map[string]string, memberships []cgroupfs.Membership) (m
 	return moved, found
 }
 
-// hierarchyOf is where the hierarchy of a cgroup is mounted.
+// hierarchyOf returns where the hierarchy of a cgroup is mounted.
 func hierarchyOf(key, dir string, hierarchies int) string {
 	if key == "" && hierarchies == 1 {
 		return cgroupfs.Root
@@ -64,8 +64,8 @@ func hierarchyOf(key, dir string, hierarchies int) string {
 	return path.Join(cgroupfs.Root, name)
 }
 
-// IsCgroupClosed says whether a cgroup takes no process: it has controllers for those
-// below it, or is gone.
+// IsCgroupClosed reports whether err means that a cgroup takes no processes: it has enabled
+// controllers for its children, or it is gone.
 func IsCgroupClosed(err error) bool {
 	for _, errno := range []unix.Errno{unix.EBUSY, unix.ENOENT, unix.ENODEV, unix.EOPNOTSUPP} {
 		if errors.Is(err, errno) {

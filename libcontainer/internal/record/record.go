@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package record is what is known of a container: its directory below the store's, the lock
-// on it, what is written there for later commands, and which process its first one is. It
-// knows nothing of what is in the container.
+// Package record keeps what is known about a container: its directory below the store's, the lock
+// on that, the files that later commands read, and which process is init. It knows nothing
+// about the inside of the container.
 package record
 
 import (
@@ -15,20 +15,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Record is what is known of a container: its directory, and what is written there.
+// Record is what is known about a container: its directory, and what is saved there.
 type Record struct {
-	// Root is the store's directory, and dir the container's, root/id.
+	// Root is the store's directory, and Dir the container's, Root/ID.
 	Root, Dir string
 	ID        string
 	Saved     State
 	Log       options.Logger // of Store.LogTo; nil for none
 }
 
-// Path is the path of a file in the container's state directory.
+// Path returns the path of a file in the container's state directory.
 func (c *Record) Path(name string) string { return filepath.Join(c.Dir, name) }
 
-// Lock keeps other commands off the container. What they have changed in its state
-// until then is for reload to see.
+// Lock locks the container against other commands. They may have changed the state before: call
+// Reload.
 func (c *Record) Lock() (*Lock, error) {
 	lock, err := LockDir(c.Dir)
 	if errors.Is(err, os.ErrNotExist) {
@@ -37,7 +37,7 @@ func (c *Record) Lock() (*Lock, error) {
 	return lock, err
 }
 
-// Reload reads the state again, after a lock may have been waited for.
+// Reload reads the state again.
 func (c *Record) Reload() error {
 	st, err := Read(c.Dir)
 	if errors.Is(err, os.ErrNotExist) {
@@ -59,8 +59,8 @@ func (c *Record) OpenFifo(name string, flags int) (int, error) {
 	return fd, nil
 }
 
-// RemoveFifos removes them when they have done their work, or what a start that was
-// killed has left. That they are gone already is no error.
+// RemoveFifos removes the fifos after a start, or those that a killed start has left. It is not an
+// error if they are gone already.
 func (c *Record) RemoveFifos() (errs []error) {
 	for _, name := range [...]string{FifoFile, ReportFile} {
 		if err := unix.Unlink(c.Path(name)); err != nil && !errors.Is(err, unix.ENOENT) {
@@ -70,19 +70,18 @@ func (c *Record) RemoveFifos() (errs []error) {
 	return errs
 }
 
-// Debugging says whether anybody reads it: what has to be put together first is not worth
-// it otherwise.
+// Debugging reports whether debug messages are logged. If not, there is no need to prepare them.
 func (c *Record) Debugging() bool { return c.Log != nil && c.Log.Debugging() }
 
-// Debugf names the container, since a log may be that of several commands.
+// Debugf logs a debug message with the container's id, because several commands may share a log.
 func (c *Record) Debugf(format string, args ...any) {
 	if c.Debugging() {
 		c.Log.Debugf("container %s: "+format, append([]any{c.ID}, args...)...)
 	}
 }
 
-// MakeFifos makes the fifos by which `start` and init speak. Nobody but the owner of the
-// state opens them by name.
+// MakeFifos makes the fifos by which `start` and init communicate. Only the owner of the state opens
+// them by name.
 func (c *Record) MakeFifos() error {
 	for _, name := range [...]string{FifoFile, ReportFile} {
 		path := filepath.Join(c.Dir, name)
@@ -93,8 +92,8 @@ func (c *Record) MakeFifos() error {
 	return nil
 }
 
-// OpenFifos opens them for init, which as the container's user has no right to. Each for
-// reading and writing: so neither end waits for the other one.
+// OpenFifos opens the fifos for init, because the container's user may not open them. It opens each
+// for reading and writing, so that the open does not wait for the other end.
 func (c *Record) OpenFifos() (fifos [2]*os.File, err error) {
 	for n, name := range [...]string{FifoFile, ReportFile} {
 		if fifos[n], err = sysfile.Open(filepath.Join(c.Dir, name), unix.O_RDWR|unix.O_NOFOLLOW); err != nil {
@@ -107,7 +106,7 @@ func (c *Record) OpenFifos() (fifos [2]*os.File, err error) {
 	return fifos, nil
 }
 
-// Claim makes the container's directory, which is what claims the id, and locks it.
+// Claim makes the container's directory, which claims the id, and locks it.
 func (c *Record) Claim() (*Lock, error) {
 	if err := os.MkdirAll(c.Root, 0o700); err != nil {
 		return nil, err
@@ -127,6 +126,6 @@ func (c *Record) Claim() (*Lock, error) {
 		if !errors.Is(err, os.ErrNotExist) {
 			return nil, errors.Join(err, os.Remove(c.Dir))
 		}
-		// A racing delete --force took the empty directory for a leftover.
+		// A delete --force at the same time took the empty directory for a leftover.
 	}
 }

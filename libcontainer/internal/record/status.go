@@ -12,9 +12,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// Status derives the state from what the kernel says: no process can forget to
-// record it. A stopped init is told first, since a frozen cgroup without a process
-// in it is of no use to anyone.
+// Status derives the status from the kernel, so that no process can forget to update it. It checks
+// first whether init has stopped: that a cgroup without processes is frozen means nothing.
 func (c *Record) Status() (specs.ContainerState, error) {
 	if c.Saved.PID == 0 {
 		return specs.StateCreating, nil
@@ -34,22 +33,22 @@ func (c *Record) Status() (specs.ContainerState, error) {
 	if frozen, err := m.Frozen(); err == nil && frozen {
 		return Paused, nil
 	}
-	// A start that was killed leaves the fifo of a container that runs. The name alone
-	// would not do either: the user's program may give itself any.
+	// A killed start may leave the fifo of a running container, so the fifo alone is not
+	// enough. Nor is the name: the user's program may give itself any name.
 	if p.Name == nsenter.InitName && c.HasFifo() {
 		return specs.StateCreated, nil
 	}
 	return specs.StateRunning, nil
 }
 
-// HasFifo says whether no `start` has come to its end yet.
+// HasFifo reports whether the fifo still exists, that is, no `start` has completed.
 func (c *Record) HasFifo() bool {
 	_, err := os.Lstat(c.Path(FifoFile))
 	return err == nil
 }
 
-// Cgroup is the manager of the container's cgroups: of none, as long as its create has not
-// claimed any.
+// Cgroup returns the manager of the container's cgroups. Until the create has claimed cgroups, it
+// manages none.
 func (c *Record) Cgroup() (cgroups.Manager, error) {
 	if c.Unclaimed() {
 		return cgroups.Load(nil, &configs.Cgroup{Rootless: c.Saved.CgroupRootless})
@@ -61,13 +60,14 @@ func (c *Record) Cgroup() (cgroups.Manager, error) {
 	})
 }
 
-// Unclaimed says that a create has not come to claim cgroups, or one of an earlier version,
-// which knew no claims, not to its end: whatever is at the paths may be another's.
+// Unclaimed reports whether the create did not get as far as claiming its cgroups; what is at the
+// paths may then belong to somebody else. For an earlier version, which made no claims, it
+// reports whether the create did not finish.
 func (c *Record) Unclaimed() bool {
 	return c.Saved.PID == 0 && len(c.Saved.CgroupClaims) == 0
 }
 
-// HookState is what hooks get on their standard input.
+// HookState returns the state that hooks read from their standard input.
 func (c *Record) HookState(status specs.ContainerState) *specs.State {
 	st := &specs.State{
 		Version: c.Saved.OCIVersion, ID: c.ID, Status: status, Pid: c.Saved.PID,
@@ -79,7 +79,7 @@ func (c *Record) HookState(status specs.ContainerState) *specs.State {
 	return st
 }
 
-// Interfaces are a container's, as far as it takes to find them again.
+// Interfaces returns the container's interfaces, with what is needed to find them again.
 func (c *Record) Interfaces() ([]configs.Veth, error) {
 	list := make([]configs.Veth, len(c.Saved.Network))
 	for i := range c.Saved.Network {
@@ -92,5 +92,5 @@ func (c *Record) Interfaces() ([]configs.Veth, error) {
 	return list, nil
 }
 
-// Paused is the one status that the runtime-spec does not name.
+// Paused is the only status that the runtime-spec does not define.
 const Paused specs.ContainerState = "paused"

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package steps is how a command does its work: one named step after the other, and when one
-// fails, the undoing of what those before it have done.
+// Package steps runs a command as a list of named steps, and undoes the work of the earlier steps
+// if one fails.
 package steps
 
 import "fmt"
 
-// Undo collects what must be undone when a sequence fails half-way.
+// Undo collects what has to be undone if a later step fails.
 type Undo []undoStep
 
 type undoStep struct {
@@ -14,13 +14,13 @@ type undoStep struct {
 	do   func() error
 }
 
-// Push adds a step; what names it in errors ("remove the cgroup").
+// Push adds a function that undoes something. what names it in errors ("remove the cgroup").
 func (u *Undo) Push(what string, do func() error) {
 	*u = append(*u, undoStep{what, do})
 }
 
-// Run undoes everything, last step first, and adds what went wrong to cause, on the
-// same line: engines show one line.
+// Run calls the functions, the last one first, and returns cause with their errors added on the same
+// line, because engines show one line.
 func (u *Undo) Run(cause error) error {
 	for i := len(*u) - 1; i >= 0; i-- {
 		step := (*u)[i]
@@ -32,15 +32,15 @@ func (u *Undo) Run(cause error) error {
 	return cause
 }
 
-// Step is one step of a command. It has no name of its own, so that a table of steps need
-// not name its fields.
+// Step is one step of a command. It is an alias of an unnamed type, so that tables of steps need not
+// name the fields.
 type Step = struct {
 	What string
 	Do   func() error
 }
 
-// Run does one step after the other, until one fails. It calls before with the name of each
-// step first, whose error is a failure as well.
+// Run runs one step after the other until one fails. Before each step it calls before with the name
+// of the step; an error of before is a failure as well.
 func Run(list []Step, before func(what string) error) error {
 	for _, s := range list {
 		if err := before(s.What); err != nil {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package sysfile reads, writes and removes files by plain system calls. The first file that
-// package os opens costs eight more, to set its poller up, and each of the others four: for
-// a command of three milliseconds that is worth a package.
+// Package sysfile reads, writes and removes files with plain system calls. Package os makes eight
+// more system calls for the first file, to set up its poller, and four more for each other
+// file. For a command that takes three milliseconds, that is worth a package.
 package sysfile
 
 import (
@@ -15,8 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Read is os.ReadFile by plain system calls: the first file that package os opens
-// costs eight more, to set its poller up, and each of the others four.
+// Read is os.ReadFile with plain system calls.
 func Read(path string) ([]byte, error) {
 	fd, err := RetryEINTR(func() (int, error) { return unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0) })
 	if err != nil {
@@ -26,8 +25,8 @@ func Read(path string) ([]byte, error) {
 	return readAll(fd, path)
 }
 
-// ReadOwned is Read for what this program has written, and says whose it is. Anything
-// else at the path has been put there by somebody: it is not followed, nor waited for.
+// ReadOwned is Read for a file that this program has written, and returns its owner. It does not
+// follow a symbolic link or wait for a fifo, which somebody else must have put there.
 func ReadOwned(path string) (data []byte, owner uint32, err error) {
 	const flags = unix.O_RDONLY | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_CLOEXEC
 	fd, err := RetryEINTR(func() (int, error) { return unix.Open(path, flags, 0) })
@@ -46,7 +45,7 @@ func ReadOwned(path string) (data []byte, owner uint32, err error) {
 	return data, st.Uid, err
 }
 
-// ErrNotRegular is the error of ReadOwned for anything else.
+// ErrNotRegular is returned by ReadOwned for anything but a regular file.
 var ErrNotRegular = errors.New("not a regular file")
 
 func readAll(fd int, path string) ([]byte, error) {
@@ -66,7 +65,7 @@ func readAll(fd int, path string) ([]byte, error) {
 	}
 }
 
-// Open is os.OpenFile by plain system calls, of what exists and nobody waits for.
+// Open is os.OpenFile with plain system calls, for a file that exists.
 func Open(path string, flags int) (*os.File, error) {
 	fd, err := RetryEINTR(func() (int, error) { return unix.Open(path, flags|unix.O_CLOEXEC, 0) })
 	if err != nil {
@@ -75,7 +74,7 @@ func Open(path string, flags int) (*os.File, error) {
 	return os.NewFile(uintptr(fd), path), nil
 }
 
-// WriteNew makes a file by plain system calls.
+// WriteNew creates and writes a file with plain system calls.
 func WriteNew(path string, data []byte, mode uint32) error {
 	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, mode)
 	if err != nil {
@@ -95,8 +94,7 @@ func WriteNew(path string, data []byte, mode uint32) error {
 	return nil
 }
 
-// RemoveTree is os.RemoveAll by plain system calls, of a directory that nobody else
-// changes; see Read.
+// RemoveTree is os.RemoveAll with plain system calls, for a directory that nobody else changes.
 func RemoveTree(path string) error {
 	err := emptyDir(unix.AT_FDCWD, path)
 	if err == nil {
@@ -108,7 +106,7 @@ func RemoveTree(path string) error {
 	return nil
 }
 
-// emptyDir removes what is in the directory name of dir.
+// emptyDir removes everything in the directory name, which is in the directory dir.
 func emptyDir(dir int, name string) error {
 	fd, err := RetryEINTR(func() (int, error) {
 		return unix.Openat(dir, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
@@ -147,7 +145,7 @@ func removeAt(dir int, name string) error {
 	return unix.Unlinkat(dir, name, unix.AT_REMOVEDIR)
 }
 
-// RetryEINTR repeats a system call that a signal has interrupted.
+// RetryEINTR repeats a system call if a signal interrupts it.
 func RetryEINTR(call func() (int, error)) (int, error) {
 	for {
 		n, err := call()
@@ -157,10 +155,10 @@ func RetryEINTR(call func() (int, error)) (int, error) {
 	}
 }
 
-// StringOf is the text of bytes that nobody changes any more, without a copy.
+// StringOf returns data as a string without a copy. Nobody may change data afterwards.
 func StringOf(data []byte) string { return unsafe.String(unsafe.SliceData(data), len(data)) }
 
-// Memfile is an anonymous file with content, its offset at the start.
+// Memfile returns an anonymous file with the content, positioned at its start.
 func Memfile(name string, content []byte) (*os.File, error) {
 	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC)
 	if err != nil {
@@ -176,13 +174,13 @@ func Memfile(name string, content []byte) (*os.File, error) {
 	return f, nil
 }
 
-// WriteAtomically writes a temporary file beside path and renames it. There is
-// no fsync: the state lives on a tmpfs and means nothing after a reboot.
+// WriteAtomically writes a temporary file beside path and renames it. It does not sync: the state is
+// on a tmpfs and is worthless after a reboot.
 func WriteAtomically(path string, data []byte, mode uint32) error {
 	tmp := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".tmp")
 	err := WriteNew(tmp, data, mode)
 	if errors.Is(err, unix.EEXIST) {
-		// A killed command left it. Whoever else writes here holds the lock.
+		// A killed command left it. Nobody else writes here without the lock.
 		if err = os.Remove(tmp); err == nil {
 			err = WriteNew(tmp, data, mode)
 		}
@@ -198,7 +196,7 @@ func WriteAtomically(path string, data []byte, mode uint32) error {
 	return err
 }
 
-// WriteOnce writes a file of /proc with the one write that it takes.
+// WriteOnce writes a file of /proc with a single write, as such files require.
 func WriteOnce(path, text string) error {
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {
