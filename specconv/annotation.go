@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/specconv/internal/fault"
+	"github.com/berth-run/berth/specconv/internal/netplan"
 )
 
 // The annotations that change what berth does, besides those for properties of a
@@ -27,7 +29,7 @@ const (
 // what they do: a path of the host's that berth opens.
 func KnownAnnotations() []string {
 	return []string{
-		configs.CriuConfigAnnotation, configs.UnitPropertyAnnotation, configs.LandlockAnnotation, annotationNetwork, annotationDelegate,
+		configs.CriuConfigAnnotation, configs.UnitPropertyAnnotation, configs.LandlockAnnotation, netplan.AnnotationNetwork, annotationDelegate,
 		annotationHandler, annotationHookStderr, annotationHookStdout, annotationKeepGroups, annotationMountContext, annotationPIDFDReceiver,
 		annotationSeccompPlugins, annotationSeccompReceiver, annotationSeccompProgram, annotationSeccompFailUnknown,
 		annotationForceLegacy, annotationSubgroup, annotationTimeOffset,
@@ -54,9 +56,9 @@ func (c *conversion) annotations() error {
 		// A relative one would mean another file to each command: create and
 		// delete run in different directories.
 		if !path.IsAbs(value) {
-			return fault(field, "not an absolute path: %q", value)
+			return fault.New(field, "not an absolute path: %q", value)
 		}
-		if err := noNUL(field, value); err != nil {
+		if err := fault.NoNUL(field, value); err != nil {
 			return err
 		}
 		*a.to = value
@@ -71,7 +73,7 @@ func (c *conversion) annotations() error {
 	}
 	// A restore is told by it as well, and may run elsewhere. An empty one means none.
 	if value := c.spec.Annotations[configs.CriuConfigAnnotation]; value != "" && !path.IsAbs(value) {
-		return fault(annotationField(configs.CriuConfigAnnotation), "not an absolute path: %q", value)
+		return fault.New(annotationField(configs.CriuConfigAnnotation), "not an absolute path: %q", value)
 	}
 	var err error
 	if c.plan.Process.Landlock, err = landlockRules(c.spec.Annotations); err != nil {
@@ -97,7 +99,7 @@ func (c *conversion) subgroups() error {
 		name := c.spec.Annotations[a.key]
 		// "cgroup." begins the names of the kernel's own files in each cgroup.
 		if name == "." || name == ".." || strings.ContainsFunc(name, notInCgroupName) || strings.HasPrefix(name, "cgroup.") {
-			return fault(annotationField(a.key), "not the name of a cgroup: %q", name)
+			return fault.New(annotationField(a.key), "not the name of a cgroup: %q", name)
 		}
 		*a.to = name
 	}
@@ -105,7 +107,7 @@ func (c *conversion) subgroups() error {
 		g.Subgroup = "container" // as crun has it
 	}
 	if g.Delegated != "" && g.Subgroup == "" {
-		return fault(annotationField(annotationDelegate), "needs %s, which names the cgroup to put it in", annotationSubgroup)
+		return fault.New(annotationField(annotationDelegate), "needs %s, which names the cgroup to put it in", annotationSubgroup)
 	}
 	return nil
 }

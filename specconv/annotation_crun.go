@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/specconv/internal/fault"
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
@@ -35,7 +36,7 @@ var refusedAnnotations = [...]struct{ key, reason string }{
 func (c *conversion) foreignAnnotations() error {
 	for _, a := range refusedAnnotations {
 		if value := c.spec.Annotations[a.key]; value != "" {
-			return fault(annotationField(a.key), "not supported: %.64q: %s", value, a.reason)
+			return fault.New(annotationField(a.key), "not supported: %.64q: %s", value, a.reason)
 		}
 	}
 	c.plan.Cgroup.ForceLegacy = c.spec.Annotations[annotationForceLegacy] != ""
@@ -53,9 +54,9 @@ func (c *conversion) annotatedTimeOffsets() error {
 	ns, ok := c.plan.Namespaces.Get(configs.NewTime)
 	switch {
 	case !ok:
-		return fault(field, configs.PhraseTimeNotEnabled)
+		return fault.New(field, configs.PhraseTimeNotEnabled)
 	case ns.Path != "":
-		return fault(field, configs.PhraseTimeJoined+": %q", ns.Path)
+		return fault.New(field, configs.PhraseTimeJoined+": %q", ns.Path)
 	}
 	offsets := make(map[string]specs.LinuxTimeOffset, 2)
 	for clock, offset := range c.plan.TimeOffsets {
@@ -64,10 +65,10 @@ func (c *conversion) annotatedTimeOffsets() error {
 	for line := range strings.Lines(text) {
 		clock, offset, ok := parseTimeOffset(line)
 		if !ok {
-			return fault(field, "%q is not a clock (monotonic or boottime) with seconds and nanoseconds", strings.TrimSuffix(line, "\n"))
+			return fault.New(field, "%q is not a clock (monotonic or boottime) with seconds and nanoseconds", strings.TrimSuffix(line, "\n"))
 		}
 		if other, twice := offsets[clock]; twice && other != offset {
-			return fault(field, "another offset of %s than before, or in linux.timeOffsets: %d s and %d ns, not %d s and %d ns",
+			return fault.New(field, "another offset of %s than before, or in linux.timeOffsets: %d s and %d ns, not %d s and %d ns",
 				clock, offset.Secs, offset.Nanosecs, other.Secs, other.Nanosecs)
 		}
 		offsets[clock] = offset
@@ -110,7 +111,7 @@ var mountContexts = [...]string{"context", "fscontext", "defcontext", "rootconte
 func (c *conversion) mountContext() (string, error) {
 	context := c.plan.Annotations[annotationMountContext]
 	if context != "" && !slices.Contains(mountContexts[:], context) {
-		return "", fault(annotationField(annotationMountContext), "%q is not one of %s", context, strings.Join(mountContexts[:], ", "))
+		return "", fault.New(annotationField(annotationMountContext), "%q is not one of %s", context, strings.Join(mountContexts[:], ", "))
 	}
 	return context, nil
 }

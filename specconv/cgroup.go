@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/specconv/internal/fault"
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
@@ -43,13 +44,13 @@ func (c *conversion) cgroup() error {
 		return err
 	}
 	if err := fileNames(g.Resources); err != nil {
-		return in(err, "resources")
+		return fault.In(err, "resources")
 	}
 	g.DeviceRules = make([]configs.DeviceRule, 0, len(rules)+len(defaultDeviceRules))
 	for i := range rules {
 		r, err := deviceRule(&rules[i], i)
 		if err != nil {
-			return at(err, "resources.devices", i)
+			return fault.At(err, "resources.devices", i)
 		}
 		g.DeviceRules = append(g.DeviceRules, r)
 	}
@@ -59,12 +60,12 @@ func (c *conversion) cgroup() error {
 
 // cgroupPath cleans the path, so that ".." cannot lead out of the hierarchy.
 func cgroupPath(p string, systemd bool) (string, error) {
-	if err := noNUL("cgroupsPath", p); err != nil || p == "" {
+	if err := fault.NoNUL("cgroupsPath", p); err != nil || p == "" {
 		return "", err
 	}
 	if systemd {
 		if strings.Count(p, ":") != 2 {
-			return "", fault("cgroupsPath", "expected slice:prefix:name for the systemd driver, got %q", p)
+			return "", fault.New("cgroupsPath", "expected slice:prefix:name for the systemd driver, got %q", p)
 		}
 		return p, nil
 	}
@@ -80,12 +81,12 @@ func cgroupPath(p string, systemd bool) (string, error) {
 func fileNames(r *specs.LinuxResources) error {
 	for i, h := range r.HugepageLimits {
 		if h.Pagesize == "" || strings.ContainsAny(h.Pagesize, "/\x00") {
-			return fault(element("hugepageLimits", i)+".pageSize", "not a page size: %q", h.Pagesize)
+			return fault.New(fault.Element("hugepageLimits", i)+".pageSize", "not a page size: %q", h.Pagesize)
 		}
 	}
 	for _, key := range sortedKeys(r.Unified) {
 		if key == "" || strings.ContainsAny(key, "/\x00") {
-			return fault("unified", configs.PhraseUnifiedName, key)
+			return fault.New("unified", configs.PhraseUnifiedName, key)
 		}
 	}
 	return nil
@@ -100,7 +101,7 @@ func deviceRule(s *specs.LinuxDeviceCgroup, index int) (configs.DeviceRule, erro
 	case "b", "c":
 		r.Type = s.Type[0]
 	default:
-		return r, fault("type", configs.PhraseDeviceRuleType+", must be a, b or c", s.Type)
+		return r, fault.New("type", configs.PhraseDeviceRuleType+", must be a, b or c", s.Type)
 	}
 	for _, n := range [...]struct {
 		field string
@@ -112,7 +113,7 @@ func deviceRule(s *specs.LinuxDeviceCgroup, index int) (configs.DeviceRule, erro
 			continue
 		}
 		if *n.from < 0 || *n.from > n.max {
-			return r, fault(n.field, "must be between 0 and %d, or -1 for all: %d", n.max, *n.from)
+			return r, fault.New(n.field, "must be between 0 and %d, or -1 for all: %d", n.max, *n.from)
 		}
 		*n.to = *n.from
 	}
@@ -125,11 +126,11 @@ func deviceRule(s *specs.LinuxDeviceCgroup, index int) (configs.DeviceRule, erro
 		case 'm':
 			r.Mknod = true
 		default:
-			return r, fault("access", "unknown access %q in %q, must be of r, w and m", a, s.Access)
+			return r, fault.New("access", "unknown access %q in %q, must be of r, w and m", a, s.Access)
 		}
 	}
 	if s.Access == "" {
-		return r, fault("access", "must not be empty ("+configs.PhraseDeviceAccess+")", index)
+		return r, fault.New("access", "must not be empty ("+configs.PhraseDeviceAccess+")", index)
 	}
 	return r, nil
 }

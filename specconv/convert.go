@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/specconv/internal/fault"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
@@ -82,7 +83,7 @@ func convert(spec *specs.Spec, o *Options, euid int) (*configs.Config, error) {
 	for _, s := range steps {
 		if err := s.run(c); err != nil {
 			if s.parent != "" {
-				err = in(err, s.parent)
+				err = fault.In(err, s.parent)
 			}
 			return nil, err
 		}
@@ -102,7 +103,7 @@ func (c *conversion) version() error {
 	} else if v == "" {
 		return nil
 	}
-	return fault("ociVersion", "unsupported version %q, must be 1.x", v)
+	return fault.New("ociVersion", "unsupported version %q, must be 1.x", v)
 }
 
 // hostname needs a UTS namespace, new or joined: the names are the host's
@@ -116,14 +117,14 @@ func (c *conversion) hostname() error {
 			continue
 		}
 		if !private {
-			return fault(f.name, "unable to set %s without a private UTS namespace", f.name)
+			return fault.New(f.name, "unable to set %s without a private UTS namespace", f.name)
 		}
-		if err := noNUL(f.name, f.value); err != nil {
+		if err := fault.NoNUL(f.name, f.value); err != nil {
 			return err
 		}
 		// __NEW_UTS_LEN of the kernel, which would say EINVAL only.
 		if len(f.value) > 64 {
-			return fault(f.name, "%d bytes, more than the 64 that the kernel takes", len(f.value))
+			return fault.New(f.name, "%d bytes, more than the 64 that the kernel takes", len(f.value))
 		}
 	}
 	c.plan.Hostname, c.plan.Domainname = c.spec.Hostname, c.spec.Domainname
@@ -133,5 +134,5 @@ func (c *conversion) hostname() error {
 // labels are the texts that a security module reads.
 func (c *conversion) labels() error {
 	c.plan.MountLabel = c.linux.MountLabel
-	return noNUL("mountLabel", c.linux.MountLabel)
+	return fault.NoNUL("mountLabel", c.linux.MountLabel)
 }

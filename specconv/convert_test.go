@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/specconv/internal/sample"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
@@ -39,7 +40,7 @@ func newBundle(t testing.TB) *recorder {
 
 // example is the template with all optional parts there to be changed.
 func example() *specs.Spec {
-	s := Example()
+	s := sample.Example()
 	s.Hooks = new(specs.Hooks)
 	return s
 }
@@ -218,7 +219,7 @@ func TestUnprivileged(t *testing.T) {
 		r := newBundle(t)
 		r.Rootless = true
 		s := example()
-		ToRootless(s, 1000, 1000)
+		sample.ToRootless(s, 1000, 1000)
 		if _, err := convert(s, &r.Options, 1000); err != nil {
 			t.Fatalf("before the change: %v", err)
 		}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/specconv/internal/fault"
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
@@ -35,12 +36,12 @@ func (c *conversion) devices() error {
 	for i := range c.linux.Devices {
 		d, err := device(&c.linux.Devices[i])
 		if err != nil {
-			return at(err, "devices", i)
+			return fault.At(err, "devices", i)
 		}
 		if j := indexDevice(own, d.Path); j < 0 {
 			own = append(own, d)
 		} else if own[j] != d {
-			return fault(element("devices", i)+".path", "%s is another device in %s", d.Path, element("devices", j))
+			return fault.New(fault.Element("devices", i)+".path", "%s is another device in %s", d.Path, fault.Element("devices", j))
 		}
 	}
 	listed := own
@@ -60,9 +61,9 @@ func indexDevice(devices []configs.Device, path string) int {
 func device(s *specs.LinuxDevice) (configs.Device, error) {
 	d := configs.Device{Path: path.Clean(s.Path), FileMode: 0o666}
 	if !path.IsAbs(s.Path) {
-		return d, fault("path", "must be an absolute path: %q", s.Path)
+		return d, fault.New("path", "must be an absolute path: %q", s.Path)
 	}
-	if err := noNUL("path", s.Path); err != nil {
+	if err := fault.NoNUL("path", s.Path); err != nil {
 		return d, err
 	}
 	switch s.Type {
@@ -71,14 +72,14 @@ func device(s *specs.LinuxDevice) (configs.Device, error) {
 	case "u":
 		d.Type = 'c'
 	default:
-		return d, fault("type", configs.PhraseDeviceType+", must be b, c, u or p", s.Type)
+		return d, fault.New("type", configs.PhraseDeviceType+", must be b, c, u or p", s.Type)
 	}
 	if d.Type != 'p' {
 		switch {
 		case s.Major < 0 || s.Major > maxMajor:
-			return d, fault("major", "must be between 0 and %d: %d", maxMajor, s.Major)
+			return d, fault.New("major", "must be between 0 and %d: %d", maxMajor, s.Major)
 		case s.Minor < 0 || s.Minor > maxMinor:
-			return d, fault("minor", "must be between 0 and %d: %d", maxMinor, s.Minor)
+			return d, fault.New("minor", "must be between 0 and %d: %d", maxMinor, s.Minor)
 		}
 		d.Major, d.Minor = s.Major, s.Minor
 	}

@@ -3,13 +3,12 @@
 package specconv
 
 import (
-	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/specconv/internal/word"
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
@@ -67,7 +66,7 @@ func AddCapabilities(p *specs.Process, names []string) error {
 		c = *p.Capabilities
 	}
 	for _, name := range names {
-		name, err := capabilityName(name)
+		name, err := word.CapabilityName(name)
 		if err != nil {
 			return err
 		}
@@ -87,49 +86,19 @@ func AddCapabilities(p *specs.Process, names []string) error {
 	return nil
 }
 
-// capabilityName is the full name of a capability.
-func capabilityName(text string) (string, error) {
-	name := strings.ToUpper(text)
-	if !strings.HasPrefix(name, "CAP_") {
-		name = "CAP_" + name
-	}
-	if !slices.Contains(configs.CapabilityNames[:], name) {
-		return "", fmt.Errorf("unknown capability %q", text)
-	}
-	return name, nil
-}
-
 // ParseUser reads UID[:GID] as exec takes it: decimal numbers, for names would have to
 // be looked up in files that the container controls. hasGID is false when there is only
 // a UID.
 func ParseUser(text string) (uid, gid uint32, hasGID bool, err error) {
 	first, second, hasGID := strings.Cut(text, ":")
-	if uid, err = parseID(first); err != nil {
+	if uid, err = word.ParseID(first); err != nil {
 		return 0, 0, false, fmt.Errorf("%q is not UID[:GID]: uid: %w", text, err)
 	}
 	if !hasGID {
 		return uid, 0, false, nil
 	}
-	if gid, err = parseID(second); err != nil {
+	if gid, err = word.ParseID(second); err != nil {
 		return 0, 0, false, fmt.Errorf("%q is not UID[:GID]: gid: %w", text, err)
 	}
 	return uid, gid, true, nil
-}
-
-// parseID takes nothing but digits: a sign, a blank or an id that wraps around would
-// make somebody else of the user (CVE-2026-30892).
-func parseID(text string) (uint32, error) {
-	if text == "" {
-		return 0, errors.New("there is no number")
-	}
-	for i := range len(text) {
-		if text[i] < '0' || text[i] > '9' {
-			return 0, fmt.Errorf("%q is not a number", text)
-		}
-	}
-	id, err := strconv.ParseUint(text, 10, 32)
-	if err != nil || id == 1<<32-1 {
-		return 0, fmt.Errorf("%s is more than an id can be", text)
-	}
-	return uint32(id), nil
 }

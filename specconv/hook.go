@@ -5,6 +5,7 @@ package specconv
 import (
 	"path"
 
+	"github.com/berth-run/berth/specconv/internal/fault"
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
@@ -44,7 +45,7 @@ func (c *conversion) hooks() error {
 	for _, kind := range hookKinds(c.spec.Hooks) {
 		for i := range kind.hooks {
 			if err := hook(&kind.hooks[i]); err != nil {
-				return at(err, kind.name, i)
+				return fault.At(err, kind.name, i)
 			}
 		}
 	}
@@ -53,16 +54,16 @@ func (c *conversion) hooks() error {
 
 func hook(h *specs.Hook) error {
 	if !path.IsAbs(h.Path) {
-		return fault("path", "must be an absolute path: %q", h.Path)
+		return fault.New("path", "must be an absolute path: %q", h.Path)
 	}
 	if h.Timeout != nil && *h.Timeout <= 0 {
-		return fault("timeout", "must be greater than zero: %d", *h.Timeout)
+		return fault.New("timeout", "must be greater than zero: %d", *h.Timeout)
 	}
-	if err := noNUL("path", h.Path); err != nil {
+	if err := fault.NoNUL("path", h.Path); err != nil {
 		return err
 	}
-	if err := noNULs("args", h.Args); err != nil {
+	if err := fault.NoNULs("args", h.Args); err != nil {
 		return err
 	}
-	return noNULs("env", h.Env)
+	return fault.NoNULs("env", h.Env)
 }

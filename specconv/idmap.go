@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/specconv/internal/fault"
+	"github.com/berth-run/berth/specconv/internal/mountoption"
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
@@ -16,16 +18,14 @@ func inlineIDMap(options []string) (value string, found bool) {
 	for _, o := range options {
 		name, v, ok := strings.Cut(o, "=")
 		switch {
-		case ok && isIDMapOption(name):
+		case ok && mountoption.IsIDMapOption(name):
 			value, found = v, true
-		case isIDMapOption(o):
+		case mountoption.IsIDMapOption(o):
 			found = false
 		}
 	}
 	return value, found
 }
-
-func isIDMapOption(name string) bool { return name == "idmap" || name == "ridmap" }
 
 // parseInlineIDMap takes the value of the option apart. Maps with an "@" are relative
 // to uids and gids, those of the container's user namespace.
@@ -38,14 +38,14 @@ func parseInlineIDMap(value string, uids, gids []configs.IDMap) (u, g []configs.
 		case name == "gids" && g == nil:
 			g, err = parseTriplets(list, gids)
 		default:
-			err = fault("options", "id map %q: %q is neither uids= nor gids=, once each", value, part)
+			err = fault.New("options", "id map %q: %q is neither uids= nor gids=, once each", value, part)
 		}
 		if err != nil {
 			return nil, nil, err
 		}
 	}
 	if u == nil || g == nil {
-		return nil, nil, fault("options", "id map %q must have both uids= and gids=", value)
+		return nil, nil, fault.New("options", "id map %q must have both uids= and gids=", value)
 	}
 	return u, g, nil
 }
@@ -60,12 +60,12 @@ func parseTriplets(list string, container []configs.IDMap) ([]configs.IDMap, err
 		numbers, relative := strings.CutPrefix(t, "@")
 		row, ok := parseTriplet(numbers)
 		if !ok {
-			return nil, fault("options", "id map: %q is not FIRST-SECOND-SIZE", t)
+			return nil, fault.New("options", "id map: %q is not FIRST-SECOND-SIZE", t)
 		}
 		if all || relative {
 			host, ok := hostRange(container, row.HostID, row.Size)
 			if !ok {
-				return nil, fault("options", "id map: %q is relative to ids that no one row of the container's user namespace maps", t)
+				return nil, fault.New("options", "id map: %q is relative to ids that no one row of the container's user namespace maps", t)
 			}
 			row.HostID = host
 		}

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/specconv/internal/fault"
 )
 
 // landlock is the document that configs.LandlockAnnotation has. Its words are those of the kernel's
@@ -70,10 +71,10 @@ func landlockRules(annotations map[string]string) (*configs.Landlock, error) {
 	}
 	doc, err := decodeLandlock(text)
 	if err != nil {
-		return nil, in(err, configs.LandlockField)
+		return nil, fault.In(err, configs.LandlockField)
 	}
 	out, err := doc.convert()
-	return out, in(err, configs.LandlockField)
+	return out, fault.In(err, configs.LandlockField)
 }
 
 func decodeLandlock(text string) (*landlock, error) {
@@ -83,7 +84,7 @@ func decodeLandlock(text string) (*landlock, error) {
 	err := d.Decode(doc)
 	var wrong *json.UnmarshalTypeError
 	if errors.As(err, &wrong) && wrong.Field != "" {
-		return nil, fault(wrong.Field, "must not be a %s", wrong.Value)
+		return nil, fault.New(wrong.Field, "must not be a %s", wrong.Value)
 	}
 	if err != nil {
 		return nil, err
@@ -96,7 +97,7 @@ func decodeLandlock(text string) (*landlock, error) {
 
 func (doc *landlock) convert() (*configs.Landlock, error) {
 	if doc.ABI < 1 || doc.ABI > configs.LandlockABI {
-		return nil, fault("abi", "must be 1 to %d: %d", configs.LandlockABI, doc.ABI)
+		return nil, fault.New("abi", "must be 1 to %d: %d", configs.LandlockABI, doc.ABI)
 	}
 	out := &configs.Landlock{ABI: doc.ABI}
 	for _, h := range [...]struct {
@@ -115,7 +116,7 @@ func (doc *landlock) convert() (*configs.Landlock, error) {
 		}
 	}
 	if out.FS|out.Net|out.Scoped == 0 {
-		return nil, fault("handledAccessFS", "nothing is handled, here, in handledAccessNet or in scoped")
+		return nil, fault.New("handledAccessFS", "nothing is handled, here, in handledAccessNet or in scoped")
 	}
 	if err := doc.paths(out); err != nil {
 		return nil, err
@@ -127,20 +128,20 @@ func (doc *landlock) paths(out *configs.Landlock) error {
 	for i, r := range doc.PathBeneath {
 		allow, err := landlockBits("allowedAccess", r.AllowedAccess, landlockFS[:], doc.ABI, out.FS)
 		if err == nil && (allow == 0 || len(r.Paths) == 0 || len(r.Ports) > 0) {
-			err = fault("paths", "a rule has paths and allowedAccess, both not empty")
+			err = fault.New("paths", "a rule has paths and allowedAccess, both not empty")
 		}
 		for j, p := range r.Paths {
 			if err == nil && !path.IsAbs(p) {
-				err = fault(element("paths", j), "not an absolute path: %q", p)
+				err = fault.New(fault.Element("paths", j), "not an absolute path: %q", p)
 			}
 			if err == nil {
-				err = noNUL(element("paths", j), p)
+				err = fault.NoNUL(fault.Element("paths", j), p)
 			}
-			field := configs.LandlockField + "." + element("pathBeneath", i) + "." + element("paths", j)
+			field := configs.LandlockField + "." + fault.Element("pathBeneath", i) + "." + fault.Element("paths", j)
 			out.Paths = append(out.Paths, configs.LandlockPath{Path: p, Allow: allow, Field: field})
 		}
 		if err != nil {
-			return at(err, "pathBeneath", i)
+			return fault.At(err, "pathBeneath", i)
 		}
 	}
 	return nil
@@ -150,14 +151,14 @@ func (doc *landlock) ports(out *configs.Landlock) error {
 	for i, r := range doc.NetPort {
 		allow, err := landlockBits("allowedAccess", r.AllowedAccess, landlockNet[:], doc.ABI, out.Net)
 		if err == nil && (allow == 0 || len(r.Ports) == 0 || len(r.Paths) > 0) {
-			err = fault("ports", "a rule has ports and allowedAccess, both not empty")
+			err = fault.New("ports", "a rule has ports and allowedAccess, both not empty")
 		}
 		if err != nil {
-			return at(err, "netPort", i)
+			return fault.At(err, "netPort", i)
 		}
 		for j, port := range r.Ports {
 			if port < 0 || port > math.MaxUint16 {
-				return at(fault(element("ports", j), "no port: %d", port), "netPort", i)
+				return fault.At(fault.New(fault.Element("ports", j), "no port: %d", port), "netPort", i)
 			}
 			out.Ports = append(out.Ports, configs.LandlockPort{Port: uint16(port), Allow: allow})
 		}
@@ -181,11 +182,11 @@ func landlockBits(field string, names []string, known []landlockRight, abi int, 
 		bit := slices.IndexFunc(known, func(r landlockRight) bool { return r.name == name })
 		switch {
 		case bit < 0:
-			return 0, fault(element(field, i), "unknown right %q", name)
+			return 0, fault.New(fault.Element(field, i), "unknown right %q", name)
 		case known[bit].abi > abi:
-			return 0, fault(element(field, i), "%q needs abi %d", name, known[bit].abi)
+			return 0, fault.New(fault.Element(field, i), "%q needs abi %d", name, known[bit].abi)
 		case handled>>bit&1 == 0:
-			return 0, fault(element(field, i), "%q is not handled, and so always allowed", name)
+			return 0, fault.New(fault.Element(field, i), "%q is not handled, and so always allowed", name)
 		}
 		bits |= 1 << bit
 	}

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/berth-run/berth/specconv/internal/document"
+	"github.com/berth-run/berth/specconv/internal/sample"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
@@ -27,7 +29,7 @@ func TestLoadErrors(t *testing.T) {
 			if err := os.WriteFile(f, nil, 0o644); err != nil {
 				return err
 			}
-			return os.Truncate(f, maxConfigSize+1)
+			return os.Truncate(f, document.MaxConfigSize+1)
 		}},
 		{"empty", "config.json: line 1, column 1: unexpected end of the file, expected a value", func(f string) error { return os.WriteFile(f, nil, 0o644) }},
 		{"broken", "config.json: line 3, column 17: invalid character '}', expected a value", func(f string) error {
@@ -143,14 +145,14 @@ func TestExample(t *testing.T) {
 		}
 		return again
 	}
-	s := Example()
+	s := sample.Example()
 	if again := write(s); !reflect.DeepEqual(s, again) {
 		t.Error("the template changes when it is written and read")
 	}
 	if _, err := Convert(s, &r.Options); err != nil || r.warnings != nil {
 		t.Errorf("the template: %v, %q", err, r.warnings)
 	}
-	ToRootless(s, 1000, 2000)
+	sample.ToRootless(s, 1000, 2000)
 	r.Rootless = true
 	plan, err := convert(write(s), &r.Options, 1000)
 	if err != nil || r.warnings != nil {
@@ -164,7 +166,7 @@ func TestExample(t *testing.T) {
 		t.Errorf("mounts %+v", plan.Mounts)
 	}
 	// Who unmounts what covers them finds them read-only, where the kernel can do that.
-	if haveRecursive() != (sys.RecAttrSet&unix.MOUNT_ATTR_RDONLY != 0) || sys.Flags&unix.MS_RDONLY == 0 {
+	if sample.HaveRecursive() != (sys.RecAttrSet&unix.MOUNT_ATTR_RDONLY != 0) || sys.Flags&unix.MS_RDONLY == 0 {
 		t.Errorf("/sys is %+v", sys)
 	}
 	if cgroup.Destination != "/sys/fs/cgroup" || cgroup.Flags&unix.MS_RDONLY == 0 {

@@ -4,6 +4,7 @@ package specconv
 
 import (
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/specconv/internal/fault"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
@@ -38,7 +39,7 @@ func (c *conversion) memoryPolicy() error {
 	}
 	mode, ok := lookup(memoryPolicyModes, p.Mode)
 	if !ok {
-		return fault("memoryPolicy.mode", "%s: unknown mode %q", configs.PhraseMemoryPolicy, p.Mode)
+		return fault.New("memoryPolicy.mode", "%s: unknown mode %q", configs.PhraseMemoryPolicy, p.Mode)
 	}
 	flags, err := flagSum(memoryPolicyFlags, "memoryPolicy.flags", p.Flags, configs.PhraseMemoryPolicy)
 	if err != nil {
@@ -51,13 +52,13 @@ func (c *conversion) memoryPolicy() error {
 	const relativeAndStatic = unix.MPOL_F_RELATIVE_NODES | unix.MPOL_F_STATIC_NODES
 	switch {
 	case flags&unix.MPOL_F_NUMA_BALANCING != 0 && mode != unix.MPOL_BIND:
-		return fault("memoryPolicy.flags", configs.PhraseMemoryPolicy+": MPOL_F_NUMA_BALANCING is only for MPOL_BIND, not %s", p.Mode)
+		return fault.New("memoryPolicy.flags", configs.PhraseMemoryPolicy+": MPOL_F_NUMA_BALANCING is only for MPOL_BIND, not %s", p.Mode)
 	case flags&relativeAndStatic == relativeAndStatic:
-		return fault("memoryPolicy.flags", configs.PhraseMemoryPolicy+": MPOL_F_RELATIVE_NODES and MPOL_F_STATIC_NODES exclude each other")
+		return fault.New("memoryPolicy.flags", configs.PhraseMemoryPolicy+": MPOL_F_RELATIVE_NODES and MPOL_F_STATIC_NODES exclude each other")
 	case nodes != nil && (mode == unix.MPOL_DEFAULT || mode == unix.MPOL_LOCAL):
-		return fault("memoryPolicy.nodes", configs.PhraseMemoryPolicy+": %s takes no nodes: %q", p.Mode, p.Nodes)
+		return fault.New("memoryPolicy.nodes", configs.PhraseMemoryPolicy+": %s takes no nodes: %q", p.Mode, p.Nodes)
 	case nodes == nil && mode != unix.MPOL_DEFAULT && mode != unix.MPOL_LOCAL && mode != unix.MPOL_PREFERRED:
-		return fault("memoryPolicy.nodes", configs.PhraseMemoryPolicy+": %s needs nodes", p.Mode)
+		return fault.New("memoryPolicy.nodes", configs.PhraseMemoryPolicy+": %s needs nodes", p.Mode)
 	}
 	c.plan.MemoryPolicy = &configs.MemoryPolicy{Mode: int(mode), Flags: int(flags), Nodes: nodes}
 	return nil

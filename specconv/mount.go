@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/specconv/internal/fault"
+	"github.com/berth-run/berth/specconv/internal/mountoption"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
@@ -22,9 +24,9 @@ func (c *conversion) mounts() error {
 		return err
 	}
 	for i := range c.spec.Mounts {
-		m, err := c.mount(&c.spec.Mounts[i], element("mounts", i))
+		m, err := c.mount(&c.spec.Mounts[i], fault.Element("mounts", i))
 		if err != nil {
-			return at(err, "mounts", i)
+			return fault.At(err, "mounts", i)
 		}
 		m.LabelOption = context
 		if m.IsBind() && m.Destination == "/dev" {
@@ -41,16 +43,16 @@ func (c *conversion) mount(s *specs.Mount, name string) (*configs.Mount, error) 
 		{"destination", s.Destination}, {"type", s.Type}, {"source", s.Source},
 	} {
 		if strings.IndexByte(f.value, 0) >= 0 {
-			return nil, fault(f.field, "must not contain a NUL byte: %q (%s)", f.value, configs.PhraseMountNUL)
+			return nil, fault.New(f.field, "must not contain a NUL byte: %q (%s)", f.value, configs.PhraseMountNUL)
 		}
 	}
-	if err := noNULs("options", s.Options); err != nil {
+	if err := fault.NoNULs("options", s.Options); err != nil {
 		return nil, err
 	}
 	if err := c.destination(m, s.Destination); err != nil {
 		return nil, err
 	}
-	firstData := applyMountOptions(m, s.Options)
+	firstData := mountoption.Apply(m, s.Options)
 	// The option decides and "none" or nothing may stand as the type; but a
 	// type "bind" without the option can mean nothing else.
 	if s.Type == "bind" {
@@ -63,11 +65,11 @@ func (c *conversion) mount(s *specs.Mount, name string) (*configs.Mount, error) 
 			return nil, err
 		}
 	case m.Type == "" && m.Flags&unix.MS_REMOUNT == 0:
-		return nil, fault("type", "must not be empty")
+		return nil, fault.New("type", "must not be empty")
 	case m.CopySymlink || m.SourceNoFollow || m.DestNoFollow:
-		return nil, fault("options", "copy-symlink, src-nofollow and dest-nofollow are only for bind mounts")
+		return nil, fault.New("options", "copy-symlink, src-nofollow and dest-nofollow are only for bind mounts")
 	case m.CopyUp && m.Type != "tmpfs":
-		return nil, fault("options", "tmpcopyup is only for tmpfs, not %s", m.Type)
+		return nil, fault.New("options", "tmpcopyup is only for tmpfs, not %s", m.Type)
 	}
 	if err := c.idMappedMount(m, s); err != nil {
 		return nil, err
@@ -84,14 +86,14 @@ func (c *conversion) mount(s *specs.Mount, name string) (*configs.Mount, error) 
 // 1.0.0, but runc takes it with a warning and so old documents have it.
 func (c *conversion) destination(m *configs.Mount, d string) error {
 	if d == "" {
-		return fault("destination", "must not be empty")
+		return fault.New("destination", "must not be empty")
 	}
 	m.Destination = path.Join("/", d)
 	if !path.IsAbs(d) {
 		c.opts.warn("%s.destination: %s: %q is taken as %q", m.Field, configs.PhraseRelativeMount, d, m.Destination)
 	}
 	if m.Destination == "/" && c.live {
-		return fault("destination", "a mount over the root file system itself is not possible: %q", d)
+		return fault.New("destination", "a mount over the root file system itself is not possible: %q", d)
 	}
 	return nil
 }
@@ -101,17 +103,17 @@ func (c *conversion) destination(m *configs.Mount, d string) error {
 func (c *conversion) ontoRoot(m *configs.Mount) error {
 	switch {
 	case !c.plan.Namespaces.Contains(configs.NewMount):
-		return fault("destination", "a mount over the root file system itself needs a mount namespace")
+		return fault.New("destination", "a mount over the root file system itself needs a mount namespace")
 	case m.Flags&unix.MS_REMOUNT != 0 && m.Flags&unix.MS_BIND == 0:
-		return fault("options", "a remount of the root file system itself needs bind: without it, the host's file system would change")
+		return fault.New("options", "a remount of the root file system itself needs bind: without it, the host's file system would change")
 	case m.CopySymlink:
-		return fault("options", "copy-symlink makes a link at the destination, which is the root file system itself")
+		return fault.New("options", "copy-symlink makes a link at the destination, which is the root file system itself")
 	case slices.ContainsFunc(m.Propagation, func(p uintptr) bool { return p&(unix.MS_SHARED|unix.MS_UNBINDABLE) != 0 }):
-		return fault("options", "shared and unbindable are no propagation for the root file system itself: linux.rootfsPropagation is")
+		return fault.New("options", "shared and unbindable are no propagation for the root file system itself: linux.rootfsPropagation is")
 	}
 	switch m.Type {
 	case "proc", "sysfs", "cgroup", "cgroup2", "mqueue", "devpts":
-		return fault("type", "a mount of type %s is no root file system", m.Type)
+		return fault.New("type", "a mount of type %s is no root file system", m.Type)
 	}
 	return nil
 }
@@ -125,9 +127,9 @@ func (c *conversion) bind(m *configs.Mount, s *specs.Mount, firstData int) error
 	}
 	switch {
 	case s.Source == "" && m.Flags&unix.MS_REMOUNT == 0:
-		return fault("source", "must not be empty for a bind mount")
+		return fault.New("source", "must not be empty for a bind mount")
 	case m.CopyUp:
-		return fault("options", "tmpcopyup is only for tmpfs, not for a bind mount")
+		return fault.New("options", "tmpcopyup is only for tmpfs, not for a bind mount")
 	}
 	if m.Source = path.Clean(s.Source); !path.IsAbs(s.Source) {
 		m.Source = path.Join(c.opts.Bundle, s.Source)
@@ -144,19 +146,19 @@ func (c *conversion) idMappedMount(m *configs.Mount, s *specs.Mount) error {
 	}
 	switch {
 	case m.Flags&unix.MS_REMOUNT != 0:
-		return fault("uidMappings", "a remount cannot change the id maps")
+		return fault.New("uidMappings", "a remount cannot change the id maps")
 	case m.Type == "proc" || m.Type == "cgroup":
-		return fault("uidMappings", "a mount of type %s cannot be id-mapped", m.Type)
+		return fault.New("uidMappings", "a mount of type %s cannot be id-mapped", m.Type)
 	case c.unprivileged:
-		return fault("uidMappings", "id-mapped mounts are not supported for rootless containers")
+		return fault.New("uidMappings", "id-mapped mounts are not supported for rootless containers")
 	case own && inlined:
-		return fault("options", "option %s=%s as well as uidMappings and gidMappings", m.IDMap, inline)
+		return fault.New("options", "option %s=%s as well as uidMappings and gidMappings", m.IDMap, inline)
 	case own && len(s.UIDMappings) == 0:
-		return fault("uidMappings", configs.PhraseBothIDMaps)
+		return fault.New("uidMappings", configs.PhraseBothIDMaps)
 	case own && len(s.GIDMappings) == 0:
-		return fault("gidMappings", configs.PhraseBothIDMaps)
+		return fault.New("gidMappings", configs.PhraseBothIDMaps)
 	case !own && !inlined && !c.plan.Namespaces.Contains(configs.NewUser):
-		return fault("options", "%s, or a user namespace to take them from: option %q", configs.PhraseBothIDMaps, m.IDMap)
+		return fault.New("options", "%s, or a user namespace to take them from: option %q", configs.PhraseBothIDMaps, m.IDMap)
 	}
 	if m.IDMap == "" {
 		m.IDMap = "idmap"
@@ -191,10 +193,10 @@ func (c *conversion) ownersOfData(m *configs.Mount) error {
 		}
 		id, err := strconv.ParseUint(value, 10, 32)
 		if err != nil {
-			return fault("options", "option %q has no id", option)
+			return fault.New("options", "option %q has no id", option)
 		}
 		if !mapped(rows, uint32(id)) {
-			return fault("options", "option %q names an id that the container's user namespace does not map", option)
+			return fault.New("options", "option %q names an id that the container's user namespace does not map", option)
 		}
 	}
 	return nil

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/specconv/internal/mountoption"
+	"github.com/berth-run/berth/specconv/internal/sample"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
@@ -116,7 +118,7 @@ func TestMountOptions(t *testing.T) {
 		if tt.options != "" {
 			options = strings.Split(tt.options, ",")
 		}
-		applyMountOptions(&got, options)
+		mountoption.Apply(&got, options)
 		if !reflect.DeepEqual(got, tt.want) {
 			t.Errorf("%q:\n got %+v\nwant %+v", tt.options, got, tt.want)
 		}
@@ -126,7 +128,7 @@ func TestMountOptions(t *testing.T) {
 // TestKnownMountOptions holds the table sorted, and to the names of reference
 // runtimes, so that none is lost.
 func TestKnownMountOptions(t *testing.T) {
-	if !slices.IsSortedFunc(mountOptions[:], func(a, b mountOption) int { return strings.Compare(a.name, b.name) }) {
+	if !slices.IsSortedFunc(mountoption.Options[:], func(a, b mountoption.Option) int { return strings.Compare(a.Name, b.Name) }) {
 		t.Error("the table is not sorted")
 	}
 	want := strings.Fields(`ro rw suid nosuid dev nodev exec noexec sync async dirsync mand nomand atime noatime diratime nodiratime
@@ -134,11 +136,11 @@ func TestKnownMountOptions(t *testing.T) {
 		nosymfollow bind rbind private rprivate shared rshared slave rslave unbindable runbindable rro rrw rnosuid rsuid rnodev rdev
 		rnoexec rexec rnodiratime rdiratime rrelatime rnorelatime rnoatime ratime rstrictatime rnostrictatime rnosymfollow rsymfollow tmpcopyup copy-symlink src-nofollow dest-nofollow`)
 	slices.Sort(want)
-	if got := KnownMountOptions(); !slices.Equal(got, want) {
+	if got := mountoption.Known(); !slices.Equal(got, want) {
 		t.Errorf("\n got %v\nwant %v", got, want)
 	}
 	for _, name := range append(want, "idmap", "ridmap") {
-		if o, ok := findMountOption(name); !ok || o.name != name {
+		if o, ok := mountoption.Find(name); !ok || o.Name != name {
 			t.Errorf("%q is not found", name)
 		}
 	}
@@ -196,12 +198,12 @@ func TestPopulateDev(t *testing.T) {
 }
 
 func FuzzMountOptions(f *testing.F) {
-	for _, s := range append(KnownMountOptions(), "ro,size=1,rw,,rbind", "rnoatime,ratime,rrelatime") {
+	for _, s := range append(mountoption.Known(), "ro,size=1,rw,,rbind", "rnoatime,ratime,rrelatime") {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, list string) {
 		var m configs.Mount
-		first := applyMountOptions(&m, strings.Split(list, ","))
+		first := mountoption.Apply(&m, strings.Split(list, ","))
 		if m.Flags&m.Cleared != 0 {
 			t.Errorf("%q: both set and cleared: %#x", list, m.Flags&m.Cleared)
 		}
@@ -219,7 +221,7 @@ func FuzzMountOptions(f *testing.F) {
 
 // The option of a file system on a bind mount is passed over with a warning.
 func TestBindMountIgnoresData(t *testing.T) {
-	spec := Example()
+	spec := sample.Example()
 	spec.Mounts = []specs.Mount{{Destination: "/mnt", Source: "/tmp", Type: "none", Options: []string{"rbind", "fooo", "ro"}}}
 	bundle := t.TempDir()
 	if err := os.Mkdir(filepath.Join(bundle, "rootfs"), 0o755); err != nil {
@@ -254,7 +256,7 @@ func TestMountData(t *testing.T) {
 		{[]string{`x=\`}, []string{`x=\`}},
 	} {
 		var m configs.Mount
-		applyMountOptions(&m, tt.options)
+		mountoption.Apply(&m, tt.options)
 		if !slices.Equal(m.Data, tt.want) {
 			t.Errorf("%q: %q, want %q", tt.options, m.Data, tt.want)
 		}

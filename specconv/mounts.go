@@ -5,6 +5,7 @@ package specconv
 import (
 	"github.com/berth-run/berth/libcontainer/codec/ocispec"
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/specconv/internal/fault"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
@@ -29,13 +30,13 @@ func ConvertDestinations(mounts []specs.Mount, plan *configs.Config, o *Options)
 	plan.Mounts = make([]configs.Mount, len(mounts))
 	for i := range mounts {
 		m := &plan.Mounts[i]
-		m.Field = element("mounts", i)
-		err := noNUL("destination", mounts[i].Destination)
+		m.Field = fault.Element("mounts", i)
+		err := fault.NoNUL("destination", mounts[i].Destination)
 		if err == nil {
 			err = c.destination(m, mounts[i].Destination)
 		}
 		if err != nil {
-			return at(err, "mounts", i)
+			return fault.At(err, "mounts", i)
 		}
 	}
 	return nil

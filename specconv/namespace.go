@@ -11,6 +11,7 @@ import (
 	"strconv"
 
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/specconv/internal/fault"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
@@ -31,11 +32,11 @@ func (c *conversion) namespaces() error {
 	for i, ns := range c.linux.Namespaces {
 		t, err := c.namespaceType(ns)
 		if err != nil {
-			return at(err, "namespaces", i)
+			return fault.At(err, "namespaces", i)
 		}
 		entry := configs.Namespace{Type: t, Path: ns.Path}
 		if ns.Path != "" {
-			entry.Field = element("linux.namespaces", i) + ".path"
+			entry.Field = fault.Element("linux.namespaces", i) + ".path"
 		}
 		c.plan.Namespaces = append(c.plan.Namespaces, entry)
 	}
@@ -46,18 +47,18 @@ func (c *conversion) namespaceType(ns specs.LinuxNamespace) (configs.NamespaceTy
 	t, ok := configs.ParseNamespaceType(string(ns.Type))
 	switch {
 	case !ok:
-		return 0, fault("type", configs.PhraseNamespace+": unknown namespace type", ns.Type, ns.Path)
+		return 0, fault.New("type", configs.PhraseNamespace+": unknown namespace type", ns.Type, ns.Path)
 	case c.plan.Namespaces.Contains(t):
-		return 0, fault("type", "%s {%q %q}: duplicate namespace type", configs.PhraseNamespaceTwice, ns.Type, ns.Path)
+		return 0, fault.New("type", "%s {%q %q}: duplicate namespace type", configs.PhraseNamespaceTwice, ns.Type, ns.Path)
 	case ns.Path != "" && !path.IsAbs(ns.Path):
-		return 0, fault("path", "must be an absolute path: %q", ns.Path)
+		return 0, fault.New("path", "must be an absolute path: %q", ns.Path)
 	}
 	if ns.Path == "" {
 		if err := haveNamespace(t); err != nil {
-			return 0, fault("type", "the kernel has no %s namespaces: %w", t, err)
+			return 0, fault.New("type", "the kernel has no %s namespaces: %w", t, err)
 		}
 	}
-	return t, noNUL("path", ns.Path)
+	return t, fault.NoNUL("path", ns.Path)
 }
 
 // haveNamespace asks the kernel about the kinds that a configuration may leave
@@ -77,15 +78,15 @@ func (c *conversion) idMappings() error {
 	userns, ok := c.plan.Namespaces.Get(configs.NewUser)
 	switch {
 	case !ok && len(l.UIDMappings) > 0:
-		return fault("uidMappings", "id mappings need a user namespace")
+		return fault.New("uidMappings", "id mappings need a user namespace")
 	case !ok && len(l.GIDMappings) > 0:
-		return fault("gidMappings", "id mappings need a user namespace")
+		return fault.New("gidMappings", "id mappings need a user namespace")
 	case !ok && c.unprivileged:
-		return fault("namespaces", "rootless container requires user namespaces")
+		return fault.New("namespaces", "rootless container requires user namespaces")
 	case ok && userns.Path == "" && len(l.UIDMappings) == 0:
-		return fault("uidMappings", configs.PhraseNoUIDMap)
+		return fault.New("uidMappings", configs.PhraseNoUIDMap)
 	case ok && userns.Path == "" && len(l.GIDMappings) == 0:
-		return fault("gidMappings", configs.PhraseNoGIDMap)
+		return fault.New("gidMappings", configs.PhraseNoGIDMap)
 	}
 	var err error
 	if c.plan.UIDMappings, err = idMap("uidMappings", l.UIDMappings); err != nil {
@@ -108,16 +109,16 @@ func idMap(field string, rows []specs.LinuxIDMapping) ([]configs.IDMap, error) {
 	m := make([]configs.IDMap, 0, len(rows))
 	for i, r := range rows {
 		if r.Size == 0 {
-			return nil, fault(element(field, i)+".size", "must be at least 1")
+			return nil, fault.New(fault.Element(field, i)+".size", "must be at least 1")
 		}
 		// The last id, 4294967295, is "no id" to the kernel.
 		if r.ContainerID > math.MaxUint32-r.Size || r.HostID > math.MaxUint32-r.Size {
-			return nil, fault(element(field, i), "reaches beyond the last id: %d:%d:%d", r.ContainerID, r.HostID, r.Size)
+			return nil, fault.New(fault.Element(field, i), "reaches beyond the last id: %d:%d:%d", r.ContainerID, r.HostID, r.Size)
 		}
 		m = append(m, configs.IDMap{ContainerID: r.ContainerID, HostID: r.HostID, Size: r.Size})
 	}
 	// As they stand in the config, as long as the kernel takes that.
-	name := func(i int) string { return element(field, i) }
+	name := func(i int) string { return fault.Element(field, i) }
 	if len(m) > maxIDMapRows || idMapText(m) > maxIDMapText() {
 		m = mergeIDMap(m)
 		name = func(i int) string {
@@ -125,15 +126,15 @@ func idMap(field string, rows []specs.LinuxIDMapping) ([]configs.IDMap, error) {
 		}
 	}
 	if len(m) > maxIDMapRows {
-		return nil, fault(field, "%d rows that cannot be merged, more than the %d that the kernel takes", len(m), maxIDMapRows)
+		return nil, fault.New(field, "%d rows that cannot be merged, more than the %d that the kernel takes", len(m), maxIDMapRows)
 	}
 	if n := idMapText(m); n > maxIDMapText() {
-		return nil, fault(field, "%d rows that cannot be merged are %d bytes of text, more than the %d that the kernel takes", len(m), n, maxIDMapText())
+		return nil, fault.New(field, "%d rows that cannot be merged are %d bytes of text, more than the %d that the kernel takes", len(m), n, maxIDMapText())
 	}
 	for i, r := range m {
 		for j, other := range m[:i] {
 			if overlap(r.ContainerID, other.ContainerID, r.Size, other.Size) || overlap(r.HostID, other.HostID, r.Size, other.Size) {
-				return nil, fault(name(i), "overlaps %s", name(j))
+				return nil, fault.New(name(i), "overlaps %s", name(j))
 			}
 		}
 	}
@@ -186,16 +187,16 @@ func (c *conversion) timeOffsets() error {
 	ns, ok := c.plan.Namespaces.Get(configs.NewTime)
 	switch {
 	case !ok:
-		return fault("timeOffsets", configs.PhraseTimeNotEnabled)
+		return fault.New("timeOffsets", configs.PhraseTimeNotEnabled)
 	case ns.Path != "":
-		return fault("timeOffsets", configs.PhraseTimeJoined+": %q", ns.Path)
+		return fault.New("timeOffsets", configs.PhraseTimeJoined+": %q", ns.Path)
 	}
 	for _, clock := range sortedKeys(c.linux.TimeOffsets) {
 		if clock != "monotonic" && clock != "boottime" {
-			return fault("timeOffsets", "unknown clock %q, must be monotonic or boottime", clock)
+			return fault.New("timeOffsets", "unknown clock %q, must be monotonic or boottime", clock)
 		}
 		if ns := c.linux.TimeOffsets[clock].Nanosecs; ns >= 1e9 {
-			return fault("timeOffsets."+clock+".nanosecs", "must be below one second: %d", ns)
+			return fault.New("timeOffsets."+clock+".nanosecs", "must be below one second: %d", ns)
 		}
 	}
 	c.plan.TimeOffsets = c.linux.TimeOffsets

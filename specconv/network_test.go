@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/specconv/internal/netplan"
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
@@ -30,7 +31,7 @@ func connected(t *testing.T, annotation string, options ...string) (*configs.Con
 	s := example()
 	s.Hostname = "web"
 	if annotation != "" {
-		s.Annotations = map[string]string{annotationNetwork: annotation}
+		s.Annotations = map[string]string{netplan.AnnotationNetwork: annotation}
 	}
 	o := newBundle(t).Options
 	o.Networks = options
@@ -263,7 +264,7 @@ func TestNetworkOfOthers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s, o := example(), newBundle(t).Options
 			s.Annotations = map[string]string{
-				annotationNetwork: `{"version": 1, "interfaces": [{"bridge": "br0"}], "hosts": [], "resolv": {}}`,
+				netplan.AnnotationNetwork: `{"version": 1, "interfaces": [{"bridge": "br0"}], "hosts": [], "resolv": {}}`,
 			}
 			tc.change(s, &o)
 			if _, err := convert(s, &o, tc.euid); err == nil || !strings.HasPrefix(err.Error(), tc.err) {
@@ -286,7 +287,7 @@ func FuzzNetwork(f *testing.F) {
 		if option != "" {
 			c.opts.Networks = []string{option}
 		} else {
-			c.spec.Annotations = map[string]string{annotationNetwork: document}
+			c.spec.Annotations = map[string]string{netplan.AnnotationNetwork: document}
 		}
 		if err := c.network(); err != nil {
 			if !strings.HasPrefix(err.Error(), `annotations["run.berth.network"]`) && !strings.HasPrefix(err.Error(), "--network") {
@@ -295,7 +296,7 @@ func FuzzNetwork(f *testing.F) {
 			return
 		}
 		for _, v := range c.plan.Network.Interfaces {
-			if !interfaceName(v.Bridge) || !interfaceName(v.Name) || v.HostName != "" && !interfaceName(v.HostName) || v.MTU > maxMTU {
+			if !netplan.InterfaceName(v.Bridge) || !netplan.InterfaceName(v.Name) || v.HostName != "" && !netplan.InterfaceName(v.HostName) || v.MTU > netplan.MaxMTU {
 				t.Errorf("%+v", v)
 			}
 			for _, a := range v.Addresses {

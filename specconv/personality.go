@@ -4,6 +4,7 @@ package specconv
 
 import (
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/specconv/internal/fault"
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
@@ -22,7 +23,7 @@ func (c *conversion) personality() error {
 	}
 	domain, ok := lookup(personalityDomains, p.Domain)
 	if !ok {
-		return fault("personality.domain", "%s %s, must be LINUX or LINUX32", configs.PhrasePersonality, p.Domain)
+		return fault.New("personality.domain", "%s %s, must be LINUX or LINUX32", configs.PhrasePersonality, p.Domain)
 	}
 	if len(p.Flags) > 0 {
 		c.opts.warn("linux.personality.flags: %s: %q", configs.PhrasePersonalityFlag, p.Flags)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/berth-run/berth/specconv/internal/sample"
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
@@ -134,7 +135,7 @@ func TestPhrases(t *testing.T) {
 	} {
 		t.Run(tt.phrase, func(t *testing.T) {
 			bundle := t.TempDir()
-			s := Example()
+			s := sample.Example()
 			s.Root.Path = bundle
 			s.Process.Terminal = false
 			tt.mistake(s)

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/specconv/internal/fault"
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
@@ -32,17 +33,17 @@ func (c *conversion) mappedIDs(p *configs.Process) error {
 		return nil
 	}
 	if !mapped(c.plan.UIDMappings, p.UID) && p.UID == 0 {
-		return fault("process.user.uid", configs.PhraseUnmappedUID+" (%s)", p.UID, configs.PhraseNoRootMapping)
+		return fault.New("process.user.uid", configs.PhraseUnmappedUID+" (%s)", p.UID, configs.PhraseNoRootMapping)
 	}
 	if !mapped(c.plan.UIDMappings, p.UID) {
-		return fault("process.user.uid", configs.PhraseUnmappedUID, p.UID)
+		return fault.New("process.user.uid", configs.PhraseUnmappedUID, p.UID)
 	}
 	if !mapped(c.plan.GIDMappings, p.GID) {
-		return fault("process.user.gid", configs.PhraseUnmappedGID, p.GID)
+		return fault.New("process.user.gid", configs.PhraseUnmappedGID, p.GID)
 	}
 	for i, gid := range p.AdditionalGIDs {
 		if !mapped(c.plan.GIDMappings, gid) {
-			return fault(element("process.user.additionalGids", i), configs.PhraseUnmappedGID, gid)
+			return fault.New(fault.Element("process.user.additionalGids", i), configs.PhraseUnmappedGID, gid)
 		}
 	}
 	return nil
@@ -53,13 +54,13 @@ func (c *conversion) mappedIDs(p *configs.Process) error {
 func ConvertProcess(p *specs.Process, field string, o *Options) (*configs.Process, error) {
 	plan := new(configs.Process)
 	if p == nil {
-		return nil, fault(field, "process property must not be empty")
+		return nil, fault.New(field, "process property must not be empty")
 	}
 	for _, part := range [...]func(*specs.Process, *configs.Process, *Options) error{
 		commandLine, identity, capabilities, rlimits, priority, scheduler, ioPriority, cpuAffinity,
 	} {
 		if err := part(p, plan, o); err != nil {
-			return nil, in(err, field)
+			return nil, fault.In(err, field)
 		}
 	}
 	return plan, nil
@@ -69,16 +70,16 @@ func ConvertProcess(p *specs.Process, field string, o *Options) (*configs.Proces
 func commandLine(p *specs.Process, plan *configs.Process, _ *Options) error {
 	switch {
 	case len(p.Args) == 0:
-		return fault("args", "args must not be empty")
+		return fault.New("args", "args must not be empty")
 	case p.Cwd == "":
-		return fault("cwd", "Cwd property must not be empty")
+		return fault.New("cwd", "Cwd property must not be empty")
 	case !path.IsAbs(p.Cwd):
-		return fault("cwd", "Cwd must be an absolute path: %q", p.Cwd)
+		return fault.New("cwd", "Cwd must be an absolute path: %q", p.Cwd)
 	}
-	if err := noNULs("args", p.Args); err != nil {
+	if err := fault.NoNULs("args", p.Args); err != nil {
 		return err
 	}
-	if err := noNUL("cwd", p.Cwd); err != nil {
+	if err := fault.NoNUL("cwd", p.Cwd); err != nil {
 		return err
 	}
 	env, err := environment(p.Env)
@@ -89,7 +90,7 @@ func commandLine(p *specs.Process, plan *configs.Process, _ *Options) error {
 	plan.Terminal = p.Terminal
 	if size := p.ConsoleSize; p.Terminal && size != nil && (size.Width != 0 || size.Height != 0) {
 		if size.Width > math.MaxUint16 || size.Height > math.MaxUint16 {
-			return fault("consoleSize", "more than a terminal can have: %dx%d", size.Width, size.Height)
+			return fault.New("consoleSize", "more than a terminal can have: %dx%d", size.Width, size.Height)
 		}
 		plan.ConsoleSize = size
 	}
@@ -102,7 +103,7 @@ func environment(env []string) ([]string, error) {
 	if len(env) == 0 {
 		return nil, nil
 	}
-	if err := noNULs("env", env); err != nil {
+	if err := fault.NoNULs("env", env); err != nil {
 		return nil, err
 	}
 	seen := make(map[string]struct{}, len(env))
@@ -112,9 +113,9 @@ func environment(env []string) ([]string, error) {
 		name, _, ok := strings.Cut(env[i], "=")
 		switch {
 		case !ok:
-			return nil, fault(element("env", i), configs.PhraseEnvNoEquals+": %q", env[i])
+			return nil, fault.New(fault.Element("env", i), configs.PhraseEnvNoEquals+": %q", env[i])
 		case name == "":
-			return nil, fault(element("env", i), configs.PhraseEnvNoName+": %q", env[i])
+			return nil, fault.New(fault.Element("env", i), configs.PhraseEnvNoName+": %q", env[i])
 		}
 		if _, dup := seen[name]; !dup {
 			seen[name] = struct{}{}
@@ -130,33 +131,33 @@ func identity(p *specs.Process, plan *configs.Process, _ *Options) error {
 	// 4294967295 is "leave it" to setuid(2) and its like: the process would go
 	// on as root.
 	if p.User.UID == math.MaxUint32 {
-		return fault("user.uid", "not a user id: %d", p.User.UID)
+		return fault.New("user.uid", "not a user id: %d", p.User.UID)
 	}
 	if p.User.GID == math.MaxUint32 {
-		return fault("user.gid", "not a group id: %d", p.User.GID)
+		return fault.New("user.gid", "not a group id: %d", p.User.GID)
 	}
 	if i := slices.Index(p.User.AdditionalGids, math.MaxUint32); i >= 0 {
-		return fault(element("user.additionalGids", i), "not a group id: %d", uint32(math.MaxUint32))
+		return fault.New(fault.Element("user.additionalGids", i), "not a group id: %d", uint32(math.MaxUint32))
 	}
 	plan.UID, plan.GID, plan.AdditionalGIDs = p.User.UID, p.User.GID, p.User.AdditionalGids
 	plan.Umask = defaultUmask
 	if p.User.Umask != nil {
 		if plan.Umask = *p.User.Umask; plan.Umask > 0o777 {
-			return fault("user.umask", "more than permission bits: %#o", plan.Umask)
+			return fault.New("user.umask", "more than permission bits: %#o", plan.Umask)
 		}
 	}
 	plan.NoNewPrivileges = p.NoNewPrivileges
 	plan.AppArmorProfile, plan.SELinuxLabel = p.ApparmorProfile, p.SelinuxLabel
-	if err := noNUL("apparmorProfile", p.ApparmorProfile); err != nil {
+	if err := fault.NoNUL("apparmorProfile", p.ApparmorProfile); err != nil {
 		return err
 	}
-	return noNUL("selinuxLabel", p.SelinuxLabel)
+	return fault.NoNUL("selinuxLabel", p.SelinuxLabel)
 }
 
 // priority is what the OOM killer is told (proc_pid_oom_score_adj(5)).
 func priority(p *specs.Process, plan *configs.Process, _ *Options) error {
 	if p.OOMScoreAdj != nil && (*p.OOMScoreAdj < -1000 || *p.OOMScoreAdj > 1000) {
-		return fault("oomScoreAdj", "must be between -1000 and 1000: %d", *p.OOMScoreAdj)
+		return fault.New("oomScoreAdj", "must be between -1000 and 1000: %d", *p.OOMScoreAdj)
 	}
 	plan.OOMScoreAdj = p.OOMScoreAdj
 	return nil

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/specconv/internal/fault"
 )
 
 // intelRdt checks linux.intelRdt. The name becomes a directory of the resctrl file
@@ -16,9 +17,9 @@ func (c *conversion) intelRdt() error {
 		return nil
 	}
 	if id := r.ClosID; id == "." || id == ".." || id != "/" && strings.Contains(id, "/") {
-		return fault("intelRdt.closID", "%s %q: not the name of a group", configs.PhraseClosID, id)
+		return fault.New("intelRdt.closID", "%s %q: not the name of a group", configs.PhraseClosID, id)
 	}
-	if err := noNUL("intelRdt.closID", r.ClosID); err != nil {
+	if err := fault.NoNUL("intelRdt.closID", r.ClosID); err != nil {
 		return err
 	}
 	plan := &configs.IntelRdt{ClosID: r.ClosID, Monitoring: r.EnableMonitoring}

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/specconv/internal/fault"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
@@ -37,11 +38,11 @@ func rlimits(p *specs.Process, plan *configs.Process, _ *Options) error {
 		n := slices.Index(rlimitNames[:], r.Type)
 		switch {
 		case n < 0:
-			return fault(element("rlimits", i)+".type", "%s: %s: unknown rlimit type", configs.PhraseRlimit, r.Type)
+			return fault.New(fault.Element("rlimits", i)+".type", "%s: %s: unknown rlimit type", configs.PhraseRlimit, r.Type)
 		case slices.ContainsFunc(plan.Rlimits, func(l configs.Rlimit) bool { return l.Resource == n }):
-			return fault(element("rlimits", i)+".type", "duplicate rlimit type %q", r.Type)
+			return fault.New(fault.Element("rlimits", i)+".type", "duplicate rlimit type %q", r.Type)
 		case r.Soft > r.Hard:
-			return fault(element("rlimits", i)+".soft", "the soft limit %d is above the hard limit %d of %s ("+configs.PhraseSetRlimit+")", r.Soft, r.Hard, r.Type, n)
+			return fault.New(fault.Element("rlimits", i)+".soft", "the soft limit %d is above the hard limit %d of %s ("+configs.PhraseSetRlimit+")", r.Soft, r.Hard, r.Type, n)
 		}
 		plan.Rlimits = append(plan.Rlimits, configs.Rlimit{Name: r.Type, Resource: n, Soft: r.Soft, Hard: r.Hard})
 	}

@@ -12,6 +12,8 @@ import (
 
 	"github.com/berth-run/berth/libcontainer/access"
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/specconv/internal/document"
+	"github.com/berth-run/berth/specconv/internal/fault"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
@@ -31,21 +33,21 @@ var rootPropagations = []number[string]{
 // root checks the root file system.
 func (c *conversion) root() error {
 	if c.spec.Root == nil {
-		return fault("root", configs.PhraseNoRoot)
+		return fault.New("root", configs.PhraseNoRoot)
 	}
 	dir, err := rootPath(c.opts.Bundle, c.spec.Root)
 	if err != nil {
-		return fault("root.path", "%s: %w", configs.PhraseInvalidRootfs, err)
+		return fault.New("root.path", "%s: %w", configs.PhraseInvalidRootfs, err)
 	}
 	c.plan.Rootfs = configs.Rootfs{Path: dir, Readonly: c.spec.Root.Readonly}
 	if name := c.linux.RootfsPropagation; name != "" {
 		flags, ok := lookup(rootPropagations, name)
 		if !ok {
-			return fault("linux.rootfsPropagation", configs.PhraseRootPropagation+" (unknown propagation %q)", name, name)
+			return fault.New("linux.rootfsPropagation", configs.PhraseRootPropagation+" (unknown propagation %q)", name, name)
 		}
 		// It would be the host's mounts that change.
 		if !c.plan.Namespaces.Contains(configs.NewMount) {
-			return fault("linux.rootfsPropagation", "unable to change the propagation without a private mount namespace")
+			return fault.New("linux.rootfsPropagation", "unable to change the propagation without a private mount namespace")
 		}
 		c.plan.Rootfs.Propagation = uintptr(flags)
 	}
@@ -102,7 +104,7 @@ func resolved(dir string) (string, error) {
 // checkDirectory looks whether dir is one and is reached without symbolic links:
 // one system call instead of one for each component.
 func checkDirectory(dir string) error {
-	fd, err := retry(func() (int, error) {
+	fd, err := document.Retry(func() (int, error) {
 		return unix.Openat2(unix.AT_FDCWD, dir, &unix.OpenHow{
 			Flags:   unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC,
 			Resolve: unix.RESOLVE_NO_SYMLINKS,
@@ -130,15 +132,15 @@ func (c *conversion) paths() error {
 			continue
 		}
 		if !private {
-			return fault(list.field, "unable to restrict sys entries without a private MNT namespace")
+			return fault.New(list.field, "unable to restrict sys entries without a private MNT namespace")
 		}
-		if err := noNULs(list.field, list.from); err != nil {
+		if err := fault.NoNULs(list.field, list.from); err != nil {
 			return err
 		}
 		clean := make([]string, 0, len(list.from))
 		for i, p := range list.from {
 			if p == "" {
-				return fault(element(list.field, i), "must not be empty")
+				return fault.New(fault.Element(list.field, i), "must not be empty")
 			}
 			// Once is enough.
 			if p = path.Join("/", p); !slices.Contains(clean, p) {

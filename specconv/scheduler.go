@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/specconv/internal/fault"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
@@ -43,7 +44,7 @@ func flagSum[T ~string](table []number[T], field string, flags []T, phrase strin
 	for i, f := range flags {
 		v, ok := lookup(table, f)
 		if !ok {
-			return 0, fault(element(field, i), "%s: %s: unknown flag", phrase, f)
+			return 0, fault.New(fault.Element(field, i), "%s: %s: unknown flag", phrase, f)
 		}
 		sum |= v
 	}
@@ -84,20 +85,20 @@ func scheduler(p *specs.Process, plan *configs.Process, o *Options) error {
 	policy, ok := lookup(schedulerPolicies, s.Policy)
 	switch {
 	case s.Policy == "":
-		return fault("scheduler.policy", configs.PhraseNoPolicy)
+		return fault.New("scheduler.policy", configs.PhraseNoPolicy)
 	case !ok:
-		return fault("scheduler.policy", "%s: %s", configs.PhrasePolicy, s.Policy)
+		return fault.New("scheduler.policy", "%s: %s", configs.PhrasePolicy, s.Policy)
 	}
 	realtime := policy == unix.SCHED_FIFO || policy == unix.SCHED_RR
 	switch {
 	case s.Nice < -20 || s.Nice > 19:
-		return fault("scheduler.nice", "%s: %d, must be between -20 and 19", configs.PhraseNice, s.Nice)
+		return fault.New("scheduler.nice", "%s: %d, must be between -20 and 19", configs.PhraseNice, s.Nice)
 	case s.Priority != 0 && !realtime:
-		return fault("scheduler.priority", "%s, not for %s", configs.PhrasePriority, s.Policy)
+		return fault.New("scheduler.priority", "%s, not for %s", configs.PhrasePriority, s.Policy)
 	case realtime && (s.Priority < 1 || s.Priority > 99):
-		return fault("scheduler.priority", "%s: must be between 1 and 99: %d", configs.PhraseSetScheduler, s.Priority)
+		return fault.New("scheduler.priority", "%s: must be between 1 and 99: %d", configs.PhraseSetScheduler, s.Priority)
 	case policy != unix.SCHED_DEADLINE && (s.Runtime != 0 || s.Deadline != 0 || s.Period != 0):
-		return fault("scheduler", "%s, not for %s", configs.PhraseDeadline, s.Policy)
+		return fault.New("scheduler", "%s, not for %s", configs.PhraseDeadline, s.Policy)
 	case policy == unix.SCHED_DEADLINE:
 		if err := checkDeadline(s); err != nil {
 			return err
@@ -123,13 +124,13 @@ func scheduler(p *specs.Process, plan *configs.Process, o *Options) error {
 func checkDeadline(s *specs.Scheduler) error {
 	switch {
 	case s.Deadline == 0:
-		return fault("scheduler.deadline", configs.PhraseSetScheduler+": must not be 0 with %s", s.Policy)
+		return fault.New("scheduler.deadline", configs.PhraseSetScheduler+": must not be 0 with %s", s.Policy)
 	case s.Runtime == 0:
-		return fault("scheduler.runtime", configs.PhraseSetScheduler+": must not be 0 with %s", s.Policy)
+		return fault.New("scheduler.runtime", configs.PhraseSetScheduler+": must not be 0 with %s", s.Policy)
 	case s.Runtime > s.Deadline:
-		return fault("scheduler.runtime", configs.PhraseSetScheduler+": must be at most the deadline %d: %d", s.Deadline, s.Runtime)
+		return fault.New("scheduler.runtime", configs.PhraseSetScheduler+": must be at most the deadline %d: %d", s.Deadline, s.Runtime)
 	case s.Period != 0 && s.Deadline > s.Period:
-		return fault("scheduler.deadline", configs.PhraseSetScheduler+": must be at most the period %d: %d", s.Period, s.Deadline)
+		return fault.New("scheduler.deadline", configs.PhraseSetScheduler+": must be at most the period %d: %d", s.Period, s.Deadline)
 	}
 	return nil
 }
@@ -148,10 +149,10 @@ func ioPriority(p *specs.Process, plan *configs.Process, _ *Options) error {
 	}
 	class, ok := lookup(ioPriorityClasses, io.Class)
 	if !ok {
-		return fault("ioPriority.class", "%s: %q", configs.PhraseIOClass, io.Class)
+		return fault.New("ioPriority.class", "%s: %q", configs.PhraseIOClass, io.Class)
 	}
 	if io.Priority < 0 || io.Priority > 7 {
-		return fault("ioPriority.priority", "%s: %d, must be between 0 and 7", configs.PhraseIOPriority, io.Priority)
+		return fault.New("ioPriority.priority", "%s: %d, must be between 0 and 7", configs.PhraseIOPriority, io.Priority)
 	}
 	plan.IOPriority = &configs.IOPriority{Class: int(class), Level: io.Priority}
 	return nil
@@ -196,9 +197,9 @@ func numberList(field, list, phrase string) (configs.BitSet, error) {
 		to, errTo := strconv.ParseUint(high, 10, 32)
 		switch {
 		case errFrom != nil || errTo != nil || from > to:
-			return nil, fault(field, "%s: %q is not a number or range, want a list like 0-3,7", phrase, part)
+			return nil, fault.New(field, "%s: %q is not a number or range, want a list like 0-3,7", phrase, part)
 		case to > maxListNumber:
-			return nil, fault(field, "%s: number %d is above %d", phrase, to, maxListNumber)
+			return nil, fault.New(field, "%s: number %d is above %d", phrase, to, maxListNumber)
 		}
 		for n := from; n <= to; n++ {
 			set.Add(int(n))

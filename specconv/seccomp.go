@@ -2,7 +2,11 @@
 
 package specconv
 
-import "path"
+import (
+	"path"
+
+	"github.com/berth-run/berth/specconv/internal/fault"
+)
 
 // Both are crun's; the receiver is from before the spec had listenerPath.
 const (
@@ -23,9 +27,9 @@ func (c *conversion) seccomp() error {
 	}
 	field := annotationField(annotationSeccompReceiver)
 	if !path.IsAbs(receiver) {
-		return fault(field, "not an absolute path: %q", receiver)
+		return fault.New(field, "not an absolute path: %q", receiver)
 	}
-	if err := noNUL(field, receiver); err != nil {
+	if err := fault.NoNUL(field, receiver); err != nil {
 		return err
 	}
 	// What the spec has a field for is not overruled by what it does not know.

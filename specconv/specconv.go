@@ -12,6 +12,11 @@
 // configs.Config make, so that no layer below checks again.
 package specconv
 
+import (
+	"github.com/berth-run/berth/specconv/internal/mountoption"
+	"github.com/berth-run/berth/specconv/internal/netplan"
+)
+
 // Options are what the command line adds to a config.json.
 type Options struct {
 	// Bundle is the absolute path of the bundle.
@@ -34,3 +39,9 @@ func (o *Options) warn(format string, args ...any) {
 		o.Warn(format, args...)
 	}
 }
+
+// NetworkVersion is the version of the annotation run.berth.network that Convert reads.
+const NetworkVersion = netplan.NetworkVersion
+
+// KnownMountOptions returns the options of mounts that Convert knows, sorted.
+func KnownMountOptions() []string { return mountoption.Known() }

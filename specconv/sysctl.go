@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/specconv/internal/fault"
 	"golang.org/x/sys/unix"
 )
 
@@ -30,12 +31,12 @@ func (c *conversion) sysctls() error {
 			err = c.allowedSysctl(name, key)
 		}
 		if err != nil {
-			return in(err, "sysctl")
+			return fault.In(err, "sysctl")
 		}
 		value := c.linux.Sysctl[name]
 		if first, twice := origin[key]; twice {
 			if c.linux.Sysctl[first] != value {
-				return fault("sysctl", "%q and %q are the same parameter and have different values", first, name)
+				return fault.New("sysctl", "%q and %q are the same parameter and have different values", first, name)
 			}
 			continue
 		}

@@ -17,6 +17,7 @@ import (
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/seccomp"
 	"github.com/berth-run/berth/specconv"
+	"github.com/berth-run/berth/specconv/template"
 )
 
 // converter converts the example after a change, with a bundle for it to be in.
@@ -40,7 +41,7 @@ func newConverter(t *testing.T) *converter {
 // convert gives the plan, and what there was to complain about: the error, or else
 // the warnings.
 func (c *converter) convert(change func(*specs.Spec)) (*configs.Config, string) {
-	s := specconv.Example()
+	s := template.Example()
 	change(s)
 	var warnings []string
 	plan, err := specconv.Convert(s, &specconv.Options{

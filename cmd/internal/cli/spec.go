@@ -14,18 +14,18 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/berth-run/berth/cmd/internal/command"
-	"github.com/berth-run/berth/specconv"
+	"github.com/berth-run/berth/specconv/template"
 )
 
 // specOptions are the options of spec, as far as the template does not have them.
 type specOptions struct {
-	specconv.Template
+	template.Template
 	bundle               string
 	tty, noTTY, readOnly bool
 }
 
 func (a *app) specCommand() *command.Command {
-	o := specOptions{Template: specconv.Template{Warn: a.log.Warnf}}
+	o := specOptions{Template: template.Template{Warn: a.log.Warnf}}
 	c := &command.Command{
 		Use:   "spec [flags] [-- COMMAND [ARG...]]",
 		Short: "write a config.json to start from",

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package specconv
+// Package mountoption has the options of mounts, and what each does to a mount of the plan.
+package mountoption
 
 import (
 	"slices"
@@ -19,7 +20,7 @@ const (
 	propagation                    // the propagation
 	setRecAttr                     // a MOUNT_ATTR_* on, recursively
 	clearRecAttr                   // a MOUNT_ATTR_* off, recursively
-	copyUp                         // tmpcopyup
+	CopyUp                         // tmpcopyup
 	idMapOption                    // idmap, ridmap
 	linkOption                     // how a bind mount takes symbolic links
 )
@@ -31,15 +32,15 @@ const (
 	destNoFollow
 )
 
-// mountOption is an option that berth itself carries out.
-type mountOption struct {
-	name  string
-	kind  optionKind
+// Option is an option that berth itself carries out.
+type Option struct {
+	Name  string
+	Kind  optionKind
 	value uintptr
 }
 
-// mountOptions are sorted by name, which a test checks.
-var mountOptions = [...]mountOption{
+// Options are sorted by name, which a test checks.
+var Options = [...]Option{
 	{"async", clearFlag, unix.MS_SYNCHRONOUS},
 	{"atime", clearFlag, unix.MS_NOATIME},
 	{"bind", setFlag, unix.MS_BIND},
@@ -103,46 +104,46 @@ var mountOptions = [...]mountOption{
 	{"suid", clearFlag, unix.MS_NOSUID},
 	{"symfollow", clearFlag, unix.MS_NOSYMFOLLOW},
 	{"sync", setFlag, unix.MS_SYNCHRONOUS},
-	{"tmpcopyup", copyUp, 0},
+	{"tmpcopyup", CopyUp, 0},
 	{"unbindable", propagation, unix.MS_UNBINDABLE},
 }
 
-// KnownMountOptions are the options that Convert does not hand on to the file
+// Known are the options that Convert does not hand on to the file
 // system, sorted. Like runc's, the list leaves the id-map options out: engines
 // ask mountExtensions.idmap of the features document about them.
-func KnownMountOptions() []string {
-	names := make([]string, 0, len(mountOptions))
-	for _, o := range mountOptions {
-		if o.kind != idMapOption {
-			names = append(names, o.name)
+func Known() []string {
+	names := make([]string, 0, len(Options))
+	for _, o := range Options {
+		if o.Kind != idMapOption {
+			names = append(names, o.Name)
 		}
 	}
 	return names
 }
 
-// findMountOption looks an option up by name.
-func findMountOption(name string) (mountOption, bool) {
-	i, ok := slices.BinarySearchFunc(mountOptions[:], name, func(o mountOption, name string) int {
-		return strings.Compare(o.name, name)
+// Find looks an option up by name.
+func Find(name string) (Option, bool) {
+	i, ok := slices.BinarySearchFunc(Options[:], name, func(o Option, name string) int {
+		return strings.Compare(o.Name, name)
 	})
 	if !ok {
-		return mountOption{}, false
+		return Option{}, false
 	}
-	return mountOptions[i], true
+	return Options[i], true
 }
 
-// applyMountOptions carries the options over into m, from first to last, so that
+// Apply carries the options over into m, from first to last, so that
 // of options that clash the last one counts. It returns the index of the first
 // that went to the file system's data, or -1.
-func applyMountOptions(m *configs.Mount, options []string) (firstData int) {
+func Apply(m *configs.Mount, options []string) (firstData int) {
 	firstData = -1
 	for i, name := range options {
-		o, ok := findMountOption(name)
+		o, ok := Find(name)
 		if !ok {
 			if name == "" {
 				continue
 			}
-			if o, _, ok := strings.Cut(name, "="); ok && isIDMapOption(o) {
+			if o, _, ok := strings.Cut(name, "="); ok && IsIDMapOption(o) {
 				m.IDMap = o // its value is for idMappedMount
 				continue
 			}
@@ -151,7 +152,7 @@ func applyMountOptions(m *configs.Mount, options []string) (firstData int) {
 			}
 			continue
 		}
-		switch o.kind {
+		switch o.Kind {
 		case setFlag:
 			m.Flags |= o.value
 			m.Cleared &^= o.value
@@ -161,8 +162,8 @@ func applyMountOptions(m *configs.Mount, options []string) (firstData int) {
 		case propagation:
 			m.Propagation = append(m.Propagation, o.value)
 		case setRecAttr, clearRecAttr:
-			changeRecAttr(m, uint64(o.value), o.kind == setRecAttr)
-		case copyUp:
+			changeRecAttr(m, uint64(o.value), o.Kind == setRecAttr)
+		case CopyUp:
 			m.CopyUp = true
 		case linkOption:
 			m.CopySymlink = m.CopySymlink || o.value == copySymlink
@@ -226,3 +227,5 @@ func changeRecAttr(m *configs.Mount, attr uint64, on bool) {
 		m.RecAttrClear |= attr
 	}
 }
+
+func IsIDMapOption(name string) bool { return name == "idmap" || name == "ridmap" }

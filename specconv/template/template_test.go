@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package specconv
+package template
 
 import (
 	"os"
@@ -10,6 +10,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/specconv"
+	"github.com/berth-run/berth/specconv/internal/netplan"
+	"github.com/berth-run/berth/specconv/internal/sample"
+	"github.com/berth-run/berth/specconv/internal/word"
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
@@ -42,11 +47,11 @@ func (t *Template) must(tb testing.TB) *specs.Spec {
 }
 
 func TestTemplateIsExample(t *testing.T) {
-	if got := newTemplate(t).must(t); !reflect.DeepEqual(got, Example()) {
+	if got := newTemplate(t).must(t); !reflect.DeepEqual(got, sample.Example()) {
 		t.Errorf("without options: %+v", got)
 	}
-	want := Example()
-	ToRootless(want, 7, 8)
+	want := sample.Example()
+	sample.ToRootless(want, 7, 8)
 	template := newTemplate(t)
 	template.Rootless, template.UID, template.GID = true, 7, 8
 	if got := template.must(t); !reflect.DeepEqual(got, want) {
@@ -64,7 +69,7 @@ func TestTemplateProcess(t *testing.T) {
 	if !slices.Equal(p.Args, o.Args) || p.Terminal || s.Root.Readonly {
 		t.Errorf("%q, terminal %v, root %+v", p.Args, p.Terminal, s.Root)
 	}
-	if want := []string{Example().Process.Env[0], "TERM=dumb", "A=2=3", "B="}; !slices.Equal(p.Env, want) {
+	if want := []string{sample.Example().Process.Env[0], "TERM=dumb", "A=2=3", "B="}; !slices.Equal(p.Env, want) {
 		t.Errorf("env %q, want %q", p.Env, want)
 	}
 	if want := (specs.User{UID: 33, GID: 34, AdditionalGids: []uint32{50}}); !reflect.DeepEqual(p.User, want) {
@@ -73,7 +78,7 @@ func TestTemplateProcess(t *testing.T) {
 }
 
 func TestTemplateCapabilities(t *testing.T) {
-	own := Example().Process.Capabilities.Bounding
+	own := sample.Example().Process.Capabilities.Bounding
 	for _, test := range []struct {
 		user           string
 		add, had, more []string
@@ -101,7 +106,7 @@ func TestTemplateCapabilities(t *testing.T) {
 		o.Capabilities, o.Rootless = []string{"chown", all}, true
 		c := o.must(t).Process.Capabilities.Permitted
 		slices.Sort(c)
-		if !slices.Equal(c, KnownCapabilities()) {
+		if !slices.Equal(c, specconv.KnownCapabilities()) {
 			t.Errorf("%s: %q", all, c)
 		}
 	}
@@ -203,6 +208,23 @@ func TestTemplateLimits(t *testing.T) {
 	}
 }
 
+// converted is the plan of an example with the annotation, or with options when that is "".
+func converted(t *testing.T, annotation string, options ...string) (*configs.Config, error) {
+	t.Helper()
+	bundle := t.TempDir()
+	if err := os.Mkdir(filepath.Join(bundle, "rootfs"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	s := Example()
+	s.Hostname = "web"
+	if annotation != "" {
+		s.Annotations = map[string]string{netplan.AnnotationNetwork: annotation}
+	}
+	return specconv.Convert(s, &specconv.Options{
+		Bundle: bundle, Networks: options, Warn: func(format string, args ...any) { t.Logf(format, args...) },
+	})
+}
+
 func TestTemplateNetwork(t *testing.T) {
 	has := func(s *specs.Spec) bool { return slices.ContainsFunc(s.Linux.Namespaces, isNetwork) }
 	sysOf := func(s *specs.Spec) string {
@@ -229,11 +251,11 @@ func TestTemplateNetwork(t *testing.T) {
 	} {
 		o := newTemplate(t)
 		o.Networks = options
-		one, err := connected(t, o.must(t).Annotations[annotationNetwork])
+		one, err := converted(t, o.must(t).Annotations[netplan.AnnotationNetwork])
 		if err != nil {
 			t.Fatal(err)
 		}
-		two, err := connected(t, "", options...)
+		two, err := converted(t, "", options...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -309,8 +331,8 @@ func TestTemplateErrors(t *testing.T) {
 func FuzzCapabilityName(f *testing.F) {
 	f.Add("net_raw")
 	f.Fuzz(func(t *testing.T, text string) {
-		name, err := capabilityName(text)
-		if err == nil && !slices.Contains(KnownCapabilities(), name) || err != nil && name != "" {
+		name, err := word.CapabilityName(text)
+		if err == nil && !slices.Contains(specconv.KnownCapabilities(), name) || err != nil && name != "" {
 			t.Errorf("%q: %q, %v", text, name, err)
 		}
 	})

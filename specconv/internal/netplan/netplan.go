@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package specconv
+// Package netplan turns the annotation run.berth.network, or options of the command line, into the
+// interfaces of a plan.
+package netplan
 
 import (
 	"fmt"
@@ -10,130 +12,76 @@ import (
 
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/specconv/internal/decode"
+	"github.com/berth-run/berth/specconv/internal/fault"
 )
 
-// annotationNetwork is ours: docs/network.md describes its JSON.
-const annotationNetwork = "run.berth.network"
+// AnnotationNetwork is ours: docs/network.md describes its JSON.
+const AnnotationNetwork = "run.berth.network"
 
 // NetworkVersion is the version of the JSON that the annotation run.berth.network has.
 const NetworkVersion = 1
 
-// network makes the plan of the annotation or of the options `--network`. It comes after
-// hostname, mounts and netDevices.
-func (c *conversion) network() error {
-	document, annotated := c.spec.Annotations[annotationNetwork]
-	field := annotationField(annotationNetwork)
-	var n *decode.Network
-	var err error
-	switch {
-	case annotated && len(c.opts.Networks) > 0:
-		return fault("--network", "the config.json has %s already", field)
-	case annotated:
-		n, err = parseNetwork(field, document)
-	case len(c.opts.Networks) > 0:
-		field = "--network"
-		n, err = parseNetworkOptions(c.opts.Networks)
-	default:
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if err := c.mayHaveNetwork(field); err != nil {
-		return err
-	}
-	w := &networkPlan{field: field, interfaces: field + ".interfaces"}
-	if !annotated {
-		w.interfaces = field
-	}
-	w.plan.Field = field
-	if err := w.addInterfaces(n.Interfaces, c.plan.NetDevices); err != nil {
-		return err
-	}
-	if err := w.nameFiles(n, c.plan); err != nil {
-		return err
-	}
-	c.plan.Network = &w.plan
-	return nil
-}
-
-func parseNetwork(field, document string) (*decode.Network, error) {
+func Parse(field, document string) (*decode.Network, error) {
 	n, key, err := decode.ParseNetwork(document)
 	if err != nil {
 		if key != "" {
 			field += "." + key
 		}
-		return nil, fault(field, "%w", err)
+		return nil, fault.New(field, "%w", err)
 	}
 	switch {
 	case n.Version == 0:
-		return nil, fault(field+".version", "must be given: %d", NetworkVersion)
+		return nil, fault.New(field+".version", "must be given: %d", NetworkVersion)
 	case n.Version != NetworkVersion:
-		return nil, fault(field+".version", "%d, this berth knows %d", n.Version, NetworkVersion)
+		return nil, fault.New(field+".version", "%d, this berth knows %d", n.Version, NetworkVersion)
 	case len(n.Interfaces) == 0:
-		return nil, fault(field+".interfaces", "must have at least one interface")
+		return nil, fault.New(field+".interfaces", "must have at least one interface")
 	}
 	return n, nil
 }
 
-// mayHaveNetwork refuses containers whose network is somebody else's. In a namespace that
-// is joined others have interfaces and addresses of their own, and nobody could tell
-// whose an interface is when one of the containers is deleted.
-func (c *conversion) mayHaveNetwork(field string) error {
-	ns, ok := c.plan.Namespaces.Get(configs.NewNet)
-	switch {
-	case !ok:
-		return fault(field, "needs a new network namespace: linux.namespaces has none of type network")
-	case ns.Path != "":
-		return fault(field, "needs a new network namespace: linux.namespaces joins %s", ns.Path)
-	case c.unprivileged:
-		return fault(field, "not supported for rootless containers: only root may connect a container with a bridge of the host")
-	}
-	return nil
-}
-
-// networkPlan is a Network in the making.
-type networkPlan struct {
-	// field names the whole, interfaces the list of interfaces.
-	field, interfaces string
-	plan              configs.Network
+// Plan is a Network in the making.
+type Plan struct {
+	// Field names the whole, interfaces the list of interfaces.
+	Field, Interfaces string
+	Plan              configs.Network
 	// gateways are the fields with a default route, by whether it is for IPv6.
 	gateways [2]string
 }
 
-func (w *networkPlan) addInterfaces(list []decode.Interface, devices []configs.NetDevice) error {
+func (w *Plan) AddInterfaces(list []decode.Interface, devices []configs.NetDevice) error {
 	for i := range list {
-		field := element(w.interfaces, i)
+		field := fault.Element(w.Interfaces, i)
 		v, err := w.veth(&list[i], field, i)
 		if err != nil {
-			return in(err, field)
+			return fault.In(err, field)
 		}
 		for _, d := range devices {
 			if d.Name == v.Name {
-				return fault(field+".name", "%q is also the name of linux.netDevices[%q]", v.Name, d.HostName)
+				return fault.New(field+".name", "%q is also the name of linux.netDevices[%q]", v.Name, d.HostName)
 			}
 		}
-		for j := range w.plan.Interfaces {
-			other := &w.plan.Interfaces[j]
+		for j := range w.Plan.Interfaces {
+			other := &w.Plan.Interfaces[j]
 			switch {
 			case other.Name == v.Name:
-				return fault(field+".name", "%q is also the name of %s", v.Name, other.Field)
+				return fault.New(field+".name", "%q is also the name of %s", v.Name, other.Field)
 			case v.HostName != "" && other.HostName == v.HostName:
-				return fault(field+".hostName", "%q is also the host name of %s", v.HostName, other.Field)
+				return fault.New(field+".hostName", "%q is also the host name of %s", v.HostName, other.Field)
 			}
 			for n, a := range v.Addresses {
 				if slices.ContainsFunc(other.Addresses, func(b netip.Prefix) bool { return a.Addr() == b.Addr() }) {
-					return fault(element(field+".addresses", n), "%s is also an address of %s", a.Addr(), other.Field)
+					return fault.New(fault.Element(field+".addresses", n), "%s is also an address of %s", a.Addr(), other.Field)
 				}
 			}
 		}
-		w.plan.Interfaces = append(w.plan.Interfaces, *v)
+		w.Plan.Interfaces = append(w.Plan.Interfaces, *v)
 	}
 	return nil
 }
 
 // veth checks one interface. Its errors name fields relative to it.
-func (w *networkPlan) veth(d *decode.Interface, field string, i int) (*configs.Veth, error) {
+func (w *Plan) veth(d *decode.Interface, field string, i int) (*configs.Veth, error) {
 	v := &configs.Veth{
 		Field: field, Bridge: d.Bridge, CreateBridge: d.Create, HostName: d.HostName, Name: d.Name,
 		TxQueueLen: d.TxQueueLen, Hairpin: d.Hairpin,
@@ -145,17 +93,17 @@ func (w *networkPlan) veth(d *decode.Interface, field string, i int) (*configs.V
 		switch {
 		case f.name == "" && f.field == "hostName":
 		case f.name == "" && f.field == "bridge":
-			return nil, fault(f.field, "must be given")
+			return nil, fault.New(f.field, "must be given")
 		// The kernel would put a number in the place of %d.
-		case !interfaceName(f.name) || slices.Contains([]byte(f.name), '%'):
-			return nil, fault(f.field, "not the name of a network interface: %q", f.name)
+		case !InterfaceName(f.name) || slices.Contains([]byte(f.name), '%'):
+			return nil, fault.New(f.field, "not the name of a network interface: %q", f.name)
 		}
 	}
 	switch {
 	case v.Name == "lo":
-		return nil, fault("name", `"lo" is the name of the loopback`)
+		return nil, fault.New("name", `"lo" is the name of the loopback`)
 	case v.HostName == v.Bridge:
-		return nil, fault("hostName", "%q is the name of the bridge", v.HostName)
+		return nil, fault.New("hostName", "%q is the name of the bridge", v.HostName)
 	}
 	var err error
 	if v.MAC, err = parseMAC(d.MAC); err != nil {
@@ -175,7 +123,7 @@ func (w *networkPlan) veth(d *decode.Interface, field string, i int) (*configs.V
 
 // The sizes of packet that the kernel's veth takes, and the least that IPv6 does.
 const (
-	minMTU, maxMTU = 68, 65535
+	minMTU, MaxMTU = 68, 65535
 	minMTUv6       = 1280
 )
 
@@ -183,13 +131,13 @@ func setMTU(v *configs.Veth, mtu *uint32) error {
 	if mtu == nil {
 		return nil
 	}
-	if *mtu < minMTU || *mtu > maxMTU {
-		return fault("mtu", "%d is out of range (%d to %d)", *mtu, minMTU, maxMTU)
+	if *mtu < minMTU || *mtu > MaxMTU {
+		return fault.New("mtu", "%d is out of range (%d to %d)", *mtu, minMTU, MaxMTU)
 	}
 	if *mtu < minMTUv6 {
 		for _, a := range v.Addresses {
 			if a.Addr().Is6() {
-				return fault("mtu", "%d is less than the %d that IPv6 needs, and %s is an IPv6 address", *mtu, minMTUv6, a.Addr())
+				return fault.New("mtu", "%d is less than the %d that IPv6 needs, and %s is an IPv6 address", *mtu, minMTUv6, a.Addr())
 			}
 		}
 	}
@@ -203,11 +151,11 @@ func parseMAC(text string) (mac configs.HardwareAddr, err error) {
 	}
 	b, err := net.ParseMAC(text)
 	if err != nil || len(b) != len(mac) {
-		return mac, fault("mac", "not a MAC address like 02:00:5e:10:00:01: %q", text)
+		return mac, fault.New("mac", "not a MAC address like 02:00:5e:10:00:01: %q", text)
 	}
 	mac = configs.HardwareAddr(b)
 	if b[0]&1 != 0 || mac == (configs.HardwareAddr{}) {
-		return mac, fault("mac", "not the address of a single station: %q", text)
+		return mac, fault.New("mac", "not the address of a single station: %q", text)
 	}
 	return mac, nil
 }
@@ -217,27 +165,27 @@ func parseMAC(text string) (mac configs.HardwareAddr, err error) {
 func parseAddresses(texts []string) ([]netip.Prefix, error) {
 	var all []netip.Prefix
 	for i, t := range texts {
-		field := element("addresses", i)
+		field := fault.Element("addresses", i)
 		p, err := netip.ParsePrefix(t)
 		if err != nil {
-			return nil, fault(field, "not an address with a prefix length like 10.88.0.2/24: %q", t)
+			return nil, fault.New(field, "not an address with a prefix length like 10.88.0.2/24: %q", t)
 		}
 		a := p.Addr()
 		switch {
 		case a.Is4In6() || a.IsUnspecified() || a.IsMulticast() || a.IsLoopback() || isBroadcast(a):
-			return nil, fault(field, "not an address that an interface can have: %s", t)
+			return nil, fault.New(field, "not an address that an interface can have: %s", t)
 		case p.Bits() == 0:
-			return nil, fault(field, "the prefix length must not be 0: %s", t)
+			return nil, fault.New(field, "the prefix length must not be 0: %s", t)
 		// Of /31 and /127 both are hosts (RFC 3021, RFC 6164); in IPv6 the first one is
 		// all routers of the network (RFC 4291).
 		case a.BitLen()-p.Bits() > 1 && a == p.Masked().Addr():
-			return nil, fault(field, "%s is the address of the network itself", t)
+			return nil, fault.New(field, "%s is the address of the network itself", t)
 		case a.Is4() && a.BitLen()-p.Bits() > 1 && a == lastOf(p):
-			return nil, fault(field, "%s is the broadcast address of its network", t)
+			return nil, fault.New(field, "%s is the broadcast address of its network", t)
 		}
 		for _, other := range all {
 			if other.Addr() == a {
-				return nil, fault(field, "%s stands here twice", a)
+				return nil, fault.New(field, "%s stands here twice", a)
 			}
 		}
 		all = append(all, p)
@@ -258,9 +206,9 @@ func lastOf(p netip.Prefix) netip.Addr {
 
 // setGateways checks the routers of default routes, and gives a bridge that is to be made
 // their addresses.
-func (w *networkPlan) setGateways(v *configs.Veth, texts []string) error {
+func (w *Plan) setGateways(v *configs.Veth, texts []string) error {
 	for i, t := range texts {
-		field := element("gateways", i)
+		field := fault.Element("gateways", i)
 		a, err := parseHop(field, t, v.Addresses)
 		if err != nil {
 			return err
@@ -270,7 +218,7 @@ func (w *networkPlan) setGateways(v *configs.Veth, texts []string) error {
 			family = 1
 		}
 		if other := w.gateways[family]; other != "" {
-			return fault(field, "%s is a second default route beside %s", a, other)
+			return fault.New(field, "%s is a second default route beside %s", a, other)
 		}
 		w.gateways[family] = v.Field + "." + field
 		v.Gateways = append(v.Gateways, a)
@@ -286,20 +234,20 @@ func parseHop(field, text string, own []netip.Prefix) (netip.Addr, error) {
 	a, err := netip.ParseAddr(text)
 	switch {
 	case err != nil || a.Zone() != "" || a.Is4In6():
-		return a, fault(field, "not an IP address: %q", text)
+		return a, fault.New(field, "not an IP address: %q", text)
 	case a.IsUnspecified() || a.IsMulticast() || a.IsLoopback() || isBroadcast(a):
-		return a, fault(field, "not the address of a router: %s", text)
+		return a, fault.New(field, "not the address of a router: %s", text)
 	}
 	for _, p := range own {
 		if p.Addr() == a {
-			return a, fault(field, "%s is the interface's own address", a)
+			return a, fault.New(field, "%s is the interface's own address", a)
 		}
 	}
 	// Link-local addresses of IPv6 are on every link.
 	if _, ok := networkOf(a, own); ok || a.Is6() && a.IsLinkLocalUnicast() {
 		return a, nil
 	}
-	return a, fault(field, "%s is in the network of none of the addresses", a)
+	return a, fault.New(field, "%s is in the network of none of the addresses", a)
 }
 
 // networkOf finds the address whose network a is in.
@@ -316,7 +264,7 @@ func parseRoutes(list []decode.Route, own []netip.Prefix) ([]configs.Route, erro
 	for i := range list {
 		r, err := parseRoute(&list[i], own)
 		if err != nil {
-			return nil, at(err, "routes", i)
+			return nil, fault.At(err, "routes", i)
 		}
 		all = append(all, r)
 	}
@@ -326,10 +274,10 @@ func parseRoutes(list []decode.Route, own []netip.Prefix) ([]configs.Route, erro
 func parseRoute(d *decode.Route, own []netip.Prefix) (r configs.Route, err error) {
 	p, err := netip.ParsePrefix(d.Destination)
 	if err != nil || p.Addr().Is4In6() {
-		return r, fault("destination", "not a network like 10.99.0.0/16: %q", d.Destination)
+		return r, fault.New("destination", "not a network like 10.99.0.0/16: %q", d.Destination)
 	}
 	if p != p.Masked() {
-		return r, fault("destination", "%s has bits behind its prefix, the network is %s", p, p.Masked())
+		return r, fault.New("destination", "%s has bits behind its prefix, the network is %s", p, p.Masked())
 	}
 	r.Destination = p
 	if d.Metric != nil {
@@ -342,7 +290,7 @@ func parseRoute(d *decode.Route, own []netip.Prefix) (r configs.Route, err error
 		return r, err
 	}
 	if r.Gateway.Is4() != p.Addr().Is4() {
-		return r, fault("gateway", "%s is not of the family of %s", r.Gateway, p)
+		return r, fault.New("gateway", "%s is not of the family of %s", r.Gateway, p)
 	}
 	return r, nil
 }

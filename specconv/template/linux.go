@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package specconv
+package template
 
 import (
 	"errors"
@@ -12,6 +12,11 @@ import (
 	"strings"
 
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/specconv"
+	"github.com/berth-run/berth/specconv/internal/fault"
+	"github.com/berth-run/berth/specconv/internal/mountoption"
+	"github.com/berth-run/berth/specconv/internal/netplan"
+	"github.com/berth-run/berth/specconv/internal/sample"
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
@@ -52,10 +57,10 @@ func parseBind(text string) (*specs.Mount, error) {
 	}
 	kind := false
 	for _, name := range m.Options {
-		if o, _, ok := strings.Cut(name, "="); ok && isIDMapOption(o) {
+		if o, _, ok := strings.Cut(name, "="); ok && mountoption.IsIDMapOption(o) {
 			continue
 		}
-		if o, ok := findMountOption(name); !ok || o.kind == copyUp || name == "remount" {
+		if o, ok := mountoption.Find(name); !ok || o.Kind == mountoption.CopyUp || name == "remount" {
 			return nil, fmt.Errorf("%q: not an option of a bind mount: %q", text, name)
 		}
 		kind = kind || name == "bind" || name == "rbind"
@@ -74,7 +79,7 @@ func (d *draft) idMaps() error {
 		}
 		return nil
 	}
-	ToRootless(d.spec, d.UID, d.GID)
+	sample.ToRootless(d.spec, d.UID, d.GID)
 	if !d.SubIDs {
 		return nil
 	}
@@ -92,7 +97,7 @@ func (d *draft) network() error {
 		case !slices.Contains(d.Networks, word):
 			continue
 		case len(d.Networks) > 1:
-			return fault("--network", "%q must be the only one: %q", word, d.Networks)
+			return fault.New("--network", "%q must be the only one: %q", word, d.Networks)
 		case word == "host":
 			d.spec.Linux.Namespaces = slices.DeleteFunc(d.spec.Linux.Namespaces, isNetwork)
 		default:
@@ -101,24 +106,24 @@ func (d *draft) network() error {
 		return nil
 	}
 	if d.Rootless {
-		return fault("--network", "%q: not together with --rootless: only root may connect a container with a bridge of the host", d.Networks)
+		return fault.New("--network", "%q: not together with --rootless: only root may connect a container with a bridge of the host", d.Networks)
 	}
-	n, err := parseNetworkOptions(d.Networks)
+	n, err := netplan.ParseOptions(d.Networks)
 	if err != nil {
 		return err
 	}
-	w := &networkPlan{field: "--network", interfaces: "--network"}
-	if err := w.addInterfaces(n.Interfaces, nil); err != nil {
+	w := &netplan.Plan{Field: "--network", Interfaces: "--network"}
+	if err := w.AddInterfaces(n.Interfaces, nil); err != nil {
 		return err
 	}
 	plan := &configs.Config{Hostname: d.spec.Hostname}
 	for i, m := range d.spec.Mounts {
-		plan.Mounts = append(plan.Mounts, configs.Mount{Field: element("mounts", i), Destination: m.Destination})
+		plan.Mounts = append(plan.Mounts, configs.Mount{Field: fault.Element("mounts", i), Destination: m.Destination})
 	}
-	if err := w.nameFiles(n, plan); err != nil {
+	if err := w.NameFiles(n, plan); err != nil {
 		return err
 	}
-	d.annotate(annotationNetwork, n.Write())
+	d.annotate(netplan.AnnotationNetwork, n.Write())
 	return nil
 }
 
@@ -134,7 +139,7 @@ func (d *draft) ownNetwork() {
 	l.Namespaces = append(l.Namespaces, specs.LinuxNamespace{Type: specs.NetworkNamespace})
 	for i, m := range d.spec.Mounts {
 		if m.Destination == "/sys" {
-			d.spec.Mounts[i] = sysfs()
+			d.spec.Mounts[i] = sample.Sysfs()
 		}
 	}
 }
@@ -146,7 +151,7 @@ func (d *draft) limits() error {
 		l.Resources = new(specs.LinuxResources)
 	}
 	if d.Memory != "" {
-		size, err := ParseSize(d.Memory)
+		size, err := specconv.ParseSize(d.Memory)
 		if err == nil && size <= 0 {
 			err = fmt.Errorf("must be more than 0: %q", d.Memory)
 		}

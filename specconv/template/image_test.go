@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package specconv
+package template
 
 import (
 	"fmt"
@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/berth-run/berth/specconv"
+	"github.com/berth-run/berth/specconv/internal/sample"
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
@@ -54,7 +56,7 @@ func TestImage(t *testing.T) {
 			t.Errorf("volume %s: %+v", path, m)
 		}
 	}
-	if _, err := Convert(s, &Options{Bundle: o.Bundle}); err != nil {
+	if _, err := specconv.Convert(s, &specconv.Options{Bundle: o.Bundle}); err != nil {
 		t.Errorf("what was made cannot be run: %v", err)
 	}
 }
@@ -67,7 +69,7 @@ func TestImageVolumes(t *testing.T) {
 	var warned []string
 	o.Warn = func(format string, args ...any) { warned = append(warned, fmt.Sprintf(format, args...)) }
 	var added []string
-	for _, m := range o.must(t).Mounts[len(Example().Mounts):] {
+	for _, m := range o.must(t).Mounts[len(sample.Example().Mounts):] {
 		added = append(added, m.Destination)
 	}
 	if !slices.Equal(added, []string{"/process", "/data"}) || len(warned) != 3 || !strings.Contains(warned[0], `volume "//dev/shm/x" is left out`) {
@@ -108,8 +110,8 @@ func TestImageErrors(t *testing.T) {
 		`null`: "image: line 1, column 1: ",
 		`{}`:   "image: os: must be given; is it the configuration of an image?",
 		`{"os":"windows","config":{"Cmd":["x"]}}`: `image: os: the image is for "windows"`,
-		`{"os":"linux"}`:                                                                        "the image names no program: add --args",
-		`{"os":"linux","config":null}`:                                                          "the image names no program",
+		`{"os":"linux"}`:               "the image names no program: add --args",
+		`{"os":"linux","config":null}`: "the image names no program",
 		`{"os":"linux","config":{"Cmd":["x"],"Env":["A=1","B"]}}`:                               `image: config.Env[1]: missing '=': "B"`,
 		`{"os":"linux","config":{"Cmd":["x"],"User":"nosuch"}}`:                                 `config.User: "nosuch": the root file system's /etc/passwd has no user`,
 		`{"os":"linux","config":{"Cmd":["x"],"Volumes":{"/":{}}}}`:                              `image: config.Volumes: "/": a mount over the root`,
@@ -165,11 +167,11 @@ func FuzzImageConversion(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if _, err := Convert(s, &Options{Bundle: dir}); err != nil {
+		if _, err := specconv.Convert(s, &specconv.Options{Bundle: dir}); err != nil {
 			t.Errorf("%q: %v", text, err)
 		}
 		for key := range s.Annotations {
-			if slices.Contains(KnownAnnotations(), key) {
+			if slices.Contains(specconv.KnownAnnotations(), key) {
 				t.Errorf("%q: annotation %q", text, key)
 			}
 		}

@@ -1,28 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package specconv
+package netplan
 
 import (
 	"strconv"
 	"strings"
 
 	"github.com/berth-run/berth/specconv/internal/decode"
+	"github.com/berth-run/berth/specconv/internal/fault"
 )
 
-// parseNetworkOptions reads the values of `--network`, one for each interface: key=value
+// ParseOptions reads the values of `--network`, one for each interface: key=value
 // pairs with commas between them. They are the annotation's, in short; hosts, host, dns,
 // search and dns-option are the container's, whichever interface they stand with.
-func parseNetworkOptions(options []string) (*decode.Network, error) {
+func ParseOptions(options []string) (*decode.Network, error) {
 	n := &decode.Network{Version: NetworkVersion}
 	for i, option := range options {
 		d := decode.Interface{}
 		for pair := range strings.SplitSeq(option, ",") {
 			key, value, ok := strings.Cut(pair, "=")
 			if !ok || value == "" {
-				return nil, fault(element("--network", i), "not of the form key=value: %q", pair)
+				return nil, fault.New(fault.Element("--network", i), "not of the form key=value: %q", pair)
 			}
 			if err := setNetworkOption(n, &d, key, value); err != nil {
-				return nil, in(err, element("--network", i))
+				return nil, fault.In(err, fault.Element("--network", i))
 			}
 		}
 		n.Interfaces = append(n.Interfaces, d)
@@ -73,7 +74,7 @@ func setNameOption(n *decode.Network, key, value string) error {
 	case "host":
 		name, address, ok := strings.Cut(value, "@")
 		if !ok {
-			return fault(key, "not of the form NAME@ADDRESS: %q", value)
+			return fault.New(key, "not of the form NAME@ADDRESS: %q", value)
 		}
 		n.Hosts = append(n.Hosts, decode.Host{Address: address, Names: []string{name}})
 		return nil
@@ -90,7 +91,7 @@ func setNameOption(n *decode.Network, key, value string) error {
 	case "dns-option":
 		r.Options = append(r.Options, value)
 	default:
-		return fault(key, "unknown key")
+		return fault.New(key, "unknown key")
 	}
 	n.Resolv = r
 	return nil
@@ -99,7 +100,7 @@ func setNameOption(n *decode.Network, key, value string) error {
 // once refuses what would overwrite an earlier value.
 func once(to *string, key, value string) error {
 	if *to != "" {
-		return fault(key, "given twice: %q and %q", *to, value)
+		return fault.New(key, "given twice: %q and %q", *to, value)
 	}
 	*to = value
 	return nil
@@ -112,13 +113,13 @@ func yesOrNo(key, value string) (bool, error) {
 	case "false":
 		return false, nil
 	}
-	return false, fault(key, "must be true or false, not %q", value)
+	return false, fault.New(key, "must be true or false, not %q", value)
 }
 
 func optionNumber(key, value string) (*uint32, error) {
 	n, err := strconv.ParseUint(value, 10, 32)
 	if err != nil {
-		return nil, fault(key, "not a number: %q", value)
+		return nil, fault.New(key, "not a number: %q", value)
 	}
 	small := uint32(n)
 	return &small, nil

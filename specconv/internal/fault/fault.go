@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package specconv
+// Package fault makes the errors of a document, which name the field.
+package fault
 
 import (
 	"fmt"
@@ -17,15 +18,15 @@ type fieldError struct {
 func (e *fieldError) Error() string { return e.path + ": " + e.err.Error() }
 func (e *fieldError) Unwrap() error { return e.err }
 
-// fault is an error of the field, which is named relative to what the caller of
+// New is an error of the field, which is named relative to what the caller of
 // the function knows by name: "path", "options[2]".
-func fault(field, format string, args ...any) error {
+func New(field, format string, args ...any) error {
 	return &fieldError{field, fmt.Errorf(format, args...)}
 }
 
-// in puts the name of what contains a field in front of an error: in(err, "process")
+// In puts the name of what contains a field in front of an error: in(err, "process")
 // makes "process.cwd" of "cwd". Nil stays nil.
-func in(err error, parent string) error {
+func In(err error, parent string) error {
 	if err == nil {
 		return nil
 	}
@@ -38,31 +39,31 @@ func in(err error, parent string) error {
 	return &fieldError{parent, err}
 }
 
-// at is in for an element of a list.
-func at(err error, list string, i int) error {
+// At is in for an element of a list.
+func At(err error, list string, i int) error {
 	if err == nil {
 		return nil
 	}
-	return in(err, element(list, i))
+	return In(err, Element(list, i))
 }
 
-// element is the name of a list's element: "mounts[3]".
-func element(list string, i int) string { return fmt.Sprintf("%s[%d]", list, i) }
+// Element is the name of a list's element: "mounts[3]".
+func Element(list string, i int) string { return fmt.Sprintf("%s[%d]", list, i) }
 
-// noNUL refuses what cannot be passed to the kernel: it would end the string at
+// NoNUL refuses what cannot be passed to the kernel: it would end the string at
 // the NUL, and so do something else than what the document says.
-func noNUL(field, value string) error {
+func NoNUL(field, value string) error {
 	if strings.IndexByte(value, 0) >= 0 {
-		return fault(field, "must not contain a NUL byte: %q", value)
+		return New(field, "must not contain a NUL byte: %q", value)
 	}
 	return nil
 }
 
-// noNULs is noNUL for each of a list.
-func noNULs(list string, values []string) error {
+// NoNULs is NoNUL for each of a list.
+func NoNULs(list string, values []string) error {
 	for i, v := range values {
 		if strings.IndexByte(v, 0) >= 0 {
-			return noNUL(element(list, i), v)
+			return NoNUL(Element(list, i), v)
 		}
 	}
 	return nil

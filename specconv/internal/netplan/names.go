@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package specconv
+package netplan
 
 import (
 	"net/netip"
@@ -8,6 +8,7 @@ import (
 
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/specconv/internal/decode"
+	"github.com/berth-run/berth/specconv/internal/fault"
 )
 
 // The files that name resolution reads.
@@ -16,54 +17,54 @@ const (
 	resolvFile = "/etc/resolv.conf"
 )
 
-// nameFiles writes what is asked for: hosts(5) and resolv.conf(5).
-func (w *networkPlan) nameFiles(n *decode.Network, plan *configs.Config) error {
+// NameFiles writes what is asked for: hosts(5) and resolv.conf(5).
+func (w *Plan) NameFiles(n *decode.Network, plan *configs.Config) error {
 	var err error
 	if n.Hosts != nil {
-		if w.plan.Hosts, err = w.hosts(n.Hosts, plan.Hostname); err != nil {
-			return in(err, w.field)
+		if w.Plan.Hosts, err = w.hosts(n.Hosts, plan.Hostname); err != nil {
+			return fault.In(err, w.Field)
 		}
 	}
 	if n.Resolv != nil {
-		if w.plan.Resolv, err = resolv(n.Resolv); err != nil {
-			return in(err, w.field+".resolv")
+		if w.Plan.Resolv, err = resolv(n.Resolv); err != nil {
+			return fault.In(err, w.Field+".resolv")
 		}
 	}
 	for _, m := range plan.Mounts {
 		switch {
 		case m.Destination == hostsFile && n.Hosts != nil:
-			return fault(w.field+".hosts", "%s mounts something on %s already", m.Field, hostsFile)
+			return fault.New(w.Field+".hosts", "%s mounts something on %s already", m.Field, hostsFile)
 		case m.Destination == resolvFile && n.Resolv != nil:
-			return fault(w.field+".resolv", "%s mounts something on %s already", m.Field, resolvFile)
+			return fault.New(w.Field+".resolv", "%s mounts something on %s already", m.Field, resolvFile)
 		}
 	}
 	return nil
 }
 
 // hosts has the loopback, the container's own name and the given lines.
-func (w *networkPlan) hosts(list []decode.Host, hostname string) (*string, error) {
+func (w *Plan) hosts(list []decode.Host, hostname string) (*string, error) {
 	var b strings.Builder
 	b.WriteString("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n")
 	if hostname != "" {
-		for i := range w.plan.Interfaces {
-			for _, a := range w.plan.Interfaces[i].Addresses {
+		for i := range w.Plan.Interfaces {
+			for _, a := range w.Plan.Interfaces[i].Addresses {
 				b.WriteString(a.Addr().String() + "\t" + hostname + "\n")
 			}
 		}
 	}
 	for i, h := range list {
-		field := element("hosts", i)
+		field := fault.Element("hosts", i)
 		a, err := netip.ParseAddr(h.Address)
 		if err != nil {
-			return nil, fault(field+".address", "not an IP address: %q", h.Address)
+			return nil, fault.New(field+".address", "not an IP address: %q", h.Address)
 		}
 		if len(h.Names) == 0 {
-			return nil, fault(field+".names", "must have at least one name")
+			return nil, fault.New(field+".names", "must have at least one name")
 		}
 		b.WriteString(a.String())
 		for j, name := range h.Names {
 			if !isWord(name) {
-				return nil, fault(element(field+".names", j), "not the name of a host: %q", name)
+				return nil, fault.New(fault.Element(field+".names", j), "not the name of a host: %q", name)
 			}
 			b.WriteString("\t" + name)
 		}
@@ -78,7 +79,7 @@ func resolv(r *decode.Resolv) (*string, error) {
 	for i, s := range r.Servers {
 		a, err := netip.ParseAddr(s)
 		if err != nil {
-			return nil, fault(element("servers", i), "not an IP address: %q", s)
+			return nil, fault.New(fault.Element("servers", i), "not an IP address: %q", s)
 		}
 		b.WriteString("nameserver " + a.String() + "\n")
 	}
@@ -88,7 +89,7 @@ func resolv(r *decode.Resolv) (*string, error) {
 	}{{"search", "search", r.Search}, {"options", "options", r.Options}} {
 		for i, word := range l.words {
 			if !isWord(word) {
-				return nil, fault(element(l.field, i), "must be one word: %q", word)
+				return nil, fault.New(fault.Element(l.field, i), "must be one word: %q", word)
 			}
 		}
 		if len(l.words) > 0 {
@@ -106,3 +107,12 @@ func isWord(s string) bool {
 		return r <= ' ' || r == 0x7f || r == '#'
 	})
 }
+
+// InterfaceName is the kernel's dev_valid_name.
+func InterfaceName(name string) bool {
+	return name != "" && name != "." && name != ".." && len(name) <= maxInterfaceName &&
+		!strings.ContainsAny(name, "/:\x00 \t\n\v\f\r")
+}
+
+// maxInterfaceName is the kernel's IFNAMSIZ less the NUL.
+const maxInterfaceName = 15

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package specconv
+package template
 
 import (
 	"errors"
@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/berth-run/berth/specconv/internal/account"
+	"github.com/berth-run/berth/specconv/internal/document"
+	"github.com/berth-run/berth/specconv/internal/word"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
@@ -48,7 +50,7 @@ func resolveUser(text string, read func(name string) (string, error)) (*specs.Us
 	}
 	u := new(specs.User)
 	if isNumber(first) {
-		uid, err := parseID(first)
+		uid, err := word.ParseID(first)
 		if err != nil {
 			return nil, fmt.Errorf("%q: user: %w", text, err)
 		}
@@ -81,7 +83,7 @@ func resolveGroups(u *specs.User, text string, read func(name string) (string, e
 	user, name, hasGroup := strings.Cut(text, ":")
 	switch {
 	case isNumber(name):
-		gid, err := parseID(name)
+		gid, err := word.ParseID(name)
 		if err != nil {
 			return fmt.Errorf("%q: group: %w", text, err)
 		}
@@ -182,7 +184,7 @@ func (d *draft) addSubIDs() error {
 // readInRoot reads a file of a root file system. Its links are the image's and must not
 // lead outside of it.
 func readInRoot(root, name string) (string, error) {
-	dir, err := retry(func() (int, error) {
+	dir, err := document.Retry(func() (int, error) {
 		return unix.Open(root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	})
 	if err != nil {
@@ -190,14 +192,14 @@ func readInRoot(root, name string) (string, error) {
 	}
 	defer unix.Close(dir)
 	file := path.Join(root, name)
-	fd, err := retry(func() (int, error) {
+	fd, err := document.Retry(func() (int, error) {
 		return unix.Openat2(dir, name, &unix.OpenHow{
-			Flags:   unix.O_RDONLY | unix.O_CLOEXEC | unix.O_NOCTTY | onlyRegular,
+			Flags:   unix.O_RDONLY | unix.O_CLOEXEC | unix.O_NOCTTY | document.OnlyRegular,
 			Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
 		})
 	})
 	if err != nil {
 		return "", fmt.Errorf("open %s: %w", file, err)
 	}
-	return readOpened(fd, file, onlyRegular)
+	return document.ReadOpened(fd, file, document.OnlyRegular)
 }

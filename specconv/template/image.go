@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package specconv
+package template
 
 import (
 	"errors"
@@ -13,7 +13,10 @@ import (
 	"strings"
 
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/specconv"
 	"github.com/berth-run/berth/specconv/internal/decode"
+	"github.com/berth-run/berth/specconv/internal/document"
+	"github.com/berth-run/berth/specconv/internal/fault"
 	"github.com/berth-run/berth/specconv/internal/layout"
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -49,7 +52,7 @@ func (d *draft) readImage() (string, error) {
 	case err == nil && info.IsDir():
 		return layout.Config(whole, "", runtime.GOARCH)
 	case err == nil:
-		return readDocument(whole, waitForWriter)
+		return document.Read(whole, document.WaitForWriter)
 	}
 	for i := range len(d.Image) {
 		if d.Image[i] != ':' {
@@ -82,7 +85,7 @@ func (d *draft) applyImage(image *decode.Image) error {
 	for i, entry := range c.Env {
 		var err error
 		if p.Env, err = setEnv(p.Env, entry); err != nil {
-			return fmt.Errorf("%s: %w", element("config.Env", i), err)
+			return fmt.Errorf("%s: %w", fault.Element("config.Env", i), err)
 		}
 	}
 	d.user, d.userOption = c.User, "--from-image: config.User"
@@ -132,7 +135,7 @@ func isOrder(key string) bool {
 			return true
 		}
 	}
-	return slices.Contains(KnownAnnotations(), key)
+	return slices.Contains(specconv.KnownAnnotations(), key)
 }
 
 // addVolumes mounts a tmpfs with the image's own files where the image keeps data. An image
@@ -144,7 +147,7 @@ func (d *draft) addVolumes(volumes map[string]struct{}) error {
 		if destination == "/" {
 			return fmt.Errorf("config.Volumes: %q: a mount over the root file system itself is not possible", v)
 		}
-		if err := noNUL("config.Volumes", v); err != nil {
+		if err := fault.NoNUL("config.Volumes", v); err != nil {
 			return err
 		}
 		if slices.ContainsFunc(own, func(m specs.Mount) bool { return isBelow(destination, m.Destination) }) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package specconv
+// Package template makes a config.json of options: what `spec` writes, also of an image.
+package template
 
 import (
 	"errors"
@@ -12,6 +13,9 @@ import (
 	"strings"
 
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/specconv"
+	"github.com/berth-run/berth/specconv/internal/sample"
+	"github.com/berth-run/berth/specconv/internal/word"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
@@ -72,7 +76,7 @@ func (t *Template) Spec() (*specs.Spec, error) {
 }
 
 func (t *Template) spec(files accountFiles) (*specs.Spec, error) {
-	d := &draft{Template: t, spec: Example(), files: files}
+	d := &draft{Template: t, spec: sample.Example(), files: files}
 	for _, part := range [...]func(*draft) error{
 		(*draft).root,
 		(*draft).image,
@@ -91,7 +95,7 @@ func (t *Template) spec(files accountFiles) (*specs.Spec, error) {
 			return nil, err
 		}
 	}
-	_, err := ConvertProcess(d.spec.Process, "process", &Options{})
+	_, err := specconv.ConvertProcess(d.spec.Process, "process", &specconv.Options{})
 	return d.spec, err
 }
 
@@ -204,7 +208,7 @@ func (d *draft) capabilities() error {
 			names = append(names, d.allCapabilities()...)
 			continue
 		}
-		name, err := capabilityName(name)
+		name, err := word.CapabilityName(name)
 		if err != nil {
 			return fmt.Errorf("--cap-add: %w", err)
 		}
@@ -214,7 +218,7 @@ func (d *draft) capabilities() error {
 		return nil
 	}
 	p := d.spec.Process
-	if err := AddCapabilities(p, names); err != nil {
+	if err := specconv.AddCapabilities(p, names); err != nil {
 		return fmt.Errorf("--cap-add: %w", err)
 	}
 	if p.User.UID != 0 {
@@ -228,7 +232,7 @@ func (d *draft) capabilities() error {
 // allCapabilities are those that whoever writes the config.json could pass on: a machine
 // may itself be a container that has not all of them. In a new user namespace there are all.
 func (d *draft) allCapabilities() []string {
-	names := KnownCapabilities()
+	names := specconv.KnownCapabilities()
 	if d.Rootless {
 		return names
 	}
@@ -238,3 +242,9 @@ func (d *draft) allCapabilities() []string {
 		return err == nil && bounded == 0
 	})
 }
+
+// Example returns the config that `spec` writes when nothing is asked for.
+func Example() *specs.Spec { return sample.Example() }
+
+// ToRootless changes a config so that the user uid with the group gid can run it without root.
+func ToRootless(spec *specs.Spec, uid, gid uint32) { sample.ToRootless(spec, uid, gid) }

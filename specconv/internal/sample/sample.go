@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package specconv
+// Package sample has the config that `spec` writes when nothing is asked for.
+package sample
 
 import (
 	"errors"
@@ -80,7 +81,7 @@ func exampleMounts() []specs.Mount {
 			Destination: "/dev/mqueue", Type: "mqueue", Source: "mqueue",
 			Options: []string{"nosuid", "noexec", "nodev"},
 		},
-		sysfs(),
+		Sysfs(),
 		{
 			Destination: "/sys/fs/cgroup", Type: "cgroup", Source: "cgroup",
 			Options: []string{"nosuid", "noexec", "nodev", "relatime", "ro"},
@@ -88,8 +89,8 @@ func exampleMounts() []specs.Mount {
 	}
 }
 
-// sysfs shows the network of who mounts it.
-func sysfs() specs.Mount {
+// Sysfs shows the network of who mounts it.
+func Sysfs() specs.Mount {
 	return specs.Mount{
 		Destination: "/sys", Type: "sysfs", Source: "sysfs",
 		Options: []string{"nosuid", "noexec", "nodev", "ro"},
@@ -117,7 +118,7 @@ func ToRootless(spec *specs.Spec, uid, gid uint32) {
 		if m.Destination == "/sys" {
 			m.Type, m.Source = "none", "/sys"
 			m.Options = append([]string{"rbind"}, m.Options...)
-			if haveRecursive() {
+			if HaveRecursive() {
 				m.Options = append(m.Options, "rro")
 			}
 		}
@@ -129,9 +130,9 @@ func ToRootless(spec *specs.Spec, uid, gid uint32) {
 	l.Resources = nil
 }
 
-// haveRecursive probes for mount_setattr(2), which recursive options need: with an
+// HaveRecursive probes for mount_setattr(2), which recursive options need: with an
 // impossible descriptor, to which a kernel that has it objects.
-func haveRecursive() bool {
+func HaveRecursive() bool {
 	err := unix.MountSetattr(-1, "", unix.AT_EMPTY_PATH, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY})
 	return errors.Is(err, unix.EBADF)
 }
