@@ -9,6 +9,7 @@ import (
 
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/specconv/internal/fault"
+	"github.com/berth-run/berth/specconv/internal/landlock"
 	"github.com/berth-run/berth/specconv/internal/netplan"
 )
 
@@ -76,7 +77,7 @@ func (c *conversion) annotations() error {
 		return fault.New(annotationField(configs.CriuConfigAnnotation), "not an absolute path: %q", value)
 	}
 	var err error
-	if c.plan.Process.Landlock, err = landlockRules(c.spec.Annotations); err != nil {
+	if c.plan.Process.Landlock, err = landlock.Rules(c.spec.Annotations); err != nil {
 		return err
 	}
 	if err := c.foreignAnnotations(); err != nil {

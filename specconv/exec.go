@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/specconv/internal/landlock"
 	"github.com/berth-run/berth/specconv/internal/word"
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -20,7 +21,7 @@ func ConvertExec(p *specs.Process, annotations map[string]string, o *Options) (*
 		return nil, err
 	}
 	_, plan.KeepGroups = annotations[annotationKeepGroups]
-	plan.Landlock, err = landlockRules(annotations)
+	plan.Landlock, err = landlock.Rules(annotations)
 	return plan, err
 }
 

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/specconv/internal/landlock"
 )
 
 func TestLandlock(t *testing.T) {
@@ -99,7 +100,7 @@ func FuzzLandlock(f *testing.F) {
 	f.Add(rules(`{"paths":["/a"],"allowedAccess":["all"]}`, `{"ports":[1],"allowedAccess":["all"]}`))
 	f.Add(`{"abi":6,"scoped":["all"]}`)
 	f.Fuzz(func(t *testing.T, text string) {
-		l, err := landlockRules(map[string]string{configs.LandlockAnnotation: text})
+		l, err := landlock.Rules(map[string]string{configs.LandlockAnnotation: text})
 		if err != nil {
 			return
 		}

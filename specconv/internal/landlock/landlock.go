@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package specconv
+package landlock
 
 import (
 	"encoding/json"
@@ -62,9 +62,9 @@ var (
 	landlockScoped = [...]landlockRight{{"abstract_unix_socket", 6}, {"signal", 6}}
 )
 
-// landlockRules reads the annotation, nil when there is none. What it does not know is an
+// Rules reads the annotation, nil when there is none. What it does not know is an
 // error: the container would be less confined than somebody believes.
-func landlockRules(annotations map[string]string) (*configs.Landlock, error) {
+func Rules(annotations map[string]string) (*configs.Landlock, error) {
 	text, ok := annotations[configs.LandlockAnnotation]
 	if !ok {
 		return nil, nil
