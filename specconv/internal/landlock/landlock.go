@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+// Package landlock reads the annotation run.berth.landlock: rules for what a process may do with
+// files.
 package landlock
 
 import (

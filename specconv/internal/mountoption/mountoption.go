@@ -14,6 +14,7 @@ import (
 // optionKind is what an option changes.
 type optionKind uint8
 
+// The kinds of options, by what an option does.
 const (
 	setFlag      optionKind = iota // an MS_* flag on
 	clearFlag                      // an MS_* flag off
@@ -228,4 +229,5 @@ func changeRecAttr(m *configs.Mount, attr uint64, on bool) {
 	}
 }
 
+// IsIDMapOption reports whether an option has an id map as its value.
 func IsIDMapOption(name string) bool { return name == "idmap" || name == "ridmap" }

@@ -21,6 +21,7 @@ const AnnotationNetwork = "run.berth.network"
 // NetworkVersion is the version of the JSON that the annotation run.berth.network has.
 const NetworkVersion = 1
 
+// Parse reads the JSON text of the annotation; field names it in errors.
 func Parse(field, document string) (*decode.Network, error) {
 	n, key, err := decode.ParseNetwork(document)
 	if err != nil {
@@ -49,6 +50,7 @@ type Plan struct {
 	gateways [2]string
 }
 
+// AddInterfaces adds the interfaces of the list, which must not clash with devices that are moved in.
 func (w *Plan) AddInterfaces(list []decode.Interface, devices []configs.NetDevice) error {
 	for i := range list {
 		field := fault.Element(w.Interfaces, i)
@@ -123,8 +125,10 @@ func (w *Plan) veth(d *decode.Interface, field string, i int) (*configs.Veth, er
 
 // The sizes of packet that the kernel's veth takes, and the least that IPv6 does.
 const (
-	minMTU, MaxMTU = 68, 65535
-	minMTUv6       = 1280
+	minMTU   = 68
+	minMTUv6 = 1280
+	// MaxMTU is the largest one.
+	MaxMTU = 65535
 )
 
 func setMTU(v *configs.Veth, mtu *uint32) error {
