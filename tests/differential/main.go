@@ -125,5 +125,6 @@ func run() error {
 		return err
 	}
 	fmt.Printf("took %s\n", time.Since(began).Round(time.Second))
-	return r.finish(len(chosen) == len(cases))
+	// Other seeds make other combinations, which some rows may not be about.
+	return r.finish(len(chosen) == len(cases) && c.seed == 1)
 }
