@@ -130,6 +130,9 @@ func (c *config) work(tc *testCase, rt runtime) (outcome, error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWUTS | syscall.CLONE_NEWIPC,
 		Pdeathsig:  syscall.SIGKILL,
+		// crun may take a process of another pid namespace, which it sees as 0, for one of a
+		// container's, and kill(2) takes that for the whole group.
+		Setpgid: true,
 	}
 	if c.part != "" {
 		dir := filepath.Join(c.part, id)
