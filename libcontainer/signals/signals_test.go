@@ -99,7 +99,7 @@ func sendInOrder(t *testing.T, c *Caught, list ...unix.Signal) {
 	t.Helper()
 	for i, sig := range list {
 		send(t, sig)
-		for n := 0; n != i+1; runtime.Gosched() {
+		for n := 0; n <= i; runtime.Gosched() {
 			var err error
 			if n, err = unix.IoctlGetInt(c.readEnd, unix.TIOCINQ); err != nil {
 				t.Fatal(err)
