@@ -12,7 +12,6 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/berth-run/berth/libcontainer/internal/firstuse"
 	"golang.org/x/sys/unix"
