@@ -17,10 +17,10 @@ func TestStrangerTo(t *testing.T) {
 			t.Errorf("host id %d: %v", id, got)
 		}
 	}
-	if id := strangerTo(rows); hasHostID(rows, id) || id != 1<<30-1 {
+	if id := unmappedID(rows); hasHostID(rows, id) || id != 1<<30-1 {
 		t.Errorf("stranger %d", id)
 	}
-	if id := strangerTo(nil); id != 1<<31-1 {
+	if id := unmappedID(nil); id != 1<<31-1 {
 		t.Errorf("stranger to nobody: %d", id)
 	}
 }
