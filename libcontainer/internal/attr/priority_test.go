@@ -111,7 +111,7 @@ func TestOfPolicy(t *testing.T) {
 	for label, want := range map[string]bool{
 		"system_u:system_r:kernel_t:s0\x00": true, "u:r:t": true, "kernel\x00": false, "init\x00": false, "": false, ":": false,
 	} {
-		if got := ofPolicy([]byte(label)); got != want {
+		if got := isPolicyLabel([]byte(label)); got != want {
 			t.Errorf("%q: %v", label, got)
 		}
 	}
