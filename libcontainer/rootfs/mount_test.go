@@ -184,7 +184,7 @@ func TestMountErrors(t *testing.T) {
 		{
 			"idmap",
 			configs.Mount{Type: "bind", Source: "/tmp", Flags: unix.MS_BIND, IDMap: "idmap"},
-			"mounts[6]: mount bind on /m: id-mapped mounts are for the caller to open",
+			"mounts[6]: mount bind on /m: the caller must open id-mapped mounts",
 		},
 		{
 			"no context",
