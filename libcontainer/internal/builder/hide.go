@@ -59,7 +59,7 @@ func unreadableCopy(program *os.File, cfg *configs.Config) (_ *os.File, err erro
 }
 
 // errExposed is for a caller that may not change the owner of the copy to an unmapped id.
-var errExposed = errors.New("processes of the container could trace the one that mounts for it, which has the files of the host: " +
+var errExposed = errors.New("processes of the container could trace the process that makes its mounts, which has access to the host's files: " +
 	"they share its pid namespace and the user who calls berth (give the container a pid namespace, or call berth as root)")
 
 func hasHostID(rows []configs.IDMap, id uint32) bool {

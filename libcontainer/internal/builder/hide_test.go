@@ -25,7 +25,8 @@ func TestStrangerTo(t *testing.T) {
 	}
 }
 
-// TestUnreadableCopy: nobody but the host's root may read it, whoever has the caller's ids.
+// TestUnreadableCopy: only the host's root can read it, not even a process with the caller's
+// ids.
 func TestUnreadableCopy(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root, to read what only can be executed")
