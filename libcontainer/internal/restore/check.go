@@ -53,7 +53,7 @@ func checkExternal(mounts []*mountinfo.Info, expected map[string]*mountinfo.Info
 	for point, got := range top {
 		want := expected[point]
 		if want == nil {
-			return fmt.Errorf("mounts: the restored container has a mount of the host's on %s, and the config has none there", point)
+			return fmt.Errorf("mounts: the restored container has a mount from the host on %s, and the config has none there", point)
 		}
 		if criu.DeviceOf(got) != criu.DeviceOf(want) || got.Root != want.Root {
 			return fmt.Errorf("mounts: the restored mount on %s is not what the config has there", point)

@@ -249,7 +249,7 @@ func (r *Restoration) checkSources() error {
 	}
 	for _, name := range r.names {
 		if strings.HasPrefix(name, "mnt[") && !known[name] {
-			return fmt.Errorf("mounts: the checkpoint has a mount of the host's on %s, and the config has none there",
+			return fmt.Errorf("mounts: the checkpoint has a mount from the host on %s, and the config has none there",
 				strings.TrimSuffix(strings.TrimPrefix(name, "mnt["), "]"))
 		}
 	}

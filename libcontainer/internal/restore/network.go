@@ -102,7 +102,7 @@ func refuseHostNetwork(netns *os.File) error {
 		return err
 	}
 	if os.SameFile(host, own) {
-		return errors.New("linux.namespaces: the network namespace is new, and the checkpoint is of a container in the host's")
+		return errors.New("linux.namespaces: the network namespace is new, and the checkpoint is of a container in the host's network namespace")
 	}
 	return nil
 }
