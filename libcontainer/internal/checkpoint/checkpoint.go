@@ -121,7 +121,7 @@ func (c *Checkpoint) save() error {
 	if err != nil {
 		return err
 	}
-	c.Debugf("checkpoint: save the processes %v, and %v not", pids, others)
+	c.Debugf("checkpoint: save the processes %v, not %v", pids, others)
 	for _, pid := range others {
 		o.Log.Warnf("process %d is not saved: criu saves only descendants of the container's first process", pid)
 	}
@@ -230,7 +230,7 @@ func (c *Checkpoint) describeOutside(opts *rpc.CriuOpts, pids []int) ([]string, 
 		return nil, err
 	}
 	if path := criu.OwnIDMapped(inside, outside, configs.NamespaceType(c.Saved.Namespaces)); path != "" {
-		return nil, fmt.Errorf("%s: an id-mapped file system of the container's own cannot be checkpointed: criu would make it without the maps", path)
+		return nil, fmt.Errorf("%s: an id-mapped file system of the container's own cannot be checkpointed: criu would recreate it without the maps", path)
 	}
 	external := criu.ExternalMounts(inside, outside, configs.NamespaceType(c.Saved.Namespaces))
 	for _, path := range external {
