@@ -90,10 +90,10 @@ func initReason(step *nsenter.StepError, mapped bool, p *configs.Process) string
 // its own init has every capability.
 func capabilitiesReason(c *configs.Capabilities, mapped bool) string {
 	if more := c.Effective &^ c.Permitted; more != 0 {
-		return fmt.Sprintf("effective has %q, which permitted has not", configs.NamesOf(more))
+		return fmt.Sprintf("effective has %q, which permitted does not have", configs.NamesOf(more))
 	}
 	if more := c.Inheritable &^ c.Bounding; more != 0 {
-		return fmt.Sprintf("inheritable has %q, which bounding has not", configs.NamesOf(more))
+		return fmt.Sprintf("inheritable has %q, which bounding does not have", configs.NamesOf(more))
 	}
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var own [2]unix.CapUserData
@@ -122,7 +122,7 @@ func ExplainEnd(err error, ws unix.WaitStatus, filter []byte) error {
 		}
 		return fmt.Errorf("%w: it was killed by SIGSYS: linux.seccomp ends it for a system call that it needs before the program runs", err)
 	case procs.WasKilled(ws):
-		return fmt.Errorf("%w: it was killed by SIGKILL (by somebody, or by the kernel, which had no memory for it)", err)
+		return fmt.Errorf("%w: it was killed by SIGKILL (by somebody, or by the kernel because it was out of memory)", err)
 	case ws.Signaled():
 		return fmt.Errorf("%w: it was killed by %s", err, procs.SignalName(ws.Signal()))
 	case ws.Exited() && ws.ExitStatus() > procs.ShellSignalBase: // init exits so when a signal stops it
