@@ -41,7 +41,7 @@ type Builder interface {
 	Abort()
 }
 
-// Site is what a builder needs to know of the container that is being created.
+// Site is what a builder needs to know about the container that is being created.
 type Site struct {
 	Config *configs.Config
 	Init   *nsenter.Init

@@ -52,7 +52,7 @@ func leadsThrough(p, dir string) bool {
 		}
 		target, err := os.Readlink(next)
 		if err != nil || next == at {
-			at = next // not a link, or it does not exist: then the path ends here or goes on literally
+			at = next // not a link, or missing: go on with the name itself
 			continue
 		}
 		if links++; links > maxLinks {

@@ -15,11 +15,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openTrees opens mounts as detached trees, with the rights of the runtime: those with id maps,
-// which need rights over the file system, and, if there is a user namespace, the sources of all
-// bind mounts, because the container's root may not be able to reach them, and the sysfs of a
-// network namespace that the user namespace does not own. Call it in the host's mount
-// namespace, when init (with that pid and pidfd) is in its namespaces.
+// openTrees opens mounts as detached trees, with the rights of the runtime. It opens those with
+// id maps, which need rights over the file system. If there is a user namespace, it also opens
+// the sources of all bind mounts, because the container's root may not be able to reach them,
+// and the sysfs of a network namespace that the user namespace does not own. Call it in the
+// host's mount namespace, when init (with that pid and pidfd) is in its namespaces.
 func (j *buildJob) openTrees(pid int, pidfd *os.File) error {
 	o := &TreeOpener{cfg: j.Config, pidfd: pidfd, idMaps: &idMapper{cfg: j.Config, initPID: pid}}
 	defer func() {
