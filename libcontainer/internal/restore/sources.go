@@ -27,9 +27,9 @@ import (
 // (below directories that others can write to, without following a link), and has all its
 // options before anybody sees it. A read-only one is read-only from the beginning, since criu
 // clones it.
+//
 // This is also how id maps are applied, which criu does not know, and how the root of a user
 // namespace gets sources that it cannot reach, and whose options it may not set.
-// user namespace gets to sources that it has no right to, and no right over their options.
 
 // prepared are the mounts that are made for criu.
 type prepared struct {
