@@ -39,9 +39,9 @@ type Device struct{ major, minor int }
 // DeviceOf returns the device number of a mount.
 func DeviceOf(m *mountinfo.Info) Device { return Device{m.Major, m.Minor} }
 
-// PerNamespace returns the kind of namespace of which a file system type shows one instance
-// each. A container that shares the namespace has the host's instance, wherever it has mounted
-// it.
+// PerNamespace returns the kind of namespace that a file system of this type shows, if each
+// namespace has one instance of it. A container that shares the namespace has the host's
+// instance, wherever it has mounted it.
 func PerNamespace(fsType string) (configs.NamespaceType, bool) {
 	switch fsType {
 	case "proc":
