@@ -113,8 +113,8 @@ func (w *walk) openDir(name string) (int, error) {
 		unix.RESOLVE_BENEATH|unix.RESOLVE_NO_SYMLINKS|w.cross)
 }
 
-// follow replaces the first component of rest by the target of that link. It returns false if
-// it is not a link.
+// follow replaces the first component of rest, a link, by its target. It returns false if the
+// component is not a link.
 func (w *walk) follow(name string) (bool, error) {
 	buf := make([]byte, unix.PathMax)
 	n, err := unix.Readlinkat(w.dir, name, buf)
