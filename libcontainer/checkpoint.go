@@ -27,7 +27,7 @@ func (c *Container) Checkpoint(o *options.Checkpoint) error {
 			{"look which network is left out", d.LeaveOutNetwork},
 			{"prepare criu, images in " + o.ImagePath, d.PrepareCriu},
 			{"make the directories of the images", d.MakeDirectories},
-			{"let criu save it while it stands still", d.SaveStanding},
+			{"let criu save it while it is frozen", d.SaveFrozen},
 		}
 		err := steps.Run(list, func(what string) error {
 			c.rec.Debugf("checkpoint: %s", what)

@@ -8,41 +8,41 @@ import (
 	"strings"
 )
 
-// Texts is an array of strings, null being nil.
+// Texts is a field with an array of strings. null stands for nil.
 func Texts[T ~string](c *Coder, name string, v *[]T) {
-	if c.here(name) {
-		c.done(array(c, v, text[T]))
+	if c.startField(name) {
+		c.endField(array(c, v, text[T]))
 	}
 }
 
-// Numbers is an array of numbers that are not negative.
+// Numbers is a field with an array of numbers that are not negative.
 func Numbers[T ~uint32 | ~uint64](c *Coder, name string, v *[]T) {
-	if c.here(name) {
-		c.done(array(c, v, unsigned[T]))
+	if c.startField(name) {
+		c.endField(array(c, v, unsigned[T]))
 	}
 }
 
-// Records is an array of objects.
+// Records is a field with an array of objects.
 func Records[T any](c *Coder, name string, v *[]T, fields Fields[T]) {
-	if c.here(name) {
-		c.done(RecordsValue(c, v, fields))
+	if c.startField(name) {
+		c.endField(RecordsValue(c, v, fields))
 	}
 }
 
-// RecordsValue is the value that Records has.
+// RecordsValue is the value of a Records field.
 func RecordsValue[T any](c *Coder, v *[]T, fields Fields[T]) error {
 	return array(c, v, func(c *Coder, e *T) error { return ObjectValue(c, e, fields) })
 }
 
-// StrictRecords is an array of objects with known keys.
+// StrictRecords is Records for objects that may only have known keys.
 func StrictRecords[T any](c *Coder, name string, v *[]T, fields Fields[T]) {
-	if c.here(name) {
-		c.done(array(c, v, func(c *Coder, e *T) error { return StrictValue(c, e, fields) }))
+	if c.startField(name) {
+		c.endField(array(c, v, func(c *Coder, e *T) error { return StrictValue(c, e, fields) }))
 	}
 }
 
-// array is an array, null being nil. When the same key stood before, the
-// elements are read on top of the earlier ones, as encoding/json does.
+// array is an array. null stands for nil. If the same key occurred before, the elements are
+// read into the earlier ones, as encoding/json does.
 func array[T any](c *Coder, v *[]T, element func(*Coder, *T) error) error {
 	if null, err := c.isNull(*v == nil); null || err != nil {
 		*v = nil
@@ -76,10 +76,10 @@ func array[T any](c *Coder, v *[]T, element func(*Coder, *T) error) error {
 	return nil
 }
 
-// guess is how many elements the array that begins here may have. For strings it
-// is exact (but for commas in them), since a list of 300 system calls would
-// otherwise be copied eight times, into as many fresh pages; bounded, since a
-// document of only commas is not an array.
+// guess returns how many elements the array that begins here may have. For strings it is exact
+// (unless they contain commas). Without it a list of 300 system calls would be copied eight
+// times, into as many fresh pages. It is bounded, since a document of only commas is not an
+// array.
 func (c *Coder) guess() int {
 	rest := c.text[c.pos+1:]
 	if end := strings.IndexByte(rest, ']'); end > 0 && rest[0] != '{' {
@@ -111,7 +111,7 @@ func (c *Coder) elements(element func(i int) error) (int, error) {
 	}
 }
 
-// writeElements writes an array of n elements. Also an empty one is not null.
+// writeElements writes an array of n elements. An empty array is not written as null.
 func (c *Coder) writeElements(n int, element func(i int) error) error {
 	c.out = append(c.out, '[')
 	for i := range n {
@@ -127,7 +127,7 @@ func (c *Coder) writeElements(n int, element func(i int) error) error {
 	return nil
 }
 
-// plural is how an error calls values of a Go type.
+// plural returns the name of values of a Go type in errors.
 func plural(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.String:

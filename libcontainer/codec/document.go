@@ -7,7 +7,7 @@ import (
 	"fmt"
 )
 
-// Read reads a document that is one object. An error says where: "line 3, column 17: …".
+// Read reads a document that is one object. An error says where it is: "line 3, column 17: …".
 // A Fault in it names the field. What could be read before the error is returned too.
 func Read[T any](document string, fields Fields[T]) (*T, error) {
 	v := new(T)
@@ -19,7 +19,7 @@ func Read[T any](document string, fields Fields[T]) (*T, error) {
 	})
 }
 
-// ReadValue reads a document that is one value of any type. Errors are as Read's.
+// ReadValue reads a document that is one value of any type. Errors are as in Read.
 func ReadValue(document string, value func(*Coder) error) error {
 	c := &Coder{text: document}
 	err := value(c)
@@ -36,8 +36,8 @@ func ReadValue(document string, value func(*Coder) error) error {
 	return fmt.Errorf("line %d, column %d: %w", line, column, err)
 }
 
-// NotNull refuses a value that is null, which every other function takes. wanted names
-// the type for the error.
+// NotNull refuses a value that is null, which every other function accepts. wanted names the
+// type for the error.
 func (c *Coder) NotNull(wanted string) error {
 	if c.Peek() != 'n' {
 		return nil
@@ -51,7 +51,7 @@ func (c *Coder) NotNull(wanted string) error {
 	return err
 }
 
-// Span is the part of the document that read reads.
+// Span returns the part of the document that read reads.
 func (c *Coder) Span(read func() error) (string, error) {
 	c.Peek()
 	begin := c.pos
@@ -59,14 +59,14 @@ func (c *Coder) Span(read func() error) (string, error) {
 	return c.text[begin:c.pos], err
 }
 
-// WriteAll is Write with the fields that are zero.
+// WriteAll is Write including the fields that are zero.
 func WriteAll[T any](v *T, fields Fields[T]) []byte {
 	c := &Coder{writing: true, all: true, out: make([]byte, 0, 1024)}
 	_ = ObjectValue(c, v, fields)
 	return c.out
 }
 
-// Write makes the document that is v.
+// Write returns v as a document.
 func Write[T any](v *T, fields Fields[T]) []byte {
 	c := &Coder{writing: true, out: make([]byte, 0, 1024)}
 	_ = ObjectValue(c, v, fields) // only reading fails

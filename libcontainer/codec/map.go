@@ -7,27 +7,27 @@ import (
 	"slices"
 )
 
-// TextMap is an object of free keys and texts, null being nil. It is written in the order
-// of the keys.
+// TextMap is a field with an object of arbitrary keys and strings. null stands for nil. It is
+// written in the order of the keys.
 func TextMap(c *Coder, name string, m *map[string]string) {
-	if c.here(name) {
-		c.done(table(c, m, text[string]))
+	if c.startField(name) {
+		c.endField(table(c, m, text[string]))
 	}
 }
 
 // ObjectMap is a TextMap of objects.
 func ObjectMap[V any](c *Coder, name string, m *map[string]V, fields Fields[V]) {
-	if c.here(name) {
-		c.done(table(c, m, func(c *Coder, v *V) error { return ObjectValue(c, v, fields) }))
+	if c.startField(name) {
+		c.endField(table(c, m, func(c *Coder, v *V) error { return ObjectValue(c, v, fields) }))
 	}
 }
 
-// Set is an object of which the keys alone say anything.
+// Set is a field with an object of which only the keys matter.
 func Set(c *Coder, name string, m *map[string]struct{}) {
 	ObjectMap(c, name, m, func(*Coder, *struct{}) {})
 }
 
-// members reads an object of free keys; value reads the value of one.
+// members reads an object of arbitrary keys. value reads the value of one.
 func (c *Coder) members(value func(key string) error) error {
 	if err := c.enter(); err != nil {
 		return err
@@ -54,7 +54,7 @@ func (c *Coder) members(value func(key string) error) error {
 	}
 }
 
-// table is an object of free keys.
+// table is an object of arbitrary keys.
 func table[V any](c *Coder, m *map[string]V, value func(*Coder, *V) error) error {
 	if null, err := c.isNull(*m == nil); null || err != nil {
 		*m = nil

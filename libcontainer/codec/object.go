@@ -4,33 +4,33 @@ package codec
 
 import "strings"
 
-// Fields describes a Go type: it names the fields of v, one call for each.
+// Fields describes a Go type: it names the fields of v, with one call for each.
 //
-// An object is read by passes over the fields. A pass takes the keys that come in the
-// order of the fields, which is how documents are written, so that one is enough for
-// nearly all of them.
+// An object is read by passes over the fields. A pass takes the keys that come in the order of
+// the fields. Documents are written in that order, so one pass is enough for nearly all of
+// them.
 type Fields[T any] = func(c *Coder, v *T)
 
-// object is the one that is read or written.
+// object is the object that is being read or written.
 type object struct {
-	// key is the next of the document, "" when there is no more.
+	// key is the next key in the document; "" if there are no more.
 	key string
-	// ask says that a field other than key may be meant: all are written, and fold takes a
-	// key that differs in case.
-	ask, fold bool
-	// taken says that the pass has found a field for a key, end that there are no more.
+	// tryAll is set if fields with another name than key may match: all of them when writing,
+	// and with fold those that differ from key only in case.
+	tryAll, fold bool
+	// taken is set if the pass has found a field for a key, and end if there are no more keys.
 	taken, end bool
-	// begin and before are where the object and the field begin in what is written.
+	// begin and before are where the object and the field begin in the output.
 	begin, before int
 	err           error
 }
 
-// here begins a field. It says whether the field is to be read or written now.
-func (c *Coder) here(name string) bool {
-	return (c.object.key == name || c.object.ask) && c.take(name)
+// startField begins a field. It reports whether the field is to be read or written now.
+func (c *Coder) startField(name string) bool {
+	return (c.object.key == name || c.object.tryAll) && c.takeField(name)
 }
 
-func (c *Coder) take(name string) bool {
+func (c *Coder) takeField(name string) bool {
 	o := &c.object
 	switch {
 	case c.writing:
@@ -46,8 +46,8 @@ func (c *Coder) take(name string) bool {
 	return true
 }
 
-// done ends a field. One that is zero is not written.
-func (c *Coder) done(err error) {
+// endField ends a field. One that is zero is not written.
+func (c *Coder) endField(err error) {
 	o := &c.object
 	switch {
 	case err != nil:
@@ -62,7 +62,7 @@ func (c *Coder) done(err error) {
 // stop ends the object.
 func (c *Coder) stop(err error) {
 	o := &c.object
-	o.key, o.ask, o.fold, o.end, o.err = "", false, false, true, err
+	o.key, o.tryAll, o.fold, o.end, o.err = "", false, false, true, err
 }
 
 // next reads the key after a value.
@@ -87,15 +87,15 @@ func (c *Coder) nextKey() {
 		return
 	}
 	o := &c.object
-	o.key, o.ask, o.fold = key, false, false
+	o.key, o.tryAll, o.fold = key, false, false
 }
 
-// ObjectValue is the value that Object has. One that is read comes on top of what *v has,
-// as with encoding/json when a key stands twice. Unknown keys are ignored: the runtime-spec
-// demands it (config.md, Extensibility).
+// ObjectValue is the value of an Object field. It is read into *v without clearing that first,
+// as with encoding/json if a key occurs twice. Unknown keys are ignored, as the runtime-spec
+// demands (config.md, Extensibility).
 //
-// Here as elsewhere the work is in functions that are not generic: a copy of them for each
-// of forty types would cost 100 KB of the binary and its page faults.
+// As elsewhere in the package, the work is done in functions that are not generic: a copy of
+// them for each of forty types would cost 100 KB of the binary and its page faults.
 func ObjectValue[T any](c *Coder, v *T, fields Fields[T]) error {
 	return c.objectValue(func() { fields(c, v) })
 }
@@ -114,7 +114,8 @@ func (c *Coder) objectValue(pass func()) error {
 	}
 }
 
-// StrictValue is ObjectValue for keys that must be known, exactly as they are written.
+// StrictValue is ObjectValue for an object whose keys must be known, with exactly the same
+// spelling.
 func StrictValue[T any](c *Coder, v *T, fields Fields[T]) error {
 	return c.strictValue(func() { fields(c, v) })
 }
@@ -130,8 +131,8 @@ func (c *Coder) strictValue(pass func()) error {
 	}
 }
 
-// readFields reads an object. A key that differs in case from a field's is taken when none
-// is exact, unless strict: encoding/json, hence runc, has always done so.
+// readFields reads an object. A key that differs from a field's name only in case is accepted
+// if none matches exactly, unless strict: encoding/json, and so runc, has always done so.
 func (c *Coder) readFields(strict bool, pass func()) error {
 	if err := c.enter(); err != nil {
 		return err
@@ -151,7 +152,7 @@ func (c *Coder) readFields(strict bool, pass func()) error {
 		case strict:
 			c.stop(InField(c.Fail("unknown key"), o.key))
 		case !o.fold:
-			o.ask, o.fold = true, true
+			o.tryAll, o.fold = true, true
 		default:
 			if err := c.skip(); err != nil {
 				c.stop(InField(err, o.key))
@@ -169,7 +170,7 @@ func (c *Coder) readFields(strict bool, pass func()) error {
 func (c *Coder) writeFields(pass func()) error {
 	c.out = append(c.out, '{')
 	outer := c.object
-	c.object = object{ask: true, begin: len(c.out)}
+	c.object = object{tryAll: true, begin: len(c.out)}
 	pass()
 	o := c.object
 	c.object = outer
@@ -180,44 +181,44 @@ func (c *Coder) writeFields(pass func()) error {
 
 // Value is a field that value reads or writes.
 func Value[T any](c *Coder, name string, v *T, value func(*Coder, *T) error) {
-	if c.here(name) {
-		c.done(value(c, v))
+	if c.startField(name) {
+		c.endField(value(c, v))
 	}
 }
 
-// Object is an object that is part of the Go type.
+// Object is a field with an object that is part of the Go type.
 func Object[T any](c *Coder, name string, v *T, fields Fields[T]) {
-	if c.here(name) {
-		c.done(ObjectValue(c, v, fields))
+	if c.startField(name) {
+		c.endField(ObjectValue(c, v, fields))
 	}
 }
 
-// Record is an object behind a pointer, null being nil.
+// Record is a field with an object behind a pointer. null stands for nil.
 func Record[T any](c *Coder, name string, v **T, fields Fields[T]) {
-	if c.here(name) {
-		c.done(RecordValue(c, v, fields))
+	if c.startField(name) {
+		c.endField(RecordValue(c, v, fields))
 	}
 }
 
-// RecordValue is the value that Record has.
+// RecordValue is the value of a Record field.
 func RecordValue[T any](c *Coder, v **T, fields Fields[T]) error {
 	return optional(c, v, func(c *Coder, v *T) error { return ObjectValue(c, v, fields) })
 }
 
-// StrictRecord is a Record of known keys. It refuses null.
+// StrictRecord is a Record with only known keys. It refuses null.
 func StrictRecord[T any](c *Coder, name string, v **T, fields Fields[T]) {
-	if !c.here(name) {
+	if !c.startField(name) {
 		return
 	}
 	if c.writing {
-		c.done(RecordValue(c, v, fields))
+		c.endField(RecordValue(c, v, fields))
 		return
 	}
 	*v = new(T)
-	c.done(StrictValue(c, *v, fields))
+	c.endField(StrictValue(c, *v, fields))
 }
 
-// optional is any value behind a pointer, null being nil.
+// optional is any value behind a pointer. null stands for nil.
 func optional[T any](c *Coder, v **T, value func(*Coder, *T) error) error {
 	null, err := c.isNull(*v == nil)
 	if null || err != nil {
@@ -232,7 +233,7 @@ func optional[T any](c *Coder, v **T, value func(*Coder, *T) error) error {
 	return err
 }
 
-// isNull reads null, or writes it for what is nil.
+// isNull reads null, or writes it for a value that is nil.
 func (c *Coder) isNull(isNil bool) (bool, error) {
 	if !c.writing {
 		return c.null()

@@ -8,8 +8,7 @@ import (
 	"time"
 )
 
-// text is a string. A null leaves *v as it is, here and in every scalar, as
-// encoding/json has it.
+// text is a string. A null leaves *v unchanged, here and in every scalar, as in encoding/json.
 func text[T ~string](c *Coder, v *T) error {
 	if c.writing {
 		c.writeText(string(*v))
@@ -87,7 +86,7 @@ func unsigned[T ~uint | ~uint16 | ~uint32 | ~uint64](c *Coder, v *T) error {
 	return nil
 }
 
-// timeValue is a time as RFC 3339 writes it.
+// timeValue is a time in the format of RFC 3339.
 func timeValue(c *Coder, v *time.Time) error {
 	if c.writing {
 		c.writeText(v.Format(time.RFC3339Nano))
@@ -107,7 +106,7 @@ func timeValue(c *Coder, v *time.Time) error {
 	return nil
 }
 
-// raw is a value of any type, as it stands.
+// raw is a value of any type, as its JSON text.
 func raw[T ~[]byte](c *Coder, v *T) error {
 	if c.writing {
 		null, _ := c.isNull(*v == nil)
@@ -119,7 +118,7 @@ func raw[T ~[]byte](c *Coder, v *T) error {
 	return err
 }
 
-// integer takes a number without fraction and exponent.
+// integer consumes a number without a fraction or an exponent.
 func (c *Coder) integer() (at int, token string, err error) {
 	if b := c.Peek(); b != '-' && (b < '0' || b > '9') {
 		return 0, "", c.mismatch("an integer")
@@ -132,7 +131,7 @@ func (c *Coder) integer() (at int, token string, err error) {
 	return at, token, err
 }
 
-// number takes a number of JSON's grammar.
+// number consumes a number in JSON's grammar.
 func (c *Coder) number() (string, error) {
 	start := c.pos
 	if c.pos < len(c.text) && c.text[c.pos] == '-' {
@@ -165,7 +164,7 @@ func (c *Coder) number() (string, error) {
 	return c.text[start:c.pos], nil
 }
 
-// digits takes decimal digits and says whether there was one.
+// digits consumes decimal digits and reports whether there was one.
 func (c *Coder) digits() bool {
 	start := c.pos
 	for c.pos < len(c.text) && '0' <= c.text[c.pos] && c.text[c.pos] <= '9' {

@@ -9,8 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-// quoted takes a string in double quotes. Nearly all strings have no escapes and
-// are slices of the document then.
+// quoted consumes a string in double quotes. Nearly all strings have no escapes, and are then
+// slices of the document.
 func (c *Coder) quoted() (string, error) {
 	c.pos++
 	start, ascii := c.pos, true
@@ -35,8 +35,7 @@ func (c *Coder) quoted() (string, error) {
 	return "", c.unexpected("the closing quote of a string")
 }
 
-// escaped takes the rest of a string that began at start and has its first escape
-// here.
+// escaped consumes the rest of a string that began at start and has its first escape here.
 func (c *Coder) escaped(start int) (string, error) {
 	out, begin := []byte(nil), start
 	for c.pos < len(c.text) {
@@ -65,7 +64,7 @@ func (c *Coder) escaped(start int) (string, error) {
 	return "", c.unexpected("the closing quote of a string")
 }
 
-// escape takes one escape sequence. Half a surrogate pair is no character.
+// escape consumes one escape sequence. Half of a surrogate pair is not a character.
 func (c *Coder) escape() (rune, error) {
 	start := c.pos
 	c.pos++
@@ -99,7 +98,7 @@ func (c *Coder) escape() (rune, error) {
 	return 0, c.fail(start, "half a surrogate pair: %s is no character", c.text[start:c.pos])
 }
 
-// hex4 takes four hexadecimal digits.
+// hex4 consumes four hexadecimal digits.
 func (c *Coder) hex4() (rune, error) {
 	var r rune
 	for range 4 {
@@ -121,8 +120,9 @@ func (c *Coder) hex4() (rune, error) {
 	return r, nil
 }
 
-// notUTF8 tells of the first byte from start on that is no part of UTF-8. Package
-// encoding/json would put U+FFFD there: another path, another argument.
+// notUTF8 returns an error about the first byte from start on that is not part of UTF-8.
+// Package encoding/json would put U+FFFD there, which would be another path or another
+// argument.
 func (c *Coder) notUTF8(start int) error {
 	for i, r := range c.text[start:] {
 		if r != utf8.RuneError {
@@ -135,8 +135,8 @@ func (c *Coder) notUTF8(start int) error {
 	return c.unexpected("UTF-8")
 }
 
-// writeText writes a string (RFC 8259, section 7). What is not UTF-8 becomes the
-// replacement character, as with encoding/json.
+// writeText writes a string (RFC 8259, section 7). What is not UTF-8 becomes the replacement
+// character, as in encoding/json.
 func (c *Coder) writeText(s string) {
 	const hex = "0123456789abcdef"
 	short := [' ']byte{'\b': 'b', '\f': 'f', '\n': 'n', '\r': 'r', '\t': 't'}

@@ -4,15 +4,15 @@ package configs
 
 import "golang.org/x/sys/unix"
 
-// Capabilities are the five sets of a process, bit n for capability n.
+// Capabilities are the five sets of a process. Bit n stands for capability n.
 type Capabilities struct {
 	Bounding, Effective, Permitted, Inheritable, Ambient uint64
 }
 
-// CapabilityNames holds each capability's name at its number (capabilities(7)).
-// The last is from Linux 5.9 and the oldest kernel that berth runs on is 5.10, so
-// each name here is one that the kernel has. Whoever adds a later one must ask
-// /proc/sys/kernel/cap_last_cap about it.
+// CapabilityNames holds each capability's name at its number (capabilities(7)). The last is
+// from Linux 5.9, and the oldest kernel that berth runs on is 5.10, so the kernel has every
+// capability in the list. If a later one is added, /proc/sys/kernel/cap_last_cap must be
+// consulted.
 var CapabilityNames = [...]string{
 	unix.CAP_CHOWN:              "CAP_CHOWN",
 	unix.CAP_DAC_OVERRIDE:       "CAP_DAC_OVERRIDE",
@@ -57,8 +57,8 @@ var CapabilityNames = [...]string{
 	unix.CAP_CHECKPOINT_RESTORE: "CAP_CHECKPOINT_RESTORE",
 }
 
-// NamesOf are the names of the capabilities of a bit set, by number; of those that
-// have none here, nothing.
+// NamesOf returns the names of the capabilities in a bit set, by number. Bits without a name
+// are left out.
 func NamesOf(set uint64) []string {
 	var names []string
 	for n, name := range CapabilityNames {

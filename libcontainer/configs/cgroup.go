@@ -4,45 +4,42 @@ package configs
 
 import "github.com/opencontainers/runtime-spec/specs-go"
 
-// Cgroup says where a container is placed and what it may use.
+// Cgroup is where a container is placed and what it may use.
 type Cgroup struct {
-	// Path is linux.cgroupsPath as the config has it: absolute (from the root
-	// of each hierarchy), relative (below the runtime's default), or "".
+	// Path is linux.cgroupsPath as in the config: absolute (from the root of each hierarchy),
+	// relative (below the runtime's default), or "".
 	Path string
-	// Systemd selects the systemd driver (`--systemd-cgroup`); Path is then
+	// Systemd selects the systemd driver (`--systemd-cgroup`). Path is then
 	// "slice:prefix:name".
 	Systemd bool
-	// Unit is the systemd unit that a container that exists has; "" for none.
+	// Unit is the systemd unit of an existing container; "" for none.
 	Unit string
-	// UnitUser is the user of the host whose service manager has the unit, when Rootless;
-	// 0 is the caller.
+	// UnitUser is the host user whose service manager has the unit, if Rootless; 0 is the
+	// caller.
 	UnitUser int
-	// Claims say which cgroups a container that exists has at its paths, and which of
-	// them it has found there (cgroupfs.Claim); nil for one that an earlier version has
-	// made.
+	// Claims say which cgroups an existing container has at its paths, and which of them it has
+	// found there (cgroupfs.Claim). It is nil for a container that an earlier version has
+	// created.
 	Claims map[string]string
-	// Unfinished says that the create of a container that exists was killed, or goes on.
+	// Unfinished is set if the create of an existing container was killed, or is still running.
 	Unfinished bool
-	// Resources is linux.resources, never nil, with Devices emptied: they are
-	// in DeviceRules.
+	// Resources is linux.resources, never nil. Its Devices are empty: they are in DeviceRules.
 	Resources *specs.LinuxResources
-	// DeviceRules apply in order, later ones win; the start is deny all. The
-	// runtime's defaults stand last.
+	// DeviceRules apply in order, and later ones override earlier ones. Without a rule
+	// everything is denied. The runtime's defaults come last.
 	DeviceRules []DeviceRule
-	// Rootless says that cgroup errors of missing permission are tolerated
-	// when no limit is asked for.
+	// Rootless tolerates permission errors of cgroups if no limit is asked for.
 	Rootless bool
-	// Subgroup is a cgroup below the container's, for its processes to be in, and
-	// Delegated one below that, which is theirs to manage: init moves there when its
-	// cgroup namespace has been made, so that this has Subgroup as its root. Each is
-	// one name, or "" for none. The limits stay on the container's cgroup. They are
-	// for cgroup v2.
+	// Subgroup is a cgroup below the container's, for its processes. Delegated is one below
+	// that, which the processes may manage: init moves there when its cgroup namespace has been
+	// created, so that the root of that namespace is Subgroup. Each is one name, or "" for
+	// none. The limits stay on the container's cgroup. They are for cgroup v2.
 	Subgroup, Delegated string
-	// ForceLegacy says that the container wants the hierarchy of cgroup v1 that systemd uses,
+	// ForceLegacy is set if the container wants the hierarchy of cgroup v1 that systemd uses,
 	// whatever the host has (ForceLegacyAnnotation).
 	ForceLegacy bool
-	// UnitProperties are properties of the systemd unit by their names, in GVariant
-	// text: what annotations say after UnitPropertyAnnotation.
+	// UnitProperties are properties of the systemd unit by name, as GVariant text, from the
+	// annotations that begin with UnitPropertyAnnotation.
 	UnitProperties map[string]string
 }
 
@@ -55,13 +52,13 @@ const UnitPropertyAnnotation = "org.systemd.property."
 // DeviceWildcard stands for any major or minor number in a DeviceRule.
 const DeviceWildcard = -1
 
-// DeviceRule is one row of the device controller.
+// DeviceRule is one rule of the device controller.
 type DeviceRule struct {
 	Allow bool
 	// Type is 'a' (all), 'b' or 'c'.
 	Type byte
 	// Major and Minor are numbers or DeviceWildcard.
 	Major, Minor int64
-	// Read, Write and Mknod are what the rule is about.
+	// Read, Write and Mknod are the accesses that the rule is about.
 	Read, Write, Mknod bool
 }

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package configs holds the typed plan of one container: what specconv makes
-// of a bundle's config.json, with every default filled in, and what the
-// engine then carries out step by step.
+// Package configs holds the typed plan of one container: what specconv makes of a bundle's
+// config.json, with every default filled in, and what the engine then carries out step by step.
 //
-// It is not a file format: nothing here is marshalled, and nothing here does
-// I/O. Its one invariant: a Config that specconv returned is complete and
-// internally consistent, so that the layers below validate nothing again; they
-// only meet what the kernel refuses.
+// It is not a file format: nothing here is marshalled, and nothing here does I/O. It has one
+// invariant: a Config that specconv has returned is complete and consistent, so that the layers
+// below do not validate anything again. They only handle what the kernel refuses.
 package configs
 
 import (
@@ -22,24 +20,23 @@ type Config struct {
 	Bundle string
 	// Rootfs describes the container's root file system.
 	Rootfs Rootfs
-	// Namespaces lists the namespaces that are new or joined; a type that is
-	// absent is shared with the runtime. No type stands in it twice.
+	// Namespaces lists the namespaces that are new or joined. A type that is absent is shared
+	// with the runtime. No type is listed twice.
 	Namespaces Namespaces
 	// UIDMappings and GIDMappings are the id maps of a new user namespace.
 	UIDMappings, GIDMappings []IDMap
 	// TimeOffsets are the clock offsets of a new time namespace, by clock name
 	// ("monotonic", "boottime").
 	TimeOffsets map[string]specs.LinuxTimeOffset
-	// Hostname and Domainname are set in the UTS namespace; "" leaves them.
+	// Hostname and Domainname are set in the UTS namespace; "" keeps the present one.
 	Hostname, Domainname string
 	// Mounts are made in this order.
 	Mounts []Mount
-	// PopulateDev says whether device nodes, /dev/ptmx and the /dev symlinks
-	// are made. It is false when /dev is a bind mount, whose content is not
-	// the runtime's.
+	// PopulateDev is set if device nodes, /dev/ptmx and the /dev symlinks are to be made. It is
+	// not set if /dev is a bind mount, whose content does not belong to the runtime.
 	PopulateDev bool
-	// Devices are the nodes made in the container, the runtime's default
-	// devices included; no path stands in it twice.
+	// Devices are the nodes made in the container, including the runtime's default devices. No
+	// path is listed twice.
 	Devices []Device
 	// MaskedPaths and ReadonlyPaths are absolute paths in the container.
 	MaskedPaths, ReadonlyPaths []string
@@ -49,27 +46,27 @@ type Config struct {
 	Process Process
 	// Cgroup says where the container is placed and what limits it has.
 	Cgroup Cgroup
-	// Hooks are the lifecycle hooks; never nil pointers inside.
+	// Hooks are the lifecycle hooks. They contain no nil pointers.
 	Hooks specs.Hooks
 	// Seccomp is the system call filter; nil for none.
 	Seccomp *specs.LinuxSeccomp
-	// SeccompKnownOnly refuses a profile with names that are no system call
+	// SeccompKnownOnly refuses a profile with names that are not system calls
 	// (run.oci.seccomp_fail_unknown_syscall).
 	SeccompKnownOnly bool
-	// Annotations are copied into the state and given to hooks.
+	// Annotations are copied into the state and passed to hooks.
 	Annotations map[string]string
 	// NetDevices are moved into the container's network namespace, in this order.
 	NetDevices []NetDevice
 	// Network is nil for a container that berth does not connect.
 	Network *Network
-	// Personality, MemoryPolicy and IntelRdt are nil when the config has none.
+	// Personality, MemoryPolicy and IntelRdt are nil if the config has none.
 	Personality  *Personality
 	MemoryPolicy *MemoryPolicy
 	IntelRdt     *IntelRdt
-	// HookStdout and HookStderr are files of the host that hooks write to instead
-	// of into the runtime's errors; "" for none (run.oci.hooks.stdout, .stderr).
+	// HookStdout and HookStderr are files on the host to which hooks write instead of into the
+	// runtime's errors; "" for none (run.oci.hooks.stdout, .stderr).
 	HookStdout, HookStderr string
-	// PIDFDReceiver is a socket that gets a pidfd of init, "" for none
+	// PIDFDReceiver is a socket that receives a pidfd of init; "" for none
 	// (run.oci.pidfd_receiver).
 	PIDFDReceiver string
 	// MountLabel is the SELinux label of new file systems.
@@ -86,9 +83,9 @@ type Rootfs struct {
 	Path string
 	// Readonly remounts the root read-only after everything is in place.
 	Readonly bool
-	// Propagation is the propagation of "/" of the container as MS_* flags
-	// (with MS_REC where the name has an r), 0 when the config has none: then
-	// the mount tree is made MS_SLAVE|MS_REC first and nothing more.
+	// Propagation is the propagation of the container's "/" as MS_* flags (with MS_REC if the
+	// name has an r). It is 0 if the config has none: then the mount tree is only made
+	// MS_SLAVE|MS_REC.
 	Propagation uintptr
 }
 
@@ -97,8 +94,7 @@ type IDMap struct {
 	ContainerID, HostID, Size uint32
 }
 
-// HostID is the id of the host that the container's id stands for, and whether there
-// is one.
+// HostID returns the id of the host that the container's id maps to, and whether there is one.
 func HostID(m []IDMap, id uint32) (uint32, bool) {
 	for _, r := range m {
 		if id >= r.ContainerID && id-r.ContainerID < r.Size {
@@ -125,14 +121,14 @@ type Device struct {
 	// FileMode holds the permission bits.
 	FileMode uint32
 	UID, GID uint32
-	// Default says that the runtime added it, not the config.
+	// Default is set if the runtime added it, not the config.
 	Default bool
 }
 
-// PtmxPath is where a container has the link to the ptmx of its own devpts. No node that a
-// config lists there takes its place: it would be one of the host's.
+// PtmxPath is where a container has the link to the ptmx of its own devpts. A node that a
+// config lists there does not replace it: it would be one of the host's.
 const PtmxPath = "/dev/ptmx"
 
-// CriuConfigAnnotation names a file with options for criu(8), for checkpoints and restores
-// of the container; an empty one means none.
+// CriuConfigAnnotation names a file with options for criu(8), for checkpoints and restores of
+// the container. An empty value means no file.
 const CriuConfigAnnotation = "org.criu.config"

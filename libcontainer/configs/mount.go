@@ -12,47 +12,46 @@ type Mount struct {
 	Destination string
 	// Type is the file system type; "bind" for every bind mount.
 	Type string
-	// Source is what is mounted; absolute for a bind mount.
+	// Source is what is mounted. It is absolute for a bind mount.
 	Source string
-	// Flags are the MS_* flags that the options set, MS_BIND, MS_REC (rbind)
-	// and MS_REMOUNT included. Cleared are those that the options asked to
-	// clear ("rw", "exec", "dev", …): a flag the kernel has locked must then
-	// be an error instead of being kept. No bit is in both.
+	// Flags are the MS_* flags that the options set, including MS_BIND, MS_REC (rbind) and
+	// MS_REMOUNT. Cleared are those that the options asked to clear ("rw", "exec", "dev", …):
+	// if the kernel has locked such a flag, that must be an error, and the flag must not be
+	// kept silently. No bit is in both.
 	Flags, Cleared uintptr
-	// Propagation lists MS_SHARED, MS_SLAVE, MS_PRIVATE or MS_UNBINDABLE, each
-	// with MS_REC or without, in the order of the options.
+	// Propagation lists MS_SHARED, MS_SLAVE, MS_PRIVATE or MS_UNBINDABLE, each with MS_REC or
+	// without, in the order of the options.
 	Propagation []uintptr
-	// RecAttrSet and RecAttrClear are MOUNT_ATTR_* for mount_setattr(2) with
-	// AT_RECURSIVE ("rro", "rnosuid", …). RecAttrClear holds all of
-	// MOUNT_ATTR__ATIME or nothing of it, as the kernel demands.
+	// RecAttrSet and RecAttrClear are MOUNT_ATTR_* for mount_setattr(2) with AT_RECURSIVE
+	// ("rro", "rnosuid", …). RecAttrClear holds all of MOUNT_ATTR__ATIME or nothing of it, as
+	// the kernel requires.
 	RecAttrSet, RecAttrClear uint64
-	// Data holds the file system's own options, in order, without the generic
-	// ones: "size=64k", "mode=755".
+	// Data holds the file system's own options, in order, without the generic ones: "size=64k",
+	// "mode=755".
 	Data []string
-	// LabelOption is the option of SELinux that Config.MountLabel is given by; "" for
-	// "context".
+	// LabelOption is the SELinux option that sets Config.MountLabel; "" for "context".
 	LabelOption string
-	// CopyUp fills a tmpfs with what stood at the destination ("tmpcopyup").
+	// CopyUp fills a tmpfs with what was at the destination ("tmpcopyup").
 	CopyUp bool
-	// SourceNoFollow and DestNoFollow take a symbolic link that a bind mount's source or
-	// destination is for the file itself; CopySymlink makes the same link at the destination
-	// of one that the source is, instead of a mount ("src-nofollow", "dest-nofollow",
-	// "copy-symlink", which are crun's).
+	// If the source or destination of a bind mount is a symbolic link, SourceNoFollow and
+	// DestNoFollow use the link itself. If the source is one, CopySymlink makes the same link
+	// at the destination instead of a mount ("src-nofollow", "dest-nofollow", "copy-symlink",
+	// which come from crun).
 	SourceNoFollow, DestNoFollow, CopySymlink bool
-	// SourceLink is what the runtime has read for CopySymlink, for a builder that may not.
+	// SourceLink is the target that the runtime has read for CopySymlink, for a builder that
+	// may not read it.
 	SourceLink string
 	// IDMap is the id-mapped mount option: "", "idmap" or "ridmap".
 	IDMap string
-	// UIDMappings and GIDMappings are the maps of an id-mapped mount: both or
-	// none, and none means those of the container's user namespace.
+	// UIDMappings and GIDMappings are the maps of an id-mapped mount. Either both are set or
+	// neither, which means those of the container's user namespace.
 	UIDMappings, GIDMappings []IDMap
 }
 
-// IsBind says whether the mount is a bind mount.
+// IsBind reports whether the mount is a bind mount.
 func (m *Mount) IsBind() bool { return m.Type == "bind" }
 
-// RootMount is the mount that the container has as its root file system, nil when that is
-// Rootfs.
+// RootMount returns the mount that is the container's root file system, nil if that is Rootfs.
 func (c *Config) RootMount() *Mount {
 	for i := len(c.Mounts) - 1; i >= 0; i-- {
 		if m := &c.Mounts[i]; m.Destination == "/" && m.Flags&unix.MS_REMOUNT == 0 {

@@ -19,9 +19,9 @@ const (
 	NewNet    NamespaceType = unix.CLONE_NEWNET
 )
 
-// namespaceNames pairs each kind with the runtime-spec's name for it and the
-// name of its file in /proc/PID/ns. The order is the one of joining: the user
-// namespace first, since it grants the rights over the others.
+// namespaceNames pairs each kind with its name in the runtime-spec and the name of its file in
+// /proc/PID/ns. The order is that of joining: the user namespace first, since it grants the
+// rights over the others.
 var namespaceNames = [...]struct {
 	Type       NamespaceType
 	Spec, Proc string
@@ -36,7 +36,7 @@ var namespaceNames = [...]struct {
 	{NewMount, "mount", "mnt"},
 }
 
-// NamespaceTypes lists every kind berth knows, in the order of joining.
+// NamespaceTypes returns every kind that berth knows, in the order of joining.
 func NamespaceTypes() []NamespaceType {
 	all := make([]NamespaceType, 0, len(namespaceNames))
 	for _, n := range namespaceNames {
@@ -45,7 +45,7 @@ func NamespaceTypes() []NamespaceType {
 	return all
 }
 
-// ParseNamespaceType finds the kind that the runtime-spec calls name.
+// ParseNamespaceType returns the kind that the runtime-spec calls name.
 func ParseNamespaceType(name string) (NamespaceType, bool) {
 	for _, n := range namespaceNames {
 		if n.Spec == name {
@@ -55,7 +55,7 @@ func ParseNamespaceType(name string) (NamespaceType, bool) {
 	return 0, false
 }
 
-// String is the runtime-spec's name of the kind.
+// String returns the runtime-spec's name of the kind.
 func (t NamespaceType) String() string {
 	for _, n := range namespaceNames {
 		if n.Type == t {
@@ -65,7 +65,7 @@ func (t NamespaceType) String() string {
 	return "unknown"
 }
 
-// ProcName is the name of the kind's file in /proc/PID/ns.
+// ProcName returns the name of the kind's file in /proc/PID/ns.
 func (t NamespaceType) ProcName() string {
 	for _, n := range namespaceNames {
 		if n.Type == t {
@@ -80,7 +80,7 @@ type Namespace struct {
 	Type NamespaceType
 	// Path is the namespace file to join; "" means a new namespace.
 	Path string
-	// Field is the config's name for the path, for errors: "linux.namespaces[2].path".
+	// Field is the name of the path in the config, for errors: "linux.namespaces[2].path".
 	Field string
 }
 
@@ -97,19 +97,19 @@ func (n Namespaces) Get(t NamespaceType) (Namespace, bool) {
 	return Namespace{}, false
 }
 
-// Contains says whether kind t is new or joined, that is: not the runtime's own.
+// Contains reports whether kind t is new or joined, that is, not the runtime's own.
 func (n Namespaces) Contains(t NamespaceType) bool {
 	_, ok := n.Get(t)
 	return ok
 }
 
-// IsNew says whether a new namespace of kind t is made.
+// IsNew reports whether a new namespace of kind t is created.
 func (n Namespaces) IsNew(t NamespaceType) bool {
 	ns, ok := n.Get(t)
 	return ok && ns.Path == ""
 }
 
-// NewFlags is the OR of the clone flags of all new namespaces.
+// NewFlags returns the OR of the clone flags of all new namespaces.
 func (n Namespaces) NewFlags() NamespaceType {
 	var flags NamespaceType
 	for _, ns := range n {
@@ -120,7 +120,7 @@ func (n Namespaces) NewFlags() NamespaceType {
 	return flags
 }
 
-// Types is the OR of the kinds of all entries, new or joined.
+// Types returns the OR of the kinds of all entries, new or joined.
 func (n Namespaces) Types() NamespaceType {
 	var types NamespaceType
 	for _, ns := range n {

@@ -7,7 +7,7 @@ package configs
 type NetDevice struct {
 	// HostName is its name on the host.
 	HostName string
-	// Name is its name in the container. It may hold one "%d", which the
-	// kernel replaces by the first free number.
+	// Name is its name in the container. It may contain one "%d", which the kernel replaces by
+	// the first free number.
 	Name string
 }

@@ -2,11 +2,11 @@
 
 package configs
 
-// The phrases below are runc's, word for word: people search for them, and scripts, test
-// suites and engines match them. The errors that berth makes for the same mistakes contain
-// them, with the field's name before and the better words beside them. They stand here, and
+// The phrases below are runc's, word for word: people search for them, and scripts, test suites
+// and engines match them. The errors that berth returns for the same mistakes contain them,
+// after the name of the field and together with a better explanation. They are all here and
 // nowhere else, so that nobody rewords one without seeing what it is for. Those that berth
-// branches on itself are sentinel errors where they belong (package libcontainer).
+// itself branches on are sentinel errors where they belong (package libcontainer).
 const (
 	// Of the document and the process.
 	PhraseNoRoot           = "root must be specified"

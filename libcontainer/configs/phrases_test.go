@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// TestPhrasesAreUsed: a phrase that no error has any more is one that people search in vain.
+// TestPhrasesAreUsed: people would search in vain for a phrase that is in no error any more.
 func TestPhrasesAreUsed(t *testing.T) {
 	source, err := os.ReadFile("phrases.go")
 	if err != nil {

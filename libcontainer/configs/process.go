@@ -4,46 +4,45 @@ package configs
 
 import "github.com/opencontainers/runtime-spec/specs-go"
 
-// Process is a process to run in a container: its init, or one that exec adds.
+// Process is a process to run in a container: its init, or one added by exec.
 type Process struct {
 	// Terminal asks for a pty of the container's devpts as the process's
 	// stdio and controlling terminal.
 	Terminal bool
-	// ConsoleSize is the initial size of the pty in characters; nil keeps the
-	// kernel's.
+	// ConsoleSize is the initial size of the pty in characters; nil keeps the kernel's default.
 	ConsoleSize *specs.Box
-	// Args is the command line, never empty; Args[0] is looked up in PATH of
-	// Env unless it has a slash.
+	// Args is the command line, never empty. Args[0] is looked up in the PATH of Env unless it
+	// contains a slash.
 	Args []string
-	// Env holds "NAME=value" entries, each NAME once. HOME may be missing: the
-	// engine then takes it from the container's /etc/passwd.
+	// Env holds "NAME=value" entries, each NAME once. HOME may be missing: the engine then
+	// takes it from the container's /etc/passwd.
 	Env []string
 	// Cwd is absolute and clean.
 	Cwd string
 	// UID and GID are ids inside the container's user namespace.
 	UID, GID       uint32
 	AdditionalGIDs []uint32
-	// KeepGroups leaves the caller's supplementary groups to the process, instead
-	// of AdditionalGIDs (run.oci.keep_original_groups).
+	// KeepGroups keeps the caller's supplementary groups for the process, instead of
+	// AdditionalGIDs (run.oci.keep_original_groups).
 	KeepGroups bool
-	// Umask is set before the process runs; 0022 when the config has none.
+	// Umask is set before the process runs. It is 0022 if the config has none.
 	Umask uint32
-	// Capabilities are bit sets, bit n standing for capability number n
-	// (capabilities(7)). Nil: the config has none, all sets empty.
+	// Capabilities are bit sets: bit n stands for capability n (capabilities(7)). If the config
+	// has none, all sets are empty.
 	Capabilities Capabilities
 	Rlimits      []Rlimit
 	// NoNewPrivileges sets the bit of prctl(PR_SET_NO_NEW_PRIVS).
 	NoNewPrivileges bool
-	// OOMScoreAdj is written to /proc/PID/oom_score_adj; nil leaves it.
+	// OOMScoreAdj is written to /proc/PID/oom_score_adj; nil keeps the present value.
 	OOMScoreAdj *int
 	// AppArmorProfile and SELinuxLabel take effect at the exec.
 	AppArmorProfile, SELinuxLabel string
 	// Landlock are rules for the process; nil for none.
 	Landlock *Landlock
-	// Scheduler and IOPriority are nil when the config has none.
+	// Scheduler and IOPriority are nil if the config has none.
 	Scheduler  *Scheduler
 	IOPriority *IOPriority
-	// ExecCPUAffinity counts only for processes that exec adds; nil for none.
+	// ExecCPUAffinity is used only for processes added by exec; nil for none.
 	ExecCPUAffinity *CPUAffinity
 }
 
@@ -51,7 +50,7 @@ type Process struct {
 type Rlimit struct {
 	// Name is the spec's name, for errors: "RLIMIT_NOFILE".
 	Name string
-	// Resource is the number of it.
+	// Resource is its number.
 	Resource   int
 	Soft, Hard uint64
 }

@@ -12,16 +12,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestHostileImage builds from images that try to reach out of their root. Some
-// must fail and some may succeed inside; none may touch a file of the host.
+// TestHostileImage builds from images that try to reach out of their root. Some must fail and
+// some may succeed inside. None may touch a file of the host.
 func TestHostileImage(t *testing.T) {
 	for _, attack := range []struct {
 		name string
-		// image spoils the root file system; host is a directory outside.
+		// image prepares the hostile root file system. host is a directory outside.
 		image func(t *testing.T, root, host string)
 		// plan adds to the config.
 		plan func(c *configs.Config, host string)
-		// fails is what the error must say; "" when the build must succeed.
+		// fails is what the error must say; "" if the build must succeed.
 		fails string
 		// made lists what must then exist inside the root.
 		made []string
@@ -186,7 +186,7 @@ func TestHostileImage(t *testing.T) {
 				if attack.plan != nil {
 					attack.plan(c, host)
 				}
-				// "host" inside the root for those that climb.
+				// "host" inside the root, for links that go up.
 				inside := filepath.Join(root, host)
 				if err := os.MkdirAll(inside, 0o755); err != nil {
 					t.Fatal(err)
@@ -221,7 +221,7 @@ func withoutDev(c *configs.Config, _ string) {
 	number(c)
 }
 
-// hostTable is what is mounted below dir outside of the rootfs.
+// hostTable returns what is mounted below dir outside of the rootfs.
 func hostTable(t *testing.T, dir string) string {
 	t.Helper()
 	data, err := os.ReadFile("/proc/thread-self/mounts")
@@ -237,8 +237,7 @@ func hostTable(t *testing.T, dir string) string {
 	return strings.Join(out, "")
 }
 
-// checkAttack builds; relative names of made are below inside, a directory of the
-// container.
+// checkAttack builds. Relative names in made are below inside, a directory of the container.
 func checkAttack(t *testing.T, b *Builder, fails, inside string, made []string) {
 	t.Helper()
 	dir := filepath.Dir(b.c.Rootfs.Path)
@@ -272,8 +271,8 @@ func checkAttack(t *testing.T, b *Builder, fails, inside string, made []string) 
 	}
 }
 
-// TestNullIsSwapped: /dev/null becomes something else after it was made, as a
-// container that shares /dev could do it.
+// TestNullIsSwapped: /dev/null is replaced after it was made, as a container that shares /dev
+// could do.
 func TestNullIsSwapped(t *testing.T) {
 	for _, swap := range []struct {
 		name string
@@ -318,8 +317,8 @@ func TestNullIsSwapped(t *testing.T) {
 	}
 }
 
-// TestChownNode: what a neighbour has put in the place of a node that was just made is not
-// given away.
+// TestChownNode: a file that another process has put in the place of a node that was just made
+// keeps its owner.
 func TestChownNode(t *testing.T) {
 	path := t.TempDir()
 	writeFile(t, path+"/file", "")

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// BenchmarkBuild builds the default container, each time in new namespaces on a
-// new thread, the making of which does not count. Requires root.
+// BenchmarkBuild builds the default container, each time in new namespaces on a new thread.
+// Creating those is not measured. It requires root.
 func BenchmarkBuild(b *testing.B) {
 	if os.Geteuid() != 0 {
 		b.Skip("requires root")

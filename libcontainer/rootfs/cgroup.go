@@ -13,9 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mountCgroup makes a mount of type cgroup: what the host has, narrowed to the
-// container. On v2 that is one file system, on v1 a tmpfs with one mount for each
-// hierarchy, and on a hybrid host that with v2 as "unified" in it.
+// mountCgroup makes a mount of type cgroup: what the host has, narrowed to the container. On v2
+// that is one file system. On v1 it is a tmpfs with one mount for each hierarchy, and on a
+// hybrid host also v2 as "unified".
 func (b *Builder) mountCgroup(m *configs.Mount) error {
 	t, err := b.openTarget(m, true)
 	if err != nil {
@@ -39,12 +39,12 @@ func (b *Builder) mountCgroup(m *configs.Mount) error {
 	return b.mountCgroupTmpfs(m, t)
 }
 
-// errNoCgroup says that a rootless container has no cgroup to show.
+// errNoCgroup means that a rootless container has no cgroup to show.
 var errNoCgroup = errors.New("the container has no cgroup")
 
-// bindHostCgroups shows the cgroups of the host to a rootless container without one,
-// which could not be mounted anew for it. Read-only, whatever the options say: cgroups
-// that are the user's own on the host are not the container's (CVE-2023-25809).
+// bindHostCgroups shows the cgroups of the host to a rootless container without one, for which
+// they cannot be mounted anew. It is read-only, whatever the options say: cgroups that the user
+// owns on the host are not the container's (CVE-2023-25809).
 func (b *Builder) bindHostCgroups(m *configs.Mount, t *target) error {
 	tree, err := mountapi.OpenTree("/sys/fs/cgroup", true)
 	if err != nil {
@@ -61,8 +61,8 @@ func (b *Builder) bindHostCgroups(m *configs.Mount, t *target) error {
 	})
 }
 
-// cgroupAttr is what the options of m say, for a mount that may be a clone of the
-// host's. Whatever its origin, the host's later mounts are not to show up in it.
+// cgroupAttr returns the attributes in the options of m, for a mount that may be a clone of the
+// host's. In any case the host's later mounts must not show up in it.
 func cgroupAttr(m *configs.Mount) mountapi.Attr {
 	a := mountapi.AttrOf(m.Flags, m.Cleared)
 	a.Propagation = unix.MS_PRIVATE
@@ -84,13 +84,12 @@ func (b *Builder) mountCgroupTmpfs(m *configs.Mount, t *target) error {
 				return fmt.Errorf("%s: %w", b.o.Cgroups[i].Name, err)
 			}
 		}
-		// Read-only comes last, when the directories are made.
+		// Read-only comes last, when the directories have been made.
 		return b.adjust(m, tree, mountapi.AttrOf(m.Flags, m.Cleared))
 	})
 }
 
-// mountHierarchy mounts h on a directory of its own in dir, which only the
-// builder writes to.
+// mountHierarchy mounts h on its own directory in dir, which only the builder writes to.
 func (b *Builder) mountHierarchy(h *CgroupHierarchy, m *configs.Mount, dir int) error {
 	if err := unix.Mkdirat(dir, h.Name, dirMode); err != nil {
 		return os.NewSyscallError("mkdirat", err)
@@ -121,14 +120,13 @@ func (b *Builder) mountHierarchy(h *CgroupHierarchy, m *configs.Mount, dir int) 
 	return nil
 }
 
-// cgroupTree is a detached mount of what the container may see of h.
+// cgroupTree returns a detached mount of what the container may see of h.
 //
-// A new mount shows the root of the reader's cgroup namespace. Where that is new,
-// its root is the container's own cgroup, and a bind mount of that directory is the
-// very same thing for the kernel (one superblock, another root directory), and
-// quicker. Without a namespace a new mount of v1 would show the host's whole
-// hierarchy; v2 has always been mounted so by runtimes, and only when the kernel
-// refuses it is the bind mount next.
+// A new mount shows the root of the reader's cgroup namespace. If that namespace is new, its
+// root is the container's own cgroup. A bind mount of that directory is the same for the kernel
+// (one superblock, another root directory), and quicker. Without a namespace a new mount of v1
+// would show the host's whole hierarchy. Runtimes have always mounted v2 that way; only if the
+// kernel refuses it is a bind mount tried.
 func (b *Builder) cgroupTree(h *CgroupHierarchy, m *configs.Mount) (int, error) {
 	joined := b.c.Namespaces.Contains(configs.NewCgroup) && !b.c.Namespaces.IsNew(configs.NewCgroup)
 	if !h.V2 && !joined {

@@ -13,8 +13,7 @@ import (
 
 const cgroupFlags = unix.MS_NOSUID | unix.MS_NOEXEC | unix.MS_NODEV | unix.MS_RDONLY
 
-// TestCgroupV1 mounts the hierarchies of a v1 or hybrid host, of which it requires
-// "cpu" and "pids".
+// TestCgroupV1 mounts the hierarchies of a v1 or hybrid host. It requires "cpu" and "pids".
 func TestCgroupV1(t *testing.T) {
 	for _, test := range []struct {
 		name string
@@ -30,7 +29,7 @@ func TestCgroupV1(t *testing.T) {
 				if !isFilesystem("/sys/fs/cgroup/cpu", unix.CGROUP_SUPER_MAGIC) || !isFilesystem("/sys/fs/cgroup/pids", unix.CGROUP_SUPER_MAGIC) {
 					t.Skip("requires cgroup v1")
 				}
-				// As systemd has it, so that a clone would be a slave.
+				// As systemd does, so that a clone would be a slave.
 				if err := unix.Mount("", "/", "", unix.MS_SHARED|unix.MS_REC, ""); err != nil {
 					t.Fatal(err)
 				}
@@ -76,8 +75,7 @@ func TestCgroupV1(t *testing.T) {
 	}
 }
 
-// TestCgroupV2 mounts the one hierarchy, by a bind mount where the kernel refuses a
-// new one.
+// TestCgroupV2 mounts the only hierarchy, by a bind mount if the kernel refuses a new one.
 func TestCgroupV2(t *testing.T) {
 	for _, namespace := range []bool{true, false} {
 		name := "new namespace"
@@ -111,8 +109,8 @@ func TestCgroupV2(t *testing.T) {
 	}
 }
 
-// TestCgroupV2Refused: in a user namespace without a cgroup namespace of its own,
-// the kernel does not mount cgroup2.
+// TestCgroupV2Refused: in a user namespace without its own cgroup namespace, the kernel does
+// not mount cgroup2.
 func TestCgroupV2Refused(t *testing.T) {
 	inUserNamespace(t, func(t *testing.T, dir string) {
 		c := plan(dir + "/rootfs")
@@ -126,14 +124,14 @@ func TestCgroupV2Refused(t *testing.T) {
 		defer b.Close()
 		b.c.MaskedPaths, b.c.ReadonlyPaths, b.c.Sysctls = nil, nil, nil
 		build(t, b)
-		// Where it has come from tells that it is the bind mount.
+		// Its origin shows that it is the bind mount.
 		if m := topMount(t, b, "/sys/fs/cgroup"); m.fstype != "tmpfs" || !m.has("ro") || m.source != "volume" {
 			t.Errorf("%+v", m)
 		}
 	})
 }
 
-// Without a cgroup of the container's own the host's are shown, and can only be seen.
+// If the container has no cgroup, the host's are shown, read-only.
 func TestCgroupNone(t *testing.T) {
 	inChild(t, func(t *testing.T, dir string) {
 		c := plan(image(t, dir))

@@ -13,18 +13,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ptmxMinor and ptmxMajor are the number of every ptmx node.
+// ptmxMajor and ptmxMinor are the device number of every ptmx node.
 const (
 	ptmxMajor = 5
 	ptmxMinor = 2
 )
 
-// Console opens a pty of the container's devpts and binds it to /dev/console.
-// The caller owns both ends; the peer's Name is its path in the container.
+// Console opens a pty on the container's devpts and binds it to /dev/console. The caller owns
+// both ends. The peer's Name is its path in the container.
 //
-// The peer comes from the master by ioctl(2), not by its name in /dev/pts, and is
-// mounted by its descriptor: a name could be swapped for a link to something that
-// would then be mounted writable, before anything is masked (CVE-2025-52565).
+// The peer is opened from the master by ioctl(2), not by its name in /dev/pts, and is mounted
+// by its descriptor: a name could be replaced by a link to something that would then be mounted
+// writable, before anything is masked (CVE-2025-52565).
 func (b *Builder) Console() (master, peer *os.File, err error) {
 	master, peer, err = openConsole(b.root.Root)
 	if err != nil {
@@ -37,8 +37,8 @@ func (b *Builder) Console() (master, peer *os.File, err error) {
 	return master, peer, nil
 }
 
-// Console opens a pty of the devpts that a container has mounted already; root is the
-// container's root directory. What Builder.Console says of the two ends holds here too.
+// Console opens a pty on the devpts of an existing container. root is the container's root
+// directory. For the two ends see Builder.Console.
 func Console(root *os.File) (master, peer *os.File, err error) {
 	return openConsole(inroot.FromFD(int(root.Fd())))
 }
@@ -55,7 +55,7 @@ func openConsole(root *inroot.Root) (master, peer *os.File, err error) {
 	return os.NewFile(uintptr(m), "ptmx"), os.NewFile(uintptr(p), name), nil
 }
 
-// ptyName is the path of the peer in the container.
+// ptyName returns the path of the peer in the container.
 func ptyName(master int) (string, error) {
 	n, err := unix.IoctlGetInt(master, unix.TIOCGPTN)
 	if err != nil {
@@ -73,8 +73,8 @@ func openPty(root *inroot.Root) (master, peer int, err error) {
 	if err := checkDevpts(dir); err != nil {
 		return -1, -1, err
 	}
-	// Only the kernel makes files in a devpts: what is called ptmx there, and is
-	// no other mount, is it.
+	// Only the kernel creates files in a devpts: the file named ptmx there is the real one,
+	// unless something is mounted on it.
 	master, err = unix.Openat2(dir, "ptmx", &unix.OpenHow{
 		Flags:   unix.O_RDWR | unix.O_NOCTTY | unix.O_NOFOLLOW | unix.O_CLOEXEC,
 		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_XDEV,
@@ -120,7 +120,7 @@ func openPeer(master int) (int, error) {
 	return int(peer), nil
 }
 
-// bindConsole mounts the peer on /dev/console, which is made when there is none.
+// bindConsole mounts the peer on /dev/console, which it creates if there is none.
 func (b *Builder) bindConsole(peer int) error {
 	if err := checkDevpts(peer); err != nil {
 		return err

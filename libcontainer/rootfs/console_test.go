@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestConsole: both ends talk, and /dev/console is the peer.
+// TestConsole: both ends work, and /dev/console is the peer.
 func TestConsole(t *testing.T) {
 	for _, existing := range []string{"nothing", "file", "node"} {
 		t.Run(existing, func(t *testing.T) {
@@ -76,7 +76,7 @@ func checkConsole(t *testing.T, master, peer *os.File) {
 	}
 }
 
-// TestConsoleAttacks: what is on the way to a console is not what it should be.
+// TestConsoleAttacks: files that lead to a console are not what they should be.
 func TestConsoleAttacks(t *testing.T) {
 	for _, attack := range []struct {
 		name  string

@@ -10,12 +10,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// copyUp copies what is in the directory from into the new mount to, of which the owner is
-// left when ownerSet says that an option has set it.
+// copyUp copies the content of the directory from into the new mount to. If ownerSet is set, an
+// option has set the owner of the mount, and it is kept.
 //
-// A directory with something in it is for Options.CopyUp: the memory that the copy takes
-// is the container's, and so not for this process to ask the kernel for. There is none to
-// speak of in an empty one, and most are.
+// A directory with content is left to Options.CopyUp: the container is charged for the memory
+// of the copy, so this process must not allocate it. An empty one, like most, needs hardly any.
 func (b *Builder) copyUp(from, to int, ownerSet bool) error {
 	src, err := openDirectory(from)
 	if err != nil {
@@ -46,7 +45,7 @@ func (b *Builder) copyUp(from, to int, ownerSet bool) error {
 	return os.NewSyscallError("fchown", unix.Fchown(int(dst.Fd()), int(st.Uid), int(st.Gid)))
 }
 
-// openDirectory opens the directory that dir (O_PATH) is, for reading.
+// openDirectory opens the directory that dir (O_PATH) refers to for reading.
 func openDirectory(dir int) (*os.File, error) {
 	fd, err := unix.Openat(dir, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {

@@ -13,9 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// NewFilesystem makes a detached mount as m, which is neither a bind mount nor one of type
-// proc or cgroup, describes it: for Options.Trees, with rights that the builder will not
-// have. It is made in the namespaces of the calling thread.
+// NewFilesystem makes a detached mount as described by m, which is neither a bind mount nor of
+// type proc or cgroup. It is for Options.Trees, and uses rights that the builder will not have.
+// It is made in the namespaces of the calling thread.
 func NewFilesystem(m *configs.Mount, label string) (*os.File, error) {
 	if needsOldCall(m) {
 		return nil, fmt.Errorf("an option of more than %d bytes, or iversion: %w", mountapi.MaxOption, unix.EOPNOTSUPP)
@@ -32,7 +32,7 @@ func NewFilesystem(m *configs.Mount, label string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), m.Type), nil
 }
 
-// takeFilesystem takes what NewFilesystem has made, for t.
+// takeFilesystem takes over what NewFilesystem has made, for t.
 func takeFilesystem(given *os.File, m *configs.Mount, t *target) (int, error) {
 	tree, err := unix.FcntlInt(given.Fd(), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
@@ -43,7 +43,7 @@ func takeFilesystem(given *os.File, m *configs.Mount, t *target) (int, error) {
 	}
 	err = chmodRoot(tree, t.mode&0o7777)
 	if errors.Is(err, unix.EPERM) {
-		return tree, nil // its id maps have made it somebody else's
+		return tree, nil // its id maps have changed its owner to one outside the user namespace
 	}
 	if err != nil {
 		return -1, errors.Join(err, unix.Close(tree))
@@ -51,7 +51,7 @@ func takeFilesystem(given *os.File, m *configs.Mount, t *target) (int, error) {
 	return tree, nil
 }
 
-// keepsMode says that a mount looks like the directory that it covers.
+// keepsMode reports whether a mount takes its mode from the directory that it covers.
 func keepsMode(m *configs.Mount, t *target) bool {
 	return m.Type == "tmpfs" && t.existed && !hasOption(m.Data, "mode")
 }
@@ -93,8 +93,8 @@ func detached(c *mountapi.Context, m *configs.Mount, options []string, label str
 	}
 	super := flags
 	if isPseudo(m.Type) {
-		// Their superblocks are shared: a read-only one would be so for the
-		// next mount as well. The mount's own flag does.
+		// Their superblocks are shared: if one were read-only, it would be so for the next
+		// mount as well. The flag of the mount itself is enough.
 		super &^= unix.MS_RDONLY
 	}
 	if err := setSuperFlags(c, super, 0); err != nil {
@@ -116,8 +116,8 @@ func detached(c *mountapi.Context, m *configs.Mount, options []string, label str
 	return c.Mount(mountapi.AttrOf(flags, 0).Set)
 }
 
-// context opens a context of the type of m. A procfs belongs to the pid namespace
-// of whoever opened its context, which is why init did that.
+// context opens a context for the type of m. A procfs belongs to the pid namespace of the
+// process that opened its context. That is why init opened it.
 func (b *Builder) context(m *configs.Mount) (*mountapi.Context, error) {
 	if m.Type != "proc" {
 		return mountapi.NewContext(m.Type)
@@ -137,8 +137,8 @@ func (b *Builder) context(m *configs.Mount) (*mountapi.Context, error) {
 	return mountapi.ContextFromFD(fd, m.Type), nil
 }
 
-// superFlags are the MS_* that belong to the superblock, with fsconfig(2)'s names
-// to set and to clear them. MS_SILENT is left out: it is about the kernel's log.
+// superFlags are the MS_* that belong to the superblock, with the names by which fsconfig(2)
+// sets and clears them. MS_SILENT is left out: it is about the kernel's log.
 var superFlags = [...]struct {
 	ms         uintptr
 	set, clear string
@@ -169,8 +169,7 @@ func setSuperFlags(c *mountapi.Context, set, cleared uintptr) error {
 	return nil
 }
 
-// isPseudo says that a file system has no device that would have to be opened
-// read-only.
+// isPseudo reports whether a file system has no device that would have to be opened read-only.
 func isPseudo(fstype string) bool {
 	switch fstype {
 	case "proc", "sysfs", "tmpfs", "devpts", "mqueue", "cgroup", "cgroup2":
@@ -179,8 +178,7 @@ func isPseudo(fstype string) bool {
 	return false
 }
 
-// takesContext says that a file system can be labelled by the SELinux option
-// context=.
+// takesContext reports whether the SELinux option context= can label a file system.
 func takesContext(fstype string) bool {
 	switch fstype {
 	case "proc", "sysfs", "mqueue", "cgroup", "cgroup2":
@@ -189,7 +187,7 @@ func takesContext(fstype string) bool {
 	return true
 }
 
-// labelOption is the name of the option that gives m its SELinux label.
+// labelOption returns the name of the option that gives m its SELinux label.
 func labelOption(m *configs.Mount) string {
 	if m.LabelOption == "" {
 		return "context"
@@ -216,4 +214,4 @@ func hasOption(data []string, key string) bool {
 	return false
 }
 
-func ownerGiven(data []string) bool { return hasOption(data, "uid") || hasOption(data, "gid") }
+func setsOwner(data []string) bool { return hasOption(data, "uid") || hasOption(data, "gid") }

@@ -13,9 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// makeDevices makes the device nodes. The directory of each is resolved inside
-// the root and then worked in by descriptor: with /dev a symbolic link in the
-// image, a path would lead to the host's (CVE-2026-41579).
+// makeDevices makes the device nodes. The directory of each node is resolved inside the root,
+// and then used by descriptor: if /dev is a symbolic link in the image, a path would lead to
+// the host's (CVE-2026-41579).
 func (b *Builder) makeDevices() error {
 	dir, dirPath := -1, ""
 	defer func() {
@@ -26,9 +26,9 @@ func (b *Builder) makeDevices() error {
 	for i := range b.c.Devices {
 		d := &b.c.Devices[i]
 		if d.Path == configs.PtmxPath {
-			continue // is makeLinks's, whatever node the config lists there
+			continue // left to makeLinks, whatever node the config lists there
 		}
-		// Nearly all are in /dev.
+		// Nearly all of them are in /dev.
 		if p := path.Dir(d.Path); dir < 0 || p != dirPath {
 			fd, _, err := b.root.Parent(d.Path)
 			if err != nil {
@@ -60,14 +60,14 @@ func (b *Builder) placeDevice(index, dir int, name string) error {
 	return b.attachDevice(int(b.o.DeviceTrees[index].Fd()), target)
 }
 
-// makeDevice makes the node name in dir, or accepts the one that is there when it
-// is the same; the spec wants an error when it is not.
+// makeDevice makes the node name in dir. If it exists, it is accepted if it is the same;
+// otherwise the spec requires an error.
 func (b *Builder) makeDevice(d *configs.Device, dir int, name string) error {
 	mode, rdev := nodeType(d)
 	err := unix.Mknodat(dir, name, mode|d.FileMode&0o7777, int(rdev))
 	switch {
 	case err == nil:
-		// The mode is right already: the umask is 0.
+		// The mode is already right: the umask is 0.
 		return chownNode(d, dir, name)
 	case errors.Is(err, unix.EEXIST):
 		left, err := checkNode(d, dir, name)
@@ -81,7 +81,7 @@ func (b *Builder) makeDevice(d *configs.Device, dir int, name string) error {
 	return os.NewSyscallError("mknodat", err)
 }
 
-// nodeType is the S_IF* and the number of d.
+// nodeType returns the S_IF* and the number of d.
 func nodeType(d *configs.Device) (uint32, uint64) {
 	switch d.Type {
 	case 'p':
@@ -97,8 +97,8 @@ func isNode(st *unix.Stat_t, d *configs.Device) bool {
 	return st.Mode&unix.S_IFMT == mode && (d.Type == 'p' || uint64(st.Rdev) == rdev)
 }
 
-// chownNode sets the owner of the node that was just made. Somebody who shares the
-// directory may have put another file there, which is not to be given away.
+// chownNode sets the owner of the node that was just made. A process that shares the directory
+// may have put another file there, whose owner must not change.
 func chownNode(d *configs.Device, dir int, name string) error {
 	fd, err := unix.Openat(dir, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -115,8 +115,8 @@ func chownNode(d *configs.Device, dir int, name string) error {
 	return os.NewSyscallError("fchownat", unix.Fchownat(fd, "", int(d.UID), int(d.GID), unix.AT_EMPTY_PATH))
 }
 
-// checkNode refuses what is no node of d. left says that it is an empty file, such as
-// bindDevice leaves in a root file system.
+// checkNode refuses a file that is not a node of d. left reports whether it is an empty file,
+// such as bindDevice leaves in a root file system.
 func checkNode(d *configs.Device, dir int, name string) (left bool, err error) {
 	var st unix.Stat_t
 	if err := unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
@@ -128,8 +128,8 @@ func checkNode(d *configs.Device, dir int, name string) (left bool, err error) {
 	return false, nil
 }
 
-// bindDevice binds the host's node: where mknod(2) is forbidden, in a user
-// namespace or by an outer device cgroup.
+// bindDevice binds the host's node. It is used where mknod(2) is forbidden, in a user namespace
+// or by an outer device cgroup.
 func (b *Builder) bindDevice(d *configs.Device, dir int, name string) error {
 	tree, err := mountapi.OpenTree(d.Path, false)
 	if err != nil {
@@ -151,7 +151,7 @@ func (b *Builder) bindDevice(d *configs.Device, dir int, name string) error {
 	return b.attachDevice(tree, target)
 }
 
-// DeviceAttr is what mounts of device nodes have.
+// DeviceAttr holds the attributes of mounts of device nodes.
 var DeviceAttr = mountapi.Attr{Set: unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NOEXEC}
 
 // attachDevice mounts the tree of a node on target.
@@ -161,8 +161,8 @@ func (b *Builder) attachDevice(tree, target int) error {
 	})
 }
 
-// openMountFile opens or makes the file name of dir, which is the directory of the root by
-// that path, for something to be mounted on. A link is an error.
+// openMountFile opens or creates the file name in dir, for something to be mounted on. dirPath
+// is the path of dir in the root. A link is an error.
 func (b *Builder) openMountFile(dir int, dirPath, name string) (int, error) {
 	const nofollow = unix.O_NOFOLLOW | unix.O_CLOEXEC
 	fd, err := unix.Openat(dir, name, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|nofollow, fileMode)
@@ -171,7 +171,7 @@ func (b *Builder) openMountFile(dir int, dirPath, name string) (int, error) {
 	}
 	if err != nil {
 		at := path.Join(dirPath, name)
-		fd, err = b.root.ask(&os.PathError{Op: "openat", Path: at, Err: err}, &Reach{Kind: ReachFile, Path: at, Strict: true})
+		fd, err = b.root.viaRuntime(&os.PathError{Op: "openat", Path: at, Err: err}, &Reach{Kind: ReachFile, Path: at, Strict: true})
 	}
 	if err != nil {
 		return -1, err
@@ -187,8 +187,8 @@ func (b *Builder) openMountFile(dir int, dirPath, name string) (int, error) {
 	return -1, errors.Join(err, unix.Close(fd))
 }
 
-// links are the symbolic links in /dev that programs count on (spec:
-// config-linux.md, "Default Devices" and "/dev symbolic links").
+// links are the symbolic links in /dev that programs expect (spec: config-linux.md, "Default
+// Devices" and "/dev symbolic links").
 var links = [...]struct{ name, target string }{
 	{"fd", "/proc/self/fd"},
 	{"stdin", "/proc/self/fd/0"},
@@ -196,8 +196,8 @@ var links = [...]struct{ name, target string }{
 	{"stderr", "/proc/self/fd/2"},
 }
 
-// makeLinks makes the links in /dev. What the image has in place of one stays,
-// but for ptmx: a node of it would open the host's pty instance.
+// makeLinks makes the links in /dev. What the image has in place of one stays, except for ptmx:
+// a device node there would open the host's pty instance.
 func (b *Builder) makeLinks() error {
 	dir, err := b.root.MkdirAll("/dev", 0)
 	if err != nil {
@@ -236,7 +236,7 @@ func skipExists(err error) error {
 	return err
 }
 
-// hasLink says that name in dir is a symbolic link to target.
+// hasLink reports whether name in dir is a symbolic link to target.
 func hasLink(dir int, name, target string) bool {
 	buf := make([]byte, unix.PathMax)
 	n, err := unix.Readlinkat(dir, name, buf)

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestDevices makes nodes of every kind, in new directories too, with the mode and
-// owner asked for whatever the umask.
+// TestDevices makes nodes of every kind, in new directories too, with the requested mode and
+// owner whatever the umask is.
 func TestDevices(t *testing.T) {
 	inChild(t, func(t *testing.T, dir string) {
 		unix.Umask(0o077)
@@ -45,7 +45,7 @@ func TestDevices(t *testing.T) {
 	})
 }
 
-// TestDevicesThatExist: the image brings a /dev of its own.
+// TestDevicesThatExist: the image has its own /dev.
 func TestDevicesThatExist(t *testing.T) {
 	for _, test := range []struct {
 		name  string
@@ -64,7 +64,7 @@ func TestDevicesThatExist(t *testing.T) {
 				if err := test.node(c.Rootfs.Path + "/dev/null"); err != nil {
 					t.Fatal(err)
 				}
-				// Left by the engine or an earlier run; ptmx of the host's kind.
+				// Left by the engine or an earlier run, with a ptmx like the host's.
 				symlink(t, "/proc/self/fd", c.Rootfs.Path+"/dev/fd")
 				if err := unix.Mknod(c.Rootfs.Path+"/dev/ptmx", unix.S_IFCHR|0o666, int(unix.Mkdev(5, 2))); err != nil {
 					t.Fatal(err)
@@ -88,8 +88,8 @@ func TestDevicesThatExist(t *testing.T) {
 	}
 }
 
-// TestUserNamespace builds where mknod(2) is forbidden and the flags of the host's
-// mounts are locked.
+// TestUserNamespace builds where mknod(2) is forbidden and the flags of the host's mounts are
+// locked.
 func TestUserNamespace(t *testing.T) {
 	inUserNamespace(t, func(t *testing.T, dir string) {
 		c := plan(dir + "/rootfs")
@@ -142,7 +142,7 @@ func TestLockedFlag(t *testing.T) {
 	}
 }
 
-// TestRemountLocked: a remount that names no flag leaves what may be locked.
+// TestRemountLocked: a remount that names no flag keeps those that may be locked.
 func TestRemountLocked(t *testing.T) {
 	inUserNamespace(t, func(t *testing.T, dir string) {
 		c := plan(dir + "/rootfs")

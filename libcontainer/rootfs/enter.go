@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// enterRoot makes the rootfs the root of the mount namespace (and of this thread),
-// by what the plan allows.
+// enterRoot makes the rootfs the root of the mount namespace (and of this thread), in the way
+// that the plan allows.
 func (b *Builder) enterRoot() error {
 	if b.pivots() {
 		return b.pivot()
@@ -32,12 +32,12 @@ func (b *Builder) chdirRoot() error {
 	return os.NewSyscallError("fchdir", unix.Fchdir(b.root.FD()))
 }
 
-// pivot swaps the rootfs and the old root, without needing a directory to put the
-// old one on: it lands on top of the new one (pivot_root(2), NOTES).
+// pivot exchanges the rootfs and the old root. It does not need a directory to put the old one
+// on: the old root ends up on top of the new one (pivot_root(2), NOTES).
 //
-// It must not stay there for a moment longer, though unmounting it waits for an
-// RCU grace period that would be nice to spend otherwise: ".." of the root leads
-// up to what is mounted on it, for openat2(2) with RESOLVE_IN_ROOT too.
+// It must be unmounted at once, although that waits for an RCU grace period, which could be
+// used otherwise: ".." of the root leads up to what is mounted on it, even for openat2(2) with
+// RESOLVE_IN_ROOT.
 func (b *Builder) pivot() error {
 	old, err := unix.Open("/", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -54,7 +54,7 @@ func (b *Builder) pivot() error {
 		return os.NewSyscallError("fchdir", err)
 	}
 	if b.mayReachHost() {
-		// Otherwise the unmount would go through to the host.
+		// Otherwise the unmount would propagate to the host.
 		if err := unix.Mount("", ".", "", unix.MS_SLAVE|unix.MS_REC, ""); err != nil {
 			return os.NewSyscallError("mount", err)
 		}
@@ -65,7 +65,7 @@ func (b *Builder) pivot() error {
 	return b.chdirRoot()
 }
 
-// latePropagation sets the propagations that had to wait for the new root.
+// latePropagation sets the propagation types that had to wait for the new root.
 func (b *Builder) latePropagation() error {
 	p := b.c.Rootfs.Propagation
 	if !b.ownMounts() || p&(unix.MS_SHARED|unix.MS_UNBINDABLE) == 0 {
@@ -78,16 +78,16 @@ func (b *Builder) latePropagation() error {
 	return nil
 }
 
-// makeCwd makes the working directory of the container's process, as engines
-// expect; whether the process may enter it is for init to see.
+// makeCwd creates the working directory of the container's process, as engines expect. Init
+// checks whether the process may enter it.
 func (b *Builder) makeCwd() error {
 	if b.c.Process.Cwd == "" || b.c.Process.Cwd == "/" {
 		return nil
 	}
 	fd, err := b.root.MkdirAll(b.c.Process.Cwd, 0)
 	if errors.Is(err, unix.ENOENT) {
-		// In a procfs: nothing can be made there, and /proc/self is there for those alone
-		// that are in its pid namespace, as init is, and this thread is not.
+		// In a procfs: nothing can be created there, and /proc/self exists only for processes
+		// in its pid namespace. Init is in it, and this thread is not.
 		return nil
 	}
 	if err != nil {
@@ -96,8 +96,7 @@ func (b *Builder) makeCwd() error {
 	return unix.Close(fd)
 }
 
-// remountReadonly makes what asked for it read-only, now that nothing is made in it any
-// more.
+// remountReadonly makes read-only what is to be so, now that nothing is created in it any more.
 func (b *Builder) remountReadonly() error {
 	if err := b.remountLate(); err != nil || !b.c.Rootfs.Readonly {
 		return err
@@ -140,7 +139,7 @@ func (b *Builder) setNames() error {
 	return nil
 }
 
-// isMissing says that a path does not exist, be it that a parent is no directory.
+// isMissing reports whether a path does not exist, or a parent is not a directory.
 func isMissing(err error) bool {
 	return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR)
 }

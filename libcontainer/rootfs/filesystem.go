@@ -14,14 +14,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mountFilesystem makes a mount that is not a bind mount, of whatever type.
+// mountFilesystem makes a mount of any type that is not a bind mount.
 func (b *Builder) mountFilesystem(index int, m *configs.Mount) error {
 	t, err := b.openTarget(m, true)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(t.fd)
-	given := b.given(index)
+	given := b.callerTree(index)
 	if given == nil && needsOldCall(m) {
 		return b.mountOldWay(m, t)
 	}
@@ -48,16 +48,16 @@ func (b *Builder) mountFilesystem(index int, m *configs.Mount) error {
 		return nil
 	}
 	if m.Type == "proc" && b.inner == nil {
-		// Kept for the sysctls. One mounted with subset=pid has none, and is
-		// noticed when it is used.
+		// Kept for the sysctls. One mounted with subset=pid does not have them, which shows
+		// when it is used.
 		b.inner, err = procfs.FromFD(tree)
 		return err
 	}
 	return unix.Close(tree)
 }
 
-// checkProcfs closes tree unless it is a procfs. Its context may have come from a process
-// that others in its pid namespace could trace (nsenter.OpenProcContexts).
+// checkProcfs closes tree unless it is a procfs. Its context may have come from a process that
+// others in its pid namespace could trace (nsenter.OpenProcContexts).
 func checkProcfs(tree int) error {
 	is, err := procfs.Is(tree)
 	if err == nil && !is {
@@ -69,17 +69,19 @@ func checkProcfs(tree int) error {
 	return nil
 }
 
-// hostFlags are what can be set on a clone of the host's mounts: its other flags are
+// hostFlags are the flags that can be set on a clone of the host's mounts: the others are
 // locked for a user namespace.
 const hostFlags = unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
 
-// bindSysfs binds the host's /sys in place of a sysfs that the kernel refuses. It shows
-// the network namespace, and only the root of that may mount a new one: neither a container
-// with a user namespace and the network of somebody else may, nor an ordinary user for it.
+// bindSysfs binds the host's /sys in place of a sysfs that the kernel refuses. A sysfs shows a
+// network namespace, and only root in the owning user namespace may mount a new one. A
+// container with a user namespace that shares somebody else's network may not, and neither may
+// an unprivileged user for it.
 //
-// What is mounted on it comes along, since the kernel does not let a user namespace
-// uncover it; so the options are for all of it. It is read-only in any case: the host's
-// cgroups are below, and the user's own would be the container's to change (CVE-2023-25809).
+// What is mounted below it is cloned as well, since the kernel does not let a user namespace
+// uncover it. So the options apply to all of it. It is read-only in any case: the host's
+// cgroups are below it, and the container could change those that the user owns
+// (CVE-2023-25809).
 func (b *Builder) bindSysfs(m *configs.Mount, t *target) error {
 	tree, err := mountapi.OpenTree("/sys", true)
 	if err != nil {
@@ -94,21 +96,21 @@ func (b *Builder) bindSysfs(m *configs.Mount, t *target) error {
 	})
 }
 
-// staysWritable says that a read-only mount becomes so only at the end, because
-// mount points of later mounts, or devices, are made in it.
+// staysWritable reports whether a read-only mount becomes read-only only at the end, because
+// mount points of later mounts, or devices, are created in it.
 func staysWritable(m *configs.Mount) bool {
 	return m.Type == "tmpfs" || m.Destination == "/dev"
 }
 
 func (b *Builder) fillAndAttach(m *configs.Mount, tree int, t *target) error {
 	if m.CopyUp && t.existed {
-		// The new mount is nowhere yet: nobody sees it half full.
-		if err := b.copyUp(t.fd, tree, ownerGiven(m.Data)); err != nil {
+		// The new mount is not attached yet: nobody sees it half full.
+		if err := b.copyUp(t.fd, tree, setsOwner(m.Data)); err != nil {
 			return fmt.Errorf("tmpcopyup: %w", err)
 		}
 	}
 	if m.Type == "mqueue" && b.c.MountLabel != "" {
-		// It does not know the context option.
+		// mqueue does not know the context option.
 		if err := b.labelRoot(tree); err != nil {
 			return err
 		}
@@ -116,12 +118,11 @@ func (b *Builder) fillAndAttach(m *configs.Mount, tree int, t *target) error {
 	return b.attachMount(m, tree, t, mountapi.Attr{})
 }
 
-// needsOldCall says that only mount(2) can express m: fsconfig(2) limits a value
-// to 255 bytes, which the directories of an overlay may well exceed, and has no
-// name for MS_I_VERSION.
+// needsOldCall reports whether only mount(2) can express m: fsconfig(2) limits a value to 255
+// bytes, which the directories of an overlay may well exceed, and has no name for MS_I_VERSION.
 func needsOldCall(m *configs.Mount) bool {
 	if m.Type == "proc" {
-		return false // mount(2) would take the builder's pid namespace
+		return false // mount(2) would use the builder's pid namespace
 	}
 	if m.Flags&unix.MS_I_VERSION != 0 || len(m.Source) > mountapi.MaxOption {
 		return true
@@ -134,12 +135,12 @@ func needsOldCall(m *configs.Mount) bool {
 	return false
 }
 
-// oldCallFlags are what mount(2) takes as flags of a new mount.
+// oldCallFlags are the flags that mount(2) accepts for a new mount.
 const oldCallFlags = unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC | unix.MS_SYNCHRONOUS |
 	unix.MS_MANDLOCK | unix.MS_DIRSYNC | unix.MS_NOATIME | unix.MS_NODIRATIME | unix.MS_RELATIME |
 	unix.MS_STRICTATIME | unix.MS_LAZYTIME | unix.MS_I_VERSION | unix.MS_SILENT | unix.MS_NOSYMFOLLOW
 
-// oldCall makes a mount by mount(2).
+// oldCall makes a mount with mount(2).
 func (b *Builder) oldCall(m *configs.Mount, path string) error {
 	data := m.Data
 	if b.c.MountLabel != "" && takesContext(m.Type) {
@@ -147,13 +148,13 @@ func (b *Builder) oldCall(m *configs.Mount, path string) error {
 	}
 	source := m.Source
 	if source == "" {
-		source = "none" // as the new calls have it
+		source = "none" // as with the new calls
 	}
 	err := unix.Mount(source, path, m.Type, m.Flags&oldCallFlags, strings.Join(data, ","))
 	return os.NewSyscallError("mount", err)
 }
 
-// mountOldWay makes a mount by mount(2), on the very file that t is.
+// mountOldWay makes a mount with mount(2), on exactly the file that t refers to.
 func (b *Builder) mountOldWay(m *configs.Mount, t *target) error {
 	mount := func(path string) error { return b.oldCall(m, path) }
 	if b.live != nil {
@@ -169,7 +170,7 @@ func (b *Builder) mountOldWay(m *configs.Mount, t *target) error {
 	if len(m.Propagation) == 0 && m.RecAttrSet|m.RecAttrClear == 0 {
 		return nil
 	}
-	// There is no way from t to the mount that is now on it but the path.
+	// From t, only the path leads to the mount that is now on it.
 	fd, err := b.root.Open(m.Destination, unix.O_PATH, 0)
 	if err != nil {
 		return err

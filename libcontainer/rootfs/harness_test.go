@@ -19,21 +19,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// childEnv tells a test that it is running in a process of its own, and which
-// directory is its.
+// childEnv tells a test that it runs in its own process, and which directory it has.
 const childEnv = "BERTH_ROOTFS_TEST_DIR"
 
-// inChild runs body in a process of its own, on a locked thread in new mount, uts,
-// ipc, network and cgroup namespaces: in dir, which the parent process removes,
-// since the child may have lost sight of it. Requires root.
+// inChild runs body in its own process, on a locked thread in new mount, uts, ipc, network and
+// cgroup namespaces. The parent process removes dir, since the child may not be able to reach
+// it any more. It requires root.
 func inChild(t *testing.T, body func(t *testing.T, dir string)) {
 	t.Helper()
 	child(t, body, nil)
 }
 
-// inUserNamespace is inChild with new user and pid namespaces besides, but in the
-// host's cgroup namespace. The
-// directory has an image as "rootfs", and a mount as "host" whose flags (nosuid,
+// inUserNamespace is inChild with new user and pid namespaces as well, but in the host's cgroup
+// namespace. The directory has an image as "rootfs", and a mount as "host" whose flags (nosuid,
 // nodev, noatime) are locked.
 func inUserNamespace(t *testing.T, body func(t *testing.T, dir string)) {
 	t.Helper()
@@ -48,7 +46,7 @@ func inUserNamespace(t *testing.T, body func(t *testing.T, dir string)) {
 func child(t *testing.T, body func(t *testing.T, dir string), attr *syscall.SysProcAttr) {
 	t.Helper()
 	if dir := os.Getenv(childEnv); dir != "" {
-		runtime.LockOSThread() // never unlocked: the thread is spoilt
+		runtime.LockOSThread() // never unlocked: the thread cannot be used again
 		spaces := unix.CLONE_FS | unix.CLONE_NEWNS | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC | unix.CLONE_NEWNET
 		if attr == nil {
 			spaces |= unix.CLONE_NEWCGROUP
@@ -89,7 +87,7 @@ func child(t *testing.T, body func(t *testing.T, dir string), attr *syscall.SysP
 		levels[i] = "^" + regexp.QuoteMeta(l) + "$"
 	}
 	cmd := exec.Command(os.Args[0], "-test.run="+strings.Join(levels, "/"), "-test.v")
-	// The race detector would sleep for a second at the end of each.
+	// The race detector would sleep for a second at the end of each process.
 	cmd.Env = append(os.Environ(), childEnv+"="+dir, "GORACE=atexit_sleep_ms=0")
 	cmd.SysProcAttr = attr
 	out, err := cmd.CombinedOutput()
@@ -113,8 +111,7 @@ func hostMounts(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Other tests of the machine mount as well; ours are below the temporary
-	// directory.
+	// Other tests on the machine mount as well. Ours are below the temporary directory.
 	var ours []string
 	for line := range strings.Lines(string(data)) {
 		if strings.Contains(line, os.TempDir()+"/Test") {
@@ -124,8 +121,8 @@ func hostMounts(t *testing.T) string {
 	return strings.Join(ours, "")
 }
 
-// image makes a small root file system in dir, with a secret of the host beside
-// it, and returns its path.
+// image makes a small root file system in dir, with a secret of the host beside it, and returns
+// its path.
 func image(t *testing.T, dir string) string {
 	t.Helper()
 	root := filepath.Join(dir, "rootfs")
@@ -165,8 +162,8 @@ func symlink(t *testing.T, target, name string) {
 	}
 }
 
-// snapshot describes all files below dir: what an attack test compares. It goes by
-// descriptor, since after a pivot_root nothing else leads there.
+// snapshot describes all files below dir, for an attack test to compare. It takes a descriptor,
+// since after a pivot_root no path leads there.
 func snapshot(t *testing.T, dir *os.File) string {
 	t.Helper()
 	if err := unix.Fchdir(int(dir.Fd())); err != nil {
@@ -196,7 +193,7 @@ func snapshot(t *testing.T, dir *os.File) string {
 	return out.String()
 }
 
-// plan is the config of a default container, as engines make it.
+// plan returns the config of a default container, as engines make it.
 func plan(root string) *configs.Config {
 	const std = unix.MS_NOSUID | unix.MS_NOEXEC | unix.MS_NODEV
 	c := &configs.Config{
@@ -267,7 +264,7 @@ func add(c *configs.Config, m configs.Mount) {
 	number(c)
 }
 
-// options are the builder's, with a procfs context for each mount of proc.
+// options returns the builder's options, with a procfs context for each mount of proc.
 func options(t *testing.T, c *configs.Config) *Options {
 	t.Helper()
 	o := &Options{Config: c, Warn: t.Logf}
@@ -304,7 +301,7 @@ func startWith(t *testing.T, o *Options) *Builder {
 	return b
 }
 
-// build takes b all the way.
+// build runs b to the end.
 func build(t *testing.T, b *Builder) {
 	t.Helper()
 	if err := b.Mount(); err != nil {
@@ -338,8 +335,8 @@ func (m mounted) has(option string) bool {
 	return false
 }
 
-// mountTable reads this thread's mounts through the procfs of the outside, which
-// works below any root.
+// mountTable reads this thread's mounts through the procfs from outside, which works below any
+// root.
 func mountTable(t *testing.T, b *Builder) []mounted {
 	t.Helper()
 	data, err := b.proc.ReadThread("mountinfo")
@@ -358,7 +355,7 @@ func mountTable(t *testing.T, b *Builder) []mounted {
 	return all
 }
 
-// topMount is the last mount on a path.
+// topMount returns the last mount on a path.
 func topMount(t *testing.T, b *Builder, point string) mounted {
 	t.Helper()
 	var found mounted

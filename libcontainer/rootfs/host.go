@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// DetachAbove unmounts what is mounted on path until the mount with the given id is
-// on top again.
+// DetachAbove unmounts what is mounted on path until the mount with the given id is on top
+// again.
 func DetachAbove(path string, id uint64) error {
 	for {
 		now, err := MountID(path)
@@ -29,7 +29,7 @@ func DetachAbove(path string, id uint64) error {
 	}
 }
 
-// MountID is the id of the mount that path leads to (statx(2), STATX_MNT_ID).
+// MountID returns the id of the mount that path leads to (statx(2), STATX_MNT_ID).
 func MountID(path string) (uint64, error) {
 	var st unix.Statx_t
 	if err := unix.Statx(unix.AT_FDCWD, path, unix.AT_SYMLINK_NOFOLLOW, unix.STATX_MNT_ID, &st); err != nil {

@@ -13,14 +13,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Landlock makes the ruleset of the container's process, of the files as they are after
-// Enter; nil when the plan has none.
+// Landlock makes the ruleset of the container's process, for the files as they are after Enter.
+// It returns nil if the plan has none.
 func (b *Builder) Landlock() (*os.File, error) {
 	return ruleset(b.root.Root, b.c.Process.Landlock)
 }
 
-// Landlock is Builder.Landlock in a container that is there already; root is its root
-// directory.
+// Landlock is Builder.Landlock in an existing container. root is its root directory.
 func Landlock(root *os.File, l *configs.Landlock) (*os.File, error) {
 	return ruleset(inroot.FromFD(int(root.Fd())), l)
 }

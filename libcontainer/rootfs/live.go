@@ -13,10 +13,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Live adds mounts to a container that is there already, and removes some. Its processes
-// may be hostile, and are awake: they rename, link and mount while it works. So each mount
-// is made complete where they cannot see it, from what the host has at its paths, and only
-// the finished tree is moved in, onto a file that was resolved inside the container's root:
+// Live adds mounts to an existing container and removes some. The container's processes may be
+// hostile, and they run: they rename, link and mount in the meantime. So each mount is
+// completed where they cannot see it, from what the host has at its paths. Only the finished
+// tree is moved in, onto a file that was resolved inside the container's root:
 //
 //	outside (the host's mounts, a copy)      inside (the container's)
 //	open the target, below a descriptor of the container's root
@@ -25,28 +25,28 @@ import (
 //	setns ───────────────────────────────▶   move_mount onto the target
 //	setns ◀───────────────────────────────
 //
-// It belongs to one thread, which has its own root, working directory and umask, and
-// stands in a mount namespace of its own: a copy of the host's, from which nothing
-// propagates to the host. Nobody but Live may use the thread afterwards.
+// A Live belongs to one thread, which has its own root, working directory and umask, and is in
+// a mount namespace of its own: a copy of the host's, from which nothing propagates to the
+// host. Only the Live may use the thread afterwards.
 type Live struct {
 	b *Builder
 	// outside and inside are the two mount namespaces.
 	outside, inside int
-	// attached are the mounts that were moved in, to be taken away again.
+	// attached are the mounts that were moved in, so that they can be removed again.
 	attached []int
 }
 
 // LiveOptions are what Live needs.
 type LiveOptions struct {
 	Options
-	// Enter moves the calling thread into the container's namespaces: of mounts, and
+	// Enter moves the calling thread into the container's namespaces: the mount namespace, and
 	// those that file systems show (network, ipc, cgroup).
 	Enter func() error
 	// Root is the container's root directory as seen from its mount namespace.
 	Root string
 }
 
-// NewLive enters the container and comes back out of its mount namespace.
+// NewLive enters the container and leaves its mount namespace again.
 func NewLive(o *LiveOptions) (*Live, error) {
 	l := &Live{b: &Builder{c: o.Config, o: &o.Options, procContexts: o.ProcContexts}, outside: -1, inside: -1}
 	l.b.live = l
@@ -88,7 +88,7 @@ func setMountNamespace(fd int) error {
 	return os.NewSyscallError("setns", unix.Setns(fd, unix.CLONE_NEWNS))
 }
 
-// within does something in the container's mount namespace.
+// within calls do in the container's mount namespace.
 func (l *Live) within(do func() error) error {
 	if err := setMountNamespace(l.inside); err != nil {
 		return err
@@ -96,8 +96,8 @@ func (l *Live) within(do func() error) error {
 	return errors.Join(do(), l.leave())
 }
 
-// Add makes the mounts of the config, all or none. The directories and empty files that
-// were made for them stay, as those of a create do.
+// Add makes the mounts of the config, all or none. The directories and empty files that were
+// created for them stay, as after a create.
 func (l *Live) Add() error {
 	err := l.add()
 	if err == nil {
@@ -120,8 +120,8 @@ func (l *Live) add() error {
 	for i := range l.b.c.Mounts {
 		m := &l.b.c.Mounts[i]
 		if m.Flags&unix.MS_REMOUNT != 0 {
-			// What it was before could not be had back, should a later mount fail.
-			return fmt.Errorf(`%s.options: "remount" adds no mount`, m.Field)
+			// If a later mount failed, its old state could not be restored.
+			return fmt.Errorf(`%s.options: "remount" does not add a mount`, m.Field)
 		}
 		if err := l.b.mount(i, m); err != nil {
 			return MountError(m, err)
@@ -130,13 +130,14 @@ func (l *Live) add() error {
 	return l.within(l.b.remountLate)
 }
 
-// attach puts the detached tree on target. Unlike in a create, the tree has to be
-// finished by then, since the container sees it.
+// attach puts the detached tree on target. Unlike in a create, the tree has to be finished by
+// then, since the container sees it.
 func (l *Live) attach(tree, target int, adjust func(fd int) error) error {
 	if adjust != nil {
 		finish := adjust
 		if !l.b.setattr {
-			// Needs Linux 5.12; without it: mount(2), for attached mounts alone.
+			// Without mount_setattr(2) (Linux 5.12): mount(2), which works only on attached
+			// mounts.
 			finish = func(tree int) error { return l.stage(tree, func() error { return adjust(tree) }) }
 		}
 		if err := finish(tree); err != nil {
@@ -155,14 +156,14 @@ func (l *Live) attach(tree, target int, adjust func(fd int) error) error {
 	return nil
 }
 
-// Where mounts are put together outside: places that every host has.
+// Where mounts are assembled outside: files that every host has.
 const (
 	stagingDir  = "/proc"
 	stagingFile = "/proc/meminfo"
 )
 
-// stage attaches the tree outside, where do can work on it, and takes it off again:
-// afterwards the descriptor is that of the detached tree that has become of it.
+// stage attaches the tree outside, where do can work on it, and detaches it again. Afterwards
+// the descriptor refers to the resulting detached tree.
 func (l *Live) stage(tree int, do func() error) error {
 	id, err := identify(tree)
 	if err != nil {
@@ -191,7 +192,7 @@ func detach(tree int) error {
 	return errors.Join(err, unix.Close(clone))
 }
 
-// stageOldWay makes a detached tree by mount(2), which knows attached ones only.
+// stageOldWay makes a detached tree with mount(2), which only makes attached ones.
 func stageOldWay(mount func(path string) error) (int, error) {
 	if err := mount(stagingDir); err != nil {
 		return -1, err

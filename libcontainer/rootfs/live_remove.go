@@ -16,8 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Remove unmounts what is at the destinations of the config's mounts, the last one first,
-// all or none.
+// Remove unmounts what is at the destinations of the config's mounts, the last one first, all
+// or none.
 func (l *Live) Remove() error {
 	return l.within(func() error {
 		var done []removed
@@ -38,10 +38,10 @@ func (l *Live) Remove() error {
 	})
 }
 
-// removed is a mount that was taken away, and a copy of it and those below.
+// removed is a mount that was removed, with a copy of it and of the mounts below.
 type removed struct {
 	m *configs.Mount
-	// clone is -1 when there can be none: unbindable mounts have no copies.
+	// clone is -1 if there cannot be one: unbindable mounts cannot be copied.
 	clone int
 }
 
@@ -51,7 +51,7 @@ func (r removed) close() {
 	}
 }
 
-// putBack undoes a Remove that err has ended.
+// putBack undoes a Remove that ended with err.
 func (l *Live) putBack(done []removed, err error) error {
 	for i := len(done) - 1; i >= 0; i-- {
 		m := done[i].m
@@ -92,19 +92,20 @@ func (l *Live) remove(m *configs.Mount) (removed, error) {
 	} else if !errors.Is(err, unix.EINVAL) {
 		return r, err
 	}
-	// By descriptor: the very mount that was looked at, whatever the path leads to now.
+	// By descriptor: this unmounts exactly the mount that was checked, wherever the path leads
+	// now.
 	if err := l.b.proc.WithPath(fd, lazyUmount); err != nil {
 		r.close()
 		if errors.Is(err, unix.EINVAL) {
-			return r, fmt.Errorf("%w (it is locked, as a part of a mount that the container was given as a whole)", err)
+			return r, fmt.Errorf("%w (it is locked, as a part of a mount that the container got as a whole)", err)
 		}
 		return r, err
 	}
 	return r, nil
 }
 
-// checkRemovable refuses the root, and what keeps /proc from the container: masked and
-// read-only paths are mounts as well.
+// checkRemovable refuses the root, and the mounts that hide parts of /proc from the container:
+// masked and read-only paths are mounts as well.
 func (l *Live) checkRemovable(fd int) error {
 	var st unix.Statx_t
 	err := unix.Statx(fd, "", unix.AT_EMPTY_PATH|unix.AT_STATX_DONT_SYNC, unix.STATX_MNT_ID, &st)
@@ -112,7 +113,7 @@ func (l *Live) checkRemovable(fd int) error {
 		return os.NewSyscallError("statx", err)
 	}
 	if st.Mnt_id == l.b.id.mount {
-		// It may be a directory of the root file system, or that itself.
+		// It may be a directory in the root file system, or the root itself.
 		if id, err := identify(fd); err == nil && id.sameFile(l.b.id) {
 			return errOntoRoot
 		}
@@ -127,14 +128,15 @@ func (l *Live) checkRemovable(fd int) error {
 	}
 	switch fstype, name := mountedOn(string(table), st.Mnt_id); {
 	case fstype == "proc" && !slices.Contains(emulated[:], "/proc/"+name),
-		fstype == "sysfs" && !strings.HasPrefix(name, "fs/"): // what is there is for mounts
+		fstype == "sysfs" && !strings.HasPrefix(name, "fs/"): // what is there is meant for mounts
 		return fmt.Errorf("it hides a part of the container's %s", fstype)
 	}
 	return nil
 }
 
-// mountedOn says what the mount with the given id is mounted on: the file system's type,
-// and the name in it. Both are "" for the root, and for what has been unmounted meanwhile.
+// mountedOn returns what the mount with the given id is mounted on: the type of the file
+// system, and the name in it. Both are "" for the root, and for what has been unmounted in the
+// meantime.
 func mountedOn(table string, id uint64) (fstype, name string) {
 	find := func(id string) (found mountinfo.Mount) {
 		for m := range mountinfo.All(table) {

@@ -17,7 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lived is a container that is there, whose mount namespace the test's thread is in.
+// lived is an existing container. The test's thread is in its mount namespace.
 type lived struct {
 	t *testing.T
 	b *Builder
@@ -27,7 +27,7 @@ type lived struct {
 	old bool
 }
 
-// live builds a container and goes into it.
+// live builds a container and enters it.
 func live(t *testing.T, dir string) *lived {
 	t.Helper()
 	c := plan(image(t, dir))
@@ -80,7 +80,7 @@ func (l *lived) change(do func(*Live) error, mounts ...configs.Mount) error {
 	return <-done
 }
 
-// table is what the container has mounted, in short.
+// table returns what the container has mounted, in short.
 func (l *lived) table() string {
 	var all []string
 	for _, m := range mountTable(l.t, l.b) {
@@ -90,7 +90,7 @@ func (l *lived) table() string {
 	return strings.Join(all, "\n")
 }
 
-// withoutInherited leaves those options out that binds have from where temporary files are,
+// withoutInherited removes those options that binds inherit from the place of temporary files
 // and that are not wanted.
 func withoutInherited(st *unix.Statfs_t, options, wanted string) string {
 	inherited := map[string]int64{"nosuid": unix.ST_NOSUID, "nodev": unix.ST_NODEV, "noexec": unix.ST_NOEXEC}
@@ -148,8 +148,8 @@ func TestLive(t *testing.T) {
 	}
 }
 
-// TestLiveUndone: whichever mount fails, those before it are gone, and those that could
-// not be removed are all there.
+// TestLiveUndone: whichever mount fails, those before it are gone, and those that could not be
+// removed are all there.
 func TestLiveUndone(t *testing.T) {
 	inChild(t, func(t *testing.T, dir string) {
 		l := live(t, dir)
@@ -191,7 +191,7 @@ func TestLiveUndone(t *testing.T) {
 		if _, err := os.Stat("/a/b/file"); err != nil {
 			t.Error(err)
 		}
-		// Of an unbindable mount there are no copies.
+		// An unbindable mount cannot be copied.
 		unbindable := configs.Mount{Destination: "/u", Type: "tmpfs", Source: "tmpfs", Propagation: []uintptr{unix.MS_UNBINDABLE}}
 		if err := l.change((*Live).Add, unbindable); err != nil {
 			t.Fatal(err)
@@ -202,8 +202,8 @@ func TestLiveUndone(t *testing.T) {
 	})
 }
 
-// TestLiveAttack: the container swaps the directory of the destination for links and for
-// mounts of its own while it is used, and unmounts what it gets.
+// TestLiveAttack: the container replaces the directory of the destination by links and by its
+// own mounts while it is used, and unmounts what it gets.
 func TestLiveAttack(t *testing.T) {
 	inChild(t, func(t *testing.T, dir string) {
 		host := filepath.Join(dir, "host")

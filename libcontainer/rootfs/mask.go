@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// protectPaths makes linux.readonlyPaths read-only. Paths that the container does
-// not have are skipped: engines name those of all kernels and architectures.
+// protectPaths makes linux.readonlyPaths read-only. Paths that the container does not have are
+// skipped: engines list those of all kernels and architectures.
 func (b *Builder) protectPaths() error {
 	for i, p := range b.c.ReadonlyPaths {
 		if err := b.protectPath(p); err != nil {
@@ -22,8 +22,8 @@ func (b *Builder) protectPaths() error {
 	return nil
 }
 
-// protectPath mounts a read-only clone of p on itself. What is mounted below p
-// comes along as it is.
+// protectPath mounts a read-only clone of p on itself. What is mounted below p is cloned
+// unchanged.
 func (b *Builder) protectPath(p string) error {
 	target, err := b.root.Open(p, unix.O_PATH, 0)
 	if isMissing(err) {
@@ -38,7 +38,7 @@ func (b *Builder) protectPath(p string) error {
 		return err
 	}
 	if root {
-		// Who has the old one as their root would not see what is mounted on it.
+		// A process whose root is the old mount would not see what is mounted on it.
 		return b.setAttr(b.root.FD(), false, readonly)
 	}
 	tree, err := mountapi.CloneTree(target, true)
@@ -51,7 +51,7 @@ func (b *Builder) protectPath(p string) error {
 	})
 }
 
-// isRoot says whether fd is the root of the container.
+// isRoot reports whether fd is the root of the container.
 func (b *Builder) isRoot(fd int) (bool, error) {
 	id, err := identify(fd)
 	if err != nil {
@@ -61,14 +61,14 @@ func (b *Builder) isRoot(fd int) (bool, error) {
 	return id.sameFile(root), err
 }
 
-// masks is what hides paths: one empty directory and one /dev/null for all. The
-// first use of the directory attaches it and the next ones are clones of that, so
-// that there is never a superblock for each, nor a mount left over to be taken
-// down (which costs an RCU grace period).
+// masks is what hides paths: one empty directory and one /dev/null for all of them. The first
+// use of the directory attaches it, and the next ones are clones of that. So there is neither a
+// superblock for each path, nor a mount left over that has to be unmounted (which costs an RCU
+// grace period).
 type masks struct {
 	b *Builder
-	// dir is the attached empty directory, null the container's /dev/null; -1
-	// until they are needed.
+	// dir is the attached empty directory, null the container's /dev/null. Both are -1 until
+	// they are needed.
 	dir, null int
 }
 
@@ -110,7 +110,7 @@ func (m *masks) mask(p string) error {
 	if root {
 		return errors.New("the root file system itself cannot be masked")
 	}
-	// Two names may be of one path. A second mask would be one more mount on top.
+	// Two names may refer to one path. A second mask would only be one more mount on top.
 	if masked, err := m.isMasked(id); masked || err != nil {
 		return err
 	}
@@ -120,7 +120,7 @@ func (m *masks) mask(p string) error {
 	return m.maskFile(target)
 }
 
-// isMasked says whether the file is what hides others.
+// isMasked reports whether the file is one that hides others.
 func (m *masks) isMasked(id fileID) (bool, error) {
 	fd := m.null
 	if id.isDir() {
@@ -133,8 +133,8 @@ func (m *masks) isMasked(id fileID) (bool, error) {
 	return mask.dev == id.dev && mask.ino == id.ino, err
 }
 
-// maskDirectory covers a directory with an empty one that nothing can be made in,
-// not even by who may remount it: the file system has no room.
+// maskDirectory covers a directory with an empty one in which nothing can be created, not even
+// by a process that may remount it: the file system has no room.
 func (m *masks) maskDirectory(target int) error {
 	if m.dir >= 0 {
 		return m.cover(m.dir, target)
@@ -190,10 +190,9 @@ func (m *masks) cover(fd, target int) error {
 	return mountapi.MoveMount(tree, target)
 }
 
-// openNull opens the container's /dev/null and makes sure that it is the null
-// device: were it a link to a file of /proc, masking another one would mount that
-// file writable in its place (CVE-2025-31133). It is the descriptor that has been
-// checked which is mounted then.
+// openNull opens the container's /dev/null and checks that it is the null device: if it were a
+// link to a file in /proc, masking another one would mount that file writable in its place
+// (CVE-2025-31133). The descriptor that was checked is then the one that is mounted.
 func (b *Builder) openNull() (int, error) {
 	fd, err := b.root.Open("/dev/null", unix.O_PATH|unix.O_NOFOLLOW, 0)
 	if err != nil {

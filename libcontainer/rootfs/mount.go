@@ -17,7 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// fileMode is the mode of the empty files made to bind something on.
+// fileMode is the mode of the empty files that are created to bind something on.
 const fileMode = 0o644
 
 // mount makes one mount of the plan, the one with the given index.
@@ -38,23 +38,22 @@ func (b *Builder) mount(index int, m *configs.Mount) error {
 
 var errOntoRoot = errors.New("the destination is the root of the container")
 
-// target is the file that a mount is going to be attached on. Its fd was resolved
-// once, inside the root; nothing goes by the path any more.
+// target is the file that a mount is going to be attached on. Its fd was resolved once, inside
+// the root. The path is not used any more.
 type target struct {
 	fd int
 	fileID
-	// existed says that the builder has not made it.
+	// existed is set if the builder has not created it.
 	existed bool
 }
 
-// openTarget opens the destination of m, making a directory or an empty file of
-// it when there is nothing, and refuses the ones that no mount may hide.
+// openTarget opens the destination of m. If there is nothing, it creates a directory or an
+// empty file. It refuses destinations that no mount may hide.
 func (b *Builder) openTarget(m *configs.Mount, dir bool) (*target, error) {
 	var resolve uint64
 	if m.Type == "proc" || m.Type == "sysfs" || strings.HasPrefix(m.Destination, "/proc/") {
-		// A link would put the kernel's files where the image wants them,
-		// and something else where everybody trusts them to be
-		// (CVE-2019-19921, CVE-2023-27561).
+		// A link would put the kernel's files where the image wants them, and something else
+		// where everybody expects them (CVE-2019-19921, CVE-2023-27561).
 		resolve = unix.RESOLVE_NO_SYMLINKS
 	}
 	t := &target{existed: true}
@@ -88,7 +87,7 @@ func (b *Builder) checkTarget(m *configs.Mount, t *target, dir bool) error {
 	switch {
 	case t.sameFile(b.id):
 		return errOntoRoot
-	// The kernel would say EINVAL. Engines know mistaken binds by "not a directory",
+	// The kernel would return EINVAL. Engines recognise mistaken binds by "not a directory",
 	// and explain them.
 	case dir && !t.isDir():
 		if m.IsBind() {
@@ -101,18 +100,18 @@ func (b *Builder) checkTarget(m *configs.Mount, t *target, dir bool) error {
 	return checkProc(m, t)
 }
 
-// emulated are the files of /proc that may be mounted on: lxcfs has versions of
-// them that know the container's limits, and none has power over the kernel.
+// emulated are the files in /proc that may be mounted on: lxcfs has versions of them that know
+// the container's limits, and none of them can change the kernel.
 var emulated = [...]string{
 	"/proc/cpuinfo", "/proc/diskstats", "/proc/meminfo", "/proc/stat", "/proc/swaps",
 	"/proc/uptime", "/proc/loadavg", "/proc/slabinfo", "/proc/sys/kernel/ns_last_pid",
 	"/proc/sys/crypto/fips_enabled",
 }
 
-// checkProc keeps /proc genuine: programs and runtimes write labels and settings
-// there, so that a fake below it disarms them (CVE-2019-16884, CVE-2025-52881). By
-// name, for a procfs that is mounted later, and by file, for names that lead to
-// it over a link.
+// checkProc keeps /proc genuine: programs and runtimes write labels and settings there, and a
+// fake file below it would make them ineffective (CVE-2019-16884, CVE-2025-52881). It checks by
+// name, for a procfs that is mounted later, and by file, for names that lead into one through a
+// link.
 func checkProc(m *configs.Mount, t *target) error {
 	if m.Type == "proc" {
 		return nil
@@ -120,7 +119,7 @@ func checkProc(m *configs.Mount, t *target) error {
 	dest := m.Destination
 	switch {
 	case dest == "/proc":
-		// mountBind lets a bind of a real procfs through before it asks here.
+		// mountBind allows a bind of a real procfs before this check.
 		return fmt.Errorf("%s %s (only a procfs may be mounted on /proc)", m.Destination, configs.PhraseNotOfTypeProc)
 	case strings.HasPrefix(dest, "/proc/"):
 		if slices.Contains(emulated[:], dest) {
@@ -135,14 +134,14 @@ func checkProc(m *configs.Mount, t *target) error {
 	return err
 }
 
-// attachMount puts the new mount tree on t with the propagation and recursive
-// attributes of m; a is what else is to be changed.
+// attachMount puts the new mount tree on t with the propagation and recursive attributes of m.
+// a holds the other changes.
 func (b *Builder) attachMount(m *configs.Mount, tree int, t *target, a mountapi.Attr) error {
 	return b.attach(tree, t.fd, func(fd int) error { return b.adjust(m, fd, a) })
 }
 
-// adjust changes a mount the way the options of m ask, in their order: what is
-// for one mount first, then what is for all below it.
+// adjust changes a mount as the options of m ask, in this order: first what applies to one
+// mount, then what applies to everything below it.
 func (b *Builder) adjust(m *configs.Mount, fd int, a mountapi.Attr) error {
 	if err := b.setAttr(fd, false, a); err != nil {
 		return err
@@ -192,15 +191,15 @@ func (b *Builder) mountBind(index int, m *configs.Mount) error {
 	})
 }
 
-// isDirectory says whether fd is of a directory. FUSE tells whom the file system is not for
-// nothing about a file, as long as its owner has not allowed others (fuse(4), allow_other):
-// the root of a user namespace cannot even look, but it may have it mounted.
+// isDirectory reports whether fd refers to a directory. FUSE does not let other users stat a
+// file unless the owner of the mount has allowed it (fuse(4), allow_other): the root of a user
+// namespace cannot even stat it, but may mount it.
 func isDirectory(fd int) (bool, error) {
 	id, err := identify(fd)
 	if !errors.Is(err, unix.EACCES) {
 		return id.isDir(), err
 	}
-	// The kernel asks for rights when it has seen that there is a directory to look into.
+	// The kernel checks permissions only after it has found that there is a directory.
 	dir, err := unix.Openat(fd, ".", unix.O_PATH|unix.O_CLOEXEC, 0)
 	switch {
 	case err == nil:
@@ -213,10 +212,10 @@ func isDirectory(fd int) (bool, error) {
 	return false, os.NewSyscallError("openat", err)
 }
 
-// replaceFlags gives the mount of fd the flags that m names, and no others. So runc does:
-// engines that want a flag of the source to stay name it. What a user namespace has locked
-// stays; the trees that the host's root has cloned have none locked, and are not to lose
-// more than those.
+// replaceFlags gives the mount of fd the flags that m names, and no others, as runc does:
+// engines that want to keep a flag of the source name it. Flags that are locked in a user
+// namespace stay. Trees that the host's root has cloned have no locked flags, and must not lose
+// more than the others.
 func (b *Builder) replaceFlags(m *configs.Mount, fd int) error {
 	a := mountapi.ReplaceAttr(m.Flags)
 	if !b.c.Namespaces.Contains(configs.NewUser) {
@@ -224,7 +223,7 @@ func (b *Builder) replaceFlags(m *configs.Mount, fd int) error {
 		if !errors.Is(err, unix.EPERM) {
 			return err
 		}
-		// The runtime is in a user namespace itself.
+		// The runtime itself is in a user namespace.
 	}
 	a, err := mountapi.KeepLocked(fd, m.Cleared, a)
 	if err != nil {
@@ -241,7 +240,8 @@ func OpenSource(m *configs.Mount) (int, error) {
 	return mountapi.OpenTree(m.Source, m.Flags&unix.MS_REC != 0)
 }
 
-// IsCopiedLink says that m is no mount but a copy of the link that its source is.
+// IsCopiedLink reports whether m is not a mount but a copy of a link, because its source is
+// one.
 func IsCopiedLink(m *configs.Mount) bool {
 	if !m.CopySymlink {
 		return false
@@ -250,8 +250,8 @@ func IsCopiedLink(m *configs.Mount) bool {
 	return err == nil
 }
 
-// copyLink makes the link that the source of m is at its destination; false when it is none,
-// and is to be bound.
+// copyLink makes a copy of the symbolic link that is the source of m. It returns false if the
+// source is not a link, and is to be bound.
 func (b *Builder) copyLink(m *configs.Mount) (bool, error) {
 	link := m.SourceLink
 	if link == "" {
@@ -274,9 +274,9 @@ func (b *Builder) copyLink(m *configs.Mount) (bool, error) {
 	return true, err
 }
 
-// bindSource is what a bind mount binds, as a detached tree.
+// bindSource returns what a bind mount binds, as a detached tree.
 func (b *Builder) bindSource(index int, m *configs.Mount) (int, error) {
-	given := b.given(index)
+	given := b.callerTree(index)
 	if given == nil && slices.Contains(b.o.InOrder, index) {
 		tree, err := b.o.OpenSource(index)
 		if err != nil {
@@ -287,7 +287,7 @@ func (b *Builder) bindSource(index int, m *configs.Mount) (int, error) {
 	}
 	if given == nil {
 		if m.IDMap != "" {
-			return -1, errors.New("id-mapped mounts are for the caller to open")
+			return -1, errors.New("the caller must open id-mapped mounts")
 		}
 		return OpenSource(m)
 	}
@@ -295,16 +295,16 @@ func (b *Builder) bindSource(index int, m *configs.Mount) (int, error) {
 	return fd, os.NewSyscallError("fcntl", err)
 }
 
-// given is the detached tree that came with the plan for a mount, nil for none.
-func (b *Builder) given(index int) *os.File {
+// callerTree returns the detached tree that came with the plan for a mount, nil for none.
+func (b *Builder) callerTree(index int) *os.File {
 	if index >= len(b.o.Trees) {
 		return nil
 	}
 	return b.o.Trees[index]
 }
 
-// openBindTarget opens the destination of a bind mount, which counts as a mount
-// of proc when a procfs is what it binds on /proc.
+// openBindTarget opens the destination of a bind mount. It is treated as a mount of proc if it
+// binds a procfs on /proc.
 func (b *Builder) openBindTarget(m *configs.Mount, tree int, dir bool) (*target, error) {
 	if m.Destination == "/proc" && procfs.IsRoot(tree) {
 		proc := *m
@@ -314,22 +314,22 @@ func (b *Builder) openBindTarget(m *configs.Mount, tree int, dir bool) (*target,
 	return b.openTarget(m, dir)
 }
 
-// remount changes a mount that is there already: with "bind" the mount alone, and
-// without the file system behind it too.
+// remount changes an existing mount: with "bind" only the mount, otherwise also the file system
+// behind it.
 func (b *Builder) remount(m *configs.Mount) error {
 	fd, err := b.root.Open(m.Destination, unix.O_PATH, 0)
 	if err != nil {
 		return err
 	}
 	if (m.Destination == "/dev" || m.Destination == "/") && m.Flags&unix.MS_RDONLY != 0 {
-		// Devices, and mount points, are still to be made there.
+		// Devices and mount points are still to be created there.
 		b.late = append(b.late, lateReadonly{fd: fd, field: m.Field, remount: m})
 		return nil
 	}
 	return errors.Join(b.remountOpened(m, fd), unix.Close(fd))
 }
 
-// remountOpened is remount of the mount that fd is the root of.
+// remountOpened is remount for the mount whose root fd is.
 func (b *Builder) remountOpened(m *configs.Mount, fd int) error {
 	id, err := identify(fd)
 	if err != nil {
@@ -344,7 +344,7 @@ func (b *Builder) remountOpened(m *configs.Mount, fd int) error {
 			return err
 		}
 	}
-	// As mount(2): with "bind" all flags are replaced, even if none is named.
+	// As with mount(2): "bind" replaces all flags, even if none is named.
 	if m.Flags&unix.MS_BIND != 0 || mountapi.NamesFlags(m.Flags, m.Cleared) {
 		if err := b.replaceFlags(m, fd); err != nil {
 			return err
@@ -371,7 +371,7 @@ func reconfigure(m *configs.Mount, fd int) error {
 	return c.Reconfigure()
 }
 
-// MountError tells which mount it was, and what the kernel's words for it mean.
+// MountError adds to an error which mount failed, and what the kernel's error means.
 func MountError(m *configs.Mount, err error) error {
 	switch {
 	case m.IsBind() && errors.Is(err, unix.EACCES) && unix.Access(m.Source, unix.F_OK) == unix.EACCES:

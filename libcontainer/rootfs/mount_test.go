@@ -15,18 +15,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestMountOptions makes one mount each and looks at the table.
+// TestMountOptions makes one mount each and checks the table.
 func TestMountOptions(t *testing.T) {
-	// The source of the bind mounts is host/, a nosuid,nodev,noatime tmpfs with a
-	// tmpfs "sub" in it.
+	// The source of the bind mounts is host/, a nosuid,nodev,noatime tmpfs with a tmpfs "sub"
+	// in it.
 	const rec = unix.MS_REC
 	for _, test := range []struct {
 		name string
 		m    configs.Mount
-		// options, tags and super are what /m has; sub is what /m/sub has as
-		// options ("" when it must not be there).
+		// options, tags and super are what /m has. sub holds the options of /m/sub ("" if it
+		// must not exist).
 		options, tags, super, sub string
-		// newer says that Linux 5.12 is needed.
+		// newer is set if Linux 5.12 is needed.
 		newer bool
 	}{
 		{
@@ -184,7 +184,7 @@ func TestMountErrors(t *testing.T) {
 		{
 			"idmap",
 			configs.Mount{Type: "bind", Source: "/tmp", Flags: unix.MS_BIND, IDMap: "idmap"},
-			"mounts[6]: mount bind on /m: id-mapped mounts are for the caller to open",
+			"mounts[6]: mount bind on /m: the caller must open id-mapped mounts",
 		},
 		{
 			"no context",
@@ -218,8 +218,8 @@ func TestMountErrors(t *testing.T) {
 	}
 }
 
-// TestLabelOption: the SELinux label is given by the option that the mount names. A kernel
-// without SELinux knows none of them, and says which it was asked for.
+// TestLabelOption: the SELinux label is set by the option that the mount names. A kernel
+// without SELinux knows none of them, and its error names the one it got.
 func TestLabelOption(t *testing.T) {
 	if _, err := os.Stat("/sys/fs/selinux"); err == nil {
 		t.Skip("only for a kernel without SELinux")
@@ -235,8 +235,8 @@ func TestLabelOption(t *testing.T) {
 	}
 }
 
-// TestBindReplacesFlags: a flag that the options do not name goes, when they name any, and
-// the access times are one thing apart. A remount does so, too.
+// TestBindReplacesFlags: if the options name any flags, those that they do not name are
+// cleared, except for access times. A remount does the same.
 func TestBindReplacesFlags(t *testing.T) {
 	inChild(t, func(t *testing.T, dir string) {
 		c := plan(image(t, dir))
@@ -263,7 +263,7 @@ func TestRemountFilesystem(t *testing.T) {
 	})
 }
 
-// TestLongOption: fsconfig(2) takes 255 bytes.
+// TestLongOption: fsconfig(2) accepts 255 bytes.
 func TestLongOption(t *testing.T) {
 	inChild(t, func(t *testing.T, dir string) {
 		c := plan(image(t, dir))
@@ -273,7 +273,7 @@ func TestLongOption(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		// An overlay cannot have its upper directory on every file system.
+		// The upper directory of an overlay cannot be on every file system.
 		if err := unix.Mount("t", work, "tmpfs", 0, ""); err != nil {
 			t.Fatal(err)
 		}
@@ -307,7 +307,8 @@ func TestLongOption(t *testing.T) {
 	})
 }
 
-// TestTmpfs: mode and owner of what a tmpfs hides, and mounts in a read-only one.
+// TestTmpfs: a tmpfs has the mode and owner of what it hides, and there are mounts in a
+// read-only one.
 func TestTmpfs(t *testing.T) {
 	inChild(t, func(t *testing.T, dir string) {
 		root := image(t, dir)
@@ -346,7 +347,7 @@ func TestTmpfs(t *testing.T) {
 		if err := os.WriteFile("/run/in/side/x", nil, 0o600); err != nil {
 			t.Error(err)
 		}
-		// What is empty takes nobody to copy.
+		// Nothing has to be copied from an empty directory.
 		if want := []string{"[file] true\n"}; !slices.Equal(copied, want) {
 			t.Errorf("copied %q, want %q", copied, want)
 		}
@@ -360,8 +361,8 @@ func TestTmpfs(t *testing.T) {
 	})
 }
 
-// TestProc: a real procfs may be bound on /proc, a second one mounted elsewhere, and
-// the files of lxcfs covered.
+// TestProc: a real procfs may be bound on /proc, a second one mounted elsewhere, and the files
+// of lxcfs covered.
 func TestProc(t *testing.T) {
 	inChild(t, func(t *testing.T, dir string) {
 		root := image(t, dir)

@@ -14,10 +14,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// MountPoints makes sure that there is something to mount each of c's mounts on, for who
-// mounts by path and makes nothing (a restore), and tells where it is: the destinations
-// in their order, with all symbolic links in the root file system followed. What is below
-// another mount is left alone, since it comes with that.
+// MountPoints makes sure that there is a mount point for each of c's mounts, for a restore,
+// which mounts by path and creates nothing. It returns the mount points in the order of the
+// mounts, with all symbolic links in the root file system followed. Destinations below another
+// mount are left alone, since they exist only with it.
 func MountPoints(c *configs.Config) ([]string, error) {
 	root, err := inroot.Open(c.Rootfs.Path)
 	if err != nil {
@@ -28,7 +28,7 @@ func MountPoints(c *configs.Config) ([]string, error) {
 	for i := range c.Mounts {
 		m := &c.Mounts[i]
 		if IsCopiedLink(m) {
-			points[i] = m.Destination // no mount
+			points[i] = m.Destination // not a mount
 			continue
 		}
 		points[i], err = mountPoint(root, c.Rootfs.Path, m, points[:i])
@@ -39,7 +39,7 @@ func MountPoints(c *configs.Config) ([]string, error) {
 	return points, nil
 }
 
-// mountPoint does so for one mount.
+// mountPoint does that for one mount.
 func mountPoint(root *inroot.Root, rootfs string, m *configs.Mount, above []string) (string, error) {
 	for _, p := range above {
 		if rest, ok := strings.CutPrefix(m.Destination, p); ok && (rest == "" || rest[0] == '/') {
@@ -54,7 +54,7 @@ func mountPoint(root *inroot.Root, rootfs string, m *configs.Mount, above []stri
 		return "", err
 	}
 	defer unix.Close(fd)
-	// The kernel tells the path that it has followed.
+	// The kernel reports the path that it has followed.
 	found, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd))
 	if err != nil {
 		return "", err
@@ -66,7 +66,7 @@ func mountPoint(root *inroot.Root, rootfs string, m *configs.Mount, above []stri
 	return path.Clean("/" + inside), nil
 }
 
-// makeMountPoint makes a directory, or an empty file for a bind mount of a file.
+// makeMountPoint creates a directory, or an empty file for a bind mount of a file.
 func makeMountPoint(root *inroot.Root, m *configs.Mount) (int, error) {
 	if m.IsBind() {
 		var st unix.Stat_t

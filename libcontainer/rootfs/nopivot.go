@@ -14,10 +14,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// moveRoot puts the rootfs on top of "/": for hosts whose root is the initial
-// ramfs, which cannot be pivoted away. The host's mounts stay below it, and a
-// process with CAP_SYS_CHROOT may get at them: so the procfs and sysfs that show
-// everything go first, since nothing in the container may see them unmasked.
+// moveRoot puts the rootfs on top of "/", for hosts whose root is the initial ramfs, for which
+// pivot_root(2) does not work. The host's mounts stay below it, and a process with
+// CAP_SYS_CHROOT may be able to reach them. So the procfs and sysfs mounts that show everything
+// are removed first, since nothing in the container may see them unmasked.
 func (b *Builder) moveRoot() error {
 	data, err := b.proc.ReadThread("mountinfo")
 	if err != nil {
@@ -25,15 +25,15 @@ func (b *Builder) moveRoot() error {
 	}
 	mounts := outsideMounts(string(data), b.c.Rootfs.Path)
 	if b.mayReachHost() {
-		// What is mounted or unmounted on a shared mount is so on all its
-		// peers: the host would lose its /proc and have the rootfs on "/".
+		// A mount or unmount on a shared mount propagates to all its peers: the host would lose
+		// its /proc and have the rootfs on "/".
 		for _, m := range mounts {
 			if err := unix.Mount("", m.point, "", unix.MS_SLAVE, ""); err != nil && !isMissing(err) {
 				return &os.PathError{Op: "mount", Path: m.point, Err: err}
 			}
 		}
 	}
-	// Those that are mounted on others come after them.
+	// Mounts on top of others come after them in the list.
 	for _, m := range slices.Backward(mounts) {
 		if !m.kernel {
 			continue
@@ -45,12 +45,12 @@ func (b *Builder) moveRoot() error {
 	return mountapi.MoveMountAt(b.root.FD(), unix.AT_FDCWD, "/")
 }
 
-// hideMount unmounts one mount, or covers it where that is not allowed (in a user
-// namespace, mounts of the outside are locked).
+// hideMount unmounts one mount, or covers it if unmounting is not allowed (in a user namespace,
+// mounts from outside are locked).
 func hideMount(path string) error {
 	err := unix.Unmount(path, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)
 	if isMissing(err) {
-		return nil // something is mounted over a directory above it
+		return nil // something is mounted on a directory above it
 	}
 	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EPERM) {
 		err = unix.Mount("tmpfs", path, "tmpfs", unix.MS_RDONLY|unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC,
@@ -65,11 +65,11 @@ func hideMount(path string) error {
 // outsideMount is a mount of the host.
 type outsideMount struct {
 	point string
-	// kernel says that it shows all of a procfs or sysfs.
+	// kernel is set if it shows the whole of a procfs or sysfs.
 	kernel bool
 }
 
-// outsideMounts lists the mounts of a table that are not in the directory except.
+// outsideMounts lists the mounts in a table that are not in the directory except.
 func outsideMounts(table, except string) []outsideMount {
 	var found []outsideMount
 	for m := range mountinfo.All(table) {

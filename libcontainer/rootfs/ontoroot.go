@@ -13,13 +13,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mountOntoRoot makes a mount of the plan whose destination is "/", as crun has it: what is
-// mounted is the root file system from then on, for the mounts after it, for devices, and for
-// the container. What was mounted before, it hides.
+// mountOntoRoot makes a mount of the plan whose destination is "/", with the same meaning as in
+// crun: what is mounted becomes the root file system, for later mounts, for devices, and for
+// the container. It hides what was mounted before.
 //
-// It takes the place of the mount that bindRoot has made, instead of lying on it: so there is
-// one root to pivot to, or to move where there is no pivot_root(2), and nothing below it that
-// a process with CAP_SYS_CHROOT could get at.
+// It replaces the mount that bindRoot has made, instead of covering it. So there is only one
+// root to pivot to, or to move if there is no pivot_root(2), and nothing below it that a
+// process with CAP_SYS_CHROOT could reach.
 func (b *Builder) mountOntoRoot(index int, m *configs.Mount) error {
 	if b.live != nil || !b.ownMounts() {
 		return errOntoRoot
@@ -38,13 +38,13 @@ func (b *Builder) mountOntoRoot(index int, m *configs.Mount) error {
 	return b.replaceRoot(m, tree)
 }
 
-// rootTree is what mountOntoRoot mounts, as a detached tree.
+// rootTree returns what mountOntoRoot mounts, as a detached tree.
 func (b *Builder) rootTree(index int, m *configs.Mount) (int, error) {
 	if m.IsBind() {
 		return b.bindSource(index, m)
 	}
 	t := &target{fd: b.root.FD(), fileID: b.id, existed: true}
-	if given := b.given(index); given != nil {
+	if given := b.callerTree(index); given != nil {
 		return takeFilesystem(given, m, t)
 	}
 	if needsOldCall(m) {
@@ -54,20 +54,20 @@ func (b *Builder) rootTree(index int, m *configs.Mount) (int, error) {
 	if err != nil || !m.CopyUp {
 		return tree, err
 	}
-	if err := b.copyUp(t.fd, tree, ownerGiven(m.Data)); err != nil {
+	if err := b.copyUp(t.fd, tree, setsOwner(m.Data)); err != nil {
 		return -1, errors.Join(fmt.Errorf("tmpcopyup: %w", err), unix.Close(tree))
 	}
 	return tree, nil
 }
 
-// oldRootTree makes a tree by mount(2), which knows attached mounts only: on the root that is
-// to be replaced, which nobody else sees.
+// oldRootTree makes a tree with mount(2), which only makes attached mounts. It attaches it to
+// the root that is to be replaced, which nobody else sees.
 func (b *Builder) oldRootTree(m *configs.Mount) (int, error) {
 	err := b.proc.WithPath(b.root.FD(), func(path string) error { return b.oldCall(m, path) })
 	if err != nil {
 		return -1, err
 	}
-	// Of a root, ".." is what is mounted on it; "." is not.
+	// On a root, ".." leads to what is mounted on it, and "." does not.
 	top, err := unix.Openat2(b.root.FD(), "..", &unix.OpenHow{
 		Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT,
 	})
@@ -85,10 +85,9 @@ func (b *Builder) oldRootTree(m *configs.Mount) (int, error) {
 	return mountapi.CloneTree(top, false)
 }
 
-// replaceRoot puts tree, which is its own from then on, where the root file system is
-// mounted.
+// replaceRoot puts tree, which it owns from then on, where the root file system is mounted.
 func (b *Builder) replaceRoot(m *configs.Mount, tree int) error {
-	// Mounts of the old root have nowhere to be changed any more.
+	// The mounts of the old root are gone and need no change any more.
 	for _, l := range b.late {
 		_ = unix.Close(l.fd)
 	}
@@ -106,9 +105,9 @@ func (b *Builder) replaceRoot(m *configs.Mount, tree int) error {
 	return err
 }
 
-// adjustRoot gives the new root the flags that m asks for, but that a read-only one becomes
-// so at the end, as with root.readonly: mount points are still to be made in it. One that was
-// read-only before stays so.
+// adjustRoot gives the new root the flags that m asks for. A read-only one becomes read-only
+// only at the end, as with root.readonly, because mount points are still to be created in it.
+// One that was read-only before stays so.
 func (b *Builder) adjustRoot(m *configs.Mount, fd int) error {
 	var before unix.Statfs_t
 	if err := unix.Fstatfs(fd, &before); err != nil {
@@ -119,8 +118,8 @@ func (b *Builder) adjustRoot(m *configs.Mount, fd int) error {
 			return err
 		}
 	}
-	// Its propagation is what it would be without m, so that the kernel will pivot to it:
-	// linux.rootfsPropagation comes after that.
+	// Its propagation is what it would be without m, so that the kernel accepts it for
+	// pivot_root(2). linux.rootfsPropagation is applied after that.
 	if err := b.setAttr(fd, false, b.rootPropagation()); err != nil {
 		return err
 	}

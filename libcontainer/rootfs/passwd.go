@@ -12,18 +12,16 @@ import (
 	"github.com/berth-run/berth/libcontainer/internal/procfs"
 )
 
-// maxPasswd is the largest /etc/passwd that is read: the file is the image's, and the
+// maxPasswd is the largest /etc/passwd that is read: the file comes from the image, and the
 // builder's memory is the host's.
 const maxPasswd = 4 << 20
 
-// Home is the home directory of uid by the container's /etc/passwd, "/" when it
-// has none.
+// Home returns the home directory of uid in the container's /etc/passwd, "/" if there is none.
 func (b *Builder) Home(uid uint32) (string, error) {
 	return home(b.root.Root, b.proc, uid)
 }
 
-// Home is Builder.Home in a container that is there already; root is its root
-// directory.
+// Home is Builder.Home in an existing container. root is its root directory.
 func Home(root *os.File, uid uint32) (string, error) {
 	proc, err := procfs.Host()
 	if err != nil {
@@ -44,8 +42,8 @@ func home(root *inroot.Root, proc *procfs.Handle, uid uint32) (string, error) {
 	return homeOf(data, uid), nil
 }
 
-// homeOf finds the sixth field of the first line of passwd(5) that has uid as its
-// third. Lines that are not well formed are passed over.
+// homeOf returns the sixth field of the first line of passwd(5) whose third field is uid.
+// Malformed lines are skipped.
 func homeOf(passwd []byte, uid uint32) string {
 	for len(passwd) > 0 {
 		var line []byte

@@ -40,7 +40,7 @@ func FuzzHomeOf(f *testing.F) {
 	})
 }
 
-// TestHome: what the container has for /etc/passwd is not always a file, nor a small one.
+// TestHome: the container's /etc/passwd is not always a file, nor a small one.
 func TestHome(t *testing.T) {
 	link := func(target string) func(*testing.T, string) {
 		return func(t *testing.T, name string) { symlink(t, target, name) }

@@ -12,49 +12,50 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The root of a user namespace has no rights over files whose owners are not mapped: it may
-// not enter a directory of theirs that is closed to others, nor make anything in one. The
-// runtime may. So where the kernel says EACCES to the builder, the builder asks the runtime
-// for a descriptor (Options.Reach), which opens or makes the file by the same descriptor of
-// the root, and the builder goes on with that.
+// The root of a user namespace has no rights over files whose owners are not mapped: it may not
+// enter their directories if those are closed to others, nor create anything there. The runtime
+// may. So if the builder gets EACCES, it asks the runtime for a descriptor (Options.Reach). The
+// runtime opens or creates the file from the same descriptor of the root, and the builder
+// continues with the result.
 
-// ReachKind says what a Reach is for.
+// ReachKind is the kind of a Reach.
 type ReachKind string
 
 // The kinds of Reach.
 const (
-	ReachOpen ReachKind = "open" // open what is there
-	ReachDir  ReachKind = "dir"  // open a directory, or make it and its parents
-	ReachFile ReachKind = "file" // open a file, or make an empty one and its parents
-	ReachLink ReachKind = "link" // make a symbolic link, whose directory is there
+	ReachOpen ReachKind = "open" // open an existing file
+	ReachDir  ReachKind = "dir"  // open a directory, or create it and its parents
+	ReachFile ReachKind = "file" // open a file, or create an empty one and its parents
+	ReachLink ReachKind = "link" // create a symbolic link in an existing directory
 )
 
-// Reach is a file of the root file system that the builder may not open or make.
+// Reach is a file of the root file system that the builder may not open or create.
 type Reach struct {
 	Kind ReachKind
-	// Path is in the root, absolute.
+	// Path is absolute, inside the root.
 	Path string
-	// NoFollow opens a symbolic link that the last component of Path is. With Strict one
-	// anywhere on the way is an error.
+	// NoFollow opens the last component of Path itself if it is a symbolic link. With Strict, a
+	// symbolic link anywhere in the path is an error.
 	NoFollow bool `json:",omitempty"`
 	Strict   bool `json:",omitempty"`
-	// Target is that of a link.
+	// Target is the target of a link.
 	Target string `json:",omitempty"`
 }
 
-// Do opens or makes the file with the rights of the calling thread, whose umask is to be 0.
-// The descriptor (O_PATH, or as inroot.OpenOrCreate says) is the caller's; a link has none (-1).
+// Do opens or creates the file with the rights of the calling thread, whose umask must be 0.
+// The descriptor (O_PATH, or as described for inroot.OpenOrCreate) belongs to the caller. For a
+// link there is none (-1).
 //
-// Those rights must not make something where the path does not lead by its own names: in a
-// volume, whoever writes to another one could have a directory made by a symbolic link. So
-// links are followed only as long as they stay in the mount that the root is.
+// These rights must not create anything outside of the directories that the path itself names:
+// a process that can write to one volume could use a symbolic link to have a directory created
+// in another. So links are followed only as long as they stay in the mount of the root.
 func (r *Reach) Do(root int) (int, error) {
-	dir := inroot.FromFD(root) // the descriptor stays the caller's
+	dir := inroot.FromFD(root) // the descriptor still belongs to the caller
 	fd, err := r.do(dir, unix.RESOLVE_NO_SYMLINKS)
 	if errors.Is(err, unix.ELOOP) && !r.Strict {
 		fd, err = r.do(dir, unix.RESOLVE_NO_XDEV)
 		if errors.Is(err, unix.EXDEV) {
-			err = fmt.Errorf("%w (a symbolic link in it leads to a mount that is closed to the container's root)", err)
+			err = fmt.Errorf("%w (a symbolic link in it leads to a mount that the container's root may not enter)", err)
 		}
 	}
 	return fd, err
@@ -86,16 +87,16 @@ func (r *Reach) do(root *inroot.Root, resolve uint64) (int, error) {
 	return -1, fmt.Errorf("nothing that can be reached: %q", r.Kind)
 }
 
-// rootDir is the root that the builder works in: an inroot.Root whose files are reached by
-// Options.Reach where the builder has no right to them.
+// rootDir is the root that the builder works in: an inroot.Root that uses Options.Reach for
+// files that the builder has no right to.
 type rootDir struct {
 	*inroot.Root
 	reach func(root int, r *Reach) (int, error)
 }
 
-// ask has the runtime do what failed with err; err stays where that is no matter of rights,
-// or nobody has more.
-func (d *rootDir) ask(err error, r *Reach) (int, error) {
+// viaRuntime lets the runtime do what failed with err. It returns err itself if the cause was
+// not a lack of rights, or nobody has more.
+func (d *rootDir) viaRuntime(err error, r *Reach) (int, error) {
 	if d.reach == nil || !errors.Is(err, unix.EACCES) {
 		return -1, err
 	}
@@ -106,9 +107,9 @@ func (d *rootDir) ask(err error, r *Reach) (int, error) {
 	return fd, err
 }
 
-// makeOwn makes the last component of r with the builder's rights, in a directory that only
-// the runtime can reach. It is in a file system that the builder has mounted, where the
-// runtime's own user has no id (EOVERFLOW).
+// makeOwn creates the last component of r with the builder's rights, in a directory that only
+// the runtime can reach. That directory is in a file system that the builder has mounted, where
+// the runtime's own user has no id (EOVERFLOW).
 func (d *rootDir) makeOwn(r *Reach) (int, error) {
 	parent, err := d.reach(d.FD(), &Reach{Kind: ReachOpen, Path: path.Dir(r.Path), Strict: r.Strict})
 	if err != nil {
@@ -122,14 +123,14 @@ func (d *rootDir) makeOwn(r *Reach) (int, error) {
 	return dir.MkdirAll(path.Base(r.Path), dirMode, unix.RESOLVE_NO_SYMLINKS)
 }
 
-// Open is inroot.Root.Open. Only an O_PATH descriptor can come from outside: what is in a file
-// stays a matter of the builder's rights.
+// Open is inroot.Root.Open. The runtime provides only O_PATH descriptors: access to the content
+// of a file still depends on the builder's rights.
 func (d *rootDir) Open(name string, flags int, resolve uint64) (int, error) {
 	fd, err := d.Root.Open(name, flags, resolve)
 	if err == nil || flags&unix.O_PATH == 0 {
 		return fd, err
 	}
-	return d.ask(err, &Reach{
+	return d.viaRuntime(err, &Reach{
 		Kind: ReachOpen, Path: name,
 		NoFollow: flags&unix.O_NOFOLLOW != 0, Strict: resolve&unix.RESOLVE_NO_SYMLINKS != 0,
 	})
@@ -141,7 +142,7 @@ func (d *rootDir) MkdirAll(name string, resolve uint64) (int, error) {
 	if err == nil {
 		return fd, nil
 	}
-	return d.ask(err, &Reach{Kind: ReachDir, Path: name, Strict: resolve&unix.RESOLVE_NO_SYMLINKS != 0})
+	return d.viaRuntime(err, &Reach{Kind: ReachDir, Path: name, Strict: resolve&unix.RESOLVE_NO_SYMLINKS != 0})
 }
 
 // Parent is inroot.Root.Parent.
@@ -150,7 +151,7 @@ func (d *rootDir) Parent(name string) (int, string, error) {
 	if err == nil {
 		return fd, base, nil
 	}
-	fd, err = d.ask(err, &Reach{Kind: ReachDir, Path: path.Dir(name)})
+	fd, err = d.viaRuntime(err, &Reach{Kind: ReachDir, Path: path.Dir(name)})
 	return fd, path.Base(name), err
 }
 
@@ -160,16 +161,16 @@ func (d *rootDir) OpenOrCreate(name string, resolve uint64) (int, error) {
 	if err == nil {
 		return fd, nil
 	}
-	return d.ask(err, &Reach{Kind: ReachFile, Path: name, Strict: resolve&unix.RESOLVE_NO_SYMLINKS != 0})
+	return d.viaRuntime(err, &Reach{Kind: ReachFile, Path: name, Strict: resolve&unix.RESOLVE_NO_SYMLINKS != 0})
 }
 
-// symlink makes the link name in dir, which is the directory of the root by that path.
+// symlink creates the link name in dir, whose path in the root is dirPath.
 func (d *rootDir) symlink(target string, dir int, dirPath, name string) error {
 	at := path.Join(dirPath, name)
 	err := unix.Symlinkat(target, dir, name)
 	if err == nil {
 		return nil
 	}
-	_, err = d.ask(&os.PathError{Op: "symlinkat", Path: at, Err: err}, &Reach{Kind: ReachLink, Path: at, Target: target})
+	_, err = d.viaRuntime(&os.PathError{Op: "symlinkat", Path: at, Err: err}, &Reach{Kind: ReachLink, Path: at, Target: target})
 	return err
 }

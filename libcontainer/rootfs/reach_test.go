@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestReachFollowsInRootOnly: links are followed in the mount that the root is, and not into
-// another one, where a path that names it goes.
+// TestReachFollowsInRootOnly: links are followed in the mount of the root, but not into another
+// one, even if the path itself may lead there.
 func TestReachFollowsInRootOnly(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("requires root, to mount")

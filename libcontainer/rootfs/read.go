@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// kernelFilesystems are those whose files are the kernel's, not somebody's data: to open
-// one may do anything, to read one may wait for ever and take what it gives from whom it
-// is for (/proc/kmsg), and the size that they show says nothing.
+// kernelFilesystems are those whose files belong to the kernel and are not stored data. Opening
+// one may have any effect. Reading one may block forever, or consume what is meant for another
+// reader (/proc/kmsg). The sizes that they show mean nothing.
 var kernelFilesystems = [...]int64{
 	unix.PROC_SUPER_MAGIC, unix.SYSFS_MAGIC, unix.DEBUGFS_MAGIC, unix.TRACEFS_MAGIC, unix.SECURITYFS_MAGIC,
 	unix.CGROUP_SUPER_MAGIC, unix.CGROUP2_SUPER_MAGIC, unix.BPF_FS_MAGIC, unix.PSTOREFS_MAGIC,
@@ -24,11 +24,11 @@ var kernelFilesystems = [...]int64{
 	unix.ANON_INODE_FS_MAGIC, unix.PID_FS_MAGIC, unix.DMA_BUF_MAGIC, configfsMagic,
 }
 
-// configfsMagic is CONFIGFS_MAGIC of the kernel's fs/configfs/mount.c.
+// configfsMagic is CONFIGFS_MAGIC in the kernel's fs/configfs/mount.c.
 const configfsMagic = 0x62656570
 
-// checkData says why the file of fd is not one to be read: only regular files of file
-// systems that store something are.
+// checkData explains why the file of fd must not be read: only regular files in file systems
+// that store data may.
 func checkData(fd int, st *unix.Stat_t) error {
 	if st.Mode&unix.S_IFMT != unix.S_IFREG {
 		return errors.New("not a regular file")
@@ -45,12 +45,12 @@ func checkData(fd int, st *unix.Stat_t) error {
 	return nil
 }
 
-// readData reads the file name of a container's root, which is whatever the image, a volume
-// or a process of the container makes of it, and no larger than most.
+// readData reads the file name in a container's root. The image, a volume or a process of the
+// container decides what it is. It must not be larger than most.
 //
-// What is opened is the very file that was looked at: by its name another one could be
-// there by then. The size that it showed is all that is read, for a process may be adding
-// to the file for ever.
+// The file that is opened is exactly the one that was checked: by its name, another one could
+// be there by then. Only the size that it showed is read, because a process may append to the
+// file forever.
 func readData(root *inroot.Root, proc *procfs.Handle, name string, most int64) ([]byte, error) {
 	fd, err := root.Open(name, unix.O_PATH, 0)
 	if err != nil {
@@ -64,7 +64,7 @@ func readData(root *inroot.Root, proc *procfs.Handle, name string, most int64) (
 	return data, nil
 }
 
-// readOpened is readData of the file that fd (O_PATH) is.
+// readOpened is readData for the file that fd (O_PATH) refers to.
 func readOpened(proc *procfs.Handle, fd int, most int64) ([]byte, error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {

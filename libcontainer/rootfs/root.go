@@ -14,18 +14,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// dirMode is the mode of directories that the builder makes.
+// dirMode is the mode of directories that the builder creates.
 const dirMode = 0o755
 
-// prepareRoot sets the propagation of the mount namespace and makes the rootfs a
-// mount of its own, since pivot_root(2) wants one.
+// prepareRoot sets the propagation of the mount namespace and makes the rootfs a mount of its
+// own, since pivot_root(2) needs one.
 func (b *Builder) prepareRoot() error {
 	if b.ownMounts() {
 		if err := b.setPropagation(); err != nil {
 			return err
 		}
 	}
-	// Before its parent is made private, or it would be as well.
+	// Before its parent becomes private, or the clone would be private as well.
 	tree, err := mountapi.CloneTree(b.root.FD(), true)
 	if err != nil {
 		return fmt.Errorf("root.path: %w", err)
@@ -37,10 +37,10 @@ func (b *Builder) prepareRoot() error {
 	return err
 }
 
-// earlyPropagation is what the whole tree gets before anything is mounted. Slave
-// keeps our mounts from reaching the host and lets the host's volumes reach us. A
-// shared one must stay a peer of the host's, or what is mounted in a volume would
-// not come out. Unbindable has to wait: the rootfs could not be bound any more.
+// earlyPropagation returns the propagation of the whole tree before anything is mounted. Slave
+// keeps our mounts from reaching the host and lets the host's volumes reach us. A shared tree
+// must stay a peer of the host's, or what is mounted in a volume would not propagate to the
+// host. Unbindable has to wait: the rootfs could not be bound any more.
 func (b *Builder) earlyPropagation() uintptr {
 	p := b.c.Rootfs.Propagation
 	if p == 0 || p&unix.MS_UNBINDABLE != 0 {
@@ -49,8 +49,8 @@ func (b *Builder) earlyPropagation() uintptr {
 	return p
 }
 
-// mayReachHost says that mounts of the namespace may still be shared with the
-// host after earlyPropagation.
+// mayReachHost reports whether mounts of the namespace may still be shared with the host after
+// earlyPropagation.
 func (b *Builder) mayReachHost() bool {
 	p := b.earlyPropagation()
 	return p&unix.MS_SHARED != 0 || p&unix.MS_REC == 0
@@ -63,7 +63,7 @@ func (b *Builder) setPropagation() error {
 	return nil
 }
 
-// openRoot opens the directory that the root file system is.
+// openRoot opens the directory of the root file system.
 func (b *Builder) openRoot() error {
 	root, err := inroot.Open(b.c.Rootfs.Path)
 	if errors.Is(err, unix.EACCES) && b.o.OpenRoot != nil {
@@ -82,7 +82,7 @@ func (b *Builder) openRoot() error {
 	return nil
 }
 
-// closeParent keeps what is mounted on the rootfs from the host.
+// closeParent keeps mounts on the rootfs from propagating to the host.
 func (b *Builder) closeParent() error {
 	if !b.mayReachHost() {
 		return nil
@@ -94,12 +94,12 @@ func (b *Builder) closeParent() error {
 	return err
 }
 
-// PrivateParent makes the mount that the directory rootfs is in private, in the calling
+// PrivateParent makes the mount that contains the directory rootfs private, in the calling
 // thread's mount namespace.
 func PrivateParent(rootfs string) error {
-	// pivot_root(2) refuses a root whose parent mount is shared. Which path the
-	// parent is mounted on is found by trying: only a mount's root has a
-	// propagation to set. The path is the host's, not the container's.
+	// pivot_root(2) refuses a root whose parent mount is shared. The path on which the parent
+	// is mounted is found by trying: the propagation can only be set at the root of a mount.
+	// The path is the host's, not the container's.
 	for p := rootfs; ; p = path.Dir(p) {
 		err := unix.Mount("", p, "", unix.MS_PRIVATE, "")
 		if err == nil {
@@ -111,10 +111,10 @@ func PrivateParent(rootfs string) error {
 	}
 }
 
-// rootPropagation is that of the rootfs's own mount while it is built. A slave has what the
-// host mounts and unmounts below the rootfs from then on, and gives nothing back: that is
-// what the slave kinds of linux.rootfsPropagation ask for, and the shared ones, which
-// latePropagation makes of it.
+// rootPropagation returns the propagation of the rootfs's own mount while it is built. A slave
+// receives what the host mounts and unmounts below the rootfs from then on, and propagates
+// nothing back. The slave types of linux.rootfsPropagation ask for that, and so do the shared
+// ones, which latePropagation completes.
 func (b *Builder) rootPropagation() mountapi.Attr {
 	if b.ownMounts() && b.c.Rootfs.Propagation&(unix.MS_SLAVE|unix.MS_SHARED) != 0 {
 		return mountapi.Attr{Propagation: unix.MS_SLAVE}
@@ -122,11 +122,11 @@ func (b *Builder) rootPropagation() mountapi.Attr {
 	return mountapi.Attr{Propagation: unix.MS_PRIVATE}
 }
 
-// bindRoot binds the rootfs onto itself, by tree, a clone of it that is bindRoot's from then
-// on. What is mounted in it comes along. In a namespace of our own only the new mount itself
-// is cut off from the host: submounts may be volumes that want to receive. On the host
-// everything is, before and after: under a shared parent a mount becomes shared by being
-// attached.
+// bindRoot binds the rootfs onto itself. tree is a clone of it, which bindRoot owns from then
+// on. What is mounted in the rootfs is part of it. In our own namespace only the new mount
+// itself is cut off from the host: submounts may be volumes that are to receive mounts. On the
+// host everything is cut off, before and after: a mount becomes shared when it is attached to a
+// shared parent.
 func (b *Builder) bindRoot(tree int) error {
 	dir := b.root.Root
 	b.below, b.root.Root = dir, inroot.FromFD(tree)
@@ -149,9 +149,9 @@ func (b *Builder) bindRoot(tree int) error {
 	return b.setAttr(tree, true, private)
 }
 
-// Detach removes what a container without a mount namespace has mounted on
-// rootfs; mountID is the Builder's MountID. It is no error when that mount is
-// gone, and a different mount is left alone.
+// Detach removes what a container without a mount namespace has mounted on rootfs. mountID is
+// the Builder's MountID. If that mount is gone, it is not an error, and a different mount is
+// left alone.
 func Detach(rootfs string, mountID uint64) error {
 	root, err := inroot.Open(rootfs)
 	if errors.Is(err, unix.ENOENT) {
@@ -165,7 +165,7 @@ func Detach(rootfs string, mountID uint64) error {
 	if err != nil || id != mountID {
 		return err
 	}
-	// umount(2) takes paths only; this one leads to the very mount just checked.
+	// umount(2) takes only paths. This one leads to exactly the mount that was checked.
 	return lazyUmount(fmt.Sprintf("/proc/thread-self/fd/%d", root.FD()))
 }
 

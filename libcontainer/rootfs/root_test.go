@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestPropagation: what "/" has in the end, and that what the container mounts in
-// a volume gets to the host only when it was asked for.
+// TestPropagation: the final propagation of "/", and that the container's mounts in a volume
+// reach the host only if that was asked for.
 func TestPropagation(t *testing.T) {
 	for _, test := range []struct {
 		name  string
@@ -60,9 +60,9 @@ func TestPropagation(t *testing.T) {
 	}
 }
 
-// sharedHost makes the present namespace "the host", with shared mounts as systemd
-// makes them, and moves on to a copy of it, as a container's. The result checks
-// that the host has the mounts it had.
+// sharedHost makes the present namespace "the host", with shared mounts as systemd makes them,
+// and enters a copy of it, like a container's. The result checks that the host has the mounts
+// it had.
 func sharedHost(t *testing.T, dir string) func() {
 	t.Helper()
 	host := filepath.Join(dir, "host")

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package rootfs is the builder: it makes the container's root file system from
-// inside the container's namespaces, on one locked OS thread that the caller
-// has moved there.
+// Package rootfs is the builder: it makes the container's root file system from inside the
+// container's namespaces, on one locked OS thread that the caller has moved there.
 //
-// Everything is done with file descriptors: no path of the rootfs is ever
-// followed by string, since a container that shares a volume may swap any
-// component of it for a symbolic link at any time.
+// Everything is done with file descriptors. No path in the rootfs is ever followed as a string,
+// because a container that shares a volume may replace any component of it by a symbolic link
+// at any time.
 package rootfs
 
 import (
@@ -23,96 +22,96 @@ import (
 
 // CgroupHierarchy is one mounted cgroup hierarchy, for a mount of type cgroup.
 type CgroupHierarchy struct {
-	// Name is the directory below /sys/fs/cgroup on v1 ("cpu,cpuacct",
-	// "systemd"); "" for the one of v2.
+	// Name is the directory below /sys/fs/cgroup on v1 ("cpu,cpuacct", "systemd"); "" for v2.
 	Name string
-	// Options are the mount options that select a v1 hierarchy:
-	// "cpu,cpuacct", "none,name=systemd".
+	// Options are the mount options that select a v1 hierarchy: "cpu,cpuacct",
+	// "none,name=systemd".
 	Options string
-	// Links are symbolic links beside Name that point to it ("cpu" for
-	// "cpu,cpuacct").
+	// Links are symbolic links beside Name that point to it ("cpu" for "cpu,cpuacct").
 	Links []string
 	// HostPath is the container's own cgroup in the host's mount namespace.
 	HostPath string
-	// V2 says that it is a cgroup2 hierarchy.
+	// V2 is set for a cgroup2 hierarchy.
 	V2 bool
 }
 
 // Options are what the builder needs besides the plan.
 type Options struct {
 	Config *configs.Config
-	// ProcContexts are procfs contexts of the container's pid namespace, one
-	// for each mount of type proc (configs order). The builder takes them over.
+	// ProcContexts are procfs contexts of the container's pid namespace, one for each mount of
+	// type proc, in the order of the config. The builder takes them over.
 	ProcContexts []*os.File
-	// Trees are the sources of bind mounts and what NewFilesystem has made, as detached
-	// mount trees by the index of the mount; a nil one, or one beyond the end, is opened
-	// or made by the builder. They are for what the builder may not have, being root of
-	// a user namespace only, and for mounts with id maps, which it cannot give. They stay
-	// the caller's, open until Mount has returned.
+	// Trees are the sources of bind mounts, and what NewFilesystem has made, as detached mount
+	// trees by the index of the mount. If one is nil, or missing at the end, the builder opens
+	// or makes it. They are for what the builder has no right to, because it is only root in a
+	// user namespace, and for mounts with id maps, which it cannot set. They belong to the
+	// caller and must stay open until Mount has returned.
 	Trees []*os.File
-	// InOrder are the indices of bind mounts whose sources are opened when the mounts
-	// before them have been made, by OpenSource, on the builder's thread. Like Trees they
-	// are for what the builder may not open itself.
+	// InOrder holds the indices of bind mounts whose sources OpenSource opens when the mounts
+	// before them have been made, on the builder's thread. Like Trees they are for what the
+	// builder may not open itself.
 	InOrder    []int
 	OpenSource func(index int) (*os.File, error)
-	// DeviceTrees are nodes that the builder may not make, as detached mounts by the index
-	// of the device; a nil one, or one beyond the end, is made or bound by the builder. They
-	// stay the caller's.
+	// DeviceTrees are nodes that the builder may not make, as detached mounts by the index of
+	// the device. If one is nil, or missing at the end, the builder makes or binds it. They
+	// belong to the caller.
 	DeviceTrees []*os.File
-	// OpenRoot opens the root file system's directory, and PrivateParent makes the mount that
-	// it is in private, as [PrivateParent] does, where directories above it are closed to the
-	// builder. Reach does r with the rights of the runtime; see there. All are called on the
-	// builder's thread, and nil where nobody has more rights than the builder.
+	// OpenRoot opens the directory of the root file system, and PrivateParent makes the mount
+	// that contains it private, as [PrivateParent] does. They are for a root below directories
+	// that the builder may not enter. Reach calls r.Do with the rights of the runtime. All of
+	// them are called on the builder's thread. They are nil if nobody has more rights than the
+	// builder.
 	OpenRoot      func() (int, error)
 	PrivateParent func() error
 	Reach         func(root int, r *Reach) (int, error)
 	// Cgroups are the hierarchies for mounts of type cgroup.
 	Cgroups []CgroupHierarchy
-	// CopyUp copies what is in the directory from to the directory to, which nobody else
-	// sees, with its owner when that is asked for. The memory for it is the container's.
-	// It is called on the builder's thread.
+	// CopyUp copies the content of the directory from to the directory to, which nobody else
+	// sees, and its owner if owner is set. The container is charged for the memory. It is
+	// called on the builder's thread.
 	CopyUp func(from, to *os.File, owner bool) error
-	// Warn reports what is not an error.
+	// Warn reports problems that are not errors.
 	Warn func(format string, args ...any)
 }
 
-// Builder builds one root file system. Its methods are called in the order
-// Mount, Console (optional), Enter, Home; all on the same thread, which has its own
-// root, working directory and umask (unshare(2) with CLONE_FS), since the builder
-// changes all three, and is the container's from then on.
+// Builder builds one root file system. Its methods are called in the order Mount, Console
+// (optional), Enter, Home. All are called on the same thread, which has its own root, working
+// directory and umask (unshare(2) with CLONE_FS), since the builder changes all three and the
+// thread stays in the container.
 type Builder struct {
 	c *configs.Config
 	o *Options
-	// root is the rootfs: the directory first, and from bindRoot on the mount
-	// that the container will have as "/".
+	// root is the rootfs: first the directory, and from bindRoot on the mount that will be "/"
+	// in the container.
 	root *rootDir
 	// below is the directory that root is mounted on; nil before bindRoot.
 	below *inroot.Root
-	// id is what tells a mount onto the root itself.
+	// id identifies the root, to detect a mount onto it.
 	id fileID
-	// proc is the procfs of the outside, for what needs a path.
+	// proc is the procfs from outside, for calls that need a path.
 	proc *procfs.Handle
-	// inner is a procfs of the container that the builder has just mounted
-	// itself, nil when there is none.
+	// inner is a procfs of the container that the builder has just mounted itself; nil if there
+	// is none.
 	inner *procfs.Handle
-	// setattr says that there is mount_setattr(2).
+	// setattr is set if the kernel has mount_setattr(2).
 	setattr bool
 	// procContexts are those of o that are still unused.
 	procContexts []*os.File
 	// late are mounts to be made read-only at the end.
 	late []lateReadonly
-	// mountID is the rootfs's bind mount, when that is on the host.
+	// mountID is the rootfs's bind mount, if it is on the host.
 	mountID uint64
-	// live is set when the container is there already.
+	// live is set if the container exists already.
 	live *Live
 }
 
-// lateReadonly is a mount that must stay writable until mount points and devices
-// are made in it.
+// lateReadonly is a mount that must stay writable until mount points and devices have been
+// created in it.
 type lateReadonly struct {
 	fd    int
 	field string
-	// remount is what asked for it, with more that it asks for; nil for the mount itself.
+	// remount is the mount of the plan that asks for it, with its other options; nil for the
+	// mount itself.
 	remount *configs.Mount
 }
 
@@ -120,7 +119,7 @@ type lateReadonly struct {
 func New(o *Options) (*Builder, error) {
 	b := &Builder{c: o.Config, o: o, procContexts: o.ProcContexts}
 	b.setattr = mountapi.HaveSetAttr() == nil
-	// Modes are given in full everywhere; a umask would only take bits away.
+	// Modes are given in full everywhere. A umask would only remove bits.
 	unix.Umask(0)
 	var err error
 	if b.proc, err = procfs.Host(); err != nil {
@@ -132,12 +131,11 @@ func New(o *Options) (*Builder, error) {
 	return b, nil
 }
 
-// Mount sets the propagation, binds the rootfs, makes all mounts, devices and
-// links. After it, createRuntime and createContainer hooks may run.
+// Mount sets the propagation, binds the rootfs, and makes all mounts, devices and links. After
+// it, createRuntime and createContainer hooks may run.
 //
-// Without a mount namespace of the container's own everything is mounted on the
-// host, below one private mount that [Detach] takes away; a Mount that fails has
-// done so itself.
+// If the container has no mount namespace of its own, everything is mounted on the host, below
+// one private mount that [Detach] removes. If Mount fails, it has removed it itself.
 func (b *Builder) Mount() error {
 	err := b.mountAll()
 	if err != nil && b.mountID != 0 {
@@ -166,14 +164,13 @@ func (b *Builder) mountAll() error {
 	return b.makeLinks()
 }
 
-// MountID identifies the mount on the rootfs that [Detach] removes; 0 when the
-// container has a mount namespace, which takes its mounts along when it goes.
+// MountID identifies the mount on the rootfs that [Detach] removes. It is 0 if the container
+// has a mount namespace, whose mounts disappear with it.
 func (b *Builder) MountID() uint64 { return b.mountID }
 
-// Enter makes the rootfs the root of the mount namespace and seals it:
-// pivot_root, propagation, read-only remounts, cwd, host name, sysctls,
-// read-only and masked paths. The returned directory, if any, is one that init
-// must chroot into, because there was no pivot_root; the caller owns it.
+// Enter makes the rootfs the root of the mount namespace and seals it: pivot_root, propagation,
+// read-only remounts, cwd, host name, sysctls, read-only and masked paths. If it returns a
+// directory, there was no pivot_root and init must chroot into it. The caller owns it.
 func (b *Builder) Enter() (*os.File, error) {
 	steps := [...]func() error{
 		b.enterRoot,
@@ -184,7 +181,7 @@ func (b *Builder) Enter() (*os.File, error) {
 		b.setSysctls,
 		b.protectPaths,
 		b.maskPaths,
-		b.chdirRoot, // some of the fallbacks have moved it
+		b.chdirRoot, // some of the fallbacks have changed it
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {
@@ -201,8 +198,7 @@ func (b *Builder) Enter() (*os.File, error) {
 	return os.NewFile(uintptr(fd), b.c.Rootfs.Path), nil
 }
 
-// Close releases every file descriptor of the builder, unused procfs contexts
-// included.
+// Close closes all file descriptors of the builder, including unused procfs contexts.
 func (b *Builder) Close() error {
 	var errs []error
 	for _, l := range b.late {
@@ -230,14 +226,14 @@ func (b *Builder) Close() error {
 	return errors.Join(errs...)
 }
 
-// pivots says whether the rootfs becomes "/" by pivot_root(2).
+// pivots reports whether the rootfs becomes "/" by pivot_root(2).
 func (b *Builder) pivots() bool { return b.ownMounts() && !b.c.NoPivotRoot }
 
-// ownMounts says whether the container has a mount namespace, new or joined.
+// ownMounts reports whether the container has a mount namespace, new or joined.
 func (b *Builder) ownMounts() bool { return b.c.Namespaces.Contains(configs.NewMount) }
 
-// setAttr changes the mount that fd is the root of: before it is attached where
-// the kernel can do that, see attach.
+// setAttr changes the mount whose root fd is, before it is attached if the kernel can do that.
+// See attach.
 func (b *Builder) setAttr(fd int, recursive bool, a mountapi.Attr) error {
 	if a.IsZero() {
 		return nil
@@ -245,15 +241,15 @@ func (b *Builder) setAttr(fd int, recursive bool, a mountapi.Attr) error {
 	if b.setattr {
 		return mountapi.SetAttr(fd, recursive, a)
 	}
-	// Needs Linux 5.12; without it: mount(2), which wants a path.
+	// Without mount_setattr(2) (Linux 5.12): mount(2), which needs a path.
 	return b.proc.WithPath(fd, func(path string) error {
 		return mountapi.Remount(path, fd, recursive, a)
 	})
 }
 
-// attach puts the detached tree on target and lets adjust change it: before
-// anybody can see it where the kernel has mount_setattr(2), and just after
-// otherwise, since mount(2) works on attached mounts alone.
+// attach puts the detached tree on target and lets adjust change it: before anybody can see it
+// if the kernel has mount_setattr(2), and right after otherwise, since mount(2) works only on
+// attached mounts.
 func (b *Builder) attach(tree, target int, adjust func(fd int) error) error {
 	if b.live != nil {
 		return b.live.attach(tree, target, adjust)
@@ -272,7 +268,7 @@ func (b *Builder) attach(tree, target int, adjust func(fd int) error) error {
 	return nil
 }
 
-// attachFilled is attach for a tree that fill can only work on when it is attached.
+// attachFilled is attach for a tree that has to be attached before fill can work on it.
 func (b *Builder) attachFilled(tree, target int, fill func() error) error {
 	if b.live == nil {
 		if err := b.attach(tree, target, nil); err != nil {
@@ -286,7 +282,7 @@ func (b *Builder) attachFilled(tree, target int, fill func() error) error {
 	return b.attach(tree, target, nil)
 }
 
-// fileID tells files apart, the same one seen through two mounts included.
+// fileID identifies a file in a mount: the same file seen through two mounts has two ids.
 type fileID struct {
 	dev, ino, mount uint64
 	mode            uint32
@@ -309,7 +305,7 @@ func identify(fd int) (fileID, error) {
 
 func (f fileID) isDir() bool { return f.mode&unix.S_IFMT == unix.S_IFDIR }
 
-// sameFile says that f and g are one file in one mount.
+// sameFile reports whether f and g are the same file in the same mount.
 func (f fileID) sameFile(g fileID) bool {
 	return f.dev == g.dev && f.ino == g.ino && f.mount == g.mount
 }

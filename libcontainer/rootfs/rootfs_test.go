@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestDefault builds a container as engines ask for one, and looks at it from
-// inside. Once with what the kernel has, and once with the calls of Linux 5.10.
+// TestDefault builds a container as engines ask for one, and inspects it from inside: once with
+// everything that the kernel has, and once with the calls of Linux 5.10.
 func TestDefault(t *testing.T) {
 	for _, variant := range []struct {
 		name    string
@@ -65,8 +65,8 @@ func checkHidden(t *testing.T, dir string) {
 	}
 }
 
-// checkNothingFull makes sure that a process that gets out of its chroot finds no
-// procfs and no sysfs there.
+// checkNothingFull checks that a process that gets out of its chroot finds no procfs and no
+// sysfs there.
 func checkNothingFull(t *testing.T, host *os.File) {
 	t.Helper()
 	for _, name := range []string{"proc", "sys"} {
@@ -145,7 +145,7 @@ func checkDev(t *testing.T) {
 	}
 }
 
-// checkSealed tries what the masks and read-only paths are there to prevent.
+// checkSealed tries what the masks and read-only paths are to prevent.
 func checkSealed(t *testing.T) {
 	t.Helper()
 	wantErr(t, os.WriteFile("/new", nil, 0o600), unix.EROFS)
@@ -191,7 +191,7 @@ func checkNames(t *testing.T, b *Builder) {
 	}
 }
 
-// TestNoMountNamespace: the mounts go to the host's namespace, and away again.
+// TestNoMountNamespace: the mounts are made in the host's namespace, and removed again.
 func TestNoMountNamespace(t *testing.T) {
 	inChild(t, func(t *testing.T, dir string) {
 		root := image(t, dir)
@@ -270,7 +270,7 @@ func TestRootfsMissing(t *testing.T) {
 	})
 }
 
-// TestBusybox runs programs in what was built. Requires a static busybox.
+// TestBusybox runs programs in the result. It requires a static busybox.
 func TestBusybox(t *testing.T) {
 	const busybox = "/bin/busybox"
 	if _, err := os.Stat(busybox); err != nil {
@@ -296,7 +296,7 @@ func TestBusybox(t *testing.T) {
 			(echo x >/file) 2>/dev/null || echo ro
 			echo $(ls /sys/firmware | wc -l) $(cat /proc/keys | wc -c)
 			ls -d /proc/self/task/* | wc -l`
-		// Noexec would stop the links' use, were they programs of their own.
+		// If the links were programs, noexec would prevent their use.
 		cmd := exec.Command(busybox, "sh", "-c", script)
 		cmd.Stdin = strings.NewReader("")
 		out, err := cmd.CombinedOutput()

@@ -11,10 +11,10 @@ import (
 	"github.com/berth-run/berth/libcontainer/internal/procfs"
 )
 
-// setSysctls applies the kernel parameters. Which namespace a file of /proc/sys is
-// about is a matter of the writer, not of the procfs, so that any genuine one does:
-// the one that was just mounted for the container, or a private one where that
-// has no sys (subset=pid), cannot be written to (ro) or was hidden.
+// setSysctls applies the kernel parameters. The namespace that a file in /proc/sys is about
+// depends on the writer, not on the procfs, so any genuine procfs will do: the one that was
+// just mounted for the container, or a private one if that has no sys (subset=pid), is not
+// writable (ro) or was hidden.
 func (b *Builder) setSysctls() error {
 	var private *procfs.Handle
 	defer func() {
@@ -38,7 +38,7 @@ func (b *Builder) setSysctls() error {
 			var err error
 			private, err = procfs.Private()
 			if err != nil && refused != nil {
-				return refused // a user namespace may mount no other, and this tells more
+				return refused // a user namespace may not mount another one, and this error says more
 			}
 			if err != nil {
 				return fmt.Errorf("sysctl: private procfs: %w", err)
@@ -58,8 +58,8 @@ func writeSysctl(proc *procfs.Handle, s configs.Sysctl) error {
 	return nil
 }
 
-// dotted is a key the way sysctl(8) writes it: with dots, and a slash for each dot
-// that a name has of itself ("net.ipv4.conf.eth0/1.rp_filter").
+// dotted writes a key as sysctl(8) does: with dots, and a slash for each dot that is part of a
+// name ("net.ipv4.conf.eth0/1.rp_filter").
 func dotted(key string) string {
 	return strings.Map(func(r rune) rune {
 		switch r {

@@ -21,7 +21,7 @@ func hostProc(t *testing.T) *procfs.Handle {
 	return h
 }
 
-// TestSysctl: the value gets to the container's namespace, whatever its /proc is.
+// TestSysctl: the value is set in the container's namespace, whatever its /proc is.
 func TestSysctl(t *testing.T) {
 	for _, test := range []struct {
 		name string
@@ -95,8 +95,8 @@ func TestSysctlErrors(t *testing.T) {
 	}
 }
 
-// TestSysctlCovered: somebody has mounted over a file of the container's procfs, so
-// that the value would go to another one (CVE-2025-52881).
+// TestSysctlCovered: a process has mounted something on a file of the container's procfs, so
+// that the value would be written to another file (CVE-2025-52881).
 func TestSysctlCovered(t *testing.T) {
 	inChild(t, func(t *testing.T, dir string) {
 		c := plan(image(t, dir))

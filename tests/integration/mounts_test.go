@@ -202,7 +202,7 @@ func TestMountsRefused(t *testing.T) {
 		{"no destination", "add", first + `{"type":"tmpfs"}]`, "mounts[2].destination: must not be empty"},
 		{"inside proc", "add", first + `{"destination":"/proc/sys","type":"tmpfs"}]`, "mounts[2]: mount tmpfs on /proc/sys: /proc/sys cannot be mounted because it is inside /proc"},
 		{"a directory on a file", "add", first + `{"destination":"/etc/passwd","type":"tmpfs"}]`, "mounts[2]: mount tmpfs on /etc/passwd: not a directory"},
-		{"remount", "add", first + `{"destination":"/a","options":["remount","ro"]}]`, `mounts[2].options: "remount" adds no mount`},
+		{"remount", "add", first + `{"destination":"/a","options":["remount","ro"]}]`, `mounts[2].options: "remount" does not add a mount`},
 		{"remove no mount", "remove", `[{"destination":"/etc"},{"destination":"/kept"}]`, "mounts[0].destination: /etc: it is not a mount point"},
 		{"remove a part of a mount", "remove", `[{"destination":"/kept/file"}]`, "mounts[0].destination: /kept/file: it is not a mount point"},
 		{"remove nothing", "remove", `[{"destination":"/nope"},{"destination":"/kept"}]`, "mounts[0].destination: /nope: "},

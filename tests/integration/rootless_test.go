@@ -310,7 +310,7 @@ func TestBadRootless(t *testing.T) {
 		{"no newuidmap", func(c *container) {
 			c.spec.Linux.UIDMappings = []specs.LinuxIDMapping{mapRow(0, firstID, 5)}
 			c.env = []string{"PATH=/nonexistent"}
-		}, "linux.uidMappings: to map more than one's own id takes newuidmap"},
+		}, "linux.uidMappings: mapping more than one's own id needs newuidmap"},
 		{"newuidmap without rights", func(c *container) {
 			c.spec.Linux.UIDMappings = []specs.LinuxIDMapping{mapRow(0, firstID, 5)}
 			path, err := exec.LookPath("newuidmap")

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package codectest is for the tests of packages that describe types for package codec.
+// Package codectest has helpers for tests of packages that describe types for package codec.
 package codectest
 
 import (
@@ -13,8 +13,8 @@ import (
 	"github.com/berth-run/berth/libcontainer/codec"
 )
 
-// Fields compares a description with the struct tags of its type: a field that no line
-// names, or one names wrongly, shows. The fields of T called without have no line.
+// Fields compares a description with the struct tags of its type. It fails for a field that no
+// line names, or that a line names wrongly. The fields of T listed in without have no line.
 func Fields[T any](t *testing.T, fields codec.Fields[T], without ...string) {
 	t.Helper()
 	v := new(T)
@@ -39,7 +39,7 @@ func Fields[T any](t *testing.T, fields codec.Fields[T], without ...string) {
 	Written(t, v, fields)
 }
 
-// Written makes sure that encoding/json reads what is written as the same value.
+// Written checks that encoding/json reads what is written as the same value.
 func Written[T any](t *testing.T, v *T, fields codec.Fields[T]) {
 	t.Helper()
 	document := codec.Write(v, fields)
@@ -52,7 +52,7 @@ func Written[T any](t *testing.T, v *T, fields codec.Fields[T]) {
 	}
 }
 
-// Fill gives what v points to, and all below it, values that are not zero.
+// Fill sets what v points to, and everything below it, to values that are not zero.
 func Fill(v any) { fill(reflect.ValueOf(v).Elem()) }
 
 func fill(v reflect.Value) {

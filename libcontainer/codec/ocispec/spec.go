@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package ocispec reads and writes the runtime-spec's JSON documents, as types of specs-go.
+// Package ocispec reads and writes the JSON documents of the runtime-spec, as types of
+// specs-go.
 //
-// The tables follow the structs of specs-go, one row for each key. A test compares them
-// with the struct tags, so that a new version of specs-go cannot add a field that is
-// silently ignored. The parts of other platforms are skipped when they are read, as the
-// runtime-spec wants of what a runtime does not know.
+// The tables follow the structs of specs-go, with one row for each key. A test compares them
+// with the struct tags, so that a new version of specs-go cannot add a field that is silently
+// ignored. The parts for other platforms are skipped when they are read, as the runtime-spec
+// demands for properties that a runtime does not know.
 package ocispec
 
 import (
@@ -19,8 +20,8 @@ type config struct {
 	process string
 }
 
-// Spec reads a config.json. An error says where: "line 3, column 17: …".
-// process is the text of its process, which Process reads.
+// Spec reads a config.json. An error says where it is: "line 3, column 17: …". process is the
+// text of its process, which Process reads.
 func Spec(document string) (spec *specs.Spec, process string, err error) {
 	c, err := codec.Read(document, specFields)
 	if err != nil {
@@ -29,7 +30,7 @@ func Spec(document string) (spec *specs.Spec, process string, err error) {
 	return &c.Spec, c.process, nil
 }
 
-// Process reads a document that is one process. Errors are as Spec's.
+// Process reads a document that is one process. Errors are as in Spec.
 func Process(document string) (*specs.Process, error) {
 	return orNil(codec.Read(document, processFields))
 }
@@ -41,8 +42,8 @@ func orNil[T any](v *T, err error) (*T, error) {
 	return v, nil
 }
 
-// Resources reads a document that is linux.resources alone. Errors are as Spec's. A null
-// is what an encoder makes of no resources at all.
+// Resources reads a document that is only linux.resources. Errors are as in Spec. A null is
+// what an encoder makes of no resources at all.
 func Resources(document string) (*specs.LinuxResources, error) {
 	r := new(specs.LinuxResources)
 	return orNil(r, codec.ReadValue(document, func(c *codec.Coder) error {
@@ -50,13 +51,13 @@ func Resources(document string) (*specs.LinuxResources, error) {
 	}))
 }
 
-// WriteResources makes the document that Resources reads.
+// WriteResources writes the document that Resources reads.
 func WriteResources(r *specs.LinuxResources) []byte {
 	return codec.Write(r, resourcesFields)
 }
 
-// Mounts reads a document that is an array of mounts, or an object with one as "mounts",
-// as a config.json is. Errors are as Spec's.
+// Mounts reads a document that is an array of mounts, or an object like a config.json, with an
+// array as "mounts". Errors are as in Spec.
 func Mounts(document string) ([]specs.Mount, error) {
 	list := new([]specs.Mount)
 	err := codec.ReadValue(document, func(c *codec.Coder) error {
@@ -79,11 +80,11 @@ func Mounts(document string) ([]specs.Mount, error) {
 	return *list, nil
 }
 
-// Hooks is a field of a document of berth's own: a list of hooks.
+// Hooks is a field in one of berth's own documents: a list of hooks.
 func Hooks(c *codec.Coder, name string, v *[]specs.Hook) { codec.Records(c, name, v, hookFields) }
 
-// WriteState makes the document that a hook reads. It has no empty annotations, as runc's
-// has none.
+// WriteState writes the document that a hook reads. Empty annotations are left out, as in
+// runc's.
 func WriteState(s *specs.State) []byte {
 	state := *s
 	if len(state.Annotations) == 0 {

@@ -17,7 +17,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// sample is what the fuzz test reads: a config.json, and values that it has none of.
+// sample is what the fuzz test reads: a config.json, and values of types that it does not have.
 type sample struct {
 	specs.Spec
 
@@ -40,12 +40,12 @@ func plainFields(c *codec.Coder, v *specs.Spec) {
 	*v = whole.Spec
 }
 
-// reference reads as encoding/json does, the other platforms' parts left out.
+// reference reads as encoding/json does, without the parts for other platforms.
 func reference(document []byte) (*sample, error) {
 	v := new(sample)
 	type plain sample
-	// Named fields win over those of the embedded struct, so these swallow the
-	// keys of the other platforms, whatever their type.
+	// Named fields override those of the embedded struct, so these swallow the keys of the
+	// other platforms, whatever their type.
 	shadow := struct {
 		*plain
 		Solaris json.RawMessage `json:"solaris"`
@@ -58,7 +58,7 @@ func reference(document []byte) (*sample, error) {
 	return v, err
 }
 
-// compare holds the codec to encoding/json, in both directions.
+// compare compares the codec with encoding/json, in both directions.
 func compare(t *testing.T, document string) {
 	t.Helper()
 	want, wantErr := reference([]byte(document))
@@ -84,7 +84,7 @@ func compare(t *testing.T, document string) {
 		t.Fatalf("differs from encoding/json:\n got %s\nwant %s", g, w)
 	}
 	codectest.Written(t, got, sampleFields)
-	// What is not text is written as encoding/json does.
+	// A string that is not text is written as encoding/json does.
 	hostname := sample{Spec: specs.Spec{Hostname: document, Annotations: map[string]string{document: "\xff"}}}
 	written := codec.Write(&hostname, sampleFields)
 	byJSON, err := json.Marshal(&hostname)
@@ -98,8 +98,8 @@ func compare(t *testing.T, document string) {
 	}
 }
 
-// isNoText says that an error is about what is no character, for which encoding/json puts
-// one that it is not.
+// isNoText reports whether an error is about bytes that are not a character. encoding/json
+// replaces them by one.
 func isNoText(err error) bool {
 	return err != nil && (strings.Contains(err.Error(), "half a surrogate pair") || strings.Contains(err.Error(), "a string is UTF-8"))
 }
@@ -121,7 +121,7 @@ func samples(t testing.TB) []string {
 	return append(all, strange...)
 }
 
-// strange documents are those in which decoders tend to differ.
+// strange documents are those that decoders tend to read differently.
 var strange = []string{
 	`{}`, ` { } `, `null`, `[]`, ``, `{`, `{}x`, `{"a":1,}`, `{,}`, `{"a" 1}`, `{a:1}`, "\ufeff{}", "{}\x00",
 	`{"process":null,"mounts":null,"annotations":null,"hostname":null}`,
@@ -156,7 +156,8 @@ func TestSameAsEncodingJSON(t *testing.T) {
 	}
 }
 
-// FuzzCodec is the fuzz test of package codec; a config.json has nearly all that it reads.
+// FuzzCodec is the fuzz test of package codec. A config.json has nearly everything that it
+// reads.
 func FuzzCodec(f *testing.F) {
 	for _, document := range samples(f) {
 		if len(document) < 4096 { // long seeds make the fuzzer crawl
@@ -224,7 +225,7 @@ func TestResourcesNull(t *testing.T) {
 	}
 }
 
-// BenchmarkFirstUse is what a command pays for its config.json.
+// BenchmarkFirstUse measures what a command pays to read its config.json.
 func BenchmarkFirstUse(b *testing.B) {
 	document := samples(b)[0]
 	firstuse.Compare(b, map[string]func() error{

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package attr sets, from outside, what a process has besides its program: scheduler and
-// priorities, resource limits, OOM score; and looks whether the host has the security
-// modules that its labels are for.
+// Package attr sets, from outside, the attributes of a process besides its program: scheduler
+// and priorities, resource limits, OOM score. It also checks that the host has the security
+// modules that the process's labels are for.
 package attr
 
 import (
@@ -15,11 +15,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// CheckLabels takes back what asks for nothing, and refuses a process that is to be confined by a security module that the
-// kernel does not run: it would be less confined than its config says.
+// CheckLabels drops labels that ask for nothing. It refuses a process that is to be confined by
+// a security module that the kernel does not run: it would be less confined than its config
+// says.
 func CheckLabels(p *configs.Process) error {
 	if p.AppArmorProfile == "unconfined" && !haveAppArmor() {
-		p.AppArmorProfile = "" // it is so
+		p.AppArmorProfile = "" // it is unconfined already
 	}
 	if p.AppArmorProfile != "" && !haveAppArmor() {
 		return fmt.Errorf("process.apparmorProfile: %s: AppArmor is not enabled", configs.PhraseAppArmor)
@@ -44,8 +45,8 @@ func checkLandlock(l *configs.Landlock) error {
 	return nil
 }
 
-// MountLabel is the label to mount file systems with. Without SELinux it means nothing,
-// and engines set it all the same.
+// MountLabel returns the label to mount file systems with. Without SELinux it has no meaning,
+// but engines set it all the same.
 func MountLabel(cfg *configs.Config) string {
 	if cfg.MountLabel == "" || !haveSELinux() {
 		return ""
@@ -53,23 +54,23 @@ func MountLabel(cfg *configs.Config) string {
 	return cfg.MountLabel
 }
 
-// haveSELinux says whether the kernel runs SELinux, with a policy: only then is its file
-// system mounted, and without a policy the kernel takes any label, and confines nobody.
+// haveSELinux reports whether the kernel runs SELinux with a policy. Only then is its file
+// system mounted. Without a policy the kernel accepts any label and confines nobody.
 func haveSELinux() bool {
 	var st unix.Statfs_t
 	if unix.Statfs("/sys/fs/selinux", &st) != nil || st.Type != unix.SELINUX_MAGIC {
 		return false
 	}
 	label, err := os.ReadFile("/proc/self/attr/current")
-	return err == nil && ofPolicy(label)
+	return err == nil && isPolicyLabel(label)
 }
 
-// ofPolicy says whether a process's label is USER:ROLE:TYPE. Without a policy it is
+// isPolicyLabel reports whether a process's label is USER:ROLE:TYPE. Without a policy it is
 // "kernel", or "init" since Linux 6.8.
-func ofPolicy(label []byte) bool { return bytes.IndexByte(label, ':') > 0 }
+func isPolicyLabel(label []byte) bool { return bytes.IndexByte(label, ':') > 0 }
 
-// haveAppArmor says whether the kernel runs AppArmor. The file is there, with an N,
-// where it is built in and turned off.
+// haveAppArmor reports whether the kernel runs AppArmor. If it is built in and disabled, the
+// file contains an N.
 func haveAppArmor() bool {
 	data, err := os.ReadFile("/sys/module/apparmor/parameters/enabled")
 	return err == nil && len(data) > 0 && data[0] == 'Y'

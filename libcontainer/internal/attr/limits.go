@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// RaiseRlimits raises those hard limits of a process that are lower than the plan's.
-// Init, which sets them all later on, has no right to do that in a user namespace; to
-// set them from here then would be too late, since init is another user by then.
+// RaiseRlimits raises those hard limits of a process that are lower than the plan's. Init sets
+// all limits later, but has no right to raise one in a user namespace. Setting them from here
+// at that point would be too late, since init has changed its user by then.
 func RaiseRlimits(pid int, limits []configs.Rlimit) error {
 	for _, l := range limits {
 		var now unix.Rlimit
@@ -27,7 +27,7 @@ func RaiseRlimits(pid int, limits []configs.Rlimit) error {
 	return nil
 }
 
-// SetAffinity is sched_setaffinity(2), of the calling thread for pid 0.
+// SetAffinity is sched_setaffinity(2). Pid 0 is the calling thread.
 func SetAffinity(pid int, cpus configs.BitSet) error {
 	_, _, errno := unix.Syscall(unix.SYS_SCHED_SETAFFINITY, uintptr(pid),
 		uintptr(8*len(cpus)), uintptr(unsafe.Pointer(unsafe.SliceData(cpus))))

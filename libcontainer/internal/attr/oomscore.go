@@ -13,9 +13,9 @@ import (
 	"github.com/berth-run/berth/libcontainer/internal/userns"
 )
 
-// SetOOMScore writes the oom_score_adj of a process, if it is to have a certain one.
-// Without root rights over the host a refusal is normal and not an error; an ordinary
-// user has WithOOMScore instead.
+// SetOOMScore writes the oom_score_adj of a process, if one is configured. Without root rights
+// over the host a refusal is normal and not an error. For an unprivileged user there is
+// WithOOMScore instead.
 func SetOOMScore(pid int, adj *int, rootless bool) error {
 	if adj == nil || userns.Unprivileged() {
 		return nil
@@ -27,9 +27,9 @@ func SetOOMScore(pid int, adj *int, rootless bool) error {
 	return fmt.Errorf("process.oomScoreAdj: %w", err)
 }
 
-// WithOOMScore calls start, which starts a process, such that it is born with the
-// oom_score_adj. The files of init in /proc are root's until its exec, so that an
-// ordinary user can give it one only by having that itself for a moment.
+// WithOOMScore calls start, which starts a process, so that the process starts with the
+// oom_score_adj. Until its exec, init's files in /proc belong to root. An unprivileged user can
+// therefore set the value only by having it itself for a moment.
 func WithOOMScore(adj *int, start func() error) error {
 	if adj == nil || !userns.Unprivileged() {
 		return start()
@@ -39,7 +39,7 @@ func WithOOMScore(adj *int, start func() error) error {
 		err = WriteOOMScore("self", strconv.Itoa(*adj))
 	}
 	if errors.Is(err, os.ErrPermission) {
-		return start() // less than its own is for root to give
+		return start() // only root may lower it
 	}
 	if err != nil {
 		return fmt.Errorf("process.oomScoreAdj: %w", err)

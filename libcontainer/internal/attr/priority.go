@@ -10,10 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// SetPriorities gives a process the scheduler and the I/O priority of the plan. Not the
-// process itself does it: in a user namespace it has no right to what needs
-// CAP_SYS_NICE. One that forks before it runs the program has no use for a scheduler that
-// its child does not inherit.
+// SetPriorities sets the scheduler and the I/O priority of a process to those of the plan. The
+// process does not do it itself: in a user namespace it may not do what needs CAP_SYS_NICE. If
+// it forks before it runs the program, a scheduler that its child does not inherit is not set.
 func SetPriorities(pid int, p *configs.Process, forks bool) error {
 	if !forks || InheritsScheduler(p.Scheduler) {
 		if err := SetScheduler(pid, p.Scheduler); err != nil {
@@ -29,13 +28,13 @@ func SetPriorities(pid int, p *configs.Process, forks bool) error {
 	return nil
 }
 
-// InheritsScheduler says whether a child has that scheduler of its parent (sched(7)). A process
-// with a deadline may not even fork.
+// InheritsScheduler reports whether a child inherits that scheduler from its parent (sched(7)).
+// A process with a deadline may not even fork.
 func InheritsScheduler(s *configs.Scheduler) bool {
 	return s == nil || s.Policy != unix.SCHED_DEADLINE && s.Flags&unix.SCHED_FLAG_RESET_ON_FORK == 0
 }
 
-// SetScheduler sets the scheduling policy of a process; nil leaves it.
+// SetScheduler sets the scheduling policy of a process. If s is nil, it does nothing.
 func SetScheduler(pid int, s *configs.Scheduler) error {
 	if s == nil {
 		return nil
@@ -46,7 +45,7 @@ func SetScheduler(pid int, s *configs.Scheduler) error {
 	}
 	if err := unix.SchedSetAttr(pid, attr, 0); err != nil {
 		if errors.Is(err, unix.EPERM) && s.Policy == unix.SCHED_DEADLINE {
-			// sched(7): not for a process that is kept to some of the CPUs.
+			// sched(7): not for a process that is restricted to some of the CPUs.
 			err = fmt.Errorf("%w (%s)", err, configs.PhraseSchedulerAndCPUs)
 		}
 		return fmt.Errorf("process.scheduler: %s: sched_setattr: %w", configs.PhraseSetScheduler, err)

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sleeper is a process to set priorities of. It ends with the test.
+// sleeper starts a process to set priorities of. It ends with the test.
 func sleeper(t *testing.T) int {
 	t.Helper()
 	cmd := exec.Command("/bin/sleep", "1000")
@@ -22,7 +22,8 @@ func sleeper(t *testing.T) int {
 	return cmd.Process.Pid
 }
 
-// nicer is a nice value that whoever runs the tests may set: one that is not below theirs.
+// nicer returns a nice value that any user who runs the tests may set: it is not below the
+// present one.
 func nicer(t *testing.T) int32 {
 	t.Helper()
 	attr, err := unix.SchedGetAttr(0, 0)
@@ -53,7 +54,7 @@ func TestSetPriorities(t *testing.T) {
 	}
 }
 
-// One that forks only gets what its child has as well.
+// A process that forks only gets what its child inherits.
 func TestSetPrioritiesOfOneThatForks(t *testing.T) {
 	for _, tc := range []struct {
 		s    configs.Scheduler
@@ -111,13 +112,13 @@ func TestOfPolicy(t *testing.T) {
 	for label, want := range map[string]bool{
 		"system_u:system_r:kernel_t:s0\x00": true, "u:r:t": true, "kernel\x00": false, "init\x00": false, "": false, ":": false,
 	} {
-		if got := ofPolicy([]byte(label)); got != want {
+		if got := isPolicyLabel([]byte(label)); got != want {
 			t.Errorf("%q: %v", label, got)
 		}
 	}
 }
 
-// The label of mounts, unlike that of the process, is no error where there is no SELinux.
+// A label for mounts, unlike one for the process, is not an error without SELinux.
 func TestMountLabel(t *testing.T) {
 	got := MountLabel(&configs.Config{MountLabel: "x"})
 	if (got == "x") != haveSELinux() {

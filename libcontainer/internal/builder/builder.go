@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package builder is the runtime's side of building a root file system: it starts the builder,
-// a thread or a process in the container's namespaces, opens beforehand what that has no right
-// to, and answers what it asks for. What the builder does there is package rootfs's.
+// Package builder is the runtime's side of building a root file system. It starts the builder,
+// a thread or a process in the container's namespaces, opens in advance what the builder has no
+// right to open, and answers its requests. What the builder does there is in package rootfs.
 package builder
 
 import (
@@ -29,34 +29,34 @@ import (
 //	finish                  →      job.enter
 //	                        ←      built
 //
-// It is a thread of this process, or, when there is a user namespace, which no thread
-// of many may enter, a process of its own that runs the same job.
+// It is a thread of this process. If there is a user namespace, which a thread of a
+// multithreaded process cannot enter, it is a process of its own that runs the same job.
 type Builder interface {
 	// WaitMounted waits for the first phase.
 	WaitMounted() error
-	// Finish lets the second phase run and waits for it. The result is the
-	// caller's, also when there is an error.
+	// Finish lets the second phase run and waits for it. The result belongs to the caller, even
+	// with an error.
 	Finish() (*Built, error)
 	// Abort ends the builder, whatever phase it is in.
 	Abort()
 }
 
-// Site is what a builder needs of the container that is being made.
+// Site is what a builder needs to know about the container that is being created.
 type Site struct {
 	Config *configs.Config
 	Init   *nsenter.Init
-	// Within are init's namespaces; a builder process asks init for them.
+	// Within holds init's namespaces. A builder process asks init for them.
 	Within *InitNamespaces
 	Cgroup cgroups.Manager
 	// Limited is closed when the limits of the cgroup are set.
 	Limited <-chan struct{}
-	// ProcContexts are of a pid namespace that is joined. They are the builder's.
+	// ProcContexts are for a pid namespace that is joined. They belong to the builder.
 	ProcContexts []*os.File
-	// Waits says that something is to be done between the two phases.
+	// Waits is set if there is something to do between the two phases.
 	Waits bool
 	// Entered is called when init is in its namespaces, before anything is mounted.
 	Entered func() error
-	// Describe explains an error of init's.
+	// Describe explains an error from init.
 	Describe func(error) error
 	Log      options.Logger
 }
@@ -70,16 +70,16 @@ func Start(s *Site) Builder {
 	return startThreadBuilder(s, job)
 }
 
-// InitNamespaces are the namespaces of an init, for other processes to join.
+// InitNamespaces holds the namespaces of an init, for other processes to join.
 type InitNamespaces struct {
 	Init  *nsenter.Init
 	Kinds configs.NamespaceType // those of the plan
-	// files are the namespaces by CLONE_NEW* flag, when init was asked for them.
+	// files holds the namespaces by CLONE_NEW* flag, if init was asked for them.
 	files map[uint32]*os.File
 }
 
-// Joins are those of the kinds that there are: at once by init's pidfd, or, where that takes
-// the right to trace init, by the files that init has sent.
+// Joins returns the joins for those of the kinds that there are: all at once through init's
+// pidfd or, if that needs the right to trace init, through the files that init has sent.
 func (n *InitNamespaces) Joins(kinds configs.NamespaceType) []nsenter.Join {
 	kinds &= n.Kinds
 	if n.files == nil {
@@ -107,7 +107,7 @@ func (n *InitNamespaces) Close() {
 	}
 }
 
-// Built is what the builder leaves.
+// Built is the result of the builder.
 type Built struct {
 	// Chroot is the directory for init to chroot into; nil after pivot_root.
 	Chroot *os.File
@@ -115,13 +115,13 @@ type Built struct {
 	Master, Peer *os.File
 	// PtyName is the pty's path in the container, for the receiver of master.
 	PtyName string
-	// Ruleset is of Landlock; nil for none.
+	// Ruleset is a Landlock ruleset; nil for none.
 	Ruleset *os.File
-	// Home is the user's home directory, "" when HOME is set already.
+	// Home is the user's home directory; "" if HOME is set already.
 	Home string
 }
 
-// Close closes all files; nil has none.
+// Close closes all files. It may be called on nil.
 func (b *Built) Close() {
 	if b == nil {
 		return
@@ -133,8 +133,8 @@ func (b *Built) Close() {
 	}
 }
 
-// threadBuilder is a builder on a locked OS thread. The thread is nobody
-// else's and dies with it, so its namespaces are never seen by other Go code.
+// threadBuilder is a builder on a locked OS thread. The thread ends with the builder, so that
+// no other Go code ever runs in its namespaces.
 type threadBuilder struct {
 	site    *Site
 	job     *buildJob
@@ -165,27 +165,27 @@ func startThreadBuilder(s *Site, job *buildJob) *threadBuilder {
 func (b *threadBuilder) WaitMounted() error { return <-b.mounted }
 
 func (b *threadBuilder) Finish() (*Built, error) {
-	b.tell(true)
+	b.decide(true)
 	r := <-b.done
 	return r.built, r.err
 }
 
 func (b *threadBuilder) Abort() {
-	b.tell(false)
+	b.decide(false)
 	r := <-b.done
 	r.built.Close()
 }
 
-// tell lets the second phase begin or skips it; a builder that had no hooks to wait
-// for has its word already.
-func (b *threadBuilder) tell(proceed bool) {
+// decide lets the second phase begin or skips it. A builder that had no hooks to wait for has
+// been told already.
+func (b *threadBuilder) decide(proceed bool) {
 	select {
 	case b.proceed <- proceed:
 	default:
 	}
 }
 
-// Run is the builder thread's whole life.
+// run is the body of the builder thread.
 func (b *threadBuilder) run() {
 	defer b.job.close()
 	err := b.mount()
@@ -198,7 +198,7 @@ func (b *threadBuilder) run() {
 	b.done <- buildResult{res, err}
 }
 
-// mount joins the container's namespaces and does the first phase.
+// mount joins the container's namespaces and runs the first phase.
 func (b *threadBuilder) mount() error {
 	inside, err := b.site.Init.Namespaces()
 	if err != nil {
@@ -211,14 +211,14 @@ func (b *threadBuilder) mount() error {
 		return err
 	}
 	if b.job.opener != nil {
-		b.job.openSource = b.job.opener.openInOrder // this thread is where the mounts are
+		b.job.openSource = b.job.opener.openInOrder // this thread is in the right mount namespace
 	}
 	return b.job.mount(append(inside.ProcContexts, b.site.ProcContexts...), b.site.Log.Warnf)
 }
 
-// Kinds are the kinds that matter to the builder: those of what it mounts
-// and sets. The pid namespace does not (a procfs context comes from init), and time
-// and user namespaces cannot be joined by a thread of many.
+// Kinds are the namespaces that matter to the builder because of what it mounts and sets. The
+// pid namespace does not (a procfs context comes from init), and a thread of a multithreaded
+// process cannot join a time or user namespace.
 const Kinds = configs.NewMount | configs.NewNet | configs.NewIPC | configs.NewUTS | configs.NewCgroup
 
 // joinAsBuilder moves the calling thread into init's namespaces.

@@ -16,10 +16,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Change is an AddMounts or RemoveMounts in progress. As with a create, a thread of
-// this process does it, or another process when there is a user namespace: that one enters
-// the user namespace alone, and has a mount namespace of its own, where it sees the files
-// of the host with the rights of the container's root.
+// Change is an AddMounts or RemoveMounts in progress. As with a create, a thread of this
+// process does the work, or another process if there is a user namespace. That process enters
+// only the user namespace and has a mount namespace of its own, in which it sees the host's
+// files with the rights of the container's root.
 type Change struct {
 	buildJob
 	Remove bool
@@ -30,11 +30,11 @@ type Change struct {
 	log          options.Logger
 }
 
-// NewChange is for the container whose init target is a pidfd of.
+// NewChange returns a Change for the container whose init target is a pidfd of.
 func NewChange(c *record.Record, cfg *configs.Config, target *os.File, m cgroups.Manager, log options.Logger) *Change {
 	ch := &Change{buildJob: buildJob{Config: cfg}, c: c, target: target, log: log}
 	ch.copyUp = copierFor(c, cfg, target).copyUp
-	// A container without cgroups has been given the host's, or what v2 shows of them.
+	// A container without cgroups has got the host's, or the part of them that v2 shows.
 	if mode, err := cgroups.DetectMode(); err == nil && (mode == cgroups.Unified || len(c.Saved.CgroupPaths) > 0) {
 		ch.Cgroups = jobCgroups(cfg, m)
 	}
@@ -60,8 +60,8 @@ func (ch *Change) Run(remove bool) (err error) {
 	return ch.inThread()
 }
 
-// OpenProcContexts has a process in the pid namespace to which joins lead open n contexts;
-// see rootfs.Options.
+// OpenProcContexts makes a process in the pid namespace that joins lead to open n contexts. See
+// rootfs.Options.
 func OpenProcContexts(n int, joins []nsenter.Join) ([]*os.File, error) {
 	if slices.ContainsFunc(joins, isPIDNamespace) {
 		joins = leadingJoins(joins)
@@ -75,8 +75,8 @@ func OpenProcContexts(n int, joins []nsenter.Join) ([]*os.File, error) {
 
 func isPIDNamespace(j nsenter.Join) bool { return j.Type&unix.CLONE_NEWPID != 0 }
 
-// leadingJoins are those that it takes to get into the pid namespace. Who is not root has
-// rights over that by its user namespace alone.
+// leadingJoins returns the joins that are needed to enter the pid namespace. A caller who is
+// not root has rights over it only through its user namespace.
 func leadingJoins(joins []nsenter.Join) (leading []nsenter.Join) {
 	wanted := uint32(configs.NewPID)
 	if userns.Unprivileged() {
@@ -90,7 +90,7 @@ func leadingJoins(joins []nsenter.Join) (leading []nsenter.Join) {
 	return leading
 }
 
-// inProcess gives the work to a builder process.
+// inProcess leaves the work to a builder process.
 func (ch *Change) inProcess() error {
 	uid, gid := userns.Owner(ch.Config)
 	b, err := startBuilderProcess(&nsenter.Options{
@@ -109,15 +109,15 @@ func (ch *Change) inProcess() error {
 	return err
 }
 
-// Close releases what run has opened.
+// close releases what Run has opened.
 func (ch *Change) close() {
 	ch.buildJob.close()
 	for _, f := range ch.procContexts {
-		_ = f.Close() // again, where Live has taken it over
+		_ = f.Close() // a second time, if Live has taken it over
 	}
 }
 
-// CountProcMounts counts the mounts of type proc, each of which needs a context.
+// CountProcMounts returns the number of mounts of type proc. Each of them needs a context.
 func CountProcMounts(mounts []configs.Mount) int {
 	n := 0
 	for i := range mounts {

@@ -17,8 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Command is the name of the hidden command that runs Run. It is not for
-// users.
+// Command is the name of the hidden command that runs Run. It is not for users.
 const Command = "builder"
 
 // builderProcess is this binary in the container's namespaces, as their root.
@@ -27,42 +26,41 @@ type builderProcess struct {
 	proc *nsenter.Init
 }
 
-// builderHello is the first message; its fds are the job, then the procfs contexts, then,
+// builderHello is the first message. Its file descriptors are the job, the procfs contexts and,
 // for a Change, the pidfd of the container's init.
 type builderHello struct {
 	Live         bool `json:",omitempty"`
 	ProcContexts int
-	// Trees are the indices of buildJob.trees that follow, as file descriptors of
-	// messages of their own.
+	// Trees are the indices of the buildJob.trees that follow as file descriptors, in messages
+	// of their own.
 	Trees []int `json:",omitempty"`
 }
 
-// builderReply is what the builder process says.
+// builderReply is a message from the builder process.
 type builderReply struct {
 	Warning string `json:",omitempty"`
 	Error   string `json:",omitempty"`
-	// Errno is what the kernel has said, if Error comes from it.
+	// Errno is the kernel's error, if Error comes from the kernel.
 	Errno   unix.Errno `json:",omitempty"`
 	Home    string     `json:",omitempty"`
 	PTYName string     `json:",omitempty"`
 	// CopyUp asks the runtime to copy the first of two directories to the second.
 	CopyUp *copyRequest `json:",omitempty"`
-	// Source asks the runtime to open the source of the mount with that index.
+	// Source asks the runtime to open the source of the mount with this index.
 	Source *int `json:",omitempty"`
-	// Root asks it for what is needed of the directory of the root file system.
+	// Root asks the runtime for something that needs the directory of the root file system.
 	Root rootRequest `json:",omitempty"`
-	// Reach asks it for a file of the root file system, whose directory comes along.
+	// Reach asks the runtime for a file of the root file system, whose directory is sent along.
 	Reach *rootfs.Reach `json:",omitempty"`
-	// FDs names the file descriptors that come with the message, in their order.
+	// FDs names the file descriptors that come with the message, in order.
 	FDs []string `json:",omitempty"`
 }
 
-// copyRequest is what a builder process asks for (rootfs.Options.CopyUp); the answer is a
-// builderReply.
+// copyRequest is the request for a copy (rootfs.Options.CopyUp). The answer is a builderReply.
 type copyRequest struct{ Owner bool }
 
-// startBuilderProcess starts the process in the namespaces that the options join and make.
-// See builderProgram for exposed.
+// startBuilderProcess starts the process in the namespaces that the options join and create.
+// For exposed see builderProgram.
 func startBuilderProcess(o *nsenter.Options, cfg *configs.Config, exposed bool) (b builderProcess, err error) {
 	program, err := builderProgram(cfg, exposed)
 	if err != nil {
@@ -84,7 +82,7 @@ func startBuilderProcess(o *nsenter.Options, cfg *configs.Config, exposed bool) 
 	return b, nil
 }
 
-// exec has init's program become this binary.
+// exec makes init's program execute this binary.
 func (b *builderProcess) exec(o *nsenter.Options, program *os.File) (err error) {
 	if b.proc, err = nsenter.Start(o); err != nil {
 		return err
@@ -96,7 +94,7 @@ func (b *builderProcess) exec(o *nsenter.Options, program *os.File) (err error) 
 		Bounding: all, Effective: all, Permitted: all,
 	}
 	if plan.UID != 0 {
-		// An exec gives capabilities to root alone, but leaves ambient ones.
+		// An exec gives capabilities only to root, but preserves ambient ones.
 		plan.Inheritable, plan.Ambient = all, all
 	}
 	if _, err := b.proc.Namespaces(); err != nil {
@@ -108,8 +106,8 @@ func (b *builderProcess) exec(o *nsenter.Options, program *os.File) (err error) 
 	return b.proc.Proceed()
 }
 
-// send gives the process its job, with the sources of bind mounts by the index of the mount.
-// Files after the procfs contexts make it a Change.
+// send sends the process its job, with the sources of bind mounts by the index of the mount. If
+// there are files after the procfs contexts, the job is a Change.
 func (b *builderProcess) send(job any, procContexts, trees []*os.File, live ...*os.File) error {
 	data, err := json.Marshal(job)
 	if err != nil {
@@ -135,8 +133,8 @@ func (b *builderProcess) send(job any, procContexts, trees []*os.File, live ...*
 	return b.conn.sendFiles(opened)
 }
 
-// rootRequest is one of the requests that are about root.path: see rootfs.Options.OpenRoot
-// and PrivateParent.
+// rootRequest is one of the requests about root.path: see rootfs.Options.OpenRoot and
+// PrivateParent.
 type rootRequest string
 
 const (
@@ -144,7 +142,8 @@ const (
 	privateParent rootRequest = "private parent"
 )
 
-// requests serve what a builder process asks for; one that is nil it has no use for.
+// requests serve what a builder process asks for. A function is nil if the builder does not use
+// it.
 type requests struct {
 	copyUp func(from, to *os.File, owner bool) error
 	source func(index int) (*os.File, error)
@@ -152,9 +151,9 @@ type requests struct {
 	reach  func(root *os.File, r *rootfs.Reach) (*os.File, error)
 }
 
-// serve answers the request of r, if it is one.
+// serve answers the request in r, if there is one.
 func (q *requests) serve(conn *msgConn, r *builderReply, files []*os.File) (isRequest bool, err error) {
-	var tree *os.File // what it gets
+	var tree *os.File // the file to send
 	switch {
 	case r.CopyUp != nil && len(files) == 2:
 		err = q.copyUp(files[0], files[1], r.CopyUp.Owner)
@@ -176,8 +175,8 @@ func (q *requests) serve(conn *msgConn, r *builderReply, files []*os.File) (isRe
 	return true, conn.send(replyOf(err), tree)
 }
 
-// answer takes the next reply that is neither a warning nor a request, which are served.
-// It comes also with the error that the process has met; nil when there is none.
+// answer returns the next reply that is neither a warning nor a request; it serves those. If
+// the process reports an error, there is a reply as well. The reply is nil if none has come.
 func (b *builderProcess) answer(log options.Logger, q requests) (*builderReply, []*os.File, error) {
 	for {
 		r := &builderReply{}
@@ -213,18 +212,18 @@ func (b *builderProcess) end() {
 	}
 }
 
-// Run is the life of a builder process; its connection to the runtime is fd 3.
-// It never returns an error that was not told there.
+// Run is the main function of a builder process. Its connection to the runtime is fd 3. It
+// reports all errors there.
 func Run() {
 	const connFD = 3
 	unix.CloseOnExec(connFD)
-	// That is also how it learns of the runtime's end. PR_SET_PDEATHSIG would be of no use: the
-	// kernel means the thread that has started this process, which may end any time.
+	// The connection also shows when the runtime has ended. PR_SET_PDEATHSIG would not help: it
+	// watches the thread that started this process, and that thread may end at any time.
 	serveBuild(&msgConn{os.NewFile(connFD, "runtime")})
 }
 
-// serveBuild does what the runtime asks for over the connection. The calling goroutine has
-// its thread to itself from then on: it gets a root and a working directory of its own, and
+// serveBuild does what the runtime asks for over the connection. From then on the calling
+// goroutine has its thread to itself: the thread gets its own root and working directory, and
 // moves between mount namespaces.
 func serveBuild(conn *msgConn) {
 	runtime.LockOSThread()
@@ -246,8 +245,8 @@ func serveBuild(conn *msgConn) {
 	runBuild(conn, job, hello.Trees, contexts, warn)
 }
 
-// askForCopy is rootfs.Options.CopyUp of a builder process: the runtime has it done, which
-// has the right to start something in the container's cgroup.
+// askForCopy returns rootfs.Options.CopyUp for a builder process. The runtime makes the copy,
+// because it has the right to start a process in the container's cgroup.
 func askForCopy(conn *msgConn) func(from, to *os.File, owner bool) error {
 	return func(from, to *os.File, owner bool) error {
 		_, err := ask(conn, &builderReply{CopyUp: &copyRequest{Owner: owner}}, from, to)
@@ -255,8 +254,8 @@ func askForCopy(conn *msgConn) func(from, to *os.File, owner bool) error {
 	}
 }
 
-// ask sends a request of a builder process, and returns the file that the runtime answers
-// with, nil when it answers with none.
+// ask sends a request of a builder process and returns the file that the runtime answers with,
+// nil if it sends none.
 func ask(conn *msgConn, request *builderReply, files ...*os.File) (*os.File, error) {
 	if err := conn.send(request, files...); err != nil {
 		return nil, err
@@ -274,7 +273,7 @@ func ask(conn *msgConn, request *builderReply, files ...*os.File) (*os.File, err
 	return got[0], nil
 }
 
-// askForDescriptor is ask for a request that a file answers.
+// askForDescriptor is ask for a request whose answer is a file.
 func askForDescriptor(conn *msgConn, request *builderReply, files ...*os.File) (int, error) {
 	f, err := ask(conn, request, files...)
 	if err != nil {
@@ -288,7 +287,7 @@ func askForDescriptor(conn *msgConn, request *builderReply, files ...*os.File) (
 	return fd, os.NewSyscallError("fcntl", err)
 }
 
-// askForSource is rootfs.Options.OpenSource of a builder process.
+// askForSource returns rootfs.Options.OpenSource for a builder process.
 func askForSource(conn *msgConn) func(index int) (*os.File, error) {
 	return func(index int) (*os.File, error) {
 		f, err := ask(conn, &builderReply{Source: &index})
@@ -299,7 +298,7 @@ func askForSource(conn *msgConn) func(index int) (*os.File, error) {
 	}
 }
 
-// askForReach is rootfs.Options.Reach of a builder process.
+// askForReach returns rootfs.Options.Reach for a builder process.
 func askForReach(conn *msgConn) func(root int, r *rootfs.Reach) (int, error) {
 	return func(root int, r *rootfs.Reach) (int, error) {
 		fd, err := unix.FcntlInt(uintptr(root), unix.F_DUPFD_CLOEXEC, 0)
@@ -316,7 +315,7 @@ func askForReach(conn *msgConn) func(root int, r *rootfs.Reach) (int, error) {
 	}
 }
 
-// runBuild carries out a buildJob, in its two phases.
+// runBuild carries out the two phases of a buildJob.
 func runBuild(conn *msgConn, file *os.File, trees []int, contexts []*os.File, warn func(string, ...any)) {
 	job := &buildJob{copyUp: askForCopy(conn), openSource: askForSource(conn)}
 	job.openRoot = func() (int, error) { return askForDescriptor(conn, &builderReply{Root: openRoot}) }
@@ -357,7 +356,7 @@ func replyOf(err error) *builderReply {
 	return r
 }
 
-// err is the error of a reply, nil for none.
+// err returns the error in a reply, nil for none.
 func (r *builderReply) err() error {
 	switch {
 	case r.Error == "":
@@ -365,17 +364,17 @@ func (r *builderReply) err() error {
 	case r.Errno == 0:
 		return errors.New(r.Error)
 	}
-	return &toldError{r.Error, r.Errno}
+	return &remoteError{r.Error, r.Errno}
 }
 
-// toldError is an error that the other process has met.
-type toldError struct {
+// remoteError is an error that occurred in the other process.
+type remoteError struct {
 	text  string
 	errno unix.Errno
 }
 
-func (e *toldError) Error() string { return e.text }
-func (e *toldError) Unwrap() error { return e.errno }
+func (e *remoteError) Error() string { return e.text }
+func (e *remoteError) Unwrap() error { return e.errno }
 
 // sendBuilt answers the second phase.
 func sendBuilt(conn *msgConn, res *Built, err error) {

@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestBuildersThread: no other goroutine may come upon the thread of a builder.
+// TestBuildersThread: no other goroutine may ever run on the thread of a builder.
 func TestBuildersThread(t *testing.T) {
-	// Whoever is next runs where somebody has just begun to wait.
+	// With one P, the next goroutine runs where another one has just begun to wait.
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	ours, theirs, err := msgPair()
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tooSmall adds to ENOSPC how much room a copy of the directory from would take, and how
-// much there is in the file system of to.
+// tooSmall adds to ENOSPC how much room a copy of the directory from would take, and how much
+// the file system of to has.
 func tooSmall(err error, from, to *os.File) error {
 	var fs unix.Statfs_t
 	if !errors.Is(err, unix.ENOSPC) || unix.Fstatfs(int(to.Fd()), &fs) != nil {
@@ -28,15 +28,15 @@ func tooSmall(err error, from, to *os.File) error {
 }
 
 const (
-	// maxCounted bounds the time that a directory of somebody's making takes.
+	// maxCounted bounds the time that this takes. Anybody may have made the directory.
 	maxCounted = 200_000
 	// maxCountedDepth is the copier's MAX_DEPTH.
 	maxCountedDepth = 256
 )
 
-// copySize sums up what a copy of a tree would have. Holes of files take no room, which
-// st_blocks tells, and what is left is rounded up to pages, as a tmpfs keeps it. Nothing is
-// opened but directories, and no link is followed: the tree may be anybody's, and change.
+// copySize sums up the size of a copy of a tree. Holes in files take no room, as st_blocks
+// shows. The rest is rounded up to pages, as a tmpfs stores it. Only directories are opened and
+// no link is followed: the tree may belong to anybody, and may change.
 type copySize struct {
 	page, bytes, files int64
 	left               int

@@ -19,27 +19,27 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// copier fills new file systems of a container (the option tmpcopyup) with what they
-// hide. The files are the image's or a volume's, as many and as large as somebody likes, and
-// a tmpfs keeps them in memory. So it is a process in the container's cgroup that makes
-// them (nsenter.Copy). To move a thread of this process there would not do: the kernel
-// charges memory to the cgroup of the address space's owner, which is the whole process;
-// on cgroup v2 a thread cannot be moved at all; and what is in that cgroup can be frozen,
-// and killed for want of memory.
+// copier fills new file systems of a container (the option tmpcopyup) with what they hide. The
+// files are those of the image or of a volume, as many and as large as their owner likes, and a
+// tmpfs keeps them in memory. Therefore a process in the container's cgroup makes them
+// (nsenter.Copy). Moving a thread of this process there would not work: the kernel charges
+// memory to the cgroup of the owner of the address space, which is the whole process; on cgroup
+// v2 such a thread cannot be moved at all; and processes in that cgroup can be frozen, or
+// killed when it is out of memory.
 type copier struct {
-	// cgroups and subgroup are where the container is; moved is asked for where its first
-	// process is now when there is no room any more; nil for a new container.
+	// cgroups and subgroup are where the container is. moved reports where its first process is
+	// now, if its cgroup admits no more processes; nil for a new container.
 	cgroups  func() (paths map[string]string, err error)
 	subgroup string
 	moved    func() (paths map[string]string, found bool)
-	// ready is closed when the limits are set; nil when they have been for long.
+	// ready is closed when the limits are set; nil if they have been set long ago.
 	ready <-chan struct{}
-	// Joins lead to the container's user namespace, and owner is its root there.
+	// joins lead to the container's user namespace. uid and gid are its root there.
 	joins    []nsenter.Join
 	uid, gid uint32
 }
 
-// copier is for a container that is being created.
+// copier returns the copier for a container that is being created.
 func (s *Site) copier() *copier {
 	c := &copier{subgroup: s.Config.Cgroup.Subgroup, ready: s.Limited}
 	c.cgroups = func() (map[string]string, error) { return s.Cgroup.Paths(), nil }
@@ -48,7 +48,8 @@ func (s *Site) copier() *copier {
 	return c
 }
 
-// copierFor is for a container that is there; target is a pidfd of its first process.
+// copierFor returns the copier for an existing container. target is a pidfd of its first
+// process.
 func copierFor(c *record.Record, cfg *configs.Config, target *os.File) *copier {
 	out := &copier{cgroups: c.ExecCgroups, subgroup: c.Saved.CgroupSubgroup, moved: c.PresentCgroups}
 	if cfg.Namespaces.Contains(configs.NewUser) {
@@ -58,9 +59,8 @@ func copierFor(c *record.Record, cfg *configs.Config, target *os.File) *copier {
 	return out
 }
 
-// copyUp copies the directory from to the directory to, on another thread than the
-// caller's: that of a builder stands in the container's namespaces, which the process is
-// not to be born in.
+// copyUp copies the directory from to the directory to. It does not use the caller's thread: a
+// builder thread is in the container's namespaces, and the process must not start in them.
 func (c *copier) copyUp(from, to *os.File, owner bool) error {
 	done := make(chan error)
 	go func() { done <- c.run(from, to, owner) }()
@@ -100,25 +100,25 @@ func (c *copier) runIn(paths map[string]string, subgroup string, from, to *os.Fi
 		From: from, To: to, Owner: owner,
 		CgroupDir: place.Dir, CgroupTasks: place.Tasks,
 		Joins: c.joins, OwnerUID: c.uid, OwnerGID: c.gid,
-		Around:  func(start func() error) error { return attr.WithOOMScore(&mostVictim, start) },
+		Around:  func(start func() error) error { return attr.WithOOMScore(&maxOOMScoreAdj, start) },
 		Started: preferVictim,
 	}
 	return job.Run()
 }
 
-// mostVictim is the oom_score_adj of what the kernel kills first.
-var mostVictim = 1000
+// maxOOMScoreAdj is the oom_score_adj of the process that the kernel kills first.
+var maxOOMScoreAdj = 1000
 
-// preferVictim has the kernel kill the process before any other of the cgroup: it is what
-// asks for the memory. That of an ordinary user is born so.
+// preferVictim makes the kernel kill the process before any other in the cgroup, because it is
+// the one that asks for memory. An unprivileged user's process starts with that score.
 func preferVictim(pid int) error {
-	if err := attr.WriteOOMScore(strconv.Itoa(pid), strconv.Itoa(mostVictim)); err != nil && !errors.Is(err, os.ErrPermission) {
+	if err := attr.WriteOOMScore(strconv.Itoa(pid), strconv.Itoa(maxOOMScoreAdj)); err != nil && !errors.Is(err, os.ErrPermission) {
 		return err
 	}
 	return nil
 }
 
-// used is how much there is in a file system, 0 when that cannot be told.
+// used returns how much a file system holds, 0 if that cannot be found out.
 func used(dir *os.File) int64 {
 	var fs unix.Statfs_t
 	if err := unix.Fstatfs(int(dir.Fd()), &fs); err != nil {
@@ -127,8 +127,8 @@ func used(dir *os.File) int64 {
 	return int64(fs.Blocks-fs.Bfree) * fs.Bsize
 }
 
-// place opens the cgroup whose memory it is. On v1 that is one of the hierarchies, and the
-// others are left alone: there may be a freezer that stands still among them.
+// place opens the cgroup that is charged for the memory. On v1 that is one of the hierarchies.
+// The others are left alone: a freezer among them may be frozen.
 func (c *copier) place(paths map[string]string, subgroup string) (*cgroups.Placement, error) {
 	if dir, ok := paths["memory"]; ok {
 		tasks, err := sysfile.Open(filepath.Join(dir, "tasks"), unix.O_WRONLY)
@@ -138,7 +138,7 @@ func (c *copier) place(paths map[string]string, subgroup string) (*cgroups.Place
 		return &cgroups.Placement{Tasks: []*os.File{tasks}}, nil
 	}
 	if _, ok := paths[""]; !ok || len(paths) > 1 {
-		return &cgroups.Placement{}, nil // the container's memory is nobody's in particular
+		return &cgroups.Placement{}, nil // the container's memory is not accounted separately
 	}
 	m, err := cgroups.Load(paths, &configs.Cgroup{Subgroup: subgroup})
 	if err != nil {
@@ -146,7 +146,7 @@ func (c *copier) place(paths map[string]string, subgroup string) (*cgroups.Place
 	}
 	if c.moved != nil {
 		if frozen, err := m.Frozen(); err == nil && frozen {
-			return nil, errors.New("the container is paused, and so would be what copies on its account")
+			return nil, errors.New("the container is paused, and a process that copies for it would be paused too")
 		}
 	}
 	return m.Placement()

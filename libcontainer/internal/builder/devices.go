@@ -16,10 +16,10 @@ import (
 )
 
 // openDevices makes the nodes of linux.devices for a container with a user namespace, whose
-// root may make none: on a file system of the host's, which nobody sees, with the mode that
-// the config has and the owner as mapped. The builder gets each as a detached mount. A
-// caller who may make none either leaves them to the builder, which binds the host's nodes.
-// So are the default devices bound: they are the same everywhere.
+// root may not make any. It makes them on a file system of the host that nobody else sees, with
+// the mode from the config and the mapped owner. The builder gets each of them as a detached
+// mount. If the caller may not make nodes either, the builder binds the host's. It also binds
+// the default devices, which are the same everywhere.
 func (j *buildJob) openDevices() error {
 	wanted := false
 	for i := range j.Config.Devices {
@@ -38,16 +38,16 @@ func (j *buildJob) openDevices() error {
 	return err
 }
 
-// isMadeOutside says that a device is a node of openDevices. A fifo can be made by anybody.
+// isMadeOutside reports whether openDevices makes the device. Anybody can make a fifo.
 func isMadeOutside(d *configs.Device) bool {
 	return !d.Default && d.Type != 'p' && d.Path != configs.PtmxPath
 }
 
-// deviceStage is where the nodes are while they are made: a place that every host has.
+// deviceStage is where the nodes are while they are made: a directory that every host has.
 const deviceStage = "/proc"
 
-// makeDevices does so on a thread that is lost afterwards, with its mount namespace. Trees
-// can be cloned of attached mounts only (before Linux 6.15).
+// makeDevices makes the nodes on a thread that ends afterwards, with its mount namespace.
+// Before Linux 6.15 only attached mounts can be cloned.
 func (j *buildJob) makeDevices() error {
 	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
 		return skipEPERM(fmt.Errorf("unshare(CLONE_NEWNS): %w", err))
@@ -80,7 +80,7 @@ func (j *buildJob) makeDevices() error {
 	return nil
 }
 
-// skipEPERM is no error for a caller without the right.
+// skipEPERM ignores the error of a caller who lacks the right.
 func skipEPERM(err error) error {
 	if errors.Is(err, unix.EPERM) {
 		return nil
@@ -88,7 +88,7 @@ func skipEPERM(err error) error {
 	return err
 }
 
-// makeDevice makes one node, and a tree of it.
+// makeDevice makes one node and a tree of it.
 func (j *buildJob) makeDevice(d *configs.Device, stage *os.File, name string) (*os.File, error) {
 	dir := int(stage.Fd())
 	kind := uint32(unix.S_IFCHR)
@@ -98,13 +98,14 @@ func (j *buildJob) makeDevice(d *configs.Device, stage *os.File, name string) (*
 	if err := unix.Mknodat(dir, name, kind|0o600, int(unix.Mkdev(uint32(d.Major), uint32(d.Minor)))); err != nil {
 		return nil, os.NewSyscallError("mknodat", err)
 	}
-	// An id that is not mapped is nobody's in the container, and so is that of the host's root.
+	// An id that is not mapped shows as the overflow id in the container, and so does the
+	// host's root.
 	uid, _ := configs.HostID(j.Config.UIDMappings, d.UID)
 	gid, _ := configs.HostID(j.Config.GIDMappings, d.GID)
 	if err := unix.Fchownat(dir, name, int(uid), int(gid), unix.AT_SYMLINK_NOFOLLOW); err != nil {
 		return nil, os.NewSyscallError("fchownat", err)
 	}
-	// The process's umask may be anything.
+	// The umask of this process may be anything.
 	if err := unix.Fchmodat(dir, name, d.FileMode&0o7777, 0); err != nil {
 		return nil, os.NewSyscallError("fchmodat", err)
 	}
@@ -115,14 +116,14 @@ func (j *buildJob) makeDevice(d *configs.Device, stage *os.File, name string) (*
 	return os.NewFile(uintptr(fd), d.Path), nil
 }
 
-// treeCount is the length of trees, if there are any: mounts, then devices.
+// treeCount returns the length of trees, if there are any: mounts, then devices.
 func (j *buildJob) treeCount() int { return len(j.Config.Mounts) + len(j.Config.Devices) }
 
-// DeviceTrees are what openDevices makes, for who mounts them himself. The zero value has
-// none.
+// DeviceTrees are what openDevices makes, for a caller that mounts them itself. The zero value
+// has none.
 type DeviceTrees struct{ job buildJob }
 
-// NewDeviceTrees makes those of the devices of cfg.
+// NewDeviceTrees makes the trees of the devices in cfg.
 func NewDeviceTrees(cfg *configs.Config) (*DeviceTrees, error) {
 	t := &DeviceTrees{buildJob{Config: cfg, ordered: true}}
 	if err := t.job.openDevices(); err != nil {
@@ -132,7 +133,8 @@ func NewDeviceTrees(cfg *configs.Config) (*DeviceTrees, error) {
 	return t, nil
 }
 
-// Tree is that of the device with the index, nil for nothing. It stays the DeviceTrees's.
+// Tree returns the tree of the device at index, nil for none. It still belongs to the
+// DeviceTrees.
 func (t *DeviceTrees) Tree(index int) *os.File {
 	if t.job.Config == nil {
 		return nil
@@ -143,5 +145,5 @@ func (t *DeviceTrees) Tree(index int) *os.File {
 	return nil
 }
 
-// Close closes them.
+// Close closes the trees.
 func (t *DeviceTrees) Close() { t.job.close() }

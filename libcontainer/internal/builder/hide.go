@@ -15,15 +15,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A builder process is in the container's user namespace, but it has files of the host,
-// and the host's pid namespace. Where processes of a container are in both they could
-// trace it, if they have CAP_SYS_PTRACE there. The kernel forbids that to all who have no
-// rights over the file that a process was executed from, if the process itself could not
-// read that (ptrace(2), "mm->user_ns" in the kernel): so such a builder is executed from
-// a copy of this binary that only can be executed, and belongs to nobody in the container.
+// A builder process is in the container's user namespace, but it has files of the host and is
+// in the host's pid namespace. Processes of a container that are in both namespaces could trace
+// it if they have CAP_SYS_PTRACE there. The kernel refuses that to everybody without rights
+// over the file that the process executed, if the process itself could not read that file
+// (ptrace(2), "mm->user_ns" in the kernel). Therefore such a builder executes a copy of this
+// binary that has only the execute permission, and whose owner is not mapped in the container.
 
-// builderProgram opens what a builder process is to execute. exposed says that it has to
-// be hidden from processes with the ids of cfg.
+// builderProgram opens the program of a builder process. If exposed is set, the builder has to
+// be hidden from processes with the ids in cfg.
 func builderProgram(cfg *configs.Config, exposed bool) (*os.File, error) {
 	self, err := os.Open("/proc/self/exe")
 	if err != nil || !exposed {
@@ -35,7 +35,7 @@ func builderProgram(cfg *configs.Config, exposed bool) (*os.File, error) {
 
 func unreadableCopy(program *os.File, cfg *configs.Config) (_ *os.File, err error) {
 	fd, err := unix.MemfdCreate("berth", unix.MFD_CLOEXEC|unix.MFD_EXEC)
-	if errors.Is(err, unix.EINVAL) { // needs Linux 6.3; before, all are executable
+	if errors.Is(err, unix.EINVAL) { // needs Linux 6.3; before, all memfds are executable
 		fd, err = unix.MemfdCreate("berth", unix.MFD_CLOEXEC)
 	}
 	if err != nil {
@@ -50,33 +50,33 @@ func unreadableCopy(program *os.File, cfg *configs.Config) (_ *os.File, err erro
 		return nil, err
 	}
 	if hasHostID(cfg.UIDMappings, uint32(os.Geteuid())) {
-		if err := f.Chown(int(strangerTo(cfg.UIDMappings)), -1); err != nil {
+		if err := f.Chown(int(unmappedID(cfg.UIDMappings)), -1); err != nil {
 			return nil, errExposed
 		}
 	}
-	// One that is open for writing cannot be executed.
+	// A file that is open for writing cannot be executed.
 	return os.Open("/proc/self/fd/" + strconv.Itoa(fd))
 }
 
-// errExposed is for who may not give the copy away to a stranger.
-var errExposed = errors.New("processes of the container could trace the one that mounts for it, which has the files of the host: " +
+// errExposed is for a caller that may not change the owner of the copy to an unmapped id.
+var errExposed = errors.New("processes of the container could trace the process that makes its mounts, which has access to the host's files: " +
 	"they share its pid namespace and the user who calls berth (give the container a pid namespace, or call berth as root)")
 
 func hasHostID(rows []configs.IDMap, id uint32) bool {
 	return slices.ContainsFunc(rows, func(r configs.IDMap) bool { return id >= r.HostID && id-r.HostID < r.Size })
 }
 
-// strangerTo is an id of the host that a map has not.
-func strangerTo(rows []configs.IDMap) uint32 {
-	id := uint32(math.MaxInt32) // as far as every file system goes
+// unmappedID returns a host id that the map does not have.
+func unmappedID(rows []configs.IDMap) uint32 {
+	id := uint32(math.MaxInt32) // the largest id that every file system supports
 	for hasHostID(rows, id) {
 		id--
 	}
 	return id
 }
 
-// isExposed says whether others may be in the user namespace and see the builder. Before
-// a container has begun to run nobody is in one that is new.
+// isExposed reports whether other processes may be in the user namespace and see the builder.
+// Before a container runs, nobody else is in a new one.
 func isExposed(cfg *configs.Config) bool {
 	if cfg.Namespaces.IsNew(configs.NewUser) {
 		return false
@@ -87,15 +87,16 @@ func isExposed(cfg *configs.Config) bool {
 	return true
 }
 
-// sharesPIDNamespace says whether process pid is in this one's pid namespace. It can be
-// in no other from which this one is to be seen: nobody can join one further out.
+// sharesPIDNamespace reports whether process pid is in this process's pid namespace. No other
+// one would let it see this process: nobody can join a pid namespace further out.
 func sharesPIDNamespace(pid int) bool {
 	return sameFile("/proc/"+strconv.Itoa(pid)+"/ns/pid", ownPIDNamespace)
 }
 
 const ownPIDNamespace = "/proc/self/ns/pid"
 
-// sameFile is also true for what cannot be looked at: who may be exposed is better hidden.
+// sameFile also returns true for a file that it cannot stat: it is safer to hide a builder that
+// may be exposed.
 func sameFile(a, b string) bool {
 	var sa, sb unix.Stat_t
 	if unix.Stat(a, &sa) != nil || unix.Stat(b, &sb) != nil {

@@ -17,15 +17,16 @@ func TestStrangerTo(t *testing.T) {
 			t.Errorf("host id %d: %v", id, got)
 		}
 	}
-	if id := strangerTo(rows); hasHostID(rows, id) || id != 1<<30-1 {
+	if id := unmappedID(rows); hasHostID(rows, id) || id != 1<<30-1 {
 		t.Errorf("stranger %d", id)
 	}
-	if id := strangerTo(nil); id != 1<<31-1 {
+	if id := unmappedID(nil); id != 1<<31-1 {
 		t.Errorf("stranger to nobody: %d", id)
 	}
 }
 
-// TestUnreadableCopy: nobody but the host's root may read it, whoever has the caller's ids.
+// TestUnreadableCopy: only the host's root can read it, not even a process with the caller's
+// ids.
 func TestUnreadableCopy(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root, to read what only can be executed")

@@ -16,12 +16,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// idMapper gives mounts id maps. mount_setattr(2) takes them as a user namespace: the
-// container's own where it has the same, or else one that is made for nothing but that,
-// and kept for the next mount with these maps.
+// idMapper applies id maps to mounts. mount_setattr(2) takes them as a user namespace: the
+// container's own if it has the same maps, otherwise one that is created only for this, and
+// kept for the next mount with the same maps.
 type idMapper struct {
 	cfg *configs.Config
-	// initPID is a process in the container's user namespace, 0 when there is none yet.
+	// initPID is a process in the container's user namespace; 0 if there is none yet.
 	initPID int
 	made    []madeUserns
 }
@@ -50,7 +50,7 @@ func (x *idMapper) apply(m *configs.Mount, tree *os.File) error {
 	return nil
 }
 
-// userns is the user namespace with the maps of m.
+// userns returns the user namespace with the maps of m.
 func (x *idMapper) userns(m *configs.Mount) (*os.File, error) {
 	uids, gids := m.UIDMappings, m.GIDMappings
 	if len(uids) == 0 {

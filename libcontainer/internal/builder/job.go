@@ -14,24 +14,25 @@ import (
 	"github.com/berth-run/berth/libcontainer/rootfs"
 )
 
-// buildJob is what a builder does once it stands in the container's namespaces. Its
-// exported fields are what a builder in a process of its own is sent.
+// buildJob is what a builder does once it is in the container's namespaces. The exported fields
+// are sent to a builder that is a process of its own.
 type buildJob struct {
 	Config  *configs.Config
 	Cgroups []rootfs.CgroupHierarchy
-	// InOrder are the indices of bind mounts whose sources openSource opens, when the
-	// mounts before them have been made.
+	// InOrder holds the indices of bind mounts whose sources openSource opens once the mounts
+	// before them have been made.
 	InOrder []int `json:",omitempty"`
 
 	// ordered allows openTrees to leave sources for later.
 	ordered bool
-	// trees are of mounts and then of devices, as far as the runtime has opened them.
+	// trees are those of the mounts, then of the devices, as far as the runtime has opened
+	// them.
 	trees []*os.File
-	// opener is what openTrees leaves for InOrder, nil without.
+	// opener is what openTrees leaves for InOrder; nil if that is empty.
 	opener *TreeOpener
 	// openSource is rootfs.Options.OpenSource.
 	openSource func(index int) (*os.File, error)
-	// openRoot, privateParent and reach are what rootfs.Options has by these names.
+	// openRoot, privateParent and reach are the functions of these names in rootfs.Options.
 	openRoot      func() (int, error)
 	privateParent func() error
 	reach         func(root int, r *rootfs.Reach) (int, error)
@@ -47,7 +48,7 @@ func newBuildJob(s *Site) *buildJob {
 	}
 }
 
-// jobCgroups are the hierarchies that the mounts of cfg need.
+// jobCgroups returns the hierarchies that the mounts of cfg need.
 func jobCgroups(cfg *configs.Config, m cgroups.Manager) (all []rootfs.CgroupHierarchy) {
 	if !hasMountType(cfg.Mounts, "cgroup", "cgroup2") {
 		return nil
@@ -60,7 +61,7 @@ func jobCgroups(cfg *configs.Config, m cgroups.Manager) (all []rootfs.CgroupHier
 	return all
 }
 
-// mount is the first phase: the loopback, all mounts, devices and links.
+// mount is the first phase: the loopback interface, all mounts, devices and links.
 func (j *buildJob) mount(procContexts []*os.File, warn func(string, ...any)) error {
 	if j.Config.Namespaces.IsNew(configs.NewNet) {
 		if err := network.LoopbackUp(); err != nil {
@@ -90,8 +91,8 @@ func (j *buildJob) mount(procContexts []*os.File, warn func(string, ...any)) err
 	return rb.Mount()
 }
 
-// enter is the second phase: the terminal, the new tree made the root and sealed, and
-// what of its files is allowed.
+// enter is the second phase: it opens the terminal, makes the new tree the root, seals it, and
+// makes the Landlock ruleset.
 func (j *buildJob) enter() (*Built, error) {
 	out := &Built{}
 	p := &j.Config.Process
@@ -117,7 +118,7 @@ func (j *buildJob) enter() (*Built, error) {
 	return out, err
 }
 
-// Close releases what the phases hold.
+// close releases what the phases hold.
 func (j *buildJob) close() {
 	if j.rb != nil {
 		_ = j.rb.Close()
@@ -138,7 +139,7 @@ func (j *buildJob) closeTrees() {
 	j.trees = nil
 }
 
-// hasMountType says whether a mount has one of the types.
+// hasMountType reports whether a mount has one of the types.
 func hasMountType(mounts []configs.Mount, types ...string) bool {
 	for i := range mounts {
 		for _, t := range types {

@@ -13,14 +13,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// inThread does the work on a thread of this process, which dies with its namespaces.
+// inThread does the work on a thread of this process. The thread ends with its namespaces.
 func (ch *Change) inThread() error {
 	done := make(chan error)
-	osthread.Go(func() { done <- ch.onLostThread() })
+	osthread.Go(func() { done <- ch.onThread() })
 	return <-done
 }
 
-func (ch *Change) onLostThread() error {
+func (ch *Change) onThread() error {
 	// A container without a mount namespace of its own has its mounts here.
 	host, err := os.Open("/proc/thread-self/ns/mnt")
 	if err != nil {
@@ -36,8 +36,8 @@ func (ch *Change) onLostThread() error {
 	return ch.live(ch.target, host, ch.log.Warnf)
 }
 
-// runLive is a Change in a builder process, which is in a mount namespace of its own
-// already. files has the pidfd of the container's init.
+// runLive carries out a Change in a builder process, which is already in a mount namespace of
+// its own. files holds the pidfd of the container's init.
 func runLive(conn *msgConn, job *os.File, trees []int, contexts, files []*os.File, warn func(string, ...any)) error {
 	ch := &Change{procContexts: contexts}
 	ch.copyUp = askForCopy(conn)
@@ -59,7 +59,7 @@ func runLive(conn *msgConn, job *os.File, trees []int, contexts, files []*os.Fil
 }
 
 // live does the work on the calling thread. host is the mount namespace of a container that
-// has none of its own.
+// does not have its own.
 func (ch *Change) live(target, host *os.File, warn func(string, ...any)) error {
 	cfg := ch.Config
 	o := &rootfs.LiveOptions{

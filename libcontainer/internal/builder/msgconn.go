@@ -13,18 +13,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// msgConn carries JSON messages with file descriptors between two processes of berth,
+// msgConn carries JSON messages with file descriptors between two processes of this runtime,
 // one message per packet of a SOCK_SEQPACKET socket.
 type msgConn struct{ sock *os.File }
 
 const (
-	// maxMessage bounds a message; what may be larger goes as a memfd.
+	// maxMessage bounds a message. What may be larger is sent as a memfd.
 	maxMessage = 64 << 10
 	// maxMessageFDs is SCM_MAX_FD.
 	maxMessageFDs = 253
 )
 
-// msgPair gives the two ends of a connection, the second one as the file to hand on.
+// msgPair returns the two ends of a connection, the second one as a file to hand on.
 func msgPair() (*msgConn, *os.File, error) {
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -58,7 +58,7 @@ func (c *msgConn) send(v any, files ...*os.File) error {
 	return nil
 }
 
-// sendFiles passes copies of files, as many messages as that takes.
+// sendFiles passes copies of files, in as many messages as needed.
 func (c *msgConn) sendFiles(files []*os.File) error {
 	for chunk := range slices.Chunk(files, maxMessageFDs) {
 		if err := c.send(struct{}{}, chunk...); err != nil {
@@ -68,8 +68,8 @@ func (c *msgConn) sendFiles(files []*os.File) error {
 	return nil
 }
 
-// receiveFiles takes n files of sendFiles; the caller owns those it returns, also with
-// an error.
+// receiveFiles receives n files from sendFiles. The caller owns those it returns, even with an
+// error.
 func (c *msgConn) receiveFiles(n int) ([]*os.File, error) {
 	var files []*os.File
 	for len(files) < n {
@@ -85,8 +85,8 @@ func (c *msgConn) receiveFiles(n int) ([]*os.File, error) {
 	return files, nil
 }
 
-// receive unmarshals the next message into v; io.EOF when the other side is gone. The
-// caller owns the files.
+// receive unmarshals the next message into v. It returns io.EOF when the other side is gone.
+// The caller owns the files.
 func (c *msgConn) receive(v any) ([]*os.File, error) {
 	data := make([]byte, maxMessage)
 	oob := make([]byte, unix.CmsgSpace(4*maxMessageFDs))

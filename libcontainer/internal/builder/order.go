@@ -14,10 +14,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The sources of bind mounts are opened beforehand, when nothing of the list is mounted yet.
-// That is right for a source which no mount of the list can change: one whose path does not
-// lead through the root file system. The others (buildJob.InOrder) are opened when the
-// mounts before them are there, in the container's mount namespace:
+// Normally the sources of bind mounts are opened beforehand, when nothing in the list is
+// mounted yet. That is right for a source that no mount in the list can change: its path does
+// not lead through the root file system. The others (buildJob.InOrder) are opened in the
+// container's mount namespace, when the mounts before them have been made:
 //
 //	runtime                              builder
 //	                                     mounts 0 … i-1
@@ -26,17 +26,17 @@ import (
 //	open, id maps
 //	a detached tree                  →   mount i
 //
-// The root directory of that thread, which a link of the path may lead back to, is the
-// host's as that namespace has it: links are followed as the host would follow them, and
-// nothing of the container runs yet.
+// Links in the path may lead back to the root directory of that thread. It is the host's root
+// directory in that namespace: links are followed as the host would follow them, and nothing of
+// the container runs yet.
 
-// mayChange says that a mount before the one at index may change what its source is.
+// mayChange reports whether a mount before the one at index may change what its source is.
 func mayChange(cfg *configs.Config, index int) bool {
 	return index > 0 && cfg.Namespaces.Contains(configs.NewMount) && leadsThrough(cfg.Mounts[index].Source, cfg.Rootfs.Path)
 }
 
-// leadsThrough says whether the absolute path p leads through dir, which has no symbolic
-// links in its own path, at any time while it is followed.
+// leadsThrough reports whether the absolute path p passes through dir at any point while it is
+// followed. The path of dir itself has no symbolic links.
 func leadsThrough(p, dir string) bool {
 	if dir == "/" {
 		return true
@@ -52,7 +52,7 @@ func leadsThrough(p, dir string) bool {
 		}
 		target, err := os.Readlink(next)
 		if err != nil || next == at {
-			at = next // no link, or nothing: then the end of the path is no other
+			at = next // not a link, or missing: go on with the name itself
 			continue
 		}
 		if links++; links > maxLinks {
@@ -66,8 +66,8 @@ func leadsThrough(p, dir string) bool {
 	return false
 }
 
-// openInOrder opens the source of the mount at index as it is now. The calling thread is in
-// the container's mount namespace; nil leaves it to the builder.
+// openInOrder opens the source of the mount at index as it is now. The calling thread is in the
+// container's mount namespace. A nil file leaves the source to the builder.
 func (o *TreeOpener) openInOrder(index int) (*os.File, error) {
 	m := &o.cfg.Mounts[index]
 	flags := unix.O_PATH | unix.O_CLOEXEC
@@ -96,10 +96,10 @@ func (o *TreeOpener) openInOrder(index int) (*os.File, error) {
 	return tree, nil
 }
 
-// cloneInOrder clones what m binds. early is the clone that was made of the host's mounts,
-// if there was something at that path. It is the better one where nothing has changed: in a
-// mount namespace that a user namespace owns the kernel locks the flags of the host's
-// mounts, and keeps what is below them covered, so that not all of them can be cloned.
+// cloneInOrder clones what m binds. early is the clone that was made from the host's mounts, if
+// there was something at that path. It is the better one if nothing has changed: in a mount
+// namespace that belongs to a user namespace, the kernel locks the flags of the host's mounts
+// and keeps what they cover hidden, so that not all of them can be cloned.
 func (o *TreeOpener) cloneInOrder(m *configs.Mount, source, early *os.File) (*os.File, error) {
 	recursive := m.Flags&unix.MS_REC != 0
 	if early != nil && !recursive {
@@ -123,9 +123,9 @@ func (o *TreeOpener) cloneInOrder(m *configs.Mount, source, early *os.File) (*os
 	return nil, fmt.Errorf("%s: %w", m.Source, err)
 }
 
-// isUntouched says that source, in the container's mount namespace, is what early has: the
-// same file, in the mount that is the root file system or outside of that. So no mount of
-// the list has covered it, or bound it with other options.
+// isUntouched reports whether source, in the container's mount namespace, is what early has:
+// the same file, in the mount that is the root file system or outside of it. Then no mount in
+// the list has covered it or bound it with other options.
 func (o *TreeOpener) isUntouched(source, early *os.File) (bool, error) {
 	same, err := looksSame(source, early)
 	if err != nil || !same {
@@ -152,8 +152,8 @@ func (o *TreeOpener) isUntouched(source, early *os.File) (bool, error) {
 	return err == nil && id == rootID, err
 }
 
-// looksSame compares two files, and how their mounts show them: flags, and owners, which an
-// id map would have changed.
+// looksSame compares two files and how their mounts show them: the flags, and the owners, which
+// an id map would have changed.
 func looksSame(a, b *os.File) (bool, error) {
 	var stat [2]unix.Stat_t
 	var fs [2]unix.Statfs_t
@@ -169,7 +169,7 @@ func looksSame(a, b *os.File) (bool, error) {
 	return x.Dev == y.Dev && x.Ino == y.Ino && x.Uid == y.Uid && x.Gid == y.Gid && fs[0].Flags == fs[1].Flags, nil
 }
 
-// Duplicate makes another descriptor of the same tree.
+// Duplicate returns another descriptor for the same tree.
 func Duplicate(f *os.File) (*os.File, error) {
 	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
@@ -178,13 +178,13 @@ func Duplicate(f *os.File) (*os.File, error) {
 	return os.NewFile(uintptr(fd), f.Name()), nil
 }
 
-// serveSource opens the source of a mount for a builder process, which asks for it by the
-// mount's index.
+// serveSource opens the source of a mount for a builder process, which asks for it by the index
+// of the mount.
 func (b *processBuilder) serveSource(index int) (tree *os.File, err error) {
 	if b.job.opener == nil || index < 0 || index >= len(b.site.Config.Mounts) {
 		return nil, errors.New("there is no such source to open")
 	}
-	err = b.amongMounts(func() (err error) {
+	err = b.inMountNamespace(func() (err error) {
 		tree, err = b.job.opener.openInOrder(index)
 		return err
 	})

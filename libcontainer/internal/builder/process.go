@@ -26,7 +26,7 @@ import (
 //	proceed                          →   job.enter
 //	                                 ←   {home, error, pty, chroot, ruleset}
 //
-// It never joins the pid namespace, so that no process of the container can see it.
+// It never joins the pid namespace, so no process of the container can see it.
 type processBuilder struct {
 	site *Site
 	job  *buildJob
@@ -40,7 +40,7 @@ func startProcessBuilder(s *Site, job *buildJob) *processBuilder {
 	return b
 }
 
-// start brings the process up and gives it its job.
+// start starts the process and sends it its job.
 func (b *processBuilder) start() error {
 	inside, err := b.site.Init.Namespaces()
 	if err != nil {
@@ -94,7 +94,7 @@ func (b *processBuilder) Abort() {
 	b.job.close()
 }
 
-// receive takes the next answer, passing warnings on.
+// receive takes the next answer and logs warnings.
 func (b *processBuilder) receive() (*Built, error) {
 	r, files, err := b.answer(b.site.Log, requests{
 		copyUp: b.job.copyUp, source: b.serveSource, root: b.serveRoot, reach: b.serveReach,

@@ -14,16 +14,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What the runtime does with its own rights for a builder process, which is the root of a user
-// namespace and so a stranger to files whose owners are not mapped.
+// This file has what the runtime does with its own rights for a builder process. The builder is
+// root in a user namespace and has no rights over files whose owners are not mapped.
 
-// errForeignMounts refuses to do so in a mount namespace that was there before: what a path
-// leads to there is for others to say.
+// errForeignMounts refuses that in a mount namespace that existed before: other processes
+// decide where a path leads there.
 var errForeignMounts = fmt.Errorf("%w for the root of the user namespace, and the mount namespace is not the container's own", unix.EACCES)
 
-// amongMounts does something on a thread in the mount namespace of the container. The root
-// directory of the thread is the host's as that namespace has it.
-func (b *processBuilder) amongMounts(do func() error) error {
+// inMountNamespace calls do on a thread in the container's mount namespace. The root directory
+// of the thread is the host's root in that namespace.
+func (b *processBuilder) inMountNamespace(do func() error) error {
 	joins := b.site.Within.Joins(configs.NewMount)
 	if len(joins) != 1 {
 		return errors.New("the container has no mount namespace")
@@ -54,7 +54,7 @@ func (b *processBuilder) serveRoot(r rootRequest) (dir *os.File, err error) {
 		return nil, errForeignMounts
 	}
 	at := b.site.Config.Rootfs.Path
-	err = b.amongMounts(func() error {
+	err = b.inMountNamespace(func() error {
 		if r == privateParent {
 			return rootfs.PrivateParent(at)
 		}
@@ -75,7 +75,7 @@ func (b *processBuilder) serveReach(root *os.File, r *rootfs.Reach) (file *os.Fi
 	done := make(chan struct{})
 	osthread.Go(func() {
 		defer close(done)
-		// For the umask, which is the whole process's otherwise.
+		// For the umask, which the threads of a process share otherwise.
 		if err = os.NewSyscallError("unshare", unix.Unshare(unix.CLONE_FS)); err != nil {
 			return
 		}

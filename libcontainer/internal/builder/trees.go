@@ -15,11 +15,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openTrees opens mounts as detached trees, with the rights of the runtime: those with id
-// maps, which take rights over the file system, and, when there is a user namespace, the
-// sources of all bind mounts, for the container's root may have no way to them, and the
-// sysfs of a network namespace that is not its own. It is to be called in the host's mount
-// namespace, with init (of that pid, and pidfd) in its namespaces.
+// openTrees opens mounts as detached trees, with the rights of the runtime. It opens those with
+// id maps, which need rights over the file system. If there is a user namespace, it also opens
+// the sources of all bind mounts, because the container's root may not be able to reach them,
+// and the sysfs of a network namespace that the user namespace does not own. Call it in the
+// host's mount namespace, when init (with that pid and pidfd) is in its namespaces.
 func (j *buildJob) openTrees(pid int, pidfd *os.File) error {
 	o := &TreeOpener{cfg: j.Config, pidfd: pidfd, idMaps: &idMapper{cfg: j.Config, initPID: pid}}
 	defer func() {
@@ -29,13 +29,13 @@ func (j *buildJob) openTrees(pid int, pidfd *os.File) error {
 	}()
 	for i := range j.Config.Mounts {
 		m := &j.Config.Mounts[i]
-		if m.CopySymlink && o.isForBind(m) {
+		if m.CopySymlink && o.needsBindTree(m) {
 			if link, err := os.Readlink(m.Source); err == nil {
 				m.SourceLink = link
 				continue
 			}
 		}
-		if j.ordered && o.isForBind(m) && o.HaveSetAttr() == nil && mayChange(j.Config, i) {
+		if j.ordered && o.needsBindTree(m) && o.HaveSetAttr() == nil && mayChange(j.Config, i) {
 			deferred, err := o.deferBind(i, m)
 			if err != nil {
 				return rootfs.MountError(m, err)
@@ -65,14 +65,14 @@ type TreeOpener struct {
 	cfg    *configs.Config
 	pidfd  *os.File
 	idMaps *idMapper
-	// asked says that setattr is the answer of mountapi.HaveSetAttr.
-	asked   bool
+	// probed is set when setattr holds the result of mountapi.HaveSetAttr.
+	probed  bool
 	setattr error
-	// early are the clones of what is to be opened in order, by the index of the mount.
+	// early holds the clones of what is to be opened in order, by the index of the mount.
 	early map[int]*os.File
 }
 
-// NewTreeOpener opens trees for a container whose user namespace there is not yet.
+// NewTreeOpener returns a TreeOpener for a container whose user namespace does not exist yet.
 func NewTreeOpener(cfg *configs.Config) *TreeOpener {
 	return &TreeOpener{cfg: cfg, idMaps: &idMapper{cfg: cfg}}
 }
@@ -85,17 +85,17 @@ func (o *TreeOpener) Close() {
 	}
 }
 
-// isForBind says that m is a bind mount whose source the builder may not open itself.
-func (o *TreeOpener) isForBind(m *configs.Mount) bool {
+// needsBindTree reports whether m is a bind mount whose source the builder may not open itself.
+func (o *TreeOpener) needsBindTree(m *configs.Mount) bool {
 	return m.Flags&unix.MS_REMOUNT == 0 && m.IsBind() &&
 		(m.IDMap != "" || o.cfg.Namespaces.Contains(configs.NewUser))
 }
 
-// deferBind prepares for openInOrder; false leaves the mount to the builder.
+// deferBind prepares for openInOrder. If it returns false, the mount is left to the builder.
 func (o *TreeOpener) deferBind(index int, m *configs.Mount) (bool, error) {
 	if m.IDMap != "" {
-		// It takes a process to make a user namespace, which is nothing to start from a
-		// thread in the container's namespaces.
+		// A user namespace needs a process, which must not be started from a thread in the
+		// container's namespaces.
 		if _, err := o.idMaps.userns(m); err != nil {
 			return false, err
 		}
@@ -110,15 +110,15 @@ func (o *TreeOpener) deferBind(index int, m *configs.Mount) (bool, error) {
 		}
 		o.early[index] = tree
 	}
-	return true, nil // what is not there may be by then
+	return true, nil // what does not exist now may exist by then
 }
 
-// open opens the tree of one mount; nil leaves it to the builder.
+// open opens the tree of one mount. A nil file leaves it to the builder.
 func (o *TreeOpener) open(m *configs.Mount) (*os.File, error) {
 	mapped := o.cfg.Namespaces.Contains(configs.NewUser)
 	switch {
 	case m.Flags&unix.MS_REMOUNT != 0:
-	case o.isForBind(m):
+	case o.needsBindTree(m):
 		return o.Bind(m)
 	case m.IDMap != "":
 		return o.idMapped(m)
@@ -142,8 +142,8 @@ func (o *TreeOpener) Bind(m *configs.Mount) (*os.File, error) {
 	return tree, nil
 }
 
-// noIDMaps says why a kernel without mount_setattr(2), or one that is kept from it, gives
-// a mount no id maps.
+// noIDMaps explains why a mount cannot have id maps on a kernel without mount_setattr(2), or if
+// something blocks the call.
 func noIDMaps(setattr error) error {
 	if errors.Is(setattr, unix.EPERM) {
 		return fmt.Errorf("id-mapped mount: %w", setattr)
@@ -153,8 +153,8 @@ func noIDMaps(setattr error) error {
 
 // HaveSetAttr asks the kernel once.
 func (o *TreeOpener) HaveSetAttr() error {
-	if !o.asked {
-		o.setattr, o.asked = mountapi.HaveSetAttr(), true
+	if !o.probed {
+		o.setattr, o.probed = mountapi.HaveSetAttr(), true
 	}
 	return o.setattr
 }
@@ -174,8 +174,8 @@ func (o *TreeOpener) idMapped(m *configs.Mount) (*os.File, error) {
 	return tree, nil
 }
 
-// sysfs makes a sysfs that shows a network namespace which the container's user namespace
-// does not own, and so may not mount that of.
+// sysfs makes a sysfs for a network namespace that the container's user namespace does not own,
+// so that the container may not mount it.
 func (o *TreeOpener) sysfs(m *configs.Mount) (*os.File, error) {
 	var tree *os.File
 	var err error
@@ -192,25 +192,24 @@ func (o *TreeOpener) sysfs(m *configs.Mount) (*os.File, error) {
 		tree, err = rootfs.NewFilesystem(m, o.cfg.MountLabel)
 	}
 	if errors.Is(err, unix.EPERM) {
-		return nil, nil // a runtime that is in a user namespace itself has no right to either
+		return nil, nil // a runtime that is itself in a user namespace has no right to do so either
 	}
 	return tree, err
 }
 
-// openTree opens what m binds; nil leaves it to the builder.
+// openTree opens what m binds. A nil file leaves it to the builder.
 func openTree(m *configs.Mount, propagation uintptr, idMaps *idMapper, setattr error) (*os.File, error) {
 	if setattr != nil {
 		if m.IDMap != "" {
 			return nil, noIDMaps(setattr)
 		}
-		// Needs Linux 5.12, without it: a detached tree cannot be kept from
-		// propagating to the host. The builder opens what its root may reach.
+		// Without mount_setattr(2) (Linux 5.12) a detached tree cannot be kept from propagating
+		// to the host. The builder opens what its root may reach.
 		return nil, nil
 	}
 	tree, err := openBindSource(m, propagation)
 	if errors.Is(err, unix.EPERM) && m.IDMap == "" {
-		// Without rights over the mount namespace the runtime has no more of them
-		// than the builder.
+		// Without rights over the mount namespace the runtime can do no more than the builder.
 		return nil, nil
 	}
 	if err == nil && m.IDMap != "" {
@@ -223,9 +222,9 @@ func openTree(m *configs.Mount, propagation uintptr, idMaps *idMapper, setattr e
 	return tree, err
 }
 
-// openBindSource clones what m binds. The clone gets the propagation that it would have
-// if it came from the container's mount namespace: that one has slaves of the host's
-// mounts, and then what rootfsPropagation makes of them.
+// openBindSource clones what m binds. The clone gets the propagation that it would have if it
+// came from the container's mount namespace: that one has slaves of the host's mounts, changed
+// by rootfsPropagation.
 func openBindSource(m *configs.Mount, propagation uintptr) (*os.File, error) {
 	fd, err := rootfs.OpenSource(m)
 	if err != nil {
@@ -243,10 +242,10 @@ func openBindSource(m *configs.Mount, propagation uintptr) (*os.File, error) {
 	return tree, nil
 }
 
-// keepLocked refuses options that take a restriction of the host's mount away. The kernel
-// locks those flags in what a user namespace gets of the host's mounts, but not in trees
-// that the host's root has cloned. statfs(2) has the flags by the same bits as mount(2)
-// and mount_setattr(2).
+// keepLocked refuses options that remove a restriction of the host's mount. The kernel locks
+// those flags in the mounts that a user namespace gets from the host, but not in trees that the
+// host's root has cloned. The flags in statfs(2) have the same bits as in mount(2) and
+// mount_setattr(2).
 func keepLocked(m *configs.Mount, tree *os.File) error {
 	const locked = unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
 	cleared := (uint64(m.Cleared) | m.RecAttrClear) & locked
@@ -263,8 +262,8 @@ func keepLocked(m *configs.Mount, tree *os.File) error {
 	return nil
 }
 
-// receiveTrees takes what openTrees has opened in the runtime; indices are those of the
-// mounts, of which there are n.
+// receiveTrees receives what openTrees has opened in the runtime. indices are those of the n
+// mounts.
 func receiveTrees(conn *msgConn, indices []int, n int) ([]*os.File, error) {
 	files, err := conn.receiveFiles(len(indices))
 	trees := make([]*os.File, n)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package checkpoint has criu save a container.
+// Package checkpoint saves a container with criu.
 package checkpoint
 
 import (
@@ -24,33 +24,32 @@ import (
 type Checkpoint struct {
 	*record.Record
 	o      *options.Checkpoint
-	status specs.ContainerState // before
+	status specs.ContainerState // before the checkpoint
 	cgroup cgroups.Manager
 	run    *criu.Run
 }
 
-// New begins a checkpoint of the container of a record, which is in the given status.
+// New starts a checkpoint of the container of a record, which has the given status.
 func New(c *record.Record, o *options.Checkpoint, status specs.ContainerState, m cgroups.Manager) *Checkpoint {
 	return &Checkpoint{Record: c, o: o, status: status, cgroup: m}
 }
 
-// Release closes what criu was given.
+// Release closes what was opened for criu.
 func (c *Checkpoint) Release() {
 	if c.run != nil {
 		_ = c.run.Close()
 	}
 }
 
-// PrepareCriu meets what is wrong with the options before anything is made.
+// PrepareCriu checks the options before anything is created.
 func (c *Checkpoint) PrepareCriu() (err error) {
 	c.run, err = criu.NewRun(&c.o.CRIU, criu.DumpLog, c.Saved.Annotations)
 	return err
 }
 
-// SaveStanding saves the container, which stands still meanwhile: what criu is told of it
-// must not change before criu looks. Criu thaws the container itself, and leaves it as it was
-// in the end.
-func (c *Checkpoint) SaveStanding() error {
+// SaveFrozen saves the container while it is frozen: what criu is told about it must not change
+// before criu looks. Criu thaws the container itself, and in the end leaves it as it was.
+func (c *Checkpoint) SaveFrozen() error {
 	if c.status == record.Paused {
 		return c.save()
 	}
@@ -70,12 +69,12 @@ func (c *Checkpoint) SaveStanding() error {
 	return err
 }
 
-// RefuseCheckpoint tells what criu would save and nobody could restore.
+// RefuseCheckpoint refuses a container that criu would save but nobody could restore.
 func (c *Checkpoint) RefuseCheckpoint() error {
 	switch {
 	case c.Saved.ListenerPath != "":
-		// What the agent holds is not the container's to save, and a filter whose
-		// notifications nobody gets makes errors of system calls.
+		// The agent's listener cannot be saved with the container, and a filter whose
+		// notifications nobody receives makes system calls fail.
 		return errors.New("linux.seccomp.listenerPath: a container with a seccomp agent cannot be checkpointed")
 	case c.Saved.Annotations[configs.LandlockAnnotation] != "":
 		return errors.New(configs.LandlockField + ": a process that Landlock confines cannot be checkpointed")
@@ -84,7 +83,8 @@ func (c *Checkpoint) RefuseCheckpoint() error {
 	case configs.NamespaceType(c.Saved.Namespaces)&configs.NewMount == 0:
 		return errors.New("linux.namespaces: a container without a mount namespace cannot be checkpointed")
 	case configs.NamespaceType(c.Saved.Namespaces)&(configs.NewUser|configs.NewPID) == configs.NewUser:
-		// Criu mounts a procfs to restore it, which its pid namespace would have to allow.
+		// To restore a procfs criu mounts it, and the container's pid namespace would have to
+		// permit that.
 		return errors.New("linux.namespaces: a container with a user namespace and without a pid namespace cannot be checkpointed")
 	}
 	return nil
@@ -121,9 +121,9 @@ func (c *Checkpoint) save() error {
 	if err != nil {
 		return err
 	}
-	c.Debugf("checkpoint: save the processes %v, and %v not", pids, others)
+	c.Debugf("checkpoint: save the processes %v, not %v", pids, others)
 	for _, pid := range others {
-		o.Log.Warnf("process %d is not saved: criu saves what descends from the container's first process", pid)
+		o.Log.Warnf("process %d is not saved: criu saves only descendants of the container's first process", pid)
 	}
 	hold, err := c.holdNetwork()
 	if err != nil {
@@ -133,14 +133,14 @@ func (c *Checkpoint) save() error {
 	if len(others) == 0 || o.LeaveRunning || o.PreDump {
 		end = nil
 	}
-	r.Task.Notify = c.tellCriuSteps(dumpSteps(hold, end))
+	r.Task.Notify = c.logCriuSteps(dumpSteps(hold, end))
 	names, err := c.describeOutside(r.Task.Opts, pids)
 	if err != nil {
 		return err
 	}
 	c.Debugf("checkpoint: from outside are %q", names)
 	if !o.PreDump {
-		// Before criu ends the container: then nobody could find them out any more.
+		// Before criu ends the container: nobody could find them out afterwards.
 		if err := criu.WriteDescriptors(o.ImagePath, names); err != nil {
 			return fmt.Errorf("image-path: %w", err)
 		}
@@ -160,13 +160,13 @@ func (c *Checkpoint) save() error {
 	}
 	err = errors.Join(err, release())
 	if err != nil || o.LeaveRunning {
-		err = errors.Join(err, hold.Release()) // if criu has not come to it
+		err = errors.Join(err, hold.Release()) // if criu did not get that far
 	}
 	return err
 }
 
-// dumpSteps is what is to be done at criu's steps, nil for nothing. At the end of a dump
-// what is not saved is to end, if there is any.
+// dumpSteps returns the function to call at criu's steps, nil for none. end ends the processes
+// that are not saved, at the end of a dump; it is nil if there are none.
 func dumpSteps(hold *criu.NetworkHold, end func() error) func(string, int, *os.File) error {
 	if hold == nil && end == nil {
 		return nil
@@ -186,7 +186,7 @@ func dumpSteps(hold *criu.NetworkHold, end func() error) func(string, int, *os.F
 	}
 }
 
-// dumpOptions fills in what only a dump has.
+// dumpOptions sets the options that only a dump has.
 func (c *Checkpoint) dumpOptions() error {
 	r, o, m := c.run, c.o, c.cgroup
 	opts := r.Task.Opts
@@ -210,16 +210,16 @@ func (c *Checkpoint) dumpOptions() error {
 		return err
 	}
 	opts.CgRoot = roots
-	// In hierarchies that are not the container's its processes are wherever their
-	// parent was.
+	// In hierarchies that the container does not use, its processes are in the cgroup of their
+	// parent.
 	for _, root := range opts.CgRoot {
 		opts.CgroupDumpController = append(opts.CgroupDumpController, root.GetCtrl())
 	}
 	return nil
 }
 
-// describeOutside tells criu what of the container is not its own, and gives the names of
-// its files from outside.
+// describeOutside tells criu what in the container comes from outside, and returns the names of
+// such files.
 func (c *Checkpoint) describeOutside(opts *rpc.CriuOpts, pids []int) ([]string, error) {
 	inside, err := criu.ReadMounts(strconv.Itoa(c.Saved.PID))
 	if err != nil {
@@ -230,7 +230,7 @@ func (c *Checkpoint) describeOutside(opts *rpc.CriuOpts, pids []int) ([]string, 
 		return nil, err
 	}
 	if path := criu.OwnIDMapped(inside, outside, configs.NamespaceType(c.Saved.Namespaces)); path != "" {
-		return nil, fmt.Errorf("%s: an id-mapped file system of the container's own cannot be checkpointed: criu would make it without the maps", path)
+		return nil, fmt.Errorf("%s: an id-mapped file system of the container's own cannot be checkpointed: criu would recreate it without the maps", path)
 	}
 	external := criu.ExternalMounts(inside, outside, configs.NamespaceType(c.Saved.Namespaces))
 	for _, path := range external {
@@ -252,9 +252,9 @@ func (c *Checkpoint) describeOutside(opts *rpc.CriuOpts, pids []int) ([]string, 
 	return names, err
 }
 
-// ExternalNamespaces are the kinds of joined namespace that criu can leave out of the
-// images, with their names there, which are runc's. It saves the others as if they were
-// the container's own.
+// ExternalNamespaces are the kinds of joined namespace that criu can leave out of the images,
+// with their names there, which are the same as runc's. It saves the others as if they were the
+// container's own.
 var ExternalNamespaces = [...]struct {
 	Kind configs.NamespaceType
 	Key  string
@@ -263,7 +263,7 @@ var ExternalNamespaces = [...]struct {
 	{configs.NewPID, "extRootPidNS"},
 }
 
-// joinedNamespaces are criu's names of the namespaces that somebody else has made.
+// joinedNamespaces returns criu's names of the namespaces that the container has joined.
 func (c *Checkpoint) joinedNamespaces() ([]string, error) {
 	var external []string
 	for _, ns := range ExternalNamespaces {
@@ -280,9 +280,9 @@ func (c *Checkpoint) joinedNamespaces() ([]string, error) {
 	return external, nil
 }
 
-// tellCriuSteps tells criu's steps as well. Criu is asked for them only where somebody does
-// something at them.
-func (c *Checkpoint) tellCriuSteps(do func(string, int, *os.File) error) func(string, int, *os.File) error {
+// logCriuSteps also logs criu's steps. Criu is asked to report them only if something is to be
+// done at them.
+func (c *Checkpoint) logCriuSteps(do func(string, int, *os.File) error) func(string, int, *os.File) error {
 	if do == nil || !c.Debugging() {
 		return do
 	}

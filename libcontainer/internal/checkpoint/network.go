@@ -18,16 +18,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A network that berth has made is not in images: a restore makes it again, by the
-// config.json, in a namespace that criu leaves empty. What criu saves and restores are the
-// connections, and while it does no packet may come. Its own lock is rules in the namespace,
-// which are not there any more, or not yet, when the connections are restored; and
-// --network-lock skip does without. So the host's ends are down for as long.
+// A network that a create or a restore set up is not saved in the images: a restore sets it up
+// again from the config.json, in a namespace that criu leaves empty. Criu saves and restores
+// the connections, and no packet may arrive while it does. Its own lock is a set of rules in
+// the namespace. Those do not exist any more, or not yet, when the connections are restored,
+// and --network-lock skip does without them. So the host's ends are down during that time.
 
-// The same goes for what a hook has connected, as Docker's does: the hook runs again.
+// The same applies to what a hook has connected, as Docker's does: the hook runs again.
 
-// LeaveOutNetwork keeps from the images what a restore connects anew: one end of each pair
-// would be on a bridge that criu knows nothing of.
+// LeaveOutNetwork keeps out of the images what a restore connects anew: one end of each pair
+// would be on a bridge that criu does not know.
 func (c *Checkpoint) LeaveOutNetwork() error {
 	o := c.o
 	if len(c.Saved.Network) > 0 {
@@ -43,7 +43,7 @@ func (c *Checkpoint) LeaveOutNetwork() error {
 	defer netns.Close()
 	o.EmptyNetwork, err = network.LeadsOutside(netns)
 	if errors.Is(err, os.ErrPermission) {
-		return nil // An ordinary user. What that cannot do is for criu to say.
+		return nil // An unprivileged user. Criu will report what it may not do.
 	}
 	if err != nil {
 		return fmt.Errorf("linux.namespaces: the container's network: %w", err)
@@ -51,17 +51,17 @@ func (c *Checkpoint) LeaveOutNetwork() error {
 	return nil
 }
 
-// ownNetwork tells that the network namespace is the container's own, made with it.
+// ownNetwork reports whether the network namespace was created for the container.
 func (c *Checkpoint) ownNetwork() bool {
 	return configs.NamespaceType(c.Saved.Namespaces&^c.Saved.JoinedNamespaces)&configs.NewNet != 0
 }
 
-// networkNamespace is the container's, which has to run; the caller closes it.
+// networkNamespace opens the container's, which has to be running. The caller closes it.
 func (c *Checkpoint) networkNamespace() (*os.File, error) {
 	return os.Open(filepath.Join("/proc", strconv.Itoa(c.Saved.PID), "ns/net"))
 }
 
-// holdNetwork prepares to hold the network of a container that exists.
+// holdNetwork prepares to hold the network of an existing container.
 func (c *Checkpoint) holdNetwork() (*criu.NetworkHold, error) {
 	if len(c.Saved.Network) == 0 {
 		return nil, nil
@@ -70,7 +70,7 @@ func (c *Checkpoint) holdNetwork() (*criu.NetworkHold, error) {
 	return &criu.NetworkHold{List: list}, err
 }
 
-// lockRules takes back the rules by which criu has locked a network namespace.
+// lockRules removes the rules by which criu has locked a network namespace.
 const lockRules = `*filter
 :CRIU - [0:0]
 -D INPUT -j CRIU
@@ -79,9 +79,9 @@ const lockRules = `*filter
 COMMIT
 `
 
-// removeLock removes the lock of a criu that has died, or the container, which runs on,
-// would have no network, not even a loopback. The tools are those that criu has locked it
-// with; where they fail, it was not locked.
+// removeLock removes the lock of a criu that has died. Otherwise the container, which continues
+// to run, would have no network, not even a loopback. The tools are those that criu has locked
+// it with; if they fail, it was not locked.
 func (c *Checkpoint) removeLock() error {
 	if !c.ownNetwork() {
 		return nil

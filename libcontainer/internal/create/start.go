@@ -117,13 +117,13 @@ func startNamespaced(o *nsenter.Options) (*nsenter.Init, error) {
 	}
 	if dir := o.CgroupDir; dir != nil && slices.ContainsFunc(o.ThreadJoins, isCgroupNamespace) {
 		o.CgroupDir = nil
-		init, err := initproc.StartOnLostThread(o)
+		init, err := initproc.StartOnNewThread(o)
 		if err == nil {
 			err = moveTo(dir, init.PID)
 		}
 		return init, err
 	}
-	return initproc.StartOnLostThread(o)
+	return initproc.StartOnNewThread(o)
 }
 
 func isCgroupNamespace(j nsenter.Join) bool { return j.Type == unix.CLONE_NEWCGROUP }

@@ -15,13 +15,12 @@ import (
 	"github.com/checkpoint-restore/go-criu/v8/rpc"
 )
 
-// Freezer is the cgroup that criu can stop all processes by: of v1, or of v2 where there
-// is no other.
+// Freezer returns the cgroup with which criu can freeze all processes: the one of v1, or of v2
+// if there is no other.
 func Freezer(paths map[string]string) string { return cmp.Or(paths["freezer"], paths[""]) }
 
-// CgroupRoots tells criu where the container is in each hierarchy. What a checkpoint saves
-// as the place of a process counts from there, so that a restore can put the container into
-// another cgroup.
+// CgroupRoots tells criu where the container is in each hierarchy. The cgroups of processes are
+// saved relative to that, so that a restore can put the container into another cgroup.
 func CgroupRoots(m cgroups.Manager) ([]*rpc.CgroupRoot, error) {
 	text, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
@@ -40,8 +39,8 @@ func CgroupRoots(m cgroups.Manager) ([]*rpc.CgroupRoot, error) {
 	return roots, nil
 }
 
-// pathInHierarchy is the path of a cgroup directory from the root of its hierarchy, as
-// far as the caller's cgroup namespace lets see.
+// pathInHierarchy returns the path of a cgroup directory relative to the root of its hierarchy,
+// as far as the caller's cgroup namespace shows it.
 func pathInHierarchy(dir string, mounts []cgroupfs.Mount) (string, error) {
 	for _, m := range slices.Backward(mounts) {
 		if Beneath(dir, m.Point) {

@@ -11,18 +11,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxMessage is more than criu sends; what is longer is an error, not cut.
+// maxMessage is more than criu sends. A longer message is an error; it is not truncated.
 const maxMessage = 64 << 10
 
-// ErrGone says that criu has ended without an answer.
+// ErrGone means that criu has ended without an answer.
 var ErrGone = errors.New("criu has died")
 
 // Refused is criu's own answer that it has failed. Its log says why.
 type Refused struct {
 	Type rpc.CriuReqType
-	// Errno is an errno(3), or 0 when criu has none to tell.
+	// Errno is an errno(3), or 0 if criu does not report one.
 	Errno int32
-	// Message is criu's own text; mostly there is none.
+	// Message is criu's own text, usually empty.
 	Message string
 }
 
@@ -34,7 +34,7 @@ func (r *Refused) Error() string {
 	return text
 }
 
-// converse sends the request and serves the notifications until there is an answer.
+// converse sends the request and serves the notifications until the answer comes.
 func (t *Task) converse() (*rpc.CriuResp, error) {
 	if err := t.send(&rpc.CriuReq{Type: &t.Type, Opts: t.Opts}); err != nil {
 		return nil, err
@@ -58,7 +58,7 @@ func (t *Task) converse() (*rpc.CriuResp, error) {
 			err = serr
 		}
 		if err != nil {
-			// The answer comes when criu has undone what it has done.
+			// The answer comes when criu has undone its work.
 			_, file, _ := t.receive()
 			if file != nil {
 				_ = file.Close()
@@ -68,7 +68,7 @@ func (t *Task) converse() (*rpc.CriuResp, error) {
 	}
 }
 
-// check makes an error of an answer that is one.
+// check returns an error if the answer is one.
 func (t *Task) check(answer *rpc.CriuResp) error {
 	switch {
 	case !answer.GetSuccess():
@@ -79,7 +79,7 @@ func (t *Task) check(answer *rpc.CriuResp) error {
 	return nil
 }
 
-// notified hands a notification on.
+// notified passes a notification on.
 func (t *Task) notified(n *rpc.CriuNotify, file *os.File) error {
 	if t.Notify != nil {
 		return t.Notify(n.GetScript(), int(n.GetPid()), file)
@@ -107,7 +107,7 @@ func (t *Task) send(m *rpc.CriuReq) error {
 	}
 }
 
-// receive takes one message and the descriptor that may come along.
+// receive reads one message and the descriptor that may come with it.
 func (t *Task) receive() (*rpc.CriuResp, *os.File, error) {
 	data, oob := make([]byte, maxMessage), make([]byte, unix.CmsgSpace(4))
 	n, oobn, flags, err := t.recvmsg(data, oob)
@@ -147,7 +147,7 @@ func (t *Task) recvmsg(data, oob []byte) (n, oobn, flags int, err error) {
 	}
 }
 
-// received is the descriptor of a control message, nil when there is none.
+// received returns the descriptor in a control message, nil if there is none.
 func received(oob []byte) (*os.File, error) {
 	if len(oob) == 0 {
 		return nil, nil

@@ -10,10 +10,10 @@
 //	done, or not             ──▶   (as many as there are steps)
 //	            ◀── answer
 //
-// The conversation itself is not go-criu's: that has no way to receive the descriptor
-// of a restored terminal, nor to give criu standard streams.
+// The conversation itself does not use go-criu, which can neither receive the descriptor of a
+// restored terminal nor give criu standard streams.
 //
-// The package knows nothing of containers. Its one invariant: when [Task.Run] returns,
+// The package knows nothing about containers. It has one invariant: when [Task.Run] returns,
 // criu has ended and been reaped.
 package criu
 
@@ -29,7 +29,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Find is the path of the program: named, or "criu" of $PATH when that is "".
+// Find returns the path of the program: named, or "criu" in $PATH if that is "".
 func Find(named string) (string, error) {
 	name := named
 	if name == "" {
@@ -49,43 +49,43 @@ type Task struct {
 	// Type is what to do.
 	Type rpc.CriuReqType
 	Opts *rpc.CriuOpts
-	// Stdin is criu's standard input; nil is /dev/null. What criu, or a tool that it
-	// uses, writes to its standard output is dropped: it has a log.
+	// Stdin is criu's standard input; nil means /dev/null. What criu, or a tool that it runs,
+	// writes to its standard output is dropped: criu has a log.
 	Stdin *os.File
-	// Cgroup is a v2 cgroup for criu to be born in; nil for that of the caller.
+	// Cgroup is a v2 cgroup in which criu starts; nil for the caller's.
 	Cgroup *os.File
-	// OwnGroup gives criu a process group of its own, so that what somebody types at
-	// the caller's terminal does not interrupt it half-way.
+	// OwnGroup gives criu its own process group, so that keys typed at the caller's terminal do
+	// not interrupt it half-way.
 	OwnGroup bool
-	// DieWithCaller kills criu when the thread that has started it ends: for a task that
-	// may wait for ever. One that does not is better finished.
+	// DieWithCaller kills criu when the thread that started it ends. It is for a task that may
+	// wait forever. It is better to let other tasks finish.
 	DieWithCaller bool
-	// Launch calls start, which starts criu, on the thread whose mount namespace criu
-	// shall have; nil starts it on the caller's.
+	// Launch calls start, which starts criu, on the thread whose mount namespace criu is to
+	// have. If it is nil, criu starts on the caller's thread.
 	Launch func(start func() error) error
-	// Started is told the process before criu is told what to do; nil for nobody. It may
-	// signal it at any time, and wait for it never.
+	// Started, unless it is nil, is called with the process before criu gets its request. It
+	// may signal the process at any time, but must not wait for it.
 	Started func(criu *os.Process) error
-	// Notify is told of criu's steps by their names ("post-restore"); pid is that of
-	// the restored process where the step has one. The file, which is nil but for
-	// "orphan-pts-master", is the callee's. An error ends criu's work, which undoes
-	// it, and is the error of Run. Nil: criu does not tell.
+	// Notify is called for criu's steps with their names ("post-restore"). pid is the restored
+	// process if the step has one. The file, which is nil except for "orphan-pts-master",
+	// belongs to the callee. An error makes criu undo its work, and Run returns that error. If
+	// Notify is nil, criu does not report its steps.
 	Notify func(step string, pid int, file *os.File) error
 
 	files []*os.File
 	sock  *os.File
 }
 
-// firstFile is the descriptor that os/exec gives the first of ExtraFiles.
+// firstFile is the descriptor number that os/exec gives the first of ExtraFiles.
 const firstFile = 3
 
-// Pass hands f, which stays the caller's, to criu and returns its number there.
+// Pass passes f to criu and returns its number there. f still belongs to the caller.
 func (t *Task) Pass(f *os.File) int32 {
 	t.files = append(t.files, f)
 	return int32(firstFile + len(t.files) - 1)
 }
 
-// Version is criu's version: 31700 is 3.17, 40101 is 4.1.1.
+// Version returns criu's version: 31700 is 3.17, 40101 is 4.1.1.
 func Version(path string) (int, error) {
 	t := Task{Path: path, Type: rpc.CriuReqType_VERSION, OwnGroup: true}
 	answer, err := t.run()
@@ -96,7 +96,7 @@ func Version(path string) (int, error) {
 	return int(v.GetMajorNumber())*10000 + int(v.GetMinorNumber())*100 + int(v.GetSublevel()), nil
 }
 
-// Run does the task.
+// Run runs the task.
 func (t *Task) Run() error {
 	if t.Notify != nil {
 		yes := true
@@ -108,7 +108,7 @@ func (t *Task) Run() error {
 
 func (t *Task) run() (*rpc.CriuResp, error) {
 	if t.DieWithCaller {
-		// Criu dies with this thread, which others must not end.
+		// Criu dies with this thread, so the thread must not end.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 	}
@@ -123,7 +123,7 @@ func (t *Task) run() (*rpc.CriuResp, error) {
 	if err == nil {
 		answer, err = t.converse()
 	}
-	// What criu's exit says, its answer has said better.
+	// criu's answer says more than its exit status.
 	_ = t.sock.Close()
 	if werr := process.Wait(); err == nil && werr != nil && !errors.As(werr, new(*exec.ExitError)) {
 		err = werr

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The tests talk to themselves: the test binary is criu when it is called as such, and
+// The tests talk to themselves: the test binary acts as criu when it is called as such, and
 // does what its environment says.
 const scriptVariable = "BERTH_TEST_CRIU"
 
@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// fakeCriu plays one word after the other.
+// fakeCriu plays the words of the script in order.
 func fakeCriu(sock int, script []string) int {
 	data := make([]byte, maxMessage)
 	n, err := unix.Read(sock, data)
@@ -69,7 +69,7 @@ func fakeCriu(sock int, script []string) int {
 		default:
 			var rights []byte
 			if word == "orphan-pts-master" {
-				// What was passed as the first file.
+				// The first file that was passed.
 				rights = unix.UnixRights(firstFile)
 			}
 			notify := rpc.CriuReqType_NOTIFY
@@ -87,7 +87,7 @@ func fakeCriu(sock int, script []string) int {
 	return 0
 }
 
-// newTask is a task for a fake criu.
+// newTask returns a task for a fake criu.
 func newTask(t *testing.T, script string) *Task {
 	t.Helper()
 	t.Setenv(scriptVariable, script)

@@ -21,23 +21,22 @@ import (
 
 // descriptorsFile is where a checkpoint keeps what a restore has to give the processes from
 // outside: a list that begins with init's three standard streams. A pipe, a socket or a
-// terminal, by criu's name for it ("pipe:[INODE]", "socket:[INODE]", "tty[RDEV:DEV]"), gets
-// the stream of the restore in its place. A file of the host's, "file[MOUNT:INODE] PATH",
-// is opened anew: criu puts nothing of another kind or size in its place. What else of the
-// host's any process has open follows, and what is mounted: "mnt[PATH]" of the host's, and
-// "own[PATH]TYPE" of the container's own. All else is a path. The form is runc's, which looks
-// at pipes only.
+// terminal, by criu's name for it ("pipe:[INODE]", "socket:[INODE]", "tty[RDEV:DEV]"), is
+// replaced by the stream of the restore. A file of the host, "file[MOUNT:INODE] PATH", is
+// opened again: criu accepts only a file of the same kind and size in its place. The other
+// files of the host that any process has open follow, and then the mounts: "mnt[PATH]" for
+// those from the host, and "own[PATH]TYPE" for the container's own. Everything else is a path.
+// The format is runc's, which handles only pipes.
 const descriptorsFile = "descriptors.json"
 
-// MountName is the name of what is mounted on path.
+// MountName returns the name of what is mounted on path.
 func MountName(path string) string { return "mnt[" + path + "]" }
 
-// filePrefix begins criu's name of a file of the host's.
+// filePrefix begins criu's name of a file of the host.
 const filePrefix = "file["
 
-// DescribeFiles finds the descriptors of a container that stands still. Keys are what criu
-// has to be told is external. A file is the host's when its mount is: outside are the
-// mounts of the runtime.
+// DescribeFiles finds the descriptors of a frozen container. keys are what criu has to be told
+// is external. A file is the host's if its mount is: outside holds the mounts of the runtime.
 func DescribeFiles(init int, pids []int, outside []*mountinfo.Info) (names, keys []string, err error) {
 	hosts := make(map[int]bool, len(outside))
 	for _, m := range outside {
@@ -71,8 +70,8 @@ func DescribeFiles(init int, pids []int, outside []*mountinfo.Info) (names, keys
 	return names, keys, nil
 }
 
-// describeFile finds the name of an open file, "" when it is closed, and criu's name of
-// one of the host's.
+// describeFile returns the name of an open file, "" if it is closed, and criu's name for it if
+// it is a file of the host.
 func describeFile(pid int, fd string, hosts map[int]bool) (name, key string, err error) {
 	path := fmt.Sprintf("/proc/%d/fd/%s", pid, fd)
 	name, err = os.Readlink(path)
@@ -98,8 +97,8 @@ func describeFile(pid int, fd string, hosts map[int]bool) (name, key string, err
 	return key + " " + name, key, nil
 }
 
-// isTTY says whether a file is a terminal by its number (devices.txt of the kernel): ttys,
-// serial lines and ptys.
+// isTTY reports whether a file is a terminal, by its device number (the kernel's devices.txt):
+// ttys, serial lines and ptys.
 func isTTY(st *unix.Stat_t) bool {
 	if st.Mode&unix.S_IFMT != unix.S_IFCHR {
 		return false
@@ -109,7 +108,7 @@ func isTTY(st *unix.Stat_t) bool {
 	return major == tty || major == alternate || major >= firstPty && major <= lastPty
 }
 
-// mountOfFD reads mnt_id of /proc/PID/fdinfo/FD (proc_pid_fdinfo(5)).
+// mountOfFD reads mnt_id from /proc/PID/fdinfo/FD (proc_pid_fdinfo(5)).
 func mountOfFD(path string) (int, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -136,7 +135,7 @@ func WriteDescriptors(images string, names []string) error {
 	return sysfile.WriteAtomically(filepath.Join(images, descriptorsFile), data, 0o600)
 }
 
-// ReadDescriptors reads what WriteDescriptors has written, or runc.
+// ReadDescriptors reads what WriteDescriptors, or runc, has written.
 func ReadDescriptors(images string) ([]string, error) {
 	path := filepath.Join(images, descriptorsFile)
 	data, err := os.ReadFile(path)
@@ -153,15 +152,15 @@ func ReadDescriptors(images string) ([]string, error) {
 	return names, nil
 }
 
-// InheritFiles gives criu what the processes have from outside: the caller's streams, or
-// the host's files. Several streams may have one name, when they were one open file: then
-// it is the last that counts, opened anew to read and write when it has to serve as input
-// too. The returned files are open for criu.
+// InheritFiles gives criu what the processes have from outside: the caller's streams, or the
+// host's files. Several streams may have the same name, if they were one open file. Then only
+// the last one counts; it is opened again for reading and writing if it also has to serve as
+// input. The returned files are open for criu.
 func InheritFiles(t *Task, names []string, stdio [handover.StandardStreams]*os.File) ([]*os.File, error) {
 	var opened []*os.File
 	for fd := len(names) - 1; fd >= 0; fd-- {
 		key, path, external := strings.Cut(names[fd], "] ")
-		// Blanks and brackets may be anywhere in the path of something else.
+		// Other entries may have blanks and brackets anywhere in their paths.
 		external = external && strings.HasPrefix(key, filePrefix)
 		if slices.Contains(names[fd+1:], names[fd]) {
 			continue
@@ -171,7 +170,7 @@ func InheritFiles(t *Task, names []string, stdio [handover.StandardStreams]*os.F
 		switch {
 		case external:
 			key += "]"
-			f, err = openHosts(path)
+			f, err = openHostFile(path)
 		case fd >= handover.StandardStreams || !replaceable(key):
 			continue
 		case stdio[fd] == nil:
@@ -195,7 +194,7 @@ func InheritFiles(t *Task, names []string, stdio [handover.StandardStreams]*os.F
 	return opened, nil
 }
 
-// ReplacedStreams are those of stdio that a restored process gets.
+// ReplacedStreams returns those of stdio that a restored process gets.
 func ReplacedStreams(names []string, stdio [handover.StandardStreams]*os.File) [handover.StandardStreams]*os.File {
 	for fd := range stdio {
 		if !replaceable(names[fd]) {
@@ -205,9 +204,9 @@ func ReplacedStreams(names []string, stdio [handover.StandardStreams]*os.File) [
 	return stdio
 }
 
-// openHosts opens a file of the host's by the path that the kernel has told, in which there
-// were no links: whoever writes to a directory on the way may have made one since.
-func openHosts(path string) (*os.File, error) {
+// openHostFile opens a file of the host by the path that the kernel has reported, which had no
+// links. Anybody who can write to a directory in the path may have made one since.
+func openHostFile(path string) (*os.File, error) {
 	fd, err := unix.Openat2(unix.AT_FDCWD, path, &unix.OpenHow{
 		Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS,
 	})
@@ -218,7 +217,7 @@ func openHosts(path string) (*os.File, error) {
 	return openAny(fmt.Sprintf("/proc/self/fd/%d", fd))
 }
 
-// openAny opens a file to read and write, or as it may be opened.
+// openAny opens a file for reading and writing, or only for reading if nothing else is allowed.
 func openAny(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|unix.O_NOCTTY, 0)
 	if errors.Is(err, os.ErrPermission) || errors.Is(err, unix.EROFS) {
@@ -227,7 +226,7 @@ func openAny(path string) (*os.File, error) {
 	return f, err
 }
 
-// replaceable says whether name is criu's name of something that can be replaced.
+// replaceable reports whether name is criu's name for something that can be replaced.
 func replaceable(name string) bool {
 	for _, prefix := range [...]string{"pipe:[", "socket:[", "tty["} {
 		if strings.HasPrefix(name, prefix) {

@@ -53,7 +53,7 @@ func TestDescribeFiles(t *testing.T) {
 			t.Errorf("keys %q", keys)
 		}
 	}
-	// A file of mounts that are not the runtime's is the container's.
+	// A file on a mount that is not the runtime's belongs to the container.
 	if names, keys, err := DescribeFiles(os.Getpid(), []int{os.Getpid()}, nil); err != nil || len(names) != handover.StandardStreams || len(keys) != 0 {
 		t.Errorf("%q, %q, %v", names, keys, err)
 	}

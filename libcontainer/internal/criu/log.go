@@ -10,12 +10,12 @@ import (
 	"strings"
 )
 
-// excerptLines is how many of a log's errors are told: criu goes on for a few lines
-// after the one that says what is wrong.
+// excerptLines is how many errors from the log are shown: criu logs a few more after the one
+// that tells the cause.
 const excerptLines = 4
 
-// Excerpt is what the log at path ends with in errors, on one line; "" when it has none
-// or cannot be read.
+// Excerpt returns the last errors in the log at path, on one line; "" if there are none or the
+// log cannot be read.
 func Excerpt(path string) string {
 	text, err := tail(path)
 	if err != nil {
@@ -43,7 +43,7 @@ func tail(path string) (string, error) {
 	return string(buf), nil
 }
 
-// errorsOf picks the last lines of a log that are errors,
+// errorsOf returns the last lines of a log that are errors,
 //
 //	(00.044430) Error (criu/files-reg.c:1790): Can't lookup mount=27 for fd=1 path=/x
 //
@@ -58,19 +58,19 @@ func errorsOf(text string) []string {
 		if _, after, ok := strings.Cut(rest, "): "); ok {
 			rest = after
 		}
-		if rest = strings.TrimSpace(rest); rest != "" && !saysNothing(rest) {
+		if rest = strings.TrimSpace(rest); rest != "" && !isConsequence(rest) {
 			found = append(found, rest)
 		}
 	}
 	return found[max(0, len(found)-excerptLines):]
 }
 
-// saysNothing knows the errors that follow from any other.
-func saysNothing(text string) bool {
+// isConsequence reports whether an error only follows from another one.
+func isConsequence(text string) bool {
 	return strings.HasSuffix(text, "ing FAILED.") || strings.HasPrefix(text, "cg: cgroupd: recv req error")
 }
 
-// Explain adds to the error of a task what its log says.
+// Explain adds the errors in the log to the error of a task.
 func Explain(err error, log string) error {
 	if err == nil {
 		return nil
@@ -78,7 +78,7 @@ func Explain(err error, log string) error {
 	var refused *Refused
 	excerpt := Excerpt(log)
 	if excerpt != "" && errors.As(err, &refused) {
-		// Its message is the first error of the log, which need not be the one.
+		// Its message is the first error in the log, which need not be the cause.
 		refused.Message = excerpt
 	} else if excerpt != "" {
 		err = fmt.Errorf("%w: %s", err, excerpt)

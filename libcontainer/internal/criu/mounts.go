@@ -13,10 +13,10 @@ import (
 	"github.com/moby/sys/mountinfo"
 )
 
-// criu makes again what a mount namespace has of its own, and leaves to us what comes from
-// outside of it, the external mounts. In the images each has a name, which is here, as with
-// runc, the path that it is mounted on: a restore finds what to mount there in the
-// config.json, which may name another source by then.
+// criu recreates the mounts that belong to a mount namespace alone, and leaves to us those that
+// come from outside, the external mounts. In the images each of those has a name. Here, as with
+// runc, that is the path it is mounted on: a restore finds in the config.json what to mount
+// there, which may be another source by then.
 
 // ReadMounts reads the mountinfo of a process, "self" or a pid.
 func ReadMounts(process string) ([]*mountinfo.Info, error) {
@@ -33,14 +33,15 @@ func ReadMounts(process string) ([]*mountinfo.Info, error) {
 	return mounts, nil
 }
 
-// Device is the number of a file system.
+// Device is the device number of a file system.
 type Device struct{ major, minor int }
 
-// DeviceOf is that of a mount.
+// DeviceOf returns the device number of a mount.
 func DeviceOf(m *mountinfo.Info) Device { return Device{m.Major, m.Minor} }
 
-// PerNamespace are the file systems of which each namespace has one, with its kind: a
-// container that shares the namespace has the host's, wherever it has mounted it.
+// PerNamespace returns the kind of namespace that a file system of this type shows, if each
+// namespace has one instance of it. A container that shares the namespace has the host's
+// instance, wherever it has mounted it.
 func PerNamespace(fsType string) (configs.NamespaceType, bool) {
 	switch fsType {
 	case "proc":
@@ -53,15 +54,14 @@ func PerNamespace(fsType string) (configs.NamespaceType, bool) {
 	return 0, false
 }
 
-// ownFilesystems are the types that criu can make again, as far as it saves what is in
-// them.
+// ownFilesystems are the types that criu can recreate, if it saves their content.
 var ownFilesystems = [...]string{
 	"autofs", "binfmt_misc", "cgroup", "cgroup2", "configfs", "debugfs", "devpts", "devtmpfs", "fusectl",
 	"mqueue", "overlay", "proc", "pstore", "securityfs", "sysfs", "tmpfs", "tracefs",
 }
 
-// ExternalMounts finds in the mounts of a container those that are the host's, by where
-// they are mounted. Own are the kinds of namespace that the container does not share.
+// ExternalMounts returns those mounts of a container that are the host's, by mount point. own
+// are the kinds of namespace that the container does not share.
 func ExternalMounts(inside, outside []*mountinfo.Info, own configs.NamespaceType) []string {
 	var external []string
 	for _, m := range HostsMounts(inside, outside, own) {
@@ -72,7 +72,7 @@ func ExternalMounts(inside, outside []*mountinfo.Info, own configs.NamespaceType
 	return external
 }
 
-// HostsMounts are the mounts of ExternalMounts themselves.
+// HostsMounts returns the mounts that ExternalMounts names.
 func HostsMounts(inside, outside []*mountinfo.Info, own configs.NamespaceType) []*mountinfo.Info {
 	hosts := make(map[Device]bool, len(outside))
 	for _, m := range outside {
@@ -81,7 +81,7 @@ func HostsMounts(inside, outside []*mountinfo.Info, own configs.NamespaceType) [
 	var root *mountinfo.Info
 	for _, m := range inside {
 		if m.Mountpoint == "/" {
-			root = m // of several the last, which is on top
+			root = m // if there are several, the last one is on top
 		}
 	}
 	var external []*mountinfo.Info
@@ -93,8 +93,8 @@ func HostsMounts(inside, outside []*mountinfo.Info, own configs.NamespaceType) [
 		kind, bound := PerNamespace(m.FSType)
 		switch {
 		case m.FSType == "cgroup" || m.FSType == "cgroup2":
-			// With a namespace of its own the container has the root of that mounted,
-			// which criu mounts again. Without one it is some directory of the host's.
+			// With its own cgroup namespace the container has the root of that mounted, and
+			// criu mounts it again. Without one it is some directory of the host.
 			is = own&configs.NewCgroup == 0
 		case DeviceOf(m) == DeviceOf(root):
 			is = !Beneath(m.Root, root.Root)
@@ -110,26 +110,26 @@ func HostsMounts(inside, outside []*mountinfo.Info, own configs.NamespaceType) [
 	return external
 }
 
-// isPart says that m shows a part of a tmpfs of which nothing has the whole: the nodes that
-// were made for a user namespace (openDevices) are such. criu could not make it again.
+// isPart reports whether m shows a part of a tmpfs that is nowhere mounted as a whole, like the
+// nodes that are made for a user namespace (openDevices). criu could not recreate it.
 func isPart(m *mountinfo.Info, inside []*mountinfo.Info) bool {
 	return m.FSType == "tmpfs" && m.Root != "/" && !slices.ContainsFunc(inside, func(o *mountinfo.Info) bool {
 		return o.Root == "/" && DeviceOf(o) == DeviceOf(m)
 	})
 }
 
-// CheckMountName refuses a mount point that criu would take for another one: of the name
-// mnt[PATH] and what it stands for criu makes one text, and takes "]:" in the path for the
-// end of the name. A container that moves its mount points about, or an image with links,
-// could choose what comes after.
+// CheckMountName refuses a mount point that criu would mistake for another one. Criu joins the
+// name mnt[PATH] and what it stands for into one text, and takes "]:" in the path for the end
+// of the name. A container that moves its mount points, or an image with links, could choose
+// what follows.
 func CheckMountName(path string) error {
 	if strings.Contains(path, "]:") {
-		return fmt.Errorf(`mount on %q: "]:" in the path of a mount of the host's: criu would take the rest for something of the host's`, path)
+		return fmt.Errorf(`mount on %q: "]:" in the path of a mount of the host's: criu would take the rest for a path of the host`, path)
 	}
 	return nil
 }
 
-// OwnMounts names the mounts of a container that criu makes again, with their types.
+// OwnMounts names the mounts of a container that criu recreates, with their types.
 func OwnMounts(inside []*mountinfo.Info, external []string) (names []string) {
 	for _, m := range inside {
 		if m.Mountpoint != "/" && !slices.Contains(external, m.Mountpoint) {
@@ -142,11 +142,11 @@ func OwnMounts(inside []*mountinfo.Info, external []string) (names []string) {
 // OwnPrefix begins the names of OwnMounts.
 const OwnPrefix = "own["
 
-// OwnName is the name of a mount that criu makes again.
+// OwnName returns the name of a mount that criu recreates.
 func OwnName(m *mountinfo.Info) string { return OwnPrefix + m.Mountpoint + "]" + m.FSType }
 
-// OwnIDMapped finds an id-mapped mount of a file system that criu has to make again, "" when
-// there is none.
+// OwnIDMapped returns the mount point of an id-mapped mount whose file system criu has to
+// recreate, "" if there is none.
 func OwnIDMapped(inside, outside []*mountinfo.Info, own configs.NamespaceType) string {
 	external := ExternalMounts(inside, outside, own)
 	for _, m := range inside {
@@ -157,14 +157,14 @@ func OwnIDMapped(inside, outside []*mountinfo.Info, own configs.NamespaceType) s
 	return ""
 }
 
-// Beneath says whether path is dir or below it.
+// Beneath reports whether path is dir or below it.
 func Beneath(path, dir string) bool {
 	rest, ok := strings.CutPrefix(path, strings.TrimSuffix(dir, "/"))
 	return ok && (rest == "" || rest[0] == '/')
 }
 
-// AddMount maps the external mount on path: to its name in the images for a checkpoint,
-// and from its name to what is to be mounted there for a restore.
+// AddMount maps the external mount on path: for a checkpoint to its name in the images, and for
+// a restore from its name to what is to be mounted there.
 func AddMount(opts *rpc.CriuOpts, path, to string) {
 	opts.ExtMnt = append(opts.ExtMnt, &rpc.ExtMountMap{Key: &path, Val: &to})
 }

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// DirMode is for directories of images and logs: the memory of programs is in them.
+// DirMode is for directories of images and logs: they contain the memory of programs.
 const DirMode = 0o700
 
 // MakeWork makes the directory of logs.
@@ -29,17 +29,17 @@ func MakeWork(o *options.CRIU) error {
 	return nil
 }
 
-// Files of a checkpoint.
+// Files in the work directory.
 const (
 	DumpLog    = "dump.log"
 	RestoreLog = "restore.log"
 )
 
-// configFiles have more options for criu, when no annotation names another one; the
-// first that is there counts. The second is runc's, for who has been using that.
+// configFiles hold more options for criu, if no annotation names another file. The first that
+// exists is used. The second is runc's, for users who have one.
 var configFiles = [...]string{"/etc/criu/berth.conf", "/etc/criu/runc.conf"}
 
-// Run is one use of criu.
+// Run is one run of criu.
 type Run struct {
 	Task         Task
 	Images, work string
@@ -82,9 +82,9 @@ func (r *Run) needLock(method string) error {
 	return r.Need(31700, "network-lock")
 }
 
-// OpenDirectories opens the directories for criu, which takes the numbers of the caller's
-// own descriptors. It is called in the mount namespace that criu is going to have: criu
-// mounts below the second.
+// OpenDirectories opens the directories for criu, which takes them as descriptor numbers of the
+// caller. It is called in the mount namespace that criu is going to have: criu mounts below the
+// second.
 func (r *Run) OpenDirectories() error {
 	for _, d := range [...]struct {
 		path string
@@ -100,7 +100,7 @@ func (r *Run) OpenDirectories() error {
 	return nil
 }
 
-// Close closes the files that criu was given.
+// Close closes the files that were opened for criu.
 func (r *Run) Close() error {
 	var errs []error
 	for _, f := range r.Files {
@@ -110,20 +110,20 @@ func (r *Run) Close() error {
 	return errors.Join(errs...)
 }
 
-// Run runs criu. Its own failures are explained by its log.
+// Run runs criu. If criu itself fails, its log explains the error.
 func (r *Run) Run() error {
 	err := r.Task.Run()
 	if errors.As(err, new(*Refused)) || errors.Is(err, ErrGone) {
 		err = Explain(err, r.Log)
 		if userns.Unprivileged() {
-			err = fmt.Errorf("%w (for who is not root criu needs CAP_CHECKPOINT_RESTORE at least)", err)
+			err = fmt.Errorf("%w (without root rights criu needs at least CAP_CHECKPOINT_RESTORE)", err)
 		}
 	}
 	return err
 }
 
-// Need refuses a criu that is older than version (31700 is 3.17): what it does not know
-// of a request it ignores.
+// Need refuses a criu older than version (31700 is 3.17): criu ignores the parts of a request
+// that it does not know.
 func (r *Run) Need(version int, option string) error {
 	is, err := Version(r.Task.Path)
 	if err != nil || is >= version {
@@ -133,7 +133,7 @@ func (r *Run) Need(version int, option string) error {
 		r.Task.Path, is/10000, is/100%100)
 }
 
-// rpcOptions are the options in criu's words.
+// rpcOptions translates the options into criu's.
 func rpcOptions(o *options.CRIU) (*rpc.CriuOpts, error) {
 	const verbose = 4
 	opts := &rpc.CriuOpts{
@@ -145,10 +145,10 @@ func rpcOptions(o *options.CRIU) (*rpc.CriuOpts, error) {
 		LazyPages:      &o.LazyPages,
 		AutoDedup:      &o.AutoDedup,
 		LinkRemap:      &o.LinkRemap,
-		// The Device nodes that programs have open are those of the host's numbers,
-		// whatever path leads to them.
+		// The device nodes that programs have open have the host's numbers, whatever path leads
+		// to them.
 		EvasiveDevices: Ptr(true),
-		// A terminal's other end is with the engine.
+		// The engine has the other end of a terminal.
 		OrphanPtsMaster: Ptr(true),
 	}
 	mode, err := cgroupsMode(o.ManageCgroupsMode)
@@ -170,13 +170,13 @@ func rpcOptions(o *options.CRIU) (*rpc.CriuOpts, error) {
 		opts.Ps = &rpc.CriuPageServerInfo{Address: &s.Address, Port: Ptr(int32(s.Port))}
 	}
 	if os.Geteuid() != 0 {
-		// It does what CAP_CHECKPOINT_RESTORE allows, and says what it lacks.
+		// criu does what CAP_CHECKPOINT_RESTORE allows, and reports what it lacks.
 		opts.Unprivileged = Ptr(true)
 	}
 	return opts, nil
 }
 
-// cgroupsMode is the mode by its name.
+// cgroupsMode returns the mode with a name.
 func cgroupsMode(name string) (rpc.CriuCgMode, error) {
 	switch name {
 	case "", "soft":
@@ -191,7 +191,7 @@ func cgroupsMode(name string) (rpc.CriuCgMode, error) {
 	return 0, fmt.Errorf("manage-cgroups-mode: unknown mode %q (soft, full, strict and ignore are known)", name)
 }
 
-// networkLock is the method by its name.
+// networkLock returns the method with a name.
 func networkLock(name string) (rpc.CriuNetworkLockMethod, error) {
 	switch name {
 	case "iptables":
@@ -204,8 +204,8 @@ func networkLock(name string) (rpc.CriuNetworkLockMethod, error) {
 	return 0, fmt.Errorf("network-lock: unknown method %q (iptables, nftables and skip are known)", name)
 }
 
-// configFile is the file with further options, nil for none. An empty annotation
-// switches the usual ones off.
+// configFile returns the file with further options, nil for none. An empty annotation disables
+// the default files.
 func configFile(annotations map[string]string) (*string, error) {
 	if path, ok := annotations[configs.CriuConfigAnnotation]; ok {
 		if path == "" {
@@ -224,5 +224,5 @@ func configFile(annotations map[string]string) (*string, error) {
 	return nil, nil
 }
 
-// Ptr points to a value, as the fields of criu's requests do.
+// Ptr returns a pointer to a value, as the fields of criu's requests need.
 func Ptr[T any](v T) *T { return &v }

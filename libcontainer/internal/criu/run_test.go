@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Each option must reach criu, and no other.
+// Each option must reach criu, and no other option may change.
 func TestCriuOptions(t *testing.T) {
 	plain, err := rpcOptions(new(options.CRIU))
 	if err != nil {

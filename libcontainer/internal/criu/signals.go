@@ -10,10 +10,10 @@ import (
 	"github.com/berth-run/berth/libcontainer/signals"
 )
 
-// HoldSignals keeps the signals that end a command from ending it while criu has the
-// container in its hands, which takes a moment: neither a program nor the freezer may be
-// left half-way. Where criu waits for somebody, for as long as they like, a signal ends
-// criu instead. What is returned gives the signals back.
+// HoldSignals prevents the signals that end a command from ending it while criu works on the
+// container, which takes only a moment: neither a program nor the freezer may be left half-way.
+// If criu waits for another process, which may take forever, a signal ends criu instead. The
+// function that it returns restores the signals.
 func (r *Run) HoldSignals(waits bool) (stop func() error, err error) {
 	caught, err := signals.Catch(options.EndingSignals[:]...)
 	if err != nil {
@@ -34,7 +34,7 @@ func (r *Run) HoldSignals(waits bool) (stop func() error, err error) {
 		}
 		select {
 		case process := <-started:
-			_ = process.Kill() // or it has ended by itself
+			_ = process.Kill() // or it has already exited
 		case <-done:
 		}
 	}()

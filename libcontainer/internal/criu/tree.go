@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// EndOthers kills processes that criu has not saved and that end with the container. It
-// does so before criu ends init, which waits for them, be they frozen (cgroup v1).
+// EndOthers kills processes that criu has not saved and that end with the container. It does so
+// before criu ends init, which waits for them even if they are frozen (cgroup v1).
 func EndOthers(pids []int, m cgroups.Manager) error {
 	var open []*os.File
 	defer func() {
@@ -34,7 +34,7 @@ func EndOthers(pids []int, m cgroups.Manager) error {
 		}
 		open = append(open, os.NewFile(uintptr(fd), "pidfd"))
 	}
-	// As long as they stood still their numbers were theirs.
+	// Until now they were frozen, so their pids could not be reused.
 	if err := m.Freeze(false); err != nil {
 		return err
 	}
@@ -50,8 +50,8 @@ func EndOthers(pids []int, m cgroups.Manager) error {
 	return nil
 }
 
-// ProcessTree tells the processes of the container that descend from init, itself included,
-// from the others: those that exec has added, whose parent is outside.
+// ProcessTree separates the processes of the container that descend from init, including init,
+// from the others: those added by exec, whose parent is outside.
 func ProcessTree(init int, m cgroups.Manager) (tree, others []int, err error) {
 	pids, err := m.Pids()
 	if errors.Is(err, cgroups.ErrNoCgroup) {

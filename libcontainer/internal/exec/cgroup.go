@@ -15,14 +15,13 @@ import (
 	"github.com/berth-run/berth/libcontainer/configs"
 )
 
-// subCgroups changes the container's cgroups by what the caller asks for: each argument
-// is a path below them, with the controllers that it is for in front or, without any,
-// for all.
+// subCgroups changes the container's cgroups as the caller asks: each argument is a path below
+// them. The controllers that it is for may precede it; without any, it is for all of them.
 func subCgroups(paths map[string]string, args []string) (map[string]string, error) {
 	_, unified := paths[""]
 	unified = unified && len(paths) == 1
 	if unified && len(args) > 1 {
-		return nil, errors.New("there is but one hierarchy of cgroups, and so one path")
+		return nil, errors.New("there is only one hierarchy of cgroups, and so only one path")
 	}
 	if len(paths) == 0 {
 		return nil, cgroupfs.ErrNoCgroup
@@ -49,8 +48,8 @@ func subCgroups(paths map[string]string, args []string) (map[string]string, erro
 			case err == nil:
 				out[key] = dir
 			case key == "" && !unified && errors.Is(err, os.ErrNotExist):
-				// The hybrid host's second hierarchy has no controllers, so nobody
-				// makes cgroups there by hand.
+				// The second hierarchy of a hybrid host has no controllers, so nobody makes
+				// cgroups there by hand.
 			default:
 				return nil, fmt.Errorf("%q: %w", arg, err)
 			}
@@ -59,7 +58,7 @@ func subCgroups(paths map[string]string, args []string) (map[string]string, erro
 	return out, nil
 }
 
-// belowCgroup makes a path relative, which may not lead up.
+// belowCgroup makes a path relative. It may not lead upwards.
 func belowCgroup(sub string) (string, error) {
 	clean := path.Clean(strings.TrimLeft(sub, "/"))
 	if clean == ".." || strings.HasPrefix(clean, "../") {
@@ -68,8 +67,8 @@ func belowCgroup(sub string) (string, error) {
 	return clean, nil
 }
 
-// chooseCgroups lists the keys of paths that belong to the controllers: with each also
-// those that share its hierarchy. No controllers are all.
+// chooseCgroups returns the keys of paths that belong to the controllers, and those of the
+// controllers that share a hierarchy with them. No controllers means all.
 func chooseCgroups(paths map[string]string, controllers string) ([]string, error) {
 	if controllers == "" {
 		return slices.Sorted(maps.Keys(paths)), nil

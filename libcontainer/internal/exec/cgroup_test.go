@@ -16,7 +16,7 @@ func TestSubCgroups(t *testing.T) {
 	for key, name := range map[string]string{"cpu": "cpu,cpuacct", "cpuacct": "cpu,cpuacct", "memory": "memory", "name=systemd": "systemd", "": "unified"} {
 		paths[key] = filepath.Join(dir, name)
 		if key == "" {
-			name = "unused" // nobody makes cgroups in a hybrid host's second hierarchy
+			name = "unused" // nobody makes cgroups in the second hierarchy of a hybrid host
 		}
 		if err := os.MkdirAll(filepath.Join(dir, name, "a/b"), 0o755); err != nil {
 			t.Fatal(err)
@@ -24,7 +24,7 @@ func TestSubCgroups(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		args []string
-		want map[string]string // what differs from paths, relative
+		want map[string]string // the differences to paths, relative
 	}{
 		{[]string{"/"}, nil},
 		{[]string{"a"}, map[string]string{"cpu": "a", "cpuacct": "a", "memory": "a", "name=systemd": "a"}},

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package exec adds a process to a container that runs.
+// Package exec adds a process to a running container.
 package exec
 
 import (
@@ -53,11 +53,11 @@ type Execution struct {
 	peer    *os.File
 	ruleset *os.File
 	filter  []byte
-	home    string // the user's, "" when HOME is set already
+	home    string // the user's home directory; "" if HOME is set already
 	reaped  unix.WaitStatus
 }
 
-// New begins to add a process to the container of a record.
+// New starts the exec of a process in the container of a record.
 func New(c *record.Record, p *configs.Process, o *options.Exec) *Execution {
 	return &Execution{c: c, p: p, opts: o}
 }
@@ -65,12 +65,13 @@ func New(c *record.Record, p *configs.Process, o *options.Exec) *Execution {
 // Fail undoes what was done, and explains the error.
 func (x *Execution) Fail(err error) error { return x.explain(x.undo.Run(err)) }
 
-// Detach lets the process go on without this one. The pidfd is the caller's.
+// Detach lets the process continue without this one. The pidfd belongs to the caller.
 func (x *Execution) Detach() (pid int, pidfd *os.File, err error) {
 	return x.init.PID, x.init.PIDFD, x.init.Detach()
 }
 
-// Release closes what the process itself no longer needs, in success and failure.
+// Release closes what the process itself does not need any more. Call it on success and on
+// failure.
 func (x *Execution) Release() {
 	for _, r := range []*handover.Receiver{x.console, x.pidfdTo, x.agent} {
 		r.Close()
@@ -82,7 +83,7 @@ func (x *Execution) Release() {
 	}
 }
 
-// Check finds out whether there is somebody to join.
+// Check checks that there is a process to join.
 func (x *Execution) Check() error {
 	var err error
 	if x.target, err = OpenTarget(x.c); err != nil {
@@ -100,7 +101,7 @@ func (x *Execution) Check() error {
 	return attr.CheckLabels(x.p)
 }
 
-// OpenTarget is openInit with errors for an exec.
+// OpenTarget is openInit with the error messages of an exec.
 func OpenTarget(c *record.Record) (*os.File, error) {
 	if c.Saved.PID == 0 {
 		return nil, errors.New("cannot exec in a container that is still being created")
@@ -115,8 +116,8 @@ func OpenTarget(c *record.Record) (*os.File, error) {
 // errStopped has runc's text.
 var errStopped = errors.New("cannot exec in a stopped container")
 
-// OpenCallerFiles meets first what the caller may have got wrong, before anything is
-// started.
+// OpenCallerFiles opens what the caller has named, before anything is started, so that mistakes
+// of the caller are reported first.
 func (x *Execution) OpenCallerFiles() (err error) {
 	if x.console, err = handover.Dial("console socket", x.opts.ConsoleSocket); err != nil {
 		return err
@@ -128,7 +129,7 @@ func (x *Execution) OpenCallerFiles() (err error) {
 		return err
 	}
 	if x.c.Saved.Filtered {
-		// Without its filter no process of the container may run.
+		// No process of the container may run without its filter.
 		if x.filter, _, err = sysfile.ReadOwned(filepath.Join(x.c.Dir, record.FilterFile)); err != nil {
 			return err
 		}
@@ -137,7 +138,7 @@ func (x *Execution) OpenCallerFiles() (err error) {
 	return err
 }
 
-// lookUp finds out what the plan needs of the container.
+// lookUp reads what the plan needs to know about the container.
 func (x *Execution) lookUp() error {
 	if err := x.openRoot(); err != nil {
 		return err
@@ -156,8 +157,8 @@ func (x *Execution) lookUp() error {
 	return err
 }
 
-// openRoot opens the container's root directory, when the plan needs it. That of a
-// number that has become another process's meanwhile is told by the pidfd.
+// openRoot opens the container's root directory if the plan needs it. If the pid has been
+// reused for another process in the meantime, the pidfd shows it.
 func (x *Execution) openRoot() error {
 	if !x.p.Terminal && initproc.HasEnv(x.p.Env, "HOME") && x.ownRoot() && x.p.Landlock == nil {
 		return nil
@@ -177,12 +178,13 @@ func (x *Execution) openRoot() error {
 	return nil
 }
 
-// ownRoot says whether joining the container's namespaces leads to its root directory.
+// ownRoot reports whether joining the container's namespaces leads to its root directory.
 func (x *Execution) ownRoot() bool {
 	return configs.NamespaceType(x.c.Saved.Namespaces)&configs.NewMount != 0
 }
 
-// Adjust sets what only this process has the right to, while init is still nobody else.
+// Adjust sets what only this process has the right to set, while init still runs with this
+// process's credentials.
 func (x *Execution) Adjust() error {
 	pid := x.init.PID
 	if err := attr.RaiseRlimits(pid, x.p.Rlimits); err != nil {
@@ -195,7 +197,7 @@ func (x *Execution) Adjust() error {
 	if x.p.Scheduler == nil && x.p.IOPriority == nil && (affinity == nil || len(affinity.Final) == 0) {
 		return nil
 	}
-	// The cgroup decides what is allowed: init has to be in it.
+	// The cpuset decides which CPUs are allowed, so init has to be in its cgroup.
 	inside, err := x.init.Namespaces()
 	if err != nil {
 		return x.describe(err)
@@ -211,12 +213,12 @@ func (x *Execution) Adjust() error {
 	return attr.SetPriorities(pid, x.p, x.joinsPID())
 }
 
-// joinsPID says that the process gets into a pid namespace of the container, by a fork.
+// joinsPID reports whether the process enters a pid namespace of the container, by a fork.
 func (x *Execution) joinsPID() bool {
 	return configs.NamespaceType(x.c.Saved.Namespaces)&configs.NewPID != 0
 }
 
-// Configure gives init its plan, and waits for the exec.
+// Configure sends init its plan and waits for the exec.
 func (x *Execution) Configure() error {
 	plan := x.plan()
 	var err error
@@ -235,14 +237,14 @@ func (x *Execution) Configure() error {
 	return x.describe(err)
 }
 
-// plan is the message that makes init the user's process.
+// plan returns the message that turns init into the user's process.
 func (x *Execution) plan() *nsenter.Plan {
 	saved := &x.c.Saved
 	p := initproc.NewPlan(x.p, x.home)
 	initproc.AddListenFDs(p, x.opts.ListenFDs)
 	p.AtOnce = true
-	if x.hasBirth() {
-		p.Born = x.born
+	if x.waitsBeforeExec() {
+		p.Born = x.beforeExec
 	}
 	p.Console = x.peer
 	p.Landlock = x.ruleset

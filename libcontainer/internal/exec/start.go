@@ -22,7 +22,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// StartInit starts init in the container's cgroups, on its way into its namespaces.
+// StartInit starts init in the container's cgroups. Init then begins to enter the namespaces.
 func (x *Execution) StartInit() error {
 	paths, err := x.c.ExecCgroups()
 	if err != nil {
@@ -37,12 +37,12 @@ func (x *Execution) StartInit() error {
 	}
 	err = x.startInside(paths, false)
 	if x.c.Saved.SystemdUnit != "" && len(x.opts.Cgroups) == 0 && errors.Is(err, os.ErrPermission) {
-		// Between a user's session and his service manager's units there is a cgroup
-		// that is not his. Only systemd may move a process across it.
+		// Between a user's session and the units of that user's service manager there is a
+		// cgroup that the user does not own. Only systemd may move a process across it.
 		err = x.startInside(paths, true)
 	}
-	// A container whose init moved itself (systemd does, to make cgroups of its own
-	// below the container's) may have no room for processes where it began.
+	// The init of the container may have moved itself (systemd does, to make its own cgroups
+	// below the container's). The cgroup where it began may then not admit processes any more.
 	if len(x.opts.Cgroups) == 0 && record.IsCgroupClosed(err) {
 		if now, found := x.c.PresentCgroups(); found {
 			err = x.startInside(now, false)
@@ -54,14 +54,14 @@ func (x *Execution) StartInit() error {
 	return err
 }
 
-// startInside starts init in the cgroups at paths, or with adopt has systemd put it into
-// the container's. Init starts up while what it needs is looked up: it gets its v1 cgroups
-// with the first message.
+// startInside starts init in the cgroups at paths. With adopt, systemd moves it into the
+// container's cgroup instead. Init starts up while this process looks up what it needs: init
+// gets its v1 cgroups with the first message.
 func (x *Execution) startInside(paths map[string]string, adopt bool) error {
 	o := &nsenter.Options{
 		Stdio:      x.opts.Stdio,
 		ExtraFiles: x.extra,
-		// What the config says of the CPUs is not to be overruled.
+		// Do not overrule what the config says about the CPUs.
 		ResetAffinity: x.p.ExecCPUAffinity == nil,
 		Deferred:      true,
 		Notifies:      x.agent != nil,
@@ -87,7 +87,7 @@ func (x *Execution) startInside(paths map[string]string, adopt bool) error {
 	return nil
 }
 
-// bootstrap looks up what init, the plan and the adoption need, and gets init going.
+// bootstrap looks up what init, the plan and the adoption need, and lets init continue.
 func (x *Execution) bootstrap(o *nsenter.Options, paths map[string]string, adopt bool) error {
 	place, err := x.tasks(paths)
 	if err != nil {
@@ -108,7 +108,7 @@ func (x *Execution) bootstrap(o *nsenter.Options, paths map[string]string, adopt
 	return x.init.Bootstrap(o)
 }
 
-// adopt has systemd put init into the container's cgroup.
+// adopt makes systemd put init into the container's cgroup.
 func (x *Execution) adopt() error {
 	m, err := x.c.Cgroup()
 	if err != nil {
@@ -117,7 +117,7 @@ func (x *Execution) adopt() error {
 	return m.Adopt(x.init.PID)
 }
 
-// tasks opens the files by which init gets into v1 cgroups.
+// tasks opens the files through which init enters v1 cgroups.
 func (x *Execution) tasks(paths map[string]string) (*cgroups.Placement, error) {
 	legacy := maps.Clone(paths)
 	delete(legacy, "")
@@ -131,10 +131,10 @@ func (x *Execution) tasks(paths map[string]string) (*cgroups.Placement, error) {
 	return m.Placement()
 }
 
-// divideTasks leaves the cgroup that counts processes to the child that runs the program,
-// if there will be one: init would be one too many in there. (Version 2 has one cgroup for
-// all controllers, in which there has to be room for two.) A child that has become another
-// user cannot enter the cgroup of an ordinary one.
+// divideTasks leaves the cgroup that counts processes to the child that runs the program, if
+// there will be a child: init would be one process too many in it. (Version 2 has one cgroup
+// for all controllers, so there has to be room for two.) A child that has changed its user
+// cannot enter a cgroup of an unprivileged user.
 func (x *Execution) divideTasks(o *nsenter.Options, paths map[string]string, all []*os.File) {
 	childEnters := x.joinsPID() && (!userns.Unprivileged() || x.isCallers())
 	for _, f := range all {
@@ -158,7 +158,7 @@ func (x *Execution) clone(o *nsenter.Options) error {
 	})
 }
 
-// kill ends a process that has not become the user's, and reaps it.
+// kill kills a process that does not run the user's program yet, and reaps it.
 func (x *Execution) kill() error {
 	err := unix.PidfdSendSignal(int(x.init.PIDFD.Fd()), unix.SIGKILL, nil, 0)
 	if err != nil && !errors.Is(err, unix.ESRCH) {
@@ -173,8 +173,8 @@ func (x *Execution) explain(err error) error {
 	if x.target == nil || errors.Is(err, errStopped) {
 		return err
 	}
-	// The kernel kills what is in a pid namespace whose first process has ended, and
-	// lets nobody in any more (ENOMEM).
+	// When the first process of a pid namespace has ended, the kernel kills the others and
+	// admits no new ones (ENOMEM).
 	if x.targetEnded() {
 		return fmt.Errorf("%w (it has just ended: %w)", errStopped, err)
 	}
@@ -197,8 +197,8 @@ func (x *Execution) explain(err error) error {
 	return err
 }
 
-// targetEnded says whether the container's first process has ended, or is about to: it
-// waits until all others in its pid namespace, which it kills, have ended before.
+// targetEnded reports whether the container's first process has ended or is about to: it kills
+// all others in its pid namespace and waits until they have ended.
 func (x *Execution) targetEnded() bool {
 	p, err := procs.Read(x.c.Saved.PID)
 	if err != nil {
@@ -207,7 +207,7 @@ func (x *Execution) targetEnded() bool {
 	return p.Exiting() || p.StartTime != x.c.Saved.StartTime
 }
 
-// pidsLimit is the limit of processes when it has been reached, "" otherwise.
+// pidsLimit returns the limit on processes if it has been reached, "" otherwise.
 func pidsLimit(c *record.Record) string {
 	dir, ok := c.Saved.CgroupPaths["pids"]
 	if !ok {
@@ -222,14 +222,14 @@ func pidsLimit(c *record.Record) string {
 		return ""
 	}
 	l, u := strings.TrimSpace(string(limit)), strings.TrimSpace(string(used))
-	// Numbers without leading zeros: the longer one is the greater one.
+	// The numbers have no leading zeros: the longer one is the greater one.
 	if l == "max" || len(u) < len(l) || len(u) == len(l) && u < l {
 		return ""
 	}
 	return l
 }
 
-// describe is describeInitError for the init of a process that is added.
+// describe explains an error of the init of an added process, as initproc.Describe does.
 func (x *Execution) describe(err error) error {
 	mapped := configs.NamespaceType(x.c.Saved.Namespaces)&configs.NewUser != 0
 	return initproc.Describe(err, configs.PhraseStart, nil, mapped, x.p)

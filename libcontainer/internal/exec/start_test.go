@@ -17,8 +17,8 @@ import (
 	"github.com/berth-run/berth/nsenter"
 )
 
-// TestTargetEnded: a container that is going tells why its exec failed, not what the kernel
-// says of a process that it kills.
+// TestTargetEnded: if a container is ending, the error of its exec says so, and not what the
+// kernel reports for a process that it kills.
 func TestTargetEnded(t *testing.T) {
 	child := exec.Command("sleep", "1000")
 	if err := child.Start(); err != nil {
@@ -41,7 +41,7 @@ func TestTargetEnded(t *testing.T) {
 	if err := child.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	// A zombie is on its way out as well.
+	// A zombie has ended, too.
 	if _, err := procs.AwaitExit(x.target, time.Now().Add(procs.KillPatience)); err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +54,7 @@ func TestTargetEnded(t *testing.T) {
 	}
 }
 
-// TestPidsLimit: the limit is told when it has been reached.
+// TestPidsLimit: the limit is reported if it has been reached.
 func TestPidsLimit(t *testing.T) {
 	for _, test := range []struct{ limit, used, want string }{
 		{"max\n", "7\n", ""},

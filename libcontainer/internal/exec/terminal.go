@@ -15,7 +15,7 @@ import (
 	"github.com/berth-run/berth/libcontainer/rootfs"
 )
 
-// OpenTerminal makes the pty, from the container's devpts.
+// OpenTerminal opens a pty on the container's devpts.
 func (x *Execution) OpenTerminal() (err error) {
 	if !x.p.Terminal {
 		return nil
@@ -29,8 +29,9 @@ func (x *Execution) OpenTerminal() (err error) {
 	return nil
 }
 
-// giveStreams gives the process its terminal or its streams. In a user namespace only the
-// host can: the container's root may not give away what belongs to the host's.
+// giveStreams makes the process's user the owner of its terminal or streams. With a user
+// namespace only the host can do that: the container's root may not change the owner of files
+// that belong to the host's users.
 func (x *Execution) giveStreams() (left [handover.StandardStreams]bool, err error) {
 	uid, err := x.hostUID()
 	if err != nil {
@@ -48,7 +49,7 @@ func (x *Execution) giveStreams() (left [handover.StandardStreams]bool, err erro
 	return left, nil
 }
 
-// hostUID is the user of the process as the host sees him, where the host decides.
+// hostUID returns the process's user as a uid of the host, if the host assigns it.
 func (x *Execution) hostUID() (uint32, error) {
 	if configs.NamespaceType(x.c.Saved.Namespaces)&configs.NewUser == 0 || userns.Unprivileged() {
 		return x.p.UID, nil
@@ -56,7 +57,7 @@ func (x *Execution) hostUID() (uint32, error) {
 	return x.mappedUID()
 }
 
-// isCallers says whether the process will be the caller's own, as seen from here.
+// isCallers reports whether the process will run as the calling user, as seen from here.
 func (x *Execution) isCallers() bool {
 	uid := x.p.UID
 	if configs.NamespaceType(x.c.Saved.Namespaces)&configs.NewUser != 0 {
@@ -68,7 +69,7 @@ func (x *Execution) isCallers() bool {
 	return int(uid) == os.Geteuid()
 }
 
-// mappedUID is the user of the process by the map of the container's user namespace.
+// mappedUID maps the process's user through the uid map of the container's user namespace.
 func (x *Execution) mappedUID() (uint32, error) {
 	path := "/proc/" + strconv.Itoa(x.c.Saved.PID) + "/uid_map"
 	data, err := sysfile.Read(path)
@@ -86,8 +87,8 @@ func (x *Execution) mappedUID() (uint32, error) {
 	return uid, nil
 }
 
-// HandOverTerminal gives the caller the pty, before the program runs: whatever fails
-// here or in born, nothing of the program has been seen by anybody.
+// HandOverTerminal sends the pty to the caller before the program runs: if this or beforeExec
+// fails, nobody has seen anything of the program.
 func (x *Execution) HandOverTerminal() error {
 	if x.master == nil {
 		return nil
@@ -95,13 +96,14 @@ func (x *Execution) HandOverTerminal() error {
 	return handover.Console(&x.master, x.peer.Name(), x.console, x.opts.Console)
 }
 
-// hasBirth says whether born has anything to do. Init need not wait for it otherwise.
-func (x *Execution) hasBirth() bool {
+// waitsBeforeExec reports whether beforeExec has anything to do. If not, init need not wait for
+// it.
+func (x *Execution) waitsBeforeExec() bool {
 	return x.opts.PIDFile != "" || x.pidfdTo != nil || x.joinsPID() && !attr.InheritsScheduler(x.p.Scheduler)
 }
 
-// born does what only the process that will run the program can be had for.
-func (x *Execution) born() error {
+// beforeExec does what needs the process that will run the program.
+func (x *Execution) beforeExec() error {
 	if x.joinsPID() && !attr.InheritsScheduler(x.p.Scheduler) {
 		if err := attr.SetScheduler(x.init.PID, x.p.Scheduler); err != nil {
 			return err

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package firstuse is for benchmarks of what a command does once: the first time is not
-// the time of a loop, which finds its pages, caches and tables filled.
+// Package firstuse is for benchmarks of what a command does once. A loop would not show the
+// time of the first run, because its pages, caches and tables are filled by then.
 package firstuse
 
 import (
@@ -14,12 +14,12 @@ import (
 	"time"
 )
 
-// variable names the way that a process of Compare measures.
+// variable holds the name of the way that a process of Compare measures.
 const variable = "BERTH_FIRST_USE"
 
-// Compare measures how long ways to do the same take in a process that has never done it:
-// what a command pays. The ways take turns, each in processes of its own. It reports the
-// minimum and the median in microseconds.
+// Compare measures how long different ways to do the same thing take in a process that has
+// never done it: that is what a command pays. The ways take turns, each in processes of its
+// own. It reports the minimum and the median in microseconds.
 func Compare(b *testing.B, ways map[string]func() error) {
 	if way := ways[os.Getenv(variable)]; way != nil {
 		begin := time.Now()

@@ -16,7 +16,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// DialAgent connects to the agent of a profile, nil when it needs none.
+// DialAgent connects to the agent of a profile. It returns nil if the profile needs none.
 func DialAgent(profile *specs.LinuxSeccomp) (*Receiver, error) {
 	if !seccomp.Notifies(profile) {
 		return nil, nil
@@ -31,7 +31,7 @@ func DialAgent(profile *specs.LinuxSeccomp) (*Receiver, error) {
 	return agent, nil
 }
 
-// SendListener hands the listener of process pid of a container over to the agent.
+// SendListener sends the agent the listener for process pid of a container.
 func SendListener(agent *Receiver, listener *os.File, pid int, metadata string, container *specs.State) error {
 	state, err := json.Marshal(&specs.ContainerProcessState{
 		Version:  container.Version,
@@ -46,9 +46,9 @@ func SendListener(agent *Receiver, listener *os.File, pid int, metadata string, 
 	return agent.Send(listener, string(state))
 }
 
-// ConfigureWithAgent configures an init whose system calls wait for the agent. One
-// that never answers holds init up, and so this process: the signals that end a
-// command end the wait, also where the caller keeps them for the container.
+// ConfigureWithAgent configures an init whose system calls wait for the agent. An agent that
+// never answers blocks init, and so this process. Therefore the signals that end a command end
+// the wait, even if the caller keeps them for the container.
 func ConfigureWithAgent(init *nsenter.Init, agent *Receiver, plan *nsenter.Plan) (err error) {
 	caught, err := signals.Catch(options.EndingSignals[:]...)
 	if err != nil {
@@ -68,7 +68,7 @@ func ConfigureWithAgent(init *nsenter.Init, agent *Receiver, plan *nsenter.Plan)
 		}
 		return err
 	default:
-		// It is reaped with the rest of the undoing.
+		// It is reaped when everything else is undone.
 		if kerr := init.Interrupt(); kerr != nil {
 			return kerr
 		}

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Console gives the pty's master, if there is one, to whoever is to have it: the
-// receiver, with the name of the pty, or the function, whose it is from then on.
+// Console passes the pty's master, if there is one, on: to the receiver, with the name of the
+// pty, or to the function, which then owns it.
 func Console(master **os.File, name string, to *Receiver, console func(*os.File) error) error {
 	switch {
 	case *master == nil:
@@ -28,7 +28,8 @@ func Console(master **os.File, name string, to *Receiver, console func(*os.File)
 	return errors.New("process.terminal: cannot allocate tty if berth will detach without setting console socket")
 }
 
-// SetConsoleSize sets the initial window size of a pty; nil keeps the kernel's.
+// SetConsoleSize sets the initial window size of a pty. If size is nil, the kernel's default
+// stays.
 func SetConsoleSize(master *os.File, size *specs.Box) error {
 	if size == nil || (size.Height == 0 && size.Width == 0) {
 		return nil

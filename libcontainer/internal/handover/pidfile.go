@@ -14,12 +14,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// WritePIDFile writes pid without a newline: engines parse the whole file as a number.
-// There is nothing to write for the path "". remove takes the file away again, unless it
-// was there before or is another one by now.
+// WritePIDFile writes pid without a newline: engines parse the whole file as a number. It
+// writes nothing for the path "". remove removes the file again, unless it existed before or
+// has been replaced.
 //
-// A regular file is replaced, so that a reader sees all or nothing. Anything else, a link
-// too, is the caller's and stays: it is written to, as the shell does it.
+// A regular file is replaced, so that a reader sees all or nothing. Anything else, even a link,
+// belongs to the caller and stays: it is written to, as the shell would do.
 func WritePIDFile(path string, pid int) (remove func() error, err error) {
 	remove = func() error { return nil }
 	if path == "" {
@@ -42,7 +42,7 @@ func WritePIDFile(path string, pid int) (remove func() error, err error) {
 	return remove, nil
 }
 
-// writeInto writes to what is at path, which may be waiting for a reader.
+// writeInto writes to the file at path, which may be a fifo with a waiting reader.
 func writeInto(path string, data []byte) error {
 	f, err := sysfile.Open(path, unix.O_WRONLY|unix.O_TRUNC|unix.O_NOCTTY)
 	if err != nil {
@@ -55,8 +55,8 @@ func writeInto(path string, data []byte) error {
 	return nil
 }
 
-// replaceFile puts a new file at path. The name it has meanwhile is not the one that an
-// engine may be watching for, and nobody else's.
+// replaceFile puts a new file at path. It writes it under another name first, which an engine
+// does not watch for and nobody else uses.
 func replaceFile(path string, data []byte) (remove func() error, err error) {
 	var tmp string
 	for n := 0; ; n++ {

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestPIDFileUndo: what could not be written has nothing to be taken away, and is no step
-// of an undo that would crash.
+// TestPIDFileUndo: a file that could not be written does not have to be removed, and does not
+// become an undo step that would crash.
 func TestPIDFileUndo(t *testing.T) {
 	remove, err := WritePIDFile(filepath.Join(t.TempDir(), "no", "such"), 1)
 	if err == nil || remove == nil {

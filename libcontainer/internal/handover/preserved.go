@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Preserved takes the caller's fds 3 to 3+n-1 over. That they are the caller's, and
-// none that this process has opened since, is for [CloseOnExec] to tell.
+// Preserved takes over the caller's fds 3 to 3+n-1. [CloseOnExec] ensures that they are the
+// caller's, and not files that this process has opened since.
 func Preserved(n int) ([]*os.File, error) {
 	if n < 0 {
 		return nil, fmt.Errorf("preserve-fds: %d is negative", n)
@@ -19,7 +19,7 @@ func Preserved(n int) ([]*os.File, error) {
 	const first = 3
 	files := make([]*os.File, 0, min(n, 1024))
 	for fd := first; fd < first+n; fd++ {
-		// They reach init through the list of its files; nobody else may have them.
+		// Init gets them through its list of files. No other process may inherit them.
 		if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, unix.FD_CLOEXEC); err != nil {
 			return nil, fmt.Errorf("preserve-fds: fd %d is not open: "+configs.PhraseNotOpen, fd, fd, n)
 		}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package handover gives what belongs to the caller to the container, and what belongs to the
+// Package handover passes what belongs to the caller to the container, and what belongs to the
 // container to the caller: streams, terminals, pidfds, the listener of a seccomp filter, the
 // pid file.
 package handover
@@ -14,15 +14,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Receiver is a unix stream socket of the caller that gets one file descriptor
-// (`--console-socket`, `--pidfd-socket`). A nil receiver was not asked for.
+// Receiver is a unix stream socket of the caller that receives one file descriptor
+// (`--console-socket`, `--pidfd-socket`). A nil receiver means that the caller did not ask for
+// it.
 type Receiver struct {
 	what string
 	sock *os.File
 }
 
-// Dial connects to the socket at path; nil when path is "". The connection is
-// made with plain calls: package net costs more at start than all the rest.
+// Dial connects to the socket at path. It returns nil if path is "". It makes plain system
+// calls, because package net would cost more at start than everything else.
 func Dial(what, path string) (*Receiver, error) {
 	if path == "" {
 		return nil, nil
@@ -39,8 +40,8 @@ func Dial(what, path string) (*Receiver, error) {
 	return &Receiver{what, sock}, nil
 }
 
-// Send passes one file descriptor, with text as the message's bytes: in one message,
-// unless a signal cuts one in two that is longer than what the socket takes at once.
+// Send sends one file descriptor, with text as the content of the message. It is one message,
+// unless text is longer than the socket takes at once and a signal splits it.
 func (r *Receiver) Send(f *os.File, text string) error {
 	if r == nil {
 		return nil
@@ -54,13 +55,13 @@ func (r *Receiver) Send(f *os.File, text string) error {
 		if err != nil {
 			return fmt.Errorf("%s: sendmsg %s: %w", r.what, r.sock.Name(), err)
 		}
-		// What was sent has taken the descriptor along.
+		// The first part has taken the descriptor along.
 		rest, rights = rest[n:], nil
 	}
 	return nil
 }
 
-// Close closes the connection; nil has none.
+// Close closes the connection. It may be called on nil.
 func (r *Receiver) Close() {
 	if r != nil {
 		_ = r.sock.Close()

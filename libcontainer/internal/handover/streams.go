@@ -12,13 +12,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// GiveStreams makes those standard streams the process's that are pipes without a name, so
-// that a user other than the caller can open /dev/stdout again. All else is the caller's
-// and stays as it is: a file, a terminal or a device of the host would be the container's
-// for good, and its content with it. (A socket cannot be opened again by anybody.)
+// GiveStreams makes the process's user the owner of those standard streams that are pipes
+// without a name, so that a user other than the caller can open /dev/stdout again. Everything
+// else stays the caller's: otherwise a file, a terminal or a device of the host would belong to
+// the container for good, with its content. (Nobody can open a socket again.)
 //
-// uid is the user as the host sees him. Who may not give files away leaves it to init, which
-// is root in the container's user namespace: the result says which ones.
+// uid is the user as a uid of the host. A caller that may not change owners leaves it to init,
+// which is root in the container's user namespace: the result says which streams are left.
 func GiveStreams(streams [StandardStreams]*os.File, uid uint32, undo *steps.Undo) (left [StandardStreams]bool, err error) {
 	for n, f := range streams {
 		if f == nil {
@@ -38,8 +38,8 @@ func GiveStreams(streams [StandardStreams]*os.File, uid uint32, undo *steps.Undo
 		err = unix.Fchown(int(f.Fd()), int(uid), -1)
 		switch {
 		case errors.Is(err, unix.EPERM), errors.Is(err, unix.EINVAL):
-			// This root is one of a user namespace: it has no rights over what comes from
-			// outside of it, or not that id. Of the latter init complains.
+			// This process is root in a user namespace: it has no rights over files from
+			// outside of it, or the id is not mapped. Init reports the latter.
 		case err != nil:
 			return left, fmt.Errorf("standard stream %d: fchown: %w", n, err)
 		default:
@@ -51,7 +51,8 @@ func GiveStreams(streams [StandardStreams]*os.File, uid uint32, undo *steps.Undo
 	return left, nil
 }
 
-// pipeOwner says whether a file is a pipe that has no name in any file system, and whose.
+// pipeOwner reports whether a file is a pipe that has no name in any file system, and its
+// owner.
 func pipeOwner(f *os.File) (uid uint32, anonymous bool, err error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
@@ -67,5 +68,5 @@ func pipeOwner(f *os.File) (uid uint32, anonymous bool, err error) {
 	return st.Uid, fs.Type == unix.PIPEFS_MAGIC, nil
 }
 
-// StandardStreams is how many of the descriptors are init's streams.
+// StandardStreams is the number of init's standard streams.
 const StandardStreams = 3

@@ -10,7 +10,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// What has a file is in the file, the other stream still is in the error.
+// A stream with a file goes into the file, and the other one is still in the error.
 func TestHookOutputHalf(t *testing.T) {
 	out, err := OpenOutput(filepath.Join(t.TempDir(), "out"), "")
 	if err != nil {

@@ -13,12 +13,12 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// Output is where the output of hooks goes. What is nil has no file: it is kept
-// for the error of a hook that fails.
+// Output is where the output of hooks goes. If a file is nil, that output is kept for the error
+// of a hook that fails.
 type Output struct{ Stdout, Stderr *os.File }
 
-// OpenOutput opens the files that annotations name, "" for none. They are made when
-// missing, and appended to, since several commands and hooks write to them.
+// OpenOutput opens the files that annotations name, "" for none. They are created if missing,
+// and appended to, since several commands and hooks write to them.
 func OpenOutput(stdout, stderr string) (out Output, err error) {
 	const flags = os.O_WRONLY | os.O_CREATE | os.O_APPEND
 	if stdout != "" {
@@ -44,9 +44,9 @@ func (o Output) Close() {
 	}
 }
 
-// boundedBuffer keeps the first and the last bytes written to it, a half of maxOutput
-// each, and forgets what is between them: many programs begin with what they are about to
-// do, and end with why they could not.
+// boundedBuffer keeps the first and the last bytes written to it, half of maxOutput each, and
+// drops what is between them: many programs begin with what they are about to do, and end with
+// the reason why they failed.
 type boundedBuffer struct {
 	head, tail []byte
 	forgotten  int
@@ -64,7 +64,7 @@ func (b *boundedBuffer) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// suffix is the output for an error message.
+// suffix returns the output for an error message.
 func (b *boundedBuffer) suffix() string {
 	gap := ""
 	if b.forgotten > 0 {
@@ -77,9 +77,9 @@ func (b *boundedBuffer) suffix() string {
 	return fmt.Sprintf(", output: %q", s)
 }
 
-// Capture makes a pipe for a hook to write to, of which the beginning is kept, and
-// the rest read and forgotten. end returns that for an error message, once the hook has
-// ended; what the hook has left running may still hold the pipe.
+// Capture makes a pipe for a hook to write to. It reads everything, and keeps the beginning and
+// the end. end returns what it has kept, for an error message, once the hook has ended. A
+// process that the hook has left running may still have the pipe open.
 func Capture() (end func() string, w *os.File, err error) {
 	r, w, err := os.Pipe()
 	if err != nil {

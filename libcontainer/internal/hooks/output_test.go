@@ -33,7 +33,7 @@ func TestHookOutputFails(t *testing.T) {
 	if err == nil || !strings.HasPrefix(err.Error(), "run.oci.hooks.stderr: open ") {
 		t.Errorf("error %v", err)
 	}
-	// Hooks whose failure only warns are run all the same.
+	// Hooks whose failure is only a warning run all the same.
 	ran := filepath.Join(dir, "ran")
 	WarnTo(filepath.Join(dir, "no/out"), "", "poststop", []specs.Hook{sh("echo > '" + ran + "'")}, &specs.State{}, testlog.Log{T: t})
 	if _, err := os.Stat(ran); err != nil {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package hooks runs hooks in the runtime's namespaces, and keeps what they say.
+// Package hooks runs hooks in the runtime's namespaces, and keeps their output.
 package hooks
 
 import (
@@ -19,15 +19,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxOutput bounds what is kept of a hook's output for the error message.
+// maxOutput bounds how much of a hook's output is kept for the error message.
 const maxOutput = 4096
 
-// outputGrace is how long a hook's output is awaited once the hook itself is
-// gone: a daemon it left behind may hold the pipe open for ever.
+// outputGrace is how long to wait for a hook's output once the hook itself has ended: a daemon
+// that it left behind may keep the pipe open forever.
 const outputGrace = 100 * time.Millisecond
 
-// Run runs hooks of one kind in the runtime's namespaces and stops at the first
-// that fails.
+// Run runs hooks of one kind in the runtime's namespaces. It stops at the first that fails.
 func Run(kind string, hooks []specs.Hook, state *specs.State, out Output, in *options.Interrupts) error {
 	if len(hooks) == 0 {
 		return nil
@@ -49,7 +48,7 @@ func Error(kind string, i int, err error) error {
 	return fmt.Errorf("hooks.%s[%d]: "+configs.PhraseHook+" #%d: %w", kind, i, kind, i, err)
 }
 
-// Warn runs every hook of one kind, and only warns about those that fail.
+// Warn runs every hook of one kind, and logs warnings about those that fail.
 func Warn(kind string, hooks []specs.Hook, state *specs.State, out Output, log options.Logger) {
 	if len(hooks) == 0 {
 		return
@@ -62,11 +61,11 @@ func Warn(kind string, hooks []specs.Hook, state *specs.State, out Output, log o
 	}
 }
 
-// runOne runs one hook to its end, that of ctx or its timeout. It leads a process group of
-// its own, so that a timeout ends what it has started as well. And it ends with this process,
-// which is killed: nobody would be there for what it says.
+// runOne runs one hook until it ends, or ctx is done, or its timeout expires. The hook leads
+// its own process group, so that a timeout also kills what it has started. If this process is
+// killed, the hook is killed with it: nobody would receive what it reports.
 func runOne(ctx context.Context, h *specs.Hook, stdin []byte, files Output) error {
-	// The kernel means the thread that forks, and Go ends threads as it likes.
+	// The kernel watches the thread that forks, and Go may end any thread.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	if h.Timeout != nil {
@@ -79,7 +78,7 @@ func runOne(ctx context.Context, h *specs.Hook, stdin []byte, files Output) erro
 	if len(h.Args) > 0 {
 		cmd.Args = h.Args
 	}
-	// Without an env in the config the hook gets the runtime's, as with the peers.
+	// Without an env in the config the hook gets the runtime's, as with runc and crun.
 	cmd.Env = h.Env
 	cmd.Stdin = bytes.NewReader(stdin)
 	cmd.Stdout, cmd.Stderr = &out, &out

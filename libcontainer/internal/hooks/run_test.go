@@ -63,7 +63,7 @@ func TestHookFailures(t *testing.T) {
 	}
 }
 
-// A hook that leaves a daemon behind, which holds its output open, is done all the same.
+// A hook has ended even if it leaves a daemon behind that holds its output open.
 func TestHookThatLeavesADaemon(t *testing.T) {
 	dir := t.TempDir()
 	fifo := filepath.Join(dir, "stop")

@@ -10,7 +10,7 @@ import (
 	"github.com/berth-run/berth/nsenter"
 )
 
-// DebugPlan tells what init is asked for, in the order in which it does it.
+// DebugPlan logs what init is asked to do, in the order in which it does it.
 func DebugPlan(c *record.Record, init *nsenter.Init, p *configs.Process, plan *nsenter.Plan) {
 	if !c.Debugging() {
 		return

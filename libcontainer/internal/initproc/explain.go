@@ -14,10 +14,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Describe adds what a failure of init means to the one who reads it, and begins
-// with the phrase. joined
-// are the namespaces that it may have been about to join, mapped says that it is in a
-// user namespace which is not berth's, and p is what it was to become.
+// Describe adds what a failure of init means to the reader, and begins with the phrase. joined
+// are the namespaces that init may have been about to join. mapped is set if init is in a user
+// namespace other than the runtime's. p is the process that it was to become.
 func Describe(err error, phrase string, joined configs.Namespaces, mapped bool, p *configs.Process) error {
 	var step *nsenter.StepError
 	if !errors.As(err, &step) {
@@ -32,8 +31,8 @@ func Describe(err error, phrase string, joined configs.Namespaces, mapped bool, 
 	return fmt.Errorf("%s: %w", phrase, err)
 }
 
-// initField is the field of the config that a step of init carries out; "" when the
-// error of the step tells enough.
+// initField returns the field of the config that a step of init carries out; "" if the error of
+// the step says enough.
 func initField(step *nsenter.StepError, joined configs.Namespaces) string {
 	switch step.Step {
 	case nsenter.StepPersonality:
@@ -64,8 +63,8 @@ func initField(step *nsenter.StepError, joined configs.Namespaces) string {
 	return ""
 }
 
-// initReason says what the kernel's error number stands for in a step; "" when it is
-// clear, or cannot be told.
+// initReason explains the kernel's error number in a step; "" if it is clear, or there is no
+// way to tell.
 func initReason(step *nsenter.StepError, mapped bool, p *configs.Process) string {
 	const unmapped = "%d is not mapped in the user namespace"
 	switch {
@@ -87,14 +86,14 @@ func initReason(step *nsenter.StepError, mapped bool, p *configs.Process) string
 	return ""
 }
 
-// capabilitiesReason says which of the rules of capset(2) c breaks. In a user namespace
-// of its own init has every capability to give.
+// capabilitiesReason returns which of the rules of capset(2) c breaks. In a user namespace of
+// its own init has every capability.
 func capabilitiesReason(c *configs.Capabilities, mapped bool) string {
 	if more := c.Effective &^ c.Permitted; more != 0 {
-		return fmt.Sprintf("effective has %q, which permitted has not", configs.NamesOf(more))
+		return fmt.Sprintf("effective has %q, which permitted does not have", configs.NamesOf(more))
 	}
 	if more := c.Inheritable &^ c.Bounding; more != 0 {
-		return fmt.Sprintf("inheritable has %q, which bounding has not", configs.NamesOf(more))
+		return fmt.Sprintf("inheritable has %q, which bounding does not have", configs.NamesOf(more))
 	}
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var own [2]unix.CapUserData
@@ -108,12 +107,12 @@ func capabilitiesReason(c *configs.Capabilities, mapped bool) string {
 	return ""
 }
 
-// filteredCalls are the system calls that init makes between the load of a filter and the
-// exec, in this order; there are more with hooks.
+// filteredCalls are the system calls that init makes between loading a filter and the exec, in
+// this order. With hooks there are more.
 var filteredCalls = [...]string{"capset", "prctl", "write", "read", "close", "execve"}
 
-// ExplainEnd says what init died of, which had no chance to say it. filter is the one that
-// it had loaded, or was about to.
+// ExplainEnd explains why init died if init could not report it. filter is the one that it had
+// loaded, or was about to load.
 func ExplainEnd(err error, ws unix.WaitStatus, filter []byte) error {
 	switch {
 	case ws.Signaled() && ws.Signal() == unix.SIGSYS && len(filter) > 0:
@@ -123,18 +122,18 @@ func ExplainEnd(err error, ws unix.WaitStatus, filter []byte) error {
 		}
 		return fmt.Errorf("%w: it was killed by SIGSYS: linux.seccomp ends it for a system call that it needs before the program runs", err)
 	case procs.WasKilled(ws):
-		return fmt.Errorf("%w: it was killed by SIGKILL (by somebody, or by the kernel, which had no memory for it)", err)
+		return fmt.Errorf("%w: it was killed by SIGKILL (by somebody, or by the kernel because it was out of memory)", err)
 	case ws.Signaled():
 		return fmt.Errorf("%w: it was killed by %s", err, procs.SignalName(ws.Signal()))
-	case ws.Exited() && ws.ExitStatus() > procs.ShellSignalBase: // init's way for those that stop it
+	case ws.Exited() && ws.ExitStatus() > procs.ShellSignalBase: // init exits so when a signal stops it
 		return fmt.Errorf("%w: it was ended by %s", err, procs.SignalName(unix.Signal(ws.ExitStatus()-procs.ShellSignalBase)))
 	}
 	return err
 }
 
-// ExplainKernel says what is wrong when the kernel lacks a system call: all that berth
-// cannot do without have been there since Linux 5.10. Memory policies are optional in
-// any kernel, and say so themselves.
+// ExplainKernel adds the kernel version that is needed if the kernel lacks a system call: all
+// the required ones exist since Linux 5.10. Memory policies are optional in any kernel, and
+// have an error of their own.
 func ExplainKernel(err error) error {
 	var step *nsenter.StepError
 	if !errors.Is(err, unix.ENOSYS) || (errors.As(err, &step) && step.Step == nsenter.StepMemoryPolicy) {

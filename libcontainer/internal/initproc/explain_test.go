@@ -79,7 +79,7 @@ func TestDescribeInitError(t *testing.T) {
 		},
 		{
 			step(nsenter.StepCapset, unix.EPERM),
-			start + `process.capabilities: can't apply capabilities: capset: operation not permitted (effective has ["CAP_KILL"], which permitted has not)`,
+			start + `process.capabilities: can't apply capabilities: capset: operation not permitted (effective has ["CAP_KILL"], which permitted does not have)`,
 		},
 		{nsenter.ErrInitGone, "init process is gone"},
 	} {
@@ -97,8 +97,8 @@ func TestCapabilitiesReason(t *testing.T) {
 			mapped bool
 			want   string
 		}{
-			{configs.Capabilities{Effective: netRaw | kill, Permitted: kill}, false, `effective has ["CAP_NET_RAW"], which permitted has not`},
-			{configs.Capabilities{Inheritable: netRaw | kill, Permitted: netRaw, Bounding: netRaw}, true, `inheritable has ["CAP_KILL"], which bounding has not`},
+			{configs.Capabilities{Effective: netRaw | kill, Permitted: kill}, false, `effective has ["CAP_NET_RAW"], which permitted does not have`},
+			{configs.Capabilities{Inheritable: netRaw | kill, Permitted: netRaw, Bounding: netRaw}, true, `inheritable has ["CAP_KILL"], which bounding does not have`},
 			{configs.Capabilities{Permitted: netRaw}, false, `berth itself does not have ["CAP_NET_RAW"]`},
 			{configs.Capabilities{Inheritable: netRaw, Bounding: netRaw}, false, `berth itself does not have ["CAP_NET_RAW"]`},
 			{configs.Capabilities{Permitted: netRaw}, true, ""},
@@ -111,7 +111,7 @@ func TestCapabilitiesReason(t *testing.T) {
 	})
 }
 
-// withoutNetRaw runs f on a thread that has not CAP_NET_RAW, and ends with f.
+// withoutNetRaw runs f on a thread that does not have CAP_NET_RAW. The thread ends with f.
 func withoutNetRaw(t *testing.T, f func()) {
 	done := make(chan struct{})
 	go func() {

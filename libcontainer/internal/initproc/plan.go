@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package initproc is what init is told, by create and exec alike, and what its failures mean.
+// Package initproc has what create and exec share about init: the plan that it gets, and what
+// its failures mean.
 package initproc
 
 import (
@@ -14,7 +15,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// NewPlan is the part of the plan that any process has, init's or exec's.
+// NewPlan returns the part of the plan that every process has, whether from create or exec.
 func NewPlan(p *configs.Process, home string) *nsenter.Plan {
 	env := p.Env
 	if home != "" {
@@ -35,7 +36,7 @@ func NewPlan(p *configs.Process, home string) *nsenter.Plan {
 	return plan
 }
 
-// MemoryPolicy is nil for none.
+// MemoryPolicy translates a memory policy; nil for none.
 func MemoryPolicy(m *configs.MemoryPolicy) *nsenter.MemoryPolicy {
 	if m == nil {
 		return nil
@@ -43,8 +44,8 @@ func MemoryPolicy(m *configs.MemoryPolicy) *nsenter.MemoryPolicy {
 	return &nsenter.MemoryPolicy{Mode: uint32(m.Mode | m.Flags), Nodes: m.Nodes}
 }
 
-// Hook is a startContainer hook as init runs it. Without an env of its own it
-// gets the one of the process, as in runc.
+// Hook translates a startContainer hook, as init runs it. Without its own env the hook gets the
+// process's, as with runc.
 func Hook(h *specs.Hook, env []string) nsenter.Hook {
 	out := nsenter.Hook{Path: h.Path, Args: h.Args, Env: h.Env}
 	if out.Env == nil {
@@ -59,7 +60,7 @@ func Hook(h *specs.Hook, env []string) nsenter.Hook {
 	return out
 }
 
-// HasEnv says whether name has a value that is not empty.
+// HasEnv reports whether name has a value that is not empty.
 func HasEnv(env []string, name string) bool {
 	for _, e := range env {
 		if k, v, _ := strings.Cut(e, "="); k == name {
@@ -69,7 +70,7 @@ func HasEnv(env []string, name string) bool {
 	return false
 }
 
-// WithoutEnv is env without the variable name.
+// WithoutEnv returns env without the variable name.
 func WithoutEnv(env []string, name string) []string {
 	return slices.DeleteFunc(slices.Clone(env), func(e string) bool {
 		k, _, _ := strings.Cut(e, "=")
@@ -77,8 +78,8 @@ func WithoutEnv(env []string, name string) []string {
 	})
 }
 
-// AddListenFDs replaces what the environment of a plan says of such sockets. Init completes the
-// pid that they are for.
+// AddListenFDs replaces the variables for such sockets in the environment of a plan. Init fills
+// in the pid that they are for.
 func AddListenFDs(p *nsenter.Plan, l options.ListenFDs) {
 	if l.Count == 0 {
 		return

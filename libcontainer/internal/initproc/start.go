@@ -11,14 +11,14 @@ import (
 	"github.com/berth-run/berth/nsenter"
 )
 
-// StartOnLostThread starts init from a thread that dies afterwards, since it is in
-// namespaces of others then.
-func StartOnLostThread(o *nsenter.Options) (*nsenter.Init, error) {
-	return onLostThread(func() (*nsenter.Init, error) { return nsenter.Start(o) })
+// StartOnNewThread starts init from a new thread that ends afterwards, because starting it
+// moves the thread into other namespaces.
+func StartOnNewThread(o *nsenter.Options) (*nsenter.Init, error) {
+	return onNewThread(func() (*nsenter.Init, error) { return nsenter.Start(o) })
 }
 
-// onLostThread runs start on a thread that dies afterwards.
-func onLostThread(start func() (*nsenter.Init, error)) (*nsenter.Init, error) {
+// onNewThread runs start on a thread that ends afterwards.
+func onNewThread(start func() (*nsenter.Init, error)) (*nsenter.Init, error) {
 	type result struct {
 		init *nsenter.Init
 		err  error
@@ -32,10 +32,10 @@ func onLostThread(start func() (*nsenter.Init, error)) (*nsenter.Init, error) {
 	return r.init, r.err
 }
 
-// StartOnCPUs starts init from a thread that has taken the CPUs that the process is to
-// begin on.
+// StartOnCPUs starts init from a thread that has moved to the CPUs on which the process is to
+// begin.
 func StartOnCPUs(o *nsenter.Options, cpus configs.BitSet) (*nsenter.Init, error) {
-	return onLostThread(func() (*nsenter.Init, error) {
+	return onNewThread(func() (*nsenter.Init, error) {
 		if err := attr.SetAffinity(0, cpus); err != nil {
 			return nil, fmt.Errorf("process.execCPUAffinity.initial: %w", err)
 		}

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tree makes a root with an outside beside it, and the links that tests go over.
+// tree makes a root with a directory outside beside it, and the links that the tests follow.
 func tree(t *testing.T) (root *Root, dir string) {
 	t.Helper()
 	base, err := filepath.EvalSymlinks(t.TempDir())
@@ -61,7 +61,7 @@ func tree(t *testing.T) (root *Root, dir string) {
 	return root, dir
 }
 
-// where is the path of fd, seen from the root.
+// where returns the path of fd, seen from the root.
 func where(t *testing.T, fd int, dir string) string {
 	t.Helper()
 	defer unix.Close(fd)
@@ -77,7 +77,8 @@ func where(t *testing.T, fd int, dir string) string {
 	return rest
 }
 
-// made is a name below a root, and where what is made of that name is, or why it is not.
+// made is a name below a root, and the place where a file of that name is created, or the
+// reason why it is not.
 type made struct {
 	name    string
 	resolve uint64
@@ -206,7 +207,7 @@ func TestOpenRootOverLink(t *testing.T) {
 	}
 }
 
-// FuzzMkdirAll: whatever the path, it ends inside.
+// FuzzMkdirAll: whatever the path is, the result is inside.
 func FuzzMkdirAll(f *testing.F) {
 	for _, s := range []string{"/a/b", "abs/../x", "/out/y", "self/slash/up/..", "./..//loop1"} {
 		f.Add(s)
@@ -220,8 +221,8 @@ func FuzzMkdirAll(f *testing.F) {
 	})
 }
 
-// TestExchange swaps a directory for a link to the outside, over and over, while
-// paths through it are made (CVE-2024-45310). The clean-up of tree looks outside.
+// TestExchange replaces a directory by a link to the outside again and again, while paths
+// through it are created (CVE-2024-45310). The clean-up of tree checks the outside.
 func TestExchange(t *testing.T) {
 	root, dir := tree(t)
 	base := filepath.Dir(dir)

@@ -15,12 +15,12 @@ import (
 // maxLinks is the kernel's own limit (path_resolution(7)).
 const maxLinks = 40
 
-// walk goes down a path one component at a time, making directories that are
-// missing. It is the slow way, taken only when one openat2(2) has said ENOENT.
+// walk follows a path one component at a time and creates missing directories. It is slow, and
+// only used after a single openat2(2) has returned ENOENT.
 type walk struct {
 	root int
-	// at is where dir is, from the root, without any symbolic link: so that
-	// ".." can be taken off it as text.
+	// at is the path of dir from the root, without symbolic links, so that ".." can be applied
+	// to it as text.
 	at string
 	// dir is an O_PATH descriptor that the walk owns.
 	dir    int
@@ -28,11 +28,11 @@ type walk struct {
 	mode   uint32
 	links  int
 	strict bool
-	// cross is RESOLVE_NO_XDEV where no mount may be crossed.
+	// cross is RESOLVE_NO_XDEV if no mount may be crossed.
 	cross uint64
 }
 
-// newWalk is one that makes directories with mode, on its way by the rules of resolve.
+// newWalk returns a walk that creates directories with mode and follows the rules in resolve.
 func newWalk(root int, mode uint32, resolve uint64) *walk {
 	return &walk{
 		root: root, dir: -1, mode: mode,
@@ -41,7 +41,7 @@ func newWalk(root int, mode uint32, resolve uint64) *walk {
 	}
 }
 
-// start puts the walk on the root, with name to go.
+// start puts the walk at the root, with name ahead of it.
 func (w *walk) start(name string) error {
 	if strings.IndexByte(name, 0) >= 0 {
 		return &os.PathError{Op: "openat2", Path: name, Err: unix.EINVAL}
@@ -50,7 +50,7 @@ func (w *walk) start(name string) error {
 	return w.jump("/")
 }
 
-// jump goes to a directory that is known to exist, by its link-free path.
+// jump goes to an existing directory by its path without links.
 func (w *walk) jump(at string) error {
 	fd, err := openat2(w.root, at, unix.O_PATH|unix.O_DIRECTORY, 0, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_SYMLINKS|w.cross)
 	if err != nil {
@@ -61,7 +61,7 @@ func (w *walk) jump(at string) error {
 }
 
 func (w *walk) set(fd int, at string) {
-	_ = w.close() // an O_PATH descriptor: there is nothing that close could lose
+	_ = w.close() // an O_PATH descriptor: closing it cannot lose anything
 	w.dir, w.at = fd, at
 }
 
@@ -74,8 +74,8 @@ func (w *walk) close() error {
 	return unix.Close(fd)
 }
 
-// descend takes the next component: a directory, one to make, "..", or a link,
-// whose target then takes its place in rest.
+// descend handles the next component: a directory, one to create, "..", or a link, whose target
+// then replaces it in rest.
 func (w *walk) descend() error {
 	name := w.rest[0]
 	if name == ".." {
@@ -107,15 +107,14 @@ func (w *walk) descend() error {
 	return &os.PathError{Op: "openat2", Path: at, Err: access.ExplainAt(w.root, at, "/", err)}
 }
 
-// openDir opens one entry of dir, which must not be a link. A mount point is
-// crossed.
+// openDir opens one entry of dir, which must not be a link. It crosses mount points.
 func (w *walk) openDir(name string) (int, error) {
 	return openat2(w.dir, name, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0,
 		unix.RESOLVE_BENEATH|unix.RESOLVE_NO_SYMLINKS|w.cross)
 }
 
-// follow replaces the first of rest by the target of the link that it is; false
-// when it is none.
+// follow replaces the first component of rest, a link, by its target. It returns false if the
+// component is not a link.
 func (w *walk) follow(name string) (bool, error) {
 	buf := make([]byte, unix.PathMax)
 	n, err := unix.Readlinkat(w.dir, name, buf)
@@ -138,8 +137,8 @@ func (w *walk) follow(name string) (bool, error) {
 	return true, nil
 }
 
-// create walks to the end and makes the last component a regular file, or opens
-// the one that somebody else has just made.
+// create walks to the end and creates the last component as a regular file, or opens one that
+// somebody else has just created.
 func (w *walk) create(mode uint32) (int, error) {
 	for {
 		for len(w.rest) > 1 || len(w.rest) == 1 && w.rest[0] == ".." {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package landlock makes rulesets of the kernel's Landlock (landlock(7)). It has the
-// system calls, and no opinion about what to allow.
+// Package landlock makes rulesets for the kernel's Landlock (landlock(7)). It has the system
+// calls, and does not decide what to allow.
 //
-// Its one invariant: a ruleset confines nobody here; that is for who is to be confined,
-// by landlock_restrict_self(2).
+// It has one invariant: nothing here confines a process. A process confines itself with
+// landlock_restrict_self(2).
 package landlock
 
 import (
@@ -16,15 +16,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// fileRights are the rights that mean something for what is no directory.
+// fileRights are the rights that apply to files other than directories.
 const fileRights = unix.LANDLOCK_ACCESS_FS_EXECUTE | unix.LANDLOCK_ACCESS_FS_WRITE_FILE |
 	unix.LANDLOCK_ACCESS_FS_READ_FILE | unix.LANDLOCK_ACCESS_FS_TRUNCATE | unix.LANDLOCK_ACCESS_FS_IOCTL_DEV
 
-// ruleNetPort is LANDLOCK_RULE_NET_PORT of linux/landlock.h.
+// ruleNetPort is LANDLOCK_RULE_NET_PORT in linux/landlock.h.
 const ruleNetPort = 2
 
-// ABI is the version that the kernel has. ENOSYS is a kernel without Landlock, and
-// EOPNOTSUPP one that was booted without it.
+// ABI returns the kernel's version of Landlock. ENOSYS means a kernel without Landlock, and
+// EOPNOTSUPP one that was booted with it disabled.
 func ABI() (int, error) {
 	abi, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
 	if errno != 0 {
@@ -33,13 +33,13 @@ func ABI() (int, error) {
 	return int(abi), nil
 }
 
-// Ruleset denies what it handles and no rule of it allows.
+// Ruleset denies what it handles, unless one of its rules allows it.
 type Ruleset struct{ file *os.File }
 
-// New makes a ruleset. The kernel must have the ABI of all that is handled.
+// New makes a ruleset. The kernel must have the ABI for everything that is handled.
 func New(fs, net, scoped uint64) (*Ruleset, error) {
 	attr := unix.LandlockRulesetAttr{Handled_access_fs: fs, Handled_access_net: net, Scoped: scoped}
-	// The fields behind are newer than any that is set.
+	// The fields after Scoped are newer than any that is set.
 	size := unsafe.Offsetof(attr.Scoped) + unsafe.Sizeof(attr.Scoped)
 	fd, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, uintptr(unsafe.Pointer(&attr)), size, 0)
 	if errno != 0 {
@@ -48,17 +48,17 @@ func New(fs, net, scoped uint64) (*Ruleset, error) {
 	return &Ruleset{os.NewFile(fd, "landlock ruleset")}, nil
 }
 
-// File is the ruleset's descriptor; the caller takes it over.
+// File returns the ruleset's descriptor. The caller takes it over.
 func (r *Ruleset) File() *os.File { return r.file }
 
-// Close gives the ruleset up.
+// Close releases the ruleset.
 func (r *Ruleset) Close() error { return r.file.Close() }
 
-// FromFile is a ruleset whose descriptor stays the caller's.
+// FromFile returns a Ruleset whose descriptor still belongs to the caller.
 func FromFile(f *os.File) *Ruleset { return &Ruleset{f} }
 
-// AllowPath allows rights at and below an open file (O_PATH will do), of those that it
-// can have.
+// AllowPath allows those of the rights that an open file can have, at it and below. O_PATH is
+// enough.
 func (r *Ruleset) AllowPath(fd int, allow uint64) error {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
@@ -75,7 +75,7 @@ func (r *Ruleset) AllowPath(fd int, allow uint64) error {
 	return r.add(unix.LANDLOCK_RULE_PATH_BENEATH, unsafe.Pointer(&attr))
 }
 
-// AllowPort allows rights over a TCP port.
+// AllowPort allows rights for a TCP port.
 func (r *Ruleset) AllowPort(port uint16, allow uint64) error {
 	attr := struct{ allow, port uint64 }{allow, uint64(port)}
 	if err := r.add(ruleNetPort, unsafe.Pointer(&attr)); err != nil {

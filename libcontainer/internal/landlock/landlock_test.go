@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// requireABI skips where the kernel is too old, which CI's may not be.
+// requireABI skips the test if the kernel is too old. The kernel of CI must not be.
 func requireABI(t *testing.T, abi int) {
 	t.Helper()
 	have, err := ABI()
@@ -27,7 +27,7 @@ func requireABI(t *testing.T, abi int) {
 	t.Skipf("Landlock ABI %d: %v, want %d", have, err, abi)
 }
 
-// confined runs f on a thread that the ruleset confines, and that dies afterwards.
+// confined runs f on a thread that the ruleset confines, and that ends afterwards.
 func confined(t *testing.T, r *Ruleset, f func()) {
 	t.Helper()
 	done := make(chan struct{})
@@ -70,7 +70,7 @@ func TestAllowPath(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	// A file has no right to be listed: it gets the other.
+	// The right to list does not apply to a file: it gets the other one.
 	err = r.AllowPath(openPath(t, filepath.Join(dir, "file")), unix.LANDLOCK_ACCESS_FS_WRITE_FILE|unix.LANDLOCK_ACCESS_FS_READ_DIR)
 	err = errors.Join(err,
 		r.AllowPath(openPath(t, filepath.Join(dir, "other")), unix.LANDLOCK_ACCESS_FS_READ_DIR),

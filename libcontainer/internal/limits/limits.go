@@ -5,9 +5,9 @@ package limits
 
 import "github.com/opencontainers/runtime-spec/specs-go"
 
-// Complete is r with what belongs together taken from stored where r has only
-// one half: memory and swap (which v2 subtracts from one another), quota and period.
-// What means nothing in an update is left out.
+// Complete returns r with values that belong together taken from stored if r has only one of
+// them: memory and swap (v2 subtracts one from the other), quota and period. Values that mean
+// nothing in an update are left out.
 func Complete(stored, r *specs.LinuxResources) *specs.LinuxResources {
 	u := *r
 	u.Devices = nil
@@ -59,13 +59,13 @@ func completeCPU(stored, c *specs.LinuxCPU) {
 func Merge(stored, u *specs.LinuxResources) {
 	if u.Memory != nil {
 		m := child(&stored.Memory)
-		take(&m.Limit, u.Memory.Limit)
-		take(&m.Swap, u.Memory.Swap)
-		take(&m.Reservation, u.Memory.Reservation)
-		take(&m.KernelTCP, u.Memory.KernelTCP)
-		takeAny(&m.Swappiness, u.Memory.Swappiness)
-		takeAny(&m.DisableOOMKiller, u.Memory.DisableOOMKiller)
-		takeAny(&m.CheckBeforeUpdate, u.Memory.CheckBeforeUpdate)
+		setNonZero(&m.Limit, u.Memory.Limit)
+		setNonZero(&m.Swap, u.Memory.Swap)
+		setNonZero(&m.Reservation, u.Memory.Reservation)
+		setNonZero(&m.KernelTCP, u.Memory.KernelTCP)
+		setAny(&m.Swappiness, u.Memory.Swappiness)
+		setAny(&m.DisableOOMKiller, u.Memory.DisableOOMKiller)
+		setAny(&m.CheckBeforeUpdate, u.Memory.CheckBeforeUpdate)
 	}
 	if u.CPU != nil {
 		mergeCPU(child(&stored.CPU), u.CPU)
@@ -81,7 +81,7 @@ func Merge(stored, u *specs.LinuxResources) {
 	}
 	if u.Network != nil {
 		n := child(&stored.Network)
-		take(&n.ClassID, u.Network.ClassID)
+		setNonZero(&n.ClassID, u.Network.ClassID)
 		for _, p := range u.Network.Priorities {
 			putBy(&n.Priorities, p, func(p *specs.LinuxInterfacePriority) string { return p.Name })
 		}
@@ -94,13 +94,13 @@ func mergeCPU(stored, c *specs.LinuxCPU) {
 	if c.Idle != nil && !isSet(c.Shares) {
 		stored.Shares = nil // An idle cgroup has none.
 	}
-	take(&stored.Shares, c.Shares)
-	take(&stored.Quota, c.Quota)
-	take(&stored.Period, c.Period)
-	take(&stored.RealtimeRuntime, c.RealtimeRuntime)
-	take(&stored.RealtimePeriod, c.RealtimePeriod)
-	takeAny(&stored.Burst, c.Burst)
-	takeAny(&stored.Idle, c.Idle)
+	setNonZero(&stored.Shares, c.Shares)
+	setNonZero(&stored.Quota, c.Quota)
+	setNonZero(&stored.Period, c.Period)
+	setNonZero(&stored.RealtimeRuntime, c.RealtimeRuntime)
+	setNonZero(&stored.RealtimePeriod, c.RealtimePeriod)
+	setAny(&stored.Burst, c.Burst)
+	setAny(&stored.Idle, c.Idle)
 	if c.Cpus != "" {
 		stored.Cpus = c.Cpus
 	}
@@ -110,8 +110,8 @@ func mergeCPU(stored, c *specs.LinuxCPU) {
 }
 
 func mergeBlockIO(stored, b *specs.LinuxBlockIO) {
-	take(&stored.Weight, b.Weight)
-	take(&stored.LeafWeight, b.LeafWeight)
+	setNonZero(&stored.Weight, b.Weight)
+	setNonZero(&stored.LeafWeight, b.LeafWeight)
 	type number struct{ major, minor int64 }
 	for _, d := range b.WeightDevice {
 		putBy(&stored.WeightDevice, d, func(d *specs.LinuxWeightDevice) number { return number{d.Major, d.Minor} })
@@ -131,27 +131,27 @@ func mergeBlockIO(stored, b *specs.LinuxBlockIO) {
 	}
 }
 
-// isSet says whether a limit asks for something: neither absent nor zero.
+// isSet reports whether a limit asks for something: it is neither absent nor zero.
 func isSet[T comparable](p *T) bool {
 	var zero T
 	return p != nil && *p != zero
 }
 
-// take takes a value for which zero is none.
-func take[T comparable](to **T, from *T) {
+// setNonZero sets *to, unless the new value is absent or zero, which means none.
+func setNonZero[T comparable](to **T, from *T) {
 	if isSet(from) {
 		*to = from
 	}
 }
 
-// takeAny takes a value for which zero is one like others.
-func takeAny[T any](to **T, from *T) {
+// setAny sets *to, unless the new value is absent. Zero is a value like any other.
+func setAny[T any](to **T, from *T) {
 	if from != nil {
 		*to = from
 	}
 }
 
-// child is the object that p points to, made when there is none.
+// child returns the object that p points to. It creates one if there is none.
 func child[T any](p **T) *T {
 	if *p == nil {
 		*p = new(T)

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package mountapi wraps the mount API of Linux that works on file descriptors:
-// fsopen(2), fsconfig(2), fsmount(2), open_tree(2), move_mount(2) and
-// mount_setattr(2).
+// Package mountapi wraps the mount API of Linux that works on file descriptors: fsopen(2),
+// fsconfig(2), fsmount(2), open_tree(2), move_mount(2) and mount_setattr(2).
 //
-// It knows the kernel's calls, flags and messages and nothing about containers.
-// Its one invariant: no function here resolves more than one path, and an error
-// names the call (and the path, if there was one) exactly once.
+// It knows the kernel's calls, flags and messages, and nothing about containers. It has one
+// invariant: no function here resolves more than one path, and an error names the call (and the
+// path, if there was one) exactly once.
 package mountapi
 
 import (
@@ -18,11 +17,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// MaxOption is the longest value that fsconfig(2) takes for a string; beyond it
-// only mount(2) helps.
+// MaxOption is the length of the longest string that fsconfig(2) accepts as a value. A longer
+// one needs mount(2).
 const MaxOption = 255
 
-// Context is a file system being configured (fsopen(2), fspick(2)).
+// Context is a file system that is being configured (fsopen(2), fspick(2)).
 type Context struct {
 	fd   int
 	name string
@@ -37,12 +36,12 @@ func NewContext(fstype string) (*Context, error) {
 	return &Context{fd: fd, name: fstype}, nil
 }
 
-// ContextFromFD wraps a context that somebody else opened, and takes fd over.
+// ContextFromFD wraps a context that another process has opened, and takes fd over.
 func ContextFromFD(fd int, fstype string) *Context {
 	return &Context{fd: fd, name: fstype}
 }
 
-// Pick opens a context to reconfigure the file system whose mount fd refers to.
+// Pick opens a context to reconfigure the file system of the mount that fd refers to.
 func Pick(fd int) (*Context, error) {
 	c, err := unix.Fspick(fd, "", unix.FSPICK_CLOEXEC|unix.FSPICK_EMPTY_PATH)
 	if err != nil {
@@ -54,7 +53,7 @@ func Pick(fd int) (*Context, error) {
 // Close releases the context. What it has mounted stays.
 func (c *Context) Close() error { return unix.Close(c.fd) }
 
-// SetString sets one parameter that has a value.
+// SetString sets a parameter that has a value.
 func (c *Context) SetString(key, value string) error {
 	if err := unix.FsconfigSetString(c.fd, key, value); err != nil {
 		return c.explain("fsconfig "+key+"="+value, err)
@@ -62,7 +61,7 @@ func (c *Context) SetString(key, value string) error {
 	return nil
 }
 
-// SetFlag sets one parameter that has no value.
+// SetFlag sets a parameter that has no value.
 func (c *Context) SetFlag(key string) error {
 	if err := unix.FsconfigSetFlag(c.fd, key); err != nil {
 		return c.explain("fsconfig "+key, err)
@@ -70,9 +69,9 @@ func (c *Context) SetFlag(key string) error {
 	return nil
 }
 
-// SetOption sets one option as mount(8) has it: "key=value" or "key". A value may
-// stand in double quotes, which engines put around SELinux labels since those have
-// commas; fsconfig(2), unlike mount(2), would take them for a part of the label.
+// SetOption sets one option in the form of mount(8): "key=value" or "key". A value may be in
+// double quotes, which engines put around SELinux labels because those contain commas.
+// fsconfig(2), unlike mount(2), would take them for a part of the label.
 func (c *Context) SetOption(option string) error {
 	key, value, ok := strings.Cut(option, "=")
 	if !ok {
@@ -84,7 +83,7 @@ func (c *Context) SetOption(option string) error {
 	return c.SetString(key, value)
 }
 
-// Create makes the superblock, or finds the existing one.
+// Create creates the superblock, or finds the existing one.
 func (c *Context) Create() error {
 	if err := unix.FsconfigCreate(c.fd); err != nil {
 		return c.explain("fsconfig create", err)
@@ -92,7 +91,7 @@ func (c *Context) Create() error {
 	return nil
 }
 
-// Reconfigure applies what was set to the picked superblock.
+// Reconfigure applies the parameters to the picked superblock.
 func (c *Context) Reconfigure() error {
 	if err := unix.FsconfigReconfigure(c.fd); err != nil {
 		return c.explain("fsconfig reconfigure", err)
@@ -100,9 +99,8 @@ func (c *Context) Reconfigure() error {
 	return nil
 }
 
-// Mount makes a detached mount with the MOUNT_ATTR_* of attrs. The caller owns
-// the descriptor; closing it before MoveMount destroys the mount, which costs an
-// RCU grace period.
+// Mount makes a detached mount with the MOUNT_ATTR_* in attrs. The caller owns the descriptor.
+// Closing it before MoveMount destroys the mount, which costs an RCU grace period.
 func (c *Context) Mount(attrs uint64) (int, error) {
 	fd, err := unix.Fsmount(c.fd, unix.FSMOUNT_CLOEXEC, int(attrs))
 	if err != nil {
@@ -111,8 +109,8 @@ func (c *Context) Mount(attrs uint64) (int, error) {
 	return fd, nil
 }
 
-// explain adds what the kernel has logged into the context: it says which value
-// of which option it did not like, where the errno is EINVAL for everything.
+// explain adds what the kernel has logged in the context. It names the value of the option that
+// the kernel refused, whereas the errno is always EINVAL.
 func (c *Context) explain(call string, err error) error {
 	if log := c.log(); log != "" {
 		return fmt.Errorf("%s: %w (%s)", call, err, log)
@@ -120,13 +118,12 @@ func (c *Context) explain(call string, err error) error {
 	return fmt.Errorf("%s: %w", call, err)
 }
 
-// log drains the context's messages. Each read(2) returns one, with a letter for
-// its level and a space in front.
+// log reads all messages of the context. Each read(2) returns one, which begins with a letter
+// for its level and a space.
 func (c *Context) log() string {
 	var out []string
 	buf := make([]byte, 1024)
-	// The kernel keeps 8 messages; the bound only guards against a kernel that
-	// never ends.
+	// The kernel keeps 8 messages. The bound only guards against a kernel that never ends.
 	for range 32 {
 		n, err := unix.Read(c.fd, buf)
 		if err != nil || n <= 0 {

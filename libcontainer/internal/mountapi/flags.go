@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// boolAttrs pairs the MS_* flags of mount(2) that belong to a single mount with
-// mount_setattr's bits and with statfs(2)'s. The access time modes are not here:
-// they are one value, not bits.
+// boolAttrs pairs the MS_* flags of mount(2) that belong to a single mount with the bits of
+// mount_setattr(2) and statfs(2). The access time modes are not here: they are one value, not
+// bits.
 var boolAttrs = [...]struct {
 	ms   uintptr
 	attr uint64
@@ -25,15 +25,14 @@ var boolAttrs = [...]struct {
 	{unix.MS_NOSYMFOLLOW, unix.MOUNT_ATTR_NOSYMFOLLOW, stNoSymFollow},
 }
 
-// stNoSymFollow is ST_NOSYMFOLLOW of the kernel's statfs.h (Linux 5.10).
+// stNoSymFollow is ST_NOSYMFOLLOW in the kernel's statfs.h (Linux 5.10).
 const stNoSymFollow = 0x2000
 
 // atimeFlags are the MS_* of the access time modes.
 const atimeFlags = unix.MS_NOATIME | unix.MS_RELATIME | unix.MS_STRICTATIME
 
-// AttrOf translates MS_* flags to set, and ones to clear, into an Attr. Flags of
-// the superblock are left out, and an atime mode that is cleared: there is no other one to
-// set in its place.
+// AttrOf translates MS_* flags to set, and ones to clear, into an Attr. Flags of the superblock
+// are left out, and so is an atime mode to clear: there is no other one to set instead.
 func AttrOf(set, cleared uintptr) Attr {
 	var a Attr
 	for _, f := range boolAttrs {
@@ -44,7 +43,7 @@ func AttrOf(set, cleared uintptr) Attr {
 			a.Clear |= f.attr
 		}
 	}
-	// The kernel's own order of precedence in mount(2).
+	// The order of precedence is that of mount(2) in the kernel.
 	switch {
 	case set&unix.MS_STRICTATIME != 0:
 		a.Set |= unix.MOUNT_ATTR_STRICTATIME
@@ -58,17 +57,17 @@ func AttrOf(set, cleared uintptr) Attr {
 	return a
 }
 
-// mountFlags are the MS_* that options set and clear, those of the superblock included.
+// mountFlags are the MS_* that options set and clear, including those of the superblock.
 const mountFlags = unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC | unix.MS_SYNCHRONOUS |
 	unix.MS_MANDLOCK | unix.MS_DIRSYNC | unix.MS_NOSYMFOLLOW | unix.MS_NOATIME | unix.MS_NODIRATIME |
 	unix.MS_SILENT | unix.MS_RELATIME | unix.MS_I_VERSION | unix.MS_STRICTATIME | unix.MS_LAZYTIME
 
-// NamesFlags says whether options have set or cleared any flag.
+// NamesFlags reports whether options have set or cleared any flag.
 func NamesFlags(set, cleared uintptr) bool { return (set|cleared)&mountFlags != 0 }
 
-// ReplaceAttr is AttrOf for a mount that is there already, and keeps no flag that set does
-// not have: what MS_REMOUNT of mount(2) does. Access times are one thing apart: when set has
-// nothing about them, they stay as they are.
+// ReplaceAttr is AttrOf for an existing mount. It clears every flag that is not in set, as
+// MS_REMOUNT of mount(2) does. Access times are an exception: if set does not contain any of
+// their modes, they stay as they are.
 func ReplaceAttr(set uintptr) Attr {
 	a := AttrOf(set, 0)
 	for _, f := range boolAttrs {
@@ -83,12 +82,11 @@ func ReplaceAttr(set uintptr) Attr {
 }
 
 // lockable are the flags that the kernel may have locked for a user namespace
-// (mount_namespaces(7)), by their bits for mount(2), statfs(2) and mount_setattr(2), which
-// are the same.
+// (mount_namespaces(7)). Their bits are the same for mount(2), statfs(2) and mount_setattr(2).
 const lockable = unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
 
-// KeepLocked has a leave alone the flags of fd's mount that may be locked. It is EPERM when
-// cleared, what options ask to clear, has one of them.
+// KeepLocked changes a so that it keeps those flags of fd's mount that may be locked. It
+// returns EPERM if cleared, the flags that options ask to clear, contains one of them.
 func KeepLocked(fd int, cleared uintptr, a Attr) (Attr, error) {
 	present, err := statfsFlags(fd)
 	if err != nil {
@@ -101,8 +99,7 @@ func KeepLocked(fd int, cleared uintptr, a Attr) (Attr, error) {
 	return a, nil
 }
 
-// statfsFlags is the MS_* that describe the mount of fd as it is, the atime mode
-// among them.
+// statfsFlags returns the MS_* flags that the mount of fd has now, including the atime mode.
 func statfsFlags(fd int) (uintptr, error) {
 	var st unix.Statfs_t
 	if err := unix.Fstatfs(fd, &st); err != nil {
@@ -129,12 +126,12 @@ func msOfStatfs(st int64) uintptr {
 	return ms
 }
 
-// Remount changes an attached mount with mount(2): it needs no Linux 5.12,
-// without which there is no mount_setattr(2). path must lead to the mount's root,
-// the one that fd refers to, whatever anybody does meanwhile.
+// Remount changes an attached mount with mount(2). It is for kernels before Linux 5.12, which
+// do not have mount_setattr(2). path must lead to the root of the mount that fd refers to,
+// whatever anybody changes in the meantime.
 //
-// mount(2) replaces all flags at once, so that those the mount has are read first
-// and kept unless a clears them: the kernel refuses to drop a locked one.
+// mount(2) replaces all flags at once. So the present flags are read first and kept unless a
+// clears them: the kernel refuses to drop a locked one.
 func Remount(path string, fd int, recursive bool, a Attr) error {
 	if a.Set != 0 || a.Clear != 0 {
 		if recursive {
@@ -159,7 +156,7 @@ func Remount(path string, fd int, recursive bool, a Attr) error {
 	return os.NewSyscallError("mount", unix.Mount("", path, "", flags, ""))
 }
 
-// applied is ms changed by a.
+// applied returns ms changed by a.
 func applied(ms uintptr, a Attr) uintptr {
 	for _, f := range boolAttrs {
 		if a.Clear&f.attr != 0 {
@@ -182,8 +179,8 @@ func applied(ms uintptr, a Attr) uintptr {
 	return ms | unix.MS_RELATIME
 }
 
-// FullAtime widens the atime bits of a: the kernel wants all of them cleared
-// when any is set or cleared.
+// FullAtime widens the atime bits of a: the kernel requires all of them to be cleared if any is
+// set or cleared.
 func FullAtime(a Attr) Attr {
 	if (a.Set|a.Clear)&unix.MOUNT_ATTR__ATIME != 0 {
 		a.Clear |= unix.MOUNT_ATTR__ATIME

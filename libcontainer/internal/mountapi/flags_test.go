@@ -61,7 +61,7 @@ func TestReplaceAttr(t *testing.T) {
 func TestApplied(t *testing.T) {
 	for _, test := range []struct {
 		name     string
-		present  int64 // of statfs(2)
+		present  int64 // from statfs(2)
 		set, clr uintptr
 		want     uintptr
 	}{

@@ -12,8 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ownMounts gives the test a mount namespace, on a thread that ends with it.
-// Requires root.
+// ownMounts gives the test a mount namespace, on a thread that ends with it. It requires root.
 func ownMounts(t *testing.T) {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -35,7 +34,7 @@ func TestContext(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	// The kernel's own words are in the error.
+	// The kernel's own message is in the error.
 	err = c.SetOption("mode=xyz")
 	if !errors.Is(err, unix.EINVAL) || err.Error() != "fsconfig mode=xyz: invalid argument (tmpfs: Bad value for 'mode')" {
 		t.Errorf("error %v", err)
@@ -74,7 +73,7 @@ func TestContext(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Blanks divide the columns.
+	// Blanks separate the columns.
 	if want := "here " + strings.ReplaceAll(dir, " ", `\040`) + " tmpfs ro,nodev,relatime,size=64k"; !strings.Contains(string(table), want) {
 		t.Errorf("no %q in\n%s", want, table)
 	}

@@ -9,16 +9,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// OpenTree clones the mount at path, a path outside of every container, as a
-// detached tree; recursive takes what is mounted below as well. The last
-// component is followed when it is a symbolic link. The caller owns the
-// descriptor.
+// OpenTree clones the mount at path, a path outside of every container, as a detached tree.
+// With recursive the mounts below are cloned as well. If the last component is a symbolic link,
+// it is followed. The caller owns the descriptor.
 func OpenTree(path string, recursive bool) (int, error) {
 	return openTree(path, cloneFlags(recursive))
 }
 
-// OpenTreeNoFollow is OpenTree for a last component that is taken as it is when it is a
-// symbolic link.
+// OpenTreeNoFollow is OpenTree, but does not follow the last component if it is a symbolic
+// link.
 func OpenTreeNoFollow(path string, recursive bool) (int, error) {
 	return openTree(path, cloneFlags(recursive)|unix.AT_SYMLINK_NOFOLLOW)
 }
@@ -31,8 +30,8 @@ func openTree(path string, flags uint) (int, error) {
 	return fd, nil
 }
 
-// CloneTree clones the mount that fd is in, with fd's file as its root. The
-// caller owns the descriptor.
+// CloneTree clones the mount that fd is in, with fd's file as its root. The caller owns the
+// descriptor.
 func CloneTree(fd int, recursive bool) (int, error) {
 	tree, err := unix.OpenTree(fd, "", cloneFlags(recursive)|unix.AT_EMPTY_PATH)
 	if err != nil {
@@ -49,15 +48,15 @@ func cloneFlags(recursive bool) uint {
 	return flags
 }
 
-// MoveMount attaches the mount tree on the file that target refers to, on top of
-// what may be mounted there. tree goes on referring to the mount.
+// MoveMount attaches the mount tree on the file that target refers to, on top of anything
+// mounted there. tree still refers to the mount.
 func MoveMount(tree, target int) error {
 	return os.NewSyscallError("move_mount", unix.MoveMount(tree, "", target, "",
 		unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH))
 }
 
-// MoveMountAt attaches tree on the entry name of directory dir, which is not
-// followed when it is a symbolic link.
+// MoveMountAt attaches tree on the entry name of directory dir. It does not follow name if that
+// is a symbolic link.
 func MoveMountAt(tree, dir int, name string) error {
 	err := unix.MoveMount(tree, "", dir, name, unix.MOVE_MOUNT_F_EMPTY_PATH)
 	if err != nil {
@@ -66,20 +65,19 @@ func MoveMountAt(tree, dir int, name string) error {
 	return nil
 }
 
-// Attr says how to change a mount, in the words of mount_setattr(2).
+// Attr is a change of a mount, in the terms of mount_setattr(2).
 type Attr struct {
-	// Set and Clear are MOUNT_ATTR_*; Clear is applied first.
+	// Set and Clear are MOUNT_ATTR_*. Clear is applied first.
 	Set, Clear uint64
-	// Propagation is one of MS_SHARED, MS_SLAVE, MS_PRIVATE, MS_UNBINDABLE; 0
-	// leaves it.
+	// Propagation is one of MS_SHARED, MS_SLAVE, MS_PRIVATE, MS_UNBINDABLE; 0 for no change.
 	Propagation uint64
 }
 
-// IsZero says whether a changes nothing.
+// IsZero reports whether a changes nothing.
 func (a Attr) IsZero() bool { return a == Attr{} }
 
-// SetAttr changes the mount that fd refers to the root of, and with recursive
-// all that are mounted below it, or none of them.
+// SetAttr changes the mount whose root fd refers to. With recursive it also changes all mounts
+// below it. If one of them cannot be changed, none is.
 func SetAttr(fd int, recursive bool, a Attr) error {
 	flags := uint(unix.AT_EMPTY_PATH)
 	if recursive {
@@ -89,10 +87,10 @@ func SetAttr(fd int, recursive bool, a Attr) error {
 	return os.NewSyscallError("mount_setattr", unix.MountSetattr(fd, "", flags, &attr))
 }
 
-// SetIDMap gives the detached mount that fd refers to the root of, and with recursive
-// all below it, the id maps of a user namespace (mount_setattr(2), "ID-mapped mounts").
-// An id of the file system is one of the namespace, and seen as the host's that it
-// stands for.
+// SetIDMap applies the id maps of a user namespace to the detached mount whose root fd refers
+// to, and with recursive to all mounts below it (mount_setattr(2), "ID-mapped mounts"). An id
+// in the file system is taken as an id in the namespace, and shown as the host id that it maps
+// to.
 func SetIDMap(fd int, recursive bool, userns int) error {
 	flags := uint(unix.AT_EMPTY_PATH)
 	if recursive {
@@ -104,7 +102,7 @@ func SetIDMap(fd int, recursive bool, userns int) error {
 
 // HaveSetAttr probes for mount_setattr(2) (Linux 5.12).
 func HaveSetAttr() error {
-	// An impossible fd: a kernel that has the call gets as far as refusing it.
+	// The fd is impossible: a kernel that has the call refuses the fd.
 	err := unix.MountSetattr(-1, "", unix.AT_EMPTY_PATH, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY})
 	if errors.Is(err, unix.EBADF) {
 		return nil
@@ -112,8 +110,8 @@ func HaveSetAttr() error {
 	return os.NewSyscallError("mount_setattr", err)
 }
 
-// ID identifies the mount that fd is in. Where the kernel knows ids that are
-// never used again (Linux 6.8) it is one of those.
+// ID returns the id of the mount that fd is in. If the kernel has ids that are never reused
+// (Linux 6.8), it is one of those.
 func ID(fd int) (uint64, error) {
 	var st unix.Statx_t
 	err := unix.Statx(fd, "", unix.AT_EMPTY_PATH|unix.AT_STATX_DONT_SYNC,

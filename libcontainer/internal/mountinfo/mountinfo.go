@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package mountinfo reads tables of mounts, the files /proc/PID/mountinfo
+// Package mountinfo parses tables of mounts, the files /proc/PID/mountinfo
 // (proc_pid_mountinfo(5)).
 //
-// It asks nobody, and lines that are none of the known form are left out: what it gives
-// has come from the kernel whole.
+// It makes no system calls. It skips lines that do not have the known form: every mount that it
+// returns comes from a complete line of the kernel.
 package mountinfo
 
 import (
@@ -12,21 +12,21 @@ import (
 	"strings"
 )
 
-// Mount is a mount of a table, in the order of its fields.
+// Mount is a mount in a table, with the fields in the order of the line.
 type Mount struct {
-	// ID and Parent are numbers of mounts.
+	// ID and Parent are mount ids.
 	ID, Parent string
-	// Root is what of the file system is mounted, a path in it.
+	// Root is the path, in the file system, of what is mounted.
 	Root string
 	// Point is the path that it is mounted on, from the reader's root.
 	Point string
-	// Type is the file system's.
+	// Type is the type of the file system.
 	Type string
-	// Options are the file system's, as opposed to the mount's.
+	// Options are those of the file system, not of the mount.
 	Options string
 }
 
-// All lists the mounts of a table.
+// All returns the mounts in a table.
 func All(table string) iter.Seq[Mount] {
 	return func(yield func(Mount) bool) {
 		for line := range strings.Lines(table) {
@@ -41,8 +41,8 @@ func All(table string) iter.Seq[Mount] {
 //
 //	ID PARENT DEVICE ROOT POINT OPTIONS [OPTIONAL...] - TYPE SOURCE OPTIONS
 func parse(line string) (m Mount, ok bool) {
-	// Sought from the left: an escaped field holds no blanks, so the first " - " ends the
-	// optional fields, whatever comes after.
+	// Search from the left: escaped fields contain no blanks, so the first " - " ends the
+	// optional fields, whatever follows.
 	front, back, ok := strings.Cut(line, " - ")
 	if !ok {
 		return m, false
@@ -63,8 +63,8 @@ func parse(line string) (m Mount, ok bool) {
 	return m, strings.HasPrefix(m.Point, "/")
 }
 
-// unescape undoes the kernel's escapes: a backslash and three octal digits for a blank, a
-// tab, a line feed and the backslash itself.
+// unescape undoes the kernel's escapes: a backslash and three octal digits for a blank, a tab,
+// a line feed and the backslash itself.
 func unescape(s string) string {
 	if !strings.Contains(s, `\`) {
 		return s

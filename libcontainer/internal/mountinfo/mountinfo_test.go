@@ -33,7 +33,7 @@ func TestAll(t *testing.T) {
 	if got := slices.Collect(All(table)); !slices.Equal(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
-	for m := range All(table) { // stops when it is told to
+	for m := range All(table) { // stops when the loop breaks
 		if m.ID != "22" {
 			t.Errorf("began with %q", m)
 		}
@@ -62,7 +62,7 @@ func TestUnescape(t *testing.T) {
 	}
 }
 
-// TestOwn: nothing of a real table is left out.
+// TestOwn: nothing in a real table is skipped.
 func TestOwn(t *testing.T) {
 	text, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {

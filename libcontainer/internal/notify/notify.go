@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package notify passes on to a service manager that a container is ready (sd_notify(3)).
+// Package notify tells a service manager that a container is ready (sd_notify(3)).
 package notify
 
 import (
@@ -18,32 +18,33 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// SocketEnv is the variable by which a service manager tells where it wants to hear
-// that a service is ready (sd_notify(3)).
+// SocketEnv is the variable with which a service manager says where it expects the message that
+// a service is ready (sd_notify(3)).
 const SocketEnv = "NOTIFY_SOCKET"
 
-// The container has a socket of its own, in a directory of its state that it sees at
-// Mount: the manager's may be out of its reach, and takes messages from processes of
-// the service's cgroup alone, which the container's are not.
+// The container gets its own socket, in a directory of its state that it sees at Mount. It may
+// not be able to reach the manager's socket, and the manager accepts messages only from
+// processes in the service's cgroup, and those of the container are not in it.
 const (
 	Dir    = "notify"
 	Socket = "notify.sock"
 	Mount  = "/run/notify"
 )
 
-// patience is how long a manager may take to work its messages off.
+// patience is how long a manager may take to process its messages.
 const patience = 30 * time.Second
 
-// Notifier tells a service manager that a container is ready, when the container says so.
+// Notifier tells a service manager that a container is ready when the container says so.
 type Notifier struct {
 	manager string
-	socket  *os.File // the container's; nil when it has none
+	socket  *os.File // the container's; nil if it has none
 	pidfd   *os.File
 	pid     int
 }
 
-// New is for the manager at an address as in NOTIFY_SOCKET: a path, or @ and the
-// name of an abstract socket. The address "" gives nil, which is a Notifier for nobody.
+// New returns a Notifier for the manager at an address as in NOTIFY_SOCKET: a path, or @ and
+// the name of an abstract socket. For the address "" it returns nil, a Notifier that does
+// nothing.
 func New(manager string) (*Notifier, error) {
 	if manager == "" {
 		return nil, nil
@@ -54,8 +55,8 @@ func New(manager string) (*Notifier, error) {
 	return &Notifier{manager: manager}, nil
 }
 
-// Listen makes the container's socket, before the container can say anything. A container
-// that was not created with one gets none.
+// Listen makes the container's socket before the container can send anything. A container that
+// was created without one does not get it.
 func (n *Notifier) Listen(c *record.Record) error {
 	if n == nil {
 		return nil
@@ -71,7 +72,7 @@ func (n *Notifier) Listen(c *record.Record) error {
 	defer dir.Close()
 	pidfd, err := c.OpenInit()
 	if errors.Is(err, record.ErrNotRunning) {
-		return nil // The start will say so.
+		return nil // The start will report it.
 	}
 	if err != nil {
 		return err
@@ -85,7 +86,7 @@ func (n *Notifier) Listen(c *record.Record) error {
 	return nil
 }
 
-// bindNotify makes the socket in dir. What is there is of a start that failed.
+// bindNotify makes the socket in dir. An existing one was left by a start that failed.
 func bindNotify(dir *os.File) (*os.File, error) {
 	if err := unix.Unlinkat(int(dir.Fd()), Socket, 0); err != nil && !errors.Is(err, unix.ENOENT) {
 		return nil, os.NewSyscallError("unlink", err)
@@ -95,13 +96,13 @@ func bindNotify(dir *os.File) (*os.File, error) {
 		return nil, os.NewSyscallError("socket", err)
 	}
 	socket := os.NewFile(uintptr(fd), Socket)
-	// Its own path may be longer than that of a socket can be.
+	// The full path may be longer than a socket address can be.
 	name := "/proc/self/fd/" + strconv.Itoa(int(dir.Fd())) + "/" + Socket
 	if err := unix.Bind(fd, &unix.SockaddrUnix{Name: name}); err != nil {
 		_ = socket.Close()
 		return nil, os.NewSyscallError("bind", err)
 	}
-	// The umask has taken the right to write from the container's users.
+	// The umask has removed the write permission for the container's users.
 	if err := allowAll(dir, Socket); err != nil {
 		_ = socket.Close()
 		return nil, err
@@ -109,8 +110,8 @@ func bindNotify(dir *os.File) (*os.File, error) {
 	return socket, nil
 }
 
-// allowAll gives everybody all rights over a socket. The container sees the directory: it
-// is what is there that is changed, and not what a link there leads to.
+// allowAll gives everybody all permissions on a socket. The container can write to the
+// directory, so the change applies to the socket itself, never to the target of a link.
 func allowAll(dir *os.File, name string) error {
 	fd, err := unix.Openat(int(dir.Fd()), name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -127,9 +128,9 @@ func allowAll(dir *os.File, name string) error {
 	return os.Chmod("/proc/self/fd/"+strconv.Itoa(fd), 0o777)
 }
 
-// Await returns when the container has said that it is ready and the manager has been told
-// so, or when the container has ended. mainPID is the main process of the service from then
-// on; 0 stands for the container's first process.
+// Await returns when the container has reported that it is ready and the manager has been told,
+// or when the container has ended. mainPID becomes the main process of the service; 0 stands
+// for the container's first process.
 func (n *Notifier) Await(mainPID int) error {
 	if n == nil || n.socket == nil {
 		return nil
@@ -141,7 +142,7 @@ func (n *Notifier) Await(mainPID int) error {
 	if mainPID == 0 {
 		mainPID = n.pid
 	}
-	if err := tellManager(n.manager, "READY=1\nMAINPID="+strconv.Itoa(mainPID)); err != nil {
+	if err := notifyManager(n.manager, "READY=1\nMAINPID="+strconv.Itoa(mainPID)); err != nil {
 		return fmt.Errorf("%s %s: %w", SocketEnv, n.manager, err)
 	}
 	return nil
@@ -161,8 +162,8 @@ func (n *Notifier) isReady() (bool, error) {
 	}
 }
 
-// read takes what has come. Descriptors that come along have no room, so that the kernel
-// closes them: who waits for a barrier of its own is let go by that.
+// read reads the messages that have arrived. There is no room for descriptors that come along,
+// so the kernel closes them. That releases a sender that waits for its own barrier.
 func (n *Notifier) read() (ready bool, err error) {
 	buf := make([]byte, 4096) // systemd takes no more
 	for {
@@ -179,15 +180,15 @@ func (n *Notifier) read() (ready bool, err error) {
 	}
 }
 
-// saysReady looks for the one line that goes on to the manager. The others are about pids
-// and descriptors of the container, or would be the first of several that nobody hands on
-// once a detached container runs.
+// saysReady looks for the only line that is passed on to the manager. The others are about pids
+// and descriptors in the container, or would be the first of several messages that nobody
+// passes on once a detached container runs.
 func saysReady(message string) bool {
 	return slices.Contains(strings.Split(message, "\n"), "READY=1")
 }
 
-// Discard takes further messages and drops them, until the container has ended, so that
-// it neither waits for nor fails with a socket that nobody reads.
+// Discard receives further messages and drops them until the container has ended, so that the
+// container neither blocks nor fails on a socket that nobody reads.
 func (n *Notifier) Discard() error {
 	if n == nil || n.socket == nil {
 		return nil
@@ -208,9 +209,9 @@ func (n *Notifier) Close() error {
 	return errors.Join(n.socket.Close(), n.pidfd.Close())
 }
 
-// tellManager sends a message, and waits until the manager has worked it off: it finds out
-// who the sender was by its pid, which must be there for that long.
-func tellManager(address, message string) error {
+// notifyManager sends a message and waits until the manager has processed it: the manager
+// identifies the sender by its pid, so the sender must exist until then.
+func notifyManager(address, message string) error {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("socket: %w", err)
@@ -229,8 +230,8 @@ func tellManager(address, message string) error {
 	return barrier(fd)
 }
 
-// barrier is sd_notify_barrier(3): the manager closes the descriptor that it gets when it
-// comes to the message.
+// barrier is sd_notify_barrier(3): the manager closes the descriptor that it receives when it
+// processes the message.
 func barrier(fd int) error {
 	var pipe [2]int
 	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package osthread runs what changes the thread that it runs on, by setns(2) or
-// unshare(2), on a thread that nothing else will ever run on.
+// Package osthread runs code that changes its thread, by setns(2) or unshare(2), on a thread on
+// which nothing else will ever run.
 package osthread
 
 import (
@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Go runs f on an OS thread of its own, which ends with f. It is never the main
-// thread: /proc/self and the thread-group leader would be where f has gone, and the
-// main thread, unlike others, does not end.
+// Go runs f on its own OS thread, which ends with f. It is never the main thread: /proc/self
+// and the thread-group leader would be in the namespaces that f enters, and the main thread,
+// unlike others, does not end.
 func Go(f func()) { go leaveMain(f) }
 
 // leaveMain runs f here, or on another thread if this is the main one.
@@ -22,7 +22,7 @@ func leaveMain(f func()) {
 		f() // and never unlocked
 		return
 	}
-	// As long as this waits, nobody gets the main thread.
+	// As long as this waits, nothing else runs on the main thread.
 	has := make(chan struct{})
 	go func() {
 		runtime.LockOSThread() // and never unlocked

@@ -48,6 +48,6 @@ func TestThreadEndsWithTheFunction(t *testing.T) {
 		} else if err != nil {
 			t.Fatal(err)
 		}
-		runtime.Gosched() // the deadline is go test's
+		runtime.Gosched() // the deadline is that of go test
 	}
 }

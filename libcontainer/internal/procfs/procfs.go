@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package procfs gives access to files of procfs that are what they seem.
+// Package procfs gives access to procfs files that are genuine.
 //
-// An attacker who gets the runtime to write to a procfs file of his choice, or
-// to a file that only looks like one, defeats labels, sysctls and masks
-// (CVE-2019-16884, CVE-2025-52881). So a [Handle] is a procfs root that is
-// checked by its magic and inode number, and nothing below it is opened across a
-// mount or through a symbolic link.
+// An attacker who can make the runtime write to a procfs file of his choice, or to a file that
+// only looks like one, defeats labels, sysctls and masks (CVE-2019-16884, CVE-2025-52881). So a
+// [Handle] is a procfs root whose magic and inode number have been checked, and nothing below
+// it is opened across a mount or through a symbolic link.
 package procfs
 
 import (
@@ -19,12 +18,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// rootInode is PROC_ROOT_INO of the kernel: the root of each procfs has it, and
-// no other file of procfs.
+// rootInode is PROC_ROOT_INO in the kernel: the root of each procfs has it, and no other file
+// in procfs.
 const rootInode = 1
 
-// Handle is the root directory of a procfs. It may be used by one thread at a
-// time.
+// Handle is the root directory of a procfs. Only one thread may use it at a time.
 type Handle struct{ fd int }
 
 // Host opens the procfs on /proc, as the calling thread sees it.
@@ -36,8 +34,8 @@ func Host() (*Handle, error) {
 	return FromFD(fd)
 }
 
-// Private mounts a procfs that nobody else can reach, of the calling process's
-// pid namespace. Closing it costs an RCU grace period.
+// Private mounts a procfs for the calling process's pid namespace that nobody else can reach.
+// Closing it costs an RCU grace period.
 func Private() (*Handle, error) {
 	c, err := mountapi.NewContext("proc")
 	if err != nil {
@@ -54,8 +52,7 @@ func Private() (*Handle, error) {
 	return FromFD(fd)
 }
 
-// FromFD checks that fd is the root of a procfs, and takes it over, also on
-// error.
+// FromFD checks that fd is the root of a procfs. It takes fd over, even on error.
 func FromFD(fd int) (*Handle, error) {
 	err := checkRoot(fd)
 	if err != nil {
@@ -79,7 +76,7 @@ func checkRoot(fd int) error {
 	return nil
 }
 
-// Is says whether fd is a file of a procfs.
+// Is reports whether fd is a file in a procfs.
 func Is(fd int) (bool, error) {
 	var fs unix.Statfs_t
 	if err := unix.Fstatfs(fd, &fs); err != nil {
@@ -88,14 +85,14 @@ func Is(fd int) (bool, error) {
 	return fs.Type == unix.PROC_SUPER_MAGIC, nil
 }
 
-// IsRoot says whether fd is the root directory of a procfs.
+// IsRoot reports whether fd is the root directory of a procfs.
 func IsRoot(fd int) bool { return checkRoot(fd) == nil }
 
 // Close releases the handle.
 func (h *Handle) Close() error { return unix.Close(h.fd) }
 
-// Write writes value to the regular file name below the root ("sys/net/…") with
-// one write(2), after having checked that the file belongs to this very procfs.
+// Write writes value to the regular file name below the root ("sys/net/…") with one write(2),
+// after checking that the file belongs to this procfs.
 func (h *Handle) Write(name, value string) error {
 	fd, err := h.openRegular(name, unix.O_WRONLY)
 	if err != nil {
@@ -108,19 +105,19 @@ func (h *Handle) Write(name, value string) error {
 	return errors.Join(err, unix.Close(fd))
 }
 
-// ErrUnopened marks an error of Write that came before anything was written, so
-// that another handle may be tried.
+// ErrUnopened marks an error of Write that occurred before anything was written, so that
+// another handle may be tried.
 var ErrUnopened = errors.New("cannot be opened")
 
-// openRegular refuses links, ".." and anything mounted over a component.
+// openRegular refuses links, ".." and anything mounted on a component.
 func (h *Handle) openRegular(name string, flags int) (int, error) {
 	how := unix.OpenHow{
 		Flags:   uint64(flags) | unix.O_NOFOLLOW | unix.O_CLOEXEC,
 		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS | unix.RESOLVE_NO_XDEV,
 	}
 	if strings.Contains("/"+name+"/", "/../") {
-		// It would stay in procfs, but not in the directory that the caller
-		// has checked the name for.
+		// ".." would stay in procfs, but not in the directory for which the caller has checked
+		// the name.
 		return -1, &os.PathError{Op: "openat2", Path: "/proc/" + name, Err: unix.EINVAL}
 	}
 	fd, err := unix.Openat2(h.fd, name, &how)
@@ -141,7 +138,7 @@ func (h *Handle) openRegular(name string, flags int) (int, error) {
 	return fd, nil
 }
 
-// unopened is an error that is also ErrUnopened, which its text does not repeat.
+// unopened is an error that is also ErrUnopened, but does not repeat its text.
 type unopened struct{ error }
 
 func (u unopened) Unwrap() error        { return u.error }
@@ -168,8 +165,8 @@ func (h *Handle) ReadThread(name string) ([]byte, error) {
 	}
 }
 
-// OpenThread opens a file of the calling thread for reading ("ns/mnt"). The caller owns
-// the descriptor.
+// OpenThread opens a file of the calling thread ("ns/mnt") for reading. The caller owns the
+// descriptor.
 func (h *Handle) OpenThread(name string) (int, error) {
 	fd, err := unix.Openat(h.fd, "thread-self/"+name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -178,10 +175,10 @@ func (h *Handle) OpenThread(name string) (int, error) {
 	return fd, nil
 }
 
-// Reopen opens the very file that fd (O_PATH) refers to with other flags.
+// Reopen opens the file that fd (O_PATH) refers to with other flags.
 func (h *Handle) Reopen(fd, flags int) (int, error) {
-	// The magic link is the kernel's own file of this thread; it is followed on
-	// purpose, since it leads to fd's file without any path.
+	// The magic link is the kernel's own, of this thread. It is followed on purpose, since it
+	// leads to fd's file without any path.
 	out, err := unix.Openat(h.fd, fdLink(fd), flags|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return -1, os.NewSyscallError("openat", err)
@@ -189,10 +186,9 @@ func (h *Handle) Reopen(fd, flags int) (int, error) {
 	return out, nil
 }
 
-// WithPath calls f with a path that leads to the file of fd, for system calls
-// that take nothing else. The path is relative to the root of the procfs, which
-// becomes the calling thread's working directory: so it works in every mount
-// namespace and below every root.
+// WithPath calls f with a path that leads to the file of fd, for system calls that only take a
+// path. The path is relative to the root of the procfs, which becomes the calling thread's
+// working directory. So it works in every mount namespace and below every root.
 func (h *Handle) WithPath(fd int, f func(path string) error) error {
 	if err := unix.Fchdir(h.fd); err != nil {
 		return os.NewSyscallError("fchdir", err)

@@ -37,7 +37,7 @@ func TestFromFD(t *testing.T) {
 	}
 }
 
-// TestWriteRefuses: nothing is opened that is not plainly a file of this procfs.
+// TestWriteRefuses: only plain files of this procfs are opened.
 func TestWriteRefuses(t *testing.T) {
 	h := host(t)
 	for name, want := range map[string]error{
@@ -82,8 +82,7 @@ func TestWrite(t *testing.T) {
 	}
 }
 
-// TestCovered: a mount over a file, or over a directory above it, is not crossed.
-// Requires root.
+// TestCovered: a mount on a file, or on a directory above it, is not crossed. It requires root.
 func TestCovered(t *testing.T) {
 	p := private(t)
 	defer p.Close()
@@ -101,7 +100,7 @@ func TestCovered(t *testing.T) {
 	if data, err := os.ReadFile(decoy); err != nil || string(data) != "untouched" {
 		t.Errorf("decoy: %q, %v", data, err)
 	}
-	// The private one does not have the cover.
+	// The private procfs does not have the cover.
 	name, err := os.Hostname()
 	if err != nil {
 		t.Fatal(err)
@@ -122,7 +121,7 @@ func TestReopen(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer unix.Close(fd)
-	// The path is gone; the file is not.
+	// The path is gone, but the file is not.
 	if err := os.Rename(name, name+"2"); err != nil {
 		t.Fatal(err)
 	}
@@ -157,8 +156,7 @@ func host(t *testing.T) *Handle {
 	return h
 }
 
-// private is a private procfs, on a thread with a mount namespace and a uts
-// namespace of its own.
+// private returns a private procfs, on a thread with its own mount and uts namespaces.
 func private(t *testing.T) *Handle {
 	t.Helper()
 	if os.Geteuid() != 0 {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package resctrl gives a container its place in the resctrl file system of the kernel
-// (Documentation/filesystems/resctrl.rst), by which Intel RDT and its likes divide
-// caches and memory bandwidth: linux.intelRdt of the runtime-spec.
+// Package resctrl places a container in the kernel's resctrl file system
+// (Documentation/filesystems/resctrl.rst), with which Intel RDT and similar features divide
+// caches and memory bandwidth: linux.intelRdt in the runtime-spec.
 //
-// It does not mount the file system, nor does it know what schemata mean. Its one invariant: a
-// group that somebody else has made is never changed or removed, only joined.
+// It does not mount the file system, and does not know what schemata mean. It has one
+// invariant: a group that somebody else has made is never changed or removed, only joined.
 package resctrl
 
 import (
@@ -19,18 +19,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// MountPoint is where the kernel wants the file system mounted.
+// MountPoint is where the kernel expects the file system to be mounted.
 const MountPoint = "/sys/fs/resctrl"
 
 // FS is a mounted resctrl file system.
 type FS struct {
 	root string
-	// mkdir and rmdir are the calls by which groups are made and removed. The
-	// kernel fills and empties the directories, which a test has to do itself.
+	// mkdir and rmdir are the calls that make and remove groups. The kernel fills and empties
+	// the directories; a test has to do that itself.
 	mkdir, rmdir func(string) error
 }
 
-// Open is the file system mounted at root. Every error of the package is one of
+// Open returns the file system mounted at root. Every error of the package is about
 // linux.intelRdt and says so.
 func Open(root string) (*FS, error) {
 	var st unix.Statfs_t
@@ -50,14 +50,14 @@ func Open(root string) (*FS, error) {
 
 // Plan is what a container asks for.
 type Plan struct {
-	// ID is the container's.
+	// ID is the container's id.
 	ID string
-	// ClosID names the group; "" is one of the container's own with its ID as
-	// the name, "/" the root group.
+	// ClosID names the group; "" means a group for this container alone, named by its ID, and
+	// "/" the root group.
 	ClosID string
-	// Schemata are lines of the group's schemata file, later ones win.
+	// Schemata are lines for the group's schemata file. Later ones override earlier ones.
 	Schemata []string
-	// Monitoring asks for a monitoring group of the container's own.
+	// Monitoring asks for a monitoring group for this container alone.
 	Monitoring bool
 }
 
@@ -65,15 +65,15 @@ type Plan struct {
 type Group struct {
 	fs   *FS
 	plan *Plan
-	// dir is the group's directory, monitor the monitoring group's or "".
+	// dir is the directory of the group, and monitor that of the monitoring group, or "".
 	dir, monitor string
-	// exists says that the group is somebody else's.
+	// exists is set if somebody else has made the group.
 	exists bool
 	// made are the directories that Create has made.
 	made []string
 }
 
-// Find decides on the group, and makes nothing yet.
+// Find decides on the group. It does not make anything yet.
 func (fs *FS) Find(p *Plan) (*Group, error) {
 	g := &Group{fs: fs, plan: p, dir: filepath.Join(fs.root, p.ClosID)}
 	if p.ClosID == "" {
@@ -94,10 +94,10 @@ func (fs *FS) Find(p *Plan) (*Group, error) {
 	return g, nil
 }
 
-// Owned are the directories that exist for this container only, in the order to
-// remove them in: they have to be recorded before Create makes them. A group that the
-// config names is not one of them, even if Create makes it, since others may have
-// joined it since.
+// Owned returns the directories that exist only for this container, in the order in which they
+// have to be removed. They must be recorded before Create makes them. A group that the config
+// names is not one of them, even if Create makes it, since other containers may have joined it
+// in the meantime.
 func (g *Group) Owned() []string {
 	var dirs []string
 	if g.monitor != "" {
@@ -109,10 +109,11 @@ func (g *Group) Owned() []string {
 	return dirs
 }
 
-// Dir is the directory of the group, whoever has made it; it may be the root group.
+// Dir returns the directory of the group, whoever has made it. It may be the root group.
 func (g *Group) Dir() string { return g.dir }
 
-// Create makes the groups, or checks the one that exists. On error nothing is left.
+// Create makes the groups, or checks the one that exists. If it fails, it leaves nothing
+// behind.
 func (g *Group) Create() error {
 	err := g.create()
 	if err == nil {
@@ -155,8 +156,8 @@ func (g *Group) make(dir string) error {
 	return nil
 }
 
-// configure writes the schemata. Each line is a write of its own: within one, the
-// kernel refuses a second value for the same cache.
+// configure writes the schemata, with one write per line: the kernel refuses a second value for
+// the same cache in one write.
 func (g *Group) configure() error {
 	for _, entry := range g.plan.Schemata {
 		for line := range strings.Lines(entry) {
@@ -171,8 +172,8 @@ func (g *Group) configure() error {
 	return nil
 }
 
-// Join puts a process, which must be single-threaded, into the groups. Its children
-// are born there.
+// Join puts a process, which must be single-threaded, into the groups. Its children start
+// there.
 func (g *Group) Join(pid int) error {
 	for _, dir := range []string{g.dir, g.monitor} { // in this order only
 		if dir == "" {
@@ -185,7 +186,7 @@ func (g *Group) Join(pid int) error {
 	return nil
 }
 
-// Remove removes what Create has made, all of it.
+// Remove removes everything that Create has made.
 func (g *Group) Remove() error {
 	var all error
 	for i := len(g.made) - 1; i >= 0; i-- {
@@ -195,7 +196,7 @@ func (g *Group) Remove() error {
 	return all
 }
 
-// Remove removes the directories that Owned has named; none is missed.
+// Remove removes the directories that Owned has returned. A missing one is not an error.
 func Remove(dirs []string) error {
 	fs := &FS{rmdir: unix.Rmdir}
 	var all error
@@ -205,7 +206,7 @@ func Remove(dirs []string) error {
 	return all
 }
 
-// remove removes a group. Processes in it go to the group above.
+// remove removes a group. Processes in it move to the parent group.
 func (fs *FS) remove(dir string) error {
 	if err := fs.rmdir(dir); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return &os.PathError{Op: "rmdir", Path: dir, Err: err}
@@ -213,7 +214,7 @@ func (fs *FS) remove(dir string) error {
 	return nil
 }
 
-// write writes one file of a group, in one call as the kernel wants it.
+// write writes one file of a group, in one call as the kernel requires.
 func (fs *FS) write(path, value string) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|unix.O_NOFOLLOW, 0)
 	if err != nil {

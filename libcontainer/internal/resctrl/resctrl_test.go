@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// fake is a tree that looks like the file system: directories come with their files
-// and go with them. A write replaces a file's beginning and is otherwise not looked at.
+// fake makes a tree that looks like the file system: directories appear with their files and
+// disappear with them. A write replaces the beginning of a file, and is otherwise not checked.
 func fake(t *testing.T) *FS {
 	t.Helper()
 	root := t.TempDir()
@@ -57,7 +57,7 @@ func get(t *testing.T, f *FS, path string) string {
 	return string(data)
 }
 
-// groups lists all directories that a container may have made.
+// groups returns all directories that a container may have made.
 func groups(t *testing.T, f *FS) string {
 	t.Helper()
 	var dirs []string
@@ -79,8 +79,8 @@ func TestGroup(t *testing.T) {
 		plan Plan
 		// existing is a group made before, with its schemata.
 		existing, schemata string
-		// made are all groups afterwards, owned those of Owned, left those after
-		// delete; file is the content of the schemata file of the first.
+		// made are all groups afterwards, owned those that Owned returns, and left those after
+		// a delete. file is the content of the schemata file of the first.
 		made, owned, left, tasks, file string
 		err                            string
 	}{
@@ -176,7 +176,7 @@ func TestGroup(t *testing.T) {
 			if got := groups(t, f); got != test.left {
 				t.Errorf("after delete: %q, want %q", got, test.left)
 			}
-			// Of all that was made nothing stays when the create fails later on.
+			// If the create fails later on, nothing that was made stays.
 			if err := g.Remove(); err != nil {
 				t.Error(err)
 			}
@@ -187,7 +187,7 @@ func TestGroup(t *testing.T) {
 	}
 }
 
-// place is what a create does.
+// place does what a create does.
 func (fs *FS) place(p *Plan) (*Group, []string, error) {
 	g, err := fs.Find(p)
 	if err != nil {
@@ -207,15 +207,14 @@ func errText(err error) string {
 	return err.Error()
 }
 
-// TestRefusedSchemata: the kernel's own words are part of the error, and the group
-// is gone.
+// TestRefusedSchemata: the kernel's own message is part of the error, and the group is gone.
 func TestRefusedSchemata(t *testing.T) {
 	f := fake(t)
 	mkdir := f.mkdir
 	f.mkdir = func(path string) error {
 		err := mkdir(path)
 		put(t, f, "info/last_cmd_status", "unknown resource name 'L9'\n")
-		// A directory cannot be written: any error will do.
+		// A directory cannot be written to: any error will do.
 		return errors.Join(err, os.Remove(filepath.Join(path, "schemata")), os.Mkdir(filepath.Join(path, "schemata"), 0o755))
 	}
 	_, _, err := f.place(&Plan{ID: "c", Schemata: []string{"\nL9:0=1"}})
@@ -230,7 +229,7 @@ func TestRefusedSchemata(t *testing.T) {
 	}
 }
 
-// TestAllLines: a fifo shows what was written, all of it and in order.
+// TestAllLines: a fifo shows that everything is written, and in which order.
 func TestAllLines(t *testing.T) {
 	f := fake(t)
 	var reader *os.File
@@ -292,7 +291,7 @@ func TestRemove(t *testing.T) {
 	if err := Remove([]string{one, two}); err != nil {
 		t.Error(err)
 	}
-	// Who is not root is told something else.
+	// A user other than root gets another error.
 	if err := Remove([]string{"/proc", dir}); !errors.Is(err, unix.EBUSY) && !errors.Is(err, unix.EACCES) {
 		t.Errorf("error %v", err)
 	}
@@ -309,7 +308,7 @@ func FuzzSchemata(f *testing.F) {
 		if s.parse(text) != nil {
 			return
 		}
-		// What it has understood, written out, is understood the same way.
+		// What it has parsed, written out, is parsed the same way.
 		var lines []string
 		for k, v := range s {
 			lines = append(lines, k.resource+":"+k.domain+"="+v)

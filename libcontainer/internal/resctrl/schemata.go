@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// compare checks that the group, which is somebody else's, has the schemata that the
-// container asks for. What it does not ask for may be anything.
+// compare checks that a group that somebody else has made has the schemata that the container
+// asks for. Other values in it do not matter.
 func (g *Group) compare() error {
 	if len(g.plan.Schemata) == 0 {
 		return nil
@@ -42,10 +42,10 @@ func (g *Group) compare() error {
 	return fmt.Errorf("the group %s exists and has other schemata than %s", g.dir, strings.Join(other, ", "))
 }
 
-// schemata are the values of a schemata file.
+// schemata are the values in a schemata file.
 type schemata map[cache]string
 
-// cache is one thing to be divided: "L3" with the id "0".
+// cache is one resource to be divided: "L3" with the id "0".
 type cache struct{ resource, domain string }
 
 // parse adds lines like "L3:0=ff;1=f0".
@@ -69,6 +69,6 @@ func (s schemata) parse(text string) error {
 	return nil
 }
 
-// plain is a number without what the kernel adds or drops: the file has "00f" for what
-// was written as "F".
+// plain returns a number without what the kernel adds or drops: the file has "00f" for what was
+// written as "F".
 func plain(value string) string { return strings.TrimLeft(strings.ToLower(value), "0") }

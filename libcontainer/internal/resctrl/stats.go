@@ -12,8 +12,8 @@ import (
 	"strings"
 )
 
-// Stats are the statistics of one group. The JSON is the "intel_rdt" of runc's `events`;
-// what the machine does not have is left out.
+// Stats are the statistics of one group. The JSON is the "intel_rdt" of runc's `events`. What
+// the machine does not have is left out.
 type Stats struct {
 	L3CacheInfo       *CacheInfo     `json:"l3_cache_info,omitempty"`
 	L3CacheSchemaRoot string         `json:"l3_cache_schema_root,omitempty"`
@@ -21,20 +21,19 @@ type Stats struct {
 	MemBwInfo         *BandwidthInfo `json:"mem_bw_info,omitempty"`
 	MemBwSchemaRoot   string         `json:"mem_bw_schema_root,omitempty"`
 	MemBwSchema       string         `json:"mem_bw_schema,omitempty"`
-	// MBMStats and CMTStats have one element for each L3 cache, in the order of
-	// their numbers.
+	// MBMStats and CMTStats have one element for each L3 cache, in the order of their numbers.
 	MBMStats []BandwidthUse `json:"mbm_stats,omitempty"`
 	CMTStats []CacheUse     `json:"cmt_stats,omitempty"`
 }
 
-// CacheInfo says how the L3 caches can be divided; CBMMask is hexadecimal.
+// CacheInfo describes how the L3 caches can be divided. CBMMask is hexadecimal.
 type CacheInfo struct {
 	CBMMask    string `json:"cbm_mask,omitempty"`
 	MinCBMBits uint64 `json:"min_cbm_bits,omitempty"`
 	NumClosIDs uint64 `json:"num_closids,omitempty"`
 }
 
-// BandwidthInfo says how the memory bandwidth can be divided, in percent.
+// BandwidthInfo describes how the memory bandwidth can be divided, in percent.
 type BandwidthInfo struct {
 	Granularity uint64 `json:"bandwidth_gran,omitempty"`
 	DelayLinear uint64 `json:"delay_linear,omitempty"`
@@ -48,13 +47,13 @@ type BandwidthUse struct {
 	Local uint64 `json:"mbm_local_bytes"`
 }
 
-// CacheUse is what is in use of one L3 cache, in bytes.
+// CacheUse is how much of one L3 cache is in use, in bytes.
 type CacheUse struct {
 	Occupancy uint64 `json:"llc_occupancy"`
 }
 
-// Stats reads the statistics of the group dir; monitor is the container's own monitoring
-// group, or "" to count all that is in the group.
+// Stats reads the statistics of the group dir. monitor is the container's own monitoring group,
+// or "" to count everything in the group.
 func (fs *FS) Stats(dir, monitor string) (*Stats, error) {
 	if monitor == "" {
 		monitor = dir
@@ -75,14 +74,14 @@ func (fs *FS) Stats(dir, monitor string) (*Stats, error) {
 	return s, nil
 }
 
-// statsReader reads files, and keeps the first error. A missing file is none: which there
-// are depends on the machine.
+// statsReader reads files, and keeps the first error. A missing file is not an error: which
+// files there are depends on the machine.
 type statsReader struct {
 	fs  *FS
 	err error
 }
 
-// text is a file's content without blanks around it, "" when there is none.
+// text returns a file's content without surrounding white space, "" if the file is missing.
 func (r *statsReader) text(path string) string {
 	data, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, os.ErrNotExist) && r.err == nil {
@@ -91,7 +90,8 @@ func (r *statsReader) text(path string) string {
 	return strings.TrimSpace(string(data))
 }
 
-// number is a file's number. A counter that the machine cannot read now counts as 0.
+// number returns the number in a file. A counter that the machine cannot read at the moment
+// counts as 0.
 func (r *statsReader) number(path string) uint64 {
 	text := r.text(path)
 	switch text {
@@ -105,7 +105,8 @@ func (r *statsReader) number(path string) uint64 {
 	return n
 }
 
-// info is a directory of info, "" when the machine has not what it is about.
+// info returns the first of these directories below info that exists, "" if the machine has
+// none.
 func (r *statsReader) info(names ...string) string {
 	for _, name := range names {
 		dir := filepath.Join(r.fs.root, "info", name)
@@ -117,7 +118,7 @@ func (r *statsReader) info(names ...string) string {
 }
 
 func (r *statsReader) cacheInfo() *CacheInfo {
-	dir := r.info("L3", "L3CODE") // the other one where code and data are divided apart
+	dir := r.info("L3", "L3CODE") // L3CODE if code and data are divided separately
 	if dir == "" {
 		return nil
 	}
@@ -148,7 +149,7 @@ func (r *statsReader) use(s *Stats, dir string) {
 		return
 	}
 	traffic := slices.Contains(features, "mbm_total_bytes") || slices.Contains(features, "mbm_local_bytes")
-	entries, err := os.ReadDir(dir) // in the order of their names
+	entries, err := os.ReadDir(dir) // sorted by name
 	if err != nil && r.err == nil {
 		r.err = err
 	}
@@ -169,8 +170,8 @@ func (r *statsReader) use(s *Stats, dir string) {
 	}
 }
 
-// schemataOf are the lines of a schemata file whose resource begins with the name: there
-// are two for an L3 cache where code and data are divided apart.
+// schemataOf returns the lines of a schemata file whose resource begins with the name: there
+// are two for an L3 cache if code and data are divided separately.
 func schemataOf(schemata, resource string) string {
 	var lines []string
 	for line := range strings.Lines(schemata) {

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// files puts texts into the fake tree, making directories on the way.
+// files writes texts into the fake tree, and makes directories for them.
 func files(t *testing.T, f *FS, texts map[string]string) {
 	t.Helper()
 	for path, text := range texts {
@@ -21,7 +21,7 @@ func files(t *testing.T, f *FS, texts map[string]string) {
 	}
 }
 
-// machine is one with two L3 caches and all there is.
+// machine has two L3 caches and every feature.
 var machine = map[string]string{
 	"info/L3/cbm_mask": "fffff\n", "info/L3/min_cbm_bits": "2\n", "info/L3/num_closids": "16\n",
 	"info/MB/bandwidth_gran": "10\n", "info/MB/delay_linear": "1\n", "info/MB/min_bandwidth": "10\n", "info/MB/num_closids": "8\n",

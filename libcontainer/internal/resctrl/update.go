@@ -8,9 +8,9 @@ import (
 	"path/filepath"
 )
 
-// Update writes schemata to the container's own group, the one among owned (see
-// Group.Owned) that is not for monitoring. A group that it shares with others, or the
-// root group, is not changed for one of them.
+// Update writes schemata to the container's own group, the one among owned (see Group.Owned)
+// that is not a monitoring group. A group that the container shares with others, or the root
+// group, is not changed for one container.
 func Update(owned, schemata []string) error {
 	if len(schemata) == 0 {
 		return nil

@@ -13,17 +13,17 @@ import (
 	"github.com/berth-run/berth/libcontainer/internal/criu"
 )
 
-// strictCgroups says that criu makes the cgroups.
+// strictCgroups reports whether criu makes the cgroups.
 func (r *Restoration) strictCgroups() bool { return r.o.ManageCgroupsMode == "strict" }
 
-// ignoreCgroups says that criu leaves the processes in its own cgroups, which have to be
-// made the container's then. Systemd does that with any.
+// ignoreCgroups reports whether criu leaves the processes in its own cgroups. Those must then
+// be made the container's. Systemd does that in every mode.
 func (r *Restoration) ignoreCgroups() bool {
 	unit, _ := r.Cgroup.Unit()
 	return r.o.ManageCgroupsMode == "ignore" && unit == ""
 }
 
-// MakeCgroups makes the cgroups, unless that is criu's to do.
+// MakeCgroups makes the cgroups, unless criu is to make them.
 func (r *Restoration) MakeCgroups() error {
 	if r.strictCgroups() {
 		return r.expectNoCgroup()
@@ -32,8 +32,8 @@ func (r *Restoration) MakeCgroups() error {
 	return r.Cgroup.Create()
 }
 
-// criuStarted completes the cgroups. Systemd makes those of a scope around a process, and
-// criu, which waits, is as good a one as any.
+// criuStarted completes the cgroups. Systemd makes the cgroups of a scope around an existing
+// process. The waiting criu can serve as that process.
 func (r *Restoration) criuStarted(process *os.Process) error {
 	r.criu = process
 	if !r.strictCgroups() {
@@ -42,7 +42,7 @@ func (r *Restoration) criuStarted(process *os.Process) error {
 		}
 	}
 	if r.Resctrl != nil {
-		// All that criu makes is born there.
+		// Every process that criu creates starts there.
 		if err := r.Resctrl.Join(process.Pid); err != nil {
 			return err
 		}
@@ -56,7 +56,7 @@ func (r *Restoration) limitCgroups(pid int) error {
 	if err := r.Cgroup.Adopt(pid); err != nil {
 		return err
 	}
-	// What criu makes there outlives this process, if it is killed.
+	// If this process is killed, what criu makes there outlives it.
 	if err := r.ClaimCgroups(); err != nil {
 		return err
 	}
@@ -72,8 +72,8 @@ func (r *Restoration) limitCgroups(pid int) error {
 	return r.DelegateCgroup()
 }
 
-// expectNoCgroup makes sure that the cgroups which criu is going to make are nobody's, and
-// so ours to remove.
+// expectNoCgroup makes sure that the cgroups that criu is going to make do not exist yet, so
+// that the container owns them and may remove them.
 func (r *Restoration) expectNoCgroup() error {
 	paths := r.Cgroup.Paths()
 	for _, dir := range paths {
@@ -83,13 +83,13 @@ func (r *Restoration) expectNoCgroup() error {
 	}
 	m, err := cgroups.Load(paths, &r.Cfg.Cgroup)
 	r.Cgroup = m
-	r.Saved.SystemdUnit = "" // criu asks nobody
+	r.Saved.SystemdUnit = "" // criu does not ask systemd
 	r.Undo.Push("remove the cgroup", m.Destroy)
 	return err
 }
 
-// placeCriu puts criu, and so the processes that it does not move, into the container's
-// cgroups: those of v1 by way of the calling thread, from which criu inherits them.
+// placeCriu moves criu, and so the processes that it does not move itself, into the container's
+// cgroups. criu inherits the v1 cgroups from the calling thread.
 func (r *Restoration) placeCriu() error {
 	// As for a container that exists: the cgroup of a scope is there already.
 	m, err := cgroups.Load(r.Cgroup.Paths(), &configs.Cgroup{Subgroup: r.Cfg.Cgroup.Subgroup})

@@ -17,10 +17,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// checkMounts comes when all is mounted and nothing runs yet. Criu mounts by path, in a root
-// file system that is the image's: a link there may divert a mount, or give one the name of
-// another, for which the checkpoint has other options; and who has a checkpoint may have
-// another config. So it is what the kernel has mounted in the end that counts.
+// checkMounts runs when everything is mounted and no process of the container runs yet. Criu
+// mounts by path, in a root file system whose content is the image's. A link there may divert a
+// mount, or exchange two mounts that have different options in the checkpoint. The config may
+// also differ from the checkpoint's. So only what the kernel has mounted in the end counts.
 func (r *Restoration) checkMounts() error {
 	inside, err := criu.ReadMounts(strconv.Itoa(r.Init.PID))
 	if err != nil {
@@ -32,7 +32,7 @@ func (r *Restoration) checkMounts() error {
 	}
 	expected := make(map[string]*mountinfo.Info)
 	for _, m := range r.run.Task.Opts.ExtMnt {
-		expected[m.GetKey()] = r.prepared.mounts[m.GetVal()] // of several the last is on top
+		expected[m.GetKey()] = r.prepared.mounts[m.GetVal()] // if there are several, the last one is on top
 	}
 	if err := checkExternal(criu.HostsMounts(inside, outside, r.Cfg.Namespaces.Types()), expected); err != nil {
 		return err
@@ -43,8 +43,8 @@ func (r *Restoration) checkMounts() error {
 	return r.checkPaths()
 }
 
-// checkExternal compares the mounts of the host's with those that criu was to take, which
-// have the options of the config.
+// checkExternal compares the mounts that come from the host with those that criu was told to
+// use. Those have the options of the config.
 func checkExternal(mounts []*mountinfo.Info, expected map[string]*mountinfo.Info) error {
 	top := make(map[string]*mountinfo.Info)
 	for _, m := range mounts {
@@ -53,17 +53,17 @@ func checkExternal(mounts []*mountinfo.Info, expected map[string]*mountinfo.Info
 	for point, got := range top {
 		want := expected[point]
 		if want == nil {
-			return fmt.Errorf("mounts: the restored container has a mount of the host's on %s, and the config has none there", point)
+			return fmt.Errorf("mounts: the restored container has a mount from the host on %s, and the config has none there", point)
 		}
 		if criu.DeviceOf(got) != criu.DeviceOf(want) || got.Root != want.Root {
-			return fmt.Errorf("mounts: what is restored on %s is not what the config has there", point)
+			return fmt.Errorf("mounts: the restored mount on %s is not what the config has there", point)
 		}
 		has := strings.Split(got.Options, ",")
 		for o := range strings.SplitSeq(want.Options, ",") {
 			switch o {
 			case "ro", "nosuid", "nodev", "noexec":
 				if !slices.Contains(has, o) {
-					return fmt.Errorf("mounts: the restored mount on %s is not %s, as the config wants it (has the checkpoint other options there?)", point, o)
+					return fmt.Errorf("mounts: the restored mount on %s is not %s, as the config wants it (does the checkpoint have other options there?)", point, o)
 				}
 			}
 		}
@@ -71,7 +71,7 @@ func checkExternal(mounts []*mountinfo.Info, expected map[string]*mountinfo.Info
 	return nil
 }
 
-// checkOwn looks for the mounts that criu has made again.
+// checkOwn checks that the mounts that criu has recreated are there.
 func checkOwn(inside []*mountinfo.Info, names []string) error {
 	present := make(map[string]bool)
 	for _, m := range inside {
@@ -79,13 +79,13 @@ func checkOwn(inside []*mountinfo.Info, names []string) error {
 	}
 	for _, name := range names {
 		if strings.HasPrefix(name, criu.OwnPrefix) && !present[name] {
-			return fmt.Errorf("mounts: %s of the checkpoint was restored to another place (is there a link on the way?)", name)
+			return fmt.Errorf("mounts: %s of the checkpoint was restored to another place (is there a symbolic link in the path?)", name)
 		}
 	}
 	return nil
 }
 
-// checkPaths looks whether what is to be hidden or read-only is.
+// checkPaths checks that the masked and the read-only paths are.
 func (r *Restoration) checkPaths() error {
 	path := fmt.Sprintf("/proc/%d/root", r.Init.PID)
 	fd, err := unix.Open(path, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
@@ -112,7 +112,7 @@ func (r *Restoration) checkPaths() error {
 	return nil
 }
 
-// checkPath checks one path; what the container does not have needs nothing.
+// checkPath checks one path. A path that the container does not have needs no check.
 func checkPath(root *inroot.Root, path string, check func(fd int) (bool, error)) error {
 	fd, err := root.Open(path, unix.O_PATH, 0)
 	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
@@ -135,7 +135,7 @@ func isReadonly(fd int) (bool, error) {
 	return fs.Flags&unix.ST_RDONLY != 0, os.NewSyscallError("fstatfs", err)
 }
 
-// isMasked says whether fd is the null device or an empty directory that stays so.
+// isMasked reports whether fd is the null device or an empty directory that stays empty.
 func isMasked(fd int) (bool, error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {

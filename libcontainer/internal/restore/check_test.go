@@ -69,7 +69,7 @@ func TestCheckMountName(t *testing.T) {
 	}
 }
 
-// TestOpenBeneath: no link on the way is followed, wherever it leads.
+// TestOpenBeneath: no link in the path is followed, wherever it leads.
 func TestOpenBeneath(t *testing.T) {
 	dir := t.TempDir()
 	if err := errors.Join(
@@ -86,7 +86,7 @@ func TestOpenBeneath(t *testing.T) {
 		{"vol", "/sub/deep", "vol/sub/deep", nil},
 		{"vol", "", "vol", nil},
 		{"vol", "/", "vol", nil},
-		{"link", "sub", "vol/sub", nil}, // the path of the config may be one
+		{"link", "sub", "vol/sub", nil}, // the path in the config may be a link
 		{"vol", "/in", "", unix.ELOOP},
 		{"vol", "/in/deep", "", unix.ELOOP},
 		{"vol", "/out", "", unix.ELOOP},

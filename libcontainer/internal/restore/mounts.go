@@ -21,11 +21,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ExternalSources tells criu what of the host to mount where. Names that the images do
-// not have do no harm, so everything is told that may have come from outside.
+// ExternalSources tells criu what to mount from the host, and where. Names that are not in the
+// images do no harm, so criu is told about everything that may have come from outside.
 func (r *Restoration) ExternalSources() error {
 	if m := r.Cfg.RootMount(); m != nil {
-		return fmt.Errorf("%s.destination: a restore has the root file system at root.path, and none that is mounted on /", m.Field)
+		return fmt.Errorf("%s.destination: a restore takes the root file system from root.path, and cannot mount one on /", m.Field)
 	}
 	points, err := rootfs.MountPoints(r.Cfg)
 	if err != nil {
@@ -47,7 +47,7 @@ func (r *Restoration) ExternalSources() error {
 			return rootfs.MountError(m, err)
 		}
 	}
-	// Where a container may not make devices, those of the host are bound.
+	// If a container may not make devices, the host's are bound.
 	if err := r.addDevices(); err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ func (r *Restoration) ExternalSources() error {
 	return r.checkSources()
 }
 
-// addDevices adds the devices that a container has as mounts: nodes that are made for it, or
+// addDevices adds the devices that are mounts in the container: nodes that are made for it, or
 // those of the host.
 func (r *Restoration) addDevices() error {
 	made := &builder.DeviceTrees{}
@@ -81,7 +81,7 @@ func (r *Restoration) addDevices() error {
 	for i := range r.Cfg.Devices {
 		point := r.Cfg.Devices[i].Path
 		tree := made.Tree(i)
-		if tree == nil || !r.wants(point) {
+		if tree == nil || !r.mayHaveMount(point) {
 			if err := r.addDevice(point, point); err != nil {
 				return err
 			}
@@ -102,8 +102,8 @@ func (r *Restoration) addDevices() error {
 	return nil
 }
 
-// addReadonly adds a read-only path below a mount of the host's: the path is one, too. Of
-// several the last is on top.
+// addReadonly adds a read-only path below a mount that comes from the host: the path is then
+// such a mount too. If there are several mounts, the last one is on top.
 func (r *Restoration) addReadonly(p string, points []string) error {
 	for i := range slices.Backward(r.Cfg.Mounts) {
 		m := &r.Cfg.Mounts[i]
@@ -111,7 +111,7 @@ func (r *Restoration) addReadonly(p string, points []string) error {
 			continue
 		}
 		from := *m
-		if r.isHosts(m) {
+		if r.usesHostMount(m) {
 			from.Type, from.Source, from.IDMap = "bind", hostMount(m.Type), ""
 		} else if !m.IsBind() {
 			return nil
@@ -127,9 +127,9 @@ func (r *Restoration) addReadonly(p string, points []string) error {
 	return nil
 }
 
-// isHosts says whether the container has the host's file system where m is, since it may not
-// mount one.
-func (r *Restoration) isHosts(m *configs.Mount) bool {
+// usesHostMount reports whether the container has the host's file system at m, because it may
+// not mount its own.
+func (r *Restoration) usesHostMount(m *configs.Mount) bool {
 	kind, is := criu.PerNamespace(m.Type)
 	return is && r.Cfg.Namespaces.Contains(configs.NewUser) && !r.Cfg.Namespaces.Contains(kind)
 }
@@ -137,7 +137,7 @@ func (r *Restoration) isHosts(m *configs.Mount) bool {
 // add tells criu what to mount on point.
 func (r *Restoration) add(point, source string) { criu.AddMount(r.run.Task.Opts, point, source) }
 
-// addSource adds what the host has to give for one mount of the plan.
+// addSource adds what the host provides for one mount of the plan.
 func (r *Restoration) addSource(m *configs.Mount, point string, hosts []*mountinfo.Info) error {
 	switch {
 	case m.IsBind():
@@ -151,7 +151,7 @@ func (r *Restoration) addSource(m *configs.Mount, point string, hosts []*mountin
 		}
 	case m.Type == "cgroup" || m.Type == "cgroup2":
 		return r.addCgroups(m, point)
-	case r.isHosts(m):
+	case r.usesHostMount(m):
 		source, err := r.prepareFile(hostMount(m.Type), mountapi.AttrOf(m.Flags, m.Cleared))
 		if err != nil {
 			return err
@@ -161,8 +161,8 @@ func (r *Restoration) addSource(m *configs.Mount, point string, hosts []*mountin
 	return nil
 }
 
-// hostMount is where a host has what a user namespace that shares the rest with it may
-// not mount.
+// hostMount returns where the host has mounted a file system that the container's user
+// namespace may not mount, because it shares the namespace that the file system shows.
 func hostMount(fsType string) string {
 	switch fsType {
 	case "sysfs":
@@ -173,7 +173,7 @@ func hostMount(fsType string) string {
 	return "/proc"
 }
 
-// addBelow adds what the host has mounted below the source of m for the same places below
+// addBelow adds what the host has mounted below the source of m, for the same places below
 // point.
 func (r *Restoration) addBelow(point string, m *configs.Mount, hosts []*mountinfo.Info) error {
 	for _, h := range hosts {
@@ -189,7 +189,7 @@ func (r *Restoration) addBelow(point string, m *configs.Mount, hosts []*mountinf
 	return nil
 }
 
-// below is m as far as it is also about what is mounted below its source.
+// below returns the part of m that also applies to mounts below its source.
 func below(m *configs.Mount) *configs.Mount {
 	b := *m
 	b.Flags, b.Cleared = unix.MS_BIND, 0
@@ -199,14 +199,14 @@ func below(m *configs.Mount) *configs.Mount {
 	return &b
 }
 
-// addCgroups adds the container's cgroups for a mount of them.
+// addCgroups adds the container's cgroups for a cgroup mount.
 func (r *Restoration) addCgroups(m *configs.Mount, point string) error {
 	if r.Cfg.Namespaces.Contains(configs.NewCgroup) {
 		return nil // criu mounts the root of the namespace
 	}
 	for _, h := range r.Cgroup.Hierarchies() {
 		if h.Name == "" && !r.Cfg.Namespaces.Contains(configs.NewUser) {
-			// As the builder does: who owns the namespace sees all of cgroup v2.
+			// As in the builder: the owner of the namespace sees the whole of cgroup v2.
 			h.Path = cgroupfs.Root
 		}
 		source, err := r.prepareFile(h.Path, mountapi.AttrOf(m.Flags, m.Cleared))
@@ -218,9 +218,9 @@ func (r *Restoration) addCgroups(m *configs.Mount, point string) error {
 	return nil
 }
 
-// addDevice adds a device node of the host, with the options that the builder gives one.
+// addDevice adds a device node of the host, with the options that the builder uses for one.
 func (r *Restoration) addDevice(point, source string) error {
-	if !r.wants(point) {
+	if !r.mayHaveMount(point) {
 		return nil
 	}
 	source, err := r.prepareFile(source, rootfs.DeviceAttr)
@@ -230,15 +230,15 @@ func (r *Restoration) addDevice(point, source string) error {
 	return err
 }
 
-// wants says whether the checkpoint may have a mount of the host's on point: one that was
-// made by runc does not tell.
-func (r *Restoration) wants(point string) bool {
-	told := func(name string) bool { return strings.HasPrefix(name, "mnt[") }
-	return slices.Contains(r.names, criu.MountName(point)) || !slices.ContainsFunc(r.names, told)
+// mayHaveMount reports whether the checkpoint may have a mount from the host on point. A
+// checkpoint made by runc does not list its mounts.
+func (r *Restoration) mayHaveMount(point string) bool {
+	isMount := func(name string) bool { return strings.HasPrefix(name, "mnt[") }
+	return slices.Contains(r.names, criu.MountName(point)) || !slices.ContainsFunc(r.names, isMount)
 }
 
-// checkSources tells which mount of the checkpoint the plan has not: criu would tell its
-// number.
+// checkSources names a mount of the checkpoint that the plan does not have. criu would only
+// report its number.
 func (r *Restoration) checkSources() error {
 	known := make(map[string]bool)
 	for _, m := range r.run.Task.Opts.ExtMnt {
@@ -249,15 +249,15 @@ func (r *Restoration) checkSources() error {
 	}
 	for _, name := range r.names {
 		if strings.HasPrefix(name, "mnt[") && !known[name] {
-			return fmt.Errorf("mounts: the checkpoint has a mount of the host's on %s, and the config has none there",
+			return fmt.Errorf("mounts: the checkpoint has a mount from the host on %s, and the config has none there",
 				strings.TrimSuffix(strings.TrimPrefix(name, "mnt["), "]"))
 		}
 	}
 	return nil
 }
 
-// launch starts criu in a mount namespace of its own, with what criu wants to find mounted:
-// the host never sees it, and it goes with criu, whatever happens.
+// launch starts criu in a mount namespace of its own, where the mounts that criu expects are
+// made. The host never sees them, and they disappear with criu, whatever happens.
 func (r *Restoration) launch(start func() error) error {
 	done := make(chan error)
 	osthread.Go(func() {
@@ -276,8 +276,8 @@ func (r *Restoration) launch(start func() error) error {
 	return <-done
 }
 
-// prepareMounts makes the calling thread's mount namespace and the mounts in it. Mounts
-// of the host's come in, and nothing gets out.
+// prepareMounts creates the calling thread's mount namespace and the mounts in it. Mounts of
+// the host propagate into it; nothing propagates out.
 func (r *Restoration) prepareMounts() error {
 	if err := unix.Unshare(unix.CLONE_FS | unix.CLONE_NEWNS); err != nil {
 		return fmt.Errorf("unshare(CLONE_NEWNS): %w", err)
@@ -285,11 +285,11 @@ func (r *Restoration) prepareMounts() error {
 	if err := unix.Mount("", "/", "", unix.MS_SLAVE|unix.MS_REC, ""); err != nil {
 		return &os.PathError{Op: "mount", Path: "/", Err: err}
 	}
-	// criu wants a mount point for the root.
+	// criu needs the root to be a mount point.
 	root := r.Cfg.Rootfs.Path
 	err := unix.Mount(root, root, "", unix.MS_BIND|unix.MS_REC, "")
 	if err == nil {
-		// criu gives the root of the container what this has, as the images ask for.
+		// criu gives the container's root the propagation of this mount, as the images ask for.
 		kind := uintptr(unix.MS_PRIVATE)
 		if r.Cfg.Rootfs.Propagation&(unix.MS_SLAVE|unix.MS_SHARED) != 0 {
 			kind = unix.MS_SLAVE

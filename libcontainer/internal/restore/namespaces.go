@@ -13,8 +13,8 @@ import (
 	"github.com/checkpoint-restore/go-criu/v8/rpc"
 )
 
-// JoinNamespaces tells criu which namespaces of the plan exist. Those that the checkpoint
-// has left out are handed over; criu joins the others, in place of those in the images.
+// JoinNamespaces tells criu which namespaces of the plan exist. Those that the checkpoint has
+// left out are passed to criu. It joins the others in place of those in the images.
 func (r *Restoration) JoinNamespaces() error {
 	joins, err := create.OpenNamespaces(r.Cfg.Namespaces)
 	if err != nil {

@@ -15,9 +15,8 @@ import (
 	"github.com/berth-run/berth/libcontainer/network"
 )
 
-// checkNetwork finds out whether there is a network in the images, if it is to come from
-// there. Without one criu restores an empty one, or that of the host: then a hook has to
-// fill it.
+// checkNetwork checks that the images contain a network if it is to come from there. Without
+// one, criu restores an empty network, or the host's: then a hook has to set it up.
 func (r *Restoration) checkNetwork() error {
 	if r.o.EmptyNetwork || !r.Cfg.Namespaces.IsNew(configs.NewNet) {
 		return nil
@@ -39,8 +38,8 @@ func (r *Restoration) checkNetwork() error {
 		"(--network, its annotation or a createRuntime hook makes one, --empty-ns network leaves it empty)")
 }
 
-// setUpNetwork is the network's part of what comes before the first process is restored,
-// hooks included, in the order of a creation.
+// setUpNetwork does what the network needs before the first process is restored, including
+// hooks, in the same order as a create.
 func (r *Restoration) setUpNetwork() error {
 	if !r.o.EmptyNetwork && !r.Cfg.Namespaces.IsNew(configs.NewNet) {
 		return r.RunRuntimeHooks()
@@ -52,7 +51,7 @@ func (r *Restoration) setUpNetwork() error {
 	defer netns.Close()
 	isNew := r.Cfg.Namespaces.IsNew(configs.NewNet)
 	if isNew {
-		if err := notHosts(netns); err != nil {
+		if err := refuseHostNetwork(netns); err != nil {
 			return err
 		}
 	}
@@ -64,12 +63,12 @@ func (r *Restoration) setUpNetwork() error {
 	if err := r.RunRuntimeHooks(); err != nil || !isNew {
 		return err
 	}
-	// Of these criu saves some, and sets them later: then they are as they were.
+	// criu saves some of these and sets them later: they then have their old values.
 	return network.SetSysctls(netns, r.Cfg.Sysctls, !r.o.EmptyNetwork)
 }
 
-// fillNetwork makes what criu leaves empty. The loopback is that of any new namespace; one
-// that is joined has what it has.
+// fillNetwork sets up the network that criu leaves empty. A new namespace gets its loopback
+// interface. One that is joined keeps what it has.
 func (r *Restoration) fillNetwork(netns *os.File, isNew bool) error {
 	if isNew {
 		if err := r.startNew(netns); err != nil {
@@ -79,7 +78,7 @@ func (r *Restoration) fillNetwork(netns *os.File, isNew bool) error {
 	return r.MoveNetDevices()
 }
 
-// startNew gives a new namespace its loopback and the interfaces of cfg.Network.
+// startNew sets up the loopback interface of a new namespace and the interfaces of cfg.Network.
 func (r *Restoration) startNew(netns *os.File) error {
 	if err := network.LoopbackUpIn(netns); err != nil {
 		return fmt.Errorf("linux.namespaces: %w", err)
@@ -91,9 +90,9 @@ func (r *Restoration) startNew(netns *os.File) error {
 	return r.StartNetwork(true)()
 }
 
-// notHosts refuses to change the network of the host, where criu restores what has been
-// saved there, whatever the config says.
-func notHosts(netns *os.File) error {
+// refuseHostNetwork refuses to change the network of the host. That is where criu restores what
+// has been saved there, whatever the config says.
+func refuseHostNetwork(netns *os.File) error {
 	host, err := os.Stat("/proc/self/ns/net")
 	if err != nil {
 		return err
@@ -103,7 +102,7 @@ func notHosts(netns *os.File) error {
 		return err
 	}
 	if os.SameFile(host, own) {
-		return errors.New("linux.namespaces: the network namespace is new, and the checkpoint is of a container in the host's")
+		return errors.New("linux.namespaces: the network namespace is new, and the checkpoint is of a container in the host's network namespace")
 	}
 	return nil
 }

@@ -12,12 +12,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// refuseTracers refuses a pid namespace in which a process may trace others. Criu forks its
-// own processes into it, with its memory, rights and files, before they become those of the
-// checkpoint: who can trace them there has the host. Init, which berth itself puts into
-// pid namespaces, has no more by then than the container.
+// refuseTracers refuses a pid namespace in which a process may trace others. Criu forks its own
+// processes into it, with its memory, rights and files, before they become those of the
+// checkpoint. A process that can trace them there controls the host. (The init that a create
+// puts into pid namespaces has no more rights by then than the container.)
 //
-// What counts is the bounding set: an exec can give a process no more than that.
+// The bounding set decides: an exec cannot give a process more than that.
 func refuseTracers(ns *os.File) error {
 	var wanted unix.Stat_t
 	if err := unix.Fstat(int(ns.Fd()), &wanted); err != nil {
@@ -33,7 +33,7 @@ func refuseTracers(ns *os.File) error {
 		}
 		var st unix.Stat_t
 		if unix.Stat("/proc/"+p.Name()+"/ns/pid", &st) != nil || st.Ino != wanted.Ino || st.Dev != wanted.Dev {
-			continue // another's, or gone
+			continue // in another namespace, or gone
 		}
 		status, err := os.ReadFile("/proc/" + p.Name() + "/status")
 		if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ESRCH) {
@@ -43,14 +43,14 @@ func refuseTracers(ns *os.File) error {
 			return err
 		}
 		if mayTrace(status) {
-			return fmt.Errorf("process %s in it may trace others (CAP_SYS_PTRACE), and so could get at criu", p.Name())
+			return fmt.Errorf("process %s in it may trace others (CAP_SYS_PTRACE), and so could take control of criu", p.Name())
 		}
 	}
 	return nil
 }
 
-// mayTrace says whether CAP_SYS_PTRACE is in the bounding set of /proc/PID/status. What
-// cannot be read has it.
+// mayTrace reports whether CAP_SYS_PTRACE is in the bounding set of /proc/PID/status. If the
+// set cannot be read, the answer is yes.
 func mayTrace(status []byte) bool {
 	_, after, _ := bytes.Cut(status, []byte("\nCapBnd:"))
 	line, _, _ := bytes.Cut(after, []byte("\n"))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package restore makes a container of a checkpoint, with criu.
+// Package restore creates a container from a checkpoint, with criu.
 package restore
 
 import (
@@ -24,9 +24,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Restoration is a restore in progress: a creation whose first process comes out of
-// images. Criu makes the processes, with the namespaces and mounts that are theirs alone;
-// all else is a creation's.
+// Restoration is a restore in progress: a create whose first process comes from images. Criu
+// creates the processes, and the namespaces and mounts that only they use. Everything else is
+// done as in a create.
 //
 //	runtime                          criu
 //	state directory, cgroup,
@@ -56,12 +56,13 @@ type Restoration struct {
 	hold      *criu.NetworkHold
 }
 
-// New begins to restore the container of a record, whose id is free.
+// New starts the restore of the container of a record, whose id is free.
 func New(r *record.Record, cfg *configs.Config, o *options.Restore) *Restoration {
 	return &Restoration{Creation: *create.New(r, cfg, &o.Create), o: o}
 }
 
-// Release closes what the process itself no longer needs, in success and failure.
+// Release closes what the process itself does not need any more. Call it on success and on
+// failure.
 func (r *Restoration) Release() {
 	for _, f := range r.terminals {
 		_ = f.Close()
@@ -72,7 +73,7 @@ func (r *Restoration) Release() {
 	r.Creation.Release()
 }
 
-// PrepareCriu meets what is wrong with the options before anything is made.
+// PrepareCriu checks the options before anything is created.
 func (r *Restoration) PrepareCriu() error {
 	if r.Saved.RootfsMountID != 0 || !r.Cfg.Namespaces.Contains(configs.NewMount) {
 		return errors.New("linux.namespaces: a container without a mount namespace cannot be restored")
@@ -97,12 +98,12 @@ func (r *Restoration) PrepareCriu() error {
 	r.run = run
 	run.Task.Type = rpc.CriuReqType_RESTORE
 	if r.o.ShellJob {
-		run.Task.Stdin = r.Opts.Stdio[0] // criu takes the job's terminal from there
+		run.Task.Stdin = r.Opts.Stdio[0] // criu takes the job's terminal from its stdin
 	}
 	run.Task.Launch, run.Task.Started, run.Task.Notify = r.launch, r.criuStarted, r.notified
 	opts := run.Task.Opts
 	opts.Root = &r.Cfg.Rootfs.Path
-	// The first process shall be our child, not criu's, which ends.
+	// The first process is to be our child, not the child of criu, which exits.
 	opts.RstSibling = criu.Ptr(true)
 	opts.TcpClose = criu.Ptr(r.o.TCPClose)
 	if err := r.labels(opts); err != nil {
@@ -121,7 +122,7 @@ func (r *Restoration) PrepareCriu() error {
 	return err
 }
 
-// labels are the options for security modules.
+// labels sets the options for security modules.
 func (r *Restoration) labels(opts *rpc.CriuOpts) error {
 	if r.o.LSMProfile != "" {
 		opts.LsmProfile = &r.o.LSMProfile
@@ -133,8 +134,8 @@ func (r *Restoration) labels(opts *rpc.CriuOpts) error {
 	return r.run.Need(31600, "lsm-mount-context")
 }
 
-// KeepNotify makes the directory of the notify socket again when the container had one. It
-// has told what it had to tell, so that nobody listens any more.
+// KeepNotify makes the directory of the notify socket again if the container had one. The
+// container has already reported that it is ready, so nobody listens any more.
 func (r *Restoration) KeepNotify() error {
 	if slices.Contains(r.names, criu.MountName(notify.Mount)) {
 		r.Opts.Notify = true
@@ -142,8 +143,8 @@ func (r *Restoration) KeepNotify() error {
 	return r.AddNotify()
 }
 
-// RestoreProcesses lets criu do its work. It may restore the freezer as well: an engine has
-// paused the container for the checkpoint, or we have.
+// RestoreProcesses lets criu do its work. Criu may also restore the state of the freezer: an
+// engine had paused the container for the checkpoint, or we had.
 func (r *Restoration) RestoreProcesses() error {
 	revert, err := r.openImages()
 	if err != nil {
@@ -152,13 +153,14 @@ func (r *Restoration) RestoreProcesses() error {
 	if err := errors.Join(r.runCriu(), revert()); err != nil {
 		return err
 	}
-	if err := r.hold.Release(); err != nil { // if criu has not come to it
+	if err := r.hold.Release(); err != nil { // if criu did not get that far
 		return err
 	}
 	return create.IgnoreNoCgroup(r.Cgroup.Freeze(false))
 }
 
-// runCriu lets criu restore. A signal ends criu: what it has restored by then, the undo ends.
+// runCriu lets criu restore. A signal ends criu, and the undo kills what criu has restored by
+// then.
 func (r *Restoration) runCriu() error {
 	started := r.run.Task.Started
 	running := make(chan *os.Process, 1)
@@ -170,7 +172,7 @@ func (r *Restoration) runCriu() error {
 	stop := func() {
 		select {
 		case criu := <-running:
-			_ = criu.Kill() // or it has ended by itself
+			_ = criu.Kill() // or it has already exited
 		case <-ended:
 		}
 	}
@@ -180,7 +182,7 @@ func (r *Restoration) runCriu() error {
 	}, stop)
 }
 
-// notified follows criu's work.
+// notified follows criu's progress.
 func (r *Restoration) notified(step string, pid int, file *os.File) error {
 	if file != nil {
 		r.terminals = append(r.terminals, file)
@@ -199,8 +201,8 @@ func (r *Restoration) notified(step string, pid int, file *os.File) error {
 	return nil
 }
 
-// namespacesReady comes when the first process is in its namespaces, and nothing in them
-// is set up.
+// namespacesReady is called when the first process is in its namespaces and nothing is set up
+// in them.
 func (r *Restoration) namespacesReady(pid int) error {
 	fd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
@@ -211,8 +213,8 @@ func (r *Restoration) namespacesReady(pid int) error {
 	return r.setUpNetwork()
 }
 
-// restored comes when the processes are complete and stand still. From now on they
-// outlive this process, so the state has to be complete.
+// restored is called when the processes are complete and stopped. From now on they outlive this
+// process, so the state has to be complete.
 func (r *Restoration) restored(pid int) error {
 	if r.strictCgroups() {
 		if err := r.ClaimCgroups(); err != nil {
@@ -234,8 +236,8 @@ func (r *Restoration) restored(pid int) error {
 	return r.Saved.Write(r.Dir)
 }
 
-// TakeTerminal finds the terminal of the first process among those that criu has restored:
-// others were those of programs that exec had added, and of engines that are gone.
+// TakeTerminal finds the terminal of the first process among those that criu has restored. The
+// others belonged to programs added by exec, and to engines that are gone.
 func (r *Restoration) TakeTerminal() error {
 	if r.Built = new(builder.Built); !r.Cfg.Process.Terminal {
 		return nil

@@ -16,9 +16,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openImages gives the processes of a user namespace a way to the images, which they read
-// as the host's root first, without its rights, and as the namespace's root later. For as
-// long as it takes the directory belongs to the one, and its group to the other.
+// openImages gives the processes of a user namespace access to the images. At first they read
+// them as the host's root, but without its capabilities, and later as the namespace's root.
+// During the restore the host's root owns the directory, and the namespace's root is its group.
 func (r *Restoration) openImages() (revert func() error, err error) {
 	nothing := func() error { return nil }
 	gid, ok := configs.HostID(r.Cfg.GIDMappings, 0)
@@ -45,9 +45,9 @@ func (r *Restoration) openImages() (revert func() error, err error) {
 	return func() error { return change(st.Uid, st.Gid, st.Mode) }, change(0, gid, st.Mode|both)
 }
 
-// checkRestrictions comes when all is restored and nothing of the program has run yet. What
-// a criu does not know of the images it leaves out without a word, as 3.17 does with
-// the first of these; and the checkpoint may be of another config.
+// checkRestrictions runs when everything is restored and no instruction of the program has run
+// yet. A criu that does not know something in the images ignores it silently, as 3.17 does with
+// the first of these, and the checkpoint may have been made with another config.
 func (r *Restoration) checkRestrictions() error {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", r.Init.PID))
 	if err == nil {
@@ -62,10 +62,11 @@ func (r *Restoration) checkRestrictions() error {
 	return errors.Join(err, r.killRestored())
 }
 
-// killRestored ends all that criu has restored, and criu. At an error criu would not stop
-// here: it would let the processes go, each that is still there. And if it found the first
-// one of a pid namespace dead it would wait for it, as that one waits for the others, which
-// are zombies until criu collects them. They stand still, so their numbers are theirs.
+// killRestored kills everything that criu has restored, and criu. On an error criu would not
+// stop at this point: it would let the processes that are left run. And if it found the first
+// process of a pid namespace dead, it would wait for it. That one waits for the others, which
+// are zombies until criu reaps them. The processes are stopped, so their pids cannot have been
+// reused.
 func (r *Restoration) killRestored() error {
 	tree, _, err := criu.ProcessTree(r.Saved.PID, r.Cgroup)
 	if err != nil {
@@ -79,8 +80,8 @@ func (r *Restoration) killRestored() error {
 	return errors.Join(err, r.removeYard(), r.criu.Kill())
 }
 
-// removeYard removes the directory of the host's that criu has mounted cgroups in, for its
-// eyes only, once criu has died without doing so.
+// removeYard removes the directory on the host in which criu has mounted cgroups, visible only
+// to itself, if criu has died without removing it.
 func (r *Restoration) removeYard() error {
 	mounts, err := criu.ReadMounts(strconv.Itoa(r.criu.Pid))
 	for _, m := range mounts {
@@ -91,7 +92,7 @@ func (r *Restoration) removeYard() error {
 	return err
 }
 
-// checkStatus looks for restrictions in /proc/PID/status (proc_pid_status(5)).
+// checkStatus checks the restrictions in /proc/PID/status (proc_pid_status(5)).
 func checkStatus(status string, noNewPrivileges, filtered bool) error {
 	has := func(key, value string) bool {
 		for line := range strings.Lines(status) {
@@ -102,10 +103,10 @@ func checkStatus(status string, noNewPrivileges, filtered bool) error {
 		return false
 	}
 	if noNewPrivileges && !has("NoNewPrivs", "1") {
-		return errors.New("process.noNewPrivileges: the restored process is without (does criu know it, and did the checkpoint have it?)")
+		return errors.New("process.noNewPrivileges: the restored process does not have it (does criu support it, and did the checkpoint have it?)")
 	}
 	if filtered && !has("Seccomp", "2") {
-		return errors.New("linux.seccomp: the restored process is without a filter (did the checkpoint have one?)")
+		return errors.New("linux.seccomp: the restored process has no filter (did the checkpoint have one?)")
 	}
 	return nil
 }

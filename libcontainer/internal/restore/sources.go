@@ -21,35 +21,36 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Criu is never given a path of the host's: it would follow that as root, whatever it leads
-// to by then, and bind it writable before it makes it what it was. It gets mounts that are
-// prepared for it, in its mount namespace alone: each is what was opened, beneath whatever
-// somebody writes to without following a link, and has all its options before anybody sees
-// it. A read-only one is read-only from the beginning, since criu clones it.
+// Criu is never given a path of the host. As root, it would follow the path to whatever it
+// leads to by then, and bind it writable before it sets the options. Instead it gets mounts
+// that are prepared in its own mount namespace. Each of them shows the file that was opened
+// (below directories that others can write to, without following a link), and has all its
+// options before anybody sees it. A read-only one is read-only from the beginning, since criu
+// clones it.
 //
-// That is also how id maps come about, which criu knows nothing of, and how the root of a
-// user namespace gets to sources that it has no right to, and no right over their options.
+// This is also how id maps are applied, which criu does not know, and how the root of a user
+// namespace gets sources that it cannot reach, and whose options it may not set.
 
 // prepared are the mounts that are made for criu.
 type prepared struct {
-	// stage is the directory that they are made in, "" as long as there are none.
+	// stage is the directory that they are made in; "" as long as there are none.
 	stage string
 	open  []openPrepared
-	// mounts are what has come of them, by their paths.
+	// mounts are the resulting mounts, by path.
 	mounts map[string]*mountinfo.Info
 }
 
-// openPrepared opens the tree of a prepared mount; nil when there is none. Late is what is
-// to be set when it is attached, on kernels that know no other way.
+// openPrepared opens the tree of a prepared mount, nil if there is none. late holds the
+// attributes that have to be set after it is attached, on kernels that know no other way.
 type openPrepared func(*builder.TreeOpener) (tree *os.File, late mountapi.Attr, err error)
 
-// stages are the directories to choose the stage from for a user namespace, whose root has
-// to get there. Below /proc or /sys the kernel would take offence at it: nobody may mount
-// those anew who does not see all of them.
+// stages are the directories to choose the stage from if there is a user namespace, whose root
+// has to reach it. A stage below /proc or /sys would cover a part of them, and then the kernel
+// would not let the container mount its own.
 var stages = [...]string{"/mnt", "/media", "/srv", "/dev/shm"}
 
-// findStage finds a directory that exists, and that nothing is in which criu needs: from
-// then on it sees the stage there. Without a user namespace the state directory will do.
+// findStage returns a directory that exists and contains nothing that criu needs: the stage
+// will hide its content from criu. Without a user namespace the state directory will do.
 func (r *Restoration) findStage() (string, error) {
 	if !r.inUserns() {
 		return r.Dir, nil
@@ -74,7 +75,7 @@ func (r *Restoration) findStage() (string, error) {
 	return "", fmt.Errorf("none of %q is a directory to mount on, for criu to see", stages)
 }
 
-// prepare plans a mount, and gives the path that it is going to have.
+// prepare plans a mount and returns the path that it is going to have.
 func (r *Restoration) prepare(open openPrepared) (string, error) {
 	if r.prepared.stage == "" {
 		var err error
@@ -88,13 +89,13 @@ func (r *Restoration) prepare(open openPrepared) (string, error) {
 
 func (p *prepared) path(i int) string { return filepath.Join(p.stage, strconv.Itoa(i)) }
 
-// inUserns says whether criu's work is done by the root of a user namespace.
+// inUserns reports whether the root of a user namespace does criu's work.
 func (r *Restoration) inUserns() bool {
 	return r.Cfg.Namespaces.Contains(configs.NewUser) && !userns.Unprivileged()
 }
 
-// prepareBind is what criu is to bind for m, without what is mounted below it: in a user
-// namespace it could not take the one without the other.
+// prepareBind prepares what criu is to bind for m, without what is mounted below it: in a user
+// namespace criu could not bind one without the other.
 func (r *Restoration) prepareBind(m *configs.Mount) (string, error) {
 	top := *m
 	top.Flags &^= unix.MS_REC
@@ -108,7 +109,7 @@ func (r *Restoration) prepareBelow(m *configs.Mount, rel string) (string, error)
 	return r.prepare(func(o *builder.TreeOpener) (*os.File, mountapi.Attr, error) {
 		fd, err := openBeneath(m.Source, rel)
 		if errors.Is(err, unix.ENOENT) {
-			return nil, mountapi.Attr{}, nil // then criu has no use for it either
+			return nil, mountapi.Attr{}, nil // then criu does not need it either
 		}
 		if err != nil {
 			return nil, mountapi.Attr{}, fmt.Errorf("%s: %w", m.Field, err)
@@ -119,9 +120,9 @@ func (r *Restoration) prepareBelow(m *configs.Mount, rel string) (string, error)
 	})
 }
 
-// openBeneath opens (O_PATH) what is at rel below dir, a path of the config's. Whoever
-// writes there may have made a link of any part of rel since it was looked at, to anywhere
-// on the host.
+// openBeneath opens (O_PATH) what is at rel below dir, a path from the config. Anybody with
+// write access there may have replaced a part of rel by a link to anywhere on the host since it
+// was examined.
 func openBeneath(dir, rel string) (int, error) {
 	top, err := unix.Open(dir, unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -141,13 +142,13 @@ func openBeneath(dir, rel string) (int, error) {
 	return fd, nil
 }
 
-// prepareFile is what criu is to bind for a path of the host that nobody else writes to,
-// with the options of a.
+// prepareFile prepares what criu is to bind for a path of the host that nobody else can write
+// to, with the options in a.
 func (r *Restoration) prepareFile(path string, a mountapi.Attr) (string, error) {
 	return r.prepare(func(o *builder.TreeOpener) (*os.File, mountapi.Attr, error) {
 		fd, err := mountapi.OpenTree(path, false)
 		if errors.Is(err, unix.ENOENT) {
-			return nil, mountapi.Attr{}, nil // then criu has no use for it either
+			return nil, mountapi.Attr{}, nil // then criu does not need it either
 		}
 		if err != nil {
 			return nil, mountapi.Attr{}, err
@@ -174,7 +175,7 @@ func (r *Restoration) openBind(m *configs.Mount, o *builder.TreeOpener) (*os.Fil
 			return fail(err)
 		}
 	} else {
-		// Criu's mount namespace has slaves of the host's mounts, and so is this one.
+		// Criu's mount namespace has slaves of the host's mounts. This becomes one too.
 		fd, err := rootfs.OpenSource(m)
 		if err != nil {
 			return fail(err)
@@ -192,7 +193,7 @@ func (r *Restoration) openBind(m *configs.Mount, o *builder.TreeOpener) (*os.Fil
 	return tree, late, nil
 }
 
-// bindFlags is what a create makes of the flags of a bind mount (rootfs.Builder).
+// bindFlags returns what a create makes of the flags of a bind mount (rootfs.Builder).
 func (r *Restoration) bindFlags(m *configs.Mount, tree *os.File) (a mountapi.Attr, err error) {
 	if !mountapi.NamesFlags(m.Flags, m.Cleared) {
 		return a, nil
@@ -203,7 +204,7 @@ func (r *Restoration) bindFlags(m *configs.Mount, tree *os.File) (a mountapi.Att
 	return a, nil
 }
 
-// withOptions sets the options of a tree, which it closes on error.
+// withOptions sets the options of a tree. It closes the tree on error.
 func (r *Restoration) withOptions(tree *os.File, a, rec mountapi.Attr, o *builder.TreeOpener) (*os.File, mountapi.Attr, error) {
 	if o.HaveSetAttr() != nil && rec.IsZero() {
 		return tree, a, nil
@@ -229,7 +230,7 @@ func (r *Restoration) attachPrepared() error {
 	}
 	opener := builder.NewTreeOpener(r.Cfg)
 	defer opener.Close()
-	// All are opened before the stage hides anything.
+	// Open all of them before the stage hides anything.
 	trees, late := make([]*os.File, len(p.open)), make([]mountapi.Attr, len(p.open))
 	defer func() {
 		for _, f := range trees {
@@ -268,7 +269,7 @@ func (r *Restoration) attachPrepared() error {
 	return nil
 }
 
-// attachTree mounts a tree on point, which is made, and then sets what could not be set
+// attachTree mounts a tree on point, which it creates, and then sets what could not be set
 // before.
 func attachTree(tree *os.File, point string, late mountapi.Attr) error {
 	var st unix.Stat_t
@@ -292,6 +293,6 @@ func attachTree(tree *os.File, point string, late mountapi.Attr) error {
 	if err != nil || late.IsZero() {
 		return err
 	}
-	// Needs Linux 5.12, without it: mount(2), where nobody else sees the mount.
+	// Without mount_setattr(2) (Linux 5.12): mount(2). Nobody else sees the mount here.
 	return mountapi.Remount(point, int(tree.Fd()), false, late)
 }

@@ -16,7 +16,7 @@ import (
 // listen makes a socket at a path of any length.
 func listen(t *testing.T, path string) {
 	t.Helper()
-	// The directory is the short way there.
+	// Relative to the directory the path is short.
 	t.Chdir(filepath.Dir(path))
 	l, err := net.Listen("unix", filepath.Base(path))
 	if err != nil {

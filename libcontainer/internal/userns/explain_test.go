@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestExplainMaps runs where all ids are mapped to themselves, or are root's alone: the
-// last id is in no map.
+// TestExplainMaps runs where all ids are mapped to themselves, or only root's: the last id is
+// in no map.
 func TestExplainMaps(t *testing.T) {
 	cfg := &configs.Config{
 		Namespaces:  configs.Namespaces{{Type: configs.NewUser}},

@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Owner is who owns, in the container's user namespace, what berth makes there: its
-// root, or the user of the process where there is no root.
+// Owner returns the owner, in the container's user namespace, of what the runtime creates
+// there: its root, or the user of the process if root is not mapped.
 func Owner(cfg *configs.Config) (uid, gid uint32) {
 	if !hasRoot(cfg.UIDMappings) {
 		uid = cfg.Process.UID
@@ -27,15 +27,15 @@ func Owner(cfg *configs.Config) (uid, gid uint32) {
 	return uid, gid
 }
 
-// hasRoot says whether id 0 is mapped. Without a map, of a namespace that is joined
-// and not known yet, it is taken to be.
+// hasRoot reports whether id 0 is mapped. If there is no map, because the namespace is joined
+// and not known yet, it is assumed to be.
 func hasRoot(m []configs.IDMap) bool {
 	_, ok := configs.HostID(m, 0)
 	return ok || len(m) == 0
 }
 
-// ExplainMaps says whether the id maps are why init could not be started: a runtime that
-// is in a user namespace itself can map those ids on only that it has there.
+// ExplainMaps reports whether the id maps are why init could not be started: a runtime that is
+// itself in a user namespace can map only those ids that are mapped there.
 func ExplainMaps(err error, cfg *configs.Config) error {
 	if !errors.Is(err, unix.EPERM) || !cfg.Namespaces.IsNew(configs.NewUser) {
 		return err
@@ -62,15 +62,15 @@ func ExplainMaps(err error, cfg *configs.Config) error {
 	return err
 }
 
-// inOneRow says whether a row of the map, which is all that the kernel looks for, has
-// size ids from first on.
+// inOneRow reports whether one row of the map has size ids from first on. The kernel does not
+// combine rows.
 func inOneRow(m []configs.IDMap, first, size uint32) bool {
 	return slices.ContainsFunc(m, func(r configs.IDMap) bool {
 		return first >= r.ContainerID && uint64(first)+uint64(size) <= uint64(r.ContainerID)+uint64(r.Size)
 	})
 }
 
-// CheckMaps holds the plan's maps against those of process pid.
+// CheckMaps compares the plan's maps with those of process pid.
 func CheckMaps(cfg *configs.Config, pid string) error {
 	for _, m := range [...]struct {
 		field, file string
@@ -96,7 +96,7 @@ func CheckMaps(cfg *configs.Config, pid string) error {
 	return nil
 }
 
-// ParseMap reads a map in the kernel's words (user_namespaces(7)).
+// ParseMap parses a map in the kernel's format (user_namespaces(7)).
 func ParseMap(data []byte) ([]configs.IDMap, error) {
 	var rows []configs.IDMap
 	for line := range bytes.Lines(data) {
@@ -117,8 +117,7 @@ func ParseMap(data []byte) ([]configs.IDMap, error) {
 	return rows, nil
 }
 
-// normalMap sorts a map and joins rows that continue each other, so that maps that do
-// the same are the same.
+// normalMap sorts a map and joins adjacent rows, so that equivalent maps are equal.
 func normalMap(m []configs.IDMap) []configs.IDMap {
 	sorted := slices.SortedFunc(slices.Values(m), func(a, b configs.IDMap) int {
 		return int(int64(a.ContainerID) - int64(b.ContainerID))
@@ -134,8 +133,8 @@ func normalMap(m []configs.IDMap) []configs.IDMap {
 	return out
 }
 
-// HostUID is uid as this process sees it. Without maps there is no user namespace; what is
-// not mapped has been refused.
+// HostUID returns uid as this process sees it. Without maps there is no user namespace. An id
+// that is not mapped has been refused before.
 func HostUID(rows []configs.IDMap, uid uint32) uint32 {
 	if host, ok := configs.HostID(rows, uid); ok {
 		return host
@@ -143,7 +142,7 @@ func HostUID(rows []configs.IDMap, uid uint32) uint32 {
 	return uid
 }
 
-// SysMap is a map as package syscall has it.
+// SysMap converts a map to the form of package syscall.
 func SysMap(rows []configs.IDMap) []syscall.SysProcIDMap {
 	out := make([]syscall.SysProcIDMap, len(rows))
 	for i, r := range rows {

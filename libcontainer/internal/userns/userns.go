@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package userns is about user namespaces: whose this process is in, the id maps of others,
-// and how to make one.
+// Package userns is about user namespaces: whether this process is in one, the id maps of
+// others, and how to create one.
 package userns
 
 import (
@@ -18,30 +18,30 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Unprivileged says that the runtime has no rights but those over what it makes itself:
-// user namespaces, and what these own.
+// Unprivileged reports whether the runtime has rights only over what it creates itself: user
+// namespaces, and what they own.
 func Unprivileged() bool { return os.Geteuid() != 0 }
 
-// Inside says whether this process is not in the first user namespace, whose
-// inode the kernel has given a fixed number (PROC_USER_INIT_INO).
+// Inside reports whether this process is not in the initial user namespace, whose inode has a
+// fixed number in the kernel (PROC_USER_INIT_INO).
 func Inside() bool {
 	var st unix.Stat_t
 	const initial = 0xEFFFFFFD
 	return unix.Stat("/proc/self/ns/user", &st) == nil && st.Ino != initial
 }
 
-// SetgroupsDenied says that setgroups(2) is denied in the user namespace of this process.
+// SetgroupsDenied reports whether setgroups(2) is denied in the user namespace of this process.
 func SetgroupsDenied() bool {
 	data, err := os.ReadFile("/proc/self/setgroups")
 	return err == nil && bytes.HasPrefix(data, []byte("deny"))
 }
 
-// IsOwn says whether the map has but the one id that an ordinary user may map.
+// IsOwn reports whether the map has only the one id that an unprivileged user may map.
 func IsOwn(m []configs.IDMap, id int) bool {
 	return len(m) == 1 && m[0].Size == 1 && m[0].HostID == uint32(id)
 }
 
-// WriteMaps writes the id maps of process pid as an ordinary user can.
+// WriteMaps writes the id maps of process pid, as far as an unprivileged user can.
 func WriteMaps(cfg *configs.Config, pid int) error {
 	dir := "/proc/" + strconv.Itoa(pid)
 	if IsOwn(cfg.GIDMappings, os.Getegid()) {
@@ -70,12 +70,12 @@ func WriteMaps(cfg *configs.Config, pid int) error {
 	return nil
 }
 
-// runMapHelper lets newuidmap or newgidmap, which have the right to and know
-// /etc/subuid and /etc/subgid, write a map.
+// runMapHelper writes a map with newuidmap or newgidmap, which have the right to do so and
+// check /etc/subuid and /etc/subgid.
 func runMapHelper(helper string, pid int, rows []configs.IDMap) error {
 	path, err := exec.LookPath(helper)
 	if err != nil {
-		return fmt.Errorf("to map more than one's own id takes %s (package uidmap): %w", helper, err)
+		return fmt.Errorf("mapping more than one's own id needs %s (package uidmap): %w", helper, err)
 	}
 	args := []string{strconv.Itoa(pid)}
 	for _, r := range rows {
@@ -93,8 +93,8 @@ func runMapHelper(helper string, pid int, rows []configs.IDMap) error {
 	return fmt.Errorf("%s: %w", helper, err)
 }
 
-// New makes a user namespace with the maps of the options. It takes a
-// process to make one, which ends here.
+// New creates a user namespace with the maps in the options. That needs a process, which has
+// ended when New returns.
 func New(o *nsenter.Options) (*os.File, error) {
 	o.NewNamespaces = unix.CLONE_NEWUSER
 	init, err := nsenter.Start(o)

@@ -31,7 +31,7 @@ func TestIsOwn(t *testing.T) {
 	}
 }
 
-// A helper gets the rows as arguments, and what it prints is in the error.
+// A helper gets the rows as arguments, and its output is in the error.
 func TestRunMapHelper(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
