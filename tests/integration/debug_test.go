@@ -120,7 +120,7 @@ type debugFormat struct {
 
 func newDebugged(t *testing.T) *container {
 	t.Helper()
-	c := newContainer(t).args("sleep", "10000")
+	c := newContainer(t).args("tail", "-f", "/dev/null") // a sleep may end with a restore
 	c.spec.Linux.Seccomp = &specs.LinuxSeccomp{
 		DefaultAction: specs.ActAllow,
 		Flags:         []specs.LinuxSeccompFlag{specs.LinuxSeccompFlagLog},
