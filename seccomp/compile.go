@@ -11,30 +11,30 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// call is all that a profile has on one system call.
+// call is everything that a profile says about one system call.
 type call struct {
-	// named says that the profile names it.
+	// named means that the profile names the call.
 	named bool
-	// always says that a rule without argument checks decides, by action. It
-	// hides every rule with checks, before or after it, and every later one
-	// without: so libseccomp has it, and profiles are written for that.
+	// always means that a rule without argument checks decides, by action. It overrides every
+	// rule with checks, before or after it, and every later rule without checks. libseccomp
+	// does the same, and profiles rely on it.
 	always bool
 	action uint32
-	// rules are those with checks.
+	// rules are the rules with argument checks.
 	rules []filter.Rule
 }
 
-// compilation is one request on its way to a filter.
+// compilation is the state of compiling one request.
 type compilation struct {
 	req *request
-	// calls has one for each of syscalls.All.
+	// calls has an element for each of syscalls.All.
 	calls []call
-	// unknown are the names that no architecture has, each once, and unenforced those
-	// of them in rules that are stricter than the default action.
+	// unknown are the names that no architecture has, each once. unenforced are those of them
+	// that are in rules stricter than the default action.
 	unknown, unenforced []string
 }
 
-// compile makes the program.
+// compile returns the program.
 func (req *request) compile() (*Program, error) {
 	c := &compilation{req: req, calls: make([]call, len(syscalls.All()))}
 	for i := range req.rules {
@@ -42,7 +42,7 @@ func (req *request) compile() (*Program, error) {
 	}
 	archs := make([]filter.Arch, 0, len(syscalls.Runnable()))
 	for i, a := range syscalls.Runnable() {
-		// What runs natively is always there.
+		// The native architecture is always included.
 		if i == 0 || slices.Contains(req.archs, a.Name) {
 			archs = append(archs, c.arch(a))
 		}
@@ -66,8 +66,8 @@ func (c *compilation) add(r *rule) {
 			continue
 		}
 		c.calls[i].named = true
-		// A rule with the default action is no rule, but that it has a name says how
-		// new the profile is.
+		// A rule with the default action has no effect, but its names still say how new the
+		// profile is.
 		if r.action != c.req.def {
 			c.calls[i].add(r)
 		}
@@ -81,8 +81,8 @@ func addName(list []string, name string) []string {
 	return append(list, name)
 }
 
-// stricter says whether a filter's answer takes more from a program than another. The
-// kernel has them in this order, too (seccomp(2)): of several filters the strictest wins.
+// stricter reports whether one filter result is stricter than another. The kernel uses the same
+// order (seccomp(2)): of several filters the strictest result counts.
 func stricter(a, than uint32) bool { return strictness(a) > strictness(than) }
 
 func strictness(ret uint32) int {
@@ -103,7 +103,7 @@ func (c *call) add(r *rule) {
 	}
 }
 
-// arch are the rules on one architecture.
+// arch returns the rules for one architecture.
 func (c *compilation) arch(a syscalls.Arch) filter.Arch {
 	b := archBuilder{
 		arch:  filter.Arch{Arch: a, Known: make([]uint32, 0, len(c.calls)), Calls: make([]filter.Call, 0, len(c.calls))},
@@ -118,8 +118,8 @@ func (c *compilation) arch(a syscalls.Arch) filter.Arch {
 			b.own(n, &c.calls[i])
 		}
 	}
-	// After all that have the number of a multiplexer for their own: where both a rule
-	// for socketcall with checks and one for socket match, the first is the more exact.
+	// Multiplexed calls come after the rules for the multiplexer itself: if both a rule with
+	// checks for socketcall and one for socket match, the first is more specific.
 	for _, m := range a.Multiplexed() {
 		if call := &c.calls[syscalls.Find(m.Name)]; call.named {
 			by := syscalls.Find(m.By)
@@ -135,11 +135,11 @@ func (c *compilation) arch(a syscalls.Arch) filter.Arch {
 type archBuilder struct {
 	arch filter.Arch
 	def  uint32
-	// place is where in arch.Calls a number with argument checks is.
+	// place is the index in arch.Calls of a number with argument checks.
 	place map[uint32]int
 }
 
-// own adds a call with the number that it has itself.
+// own adds a call under its own number.
 func (b *archBuilder) own(number uint32, c *call) {
 	b.arch.Known = append(b.arch.Known, number)
 	switch {
@@ -150,13 +150,12 @@ func (b *archBuilder) own(number uint32, c *call) {
 	}
 }
 
-// multiplexed adds the other way to a call. hidden says that a rule decides about all that
-// go that way.
+// multiplexed adds a call that is made through a multiplexer. hidden means that a rule already
+// decides about all calls through it.
 func (b *archBuilder) multiplexed(number uint32, c *call, m *syscalls.Multiplexed, hidden bool) {
 	b.arch.Known = append(b.arch.Known, number)
-	// The arguments proper are in memory, where no filter sees them: the
-	// first rule decides, whatever it wanted to check. libseccomp does so
-	// too, as far as it can.
+	// The actual arguments are in memory, which no filter can read. So the first rule decides,
+	// whatever it checks. libseccomp does this too, as far as it can.
 	action := c.action
 	if !c.always && len(c.rules) > 0 {
 		action = c.rules[0].Action

@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Ends are those of the named system calls that end a process with the filter, when all
-// their arguments are 0: what the kernel does not tell whoever finds the process dead of
-// SIGSYS. filter is a Program's BPF; one that makes no sense gives nil.
+// Ends returns those of the named system calls with which the filter ends a process, if all
+// arguments are 0. It helps to explain a process that died of SIGSYS: the kernel does not say
+// which call it was. filter is a Program's BPF. If it is invalid, the result is nil.
 func Ends(filter []byte, names ...string) []string {
 	program, err := bpf.Parse(filter)
 	if err != nil || len(syscalls.Runnable()) == 0 {

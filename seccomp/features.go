@@ -8,7 +8,7 @@ import (
 	"github.com/berth-run/berth/seccomp/internal/syscalls"
 )
 
-// Actions are the actions that Compile takes, by the spec's names, sorted.
+// Actions returns the actions that Compile accepts, by the spec's names, sorted.
 func Actions() []string {
 	list := make([]string, 0, len(actionNames))
 	for _, a := range actionNames {
@@ -17,8 +17,8 @@ func Actions() []string {
 	return list
 }
 
-// Operators are the operators of argument checks that Compile takes, by the
-// spec's names, sorted.
+// Operators returns the operators of argument checks that Compile accepts, by the spec's names,
+// sorted.
 func Operators() []string {
 	list := make([]string, 0, len(opNames))
 	for _, o := range opNames {
@@ -27,8 +27,8 @@ func Operators() []string {
 	return list
 }
 
-// Archs are the architectures that Compile takes, by the spec's names, sorted: all of the
-// spec's. There are none in a build without tables of system calls.
+// Archs returns the architectures that Compile accepts, by the spec's names, sorted: all in the
+// spec. There are none in a build without system call tables.
 func Archs() []string {
 	if !Enabled() {
 		return nil
@@ -36,8 +36,8 @@ func Archs() []string {
 	return slices.Clone(syscalls.ArchNames())
 }
 
-// Syscalls are the names of the system calls that a profile can name with effect on this
-// kind of machine, sorted.
+// Syscalls returns the names of the system calls that a profile can restrict on this
+// architecture, sorted.
 func Syscalls() []string {
 	var list []string
 	for i := range syscalls.All() {
@@ -61,7 +61,7 @@ func runs(c *syscalls.Call) bool {
 	return false
 }
 
-// KnownFlags are the flags that Compile knows, by the spec's names, sorted.
+// KnownFlags returns the flags that Compile knows, by the spec's names, sorted.
 func KnownFlags() []string {
 	list := make([]string, 0, len(filterFlagNames))
 	for _, f := range filterFlagNames {
@@ -70,7 +70,7 @@ func KnownFlags() []string {
 	return list
 }
 
-// SupportedFlags are those of KnownFlags that the running kernel has for sure.
+// SupportedFlags returns those of KnownFlags that the running kernel certainly has.
 func SupportedFlags() []string {
 	list := make([]string, 0, len(filterFlagNames))
 	for _, f := range filterFlagNames {

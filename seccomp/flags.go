@@ -11,21 +11,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// flagTSYNC is in the spec's list but not among its Go names.
+// flagTSYNC is in the spec but not in its Go package.
 const flagTSYNC specs.LinuxSeccompFlag = "SECCOMP_FILTER_FLAG_TSYNC"
 
 // filterFlag is one flag of the spec.
 type filterFlag struct {
 	name specs.LinuxSeccompFlag
-	// bits are what seccomp(2) gets for it; 0 for a flag that changes nothing.
+	// bits are passed to seccomp(2); 0 for a flag that has no effect.
 	bits uint32
-	// probe are the bits to ask the kernel about it with.
+	// probe are the bits with which to probe for the flag.
 	probe uint32
 }
 
-// filterFlagNames are the spec's flags. TSYNC is about the other threads of the
-// process that loads the filter: init has none. WAIT_KILLABLE_RECV is refused
-// without a listener, so the question about it has one.
+// filterFlagNames are the spec's flags. TSYNC concerns the other threads of the process that
+// loads the filter, and init has none. WAIT_KILLABLE_RECV is refused without a listener, so its
+// probe has one.
 var filterFlagNames = [...]filterFlag{
 	{specs.LinuxSeccompFlagLog, unix.SECCOMP_FILTER_FLAG_LOG, unix.SECCOMP_FILTER_FLAG_LOG},
 	{specs.LinuxSeccompFlagSpecAllow, unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW, unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW},
@@ -36,10 +36,9 @@ var filterFlagNames = [...]filterFlag{
 	},
 }
 
-// filterFlags translates the profile's flags. A profile without any (not even an
-// empty list) gets SPEC_ALLOW: the mitigation that a filter switches on otherwise
-// halves the speed of some interpreters, and guards against nothing that the
-// filter is there for.
+// filterFlags converts the profile's flags. A profile without flags (not even an empty list)
+// gets SPEC_ALLOW: the mitigation that a filter otherwise turns on halves the speed of some
+// interpreters, and has nothing to do with the purpose of the filter.
 func filterFlags(list []specs.LinuxSeccompFlag) (uint32, error) {
 	if list == nil {
 		if haveFlags(unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW) != nil {
@@ -70,10 +69,10 @@ func findFlag(name specs.LinuxSeccompFlag) (filterFlag, bool) {
 	return filterFlag{}, false
 }
 
-// haveFlags asks the kernel about flags of SECCOMP_SET_MODE_FILTER: nil for yes,
-// errors.ErrUnsupported for no, another error when it could not be told, as under
-// a filter that forbids seccomp(2) itself. It asks without a program, to which
-// the kernel says EFAULT once it has taken the flags: nothing is loaded.
+// haveFlags probes for flags of SECCOMP_SET_MODE_FILTER. It returns nil if the kernel has them,
+// errors.ErrUnsupported if not, and another error if that cannot be found out, for example
+// under a filter that forbids seccomp(2). The call passes no program, for which the kernel
+// returns EFAULT after it has accepted the flags. So nothing is loaded.
 func haveFlags(flags uint32) error {
 	_, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, uintptr(flags), 0)
 	switch errno {

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// actionNames pairs the spec's actions with what a filter returns for them.
+// actionNames maps the spec's actions to the results of a filter.
 var actionNames = [...]struct {
 	name specs.LinuxSeccompAction
 	ret  uint32
@@ -30,7 +30,7 @@ var actionNames = [...]struct {
 	{specs.ActTrap, unix.SECCOMP_RET_TRAP},
 }
 
-// opNames pairs the spec's operators with those of a filter.
+// opNames maps the spec's operators to those of a filter.
 var opNames = [...]struct {
 	name specs.LinuxSeccompOperator
 	op   filter.Op
@@ -44,19 +44,18 @@ var opNames = [...]struct {
 	{specs.OpNotEqual, filter.NotEqual},
 }
 
-// maxErrno is the highest error number the kernel returns (MAX_ERRNO); it cuts
-// higher ones down to it without a word.
+// maxErrno is the highest error number that the kernel returns (MAX_ERRNO). It silently reduces
+// higher ones to it.
 const maxErrno = 4095
 
-// request is a profile that has been checked, with every name of an action or operator
-// turned into a number.
+// request is a checked profile, with the names of actions and operators converted to numbers.
 type request struct {
-	// def is the action of a system call without a rule, as the filter returns it:
+	// def is the action for a system call without a rule, as the filter returns it:
 	// SECCOMP_RET_* with its data.
 	def uint32
-	// stub asks for ENOSYS for system calls newer than the profile.
+	// stub means that system calls newer than the profile return ENOSYS.
 	stub bool
-	// archs are the spec's names of the architectures beside the native one.
+	// archs are the spec's names of the architectures, except for the native one.
 	archs []string
 	rules []rule
 }
@@ -64,14 +63,14 @@ type request struct {
 // rule is one rule; all its args must match. One entry of the profile may have become
 // several.
 type rule struct {
-	// action is like request.def. A rule that has the same action is none, but its names
+	// action is like request.def. A rule with the default action has no effect, but its names
 	// still say how new the profile is.
 	action uint32
 	names  []string
 	args   []filter.Arg
 }
 
-// newRequest checks a profile and makes the request for it.
+// newRequest checks a profile and returns the request for it.
 func newRequest(p *specs.LinuxSeccomp) (*request, error) {
 	def, err := parseAction(p.DefaultAction, p.DefaultErrnoRet, "defaultAction", "defaultErrnoRet")
 	if err != nil {
@@ -98,8 +97,8 @@ func newRequest(p *specs.LinuxSeccomp) (*request, error) {
 	return req, nil
 }
 
-// wantsStub says whether system calls newer than the profile shall answer ENOSYS.
-// Not where the default lets them through, or says so already.
+// wantsStub reports whether system calls newer than the profile return ENOSYS. They do not if
+// the default action allows them, or is ENOSYS already.
 func wantsStub(def uint32) bool {
 	switch def & unix.SECCOMP_RET_ACTION_FULL {
 	case unix.SECCOMP_RET_ALLOW, unix.SECCOMP_RET_LOG, unix.SECCOMP_RET_TRACE, unix.SECCOMP_RET_USER_NOTIF:
@@ -108,8 +107,7 @@ func wantsStub(def uint32) bool {
 	return def != unix.SECCOMP_RET_ERRNO|uint32(unix.ENOSYS)
 }
 
-// parseAction is what a filter returns for an action. The fields' names are for
-// errors.
+// parseAction returns the result of a filter for an action. The field names are for errors.
 func parseAction(a specs.LinuxSeccompAction, errno *uint, field, errnoField string) (uint32, error) {
 	i := slices.IndexFunc(actionNames[:], func(n struct {
 		name specs.LinuxSeccompAction
@@ -143,7 +141,7 @@ func parseAction(a specs.LinuxSeccompAction, errno *uint, field, errnoField stri
 	return ret | uint32(*errno), nil
 }
 
-// parseArchs checks the list and sorts it: its order means nothing.
+// parseArchs checks the list and sorts it: its order has no meaning.
 func parseArchs(list []specs.Arch) ([]string, error) {
 	if len(list) == 0 {
 		return nil, nil
@@ -159,8 +157,8 @@ func parseArchs(list []specs.Arch) ([]string, error) {
 	return slices.Compact(names), nil
 }
 
-// addRules adds the rules of one entry of the profile, of which there are
-// several when an argument is checked twice.
+// addRules adds the rules for one entry of the profile. There are several if an argument is
+// checked twice.
 func addRules(req *request, s *specs.LinuxSyscall) error {
 	act, err := parseAction(s.Action, s.ErrnoRet, "action", "errnoRet")
 	if err != nil {
@@ -179,17 +177,16 @@ func addRules(req *request, s *specs.LinuxSyscall) error {
 		req.rules = append(req.rules, rule{action: act, names: s.Names, args: args})
 		return nil
 	}
-	// libseccomp cannot check an argument twice in one rule. Before it said so,
-	// other runtimes made a rule of each check, and profiles have come to rely on it:
-	// one check that holds is enough then.
+	// libseccomp cannot check an argument twice in one rule, so other runtimes made a rule of
+	// each check. Profiles have come to rely on this: then it is enough if one check succeeds.
 	for i := range args {
 		req.rules = append(req.rules, rule{action: act, names: s.Names, args: args[i : i+1]})
 	}
 	return nil
 }
 
-// parseArgs translates the checks of one entry; twice says that two of them are
-// of the same argument.
+// parseArgs converts the checks of one entry. twice reports whether two of them are of the same
+// argument.
 func parseArgs(list []specs.LinuxSeccompArg) (args []filter.Arg, twice bool, err error) {
 	if len(list) == 0 {
 		return nil, false, nil

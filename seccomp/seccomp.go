@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package seccomp turns the seccomp profile of a config.json into the BPF
-// program that init loads (runtime-spec config-linux.md, Seccomp; seccomp(2)).
+// Package seccomp compiles the seccomp profile of a config.json to the BPF program that init
+// loads (runtime-spec config-linux.md, Seccomp; seccomp(2)).
 //
 //	profile.go    checks, every name of the spec becomes a number
 //	compile.go    rules by system call and architecture
 //	syscalls      names and numbers
 //	filter        the instructions
 //
-// The package loads no filter and checks nothing about the process that will.
-// Its one invariant: a program depends on the profile and on this version of berth alone,
-// neither on the running kernel nor on the machine that berth was built on.
+// The package does not load filters. A program depends only on the profile and on this version
+// of berth, never on the running kernel or on the machine that berth was built on.
 package seccomp
 
 import (
@@ -30,41 +29,40 @@ type Program struct {
 	BPF []byte
 	// Flags are those of seccomp(2) with SECCOMP_SET_MODE_FILTER.
 	Flags uint32
-	// Unknown are the names in the profile that are no system call of any architecture
-	// that berth knows, each once. Profiles are written for many versions of Linux, so
-	// their rules are passed over.
+	// Unknown are the names in the profile that are not system calls of any architecture that
+	// berth knows, each once. Profiles are written for many versions of Linux, so their rules
+	// are ignored.
 	Unknown []string
-	// Unenforced are those of Unknown in a rule that is stricter than the default
-	// action: what the profile forbids is let through, should the kernel have it.
+	// Unenforced are those of Unknown in a rule that is stricter than the default action: if
+	// the kernel has such a call, the filter allows what the profile forbids.
 	Unenforced []string
 }
 
-// NewListener says whether loading the program returns a file descriptor of
-// SECCOMP_RET_USER_NOTIF, for the agent at the profile's listenerPath. Flags then
-// has SECCOMP_FILTER_FLAG_NEW_LISTENER. A loader that lets the descriptor go makes
-// every system call that notifies fail with ENOSYS.
+// NewListener reports whether loading the program returns a file descriptor for
+// SECCOMP_RET_USER_NOTIF, for the agent at the profile's listenerPath. Flags then has
+// SECCOMP_FILTER_FLAG_NEW_LISTENER. If the descriptor is closed, every system call that
+// notifies fails with ENOSYS.
 func (p *Program) NewListener() bool {
 	return p.Flags&unix.SECCOMP_FILTER_FLAG_NEW_LISTENER != 0
 }
 
-// Notifies says whether a profile has SCMP_ACT_NOTIFY, and so somebody who listens.
-// The program of one that has may still notify nobody, if it does so for calls that
-// do not exist.
+// Notifies reports whether a profile has SCMP_ACT_NOTIFY, and so needs a listener. Its program
+// may still notify nobody, if the profile notifies only for calls that do not exist.
 func Notifies(profile *specs.LinuxSeccomp) bool {
 	return profile != nil && (profile.DefaultAction == specs.ActNotify ||
 		slices.ContainsFunc(profile.Syscalls, func(s specs.LinuxSyscall) bool { return s.Action == specs.ActNotify }))
 }
 
-// errNoTable is what a build for a machine without tables says to every profile.
+// errNoTable is the error for every profile in a build for an architecture without tables.
 var errNoTable = errors.New("seccomp: berth has no table of this machine's system calls")
 
-// Enabled says whether this binary can compile filters.
+// Enabled reports whether this binary can compile filters.
 func Enabled() bool { return len(syscalls.Runnable()) > 0 }
 
 // Compile compiles a profile. A nil program means that the profile filters nothing.
 //
-// It takes some 0.1 ms for a profile such as Docker's, so what it makes is not kept
-// anywhere: whoever could write there would decide what containers may do.
+// It takes about 0.1 ms for a profile such as Docker's, so the result is not cached: whoever
+// could write to a cache would decide what containers may do.
 func Compile(profile *specs.LinuxSeccomp) (*Program, error) {
 	if profile == nil || profile.DefaultAction == "" && len(profile.Syscalls) == 0 {
 		return nil, nil
@@ -88,9 +86,9 @@ func Compile(profile *specs.LinuxSeccomp) (*Program, error) {
 	return p, nil
 }
 
-// listenerFlags completes flags for a program: a listener when the program has
-// an instruction that notifies one, and what is only for listeners otherwise
-// removed, since the kernel refuses it alone.
+// listenerFlags completes flags for a program. If an instruction of the program notifies a
+// listener, it adds the flag for one. Otherwise it removes the flags that are only for
+// listeners, because the kernel refuses them without one.
 func listenerFlags(flags uint32, bpf []byte) uint32 {
 	for ; len(bpf) >= filter.InstructionSize; bpf = bpf[filter.InstructionSize:] {
 		code := binary.NativeEndian.Uint16(bpf)

@@ -13,9 +13,9 @@ import (
 	"github.com/berth-run/berth/specconv/internal/netplan"
 )
 
-// The annotations that change what berth does, besides those for properties of a
-// systemd unit, which are runc's too. But for the network's and Landlock's, which are
-// ours, they are crun's, and engines (Podman) set them; all others are only handed on.
+// The annotations that change what berth does, besides those for properties of a systemd unit,
+// which runc has too. The ones for the network and for Landlock are ours. The rest are crun's,
+// and engines (Podman) set them. All other annotations are only passed on.
 const (
 	annotationKeepGroups    = "run.oci.keep_original_groups"
 	annotationHookStdout    = "run.oci.hooks.stdout"
@@ -25,9 +25,9 @@ const (
 	annotationDelegate      = "run.oci.delegate-cgroup"
 )
 
-// KnownAnnotations are the annotations that change what berth does, refused ones too, sorted; one
-// with a dot in the end stands for all that begin so. Who lets others write them gives away
-// what they do: a path of the host's that berth opens.
+// KnownAnnotations returns the annotations that change what berth does, including those it
+// refuses, sorted. One that ends with a dot is a prefix. Whoever lets others set them also lets
+// them do what they do: for example make berth open a path of the host.
 func KnownAnnotations() []string {
 	return []string{
 		configs.CriuConfigAnnotation, configs.UnitPropertyAnnotation, configs.LandlockAnnotation, netplan.AnnotationNetwork, annotationDelegate,
@@ -37,9 +37,9 @@ func KnownAnnotations() []string {
 	}
 }
 
-// annotations takes over those that are about the plan. It comes after process.
+// annotations adds what the annotations say to the plan. It runs after process.
 func (c *conversion) annotations() error {
-	// Its presence counts, whatever its value.
+	// Only its presence counts; the value is ignored.
 	_, c.plan.Process.KeepGroups = c.spec.Annotations[annotationKeepGroups]
 	for _, a := range [...]struct {
 		key string
@@ -54,8 +54,8 @@ func (c *conversion) annotations() error {
 			continue
 		}
 		field := annotationField(a.key)
-		// A relative one would mean another file to each command: create and
-		// delete run in different directories.
+		// A relative path would name a different file in each command: create and delete run in
+		// different directories.
 		if !path.IsAbs(value) {
 			return fault.New(field, "not an absolute path: %q", value)
 		}
@@ -72,7 +72,7 @@ func (c *conversion) annotations() error {
 			c.plan.Cgroup.UnitProperties[name] = value
 		}
 	}
-	// A restore is told by it as well, and may run elsewhere. An empty one means none.
+	// A restore reads it too, and may run in another directory. An empty value means none.
 	if value := c.spec.Annotations[configs.CriuConfigAnnotation]; value != "" && !path.IsAbs(value) {
 		return fault.New(annotationField(configs.CriuConfigAnnotation), "not an absolute path: %q", value)
 	}
@@ -86,11 +86,11 @@ func (c *conversion) annotations() error {
 	return c.subgroups()
 }
 
-// annotationField is the name of an annotation for errors.
+// annotationField returns the field name of an annotation for errors.
 func annotationField(key string) string { return "annotations[" + strconv.Quote(key) + "]" }
 
-// subgroups are the cgroups below the container's own. An empty name means none, with
-// which a caller of crun's switches its default off.
+// subgroups reads the names of the cgroups below the container's own. An empty name means none;
+// with crun this switches off its default.
 func (c *conversion) subgroups() error {
 	g := &c.plan.Cgroup
 	for _, a := range [...]struct {
@@ -98,14 +98,14 @@ func (c *conversion) subgroups() error {
 		to  *string
 	}{{annotationSubgroup, &g.Subgroup}, {annotationDelegate, &g.Delegated}} {
 		name := c.spec.Annotations[a.key]
-		// "cgroup." begins the names of the kernel's own files in each cgroup.
+		// "cgroup." is the prefix of the kernel's own files in each cgroup.
 		if name == "." || name == ".." || strings.ContainsFunc(name, notInCgroupName) || strings.HasPrefix(name, "cgroup.") {
 			return fault.New(annotationField(a.key), "not the name of a cgroup: %q", name)
 		}
 		*a.to = name
 	}
 	if _, chosen := c.spec.Annotations[annotationSubgroup]; g.Delegated != "" && g.Systemd && !chosen {
-		g.Subgroup = "container" // as crun has it
+		g.Subgroup = "container" // as in crun
 	}
 	if g.Delegated != "" && g.Subgroup == "" {
 		return fault.New(annotationField(annotationDelegate), "needs %s, which names the cgroup to put it in", annotationSubgroup)
@@ -113,6 +113,6 @@ func (c *conversion) subgroups() error {
 	return nil
 }
 
-// notInCgroupName says which characters would lead elsewhere, or break who reads
-// /proc/PID/cgroup.
+// notInCgroupName reports characters that would make the name a path, or break programs that
+// read /proc/PID/cgroup.
 func notInCgroupName(r rune) bool { return r == '/' || r < ' ' || r == 0x7f }

@@ -12,9 +12,9 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// What crun does by annotations that are no part of any interface between engines and
-// runtimes. What asks for a restriction, or for another kind of container, is done or
-// refused: whoever wrote it would believe it to be there.
+// Annotations of crun that are not part of any interface between engines and runtimes. If one
+// asks for a restriction, or for another kind of container, berth implements or refuses it: its
+// author would otherwise believe that it is in effect.
 const (
 	annotationTimeOffset     = "run.oci.timens_offset"
 	annotationMountContext   = "run.oci.mount_context_type"
@@ -24,15 +24,17 @@ const (
 	annotationSeccompProgram = "run.oci.seccomp_bpf_data"
 )
 
-// refusedAnnotations are those with what to do instead. An empty one asks for nothing.
+// refusedAnnotations lists the refused ones, with what to do instead. An empty value is
+// ignored.
 var refusedAnnotations = [...]struct{ key, reason string }{
 	{annotationHandler, "berth runs programs in containers only, and loads no library to run them in another way"},
 	{annotationSeccompPlugins, "berth loads no library into itself: linux.seccomp.listenerPath, or the annotation " +
-		annotationSeccompReceiver + ", has an agent of its own process decide"},
-	{annotationSeccompProgram, "a program that is not known to berth cannot be checked: linux.seccomp says which calls are allowed"},
+		annotationSeccompReceiver + ", lets an agent in a separate process decide"},
+	{annotationSeccompProgram, "berth cannot check a BPF program: use linux.seccomp to say which calls are allowed"},
 }
 
-// foreignAnnotations takes over what is the plan's, and refuses what berth does not do.
+// foreignAnnotations adds the supported ones to the plan, and refuses what berth does not
+// implement.
 func (c *conversion) foreignAnnotations() error {
 	for _, a := range refusedAnnotations {
 		if value := c.spec.Annotations[a.key]; value != "" {
@@ -43,8 +45,8 @@ func (c *conversion) foreignAnnotations() error {
 	return c.annotatedTimeOffsets()
 }
 
-// annotatedTimeOffsets adds to linux.timeOffsets what the annotation says in lines of
-// /proc/PID/timens_offsets (time_namespaces(7)).
+// annotatedTimeOffsets adds the offsets in the annotation to linux.timeOffsets. The annotation
+// has lines of the form of /proc/PID/timens_offsets (time_namespaces(7)).
 func (c *conversion) annotatedTimeOffsets() error {
 	text := c.spec.Annotations[annotationTimeOffset]
 	if text == "" {
@@ -77,7 +79,7 @@ func (c *conversion) annotatedTimeOffsets() error {
 	return nil
 }
 
-// parseTimeOffset reads one line. Clocks have names and numbers (CLOCK_MONOTONIC,
+// parseTimeOffset parses one line. A clock is a name or a number (CLOCK_MONOTONIC,
 // CLOCK_BOOTTIME).
 func parseTimeOffset(line string) (clock string, offset specs.LinuxTimeOffset, ok bool) {
 	fields := strings.Fields(line)
@@ -104,10 +106,10 @@ func parseTimeOffset(line string) (clock string, offset specs.LinuxTimeOffset, o
 	return clock, specs.LinuxTimeOffset{Secs: secs, Nanosecs: uint32(nanosecs)}, true
 }
 
-// mountContexts are the options of SELinux that give a mount a label (mount(8)).
+// mountContexts are the SELinux mount options that set a label (mount(8)).
 var mountContexts = [...]string{"context", "fscontext", "defcontext", "rootcontext"}
 
-// mountContext is the one that linux.mountLabel is given by; "" for the usual one.
+// mountContext returns the mount option that sets linux.mountLabel, "" for the default.
 func (c *conversion) mountContext() (string, error) {
 	context := c.plan.Annotations[annotationMountContext]
 	if context != "" && !slices.Contains(mountContexts[:], context) {

@@ -10,15 +10,15 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// KnownCapabilities are the names that Convert takes, sorted.
+// KnownCapabilities returns the names that Convert accepts, sorted.
 func KnownCapabilities() []string {
 	names := slices.Clone(configs.CapabilityNames[:])
 	slices.Sort(names)
 	return names
 }
 
-// capabilities makes bit sets of the five lists. A name that is not known is left
-// out with a warning and no error, since engines send lists of newer kernels.
+// capabilities converts the five lists to bit sets. An unknown name is left out with a warning,
+// and is not an error, because engines send lists for newer kernels.
 func capabilities(p *specs.Process, plan *configs.Process, o *Options) error {
 	c := p.Capabilities
 	if c == nil {
@@ -46,11 +46,11 @@ func capabilities(p *specs.Process, plan *configs.Process, o *Options) error {
 	if len(unknown) > 0 {
 		o.warn("process.capabilities: %s: %q", configs.PhraseUnknownCaps, unknown)
 	}
-	// The kernel raises an ambient capability only when it is in both others
-	// (capabilities(7)); peers warn and go on, and `spec` of runc 1.1 wrote such
+	// The kernel raises an ambient capability only if it is permitted and inheritable
+	// (capabilities(7)). runc and crun warn and go on, and `spec` of runc 1.1 wrote such
 	// documents.
 	if lost := caps.Ambient &^ (caps.Permitted & caps.Inheritable); lost != 0 {
-		o.warn("process.capabilities.ambient: %s %s: it is ignored, since not both permitted and inheritable", configs.PhraseAmbient, strings.Join(configs.NamesOf(lost), ", "))
+		o.warn("process.capabilities.ambient: %s %s: ignored, because not both permitted and inheritable", configs.PhraseAmbient, strings.Join(configs.NamesOf(lost), ", "))
 		caps.Ambient &^= lost
 	}
 	plan.Capabilities = caps

@@ -11,9 +11,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// defaultDeviceRules stand after those of the config, so that none of those can
-// take a container's basic devices away. Making a node is always allowed: only its
-// use is a risk.
+// defaultDeviceRules come after those of the config, so that the config cannot deny access to a
+// container's basic devices. Creating a node is always allowed: only using it is a risk.
 var defaultDeviceRules = [...]configs.DeviceRule{
 	{Allow: true, Type: 'c', Major: configs.DeviceWildcard, Minor: configs.DeviceWildcard, Mknod: true},
 	{Allow: true, Type: 'b', Major: configs.DeviceWildcard, Minor: configs.DeviceWildcard, Mknod: true},
@@ -28,8 +27,8 @@ var defaultDeviceRules = [...]configs.DeviceRule{
 	{Allow: true, Type: 'c', Major: 10, Minor: 200, Read: true, Write: true, Mknod: true},                     // tun
 }
 
-// cgroup says where the container is placed and what it may use. Which limits the
-// host's controllers can express is for package cgroups to see.
+// cgroup converts the container's cgroup path and limits. Package cgroups finds out which
+// limits the host's controllers support.
 func (c *conversion) cgroup() error {
 	g := &c.plan.Cgroup
 	g.Systemd, g.Rootless = c.opts.SystemdCgroup, c.opts.Rootless
@@ -58,7 +57,7 @@ func (c *conversion) cgroup() error {
 	return nil
 }
 
-// cgroupPath cleans the path, so that ".." cannot lead out of the hierarchy.
+// cgroupPath returns the cleaned path, so that ".." cannot lead out of the hierarchy.
 func cgroupPath(p string, systemd bool) (string, error) {
 	if err := fault.NoNUL("cgroupsPath", p); err != nil || p == "" {
 		return "", err
@@ -76,8 +75,8 @@ func cgroupPath(p string, systemd bool) (string, error) {
 	return clean, nil
 }
 
-// fileNames checks those parts of resources that become part of a file's name in
-// the cgroup, which would lead out of it otherwise.
+// fileNames checks the parts of resources that become part of a file name in the cgroup. A
+// slash in one could lead out of the cgroup.
 func fileNames(r *specs.LinuxResources) error {
 	for i, h := range r.HugepageLimits {
 		if h.Pagesize == "" || strings.ContainsAny(h.Pagesize, "/\x00") {
@@ -92,8 +91,8 @@ func fileNames(r *specs.LinuxResources) error {
 	return nil
 }
 
-// deviceRule converts one rule. Empty fields are wildcards, but for the access:
-// a rule about nothing is a mistake.
+// deviceRule converts one rule. Empty fields are wildcards, except for the access: a rule
+// without access is a mistake.
 func deviceRule(s *specs.LinuxDeviceCgroup, index int) (configs.DeviceRule, error) {
 	r := configs.DeviceRule{Allow: s.Allow, Type: 'a', Major: configs.DeviceWildcard, Minor: configs.DeviceWildcard}
 	switch s.Type {

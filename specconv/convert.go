@@ -12,16 +12,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// conversion is one document on its way to a plan.
+// conversion is the state of converting one document to a plan.
 type conversion struct {
 	spec *specs.Spec
 	// linux is spec.Linux, or an empty one.
 	linux *specs.Linux
 	opts  *Options
-	// unprivileged says that the runtime is rootless and not even root of a user
-	// namespace, so that the container needs one of its own.
+	// unprivileged means that the runtime is rootless and not even root of a user namespace, so
+	// that the container needs its own user namespace.
 	unprivileged bool
-	// live says that the container is there already.
+	// live means that the container exists already.
 	live bool
 	plan *configs.Config
 }
@@ -33,9 +33,9 @@ type step struct {
 	run    func(*conversion) error
 }
 
-// steps are run in this order. A step may rely on the ones before it only where a
-// comment says so: each reports the errors of its own fields, so that a caller
-// that goes on after an error can collect those of all.
+// steps are run in this order. A step may rely on earlier ones only where a comment says so.
+// Each reports the errors of its own fields, so that a caller can go on after an error and
+// collect the errors of all steps.
 var steps = [...]step{
 	{"", (*conversion).version},
 	// The namespaces come early: what a container may set depends on them.
@@ -61,9 +61,8 @@ var steps = [...]step{
 	{"", (*conversion).network},
 }
 
-// Convert checks spec and makes the plan of it. The error names the first field
-// that is wrong. The plan shares memory with spec, which must not be changed
-// afterwards.
+// Convert checks spec and converts it to a plan. The error names the first wrong field. The
+// plan shares memory with spec, which must not be changed afterwards.
 func Convert(spec *specs.Spec, o *Options) (*configs.Config, error) {
 	return convert(spec, o, unix.Geteuid())
 }
@@ -91,9 +90,9 @@ func convert(spec *specs.Spec, o *Options, euid int) (*configs.Config, error) {
 	return c.plan, nil
 }
 
-// version accepts every 0.x and 1.x, newer than berth or not, since the
-// runtime-spec only adds within a major version; and no version at all, as runc
-// does. A later major version may mean something else by the same words.
+// version accepts every 0.x and 1.x, even if newer than berth, because within a major version
+// the runtime-spec only adds fields. Like runc, it accepts a missing version. In a later major
+// version, the same fields may have another meaning.
 func (c *conversion) version() error {
 	v := c.spec.Version
 	if major, _, ok := strings.Cut(strings.TrimPrefix(v, "v"), "."); ok && v != "" {
@@ -106,8 +105,8 @@ func (c *conversion) version() error {
 	return fault.New("ociVersion", "unsupported version %q, must be 1.x", v)
 }
 
-// hostname needs a UTS namespace, new or joined: the names are the host's
-// otherwise.
+// hostname needs a UTS namespace, new or joined. Without one it would change the names of the
+// host.
 func (c *conversion) hostname() error {
 	private := c.plan.Namespaces.Contains(configs.NewUTS)
 	for _, f := range [...]struct{ name, value string }{
@@ -122,7 +121,7 @@ func (c *conversion) hostname() error {
 		if err := fault.NoNUL(f.name, f.value); err != nil {
 			return err
 		}
-		// __NEW_UTS_LEN of the kernel, which would say EINVAL only.
+		// The kernel's __NEW_UTS_LEN; the kernel itself would only return EINVAL.
 		if len(f.value) > 64 {
 			return fault.New(f.name, "%d bytes, more than the 64 that the kernel takes", len(f.value))
 		}
@@ -131,7 +130,7 @@ func (c *conversion) hostname() error {
 	return nil
 }
 
-// labels are the texts that a security module reads.
+// labels converts the AppArmor profile and the SELinux labels.
 func (c *conversion) labels() error {
 	c.plan.MountLabel = c.linux.MountLabel
 	return fault.NoNUL("mountLabel", c.linux.MountLabel)

@@ -11,9 +11,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// defaultDevices are the nodes that every container has (config-linux.md, Default
-// Devices); /dev/console and /dev/ptmx are no nodes of their own and made
-// elsewhere.
+// defaultDevices are the nodes that every container has (config-linux.md, Default Devices);
+// /dev/console and /dev/ptmx are not separate nodes; they are created elsewhere.
 var defaultDevices = [...]configs.Device{
 	{Path: "/dev/null", Type: 'c', Major: 1, Minor: 3, FileMode: 0o666, Default: true},
 	{Path: "/dev/zero", Type: 'c', Major: 1, Minor: 5, FileMode: 0o666, Default: true},
@@ -23,14 +22,14 @@ var defaultDevices = [...]configs.Device{
 	{Path: "/dev/tty", Type: 'c', Major: 5, Minor: 0, FileMode: 0o666, Default: true},
 }
 
-// The largest numbers that the kernel's dev_t holds.
+// The largest numbers in the kernel's dev_t.
 const (
 	maxMajor = 1<<12 - 1
 	maxMinor = 1<<20 - 1
 )
 
-// devices converts linux.devices and adds the default ones, unless the config has
-// a device of its own there.
+// devices converts linux.devices and adds the default devices, unless the config has a device
+// at the same path.
 func (c *conversion) devices() error {
 	own := make([]configs.Device, 0, len(c.linux.Devices)+len(defaultDevices))
 	for i := range c.linux.Devices {
@@ -84,7 +83,7 @@ func device(s *specs.LinuxDevice) (configs.Device, error) {
 		d.Major, d.Minor = s.Major, s.Minor
 	}
 	if s.FileMode != nil {
-		// Docker sends the file's type along, as stat(2) has it.
+		// Docker includes the file type, as in stat(2).
 		d.FileMode = uint32(*s.FileMode) & 0o7777
 	}
 	if s.UID != nil {

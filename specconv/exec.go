@@ -13,8 +13,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// ConvertExec makes the plan of a process that is added to a container; annotations
-// are the container's.
+// ConvertExec converts a process that is added to a container. annotations are those of the
+// container.
 func ConvertExec(p *specs.Process, annotations map[string]string, o *Options) (*configs.Process, error) {
 	plan, err := ConvertProcess(p, "process", o)
 	if err != nil {
@@ -25,10 +25,10 @@ func ConvertExec(p *specs.Process, annotations map[string]string, o *Options) (*
 	return plan, err
 }
 
-// InheritProcess completes the document of a process with what it leaves to the
-// container: what confines its processes, and what tells them from the host's. What a
-// document has no way to leave open (the ids, noNewPrivileges) is taken from it alone.
-// So are the limits, as in runc.
+// InheritProcess completes the document of a process with fields of the container's process:
+// those that confine it, and those that distinguish it from processes of the host. Fields that
+// cannot be left out of a document (the ids, noNewPrivileges) always come from the document. So
+// do the limits, as in runc.
 func InheritProcess(p, container *specs.Process) {
 	if p.Capabilities == nil {
 		p.Capabilities = container.Capabilities
@@ -56,11 +56,10 @@ func InheritProcess(p, container *specs.Process) {
 	}
 }
 
-// AddCapabilities gives a process more capabilities: for its own use, and for that of
-// the programs that it runs if the process has ambient ones. They are never inheritable
-// (CVE-2022-29162: a program with file capabilities would gain them from an ordinary
-// user), and so become ambient only where they were inheritable before. The names may
-// leave out "CAP_", in any case.
+// AddCapabilities adds capabilities to a process. The programs that it executes have them too
+// if they are ambient. They are never made inheritable (CVE-2022-29162: a program with file
+// capabilities would gain them from an ordinary user), and so become ambient only if they were
+// inheritable before. Names may be in upper or lower case, with or without "CAP_".
 func AddCapabilities(p *specs.Process, names []string) error {
 	c := specs.LinuxCapabilities{}
 	if p.Capabilities != nil {
@@ -71,7 +70,7 @@ func AddCapabilities(p *specs.Process, names []string) error {
 		if err != nil {
 			return err
 		}
-		// The lists may be those of another process: they are copied, not grown.
+		// The lists may be shared with another process: they are copied, not appended to.
 		add := func(list []string) []string {
 			if slices.Contains(list, name) {
 				return list
@@ -87,9 +86,8 @@ func AddCapabilities(p *specs.Process, names []string) error {
 	return nil
 }
 
-// ParseUser reads UID[:GID] as exec takes it: decimal numbers, for names would have to
-// be looked up in files that the container controls. hasGID is false when there is only
-// a UID.
+// ParseUser parses the UID[:GID] of exec. Both are decimal numbers: names would have to be
+// looked up in files that the container controls. hasGID is false if there is only a UID.
 func ParseUser(text string) (uid, gid uint32, hasGID bool, err error) {
 	first, second, hasGID := strings.Cut(text, ":")
 	if uid, err = word.ParseID(first); err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// KnownHooks are the hooks that Convert takes, in the order in which they run.
+// KnownHooks returns the hooks that Convert accepts, in the order in which they run.
 func KnownHooks() []string {
 	kinds := hookKinds(new(specs.Hooks))
 	all := make([]string, 0, len(kinds))
@@ -36,7 +36,7 @@ func hookKinds(h *specs.Hooks) []hookKind {
 	}
 }
 
-// hooks checks them all before the first runs.
+// hooks checks all hooks before the first one runs.
 func (c *conversion) hooks() error {
 	if c.spec.Hooks == nil {
 		return nil

@@ -12,8 +12,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// inlineIDMap finds the value of the last id-map option that has one, which is crun's
-// way to give a mount maps of its own: "idmap=uids=0-1000-10#10-5-1;gids=@0-0-10".
+// inlineIDMap returns the value of the last id-map option that has one. This is crun's way to
+// set the id maps of a mount: "idmap=uids=0-1000-10#10-5-1;gids=@0-0-10".
 func inlineIDMap(options []string) (value string, found bool) {
 	for _, o := range options {
 		name, v, ok := strings.Cut(o, "=")
@@ -27,8 +27,8 @@ func inlineIDMap(options []string) (value string, found bool) {
 	return value, found
 }
 
-// parseInlineIDMap takes the value of the option apart. Maps with an "@" are relative
-// to uids and gids, those of the container's user namespace.
+// parseInlineIDMap parses the value of the option. Maps with an "@" are relative to uids and
+// gids, the maps of the container's user namespace.
 func parseInlineIDMap(value string, uids, gids []configs.IDMap) (u, g []configs.IDMap, err error) {
 	for part := range strings.SplitSeq(value, ";") {
 		name, list, _ := strings.Cut(part, "=")
@@ -50,9 +50,9 @@ func parseInlineIDMap(value string, uids, gids []configs.IDMap) (u, g []configs.
 	return u, g, nil
 }
 
-// parseTriplets reads "FIRST-SECOND-SIZE#…": ids of the file system, of the host, and
-// how many. An "@" before a triplet makes its second id one of the container, and
-// before the first one that of all.
+// parseTriplets parses "FIRST-SECOND-SIZE#…": the first id in the file system, the first id on
+// the host, and the number of ids. An "@" before a triplet means that its second id is one of
+// the container. An "@" before the first triplet applies to all of them.
 func parseTriplets(list string, container []configs.IDMap) ([]configs.IDMap, error) {
 	all := strings.HasPrefix(list, "@")
 	var rows []specs.LinuxIDMapping
@@ -91,8 +91,8 @@ func parseTriplet(s string) (row specs.LinuxIDMapping, ok bool) {
 	return specs.LinuxIDMapping{ContainerID: n[0], HostID: n[1], Size: n[2]}, i == len(n)
 }
 
-// hostRange is where size ids of the container from first on begin on the host. One
-// row must have them all: else they need not stand together there.
+// hostRange returns the first host id of the size ids that begin at first in the container. One
+// row must map all of them: otherwise they may not be contiguous on the host.
 func hostRange(m []configs.IDMap, first, size uint32) (uint32, bool) {
 	for _, r := range m {
 		if first >= r.ContainerID && uint64(first)+uint64(size) <= uint64(r.ContainerID)+uint64(r.Size) {

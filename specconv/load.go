@@ -13,12 +13,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// configFile is the document's name in a bundle (runtime-spec: bundle.md).
+// configFile is the name of the config in a bundle (runtime-spec: bundle.md).
 const configFile = "config.json"
 
 // Load reads config.json from the bundle directory. process is the text of the document's
-// process, for DecodeProcess to read again. A missing file, broken JSON (with line and
-// column) and a wrong type (with the field) are told in one line. Unknown keys are ignored.
+// process, for DecodeProcess. A missing file, invalid JSON (with line and column) and a wrong
+// type (with the field) are reported in one line. Unknown keys are ignored.
 func Load(bundle string) (spec *specs.Spec, process string, err error) {
 	document, err := readConfig(filepath.Join(bundle, configFile))
 	if err != nil {
@@ -27,7 +27,7 @@ func Load(bundle string) (spec *specs.Spec, process string, err error) {
 	return decodeConfig(document, configFile)
 }
 
-// LoadFile is Load from a file that the caller has named instead.
+// LoadFile is like Load, but reads the file that the caller names.
 func LoadFile(path string) (spec *specs.Spec, process string, err error) {
 	document, err := document.Read(path, document.WaitForWriter)
 	if err != nil {
@@ -44,9 +44,8 @@ func decodeConfig(document, name string) (spec *specs.Spec, process string, err 
 	return spec, process, nil
 }
 
-// LoadProcess reads the document of one process, as engines give it to exec: from a file,
-// or from a pipe such as a shell's <(…). It waits for the writer of one. Errors are as
-// Load's.
+// LoadProcess reads the document of one process, as engines pass it to exec: from a file, or
+// from a pipe such as a shell's <(…), for whose writer it waits. Errors are like those of Load.
 func LoadProcess(path string) (*specs.Process, error) {
 	document, err := document.Read(path, document.WaitForWriter)
 	if err != nil {
@@ -59,7 +58,7 @@ func LoadProcess(path string) (*specs.Process, error) {
 	return p, nil
 }
 
-// DecodeProcess reads the text that Load has returned.
+// DecodeProcess parses the text of a process that Load has returned.
 func DecodeProcess(document string) (*specs.Process, error) {
 	return ocispec.Process(document)
 }
@@ -68,8 +67,8 @@ func DecodeProcess(document string) (*specs.Process, error) {
 func readConfig(path string) (string, error) {
 	document, err := document.Read(path, document.OnlyRegular)
 	if errors.Is(err, unix.ENOENT) {
-		// Engines match this text. The path comes after it, and ENOENT's own
-		// words not at all: Podman would take them for a missing program.
+		// Engines match this text. The path comes after it. The text of ENOENT is left out:
+		// Podman would take it for a missing program.
 		return "", fmt.Errorf("JSON specification file %s not found: %s", configFile, path)
 	}
 	return document, err

@@ -85,7 +85,7 @@ func TestRealConfigs(t *testing.T) {
 		warnings []string
 		check    func(t *testing.T, s *specs.Spec)
 	}{
-		{"runc.json", []string{`process.capabilities.ambient: can't raise ambient capability CAP_KILL, CAP_NET_BIND_SERVICE, CAP_AUDIT_WRITE: it is ignored, since not both permitted and inheritable`}, nil},
+		{"runc.json", []string{`process.capabilities.ambient: can't raise ambient capability CAP_KILL, CAP_NET_BIND_SERVICE, CAP_AUDIT_WRITE: ignored, because not both permitted and inheritable`}, nil},
 		{"docker.json", nil, nil},
 		{"podman.json", nil, func(t *testing.T, s *specs.Spec) {
 			if s.Linux.Namespaces[1].Path != "/run/netns/netns-5d0e" || *s.Linux.Resources.BlockIO.WeightDevice[0].Weight != 100 {

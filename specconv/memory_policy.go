@@ -25,13 +25,13 @@ var memoryPolicyFlags = []number[specs.MemoryPolicyFlagType]{
 	{specs.MpolFStaticNodes, unix.MPOL_F_STATIC_NODES},
 }
 
-// KnownMemoryPolicyModes are the modes that Convert takes, sorted.
+// KnownMemoryPolicyModes returns the modes that Convert accepts, sorted.
 func KnownMemoryPolicyModes() []string { return names(memoryPolicyModes) }
 
-// KnownMemoryPolicyFlags are the flags that Convert takes, sorted.
+// KnownMemoryPolicyFlags returns the flags that Convert accepts, sorted.
 func KnownMemoryPolicyFlags() []string { return names(memoryPolicyFlags) }
 
-// memoryPolicy checks linux.memoryPolicy as set_mempolicy(2) has its rules.
+// memoryPolicy checks linux.memoryPolicy by the rules of set_mempolicy(2).
 func (c *conversion) memoryPolicy() error {
 	p := c.linux.MemoryPolicy
 	if p == nil {

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mounts converts the mounts and finds out whose /dev is.
+// mounts converts the mounts, and finds out whether /dev is the container's own.
 func (c *conversion) mounts() error {
 	c.plan.Mounts = make([]configs.Mount, 0, len(c.spec.Mounts))
 	c.plan.PopulateDev = true
@@ -53,8 +53,8 @@ func (c *conversion) mount(s *specs.Mount, name string) (*configs.Mount, error) 
 		return nil, err
 	}
 	firstData := mountoption.Apply(m, s.Options)
-	// The option decides and "none" or nothing may stand as the type; but a
-	// type "bind" without the option can mean nothing else.
+	// The option decides, and the type may then be "none" or empty. But a type "bind" without
+	// the option can only mean a bind mount.
 	if s.Type == "bind" {
 		m.Flags |= unix.MS_BIND
 	}
@@ -82,8 +82,8 @@ func (c *conversion) mount(s *specs.Mount, name string) (*configs.Mount, error) 
 	return m, c.ownersOfData(m)
 }
 
-// destination makes it absolute. A relative one is against the runtime-spec since
-// 1.0.0, but runc takes it with a warning and so old documents have it.
+// destination returns the absolute destination. The runtime-spec has not allowed relative ones
+// since 1.0.0, but runc accepts them with a warning, so old documents have them.
 func (c *conversion) destination(m *configs.Mount, d string) error {
 	if d == "" {
 		return fault.New("destination", "must not be empty")
@@ -98,8 +98,7 @@ func (c *conversion) destination(m *configs.Mount, d string) error {
 	return nil
 }
 
-// ontoRoot checks what is special to a mount that becomes the root file system, or changes
-// its mount.
+// ontoRoot does the checks for a mount that becomes the root file system, or changes its mount.
 func (c *conversion) ontoRoot(m *configs.Mount) error {
 	switch {
 	case !c.plan.Namespaces.Contains(configs.NewMount):
@@ -118,11 +117,11 @@ func (c *conversion) ontoRoot(m *configs.Mount) error {
 	return nil
 }
 
-// bind checks what is special to bind mounts.
+// bind does the checks for bind mounts.
 func (c *conversion) bind(m *configs.Mount, s *specs.Mount, firstData int) error {
 	if firstData >= 0 {
-		// The peers pass over it, and the validation suite of the runtime-spec counts on that.
-		c.opts.warn("%s.options[%d]: %q is passed over: %s", m.Field, firstData, s.Options[firstData], configs.PhraseBindData)
+		// runc and crun ignore it, and the validation suite of the runtime-spec relies on that.
+		c.opts.warn("%s.options[%d]: %q is ignored: %s", m.Field, firstData, s.Options[firstData], configs.PhraseBindData)
 		m.Data = nil
 	}
 	switch {
@@ -137,7 +136,7 @@ func (c *conversion) bind(m *configs.Mount, s *specs.Mount, firstData int) error
 	return nil
 }
 
-// idMappedMount checks the mount's own id maps and the options that ask for some.
+// idMappedMount checks the mount's own id maps and the id-map options.
 func (c *conversion) idMappedMount(m *configs.Mount, s *specs.Mount) error {
 	own := len(s.UIDMappings) > 0 || len(s.GIDMappings) > 0
 	inline, inlined := inlineIDMap(s.Options)
@@ -175,8 +174,8 @@ func (c *conversion) idMappedMount(m *configs.Mount, s *specs.Mount) error {
 	return err
 }
 
-// ownersOfData makes sure that the owners that the options of a file system name
-// exist in an unprivileged container, where the kernel would only say EINVAL.
+// ownersOfData checks that the owners in the options of a file system exist in an unprivileged
+// container. The kernel would only return EINVAL.
 func (c *conversion) ownersOfData(m *configs.Mount) error {
 	if !c.unprivileged || !c.plan.Namespaces.IsNew(configs.NewUser) {
 		return nil

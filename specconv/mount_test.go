@@ -219,7 +219,7 @@ func FuzzMountOptions(f *testing.F) {
 	})
 }
 
-// The option of a file system on a bind mount is passed over with a warning.
+// The option of a file system on a bind mount is ignored with a warning.
 func TestBindMountIgnoresData(t *testing.T) {
 	spec := sample.Example()
 	spec.Mounts = []specs.Mount{{Destination: "/mnt", Source: "/tmp", Type: "none", Options: []string{"rbind", "fooo", "ro"}}}
@@ -234,7 +234,7 @@ func TestBindMountIgnoresData(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `mounts[0].options[1]: "fooo" is passed over: bind mounts cannot have any filesystem-specific options applied`
+	want := `mounts[0].options[1]: "fooo" is ignored: bind mounts cannot have any filesystem-specific options applied`
 	if !slices.Contains(warnings, want) {
 		t.Errorf("warnings %q, want %q", warnings, want)
 	}

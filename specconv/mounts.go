@@ -10,21 +10,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Mounts reads a document that is the array mounts of a config.json. Errors are those of
-// Load.
+// Mounts parses a document that contains the array mounts of a config.json. Errors are like
+// those of Load.
 func Mounts(document string) ([]specs.Mount, error) {
 	return ocispec.Mounts(document)
 }
 
-// ConvertMounts checks mounts that are added to a container, and puts them into its plan,
-// which says what they depend on: the bundle, the namespaces and the id maps. Errors are
+// ConvertMounts checks mounts that are added to a container, and puts them into its plan. The
+// plan has what they depend on: the bundle, the namespaces and the id maps. Errors are like
 // those of Convert.
 func ConvertMounts(mounts []specs.Mount, plan *configs.Config, o *Options) error {
 	return newMountConversion(mounts, plan, o).mounts()
 }
 
-// ConvertDestinations is ConvertMounts for mounts that are removed: only their destinations
-// matter.
+// ConvertDestinations is like ConvertMounts, for mounts that are removed: only their
+// destinations matter.
 func ConvertDestinations(mounts []specs.Mount, plan *configs.Config, o *Options) error {
 	c := newMountConversion(mounts, plan, o)
 	plan.Mounts = make([]configs.Mount, len(mounts))

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// KnownNamespaces are the kinds of namespace that Convert takes, sorted.
+// KnownNamespaces returns the types of namespace that Convert accepts, sorted.
 func KnownNamespaces() []string {
 	var names []string
 	for _, t := range configs.NamespaceTypes() {
@@ -26,8 +26,8 @@ func KnownNamespaces() []string {
 	return names
 }
 
-// namespaces checks linux.namespaces. That a path really is a namespace of the
-// type is for the engine to see, once it has opened it.
+// namespaces checks linux.namespaces. libcontainer checks that a path is a namespace of the
+// type, when it has opened it.
 func (c *conversion) namespaces() error {
 	for i, ns := range c.linux.Namespaces {
 		t, err := c.namespaceType(ns)
@@ -61,8 +61,8 @@ func (c *conversion) namespaceType(ns specs.LinuxNamespace) (configs.NamespaceTy
 	return t, fault.NoNUL("path", ns.Path)
 }
 
-// haveNamespace asks the kernel about the kinds that a configuration may leave
-// out: clone3(2) would answer EINVAL for any of them, without a word on which.
+// haveNamespace checks whether the kernel has the types of namespace that can be configured
+// out: clone3(2) would return EINVAL without saying which one is missing.
 func haveNamespace(t configs.NamespaceType) error {
 	switch t {
 	case configs.NewTime, configs.NewCgroup, configs.NewUser:
@@ -71,8 +71,8 @@ func haveNamespace(t configs.NamespaceType) error {
 	return nil
 }
 
-// idMappings checks the user namespace and its maps. With a path the maps must be
-// those that the namespace has, which the engine compares.
+// idMappings checks the user namespace and its maps. With a path, the maps must be those of the
+// namespace, which libcontainer checks.
 func (c *conversion) idMappings() error {
 	l := c.linux
 	userns, ok := c.plan.Namespaces.Get(configs.NewUser)
@@ -99,25 +99,25 @@ func (c *conversion) idMappings() error {
 // maxIDMapRows is the kernel's UID_GID_MAP_MAX_EXTENTS.
 const maxIDMapRows = 340
 
-// maxIDMapText is the most bytes that the kernel takes of a map (user_namespaces(7)): less
+// maxIDMapText returns the largest size of a map in bytes (user_namespaces(7)): it must be less
 // than a page.
 func maxIDMapText() int { return unix.Getpagesize() - 1 }
 
-// idMap converts one map. The kernel refuses what is refused here, but with an
-// EINVAL for the whole map.
+// idMap converts one map. The kernel refuses the same mistakes, but with an EINVAL for the
+// whole map.
 func idMap(field string, rows []specs.LinuxIDMapping) ([]configs.IDMap, error) {
 	m := make([]configs.IDMap, 0, len(rows))
 	for i, r := range rows {
 		if r.Size == 0 {
 			return nil, fault.New(fault.Element(field, i)+".size", "must be at least 1")
 		}
-		// The last id, 4294967295, is "no id" to the kernel.
+		// The last id, 4294967295, means "no id" to the kernel.
 		if r.ContainerID > math.MaxUint32-r.Size || r.HostID > math.MaxUint32-r.Size {
 			return nil, fault.New(fault.Element(field, i), "reaches beyond the last id: %d:%d:%d", r.ContainerID, r.HostID, r.Size)
 		}
 		m = append(m, configs.IDMap{ContainerID: r.ContainerID, HostID: r.HostID, Size: r.Size})
 	}
-	// As they stand in the config, as long as the kernel takes that.
+	// The rows stay as in the config, as long as the kernel accepts them.
 	name := func(i int) string { return fault.Element(field, i) }
 	if len(m) > maxIDMapRows || idMapText(m) > maxIDMapText() {
 		m = mergeIDMap(m)
@@ -141,7 +141,7 @@ func idMap(field string, rows []specs.LinuxIDMapping) ([]configs.IDMap, error) {
 	return m, nil
 }
 
-// idMapText is how many bytes the map has in the kernel's words.
+// idMapText returns the size of the map in bytes, as it is written to the kernel.
 func idMapText(m []configs.IDMap) (n int) {
 	var buf [10]byte
 	for _, r := range m {
@@ -152,13 +152,13 @@ func idMapText(m []configs.IDMap) (n int) {
 	return n
 }
 
-// mergeIDMap sorts the rows and makes one of those that continue each other on both sides.
+// mergeIDMap sorts the rows and merges those that are adjacent on both sides.
 func mergeIDMap(m []configs.IDMap) (merged []configs.IDMap) {
 	slices.SortFunc(m, func(a, b configs.IDMap) int { return cmp.Compare(a.ContainerID, b.ContainerID) })
 	for _, r := range m {
 		if n := len(merged) - 1; n >= 0 {
 			last := &merged[n]
-			// Nothing wraps: r has been checked to end before the last id.
+			// Nothing overflows: r ends before the last id, as checked above.
 			if last.ContainerID+last.Size == r.ContainerID && last.HostID+last.Size == r.HostID {
 				last.Size += r.Size
 				continue
@@ -169,17 +169,17 @@ func mergeIDMap(m []configs.IDMap) (merged []configs.IDMap) {
 	return merged
 }
 
-// overlap says whether two ranges share a number. None wraps.
+// overlap reports whether two ranges share a number. The ranges do not overflow.
 func overlap(a, b, sizeA, sizeB uint32) bool { return a < b+sizeB && b < a+sizeA }
 
-// mapped says whether the container's id stands for one of the host.
+// mapped reports whether the container's id is mapped to one of the host.
 func mapped(m []configs.IDMap, id uint32) bool {
 	_, ok := configs.HostID(m, id)
 	return ok
 }
 
-// timeOffsets needs a time namespace that is made here: that of others has its
-// offsets, which cannot be changed once a process is in it.
+// timeOffsets needs a new time namespace. The offsets of an existing one cannot be changed once
+// a process is in it.
 func (c *conversion) timeOffsets() error {
 	if len(c.linux.TimeOffsets) == 0 {
 		return nil

@@ -9,8 +9,8 @@ import (
 	"github.com/berth-run/berth/specconv/internal/netplan"
 )
 
-// network makes the plan of the annotation or of the options `--network`. It comes after
-// hostname, mounts and netDevices.
+// network converts the annotation or the `--network` options. It runs after hostname, mounts
+// and netDevices.
 func (c *conversion) network() error {
 	document, annotated := c.spec.Annotations[netplan.AnnotationNetwork]
 	field := annotationField(netplan.AnnotationNetwork)
@@ -48,9 +48,9 @@ func (c *conversion) network() error {
 	return nil
 }
 
-// mayHaveNetwork refuses containers whose network is somebody else's. In a namespace that
-// is joined others have interfaces and addresses of their own, and nobody could tell
-// whose an interface is when one of the containers is deleted.
+// mayHaveNetwork refuses containers that do not have a new network namespace. In a joined one,
+// others have their own interfaces and addresses, and when a container is deleted it would not
+// be clear which interfaces belong to it.
 func (c *conversion) mayHaveNetwork(field string) error {
 	ns, ok := c.plan.Namespaces.Get(configs.NewNet)
 	switch {

@@ -12,7 +12,7 @@ import (
 	"github.com/berth-run/berth/specconv/internal/netplan"
 )
 
-// netDevices checks the interfaces that move into the container.
+// netDevices checks the interfaces that are moved into the container.
 func (c *conversion) netDevices() error {
 	if len(c.linux.NetDevices) == 0 {
 		return nil
@@ -32,7 +32,7 @@ func (c *conversion) netDevices() error {
 			return fault.New("netDevices", "not the name of a network interface: %q", host)
 		}
 		field := fmt.Sprintf("netDevices[%q]", host)
-		// The kernel fills in a number for one %d and refuses any other %.
+		// The kernel replaces one %d by a number and refuses any other %.
 		if p := strings.Replace(d.Name, "%d", "0", 1); !netplan.InterfaceName(d.Name) || d.Name != host && strings.Contains(p, "%") {
 			return fault.New(field+".name", "not the name of a network interface: %q", d.Name)
 		}

@@ -14,8 +14,8 @@ var personalityDomains = []number[specs.LinuxPersonalityDomain]{
 	{specs.PerLinux32, 8},
 }
 
-// personality checks linux.personality. The runtime-spec defines no flags yet, so
-// there is nothing to do for one; peers warn.
+// personality checks linux.personality. The runtime-spec defines no flags yet, so there is
+// nothing to do for them except a warning, as in runc and crun.
 func (c *conversion) personality() error {
 	p := c.linux.Personality
 	if p == nil {

@@ -13,8 +13,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// defaultUmask is what runc and crun set when the config says nothing. The
-// runtime-spec would leave the caller's, but engines count on 0022.
+// defaultUmask is what runc and crun set if the config has no umask. The runtime-spec would
+// keep the caller's, but engines rely on 0022.
 const defaultUmask = 0o022
 
 // process checks the container's init process.
@@ -27,7 +27,7 @@ func (c *conversion) process() error {
 	return c.mappedIDs(p)
 }
 
-// mappedIDs makes sure that the ids of the process exist in a new user namespace.
+// mappedIDs checks that the ids of the process exist in a new user namespace.
 func (c *conversion) mappedIDs(p *configs.Process) error {
 	if !c.plan.Namespaces.IsNew(configs.NewUser) {
 		return nil
@@ -49,8 +49,7 @@ func (c *conversion) mappedIDs(p *configs.Process) error {
 	return nil
 }
 
-// ConvertProcess checks one process and makes the plan of it; field is its name
-// in errors ("process").
+// ConvertProcess checks and converts one process. field is its name in errors ("process").
 func ConvertProcess(p *specs.Process, field string, o *Options) (*configs.Process, error) {
 	plan := new(configs.Process)
 	if p == nil {
@@ -66,7 +65,7 @@ func ConvertProcess(p *specs.Process, field string, o *Options) (*configs.Proces
 	return plan, nil
 }
 
-// commandLine is what is run, and with which terminal.
+// commandLine converts the command line and the terminal.
 func commandLine(p *specs.Process, plan *configs.Process, _ *Options) error {
 	switch {
 	case len(p.Args) == 0:
@@ -97,8 +96,8 @@ func commandLine(p *specs.Process, plan *configs.Process, _ *Options) error {
 	return nil
 }
 
-// environment checks each entry and keeps the last of those with the same name, as
-// runc does, since programs differ in which of two they see.
+// environment checks each entry. Of entries with the same name it keeps the last, as runc does,
+// because programs differ in which one they use.
 func environment(env []string) ([]string, error) {
 	if len(env) == 0 {
 		return nil, nil
@@ -126,10 +125,10 @@ func environment(env []string) ([]string, error) {
 	return kept[next:], nil
 }
 
-// identity is who runs it.
+// identity converts the user and groups.
 func identity(p *specs.Process, plan *configs.Process, _ *Options) error {
-	// 4294967295 is "leave it" to setuid(2) and its like: the process would go
-	// on as root.
+	// To setresuid(2) and similar calls, 4294967295 means "do not change": the process would
+	// stay root.
 	if p.User.UID == math.MaxUint32 {
 		return fault.New("user.uid", "not a user id: %d", p.User.UID)
 	}
@@ -154,7 +153,7 @@ func identity(p *specs.Process, plan *configs.Process, _ *Options) error {
 	return fault.NoNUL("selinuxLabel", p.SelinuxLabel)
 }
 
-// priority is what the OOM killer is told (proc_pid_oom_score_adj(5)).
+// priority converts the score for the OOM killer (proc_pid_oom_score_adj(5)).
 func priority(p *specs.Process, plan *configs.Process, _ *Options) error {
 	if p.OOMScoreAdj != nil && (*p.OOMScoreAdj < -1000 || *p.OOMScoreAdj > 1000) {
 		return fault.New("oomScoreAdj", "must be between -1000 and 1000: %d", *p.OOMScoreAdj)

@@ -116,7 +116,7 @@ func TestProcess(t *testing.T) {
 	}
 	wantWarnings := []string{
 		`process.capabilities: ignoring unknown or unavailable capabilities: ["CAP_NEW" "chown"]`,
-		`process.capabilities.ambient: can't raise ambient capability CAP_CHOWN: it is ignored, since not both permitted and inheritable`,
+		`process.capabilities.ambient: can't raise ambient capability CAP_CHOWN: ignored, because not both permitted and inheritable`,
 	}
 	if !reflect.DeepEqual(r.warnings, wantWarnings) {
 		t.Errorf("warnings %q", r.warnings)

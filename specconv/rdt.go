@@ -9,8 +9,8 @@ import (
 	"github.com/berth-run/berth/specconv/internal/fault"
 )
 
-// intelRdt checks linux.intelRdt. The name becomes a directory of the resctrl file
-// system and must not lead out of it; what the schemata say is for the kernel.
+// intelRdt checks linux.intelRdt. The name becomes a directory in the resctrl file system and
+// must not lead out of it. The kernel checks the schemata.
 func (c *conversion) intelRdt() error {
 	r := c.linux.IntelRdt
 	if r == nil {

@@ -7,8 +7,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// Resources reads a document that is the object linux.resources of a config.json, as
-// engines give it to `update`. Errors are those of Load and Convert.
+// Resources parses and checks the object linux.resources of a config.json, as engines pass it
+// to `update`. Errors are like those of Load and Convert.
 func Resources(document string) (*specs.LinuxResources, error) {
 	r, err := ocispec.Resources(document)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// rlimitNames holds each limit's name at its number (getrlimit(2)).
+// rlimitNames has the name of each limit at the index of its number (getrlimit(2)).
 var rlimitNames = [...]string{
 	unix.RLIMIT_AS:         "RLIMIT_AS",
 	unix.RLIMIT_CORE:       "RLIMIT_CORE",
@@ -31,8 +31,8 @@ var rlimitNames = [...]string{
 	unix.RLIMIT_STACK:      "RLIMIT_STACK",
 }
 
-// rlimits checks process.rlimits. Of a limit that stands twice nobody could say
-// which counts, hence the error (config.md, POSIX process).
+// rlimits checks process.rlimits. A duplicate limit is an error (config.md, POSIX process): it
+// would not be clear which one counts.
 func rlimits(p *specs.Process, plan *configs.Process, _ *Options) error {
 	for i, r := range p.Rlimits {
 		n := slices.Index(rlimitNames[:], r.Type)

@@ -45,7 +45,7 @@ func (c *conversion) root() error {
 		if !ok {
 			return fault.New("linux.rootfsPropagation", configs.PhraseRootPropagation+" (unknown propagation %q)", name, name)
 		}
-		// It would be the host's mounts that change.
+		// Otherwise the mounts of the host would change.
 		if !c.plan.Namespaces.Contains(configs.NewMount) {
 			return fault.New("linux.rootfsPropagation", "unable to change the propagation without a private mount namespace")
 		}
@@ -54,9 +54,9 @@ func (c *conversion) root() error {
 	return nil
 }
 
-// rootPath finds the directory. Symbolic links are the caller's in the bundle's own path and
-// in an absolute root.path, and are followed. In a relative one they are the bundle's, which
-// may come from elsewhere: they must not lead out of it.
+// rootPath returns the directory. Symbolic links in the bundle's own path and in an absolute
+// root.path belong to the caller and are followed. Those in a relative root.path belong to the
+// bundle, which may be untrusted: they must not lead out of it.
 func rootPath(bundle string, root *specs.Root) (string, error) {
 	if root.Path == "" {
 		return "", errors.New("must not be empty")
@@ -91,8 +91,8 @@ func rootPath(bundle string, root *specs.Root) (string, error) {
 	return found, err
 }
 
-// resolved follows the links of dir. Who exchanges one afterwards gains nothing: the result
-// is opened without following any.
+// resolved follows the symbolic links of dir. Replacing one afterwards has no effect: the
+// result is opened without following links.
 func resolved(dir string) (string, error) {
 	found, err := filepath.EvalSymlinks(dir)
 	if err != nil {
@@ -101,7 +101,7 @@ func resolved(dir string) (string, error) {
 	return found, checkDirectory(found)
 }
 
-// checkDirectory looks whether dir is one and is reached without symbolic links:
+// checkDirectory checks that dir is a directory whose path has no symbolic links. This needs
 // one system call instead of one for each component.
 func checkDirectory(dir string) error {
 	fd, err := document.Retry(func() (int, error) {
@@ -116,8 +116,8 @@ func checkDirectory(dir string) error {
 	return unix.Close(fd)
 }
 
-// paths checks linux.maskedPaths and linux.readonlyPaths. Without a mount
-// namespace it would be the host that loses them.
+// paths checks linux.maskedPaths and linux.readonlyPaths. Without a mount namespace they would
+// disappear from the host.
 func (c *conversion) paths() error {
 	private := c.plan.Namespaces.Contains(configs.NewMount)
 	for _, list := range [...]struct {
@@ -142,7 +142,7 @@ func (c *conversion) paths() error {
 			if p == "" {
 				return fault.New(fault.Element(list.field, i), "must not be empty")
 			}
-			// Once is enough.
+			// Leave out duplicates.
 			if p = path.Join("/", p); !slices.Contains(clean, p) {
 				clean = append(clean, p)
 			}

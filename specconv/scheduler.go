@@ -13,13 +13,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// number pairs a name of the runtime-spec with the kernel's number.
+// number is a name of the runtime-spec with the kernel's number.
 type number[T ~string] struct {
 	name  T
 	value uint64
 }
 
-// lookup finds a name in such a table.
+// lookup returns the number for a name in a table.
 func lookup[T ~string](table []number[T], name T) (uint64, bool) {
 	i := slices.IndexFunc(table, func(n number[T]) bool { return n.name == name })
 	if i < 0 {
@@ -28,7 +28,7 @@ func lookup[T ~string](table []number[T], name T) (uint64, bool) {
 	return table[i].value, true
 }
 
-// names lists a table, sorted.
+// names returns the names of a table, sorted.
 func names[T ~string](table []number[T]) []string {
 	all := make([]string, 0, len(table))
 	for _, n := range table {
@@ -38,7 +38,7 @@ func names[T ~string](table []number[T]) []string {
 	return all
 }
 
-// flagSum ORs the values of flags; the phrase begins its errors.
+// flagSum ORs the values of flags. Its errors begin with phrase.
 func flagSum[T ~string](table []number[T], field string, flags []T, phrase string) (uint64, error) {
 	var sum uint64
 	for i, f := range flags {
@@ -74,9 +74,9 @@ var schedulerFlags = []number[specs.LinuxSchedulerFlag]{
 	{specs.SchedFlagUtilClampMax, unix.SCHED_FLAG_UTIL_CLAMP_MAX},
 }
 
-// scheduler checks process.scheduler. Values that the policy does not look at are
-// errors: the kernel would ignore some of them and refuse others. nice, which it ignores,
-// is in many a config that only the policy has been changed of.
+// scheduler checks process.scheduler. Values that the policy does not use are errors: the
+// kernel would ignore some of them and refuse others. For nice there is only a warning: the
+// kernel ignores it, and many configs were written by just changing the policy.
 func scheduler(p *specs.Process, plan *configs.Process, o *Options) error {
 	s := p.Scheduler
 	if s == nil {
@@ -118,9 +118,9 @@ func scheduler(p *specs.Process, plan *configs.Process, o *Options) error {
 	return nil
 }
 
-// checkDeadline holds the times to what the kernel wants of them (sched(7)): runtime <=
-// deadline <= period, where a period of 0 stands for the deadline. Other limits depend on
-// the machine, and the kernel tells.
+// checkDeadline checks the times as the kernel does (sched(7)): runtime <= deadline <= period,
+// where a period of 0 stands for the deadline. Other limits depend on the machine and are left
+// to the kernel.
 func checkDeadline(s *specs.Scheduler) error {
 	switch {
 	case s.Deadline == 0:
@@ -177,12 +177,12 @@ func cpuAffinity(p *specs.Process, plan *configs.Process, _ *Options) error {
 	return nil
 }
 
-// maxListNumber bounds a list's numbers, since the mask is as long as the highest
-// needs: eight times what the largest kernel (NR_CPUS) has.
+// maxListNumber limits the numbers in a list, because the highest one determines the size of
+// the mask. It is eight times the largest NR_CPUS.
 const maxListNumber = 1<<16 - 1
 
-// numberList parses the list format of cpuset(7): "0-3,7". An empty list is nil. The
-// phrase begins its errors.
+// numberList parses the list format of cpuset(7): "0-3,7". An empty list is nil. Errors begin
+// with phrase.
 func numberList(field, list, phrase string) (configs.BitSet, error) {
 	if strings.TrimSpace(list) == "" {
 		return nil, nil

@@ -8,17 +8,16 @@ import (
 	"github.com/berth-run/berth/specconv/internal/fault"
 )
 
-// Both are crun's; the receiver is from before the spec had listenerPath.
+// Both come from crun. The receiver is older than listenerPath in the spec.
 const (
 	annotationSeccompReceiver    = "run.oci.seccomp.receiver"
 	annotationSeccompFailUnknown = "run.oci.seccomp_fail_unknown_syscall"
 )
 
-// seccomp completes the profile. Its values are for package seccomp to check, which
-// knows them.
+// seccomp completes the profile. Package seccomp checks its values.
 func (c *conversion) seccomp() error {
 	c.plan.Seccomp = c.linux.Seccomp
-	// As crun has it: all but "0" switches it on.
+	// As in crun, any value but "0" switches it on.
 	value, ok := c.spec.Annotations[annotationSeccompFailUnknown]
 	c.plan.SeccompKnownOnly = ok && value != "0"
 	receiver, ok := c.spec.Annotations[annotationSeccompReceiver]
@@ -32,7 +31,7 @@ func (c *conversion) seccomp() error {
 	if err := fault.NoNUL(field, receiver); err != nil {
 		return err
 	}
-	// What the spec has a field for is not overruled by what it does not know.
+	// The field of the spec takes precedence over the annotation.
 	if c.plan.Seccomp.ListenerPath != "" {
 		return nil
 	}

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// ParseSize reads a size in bytes, with a unit of 1024 or not: "512m", "1.5g",
-// "64KiB". -1 is no limit.
+// ParseSize parses a size in bytes, with an optional unit (a power of 1024): "512m", "1.5g",
+// "64KiB". -1 means no limit.
 func ParseSize(text string) (int64, error) {
 	if text == "-1" {
 		return -1, nil

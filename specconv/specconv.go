@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package specconv turns the runtime-spec's config.json into the engine's plan
-// ([configs.Config]), with every default filled in and every error naming the
-// field. The other way round it makes config.json documents: an example ([Example]), and
-// what options and images want of one ([Template]).
+// Package specconv converts the runtime-spec's config.json to the plan of libcontainer
+// ([configs.Config]). It fills in all defaults, and its errors name the field. Package template
+// goes the other way, and makes config.json documents from options and images.
 //
-// It decides and checks everything that the document alone decides, and looks
-// at the host only where a field or an option names something on it (the rootfs, a network
-// namespace, an image, whether the kernel has a kind of namespace). It changes nothing.
-// Its one invariant: what Convert returns keeps every promise that the fields of
-// configs.Config make, so that no layer below checks again.
+// It checks everything that depends on the document alone, and looks at the host only if a
+// field or an option names something there (the rootfs, a network namespace, an image, a type
+// of namespace that the kernel may lack). It changes nothing. What Convert returns fulfils all
+// that the fields of configs.Config promise, so that lower layers need not check again.
 package specconv
 
 import (
@@ -17,20 +15,19 @@ import (
 	"github.com/berth-run/berth/specconv/internal/netplan"
 )
 
-// Options are what the command line adds to a config.json.
+// Options is what the command line adds to a config.json.
 type Options struct {
 	// Bundle is the absolute path of the bundle.
 	Bundle        string
 	NoPivotRoot   bool
 	NoNewKeyring  bool
 	SystemdCgroup bool
-	// Rootless says that the runtime has no root rights over the host.
+	// Rootless means that the runtime is not root on the host.
 	Rootless bool
-	// Networks are interfaces of the container in the short form of `--network`, such
-	// as "bridge=br0,address=10.88.0.2/24"; the annotation run.berth.network has the
-	// long one.
+	// Networks are interfaces of the container in the short form of `--network`, such as
+	// "bridge=br0,address=10.88.0.2/24"; the annotation run.berth.network has the long form.
 	Networks []string
-	// Warn reports what is wrong but not an error. It may be nil.
+	// Warn reports a problem that is not an error. It may be nil.
 	Warn func(format string, args ...any)
 }
 
@@ -43,5 +40,5 @@ func (o *Options) warn(format string, args ...any) {
 // NetworkVersion is the version of the annotation run.berth.network that Convert reads.
 const NetworkVersion = netplan.NetworkVersion
 
-// KnownMountOptions returns the options of mounts that Convert knows, sorted.
+// KnownMountOptions returns the mount options that Convert knows, sorted.
 func KnownMountOptions() []string { return mountoption.Known() }

@@ -13,16 +13,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ipcSysctls are the parameters of an IPC namespace (ipc_namespaces(7)), besides
-// all of fs.mqueue.
+// ipcSysctls are the parameters of an IPC namespace (ipc_namespaces(7)), in addition to all of
+// fs.mqueue.
 var ipcSysctls = [...]string{
 	"kernel/msgmax", "kernel/msgmnb", "kernel/msgmni", "kernel/sem", "kernel/shm_rmid_forced",
 	"kernel/shmall", "kernel/shmmax", "kernel/shmmni",
 }
 
-// sysctls checks linux.sysctl: only what belongs to a namespace of the container
-// may be set, everything else is the host's. They are sorted, since a map has no
-// order and two runs should not differ.
+// sysctls checks linux.sysctl: only parameters of the container's own namespaces may be set,
+// all others belong to the host. They are sorted, because a map has no order and two runs
+// should not differ.
 func (c *conversion) sysctls() error {
 	origin := make(map[string]string, len(c.linux.Sysctl))
 	for _, name := range sortedKeys(c.linux.Sysctl) {
@@ -46,9 +46,9 @@ func (c *conversion) sysctls() error {
 	return nil
 }
 
-// sysctlKey is the path below /proc/sys. As with sysctl(8) the first separator
-// counts: after a dot, dots part the components and a slash stands for a dot in
-// one ("net.ipv4.conf.eth0/1.rp_filter"), after a slash it is what it looks like.
+// sysctlKey returns the path below /proc/sys. As in sysctl(8), the first separator decides. If
+// it is a dot, dots separate the components and a slash stands for a dot in a component
+// ("net.ipv4.conf.eth0/1.rp_filter"). If it is a slash, the name is a path already.
 func sysctlKey(name string) (string, error) {
 	key := name
 	if i := strings.IndexAny(name, "./"); i >= 0 && name[i] == '.' {
@@ -66,7 +66,7 @@ func sysctlKey(name string) (string, error) {
 		return "", fmt.Errorf("sysctl %q has a NUL byte in it", name)
 	}
 	for component := range strings.SplitSeq(key, "/") {
-		// They would lead to another parameter than the one that is checked.
+		// These would lead to another parameter than the one that is checked.
 		if component == "" || component == "." || component == ".." {
 			return "", fmt.Errorf("sysctl %q is not the name of a parameter", name)
 		}
@@ -74,7 +74,7 @@ func sysctlKey(name string) (string, error) {
 	return key, nil
 }
 
-// allowedSysctl says why the parameter may not be set.
+// allowedSysctl returns an error if the parameter may not be set.
 func (c *conversion) allowedSysctl(name, key string) error {
 	need := func(t configs.NamespaceType, phrase string) error {
 		if c.plan.Namespaces.Contains(t) {
@@ -95,7 +95,7 @@ func (c *conversion) allowedSysctl(name, key string) error {
 	case key == "kernel/hostname":
 		return fmt.Errorf("sysctl %q is not allowed as it conflicts with the OCI %q field", name, "hostname")
 	case key == "kernel/domainname":
-		// As with crun: what says the same twice is no contradiction.
+		// As in crun, setting the same value twice is not a contradiction.
 		if d := c.spec.Domainname; d != "" && d != c.linux.Sysctl[name] {
 			return fmt.Errorf("sysctl %q is not allowed as it conflicts with the OCI %q field", name, "domainname")
 		}
@@ -104,8 +104,8 @@ func (c *conversion) allowedSysctl(name, key string) error {
 	return fmt.Errorf("sysctl %q %s", name, configs.PhraseSysctlHost)
 }
 
-// notHostNetwork makes sure that a network namespace that is joined is not the
-// one that the runtime itself is in: engines share the host's that way, too.
+// notHostNetwork checks that a joined network namespace is not the runtime's own: some engines
+// share the host's network this way.
 func (c *conversion) notHostNetwork(name string) error {
 	ns, _ := c.plan.Namespaces.Get(configs.NewNet)
 	if ns.Path == "" {
@@ -124,7 +124,7 @@ func (c *conversion) notHostNetwork(name string) error {
 	return nil
 }
 
-// sortedKeys gives a map's keys an order.
+// sortedKeys returns a map's keys in sorted order.
 func sortedKeys[V any](m map[string]V) []string {
 	return slices.Sorted(maps.Keys(m))
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command berth-docs writes berth's manual pages, or the completion scripts that berth
-// embeds, into a directory. Cobra makes both, and is linked into this program only: from
-// berth's commands it gets what it has to know about them.
+// Command berth-docs writes berth's manual pages, or the completion scripts that berth embeds,
+// into a directory. Cobra generates both, from a description of berth's commands. It is linked
+// into this program only.
 package main
 
 import (
@@ -30,28 +30,28 @@ func main() {
 	}
 }
 
-// writePages writes a page for berth and for each command that is not hidden.
-// The date in them is that of $SOURCE_DATE_EPOCH, if it is set.
+// writePages writes a page for berth and for each command that is not hidden. The pages have
+// the date in $SOURCE_DATE_EPOCH, if it is set.
 func writePages(dir string) error {
 	header := &doc.GenManHeader{Section: "8", Source: "berth", Manual: "berth manual"}
 	return doc.GenManTree(convert(cli.Tree()), header, dir)
 }
 
-// convert makes cobra's command of one of ours, and of all below it.
+// convert returns the cobra command for one of ours, with all its subcommands.
 func convert(c *command.Command) *cobra.Command {
 	converted := &cobra.Command{
 		Use:    c.Use,
 		Short:  c.Short,
 		Long:   c.Long,
 		Hidden: c.Hidden,
-		// The line of usage is complete.
+		// Use is the complete usage line.
 		DisableFlagsInUseLine: true,
-		// Nobody needs to know what wrote the page.
+		// The page need not name the tool that wrote it.
 		DisableAutoGenTag: true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
 	if c.Runnable() {
-		// Cobra leaves out what does nothing.
+		// Cobra leaves out commands that do nothing.
 		converted.Run = func(*cobra.Command, []string) {}
 	}
 	converted.Flags().AddFlagSet(c.Flags())
@@ -66,7 +66,7 @@ func convert(c *command.Command) *cobra.Command {
 	return converted
 }
 
-// writeScripts writes the scripts of a program that is called berth.
+// writeScripts writes the completion scripts for a program called berth.
 func writeScripts(dir string) error {
 	berth := &cobra.Command{Use: "berth"}
 	return errors.Join(

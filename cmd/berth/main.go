@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Each of these serves programs that live long, and costs system calls at every start:
-// keeping a file of our own cgroup open for its cpu limit, watching that for changes, and
-// naming the heap's mappings. The limit is read once all the same (Go 1.26), but does
-// not count.
+// Each of these features helps long-running programs only, and costs system calls at every
+// start: keeping a file of our own cgroup open for its CPU limit, watching the limit for
+// changes, and naming the heap's mappings. The limit is still read once (Go 1.26), but has no
+// effect.
 //go:debug containermaxprocs=0
 //go:debug updatemaxprocs=0
 //go:debug decoratemappings=0
 
-// Command berth is an OCI low-level container runtime: a drop-in for runc that
-// containerd, Docker, Podman, CRI-O and people with a bundle call.
+// Command berth is an OCI low-level container runtime: a drop-in replacement for runc, called
+// by containerd, Docker, Podman, CRI-O and by users who have a bundle.
 //
-// Here is only what belongs to the process; the commands are in package cli.
+// This package only sets up the process; the commands are in package cli.
 package main
 
 import (
@@ -22,12 +22,12 @@ import (
 	"github.com/berth-run/berth/libcontainer"
 )
 
-// commit is set by the linker (-X main.commit=…); a build outside a git
-// checkout has none.
+// commit is set by the linker (-X main.commit=…). It is empty in a build outside a git
+// checkout.
 var commit string
 
-// init keeps a builder process on its main thread for good: that is what enters the
-// container's namespaces, and what /proc/self is about.
+// init locks a builder process to its main thread: this is the thread that enters the
+// container's namespaces and that /proc/self describes.
 func init() {
 	if len(os.Args) > 1 && os.Args[1] == libcontainer.BuilderCommand {
 		runtime.LockOSThread()
@@ -39,15 +39,15 @@ func main() {
 	os.Exit(cli.Main(os.Args, commit))
 }
 
-// growStack makes the stack large enough for any command, while there is little on it. Go
-// begins with 8 KiB and doubles them whenever they are full; each time it looks up every
-// function that is running, in pages of tables that nothing else touches. This spares 10
+// growStack makes the stack large enough for any command while it is still nearly empty. Go
+// begins with 8 KiB and doubles the stack whenever it is full. Each time it looks up every
+// function on the stack, in pages of tables that nothing else touches. Growing it here saves 10
 // to 20 of the 340 page faults of `berth state`, and 0.03 to 0.09 of its 2 ms of CPU time
-// (medians of 600 alternating pairs of builds with and without it, each copied afresh for
-// every ten runs, since a copy may lie better in the page cache than another).
+// (medians of 600 alternating pairs of builds with and without it, each copied anew for every
+// ten runs, because one copy may be placed better in the page cache than another).
 //
-// What makes room is the check that begins a function with a large frame. The frame is
-// used by nobody: n is 0.
+// The stack grows in the check at the beginning of a function with a large frame. The frame
+// itself is not used: n is 0.
 //
 //go:noinline
 func growStack(n int) byte {

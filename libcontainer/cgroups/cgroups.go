@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package cgroups places containers in control groups and limits them: one
-// interface, [Manager], over cgroup v1 (every mounted hierarchy, named ones
-// too), v2 and the hybrid of both.
+// Package cgroups places containers in control groups and limits them. It has one interface,
+// [Manager], for cgroup v1 (every mounted hierarchy, also named ones), v2 and the hybrid of
+// both.
 //
-// It chooses; the work is done in v1 and v2, which know their files and limits,
-// over cgroupfs, which knows what they have in common, and devices; and in systemd,
-// where that is to make the cgroups. Its one
-// invariant: what a Manager makes, its Destroy removes, also when another process
-// does so from [Manager.Paths] alone.
+// It only chooses the implementation. The packages v1 and v2 have the files and limits, and use
+// cgroupfs for what they have in common, and devices. Package systemd is for cgroups that
+// systemd creates. Destroy always removes what the Manager has created, even if another process
+// does it with just the [Manager.Paths].
 package cgroups
 
 import (
@@ -26,79 +25,74 @@ import (
 
 // Manager controls the cgroups of one container.
 type Manager interface {
-	// CreateBirthplace makes and opens the v2 cgroup that a process can be born in
-	// (CLONE_INTO_CGROUP), nil when the host has none. The caller closes it. It is
-	// the part of Create and Placement that must come before the clone; the rest may
-	// go on during it. Both are complete without it.
+	// CreateBirthplace creates and opens the v2 cgroup in which a process can be started
+	// (CLONE_INTO_CGROUP). It returns nil if the host has none. The caller closes it. It is the
+	// part of Create and Placement that must be done before the clone; the rest may be done at
+	// the same time. Both also work without it.
 	CreateBirthplace() (*os.File, error)
-	// Create makes the cgroups, enabling controllers on the way (v2). It fails
-	// when one exists and has processes in it or is frozen. On error it removes
-	// what it made.
+	// Create creates the cgroups, and enables the controllers for them (v2). It fails if one
+	// exists and has processes in it or is frozen. On error it removes what it created.
 	//
-	// A rootless container that asks for no certain cgroup does without those
-	// that it may not make: Paths tells afterwards which there are.
+	// A rootless container without a cgroupsPath does without those that it may not create.
+	// Paths then returns which ones there are.
 	Create() error
-	// Adopt has process pid, which is the caller's child and waits for it, put into the
-	// cgroups by who alone may do that: systemd, which starts its unit around the first
-	// one of a container. It comes between Create and Placement; for most containers it
-	// does nothing. On error the process is to be killed before Destroy.
+	// Adopt lets systemd put process pid, a waiting child of the caller, into the cgroups:
+	// systemd starts a unit around the first process of a container. It is called between
+	// Create and Placement. For containers without systemd it does nothing. On error the
+	// process must be killed before Destroy.
 	Adopt(pid int) error
-	// Set applies limits. It may be called before a process is placed, but for
-	// a pids.limit of 0, which on v2 lets nobody in.
+	// Set applies limits. It may be called before a process is placed, except with a pids.limit
+	// of 0, with which no process can enter a v2 cgroup.
 	Set(r *specs.LinuxResources) error
-	// Update applies limits to a container that has some, but for devices. When it
-	// fails it has taken back what it wrote; when it has succeeded undo does that.
+	// Update applies limits, except for devices, to an existing container. If it fails it has
+	// undone its changes. If it succeeds undo does that.
 	Update(r *specs.LinuxResources) (undo func() error, err error)
 	// SetDevices applies the device rules of the container's plan. It does
 	// nothing for a rootless container.
 	SetDevices(rules []configs.DeviceRule) error
-	// Delegate gives the cgroup to user uid of the host, who may then make others
-	// below it; where there are some below for the processes, the last of those. On
-	// v1, where that is not safe, it does nothing.
+	// Delegate gives the cgroup to user uid of the host, who may then create others below it.
+	// If the plan has subgroups for the processes, it gives away the last of those. On v1,
+	// where this is not safe, it does nothing.
 	Delegate(uid int) error
-	// EnterDelegated moves process pid, which was placed in the subgroup, on to the
-	// cgroup that is delegated to it, if there is one. It comes when the process has
-	// its cgroup namespace.
+	// EnterDelegated moves process pid from the subgroup to the cgroup that is delegated to it,
+	// if there is one. It is called when the process has its cgroup namespace.
 	EnterDelegated(pid int) error
-	// Placement opens what a new process needs to be placed. The caller closes it.
+	// Placement opens the files with which a new process is placed. The caller closes it.
 	Placement() (*Placement, error)
-	// Paths are the directories on the host by controller or name ("cpu",
-	// "name=systemd"); "" is the key of v2. They are what the state keeps.
+	// Paths returns the directories on the host by controller or name ("cpu", "name=systemd");
+	// "" is the key of v2. The state contains them.
 	Paths() map[string]string
-	// Claims say which cgroups there are at Paths once they have been made, for the state:
-	// Load takes them, and leaves alone what others have put there since. Those that
-	// were there before the container are marked, and not removed with it.
+	// Claims identifies the created cgroups at Paths, for the state. With them, Load ignores
+	// other cgroups that were created there later. Those that existed before the container are
+	// marked, and not removed with it.
 	Claims() (map[string]string, error)
-	// Unit is the systemd unit that has the cgroups, for the state; "" when there is
-	// none. It is one of the service manager of this user, 0 for the host's.
+	// Unit returns the systemd unit that has the cgroups, for the state; "" if there is none.
+	// user is the user of the service manager, 0 for the host's.
 	Unit() (name string, user int)
-	// Hierarchies describe the mounted hierarchies, for mounts of type cgroup.
+	// Hierarchies returns the mounted hierarchies, for mounts of type cgroup.
 	Hierarchies() []Hierarchy
 	// Pids lists the processes in the container's cgroup and below it.
 	Pids() ([]int, error)
-	// Stats tells what the processes use, and have used.
+	// Stats returns what the processes use and have used.
 	Stats() (*stats.Stats, error)
-	// WatchOOM tells of processes that there was no memory for, from now on. The
-	// caller closes it.
+	// WatchOOM reports out-of-memory events from now on. The caller closes it.
 	WatchOOM() (*stats.OOMWatch, error)
-	// Freeze stops or continues every process, and waits until that is done.
+	// Freeze freezes or thaws every process, and waits until that is done.
 	Freeze(frozen bool) error
-	// ThawAll continues every process, as far as frozen ones need that to die: on v1
-	// also those that a cgroup below the container's holds.
+	// ThawAll thaws every process that could otherwise not die: on v1 also those that a cgroup
+	// below the container's keeps frozen.
 	ThawAll() error
-	// Frozen says whether the cgroup is frozen.
+	// Frozen reports whether the cgroup is frozen.
 	Frozen() (bool, error)
-	// Signal sends sig to every process, without a race against forks where there is
-	// a freezer.
+	// Signal sends sig to every process. If there is a freezer, this does not race with forks.
 	Signal(sig unix.Signal) error
-	// Kill sends SIGKILL to every process, without a race against forks, also
-	// to frozen ones. Where the kernel does not do that at once (v2 and hybrid
-	// since Linux 5.14) it returns when they are gone. Before Create has succeeded
-	// it does nothing.
+	// Kill sends SIGKILL to every process, also to frozen ones, without a race with forks. The
+	// kernel does this in one step on v2 and hybrid since Linux 5.14; otherwise Kill returns
+	// when the processes are gone. Before Create has succeeded it does nothing.
 	Kill() error
-	// Destroy removes the cgroups and those below them, waiting for stragglers
-	// that are dying. Missing ones are no error. Before Create has succeeded it removes
-	// the birthplace alone. A cgroup that Create has found stays.
+	// Destroy removes the cgroups and those below them, and waits for processes that are dying.
+	// Missing ones are not an error. Before Create has succeeded it only removes the
+	// birthplace. A cgroup that existed before Create stays.
 	Destroy() error
 }
 
@@ -108,8 +102,8 @@ type Placement = cgroupfs.Placement
 // Hierarchy is one mounted hierarchy of the host.
 type Hierarchy = cgroupfs.Hierarchy
 
-// ErrNoCgroup is what Pids, Stats, Freeze, Signal and Kill return for a rootless container that
-// has no cgroup.
+// ErrNoCgroup is returned by Pids, Stats, Freeze, Signal and Kill for a rootless container
+// without a cgroup.
 var ErrNoCgroup = cgroupfs.ErrNoCgroup
 
 // Mode is the layout of the host's hierarchies.
@@ -121,14 +115,13 @@ const (
 	Unavailable Mode = iota
 	// Legacy: all hierarchies are v1.
 	Legacy
-	// Hybrid: as Legacy, with a v2 hierarchy without controllers on
-	// /sys/fs/cgroup/unified.
+	// Hybrid: like Legacy, with a v2 hierarchy without controllers on /sys/fs/cgroup/unified.
 	Hybrid
 	// Unified: one v2 hierarchy with all controllers.
 	Unified
 )
 
-// DetectMode tells the host's layout from what is mounted on /sys/fs/cgroup.
+// DetectMode finds out the host's layout from what is mounted on /sys/fs/cgroup.
 func DetectMode() (Mode, error) {
 	fs, err := cgroupfs.FileSystem(cgroupfs.Root)
 	switch {
@@ -146,7 +139,7 @@ func DetectMode() (Mode, error) {
 	return Legacy, err
 }
 
-// New plans the cgroups of container id; nothing is made yet.
+// New plans the cgroups of container id. It does not create anything.
 func New(c *configs.Cgroup, id string) (Manager, error) {
 	mode, err := DetectMode()
 	if err != nil {
@@ -155,7 +148,7 @@ func New(c *configs.Cgroup, id string) (Manager, error) {
 	if mode != Unified && c.Delegated != "" {
 		return nil, errors.New(`annotations["run.oci.delegate-cgroup"]: not supported on cgroup v1`)
 	}
-	// Elsewhere the mount of type cgroup has that hierarchy, with the others.
+	// In other layouts the mount of type cgroup contains that hierarchy, with the others.
 	if mode == Unified && c.ForceLegacy {
 		return nil, errors.New(`annotations["` + configs.ForceLegacyAnnotation + `"]: not supported on cgroup v2: ` +
 			"a hierarchy of cgroup v1 would be the host's, whose root all containers with it would share")
@@ -169,10 +162,10 @@ func New(c *configs.Cgroup, id string) (Manager, error) {
 	return managed(v1.New(c, id, mode == Hybrid))
 }
 
-// Load is the manager of a container that exists, from Paths and Claims as saved. A path
-// at which there is another cgroup by now is no path of the container's any more.
+// Load returns the manager of an existing container, from its saved Paths and Claims. Paths at
+// which there is now another cgroup are left out.
 func Load(paths map[string]string, c *configs.Cgroup) (Manager, error) {
-	// Without any path there is no cgroup, of either version.
+	// Without any path there is no cgroup, v1 or v2.
 	_, unified := paths[""]
 	unified = unified && len(paths) == 1 || len(paths) == 0
 	paths = Owned(paths, c.Claims)
@@ -185,7 +178,7 @@ func Load(paths map[string]string, c *configs.Cgroup) (Manager, error) {
 	return v1.Load(paths, c), nil
 }
 
-// managed keeps a nil pointer from becoming a Manager that is not nil.
+// managed prevents a nil pointer from becoming a Manager that is not nil.
 func managed[M Manager](m M, err error) (Manager, error) {
 	if err != nil {
 		return nil, err

@@ -12,10 +12,10 @@ import (
 	"github.com/berth-run/berth/libcontainer/cgroups/systemd"
 )
 
-// ErrInUse says that cgroups were left, since somebody is in them.
+// ErrInUse means that cgroups were not removed because there are processes in them.
 var ErrInUse = errors.New("in use by others")
 
-// Owned are those of paths at which there is the container's cgroup, by its claims, or
+// Owned returns those of paths at which there is the container's cgroup, by its claims, or
 // nothing.
 func Owned(paths, claims map[string]string) map[string]string {
 	owned := paths
@@ -31,7 +31,7 @@ func Owned(paths, claims map[string]string) map[string]string {
 	return owned
 }
 
-// Absent are those of paths at which there is nothing.
+// Absent returns those of paths at which there is nothing.
 func Absent(paths map[string]string) map[string]string {
 	absent := make(map[string]string, len(paths))
 	for key, path := range paths {
@@ -42,29 +42,28 @@ func Absent(paths map[string]string) map[string]string {
 	return absent
 }
 
-// OwnsUnit says whether the path of the cgroup that systemd makes for a unit, if there is
-// one, is among paths.
+// OwnsUnit reports whether paths contains the cgroup that systemd creates for a unit, if there
+// is one.
 func OwnsUnit(paths map[string]string) bool {
 	_, v2 := paths[""]
 	_, v1 := paths["name=systemd"]
 	return v1 || v2
 }
 
-// Unclaimed is what a create that was killed had not come to claim: paths at which there
-// was nothing when it began, and the unit that it was going to start, "" for none.
+// Unclaimed is what a create that was killed had not claimed yet: paths at which there was
+// nothing when it began, and the unit that it was going to start, "" for none.
 //
-// What is there now has been made by it, or by somebody who began at the same time. So
-// nothing is killed, and nothing removed in which there are processes: those of the create
-// end by themselves.
+// What is there now was created by it, or by somebody who began at the same time. So no process
+// is killed, and no cgroup with processes is removed: those of the create end by themselves.
 type Unclaimed struct {
 	Paths map[string]string
 	Unit  string
 	User  int
-	// Rootless is configs.Cgroup's.
+	// Rootless is the value in configs.Cgroup.
 	Rootless bool
 }
 
-// Remove removes it. ErrInUse says that some of it is somebody's, and left.
+// Remove removes it. It returns ErrInUse if it left something that is in use.
 func (u *Unclaimed) Remove() error {
 	deadline := time.Now().Add(cgroupfs.Patience)
 	if u.Unit != "" {
@@ -83,8 +82,8 @@ func (u *Unclaimed) Remove() error {
 	return errors.Join(errs...)
 }
 
-// stop stops the unit when nobody is in its cgroup. It may not be there yet, but what was
-// asked of systemd last it may be about to do.
+// stop stops the unit if there are no processes in its cgroup. The unit may not exist yet,
+// because systemd may still be executing the last request.
 func (u *Unclaimed) stop(deadline time.Time) error {
 	for _, key := range []string{"", "name=systemd"} {
 		dir, ok := u.Paths[key]

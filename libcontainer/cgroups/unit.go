@@ -14,31 +14,32 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// unit is the manager of cgroups that systemd makes: those of a scope, which it starts
-// around the container's first process, or of a slice, which processes enter as they do
-// without systemd. What systemd has properties for it is told, so that it does not undo
-// it one day; the files are written all the same, since it rounds some and knows few.
+// unit is the manager of cgroups that systemd creates: those of a scope, which systemd starts
+// around the container's first process, or of a slice, which processes enter as they do without
+// systemd. Limits are passed to systemd if it has properties for them, so that it does not undo
+// them later. The files are also written directly, because systemd rounds some values and knows
+// only some files.
 //
 //	runtime                                         systemd
 //	clone of init  ∥  connect, properties
 //	StartTransientUnit(scope, PIDs=[init])   ─▶     makes the cgroup, limits it,
 //	                                                  moves init into it
 //	                                         ◀─     JobRemoved
-//	what systemd does not know, subgroup
+//	limits unknown to systemd, subgroup
 //	(init goes on)
 type unit struct {
 	files
 	unit   *systemd.Unit
 	cgroup *configs.Cgroup
-	// running says that there is a unit with processes: Adopt adds to it. loaded says
-	// that it is that of a container that exists.
+	// running means that there is a unit with processes, to which Adopt adds others. loaded
+	// means that it belongs to an existing container.
 	running, loaded bool
 }
 
 // files is the manager of the cgroup file systems.
 type files interface {
 	Manager
-	// Take takes over what systemd has made around process pid; it takes the place of
+	// Take takes over what systemd has created around process pid. It is called instead of
 	// Create.
 	Take(pid int) error
 }
@@ -72,7 +73,7 @@ func loadUnit(paths map[string]string, c *configs.Cgroup, unified bool) Manager 
 	return m
 }
 
-// managedFiles is managed for files.
+// managedFiles is like managed, for files.
 func managedFiles[M files](m M, err error) (files, error) {
 	if err != nil {
 		return nil, err
@@ -82,8 +83,8 @@ func managedFiles[M files](m M, err error) (files, error) {
 
 func (m *unit) Unit() (name string, user int) { return m.unit.Name(), m.unit.User() }
 
-// Claims are those of the files. Systemd has made the cgroup of a slice that it has started
-// for the container, which is the container's then.
+// Claims returns those of the files. If systemd has started a slice for the container, its
+// cgroup counts as created by the container.
 func (m *unit) Claims() (map[string]string, error) {
 	claims, err := m.files.Claims()
 	if m.unit.Started() {
@@ -94,7 +95,7 @@ func (m *unit) Claims() (map[string]string, error) {
 	return claims, err
 }
 
-// found says that the unit was there before the container, which only a slice may be.
+// found reports whether the unit existed before the container; only a slice may.
 func (m *unit) found() bool {
 	if !m.loaded {
 		return !m.unit.Started()
@@ -106,7 +107,7 @@ func (m *unit) found() bool {
 	return ok && m.unit.IsSlice() && cgroupfs.Claim(claim).Found()
 }
 
-// CreateBirthplace starts a slice. A scope cannot be there before its first process.
+// CreateBirthplace starts a slice. A scope cannot exist before its first process.
 func (m *unit) CreateBirthplace() (*os.File, error) {
 	if !m.unit.IsSlice() {
 		return nil, nil
@@ -117,7 +118,7 @@ func (m *unit) CreateBirthplace() (*os.File, error) {
 	return m.files.CreateBirthplace()
 }
 
-// Create does of a scope what can be done without a process: it connects to systemd.
+// Create does what is possible for a scope without a process: it connects to systemd.
 func (m *unit) Create() error {
 	if !m.unit.IsSlice() {
 		return m.unit.Connect()
@@ -128,8 +129,8 @@ func (m *unit) Create() error {
 	return m.files.Create()
 }
 
-// Adopt starts the scope around a container's first process, and has systemd put further
-// ones where that one was put.
+// Adopt starts the scope around a container's first process. It lets systemd put further
+// processes into the same cgroup.
 func (m *unit) Adopt(pid int) error {
 	if m.running {
 		return m.unit.Attach(m.cgroup.Subgroup, pid)
@@ -152,8 +153,8 @@ func (m *unit) Set(r *specs.LinuxResources) error {
 	return m.files.Set(r)
 }
 
-// Update lets the kernel judge the limits first, by writing them; then systemd gets them,
-// and writes those it knows, rounded; so they are written once more.
+// Update first writes the limits, so that the kernel checks them. Then it passes them to
+// systemd, which writes those it knows, rounded. So they are written once more.
 func (m *unit) Update(r *specs.LinuxResources) (undo func() error, err error) {
 	rewrite, err := m.files.Update(r)
 	if err != nil {
@@ -170,11 +171,11 @@ func (m *unit) Update(r *specs.LinuxResources) (undo func() error, err error) {
 	return undo, nil
 }
 
-// Destroy stops the unit, with which most of its cgroups go; systemd does that by itself
-// when the last process has ended, so that often there is nothing to say to it. But what
-// a create that was killed has asked for last, systemd may be about to do.
+// Destroy stops the unit, and systemd removes most of its cgroups. systemd does this by itself
+// when the last process has ended, so often there is nothing to do. But systemd may still be
+// executing the last request of a create that was killed.
 //
-// A slice that was there before is not the container's to stop, with all that is in it.
+// A slice that existed before, with everything in it, is not stopped.
 func (m *unit) Destroy() error {
 	if m.found() {
 		return m.files.Destroy()
@@ -187,7 +188,7 @@ func (m *unit) Destroy() error {
 	return m.files.Destroy()
 }
 
-// exists says whether a cgroup of those that systemd makes is still there.
+// exists reports whether one of the cgroups that systemd creates still exists.
 func (m *unit) exists() bool {
 	paths := m.Paths()
 	dir, ok := paths[""]

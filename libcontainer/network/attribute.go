@@ -12,14 +12,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// attribute is one of a message (netlink(7)).
+// attribute is an attribute of a message (netlink(7)).
 type attribute struct {
 	kind  uint16
 	value []byte
 }
 
-// attributes goes through a list of attributes, up to its end or the first one that is
-// cut off.
+// attributes iterates over a list of attributes, up to its end or the first truncated one.
 func attributes(b []byte) iter.Seq[attribute] {
 	return func(yield func(attribute) bool) {
 		for len(b) >= unix.SizeofRtAttr {
@@ -45,7 +44,7 @@ func stringAttr(kind int, s string) *nl.RtAttr { return nl.NewRtAttr(kind, nl.Ze
 
 func numberAttr(kind int, n uint32) *nl.RtAttr { return nl.NewRtAttr(kind, nl.Uint32Attr(n)) }
 
-// nested is an attribute that holds others.
+// nested returns an attribute that contains others.
 func nested(kind int, inner ...*nl.RtAttr) *nl.RtAttr {
 	a := nl.NewRtAttr(kind|unix.NLA_F_NESTED, nil)
 	for _, i := range inner {
@@ -54,7 +53,7 @@ func nested(kind int, inner ...*nl.RtAttr) *nl.RtAttr {
 	return a
 }
 
-// linkInfo is what berth reads of an interface.
+// linkInfo is what berth reads about an interface.
 type linkInfo struct {
 	index int32
 	up    bool
@@ -63,14 +62,14 @@ type linkInfo struct {
 	kind  string
 	mac   [6]byte
 	mtu   uint32
-	// master is the index of the bridge that it is a port of, 0 for none.
+	// master is the index of the bridge that the interface is a port of, 0 for none.
 	master uint32
-	// peer is the number of the namespace of a veth's other end, -1 for none.
+	// peer is the id of the network namespace of a veth's other end, -1 for none.
 	peer  int32
 	stats *Counters
 }
 
-// parse reads the body of an RTM_NEWLINK (rtnetlink(7)).
+// parse parses the body of an RTM_NEWLINK (rtnetlink(7)).
 func (l *linkInfo) parse(body []byte) error {
 	if len(body) < unix.SizeofIfInfomsg {
 		return errors.New("netlink: an interface is cut off")
@@ -110,11 +109,11 @@ func (l *linkInfo) parse(body []byte) error {
 	return nil
 }
 
-// extSkipStats is RTEXT_FILTER_SKIP_STATS of linux/rtnetlink.h: the counters are half of
+// extSkipStats is RTEXT_FILTER_SKIP_STATS of linux/rtnetlink.h: the counters would be half of
 // the answer.
 const extSkipStats = 1 << 3
 
-// getLink asks for an interface by its name, or an alternative one of that kind.
+// getLink returns a request for an interface by its name, or by an alternative name.
 func getLink(kind int, name string, l *linkInfo, filter uint32) *request {
 	r := newRequest(unix.RTM_GETLINK, 0, nl.NewIfInfomsg(unix.AF_UNSPEC),
 		stringAttr(kind, name), numberAttr(unix.IFLA_EXT_MASK, filter))

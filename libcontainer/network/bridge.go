@@ -10,11 +10,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// findBridges looks the bridges up and makes those that are missing and may be made.
+// findBridges looks up the bridges, and creates missing ones if the config allows it.
 //
-// A bridge that berth makes stays when its containers go: firewall rules, name servers and
-// other ports refer to it by then. It is made in steps that any number of creates may take at once, and
-// the last of which puts it up: one that is down is finished by whoever finds it.
+// A bridge that berth has created stays when its containers are deleted: by then firewall
+// rules, name servers and other ports refer to it. Any number of creates may do the steps of
+// creating it at the same time. The last step sets it up, so whoever finds a bridge that is
+// down finishes it.
 func findBridges(host *conn, ports []*port) error {
 	for _, p := range ports {
 		if err := p.findBridge(host); err != nil {
@@ -35,14 +36,14 @@ func (p *port) findBridge(host *conn) error {
 		}
 		add := newRequest(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL, nl.NewIfInfomsg(unix.AF_UNSPEC),
 			stringAttr(unix.IFLA_IFNAME, p.Bridge),
-			// One that is given stays. Otherwise it is the lowest of the ports', and so
-			// changes under the neighbours as containers come and go.
+			// A given address stays. Otherwise it is the lowest of its ports' addresses, and
+			// changes as containers come and go.
 			nl.NewRtAttr(unix.IFLA_ADDRESS, mac[:]),
 			nested(unix.IFLA_LINKINFO, stringAttr(unix.IFLA_INFO_KIND, "bridge")))
 		err = host.do(add)
 		p.madeBridge = err == nil
 		if errors.Is(err, unix.EEXIST) {
-			err = nil // somebody else has been faster
+			err = nil // another create has been faster
 		}
 		if err != nil {
 			return fmt.Errorf("%s: create bridge %s: %w", field, p.Bridge, err)
@@ -64,7 +65,7 @@ func (p *port) findBridge(host *conn) error {
 	return p.finishBridge(host)
 }
 
-// finishBridge gives the bridge its addresses and puts it up.
+// finishBridge adds the bridge's addresses and sets it up.
 func (p *port) finishBridge(host *conn) error {
 	var all []*request
 	for _, a := range p.BridgeAddresses {
@@ -84,8 +85,8 @@ func (p *port) finishBridge(host *conn) error {
 	return host.do(append(all, up)...)
 }
 
-// RemoveBridges removes bridges that Connect has made for nothing, but for those that have
-// ports. The caller makes sure that nobody is just about to add one.
+// RemoveBridges removes bridges that Connect has created, after a failure, except for those
+// that have ports. The caller makes sure that nobody is just about to add one.
 func RemoveBridges(names []string) error {
 	host, err := openConn()
 	if err != nil {
@@ -126,7 +127,7 @@ func (c *conn) removeBridge(name string) error {
 	return c.do(deleteLink(bridge.index))
 }
 
-// randomMAC is an address that nobody has: locally administered, of a single station.
+// randomMAC returns a random address: unicast and locally administered.
 func randomMAC() (mac [6]byte, err error) {
 	if _, err := unix.Getrandom(mac[:], 0); err != nil {
 		return mac, fmt.Errorf("getrandom: %w", err)

@@ -14,9 +14,9 @@ import (
 
 // conn is an rtnetlink(7) socket of one network namespace.
 //
-// It is ours and not the netlink package's, whose requests are one system call to ask and
-// one to be answered each, with 64 KiB of fresh memory for each answer: here a batch goes
-// out at once, and the kernel has carried it out by the time that sendto(2) returns.
+// It replaces that of the netlink package, which needs two system calls per request and
+// allocates 64 KiB for each answer. Here a batch is sent at once, and the kernel has executed
+// it when sendto(2) returns.
 type conn struct {
 	fd  int
 	seq uint32
@@ -26,17 +26,17 @@ type conn struct {
 // request is one message of a batch.
 type request struct {
 	*nl.NetlinkRequest
-	// explain makes the error of what the kernel has refused, nil when that is none;
-	// without an explain it is the kernel's own.
+	// explain returns the error for a request that the kernel has refused, or nil if that is
+	// not an error. Without explain the kernel's error is returned.
 	explain func(error) error
-	// done is called when the kernel has carried it out.
+	// done is called when the kernel has executed the request.
 	done func()
-	// answer takes what the kernel says besides its acknowledgement: the message after
-	// its header.
+	// answer receives an answer of the kernel other than the acknowledgement: the message
+	// without its header.
 	answer func(body []byte) error
 }
 
-// newRequest is a request that is acknowledged.
+// newRequest returns a request that is acknowledged.
 func newRequest(kind, flags int, data ...nl.NetlinkRequestData) *request {
 	r := nl.NewNetlinkRequest(kind, flags|unix.NLM_F_ACK)
 	r.Data = data
@@ -49,7 +49,7 @@ func openConn() (*conn, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("socket", err)
 	}
-	// Words for what is wrong, and no copy of the request in the answer.
+	// Ask for error texts, and for no copy of the request in the answer.
 	for _, option := range [...]int{unix.NETLINK_EXT_ACK, unix.NETLINK_CAP_ACK} {
 		if err := unix.SetsockoptInt(fd, unix.SOL_NETLINK, option, 1); err != nil {
 			return nil, errors.Join(os.NewSyscallError("setsockopt", err), unix.Close(fd))
@@ -65,12 +65,12 @@ func (c *conn) close() error {
 	return os.NewSyscallError("close", unix.Close(c.fd))
 }
 
-// maxBatch bounds how many acknowledgements the kernel has to keep for us; it would drop
-// what the receive buffer has no room for.
+// maxBatch limits the number of acknowledgements that the kernel has to queue. It would drop
+// those that do not fit into the receive buffer.
 const maxBatch = 64
 
-// do carries requests out in their order and gives the error of the first that failed.
-// Those behind it are carried out nevertheless.
+// do executes requests in order and returns the error of the first one that failed. The later
+// ones are still executed.
 func (c *conn) do(batch ...*request) error {
 	var first error
 	for len(batch) > 0 {
@@ -100,7 +100,7 @@ func (c *conn) exchange(batch []*request) error {
 	results := make([]error, len(batch))
 	for missing := len(batch); missing > 0; {
 		n, err := c.receive(func(h *unix.NlMsghdr, body []byte) error {
-			i := h.Seq - start // of an older message it is large
+			i := h.Seq - start // large for an older message
 			if int(i) >= len(batch) {
 				return nil
 			}
@@ -137,7 +137,7 @@ func (c *conn) exchange(batch []*request) error {
 	return nil
 }
 
-// receive takes one datagram, which may hold several messages.
+// receive reads one datagram, which may contain several messages.
 func (c *conn) receive(each func(h *unix.NlMsghdr, body []byte) error) (int, error) {
 	var n int
 	for {
@@ -174,10 +174,10 @@ func (c *conn) receive(each func(h *unix.NlMsghdr, body []byte) error) (int, err
 
 func align(n int) int { return (n + unix.NLMSG_ALIGNTO - 1) &^ (unix.NLMSG_ALIGNTO - 1) }
 
-// kernelError is what the kernel refused a request with.
+// kernelError is the kernel's error for a request.
 type kernelError struct {
 	errno unix.Errno
-	// text is the kernel's own explanation, "" when it has none.
+	// text is the kernel's own explanation, "" if there is none.
 	text string
 }
 
@@ -196,7 +196,7 @@ const (
 	nlmsgerrAttrM = 1 // the text
 )
 
-// ackError reads an acknowledgement; nil when all is well.
+// ackError returns the error in an acknowledgement, nil if there is none.
 func ackError(h *unix.NlMsghdr, body []byte) error {
 	if len(body) < 4+unix.SizeofNlMsghdr {
 		return errors.New("netlink: an acknowledgement is cut off")

@@ -8,12 +8,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Counters are those of an interface since it was made.
+// Counters are the counters of an interface since it was created.
 type Counters struct {
 	RxPackets, TxPackets, RxBytes, TxBytes, RxErrors, TxErrors, RxDropped, TxDropped uint64
 }
 
-// parseCounters reads the begin of struct rtnl_link_stats64; nil when it is cut off.
+// parseCounters parses the beginning of struct rtnl_link_stats64. It returns nil if it is
+// truncated.
 func parseCounters(b []byte) *Counters {
 	c := &Counters{}
 	for i, to := range [...]*uint64{
@@ -27,8 +28,8 @@ func parseCounters(b []byte) *Counters {
 	return c
 }
 
-// CountersOf reads the counters of interfaces of the calling thread's network namespace,
-// nil for one that does not exist.
+// CountersOf reads the counters of interfaces in the calling thread's network namespace. The
+// result is nil for an interface that does not exist.
 func CountersOf(names []string) ([]*Counters, error) {
 	c, err := openConn()
 	if err != nil {

@@ -11,21 +11,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Moved are the host's interfaces that are in a container's network namespace by
-// now. It can bring them back as long as it is open.
+// Moved is the set of the host's interfaces that have been moved into a container's network
+// namespace. It can move them back as long as it is open.
 type Moved struct {
 	host, inside *namespace
 	devices      []*device
 }
 
-// MoveDevices moves interfaces from the caller's network namespace into another one,
-// which netns is a file of (it stays the caller's): each gets its new name and its
-// permanent global addresses again, which a move loses, and is up in the end
-// (linux.netDevices of the runtime-spec). Routes are not kept. On error every
-// interface is back where it was.
+// MoveDevices moves interfaces from the caller's network namespace into that of netns, which it
+// does not close. Each interface gets its new name, gets back its permanent global addresses,
+// which a move removes, and is set up (linux.netDevices of the runtime-spec). Routes are lost.
+// On error every interface is back where it was.
 //
-// All of it is done from outside, over a socket that belongs to the other namespace:
-// no thread of this process is in there, however long it takes.
+// All of it is done from outside, over a socket that belongs to the other namespace, so that no
+// thread of this process has to stay in it.
 func MoveDevices(netns *os.File, devices []configs.NetDevice) (*Moved, error) {
 	m, err := openBoth(netns)
 	if err != nil {
@@ -47,10 +46,10 @@ func MoveDevices(netns *os.File, devices []configs.NetDevice) (*Moved, error) {
 	return m, nil
 }
 
-// openBoth opens the two namespaces and makes sure that they are two: within one,
-// moving would be renaming an interface under its users' feet.
+// openBoth opens the two namespaces and checks that they differ: within one namespace, a move
+// would just rename an interface that is in use.
 func openBoth(netns *os.File) (*Moved, error) {
-	// The main thread never leaves the host's namespaces.
+	// The main thread always stays in the host's namespaces.
 	file, err := os.Open("/proc/self/ns/net")
 	if err != nil {
 		return nil, err
@@ -85,8 +84,8 @@ func sameFile(a, b *os.File) (bool, error) {
 	return sa.Dev == sb.Dev && sa.Ino == sb.Ino, nil
 }
 
-// Back moves everything back, the last one first, under the old names and with the
-// old addresses, and puts up what was up. It may be called once.
+// Back moves everything back, in reverse order, with the old names and addresses, and sets up
+// what was up. It may be called once.
 func (m *Moved) Back() error {
 	var all error
 	for i := len(m.devices) - 1; i >= 0; i-- {
@@ -103,8 +102,8 @@ func (m *Moved) Back() error {
 	return all
 }
 
-// Close gives up the possibility of going back. The devices stay where they are; a
-// nil Moved has none.
+// Close closes the files that Back needs. The devices stay where they are. A nil Moved has no
+// devices.
 func (m *Moved) Close() error {
 	if m == nil {
 		return nil
@@ -112,10 +111,10 @@ func (m *Moved) Close() error {
 	return errors.Join(m.host.close(), m.inside.close())
 }
 
-// device is one interface on its way, with what must be known to restore it.
+// device is one interface to move, with what is needed to restore it.
 type device struct {
-	// hostName is the interface's own name, even if the config has an
-	// alternative one; name is the one in the container.
+	// hostName is the interface's own name, even if the config has an alternative name. name is
+	// its name in the container.
 	hostName, name string
 	index          int
 	up             bool
@@ -145,9 +144,9 @@ func (d *device) enter(host, inside *namespace, want *configs.NetDevice) error {
 	return err
 }
 
-// move is the part of enter that changes something. It does not set the link down
-// first: the kernel does that itself, once it has made sure that the device may leave,
-// so that one that may not keeps its routes.
+// move is the part of enter that makes changes. It does not set the link down first: the kernel
+// does that itself after it has checked that the device may be moved. So a device that may not
+// be moved keeps its routes.
 func (d *device) move(host, inside *namespace) error {
 	if err := host.send(d.index, inside, d.name); err != nil {
 		return err
@@ -162,14 +161,14 @@ func (d *device) move(host, inside *namespace) error {
 	return inside.setUp(l.index)
 }
 
-// leave brings the device back to the host, unless it never left.
+// leave moves the device back to the host, unless it is still there.
 func (d *device) leave(host, inside *namespace) error {
 	if here, err := host.link(d.hostName); err == nil && here.index == d.index {
 		return nil
 	}
 	there, err := inside.link(d.name)
 	if errors.Is(err, errNoLink) && d.name != d.hostName {
-		// A rename that failed has left it with its old name.
+		// If a rename failed, it still has its old name.
 		there, err = inside.link(d.hostName)
 	}
 	if err != nil {

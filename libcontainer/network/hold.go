@@ -11,16 +11,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Hold keeps packets from a container and its own from the bridges, while connections are
-// saved or made again: one that arrives then would be answered by the kernel, which knows
-// nothing of the connection, and that would end it. Its peer takes it for a slow network.
+// Hold blocks packets between a container and the bridges while connections are saved or
+// restored. Otherwise the kernel, which does not know the connection, would answer a packet,
+// and this would end the connection. The peer only sees a slow network.
 func Hold(list []configs.Veth) error { return setEnds(list, 0) }
 
-// Release ends Hold, and what Connect has held.
+// Release ends Hold, and the hold of Connect.
 func Release(list []configs.Veth) error { return setEnds(list, unix.IFF_UP) }
 
-// setEnds puts the host's ends up or down. An interface that is gone is no error: the
-// container has been without a network then.
+// setEnds sets the host's ends up or down. A missing interface is not an error: the container
+// then has no network anyway.
 func setEnds(list []configs.Veth, up uint32) error {
 	host, err := openConn()
 	if err != nil {

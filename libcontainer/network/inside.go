@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// enterConn opens a socket in a container's new network namespace, and prepares that for
-// interfaces that have the given addresses.
+// enterConn opens a socket in a container's new network namespace, and prepares the namespace
+// for interfaces with the given addresses.
 func enterConn(netns *os.File, list []configs.Veth) (*conn, error) {
 	type result struct {
 		c   *conn
@@ -40,16 +40,17 @@ func enterConn(netns *os.File, list []configs.Veth) (*conn, error) {
 
 const ipv6Defaults = "/proc/sys/net/ipv6/conf/default/"
 
-// haveIPv6 says whether the kernel has IPv6 at all.
+// haveIPv6 reports whether the kernel has IPv6 at all.
 func haveIPv6() bool { return unix.Access(ipv6Defaults, unix.F_OK) == nil }
 
-// prepareIPv6 sets what the namespace's interfaces are born with. /proc/sys/net is that
-// of the thread who opens it; the mount is the host's, which no container can change.
-// linux.sysctl comes later and has the last word.
+// prepareIPv6 sets the defaults for new interfaces of the namespace. /proc/sys/net shows the
+// namespace of the thread that opens it. The mount is the host's, which no container can
+// change. linux.sysctl is applied later and overrides this.
 //
-//   - No router advertisements: any container on the bridge could make itself the router
-//     of the others by sending one.
-//   - IPv6 on, where an address asks for it, whatever new namespaces have by default.
+//   - Router advertisements are turned off: with one, any container on the bridge could make
+//     itself the router of the others.
+//   - IPv6 is turned on if there is an IPv6 address, whatever the default for new namespaces
+//     is.
 func prepareIPv6(list []configs.Veth) error {
 	if !haveIPv6() {
 		return nil
@@ -57,7 +58,7 @@ func prepareIPv6(list []configs.Veth) error {
 	settings := [...]struct{ file, value string }{{"accept_ra", "0"}, {"disable_ipv6", "0"}}
 	n := len(settings)
 	if !wantsIPv6(list) {
-		n-- // then that is the namespace's default
+		n-- // the setting is then the namespace's default
 	}
 	for _, s := range settings[:n] {
 		if err := writeSetting(ipv6Defaults+s.file, s.value); err != nil {
@@ -78,7 +79,7 @@ func wantsIPv6(list []configs.Veth) bool {
 	return false
 }
 
-// writeSetting makes plain system calls: the thread is not to end in Go's poller.
+// writeSetting makes plain system calls, because the thread must not use Go's poller.
 func writeSetting(path, value string) error {
 	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -90,7 +91,7 @@ func writeSetting(path, value string) error {
 	return errors.Join(err, unix.Close(fd))
 }
 
-// configure puts the container's end up and gives it addresses and routes.
+// configure sets the container's end up and adds its addresses and routes.
 func (p *port) configure() []*request {
 	msg := nl.NewIfInfomsg(unix.AF_UNSPEC)
 	msg.Index, msg.Flags, msg.Change = p.inner.index, unix.IFF_UP, unix.IFF_UP
@@ -110,7 +111,7 @@ func (p *port) configure() []*request {
 		}
 		all = append(all, r)
 	}
-	// Routes to routers come before those by way of them.
+	// Routes to gateways come before the routes that use them.
 	for i, route := range p.Routes {
 		r := newRoute(p.inner.index, &route)
 		r.explain = func(err error) error {
@@ -136,11 +137,11 @@ func noLinkLocal() *nl.RtAttr {
 	return nested(unix.IFLA_AF_SPEC, nested(unix.AF_INET6, nl.NewRtAttr(unix.IFLA_INET6_ADDR_GEN_MODE, []byte{addrGenNone})))
 }
 
-// linkLocal gives the interface the link-local address that the kernel would have given
-// it (RFC 4291, appendix A), but without duplicate address detection, as with all others
-// of its addresses: that takes a second or more, in which an address cannot be used, and
-// the program would begin without a network. That the addresses are unique on their bridge
-// is known already, but for those that others than berth give out.
+// linkLocal gives the interface the link-local address that the kernel would have given it (RFC
+// 4291, appendix A), but without duplicate address detection, like all its other addresses. The
+// detection takes a second or more, during which the address cannot be used, so the program
+// would begin without a network. The addresses on the bridge are known to be unique, except for
+// those that were not assigned by berth.
 func (p *port) linkLocal(up *request) []*request {
 	msg := nl.NewIfInfomsg(unix.AF_UNSPEC)
 	msg.Index = p.inner.index
@@ -153,7 +154,7 @@ func (p *port) linkLocal(up *request) []*request {
 	add := newAddress(p.inner.index, netip.PrefixFrom(a, 64))
 	add.explain = func(err error) error {
 		if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EEXIST) {
-			return nil // IPv6 is off in new namespaces, or it is one of the given ones
+			return nil // IPv6 is off in new namespaces, or the address is one of the given ones
 		}
 		return fmt.Errorf("%s: add the link-local address %s: %w", p.Field, a, err)
 	}
@@ -167,7 +168,7 @@ func family(a netip.Addr) int {
 	return unix.AF_INET6
 }
 
-// newAddress adds an address to an interface.
+// newAddress returns a request to add an address to an interface.
 func newAddress(index int32, p netip.Prefix) *request {
 	a := p.Addr()
 	msg := nl.NewIfAddrmsg(family(a))
@@ -188,7 +189,8 @@ func newAddress(index int32, p netip.Prefix) *request {
 	return newRequest(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL, data...)
 }
 
-// newRoute adds a route by an interface; one without a destination is the default route.
+// newRoute returns a request to add a route over an interface. Without a destination it is the
+// default route.
 func newRoute(index int32, route *configs.Route) *request {
 	msg := nl.NewRtMsg()
 	msg.Protocol = unix.RTPROT_STATIC

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package network configures interfaces in a container's network namespace: it brings the
-// loopback up, makes veth pairs on bridges of the host, and moves interfaces of the host
-// in.
+// Package network configures interfaces in a container's network namespace: it sets the
+// loopback interface up, creates veth pairs on bridges of the host, and moves interfaces of the
+// host into the container.
 //
-// It knows no firewall and no name resolution. Its one invariant: what is done on the host
-// can be undone until the container exists, and what it makes there can be told from what
-// others have made.
+// It does not deal with firewalls and name resolution. Until the container exists, all changes
+// on the host can be undone. Interfaces that it creates there can always be distinguished from
+// others.
 package network
 
 import (
@@ -17,10 +17,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// LoopbackUp brings the interface "lo" of the calling thread's network
-// namespace up (netdevice(7)). A new namespace has the interface with no flags
-// set, so that none is lost by not reading them first; the addresses come by
-// themselves.
+// LoopbackUp sets the interface "lo" of the calling thread's network namespace up
+// (netdevice(7)). In a new namespace the interface has no flags, so they need not be read
+// first. The kernel adds the addresses.
 func LoopbackUp() error {
 	if err := loopbackUp(); err != nil {
 		return fmt.Errorf("bring lo up: %w", err)
@@ -34,8 +33,8 @@ func loopbackUp() error {
 		return err
 	}
 	req.SetUint16(unix.IFF_UP)
-	// An ioctl(2) and no netlink: three system calls, nothing to parse. Any
-	// socket does; one of AF_UNIX exists even in a kernel without IPv4.
+	// An ioctl(2) instead of netlink: it takes three system calls, and there is nothing to
+	// parse. Any socket will do; AF_UNIX exists even in a kernel without IPv4.
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return os.NewSyscallError("socket", err)

@@ -18,13 +18,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// errNoLink is what callers branch on.
+// errNoLink lets callers recognise a missing interface.
 var errNoLink = errors.New("no such network interface")
 
 // address is an IP address of an interface.
 type address = netlink.Addr
 
-// link is an interface of a namespace.
+// link is an interface in a namespace.
 type link struct {
 	netlink.Link
 	name  string
@@ -32,16 +32,16 @@ type link struct {
 	up    bool
 }
 
-// namespace is a network namespace that requests can be made in from outside: a
-// netlink socket belongs to the namespace of the thread that made it, for ever.
+// namespace is a network namespace to which requests can be sent from outside: a netlink socket
+// always belongs to the namespace of the thread that created it.
 type namespace struct {
 	file   *os.File
 	handle *netlink.Handle
-	// sockets is for the request that the handle cannot make.
+	// sockets is for the one request that the handle does not have.
 	sockets map[int]*nl.SocketHandle
 }
 
-// openNamespace opens the namespace that file, which stays the caller's, refers to.
+// openNamespace opens the namespace that file refers to. It does not close file.
 func openNamespace(file *os.File) (*namespace, error) {
 	done := make(chan error)
 	n := &namespace{}
@@ -52,7 +52,7 @@ func openNamespace(file *os.File) (*namespace, error) {
 	return n, nil
 }
 
-// open runs on a thread that is given up afterwards.
+// open runs on a thread that ends afterwards.
 func (n *namespace) open(file *os.File) error {
 	if err := unix.Setns(int(file.Fd()), unix.CLONE_NEWNET); err != nil {
 		return os.NewSyscallError("setns", err)
@@ -86,7 +86,7 @@ func (n *namespace) close() error {
 	return n.file.Close()
 }
 
-// link finds an interface by its name or an alternative one; errNoLink if there is
+// link finds an interface by its name or an alternative name. It returns errNoLink if there is
 // none.
 func (n *namespace) link(name string) (*link, error) {
 	l, err := n.handle.LinkByName(name)
@@ -100,12 +100,12 @@ func (n *namespace) link(name string) (*link, error) {
 	return &link{l, a.Name, a.Index, a.RawFlags&unix.IFF_UP != 0}, nil
 }
 
-// maxName is the kernel's IFNAMSIZ less the NUL.
+// maxName is the kernel's IFNAMSIZ without the NUL.
 const maxName = 15
 
-// freeName is a name that no interface has yet: name itself, or name with its "%d"
-// replaced by the first number that makes one. The kernel does the same with such a
-// template, but does not tell what has become of it.
+// freeName returns a name that no interface has yet: name itself, or name with "%d" replaced by
+// the first free number. The kernel does the same with such a template, but does not report the
+// result.
 func (n *namespace) freeName(name string) (string, error) {
 	before, after, template := strings.Cut(name, "%d")
 	for i := 0; ; i++ {
@@ -128,13 +128,13 @@ func (n *namespace) freeName(name string) (string, error) {
 	}
 }
 
-// dumpTries bounds how often a list is read that others are changing.
+// dumpTries limits how often a list that others are changing is read again.
 const dumpTries = 10
 
-// addresses are the link's addresses that are to survive a move: permanent ones of
-// global scope. Others come and go by themselves. They are in the order to add them in,
-// since of two equal ones the kernel prefers the first as a source: it puts a new IPv4
-// address behind the others and a new IPv6 address in front of them.
+// addresses returns the addresses that must survive a move: permanent ones of global scope. The
+// kernel manages the others. They are in the order in which to add them, because of two equal
+// ones the kernel prefers the first as source address: it puts a new IPv4 address after the
+// others, and a new IPv6 address before them.
 func (n *namespace) addresses(l *link) ([]address, error) {
 	var all []address
 	err := error(netlink.ErrDumpInterrupted)
@@ -158,20 +158,20 @@ func (n *namespace) addresses(l *link) ([]address, error) {
 	return append(v4, v6...), nil
 }
 
-// settableFlags are the flags of an address that are a choice of who added it. The
-// rest is state of the kernel's.
+// settableFlags are the flags of an address that can be set when it is added. The rest is state
+// of the kernel.
 const settableFlags = unix.IFA_F_NODAD | unix.IFA_F_HOMEADDRESS | unix.IFA_F_MANAGETEMPADDR |
 	unix.IFA_F_NOPREFIXROUTE | unix.IFA_F_MCAUTOJOIN
 
-// addAddresses gives the link addresses that it had as hostName. One that it has is
-// no error.
+// addAddresses adds the addresses that the link had as hostName. It is not an error if the link
+// has one already.
 func (n *namespace) addAddresses(l *link, hostName string, addresses []address) error {
 	for i := range addresses {
-		a := addresses[i] // a copy: the original is what a way back needs
+		a := addresses[i] // a copy, because moving back needs the original
 		a.Flags &= settableFlags
 		a.Label = label(a.Label, hostName, l.name)
 		if a.Broadcast == nil && a.IP.To4() != nil {
-			a.Broadcast = net.IPv4zero // none; nil would be "calculate one"
+			a.Broadcast = net.IPv4zero // none; nil would mean "calculate one"
 		}
 		if err := n.handle.AddrReplace(l.Link, &a); err != nil {
 			return fmt.Errorf("add address %s: %w", a.IPNet, err)
@@ -180,8 +180,8 @@ func (n *namespace) addAddresses(l *link, hostName string, addresses []address) 
 	return nil
 }
 
-// label is the label of an IPv4 address (ip-address(8)), which starts with the name
-// of the interface, after a renaming.
+// label returns the label of an IPv4 address (ip-address(8)), which begins with the name of the
+// interface, after a rename.
 func label(old, hostName, name string) string {
 	rest, ok := strings.CutPrefix(old, hostName)
 	if !ok || len(name)+len(rest) > maxName {
@@ -190,8 +190,8 @@ func label(old, hostName, name string) string {
 	return name + rest
 }
 
-// send moves a link to another namespace and renames it there, in one request: in
-// two, a name that is taken on either side would be in the way.
+// send moves a link to another namespace and renames it there, in one request. With two
+// requests, neither name could be in use on either side.
 func (n *namespace) send(index int, to *namespace, name string) error {
 	err := n.set(index, 0,
 		nl.NewRtAttr(unix.IFLA_NET_NS_FD, nl.Uint32Attr(uint32(to.file.Fd()))),
@@ -212,7 +212,7 @@ func (n *namespace) setUp(index int) error {
 	return nil
 }
 
-// set makes an RTM_SETLINK request (rtnetlink(7)) that sets flags and attributes.
+// set sends an RTM_SETLINK request (rtnetlink(7)) that sets flags and attributes.
 func (n *namespace) set(index int, flags uint32, attrs ...*nl.RtAttr) error {
 	req := nl.NewNetlinkRequest(unix.RTM_SETLINK, unix.NLM_F_ACK)
 	req.Sockets = n.sockets

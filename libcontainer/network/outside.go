@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// LeadsOutside tells whether an interface of the namespace netns is a file of has its other
-// end, or what it is on, in another network namespace: the end of a veth pair whose peer is
-// on a bridge of the host, a macvlan.
+// LeadsOutside reports whether an interface in the namespace of netns has its peer or its lower
+// device in another network namespace, for example a veth whose peer is on a bridge of the
+// host, or a macvlan.
 func LeadsOutside(netns *os.File) (outside bool, err error) {
 	err = within(netns, func() error {
 		c, err := openConn()

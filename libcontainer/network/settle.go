@@ -13,13 +13,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What a container's builder does in its network namespace has to be done from outside for
-// a restored one, which has no builder.
+// A restored container has no builder, so what a builder does in the container's network
+// namespace is done from outside.
 
-// within calls do on a thread that is in the network namespace netns is a file of.
+// within calls do on a thread that is in the network namespace of netns.
 func within(netns *os.File, do func() error) error {
 	done := make(chan error)
-	osthread.Go(func() { // and the thread ends in there
+	osthread.Go(func() { // the thread ends in the namespace
 		if err := unix.Setns(int(netns.Fd()), unix.CLONE_NEWNET); err != nil {
 			done <- os.NewSyscallError("setns", err)
 			return
@@ -29,12 +29,12 @@ func within(netns *os.File, do func() error) error {
 	return <-done
 }
 
-// LoopbackUpIn is LoopbackUp for the namespace that netns is a file of.
+// LoopbackUpIn is LoopbackUp for the namespace of netns.
 func LoopbackUpIn(netns *os.File) error { return within(netns, LoopbackUp) }
 
-// SetSysctls sets those parameters of the list that are a network namespace's, in that of
-// netns. The files are the host's: which namespace they are about depends on who opens them.
-// With early those of interfaces may be missing, which are then left out.
+// SetSysctls sets those parameters of the list that belong to a network namespace, in that of
+// netns. It uses the host's files: they act on the namespace of the thread that opens them.
+// With early, parameters of interfaces that do not exist yet are left out.
 func SetSysctls(netns *os.File, list []configs.Sysctl, early bool) error {
 	return within(netns, func() error {
 		for _, s := range list {

@@ -14,17 +14,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Connect makes the pairs of interfaces of a container, whose network namespace netns is
-// a file of (it stays the caller's), on bridges of the calling thread's namespace. Every
-// HostName and HostMAC is filled in. owner is who to name when another container wants
-// the same. With held no packet passes before Release. On error no interface is left, but
-// for the bridges: made are those that it has made, for RemoveBridges when the container
-// comes to nothing.
+// Connect creates the veth pairs of a container with the network namespace netns, which it does
+// not close, on bridges in the calling thread's namespace. Every HostName and HostMAC is filled
+// in. owner is named in errors of other containers that want the same address. With held, no
+// packet passes before Release. On error no interface is left, except for bridges: made lists
+// the created ones, for RemoveBridges if the container cannot be created.
 //
-// Three things decide the order. What a name refers to is only known once the kernel has
-// said that it was us who made it, so requests that change an interface go by its index.
-// The addresses are claimed before any packet can carry them. And the container's end
-// goes up last, with its addresses behind it, so that there is a carrier for them.
+// The order has three reasons. It is only certain what a name refers to when the kernel has
+// acknowledged that we created it, so later requests use the index of the interface. The
+// addresses are claimed before any packet can carry them. And the container's end is set up
+// last, just before its addresses are added, so that it has a carrier by then.
 func Connect(netns *os.File, list []configs.Veth, owner string, held bool) (made []string, err error) {
 	inside, err := enterConn(netns, list)
 	if err != nil {
@@ -54,13 +53,13 @@ func Connect(netns *os.File, list []configs.Veth, owner string, held bool) (made
 	return made, err
 }
 
-// port is a Veth in the making: what the kernel has said of its bridge and its two ends.
+// port is a Veth that is being created, with what is known about its bridge and its two ends.
 type port struct {
 	*configs.Veth
 	bridge, outer, inner linkInfo
-	// made says that outer is ours, madeBridge that the bridge is.
+	// made means that we have created outer, madeBridge that we have created the bridge.
 	made, madeBridge bool
-	// held leaves outer down.
+	// held means that outer stays down.
 	held bool
 }
 
@@ -99,17 +98,17 @@ func connect(host, inside *conn, netns *os.File, ports []*port, owner string) er
 	return inside.do(addresses...)
 }
 
-// dyingError is that a name belongs to an interface which is about to go: that of a
-// container that has been deleted a moment ago.
+// dyingError means that a name belongs to an interface that is about to be removed, because its
+// container has just been deleted.
 type dyingError struct {
-	// index is 0 for an interface that may have gone since, which otherwise tells of.
+	// index is 0 if the interface may be gone already. otherwise is the error if it is not.
 	index     int32
 	otherwise error
 }
 
 func (dyingError) Error() string { return "the interface is being removed" }
 
-// doAfter carries a batch out, after what stands in its way and is dying anyway.
+// doAfter executes a batch. If a dying interface is in the way, it first removes that.
 func (c *conn) doAfter(batch func(*conn) []*request) error {
 	for gone := 0; ; {
 		err := c.do(batch(c)...)
@@ -123,16 +122,16 @@ func (c *conn) doAfter(batch func(*conn) []*request) error {
 			}
 			continue
 		}
-		// This waits for the kernel to be done, whoever began.
+		// This waits for the kernel to finish, whoever began the removal.
 		if err := c.do(deleteLink(dying.index)); err != nil && !errors.Is(err, unix.ENODEV) {
 			return fmt.Errorf("remove an interface that is left: %w", err)
 		}
 	}
 }
 
-// isDying says whether the other end of a veth is in a namespace that nothing refers to any
-// more, so that the kernel is about to remove both ends. What it has of such a namespace
-// is a number, at most, and no request by that number finds it.
+// isDying reports whether the other end of a veth is in a namespace that nothing refers to any
+// more, so that the kernel is about to remove both ends. At most, the veth still has the id of
+// such a namespace, but no request finds it by that id.
 func isDying(host *conn, l *linkInfo) bool {
 	if l.kind != "veth" {
 		return false
@@ -152,16 +151,17 @@ func deleteLink(index int32) *request {
 	return newRequest(unix.RTM_DELLINK, 0, msg)
 }
 
-// create makes the pair, each end in its namespace and with all that it can be born with.
+// create returns the request that creates the pair, each end in its namespace and with all
+// attributes that can be set at creation.
 func (p *port) create(host *conn, netns *os.File) []*request {
 	if p.made {
-		return nil // by a batch before, which failed behind it
+		return nil // an earlier batch created it and then failed
 	}
 	mtu := p.MTU
 	if mtu == 0 {
 		mtu = p.bridge.mtu
 	}
-	// struct ifinfomsg of the peer, empty, stands before its attributes.
+	// An empty struct ifinfomsg comes before the attributes of the peer.
 	peer := nl.NewRtAttr(nl.VETH_INFO_PEER|unix.NLA_F_NESTED, make([]byte, unix.SizeofIfInfomsg))
 	for _, a := range []*nl.RtAttr{
 		stringAttr(unix.IFLA_IFNAME, p.Name),
@@ -187,7 +187,7 @@ func (p *port) create(host *conn, netns *os.File) []*request {
 	return []*request{r, getLink(unix.IFLA_IFNAME, p.HostName, &p.outer, extSkipStats)}
 }
 
-// explainCreate tells which of the two names was taken.
+// explainCreate finds out which of the two names was taken.
 func (p *port) explainCreate(host *conn, err error) error {
 	switch {
 	case errors.Is(err, unix.EEXIST):
@@ -207,7 +207,7 @@ func (p *port) explainCreate(host *conn, err error) error {
 	return fmt.Errorf("%s: create a veth pair on bridge %s: %w", p.Field, p.Bridge, err)
 }
 
-// ofOwner names the container of an interface of ours.
+// ofOwner returns a text with the container that an interface of ours belongs to.
 func ofOwner(l *linkInfo) string {
 	id, ours := strings.CutPrefix(l.alias, aliasPrefix)
 	if !ours {
@@ -216,22 +216,22 @@ func ofOwner(l *linkInfo) string {
 	return fmt.Sprintf(", of container %q", id)
 }
 
-// aliasPrefix begins the alias (ip-link(8)) of the host's ends, which then names the
-// container. IFALIASZ is 256 with a NUL, so of very long ids the end is missing.
+// aliasPrefix is the prefix of the alias (ip-link(8)) of the host's ends; the container's id
+// follows. IFALIASZ is 256 with the NUL, so very long ids are truncated.
 const (
 	aliasPrefix = "berth:"
 	maxAlias    = 255
 )
 
-// claim claims the addresses on the bridge, and puts the host's end up, unless it is held.
+// claim claims the addresses on the bridge, and sets the host's end up, unless it is held.
 //
-// A claim is an alternative name (ip-link(8), altname) of the host's end, made of bridge
-// and address: names are unique in a network namespace, and gone with their interface. So
-// the kernel lets one container have an address, however many begin at once and under
-// whichever --root, and forgets about it by itself when the container's namespace ends,
-// even if nobody was left to clean up. A registry in files would need a lock, and to be
-// compared with what is still alive. Probing with ARP (RFC 5227) takes seconds, and does
-// not see who is just about to begin. Who takes an address without us is not seen here.
+// A claim is an alternative name (ip-link(8), altname) of the host's end, made from bridge and
+// address. Names are unique in a network namespace and disappear with their interface. So the
+// kernel lets only one container have an address, however many are created at once and with
+// whatever --root, and the claim ends with the container's namespace, even if nobody is left to
+// clean up. A registry in files would need a lock, and a check which entries are still valid.
+// Probing with ARP (RFC 5227) takes seconds, and does not see containers that are just being
+// created. Addresses that others assign without berth are not detected.
 func (p *port) claim(host *conn, owner string) []*request {
 	var all []*request
 	for i, a := range p.Addresses {
@@ -251,7 +251,7 @@ func (p *port) claim(host *conn, owner string) []*request {
 	}
 	attrs := []nl.NetlinkRequestData{msg, nl.NewRtAttr(unix.IFLA_IFALIAS, []byte(alias[:min(len(alias), maxAlias)]))}
 	if haveIPv6() {
-		// A port of a bridge talks to nobody itself.
+		// A port of a bridge needs no address itself.
 		attrs = append(attrs, noLinkLocal())
 	}
 	up := newRequest(unix.RTM_SETLINK, 0, attrs...)
@@ -272,8 +272,8 @@ func (p *port) hairpin() *request {
 	return r
 }
 
-// claimName is the alternative name for an address on a bridge: "berth-br0-10.88.0.2".
-// No colons, which interface names must not have.
+// claimName returns the alternative name for an address on a bridge: "berth-br0-10.88.0.2". No
+// colons, which interface names must not have.
 func claimName(bridge string, a netip.Addr) string {
 	return "berth-" + bridge + "-" + strings.ReplaceAll(a.String(), ":", "_")
 }
@@ -287,7 +287,7 @@ func (p *port) explainClaim(host *conn, i int, name string, err error) error {
 	var l linkInfo
 	switch err := host.do(getLink(unix.IFLA_ALT_IFNAME, name, &l, extSkipStats)); {
 	case err == nil && l.index == p.outer.index:
-		return nil // a batch before has claimed it
+		return nil // an earlier batch has claimed it
 	case err == nil && isDying(host, &l):
 		return dyingError{index: l.index}
 	case err == nil:
@@ -295,18 +295,18 @@ func (p *port) explainClaim(host *conn, i int, name string, err error) error {
 	}
 	inUse := fmt.Errorf("%s: %s is in use on bridge %s by %s: %w", field, p.Addresses[i].Addr(), p.Bridge, who, unix.EADDRINUSE)
 	if l.index == 0 {
-		return dyingError{otherwise: inUse} // nobody has the name any more
+		return dyingError{otherwise: inUse} // the name is free again
 	}
 	return inUse
 }
 
-// Disconnect removes the host's ends of interfaces that Connect made, and the container's
-// with them. What is gone already is no error, and an interface of the same name that is
-// somebody else's is left alone.
+// Disconnect removes the host's ends of interfaces that Connect has created, and with them the
+// container's ends. A missing interface is not an error. An interface of the same name that
+// does not belong to the container is left alone.
 //
-// Those whose namespace is on its way out are left to the kernel, which is at it: it takes
-// some 20 ms, for its grace periods, that nobody needs to wait for. Who wants their names
-// or addresses meanwhile does, see doAfter.
+// If the container's namespace is ending, the removal is left to the kernel. It takes some 20
+// ms, because of grace periods, and normally nobody has to wait for it. Only a create that
+// wants their names or addresses in the meantime waits, see doAfter.
 func Disconnect(list []configs.Veth) error {
 	host, err := openConn()
 	if err != nil {
@@ -315,7 +315,7 @@ func Disconnect(list []configs.Veth) error {
 	return errors.Join(remove(host, list), host.close())
 }
 
-// remove knows our interfaces by the MAC address that they were born with.
+// remove recognises our interfaces by the MAC address that they were created with.
 func remove(host *conn, list []configs.Veth) error {
 	found := make([]linkInfo, len(list))
 	var all []*request

@@ -1,24 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package signals keeps the signals that this process gets, for what it runs in the
-// foreground.
+// Package signals catches the signals that this process gets, to pass them on to what it runs
+// in the foreground.
 //
-// It stands in for os/signal, which goes to another thread and back for every signal that
-// is asked for, and there are sixty. Here each costs one system call: the handler, of a few
-// instructions of assembly, writes the signal's number into a pipe and knows nothing of Go.
+// It replaces os/signal, which switches to another thread and back for every signal that is
+// registered, and there are sixty. Here each costs one system call. The handler consists of a
+// few assembly instructions: it writes the signal's number into a pipe, and does not call Go
+// code.
 //
 // BenchmarkCatch measures both in fresh processes (`go test -run '^$' -bench Catch -benchtime
-// 200x ./libcontainer/signals`): everything takes 0.06 ms here and 0.8 ms there, and the four
-// signals that end a command take 0.25 ms there (medians on two busy CPUs; at the least 0.03,
-// 0.43 and 0.09 ms). An exec of 4.3 ms of CPU time took 0.84 ms more with os/signal for
-// everything, 0.70 ms more when all but those four were asked for by another thread while
-// init started, and 0.20 ms more without the others, which would be lost. Signals cannot be
-// blocked and read from a signalfd(2) instead: Go starts threads before main, and gives each
-// the mask that the process began with. Nor does os/signal know SIGSEGV and its like, which
-// kill(2) may send, and which would end berth and leave the program alone.
+// 200x ./libcontainer/signals`): all signals take 0.06 ms here and 0.8 ms with os/signal, and
+// the four signals that end a command take 0.25 ms with os/signal (medians on two busy CPUs;
+// the minima are 0.03, 0.43 and 0.09 ms). An exec of 4.3 ms of CPU time took 0.84 ms more with
+// os/signal for all signals, 0.70 ms more if all but those four were registered by another
+// thread while init started, and 0.20 ms more with only the four, but then the others would be
+// lost. Signals cannot be blocked and read from a signalfd(2) instead: Go starts threads before
+// main, and gives each the mask that the process began with. And os/signal does not catch
+// SIGSEGV and similar signals, which may be sent with kill(2) and would end berth but not the
+// program.
 //
-// What it costs: one signal must not be given to both packages, there is no CPU profile
-// (SIGPROF is kept like others), and a child of a vfork(2) has the handlers until its exec.
+// The drawbacks: a signal must not be registered with both packages, CPU profiling does not
+// work (SIGPROF is caught like others), and a child of a vfork(2) has the handlers until its
+// exec.
 package signals
 
 import (
@@ -32,24 +35,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The handlers' part; see handler_amd64.s and handler_arm64.s.
+// Used by the handlers; see handler_amd64.s and handler_arm64.s.
 var (
-	// writeEnd is what the handlers write to; -1 before there is a pipe.
+	// writeEnd is the descriptor that the handlers write to; -1 before there is a pipe.
 	writeEnd int32 = -1
-	// runtimeHandler is Go's handler, for faults of this process itself.
+	// runtimeHandler is Go's handler, for faults in this process itself.
 	runtimeHandler uintptr //nolint:unused // the assembly reads it
-	// ownPID is this process's, for SIGPIPE.
+	// ownPID is the pid of this process, for SIGPIPE.
 	ownPID int32 //nolint:unused // the assembly reads it
 )
 
-// queue is the pipe. Like the dispositions of signals it is the process's.
+// queue is the pipe. Like signal dispositions, it exists once per process.
 var queue struct {
 	once    sync.Once
 	readEnd int
 	err     error
 }
 
-// openQueue makes the pipe, the first time.
+// openQueue creates the pipe on the first call.
 func openQueue() (readEnd int, err error) {
 	queue.once.Do(func() { queue.readEnd, queue.err = makeQueue() })
 	return queue.readEnd, queue.err
@@ -60,7 +63,7 @@ func makeQueue() (readEnd int, err error) {
 	if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
 		return -1, fmt.Errorf("pipe for signals: %w", err)
 	}
-	// A handler must not wait for a reader.
+	// A handler must not block.
 	if err := unix.SetNonblock(p[1], true); err != nil {
 		return -1, fmt.Errorf("pipe for signals: %w", errors.Join(err, unix.Close(p[0]), unix.Close(p[1])))
 	}
@@ -68,25 +71,24 @@ func makeQueue() (readEnd int, err error) {
 	return p[0], nil
 }
 
-// Caught are signals that are kept instead of doing what they do by default.
+// Caught is a set of signals that are caught instead of having their default effect.
 type Caught struct {
 	readEnd int
 	taken   []taken
 }
 
-// taken is a signal and what it did before.
+// taken is a caught signal and its previous action.
 type taken struct {
 	sig    unix.Signal
 	before action
 }
 
-// Supported says whether there are handlers for this architecture.
+// Supported reports whether there are handlers for this architecture.
 func Supported() bool { return handlerPC != 0 }
 
-// Catch keeps the signals from now on, but for those that are ignored (nohup(1)):
-// catching them would undo that. A SIGPIPE is not kept if a write of this process has raised
-// it; and by [os.File] such a write to stdout or stderr still ends the process. On error
-// none is kept.
+// Catch catches the signals from now on, except for those that are ignored (nohup(1)): catching
+// them would undo that. A SIGPIPE from a write of this process is not kept, and [os.File] still
+// ends the process if the write was to stdout or stderr. On error no signal is caught.
 func Catch(list ...unix.Signal) (*Caught, error) {
 	if !Supported() {
 		return nil, errors.New("signals: no handler for this architecture")
@@ -102,10 +104,10 @@ func Catch(list ...unix.Signal) (*Caught, error) {
 	return c, nil
 }
 
-// CatchOnce is Catch for the first of each signal alone: a second one, that of somebody who
-// is out of patience, does what it does by default. Signals that are kept already stay so.
+// CatchOnce is like Catch, but only for the first signal of each number: a second one, from an
+// impatient user, has its default effect. Signals that are caught already stay caught.
 func CatchOnce(list ...unix.Signal) (*Caught, error) {
-	c, err := Catch() // for the pipe
+	c, err := Catch() // creates the pipe
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +125,7 @@ func CatchOnce(list ...unix.Signal) (*Caught, error) {
 	return c, nil
 }
 
-// Add keeps further signals. On error those before the one that it names are kept.
+// Add catches more signals. On error, those before the one that the error names are caught.
 func (c *Caught) Add(list ...unix.Signal) error {
 	for _, sig := range list {
 		before, err := catch(sig)
@@ -143,7 +145,7 @@ func (c *Caught) Add(list ...unix.Signal) error {
 	return nil
 }
 
-// Next waits for a signal; 0 after [Caught.Wake].
+// Next waits for a signal. It returns 0 after [Caught.Wake].
 func (c *Caught) Next() (unix.Signal, error) {
 	var buf [1]byte
 	for {
@@ -158,8 +160,8 @@ func (c *Caught) Next() (unix.Signal, error) {
 	}
 }
 
-// Await waits for one of the signals; 0 after [Caught.Wake]. Others that come meanwhile
-// stay for who asks next.
+// Await waits for one of the given signals. It returns 0 after [Caught.Wake]. Other signals
+// that come in the meantime are kept for later calls.
 func (c *Caught) Await(list ...unix.Signal) (sig unix.Signal, err error) {
 	var others []byte
 	for {
@@ -171,8 +173,8 @@ func (c *Caught) Await(list ...unix.Signal) (sig unix.Signal, err error) {
 	return sig, errors.Join(err, put(others))
 }
 
-// Pending takes one of the signals that have come, without waiting; 0 for none. Others stay
-// for who asks next.
+// Pending returns one of the given signals that have come, without waiting; 0 for none. Others
+// are kept for later calls.
 func (c *Caught) Pending(list ...unix.Signal) (unix.Signal, error) {
 	ready := []unix.PollFd{{Fd: int32(c.readEnd), Events: unix.POLLIN}}
 	n, err := unix.Poll(ready, 0)
@@ -196,10 +198,10 @@ func (c *Caught) Pending(list ...unix.Signal) (unix.Signal, error) {
 	return sig, put(slices.Delete(came, i, i+1))
 }
 
-// Wake makes one Next or Await return without a signal.
+// Wake makes one call of Next or Await return without a signal.
 func (c *Caught) Wake() error { return put([]byte{0}) }
 
-// put writes what a handler might have written.
+// put writes to the pipe as a handler does.
 func put(list []byte) error {
 	if len(list) == 0 {
 		return nil
@@ -208,8 +210,8 @@ func put(list []byte) error {
 	return os.NewSyscallError("write signals", err)
 }
 
-// Release lets the signals that this Catch has begun to keep do what they did before.
-// Those that have come and nobody has asked for stay with the others.
+// Release restores the previous actions of the signals that this Catch has caught. Signals that
+// have come and were not read are kept if another Catch remains.
 func (c *Caught) Release() error {
 	var errs []error
 	for _, t := range c.taken {
@@ -233,13 +235,13 @@ const (
 
 	saSigInfo = 0x00000004
 	saRestart = 0x10000000
-	// saResetHand gives the signal its default back when it has come once.
+	// saResetHand restores the default action when the signal has come once.
 	saResetHand = 0x80000000
 	saOnStack   = 0x08000000
 	saRestorer  = 0x04000000
 )
 
-// catch sets the action of a signal that is kept, and returns the one before.
+// catch sets the action of a signal to be caught, and returns the previous one.
 func catch(sig unix.Signal) (before action, err error) {
 	switch sig {
 	case unix.SIGSEGV, unix.SIGBUS, unix.SIGFPE, unix.SIGILL, unix.SIGTRAP, unix.SIGSYS:
@@ -248,7 +250,7 @@ func catch(sig unix.Signal) (before action, err error) {
 	return catchWith(sig, 0)
 }
 
-// catchWith sets the action of a signal that is none of Go's own, with further flags.
+// catchWith sets the action of a signal that Go does not need itself, with more flags.
 func catchWith(sig unix.Signal, flags uint64) (before action, err error) {
 	a := action{handler: handlerPC, flags: flags | saSigInfo | saRestart | saOnStack, mask: ^uint64(0)}
 	if sig == unix.SIGPIPE {
@@ -265,7 +267,8 @@ func isOurs(handler uintptr) bool {
 	return handler == handlerPC || handler == faultHandlerPC || handler == pipeHandlerPC
 }
 
-// catchFault catches a signal that Go needs itself: its action stays Go's in all else.
+// catchFault catches a signal that Go needs itself. Only the handler changes; the rest of Go's
+// action stays.
 func catchFault(sig unix.Signal) (before action, err error) {
 	if before, err = swap(sig, nil); err != nil || before.handler == sigIgnore || before.handler == faultHandlerPC {
 		return before, err
@@ -275,7 +278,7 @@ func catchFault(sig unix.Signal) (before action, err error) {
 	return swap(sig, &a)
 }
 
-// swap sets the action of sig, if next is not nil, and returns the one before.
+// swap sets the action of sig, if next is not nil, and returns the previous one.
 func swap(sig unix.Signal, next *action) (before action, err error) {
 	_, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(sig),
 		uintptr(unsafe.Pointer(next)), uintptr(unsafe.Pointer(&before)), unsafe.Sizeof(before.mask), 0, 0)

@@ -21,10 +21,10 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// imageAnnotation begins the names of annotations that the conversion makes.
+// imageAnnotation is the prefix of the annotations that the conversion adds.
 const imageAnnotation = "org.opencontainers.image."
 
-// image takes over what the image says (image-spec: conversion.md).
+// image applies the configuration of the image (image-spec: conversion.md).
 func (d *draft) image() error {
 	if d.Image == "" {
 		return nil
@@ -43,8 +43,8 @@ func (d *draft) image() error {
 	return nil
 }
 
-// readImage reads the configuration from a file, or from a layout that may have a tag
-// behind it. Tags have colons, directories seldom.
+// readImage reads the configuration from a file, or from a layout, whose path may be followed
+// by a tag. A tag may contain colons, a directory seldom does.
 func (d *draft) readImage() (string, error) {
 	whole := d.absolute(d.Image)
 	info, err := os.Stat(whole)
@@ -70,8 +70,8 @@ func (d *draft) readImage() (string, error) {
 	return "", err
 }
 
-// applyImage takes over an image configuration. What a program does to its root file
-// system is the image's own affair, and so that can be written to.
+// applyImage applies an image configuration. The root file system is writable, because it
+// contains only the image's own files.
 func (d *draft) applyImage(image *decode.Image) error {
 	c, p := &image.Config, d.spec.Process
 	switch {
@@ -96,7 +96,7 @@ func (d *draft) applyImage(image *decode.Image) error {
 	return d.addVolumes(c.Volumes)
 }
 
-// annotateImage makes annotations. Labels count for more than what is implied.
+// annotateImage adds annotations. Labels override implied ones.
 func (d *draft) annotateImage(image *decode.Image) {
 	c := &image.Config
 	ports := slices.Sorted(maps.Keys(c.ExposedPorts))
@@ -117,18 +117,19 @@ func (d *draft) annotateImage(image *decode.Image) {
 	}
 	for _, key := range slices.Sorted(maps.Keys(c.Labels)) {
 		switch {
-		case key == "": // nor may an annotation be so
+		case key == "": // an annotation must have a name
 			d.warn("--from-image: a label without a name is left out: %q", c.Labels[key])
 		case isOrder(key):
-			d.warn("--from-image: label %q is left out: as an annotation it would tell the runtime what to do", key)
+			d.warn("--from-image: label %q is left out: as an annotation it would change what the runtime does", key)
 		default:
 			d.annotate(key, c.Labels[key])
 		}
 	}
 }
 
-// isOrder says whether an annotation changes what runtimes do, like opening a file of the
-// host. Images come from anybody, and must not get more by a label than by a program.
+// isOrder reports whether an annotation changes what runtimes do, like opening a file of the
+// host. Images are untrusted, and a label must not give them more rights than their program
+// has.
 func isOrder(key string) bool {
 	for _, prefix := range []string{"run.oci.", "run.berth.", "org.criu.", configs.UnitPropertyAnnotation} {
 		if strings.HasPrefix(key, prefix) {
@@ -138,8 +139,8 @@ func isOrder(key string) bool {
 	return slices.Contains(specconv.KnownAnnotations(), key)
 }
 
-// addVolumes mounts a tmpfs with the image's own files where the image keeps data. An image
-// must not cover what shows the kernel, nor have that copied.
+// addVolumes mounts a tmpfs with a copy of the image's own files for each volume. A volume must
+// not cover a kernel file system such as /proc, or copy its files.
 func (d *draft) addVolumes(volumes map[string]struct{}) error {
 	own := d.spec.Mounts
 	for _, v := range slices.Sorted(maps.Keys(volumes)) {
@@ -163,5 +164,5 @@ func (d *draft) addVolumes(volumes map[string]struct{}) error {
 	return nil
 }
 
-// isBelow says whether a clean path is dir or below it.
+// isBelow reports whether a clean path is dir or below it.
 func isBelow(name, dir string) bool { return name == dir || strings.HasPrefix(name, dir+"/") }

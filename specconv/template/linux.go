@@ -20,7 +20,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// binds adds bind mounts. One takes the place of a volume of the image at the same path.
+// binds adds bind mounts. A bind mount replaces a volume of the image at the same path.
 func (d *draft) binds() error {
 	for _, text := range d.Binds {
 		m, err := parseBind(text)
@@ -38,8 +38,8 @@ func (d *draft) binds() error {
 	return nil
 }
 
-// parseBind reads SRC:DST[:OPTIONS]. The options are those of a mount in config.json, with
-// commas between them.
+// parseBind parses SRC:DST[:OPTIONS]. The options are those of a mount in config.json,
+// separated by commas.
 func parseBind(text string) (*specs.Mount, error) {
 	parts := strings.Split(text, ":")
 	if len(parts) < 2 || len(parts) > 3 || parts[0] == "" {
@@ -71,7 +71,7 @@ func parseBind(text string) (*specs.Mount, error) {
 	return m, nil
 }
 
-// idMaps makes a config.json for an ordinary user, if it is to be one.
+// idMaps changes the config.json for an ordinary user, with --rootless.
 func (d *draft) idMaps() error {
 	if !d.Rootless {
 		if d.SubIDs {
@@ -86,8 +86,8 @@ func (d *draft) idMaps() error {
 	return d.addSubIDs()
 }
 
-// network is berth's own annotation, so that the container needs no option when it is
-// created, or the choice of namespace.
+// network sets berth's own annotation, so that create needs no option, or chooses the
+// namespace.
 func (d *draft) network() error {
 	if len(d.Networks) == 0 {
 		return nil
@@ -129,8 +129,8 @@ func (d *draft) network() error {
 
 func isNetwork(ns specs.LinuxNamespace) bool { return ns.Type == specs.NetworkNamespace }
 
-// ownNetwork gives the container a network namespace that has a loopback alone. Only a
-// rootless one has none yet; with one, it may have a sysfs of its own too.
+// ownNetwork gives the container a network namespace with only a loopback interface. Only a
+// rootless config lacks a network namespace. With one, it can also mount its own sysfs.
 func (d *draft) ownNetwork() {
 	l := d.spec.Linux
 	if slices.ContainsFunc(l.Namespaces, isNetwork) {
@@ -144,7 +144,7 @@ func (d *draft) ownNetwork() {
 	}
 }
 
-// limits are those of the cgroup.
+// limits sets the limits of the cgroup.
 func (d *draft) limits() error {
 	l := d.spec.Linux
 	if l.Resources == nil && (d.Memory != "" || d.CPUs != "") {
@@ -171,18 +171,18 @@ func (d *draft) limits() error {
 	return nil
 }
 
-// The period of a CPU quota, and what the kernel takes as one, all in microseconds
-// (min_cfs_quota_period and max_bw_quota_period_us of kernel/sched/core.c).
+// The period of a CPU quota, and the smallest and largest quota that the kernel accepts, in
+// microseconds (min_cfs_quota_period and max_bw_quota_period_us of kernel/sched/core.c).
 const (
 	cpuPeriod          = 100_000
 	minQuota, maxQuota = 1000, 1<<44 - 1
 )
 
-// parseCPUs reads a number of CPUs, which may have a fraction, and returns the time of
-// them in each period.
+// parseCPUs parses a number of CPUs, which may have a fraction, and returns the quota per
+// period.
 func parseCPUs(text string) (int64, error) {
 	n, err := strconv.ParseFloat(text, 64)
-	// ParseFloat takes infinity, hexadecimal digits and underscores, too.
+	// ParseFloat also accepts infinity, hexadecimal digits and underscores.
 	if err != nil || strings.Trim(text, "0123456789.") != "" {
 		return 0, fmt.Errorf("not a number of CPUs like 2 or 0.5: %q", text)
 	}

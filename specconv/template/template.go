@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package template makes a config.json of options: what `spec` writes, also of an image.
+// Package template makes the config.json that `spec` writes, from options and images.
 package template
 
 import (
@@ -20,18 +20,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Template says what a config.json is to have otherwise than Example, in the words of the
-// options of `spec`. The zero value of a field means that the option was not given. The
-// text of an option is checked by Spec alone, whose errors begin with the option's name.
+// Template says how a config.json differs from Example. Its fields are the options of `spec`,
+// as text. The zero value of a field means that the option was not given. Only Spec checks the
+// text; its errors begin with the option's name.
 type Template struct {
-	// Bundle is the bundle's directory, and Dir the one that relative paths begin in. Both
-	// are absolute.
+	// Bundle is the bundle's directory, and Dir the directory that relative paths are relative
+	// to. Both are absolute.
 	Bundle, Dir string
 
 	Args, Env []string
 	Terminal  *bool
 	User      string
-	// Capabilities are more of them: by name, without CAP_ if one likes, or ALL.
+	// Capabilities are added: names with or without CAP_, or ALL.
 	Capabilities []string
 
 	// Rootfs is the root file system, Binds are SRC:DST[:OPTIONS].
@@ -40,37 +40,37 @@ type Template struct {
 	Binds    []string
 
 	Memory, CPUs string
-	// Networks are as in Options, or one "host" or "none".
+	// Networks are like specconv.Options.Networks, or a single "host" or "none".
 	Networks []string
 
 	// Image is the file of an image configuration, or DIR[:TAG] of an OCI image layout.
 	Image string
 
-	// Rootless is for the user UID and GID of the host, who has subordinate ids if SubIDs
-	// is set.
+	// Rootless makes a config for the user UID and GID of the host. SubIDs adds the user's
+	// subordinate ids.
 	Rootless, SubIDs bool
 	UID, GID         uint32
 
-	// Warn reports what is left out. It may be nil.
+	// Warn reports what was left out. It may be nil.
 	Warn func(format string, args ...any)
 }
 
-// draft is a config.json in the making.
+// draft is a config.json that is being made.
 type draft struct {
 	*Template
 	spec *specs.Spec
 	// rootfs is the absolute path of the root file system.
 	rootfs string
-	// user is who runs the process, and userOption where that comes from.
+	// user is the user of the process, and userOption the option that it comes from.
 	user, userOption string
-	// volumes are the destinations of mounts that stand for the image's volumes.
+	// volumes are the destinations of the mounts for the image's volumes.
 	volumes []string
 	files   accountFiles
 }
 
-// Spec makes the config.json. Of two options that contradict each other the one that is
-// more special counts, so what the image says is the least. It reads files that options
-// name, and the users of the root file system, and writes none.
+// Spec returns the config.json. If two options contradict each other the more specific one
+// counts, so all options override the image. It reads the files that the options name, and the
+// user and group files of the root file system. It writes nothing.
 func (t *Template) Spec() (*specs.Spec, error) {
 	return t.spec(accountFiles{"/etc/passwd", "/etc/subuid", "/etc/subgid"})
 }
@@ -82,13 +82,13 @@ func (t *Template) spec(files accountFiles) (*specs.Spec, error) {
 		(*draft).image,
 		(*draft).process,
 		(*draft).idMaps,
-		// The ids of a user may be none that is mapped.
+		// The ids of the user must be mapped.
 		(*draft).identity,
 		(*draft).binds,
-		// Files for name resolution may be mounted already.
+		// The files for name resolution may be mounted already.
 		(*draft).network,
 		(*draft).limits,
-		// Those of root and of others differ.
+		// Root and other users get different ones.
 		(*draft).capabilities,
 	} {
 		if err := part(d); err != nil {
@@ -105,8 +105,8 @@ func (d *draft) warn(format string, args ...any) {
 	}
 }
 
-// root finds the root file system. Symbolic links on the way are the caller's and resolved:
-// `create` refuses a root.path that has some.
+// root finds the root file system. Symbolic links in its path belong to the caller and are
+// resolved: `create` refuses a root.path with links that lead out of the bundle.
 func (d *draft) root() error {
 	d.rootfs = filepath.Join(d.Bundle, d.spec.Root.Path)
 	if d.ReadOnly != nil {
@@ -127,7 +127,7 @@ func (d *draft) root() error {
 		if err != nil {
 			return fmt.Errorf("--rootfs: %w", err)
 		}
-	case !errors.Is(err, fs.ErrNotExist): // it may be made later
+	case !errors.Is(err, fs.ErrNotExist): // it may be created later
 		return fmt.Errorf("--rootfs: %s: %w", d.Rootfs, err)
 	}
 	d.rootfs = dir
@@ -135,7 +135,7 @@ func (d *draft) root() error {
 	return nil
 }
 
-// absolute is a path of the command line, which begins in the caller's directory.
+// absolute returns a path of the command line relative to the caller's directory.
 func (d *draft) absolute(path string) string {
 	if filepath.IsAbs(path) {
 		return filepath.Clean(path)
@@ -143,8 +143,8 @@ func (d *draft) absolute(path string) string {
 	return filepath.Join(d.Dir, path)
 }
 
-// inBundle makes an absolute path relative to the bundle, if it is below that: bundles are
-// moved and copied.
+// inBundle makes an absolute path relative to the bundle, if it is below it: bundles are moved
+// and copied.
 func (d *draft) inBundle(path string) string {
 	bundles := []string{d.Bundle}
 	if resolved, err := filepath.EvalSymlinks(d.Bundle); err == nil {
@@ -158,7 +158,7 @@ func (d *draft) inBundle(path string) string {
 	return path
 }
 
-// process is what is run.
+// process sets the command line, the environment and the working directory.
 func (d *draft) process() error {
 	p := d.spec.Process
 	if len(d.Args) > 0 {
@@ -182,7 +182,7 @@ func (d *draft) process() error {
 	return nil
 }
 
-// setEnv puts NAME=VALUE in the place of the entry of the same name, if there is one.
+// setEnv sets NAME=VALUE. It replaces the entry of the same name, if there is one.
 func setEnv(env []string, entry string) ([]string, error) {
 	name, _, ok := strings.Cut(entry, "=")
 	switch {
@@ -198,9 +198,9 @@ func setEnv(env []string, entry string) ([]string, error) {
 	return append(env, entry), nil
 }
 
-// capabilities adds some. A program of another user than root loses what is not ambient as
-// soon as it is executed (capabilities(7)), and ambient is only what is inheritable too.
-// Whoever asks for one wants the program to have it.
+// capabilities adds capabilities. A program of a user other than root loses those that are not
+// ambient when it is executed (capabilities(7)), and ambient ones must also be inheritable. The
+// option should have an effect for such a user too.
 func (d *draft) capabilities() error {
 	var names []string
 	for _, name := range d.Capabilities {
@@ -229,8 +229,8 @@ func (d *draft) capabilities() error {
 	return nil
 }
 
-// allCapabilities are those that whoever writes the config.json could pass on: a machine
-// may itself be a container that has not all of them. In a new user namespace there are all.
+// allCapabilities returns the capabilities that the caller could pass on: the machine may
+// itself be a container that lacks some. In a new user namespace there are all.
 func (d *draft) allCapabilities() []string {
 	names := specconv.KnownCapabilities()
 	if d.Rootless {
@@ -243,7 +243,7 @@ func (d *draft) allCapabilities() []string {
 	})
 }
 
-// Example returns the config that `spec` writes when nothing is asked for.
+// Example returns the config that `spec` writes without options.
 func Example() *specs.Spec { return sample.Example() }
 
 // ToRootless changes a config so that the user uid with the group gid can run it without root.

@@ -17,10 +17,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// accountFiles are the paths of the host's files of users.
+// accountFiles are the paths of the host's user and group files.
 type accountFiles struct{ passwd, subuid, subgid string }
 
-// identity is who runs the process: the option, or what the image says.
+// identity sets the user of the process, from the option or from the image.
 func (d *draft) identity() error {
 	if d.User != "" {
 		d.user, d.userOption = d.User, "--user"
@@ -39,9 +39,9 @@ func (d *draft) identity() error {
 	return nil
 }
 
-// resolveUser reads USER[:GROUP], each a number or a name (image-spec: config.md, User).
-// Names are those of the root file system's own files, which read returns. Without a group
-// it is the user's; only a user by name has supplementary groups (image-spec:
+// resolveUser parses USER[:GROUP], each a number or a name (image-spec: config.md, User). Names
+// are looked up in the root file system's own files, which read returns. Without GROUP the
+// user's group is used. Only a user given by name has supplementary groups (image-spec:
 // conversion.md).
 func resolveUser(text string, read func(name string) (string, error)) (*specs.User, error) {
 	first, second, hasGroup := strings.Cut(text, ":")
@@ -56,7 +56,7 @@ func resolveUser(text string, read func(name string) (string, error)) (*specs.Us
 		}
 		u.UID = uid
 		if !hasGroup {
-			// An image needs no file of users, nor an entry for each.
+			// An image need not have a user file, or an entry for each user.
 			passwd, err := read("/etc/passwd")
 			if err != nil && !errors.Is(err, unix.ENOENT) {
 				return nil, fmt.Errorf("%q: %w", text, err)
@@ -78,7 +78,7 @@ func resolveUser(text string, read func(name string) (string, error)) (*specs.Us
 	return u, resolveGroups(u, text, read)
 }
 
-// resolveGroups adds the groups to u, which has the user and its group.
+// resolveGroups adds the groups to u, which already has the user and its group.
 func resolveGroups(u *specs.User, text string, read func(name string) (string, error)) error {
 	user, name, hasGroup := strings.Cut(text, ":")
 	switch {
@@ -113,8 +113,8 @@ func resolveGroups(u *specs.User, text string, read func(name string) (string, e
 
 func isNumber(text string) bool { return text != "" && strings.Trim(text, "0123456789") == "" }
 
-// onlyMapped makes sure that the ids exist in the user namespace, if there is one. Groups
-// that the image's /etc/group adds and nobody asked for are left out.
+// onlyMapped checks that the ids exist in the user namespace, if there is one. Unmapped groups
+// that come only from the image's /etc/group are left out.
 func (d *draft) onlyMapped(u *specs.User) error {
 	l := d.spec.Linux
 	if !d.Rootless {
@@ -155,7 +155,7 @@ func (d *draft) addSubIDs() error {
 	if err != nil && !errors.Is(err, unix.ENOENT) {
 		return fmt.Errorf("--subids: %w", err)
 	}
-	user, _ := account.FindUID(string(passwd), d.UID) // it may have no name
+	user, _ := account.FindUID(string(passwd), d.UID) // the user may have no name
 	l := d.spec.Linux
 	for _, m := range [...]struct {
 		file string
@@ -181,8 +181,8 @@ func (d *draft) addSubIDs() error {
 	return nil
 }
 
-// readInRoot reads a file of a root file system. Its links are the image's and must not
-// lead outside of it.
+// readInRoot reads a file of a root file system. Its symbolic links belong to the image and
+// must not lead out of it.
 func readInRoot(root, name string) (string, error) {
 	dir, err := document.Retry(func() (int, error) {
 		return unix.Open(root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)

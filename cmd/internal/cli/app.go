@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package cli is berth's command line: flags, messages and exit codes, one file
-// per command. It decides nothing about containers: specconv reads the bundle,
-// libcontainer does the work. Its one invariant: a command that fails writes
-// exactly one line of level error, and a command that succeeds writes nothing
-// but warnings on stderr.
+// Package cli implements berth's command line: options, messages and exit statuses, one file
+// per command. It makes no decisions about containers: specconv reads the bundle, and
+// libcontainer does the work. A command that fails always writes exactly one line of level
+// error, and a command that succeeds writes only warnings to stderr.
 package cli
 
 import (
@@ -23,28 +22,27 @@ const exitFailure = 1
 
 // app is one invocation of berth.
 type app struct {
-	// name is what the program calls itself: "berth", or "runc" when it is
-	// installed under that name, because containerd reads no version from a
-	// program that says anything else.
+	// name is the name that the program prints: "berth", or "runc" if it is installed under
+	// that name, because containerd accepts the version of no other name.
 	name string
-	// commit is what berth was built from, "" when that is not known.
+	// commit is the commit that berth was built from, "" if it is not known.
 	commit                string
 	stdin, stdout, stderr *os.File
-	// inherited is the number of descriptors that berth was started with from 3 upwards.
+	// inherited is the number of open descriptors, from 3 upwards, that berth was started with.
 	inherited int
 	global    globalOptions
 	log       *logger
-	// exitStatus is berth's exit status when the command does not fail.
+	// exitStatus is berth's exit status if the command succeeds.
 	exitStatus int
-	// failure is the one when it does.
+	// failure is the exit status if the command fails.
 	failure int
-	// text is the help or completion to be printed when the command is done.
+	// text is help or completion text, which is printed at the end of the command.
 	text strings.Builder
 }
 
-// Main runs the command line argv, whose first word is the name of the program,
-// with the standard streams, and returns the exit status. commit names what
-// berth was built from, "" if that is not known.
+// Main runs the command line argv, whose first word is the name of the program, with the
+// standard streams, and returns the exit status. commit is the commit that berth was built
+// from, "" if it is not known.
 func Main(argv []string, commit string) int {
 	a := newApp(argv[0], os.Stdin, os.Stdout, os.Stderr)
 	a.commit = commit
@@ -66,8 +64,8 @@ func newApp(argv0 string, stdin, stdout, stderr *os.File) *app {
 
 // main runs the command line and returns the exit status.
 //
-// The global options are parsed by themselves, so that whatever is wrong with
-// the rest is logged where the engine reads it.
+// The global options are parsed first, so that an error in the rest of the command line is
+// logged where the engine reads it.
 func (a *app) main(argv []string) int {
 	root := a.rootCommand()
 	args, err := root.Parse(argv)
@@ -116,7 +114,7 @@ func (a *app) run(root *command.Command, args []string) error {
 	return err
 }
 
-// finish turns the outcome of a command into the exit status, reporting err.
+// finish reports err, if there is one, and returns the exit status.
 func (a *app) finish(err error) int {
 	if a.text.Len() > 0 {
 		if e := a.print(a.text.String()); e != nil {

@@ -7,8 +7,8 @@ import (
 	"github.com/berth-run/berth/libcontainer"
 )
 
-// builderCommand is what the engine execs inside the user namespace of a
-// container that it builds. It tells its outcome over a socket.
+// builderCommand is the command that libcontainer executes inside the user namespace of a
+// container that it builds. It reports its result over a socket.
 func (a *app) builderCommand() *command.Command {
 	return &command.Command{
 		Use:    libcontainer.BuilderCommand + " [flags]",

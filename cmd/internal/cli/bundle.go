@@ -31,41 +31,41 @@ type bundleOptions struct {
 
 // declare adds the options to f.
 func (o *bundleOptions) declare(f *pflag.FlagSet) {
-	f.StringVarP(&o.bundle, "bundle", "b", ".", "take the bundle from `DIR`")
+	f.StringVarP(&o.bundle, "bundle", "b", ".", "read the bundle in `DIR`")
 	f.StringVarP(&o.configFile, "config", "f", "", "read `FILE` instead of the bundle's config.json")
-	f.StringVar(&o.consoleSocket, "console-socket", "", "send the terminal's master to the unix socket `PATH`")
+	f.StringVar(&o.consoleSocket, "console-socket", "", "send the master of the terminal to the unix socket `PATH`")
 	f.StringVar(&o.pidfdSocket, "pidfd-socket", "", "send a pidfd of the container's init to the unix socket `PATH`")
 	f.StringVar(&o.pidFile, "pid-file", "", "write the pid of the container's init to `FILE`")
 	o.declareNetwork(f)
-	f.BoolVar(&o.noPivot, "no-pivot", false, "move the root instead of pivot_root, for a root file system on a ramdisk")
-	f.BoolVar(&o.noNewKeyring, "no-new-keyring", false, "keep the session keyring of the caller")
-	f.IntVar(&o.preserveFDs, "preserve-fds", 0, "pass `N` file descriptors on, from 3 upwards, or from behind those of $LISTEN_FDS")
+	f.BoolVar(&o.noPivot, "no-pivot", false, "use MS_MOVE instead of pivot_root(2), for a root file system on a ramdisk")
+	f.BoolVar(&o.noNewKeyring, "no-new-keyring", false, "keep the caller's session keyring")
+	f.IntVar(&o.preserveFDs, "preserve-fds", 0, "pass on `N` more file descriptors, from 3 upwards or after those of $LISTEN_FDS")
 }
 
-// declareNetwork adds the option that restore has as well.
+// declareNetwork adds the option that restore has too.
 func (o *bundleOptions) declareNetwork(f *pflag.FlagSet) {
-	f.StringArrayVar(&o.networks, "network", nil, "connect a new network namespace with a bridge; `SPEC` is like bridge=br0,address=10.88.0.2/24,gateway=10.88.0.1 (may be repeated)")
+	f.StringArrayVar(&o.networks, "network", nil, "connect a new network namespace to a bridge; `SPEC` is for example bridge=br0,address=10.88.0.2/24,gateway=10.88.0.1 (may be repeated)")
 }
 
-// preparation is a container ready to be created.
+// preparation has all that is needed to create a container.
 type preparation struct {
 	store  *libcontainer.Store
 	config *configs.Config
 	create libcontainer.CreateOptions
-	// notifier is for whoever starts it as well.
+	// notifier is also needed to start the container.
 	notifier *libcontainer.Notifier
 }
 
-// prepare reads the bundle and checks the options. detached says that berth
-// will not stay with the container.
+// prepare reads the bundle and checks the options. detached means that berth does not wait for
+// the container.
 func (a *app) prepare(o *bundleOptions, detached bool) (*preparation, error) {
 	rootless, err := a.global.isRootless()
 	if err != nil {
 		return nil, err
 	}
-	// Paths of the command line are the caller's, and so are made absolute
-	// before the change into the bundle. Sockets are not: their paths are too
-	// short (unix(7)) to be made longer, and runc takes them from the bundle.
+	// Paths on the command line are relative to the caller's directory, so they are made
+	// absolute before the change into the bundle. Paths of sockets are not: their length is
+	// limited (unix(7)), and runc takes them relative to the bundle.
 	store, err := a.openStore()
 	if err != nil {
 		return nil, err
@@ -108,8 +108,8 @@ func (a *app) prepare(o *bundleOptions, detached bool) (*preparation, error) {
 	}}, nil
 }
 
-// loadBundle changes into the bundle, where hooks expect to be run, and makes
-// the plan of its config.json. process is the text of its process.
+// loadBundle changes into the bundle, where hooks expect to run, and converts its config.json.
+// process is the JSON text of the process object.
 func (a *app) loadBundle(o *bundleOptions, rootless bool) (config *configs.Config, process string, err error) {
 	bundle, err := filepath.Abs(o.bundle)
 	if err != nil {
@@ -117,7 +117,7 @@ func (a *app) loadBundle(o *bundleOptions, rootless bool) (config *configs.Confi
 	}
 	file := o.configFile
 	if file != "" {
-		// Before the bundle becomes the directory: it is the caller's path.
+		// Before the change into the bundle: the path is relative to the caller's directory.
 		if file, err = filepath.Abs(file); err != nil {
 			return nil, "", fmt.Errorf("--config: %w", err)
 		}
@@ -142,7 +142,7 @@ func (a *app) loadBundle(o *bundleOptions, rootless bool) (config *configs.Confi
 	return config, process, err
 }
 
-// loadConfig reads the bundle's config.json, or the file if there is one.
+// loadConfig reads file, or the bundle's config.json if file is "".
 func (a *app) loadConfig(bundle, file string) (spec *specs.Spec, process string, err error) {
 	if file == "" {
 		a.log.Debugf("bundle %s: read config.json", bundle)
@@ -155,8 +155,8 @@ func (a *app) loadConfig(bundle, file string) (spec *specs.Spec, process string,
 	return spec, process, nil
 }
 
-// checkTerminal holds the rules for who gets the terminal. The texts are
-// runc's, word for word, since scripts match them.
+// checkTerminal checks the options about the terminal. The texts are exactly those of runc,
+// because scripts match them.
 func checkTerminal(terminal, detached bool, consoleSocket string) error {
 	if detached && terminal && consoleSocket == "" {
 		return errors.New("cannot allocate tty if runc will detach without setting console socket")
@@ -167,7 +167,7 @@ func checkTerminal(terminal, detached bool, consoleSocket string) error {
 	return nil
 }
 
-// interruptible has a signal that is to end berth undo what do has made by then.
+// interruptible runs do. A signal that would end berth makes do undo what it has done so far.
 func (p *preparation) interruptible(do func() error) error {
 	interrupts, err := libcontainer.KeepInterrupts()
 	if err != nil {
@@ -177,7 +177,7 @@ func (p *preparation) interruptible(do func() error) error {
 	return errors.Join(do(), interrupts.Release())
 }
 
-// createContainer creates the container of a preparation.
+// createContainer creates the container that p describes.
 func (a *app) createContainer(id string, p *preparation) (*libcontainer.Container, error) {
 	if err := a.prepareRoot(); err != nil {
 		return nil, err

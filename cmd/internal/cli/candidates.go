@@ -39,8 +39,8 @@ func (a *app) writeCandidates(candidates []command.Candidate, described bool) {
 	}
 }
 
-// wantsDescriptions asks the variables by which a user has no descriptions of any
-// program whose scripts are cobra's.
+// wantsDescriptions reports whether descriptions are wanted. Users turn them off with the
+// variables of cobra's scripts.
 func (a *app) wantsDescriptions() bool {
 	value := os.Getenv(strings.ToUpper(a.name) + "_COMPLETION_DESCRIPTIONS")
 	if value == "" {

@@ -26,9 +26,9 @@ func (a *app) checkpointCommand() *command.Command {
 	c := &command.Command{
 		Use:   "checkpoint [flags] CONTAINER",
 		Short: "save a running container",
-		Long: `Saves the processes of a container in image files with criu, for "restore" to make
-a container of them again, and deletes the container, unless it is to be left running.
-When anything fails the container runs on.`,
+		Long: `Saves the processes of a container in image files with criu, for "restore", and then
+deletes the container, unless --leave-running or --pre-dump is given. If anything fails,
+the container continues to run.`,
 		Args:     a.arguments(1, 1),
 		Complete: a.completeContainer,
 		Run: func(args []string) error {
@@ -44,16 +44,16 @@ When anything fails the container runs on.`,
 	}
 	f := c.Flags()
 	o.criu.declare(f, "saved")
-	f.StringVar(&o.engine.ParentPath, "parent-path", "", "save what has changed since the pre-dump in `DIR`, relative to the images")
-	f.BoolVar(&o.engine.PreDump, "pre-dump", false, "save memory only, and leave the container running")
+	f.StringVar(&o.engine.ParentPath, "parent-path", "", "save only what has changed since the pre-dump in `DIR`, relative to the images")
+	f.BoolVar(&o.engine.PreDump, "pre-dump", false, "save only memory, and leave the container running")
 	f.BoolVar(&o.engine.LeaveRunning, "leave-running", false, "leave the container running")
 	f.BoolVar(&o.engine.TCPSkipInFlight, "tcp-skip-in-flight", false, "leave out TCP connections that are not established yet")
-	f.StringVar(&o.pageServer, "page-server", "", "send memory to the criu page-server at `ADDRESS:PORT`, or with --lazy-pages be one there")
-	f.IntVar(&o.statusFD, "status-fd", -1, "write a zero byte to file descriptor `N` once --lazy-pages can serve")
+	f.StringVar(&o.pageServer, "page-server", "", "send memory to the criu page server at `ADDRESS:PORT`; with --lazy-pages, serve pages there")
+	f.IntVar(&o.statusFD, "status-fd", -1, "write a zero byte to file descriptor `N` when --lazy-pages is ready to serve")
 	return c
 }
 
-// complete fills in what the options ask for.
+// complete checks the options and fills in o.engine.
 func (o *checkpointOptions) complete(a *app) (err error) {
 	if err := o.criu.complete(a); err != nil {
 		return err

@@ -107,7 +107,7 @@ func TestCompleteWithDescriptions(t *testing.T) {
 			t.Errorf("%s: with descriptions for itself prints %q", name, got)
 		}
 	}
-	if got := invoke(t, "berth", command.RequestDescribed, "--criu"); got.stdout != "--criu\tlet the program PATH checkpoint and restore instead of criu from $PATH\n:4\n" {
+	if got := invoke(t, "berth", command.RequestDescribed, "--criu"); got.stdout != "--criu\tuse the program PATH to checkpoint and restore, instead of criu in $PATH\n:4\n" {
 		t.Errorf("an option prints %q", got.stdout)
 	}
 	if got := invoke(t, "berth", command.RequestDescribed); got.status != exitFailure || !strings.Contains(got.stderr, "requires a minimum of 1 argument(s)") {

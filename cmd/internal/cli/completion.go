@@ -10,9 +10,9 @@ import (
 	"github.com/berth-run/berth/cmd/internal/command"
 )
 
-// What shells run to complete berth's command lines. The scripts are cobra's, which made
-// them for a program called berth: they know its name, the protocol of complete.go, and
-// nothing of its commands.
+// The scripts with which shells complete berth's command lines. Cobra generated them for a
+// program called berth. They contain its name and the protocol of complete.go, but not its
+// commands.
 //
 //go:generate go run ../../berth-docs completion scripts
 var (
@@ -161,7 +161,7 @@ func (a *app) shellCommand(s shell) *command.Command {
 	return c
 }
 
-// script is the script of a shell, which asks for descriptions or not.
+// script returns the script for a shell, with or without descriptions.
 func (a *app) script(s shell, described bool) string {
 	script := a.named(s.script)
 	if !described {
@@ -170,7 +170,7 @@ func (a *app) script(s shell, described bool) string {
 	return script
 }
 
-// named puts the name of the program into a text about berth.
+// named replaces "berth" in text with the name of the program.
 func (a *app) named(text string) string {
 	return strings.NewReplacer("berth", a.name, "BERTH", strings.ToUpper(a.name)).Replace(text)
 }

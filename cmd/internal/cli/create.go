@@ -11,8 +11,8 @@ func (a *app) createCommand() *command.Command {
 	c := &command.Command{
 		Use:   "create [flags] CONTAINER",
 		Short: "create a container",
-		Long: `Sets the container of a bundle up, all but the start of its program, which
-"start" does.`,
+		Long: `Creates the container of a bundle, but does not start its program: use "start" for
+that.`,
 		Args:     a.arguments(1, 1),
 		Complete: command.CompleteNothing,
 		Run: func(args []string) error {

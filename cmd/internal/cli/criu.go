@@ -21,24 +21,23 @@ type criuOptions struct {
 	emptyNS []string
 }
 
-// declare adds the options to f; done is what happens to what they name: "saved" or
-// "restored".
+// declare adds the options to f. done is "saved" or "restored", for the help texts.
 func (o *criuOptions) declare(f *pflag.FlagSet, done string) {
 	f.StringVar(&o.ImagePath, "image-path", "", "keep the images in `DIR` (default: checkpoint)")
-	f.StringVar(&o.WorkPath, "work-path", "", "keep criu's log and statistics in `DIR` (default: that of the images)")
-	f.BoolVar(&o.TCPEstablished, "tcp-established", false, "let open TCP connections be "+done)
-	f.BoolVar(&o.ExtUnixSk, "ext-unix-sk", false, "let unix sockets with another end outside of the container be "+done)
-	f.BoolVar(&o.ShellJob, "shell-job", false, "let processes of a shell's session, with its terminal, be "+done)
-	f.BoolVar(&o.FileLocks, "file-locks", false, "let file locks be "+done)
-	f.BoolVar(&o.LinkRemap, "link-remap", false, "let open files that have been removed be linked again")
-	f.BoolVar(&o.LazyPages, "lazy-pages", false, "move memory when it is needed (see criu lazy-pages)")
-	f.BoolVar(&o.AutoDedup, "auto-dedup", false, "remove from images what is in another one or in memory already")
-	f.StringVar(&o.ManageCgroupsMode, "manage-cgroups-mode", "", "let criu manage cgroups as `MODE` says: soft (default), full, strict or ignore")
-	f.StringVar(&o.NetworkLock, "network-lock", "", "hold packets back by `METHOD`: iptables (criu's default), nftables or skip")
-	f.StringArrayVar(&o.emptyNS, "empty-ns", nil, "leave out what is in the namespace `TYPE`, which can be network alone")
+	f.StringVar(&o.WorkPath, "work-path", "", "keep criu's log and statistics in `DIR` (default: the directory of the images)")
+	f.BoolVar(&o.TCPEstablished, "tcp-established", false, "allow open TCP connections to be "+done)
+	f.BoolVar(&o.ExtUnixSk, "ext-unix-sk", false, "allow unix sockets that are connected to a process outside the container to be "+done)
+	f.BoolVar(&o.ShellJob, "shell-job", false, "allow processes that belong to a shell's session and terminal to be "+done)
+	f.BoolVar(&o.FileLocks, "file-locks", false, "allow file locks to be "+done)
+	f.BoolVar(&o.LinkRemap, "link-remap", false, "allow open files that have been removed, by linking them again")
+	f.BoolVar(&o.LazyPages, "lazy-pages", false, "transfer memory only when it is needed (see criu lazy-pages)")
+	f.BoolVar(&o.AutoDedup, "auto-dedup", false, "remove data from an image that is already in a later image or in memory")
+	f.StringVar(&o.ManageCgroupsMode, "manage-cgroups-mode", "", "let criu manage cgroups in `MODE`: soft (default), full, strict or ignore")
+	f.StringVar(&o.NetworkLock, "network-lock", "", "block packets by `METHOD`: iptables (criu's default), nftables or skip")
+	f.StringArrayVar(&o.emptyNS, "empty-ns", nil, "leave out the contents of the namespace `TYPE`; only network is supported")
 }
 
-// complete fills in what the options ask for. It makes the paths absolute.
+// complete checks the options and makes the paths absolute.
 func (o *criuOptions) complete(a *app) error {
 	o.Criu = a.global.criu
 	if o.ImagePath == "" {
@@ -66,7 +65,7 @@ func (o *criuOptions) complete(a *app) error {
 	return nil
 }
 
-// parsePageServer reads ADDRESS:PORT; an IPv6 address may stand in brackets.
+// parsePageServer parses ADDRESS:PORT. An IPv6 address may be in brackets.
 func parsePageServer(text string) (*libcontainer.PageServer, error) {
 	colon := strings.LastIndexByte(text, ':')
 	if colon <= 0 {

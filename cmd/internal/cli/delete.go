@@ -11,7 +11,7 @@ func (a *app) deleteCommand() *command.Command {
 	c := &command.Command{
 		Use:      "delete [flags] CONTAINER",
 		Short:    "delete a container",
-		Long:     `Removes all that is held for a container that has stopped or was never started.`,
+		Long:     `Removes a container that has stopped or was never started, with all its resources.`,
 		Args:     a.arguments(1, 1),
 		Complete: a.completeContainer,
 		Run: func(args []string) error {
@@ -28,7 +28,7 @@ func (a *app) deleteCommand() *command.Command {
 			return eachContainer(ids, func(id string) error { return store.Delete(id, force, a.log) })
 		},
 	}
-	c.Flags().BoolVarP(&force, "force", "f", false, "kill a running container first; a missing container is no error")
-	c.Flags().BoolVarP(&regex, "regex", "r", false, "CONTAINER is a regular expression: delete all containers with such ids")
+	c.Flags().BoolVarP(&force, "force", "f", false, "kill a running container first; it is not an error if the container does not exist")
+	c.Flags().BoolVarP(&regex, "regex", "r", false, "CONTAINER is a regular expression: delete all containers with a matching id")
 	return c
 }

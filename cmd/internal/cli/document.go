@@ -8,10 +8,10 @@ import (
 	"os"
 )
 
-// maxDocument is far above any list of limits or mounts.
+// maxDocument is much larger than any real list of limits or mounts.
 const maxDocument = 1 << 20
 
-// readDocument reads a file that the command line names, - being the standard input.
+// readDocument reads the file at path, or the standard input if path is "-".
 func (a *app) readDocument(path string) (string, error) {
 	in := a.stdin
 	if path != "-" {
@@ -32,7 +32,7 @@ func (a *app) readDocument(path string) (string, error) {
 	return string(document), nil
 }
 
-// documentName is what errors call the file.
+// documentName returns the file's name for error messages.
 func documentName(path string) string {
 	if path == "-" {
 		return "standard input"

@@ -10,18 +10,18 @@ import (
 	"unicode/utf8"
 )
 
-// A message keeps this many bytes of its head and of its tail. Both matter: the
-// head says what was being done, the tail is the kernel's answer. The limit is
-// there because what a message quotes may be a megabyte of somebody's input.
+// The number of bytes kept at the beginning and at the end of a message. Both ends matter: the
+// beginning says what was being done, and the end is the kernel's error. There is a limit
+// because a message may quote a megabyte of input.
 const (
 	messageHead = 2048
 	messageTail = 1024
 )
 
-// message makes text fit for one line of a log or a terminal. What it quotes
-// comes from config.json, from a container or from the command line, so an
-// attacker may have written it: a newline would forge a second log entry and
-// an escape sequence would drive the terminal of whoever reads it.
+// message makes text safe to print as one line of a log or on a terminal. Parts of it come from
+// config.json, from a container or from the command line, so an attacker may have written them:
+// a newline would forge a second log entry, and an escape sequence would control the reader's
+// terminal.
 func message(text string) string {
 	if n := len(text) - messageHead - messageTail; n > 0 {
 		text = text[:messageHead] + fmt.Sprintf(" [%d bytes left out] ", n) + text[len(text)-messageTail:]
@@ -29,14 +29,14 @@ func message(text string) string {
 	return printable(text)
 }
 
-// oneLine is the text of err with what [errors.Join] has put on lines of their own on one.
-// Line breaks that are in what an error quotes stay what they are: see message.
+// oneLine returns the text of err, with the lines of [errors.Join] joined into one. Line breaks
+// inside quoted text are not changed here: see message.
 func oneLine(err error) string {
 	text := err.Error()
 	if !strings.Contains(text, "\n") {
 		return text
 	}
-	switch err := err.(type) { //nolint:errorlint // it is about the shape of the tree
+	switch err := err.(type) { //nolint:errorlint // the tree of errors itself is wanted
 	case interface{ Unwrap() error }:
 		if inner := err.Unwrap(); inner != nil {
 			return strings.Replace(text, inner.Error(), oneLine(inner), 1)
@@ -56,8 +56,7 @@ func oneLine(err error) string {
 	return text
 }
 
-// printable escapes, as in a Go string literal, what is not a printable
-// character or no UTF-8.
+// printable escapes, as in a Go string literal, unprintable characters and invalid UTF-8.
 func printable(text string) string {
 	if isPlain(text) {
 		return text
@@ -79,7 +78,7 @@ func printable(text string) string {
 	return b.String()
 }
 
-// isPlain says whether text is printable ASCII, as nearly all messages are.
+// isPlain reports whether text is printable ASCII, as nearly all messages are.
 func isPlain(text string) bool {
 	for i := range len(text) {
 		if text[i] < ' ' || text[i] > '~' {

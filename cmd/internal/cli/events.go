@@ -19,10 +19,10 @@ func (a *app) eventsCommand() *command.Command {
 	interval := 5 * time.Second
 	c := &command.Command{
 		Use:   "events [flags] CONTAINER...",
-		Short: "print statistics of containers, and tell when they run out of memory",
+		Short: "print statistics of containers, and report when they run out of memory",
 		Long: `Prints a line of JSON for each event: the statistics of each container at each
-interval, and "oom" when the kernel had no memory for one of its processes. Ends when
-the containers have stopped.`,
+interval, and "oom" when a container has run out of memory. Ends when the containers
+have stopped.`,
 		Args: func(c *command.Command, args []string) error {
 			if all {
 				return a.arguments(0, 0)(c, args)
@@ -47,8 +47,8 @@ the containers have stopped.`,
 		},
 	}
 	c.Flags().BoolVar(&stats, "stats", false, "print the statistics once")
-	c.Flags().BoolVar(&all, "all", false, "watch all containers, also those that are made later")
-	c.Flags().DurationVar(&interval, "interval", interval, "print the statistics each `DURATION`")
+	c.Flags().BoolVar(&all, "all", false, "watch all containers, including those that are created later")
+	c.Flags().DurationVar(&interval, "interval", interval, "print the statistics every `DURATION`")
 	return c
 }
 
@@ -61,8 +61,8 @@ func (a *app) printEvent(e *libcontainer.Event) error {
 	return a.print(string(text) + "\n")
 }
 
-// printStats prints the statistics of each container once. With all, those that have
-// stopped are left out.
+// printStats prints the statistics of each container once. With all, stopped containers are
+// left out.
 func (a *app) printStats(store *libcontainer.Store, ids []string, all bool) error {
 	if all {
 		var err error

@@ -20,8 +20,7 @@ import (
 	"github.com/berth-run/berth/specconv"
 )
 
-// exitExecFailure is the exit status of an exec that failed, as opposed to that of the
-// program.
+// exitExecFailure is the exit status if exec itself failed, as opposed to the program.
 const exitExecFailure = 255
 
 // execOptions are the options of exec.
@@ -35,7 +34,7 @@ type execOptions struct {
 	cgroups       []string
 	ignorePaused  bool
 
-	// Those below change the process.
+	// The options below change the process.
 	tty            bool
 	cwd            string
 	env            []string
@@ -51,11 +50,11 @@ func (a *app) execCommand() *command.Command {
 	var o execOptions
 	c := &command.Command{
 		Use:   "exec [flags] CONTAINER [COMMAND [ARG...]]",
-		Short: "run a further program in a container",
+		Short: "run another program in a container",
 		Long: `Runs a program in a container, and waits for it. Its environment, user, working
-directory and rights are those of the container's own process, or those that the
-document of --process has; options and a command line change either. The exit status
-is that of the program, 128+n when signal n killed it, and 255 when there was an error
+directory and rights are those of the container's own process, or those in the
+document of --process. Options and the command line override both. The exit status
+is that of the program, 128+n if signal n killed it, or 255 if there was an error
 before it ran.`,
 		Args:     a.arguments(1, math.MaxInt),
 		Complete: a.completeContainer,
@@ -71,30 +70,30 @@ before it ran.`,
 
 // declare adds the options to f.
 func (o *execOptions) declare(f *pflag.FlagSet) {
-	f.StringVarP(&o.process, "process", "p", "", "take the process from the JSON document `FILE`")
+	f.StringVarP(&o.process, "process", "p", "", "read the process from the JSON document `FILE`")
 	f.BoolVarP(&o.detach, "detach", "d", false, "return as soon as the program has started")
 	f.BoolVarP(&o.tty, "tty", "t", false, "give the program a terminal")
-	f.StringVar(&o.consoleSocket, "console-socket", "", "send the terminal's master to the unix socket `PATH`")
+	f.StringVar(&o.consoleSocket, "console-socket", "", "send the master of the terminal to the unix socket `PATH`")
 	f.StringVar(&o.pidfdSocket, "pidfd-socket", "", "send a pidfd of the process to the unix socket `PATH`")
 	f.StringVar(&o.pidFile, "pid-file", "", "write the pid of the process to `FILE`")
-	f.StringVar(&o.cwd, "cwd", "", "run the program in `DIR` of the container")
+	f.StringVar(&o.cwd, "cwd", "", "run the program in directory `DIR` of the container")
 	f.StringArrayVarP(&o.env, "env", "e", nil, "set `NAME=VALUE` in the environment (may be repeated)")
-	f.StringVarP(&o.user, "user", "u", "", "run the program as `UID[:GID]`, numbers of the container")
+	f.StringVarP(&o.user, "user", "u", "", "run the program as `UID[:GID]`, numeric ids in the container")
 	f.UintSliceVarP(&o.additionalGIDs, "additional-gids", "g", nil, "add `GID` to the supplementary groups (may be repeated)")
-	f.Lookup("additional-gids").DefValue = "" // pflag knows no other default that is none
+	f.Lookup("additional-gids").DefValue = "" // otherwise pflag prints "[]" as the default
 	f.StringArrayVarP(&o.caps, "cap", "c", nil, "add `CAPABILITY` to the bounding, effective and permitted sets (may be repeated)")
-	f.BoolVar(&o.noNewPrivs, "no-new-privs", false, "deny the program more privileges than it has")
+	f.BoolVar(&o.noNewPrivs, "no-new-privs", false, "do not let the program gain privileges")
 	f.StringVar(&o.processLabel, "process-label", "", "run the program with the SELinux label `LABEL`")
 	f.StringVar(&o.apparmor, "apparmor", "", "run the program under the AppArmor profile `PROFILE`")
-	f.IntVar(&o.preserveFDs, "preserve-fds", 0, "pass `N` file descriptors on, from 3 upwards, or from behind those of $LISTEN_FDS")
+	f.IntVar(&o.preserveFDs, "preserve-fds", 0, "pass on `N` more file descriptors, from 3 upwards or after those of $LISTEN_FDS")
 	f.StringArrayVar(&o.cgroups, "cgroup", nil, "run the program in the cgroup `[CONTROLLER[,CONTROLLER]:]PATH` below the container's (may be repeated on cgroup v1)")
-	f.BoolVar(&o.ignorePaused, "ignore-paused", false, "take a paused container: the program starts when it is resumed")
+	f.BoolVar(&o.ignorePaused, "ignore-paused", false, "accept a paused container: the program starts when it is resumed")
 }
 
 // exec runs the program and returns the exit status.
 func (a *app) exec(id string, command []string, o *execOptions, flags *pflag.FlagSet) (int, error) {
-	// The writer of a pipe may keep berth waiting, and the start of a paused process waits
-	// until somebody resumes the container. Until then signals are berth's own.
+	// Reading from a pipe may block, and the start of a process in a paused container waits
+	// until the container is resumed. Until then signals are meant for berth itself.
 	document, err := o.document()
 	if err != nil {
 		return 0, err
@@ -140,9 +139,9 @@ func (a *app) exec(id string, command []string, o *execOptions, flags *pflag.Fla
 	return a.execForeground(c, process, options, caught)
 }
 
-// execDetached returns when the program runs. A signal that is to end berth before that has
-// it undo what it has done; but the start in a paused container is waited for until somebody
-// gives up.
+// execDetached returns when the program runs. A signal that would end berth before that makes
+// it undo what it has done. In a paused container, it waits for the start until such a signal
+// comes.
 func execDetached(c *libcontainer.Container, process *configs.Process, o *libcontainer.ExecOptions) (err error) {
 	if !o.IgnorePaused {
 		if o.Interrupts, err = libcontainer.KeepInterrupts(); err != nil {
@@ -156,8 +155,8 @@ func execDetached(c *libcontainer.Container, process *configs.Process, o *libcon
 	return errors.Join(err, o.Interrupts.Release())
 }
 
-// execForeground stays with the program until it has exited. Caught may be nil: then
-// signals are kept once the program runs.
+// execForeground waits until the program has exited. If caught is nil, signals are caught as
+// soon as the program runs.
 func (a *app) execForeground(c *libcontainer.Container, process *configs.Process, o *libcontainer.ExecOptions, caught *signals.Caught) (int, error) {
 	t := &terminal.Terminal{Stdin: a.stdin, Stdout: a.stdout}
 	defer t.Restore()
@@ -178,7 +177,7 @@ func (a *app) execForeground(c *libcontainer.Container, process *configs.Process
 	return status, errors.Join(err, t.Drain())
 }
 
-// document is what --process names, nil without.
+// document reads the file that --process names. It returns nil without the option.
 func (o *execOptions) document() (*specs.Process, error) {
 	if o.process == "" {
 		return nil, nil
@@ -190,8 +189,8 @@ func (o *execOptions) document() (*specs.Process, error) {
 	return p, nil
 }
 
-// execProcess makes the plan of the program: the container's process or the document, and
-// what the command line changes of it.
+// execProcess returns the process to run: the container's process or the document, changed by
+// the command line.
 func (a *app) execProcess(c *libcontainer.Container, document *specs.Process, command []string, o *execOptions, flags *pflag.FlagSet) (*configs.Process, error) {
 	text, err := c.ProcessDocument()
 	if err != nil {
@@ -213,17 +212,17 @@ func (a *app) execProcess(c *libcontainer.Container, document *specs.Process, co
 	if err := o.apply(p, flags.Changed); err != nil {
 		return nil, err
 	}
-	// Create has warned of what is odd in the container's process; here it would get
+	// Create has printed the warnings about the container's process. Here they would be mixed
 	// into the program's own stderr, each time.
 	return specconv.ConvertExec(p, c.Annotations(), &specconv.Options{Warn: a.log.Debugf})
 }
 
-// apply changes the process by the options that were given.
-func (o *execOptions) apply(p *specs.Process, given func(option string) bool) error {
-	if given("tty") {
+// apply changes the process as the options say.
+func (o *execOptions) apply(p *specs.Process, changed func(option string) bool) error {
+	if changed("tty") {
 		p.Terminal = o.tty
 	}
-	if given("no-new-privs") {
+	if changed("no-new-privs") {
 		p.NoNewPrivileges = o.noNewPrivs
 	}
 	if o.cwd != "" {
@@ -266,8 +265,8 @@ func (o *execOptions) apply(p *specs.Process, given func(option string) bool) er
 	return nil
 }
 
-// checkEnv finds what is wrong before it gets a number in process.env, which would be that
-// of no list that the caller has seen.
+// checkEnv checks the variables before they are appended to process.env. Otherwise the error
+// would name an index of process.env, which the caller of exec has not seen.
 func checkEnv(env []string) error {
 	for _, v := range env {
 		switch strings.IndexByte(v, '=') {

@@ -9,7 +9,7 @@ import (
 	"github.com/berth-run/berth/cmd/internal/command"
 )
 
-// execute runs c with a command line that lacks the command's name.
+// execute runs c with argv, the command line after the command's name.
 func (a *app) execute(c *command.Command, argv []string) error {
 	args, err := c.Parse(argv)
 	if err != nil {
@@ -25,7 +25,8 @@ func (a *app) execute(c *command.Command, argv []string) error {
 	return c.Run(args)
 }
 
-// arguments accepts least to most positional arguments. The texts are runc's.
+// arguments returns a check for at least least and at most most positional arguments. The error
+// texts are those of runc.
 func (a *app) arguments(least, most int) func(*command.Command, []string) error {
 	return func(c *command.Command, args []string) error {
 		if len(args) >= least && len(args) <= most {

@@ -25,7 +25,7 @@ func (a *app) featuresCommand() *command.Command {
 		Use:   "features [flags]",
 		Short: "print what this build supports, as JSON",
 		Long: `Prints what this build supports, as the JSON of the runtime-spec's features
-document. It tells what is built in, not what the host allows.`,
+document. It describes what is built in, not what the host allows.`,
 		Args: a.arguments(0, 0),
 		Run: func([]string) error {
 			return a.printJSON(newFeatures(a.commit), "    ")
@@ -33,9 +33,9 @@ document. It tells what is built in, not what the host allows.`,
 	}
 }
 
-// newFeatures describes this build. Engines act on it: they refuse to send a
-// config that uses what is not listed here, and send what is, so a name may be
-// added only together with the code.
+// newFeatures describes this build. Engines rely on it: they use what is listed here and refuse
+// a config that needs more. So a name may be added only together with the code that supports
+// it.
 func newFeatures(commit string) *features.Features {
 	f := &features.Features{
 		OCIVersionMin: ociVersionMin,
@@ -67,7 +67,7 @@ func newFeatures(commit string) *features.Features {
 			"run.berth.version":         version,
 			"run.berth.landlock.abi":    strconv.Itoa(configs.LandlockABI),
 			"run.berth.network.version": strconv.Itoa(specconv.NetworkVersion),
-			// CRI-O looks for it, with any runtime.
+			// CRI-O looks for it in any runtime.
 			"org.opencontainers.runc.checkpoint.enabled": "true",
 		},
 		PotentiallyUnsafeConfigAnnotations: specconv.KnownAnnotations(),
@@ -76,7 +76,7 @@ func newFeatures(commit string) *features.Features {
 		f.Annotations["run.berth.commit"] = commit
 	}
 	if calls := seccomp.Syscalls(); len(calls) > 0 {
-		// The document has no field for it.
+		// The features document has no field for it.
 		f.Annotations["run.berth.seccomp.syscalls"] = strings.Join(calls, ",")
 	}
 	return f
@@ -96,5 +96,5 @@ func seccompFeatures() *features.Seccomp {
 	}
 }
 
-// yes makes a pointer: the document tells false from unknown.
+// yes returns a pointer: the document distinguishes false from unknown.
 func yes(b bool) *bool { return &b }

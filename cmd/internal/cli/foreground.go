@@ -11,28 +11,28 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// catchEarly begins to keep signals for what is about to run: one that comes early is not
-// lost, and does not end berth and leave the program alone. It is not known yet whether
+// catchEarly catches signals before the program runs, to forward them to it later. An early
+// signal must not get lost, or end berth while the program goes on. It is not known yet whether
 // there is a terminal.
 func catchEarly() (*signals.Caught, error) { return signals.Catch(forwardable(true)...) }
 
-// forwardable lists the signals that berth hands on.
+// forwardable lists the signals that berth forwards.
 func forwardable(terminal bool) []unix.Signal {
 	list := make([]unix.Signal, 0, sigRTMax)
 	for sig := unix.Signal(1); sig <= sigRTMax; sig++ {
 		switch sig {
 		case unix.SIGKILL, unix.SIGSTOP: // cannot be caught
-		case unix.SIGCHLD: // is about berth's own children
-		case unix.SIGURG: // is how Go's scheduler preempts
-		case 32, 33: // are the C library's
-		case unix.SIGWINCH: // is about berth's terminal: resize
+		case unix.SIGCHLD: // reports berth's own children
+		case unix.SIGURG: // is used by Go's scheduler for preemption
+		case 32, 33: // belong to the C library
+		case unix.SIGWINCH: // is about berth's terminal: see Resize
 			if terminal {
 				list = append(list, sig)
 			}
 		case unix.SIGTTIN, unix.SIGTTOU:
-			// With a terminal of its own berth needs their default, to stop while
-			// it is in the background: caught, the tcsetattr(3) that raised
-			// SIGTTOU would be restarted for ever.
+			// With a terminal, berth needs the default action of these signals, to stop while
+			// it is in the background: if SIGTTOU were caught, the tcsetattr(3) that raised it
+			// would be restarted forever.
 			if !terminal {
 				list = append(list, sig)
 			}
@@ -43,21 +43,21 @@ func forwardable(terminal bool) []unix.Signal {
 	return list
 }
 
-// child is what berth waits for in the foreground.
+// child is the process that berth waits for in the foreground.
 type child interface {
 	// Reap does not wait.
 	Reap() (status int, ended bool, err error)
 	Signal(sig unix.Signal) error
 }
 
-// containerChild is the container's own process.
+// containerChild is the container's first process.
 type containerChild struct{ *libcontainer.Container }
 
 func (c containerChild) Signal(sig unix.Signal) error { return c.Container.Signal(sig, false) }
 
-// attend hands the signals on to c until it has ended, and returns its exit status. It
-// stays on one thread: most programs are short, and a switch of threads may take as long
-// as one of them.
+// attend forwards signals to c until it has ended, and returns its exit status. It stays on one
+// thread: most programs run only briefly, and switching threads may take as long as the
+// program.
 func (a *app) attend(c child, s *signals.Caught, t *terminal.Terminal) (int, error) {
 	if err := a.log.outlive(); err != nil {
 		return 0, err
@@ -66,12 +66,12 @@ func (a *app) attend(c child, s *signals.Caught, t *terminal.Terminal) (int, err
 	if err := s.Add(append(forwardable(t.Master != nil), unix.SIGCHLD)...); err != nil {
 		return 0, err
 	}
-	if err := t.Resize(); err != nil { // the size may have changed before
+	if err := t.Resize(); err != nil { // the size may have changed before SIGWINCH was caught
 		a.log.Warnf("%v", err)
 	}
 	for {
-		// At first as well, and after every signal: SIGCHLD may have come before, and
-		// is lost when the queue is full.
+		// Also at the beginning, and after every signal: SIGCHLD may have come earlier, and is
+		// lost if the queue is full.
 		status, ended, err := c.Reap()
 		if ended || err != nil {
 			return status, err
@@ -80,13 +80,13 @@ func (a *app) attend(c child, s *signals.Caught, t *terminal.Terminal) (int, err
 		if err != nil {
 			return 0, err
 		}
-		if err := handOn(sig, c, t); err != nil {
+		if err := forward(sig, c, t); err != nil {
 			a.log.Warnf("forward signal %d: %v", int(sig), err)
 		}
 	}
 }
 
-func handOn(sig unix.Signal, c child, t *terminal.Terminal) error {
+func forward(sig unix.Signal, c child, t *terminal.Terminal) error {
 	switch sig {
 	case 0, unix.SIGCHLD:
 		return nil
@@ -95,7 +95,7 @@ func handOn(sig unix.Signal, c child, t *terminal.Terminal) error {
 	}
 	err := c.Signal(sig)
 	if errors.Is(err, libcontainer.ErrNotRunning) {
-		return nil // what has just exited needs no signal any more
+		return nil // it has just exited
 	}
 	return err
 }

@@ -17,8 +17,8 @@ func (a *app) killCommand() *command.Command {
 		Use:   "kill [flags] CONTAINER [SIGNAL]",
 		Short: "send a signal to a container's init process",
 		Long: `Sends a signal to a container's init process. The signal is a number or a name,
-with or without SIG, in any case; RTMIN+n and RTMAX-n are names, too. The default
-is TERM.`,
+with or without SIG, in upper or lower case, also RTMIN+n and RTMAX-n. The default is
+TERM.`,
 		Args:     a.arguments(1, 2),
 		Complete: a.completeKill,
 		Run: func(args []string) error {
@@ -40,13 +40,13 @@ is TERM.`,
 			return c.Signal(sig, all)
 		},
 	}
-	c.Flags().BoolVarP(&all, "all", "a", false, "signal every process of the container; a stopped container is no error then")
-	c.Flags().BoolVarP(&regex, "regex", "r", false, "CONTAINER is a regular expression: signal all containers with such ids that run")
+	c.Flags().BoolVarP(&all, "all", "a", false, "signal every process of the container; a stopped container is then not an error")
+	c.Flags().BoolVarP(&regex, "regex", "r", false, "CONTAINER is a regular expression: signal all running containers with a matching id")
 	return c
 }
 
-// killMatching signals the containers that match pattern. Those that are over already
-// are what was wanted.
+// killMatching signals the containers that match pattern. A container that has ended already is
+// not an error.
 func (a *app) killMatching(pattern string, sig unix.Signal, all bool) error {
 	store, err := a.openStore()
 	if err != nil {
@@ -68,7 +68,7 @@ func (a *app) killMatching(pattern string, sig unix.Signal, all bool) error {
 	})
 }
 
-// completeKill completes the container and the signal.
+// completeKill completes the container's id, then the signal.
 func (a *app) completeKill(args []string) ([]command.Candidate, command.Directive) {
 	if len(args) == 1 {
 		return command.Words(signalNames()), command.NoFiles

@@ -21,7 +21,7 @@ func (a *app) listCommand() *command.Command {
 	quiet := false
 	c := &command.Command{
 		Use:   "list [flags]",
-		Short: "list the containers below the root",
+		Short: "list the containers in the state directory",
 		Args:  a.arguments(0, 0),
 		Run: func([]string) error {
 			if format != "table" && format != "json" {
@@ -39,8 +39,8 @@ func (a *app) listCommand() *command.Command {
 	return c
 }
 
-// list finds all containers. A default root that nobody has made yet has none;
-// a root that the caller named and that is missing is a mistake.
+// list returns the states of all containers. If the default root does not exist yet, there are
+// none. If a root given with --root does not exist, that is an error.
 func (a *app) list() ([]*libcontainer.State, error) {
 	store, err := a.openStore()
 	if err != nil {
@@ -64,19 +64,19 @@ func (a *app) printList(states []*libcontainer.State, format string, quiet bool)
 	if format == "table" {
 		return writeTable(a.stdout, states)
 	}
-	text, err := json.Marshal(states) // "null" when there are none, as runc has it
+	text, err := json.Marshal(states) // "null" if there are none, as in runc
 	if err != nil {
 		return fmt.Errorf("encode JSON: %w", err)
 	}
 	return a.print(string(text) + "\n")
 }
 
-// writeTable prints the columns of runc's table, which scripts cut by position.
+// writeTable prints the columns of runc's table. Scripts cut them by position.
 func writeTable(w io.Writer, states []*libcontainer.State) error {
 	var rows strings.Builder
 	rows.WriteString("ID\tPID\tSTATUS\tBUNDLE\tCREATED\tOWNER\n")
 	for _, s := range states {
-		// A bundle is a path, and a path may hold what drives a terminal.
+		// A bundle is a path, and a path may contain escape sequences of terminals.
 		fmt.Fprintf(&rows, "%s\t%d\t%s\t%s\t%s\t%s\n", s.ID, s.PID, s.Status,
 			printable(s.Bundle), s.Created.Format(time.RFC3339Nano), printable(s.Owner))
 	}

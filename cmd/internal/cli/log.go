@@ -15,12 +15,11 @@ import (
 // logger writes the log of one invocation; it is the libcontainer.Logger of
 // all commands.
 //
-// Unless a level was asked for, warnings are held back until the outcome is
-// known: written when the command succeeds, dropped when it fails. Podman
-// parses the log of a failed command as one JSON object, and both Docker and
-// Podman choose an exit status by phrases found anywhere in the text, so a
-// warning that happens to say "no such file or directory" next to the real
-// error would change what the user is told.
+// Unless a level was given, warnings are held back until the result is known. They are written
+// if the command succeeds and dropped if it fails. Podman parses the log of a failed command as
+// one JSON object, and both Docker and Podman choose an exit status by phrases found anywhere
+// in the text, so a warning that happens to say "no such file or directory" next to the real
+// error would change what the engine reports to the user.
 type logger struct {
 	logrus logrus.Logger
 	stderr io.Writer
@@ -35,8 +34,8 @@ type heldWarning struct {
 	text string
 }
 
-// newLogger logs to stderr as text, which is what is wanted until the options
-// are known.
+// newLogger returns a logger that writes text to stderr, the default until the options are
+// known.
 func newLogger(stderr io.Writer) *logger {
 	l := &logger{stderr: stderr, hold: true}
 	l.logrus = logrus.Logger{
@@ -71,8 +70,8 @@ func (l *logger) configure(g *globalOptions) error {
 	if g.log == "" || g.log == "/dev/stderr" {
 		return nil
 	}
-	// Several commands may share the file: O_APPEND and one write(2) for each
-	// line keep the lines whole.
+	// Several commands may write to the file at the same time. O_APPEND and a single write(2)
+	// per line keep the lines whole.
 	f, err := os.OpenFile(g.log, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
 	if err != nil {
 		return fmt.Errorf("--log: %w", err)
@@ -82,13 +81,13 @@ func (l *logger) configure(g *globalOptions) error {
 	return nil
 }
 
-// textFormatter is the format of the peers: time="…" level=error msg="…",
-// never coloured, since engines show the text to their users.
+// textFormatter returns the format of runc and crun: time="…" level=error msg="…". It never
+// uses colours, because engines show the text to their users.
 func textFormatter() logrus.Formatter {
 	return &logrus.TextFormatter{DisableColors: true, FullTimestamp: true, TimestampFormat: time.RFC3339}
 }
 
-// Warnf logs what is wrong but no error.
+// Warnf logs a problem that is not an error.
 func (l *logger) Warnf(format string, args ...any) {
 	text := message(fmt.Sprintf(format, args...))
 	if l.hold {
@@ -98,17 +97,17 @@ func (l *logger) Warnf(format string, args ...any) {
 	l.logrus.Warn(text)
 }
 
-// Debugging says whether anybody reads what Debugf logs.
+// Debugging reports whether Debugf logs anything.
 func (l *logger) Debugging() bool { return l.logrus.IsLevelEnabled(logrus.DebugLevel) }
 
-// Debugf logs for whoever debugs the runtime.
+// Debugf logs details for debugging the runtime.
 func (l *logger) Debugf(format string, args ...any) {
 	if l.Debugging() {
 		l.logrus.Debug(message(fmt.Sprintf(format, args...)))
 	}
 }
 
-// flush writes the warnings that were held back, and holds none from now on.
+// flush writes the warnings that were held back. Later ones are written at once.
 func (l *logger) flush() {
 	l.hold = false
 	for _, w := range l.held {
@@ -117,19 +116,19 @@ func (l *logger) flush() {
 	l.held = nil
 }
 
-// fatal logs the error that ends the command. Engines read the log file, people
-// and some engines read stderr: with a log file it goes to both.
+// fatal logs the error that ends the command. Engines read the log file; users and some engines
+// read stderr. If there is a log file, the error goes to both.
 func (l *logger) fatal(err error) {
 	text := message(oneLine(err))
 	l.logrus.Error(text)
 	if l.file != nil {
-		// A failure to write to stderr has nowhere left to be reported.
+		// If writing to stderr fails, there is nowhere to report it.
 		_, _ = io.WriteString(l.stderr, text+"\n")
 	}
 }
 
-// outlive lets the log be written after nobody reads stderr any more: [os.File] ends the
-// process for that, by SIGPIPE, and in the foreground there is a program to look after.
+// outlive makes writing the log safe even if nobody reads stderr any more. [os.File] would then
+// end the process by SIGPIPE, but in the foreground berth has to serve the container.
 func (l *logger) outlive() error {
 	f, ok := l.stderr.(*os.File)
 	if !ok {
@@ -146,7 +145,7 @@ func (l *logger) outlive() error {
 	return nil
 }
 
-// unfailing keeps it to itself when nobody reads: logrus would say so on [os.Stderr].
+// unfailing ignores errors of the writer: logrus would report them on [os.Stderr].
 type unfailing struct{ io.Writer }
 
 func (u unfailing) Write(text []byte) (int, error) {
@@ -157,8 +156,8 @@ func (u unfailing) Write(text []byte) (int, error) {
 // close ends logging.
 func (l *logger) close() {
 	if l.file != nil {
-		// Every line was written by a write(2) of its own, whose failure
-		// logrus has reported; close has nothing to add.
+		// Every line was written with its own write(2), and logrus has reported failures. Close
+		// has nothing to add.
 		_ = l.file.Close()
 	}
 }

@@ -12,16 +12,16 @@ import (
 func (a *app) mountsCommand() *command.Command {
 	return &command.Command{
 		Use:   "mounts [flags] add|remove CONTAINER FILE",
-		Short: "add mounts to a container that runs, or remove some",
-		Long: `Adds the mounts of a JSON document to a container that has not stopped, in their order,
-or removes what is mounted at their destinations, in the opposite one. The document is
-the array "mounts" of a config.json, or an object with it; - is the standard input. To
-remove, it needs but the destinations. When one mount fails, all is as it was before,
-but for directories and empty files that were made to mount on.
+		Short: "add mounts to a running container, or remove them",
+		Long: `Adds the mounts in a JSON document to a container that has not stopped, or removes the
+mounts at their destinations, in reverse order. The document is the array "mounts" of a
+config.json, or an object that contains it; - is the standard input. For remove, only
+the destinations are needed. If one mount fails, all others are undone; only directories
+and empty files that were created as mount points remain.
 
-Sources are paths of the host, and relative ones begin at the container's bundle. What
-hides the kernel's files from a container (linux.maskedPaths) is not removed, and not
-added to a further procfs or sysfs either.`,
+Sources are paths on the host; relative ones are relative to the container's bundle.
+Mounts that hide files of the kernel (linux.maskedPaths) cannot be removed, and a new
+procfs or sysfs does not get them.`,
 		Args:     a.arguments(3, 3),
 		Complete: a.completeMounts,
 		Run: func(args []string) error {
@@ -67,7 +67,7 @@ func (a *app) changeMounts(id, file string, remove bool) error {
 	return c.AddMounts(plan, a.log)
 }
 
-// completeMounts completes what to do, on which container, and then files.
+// completeMounts completes the action, then the container's id, then a file.
 func (a *app) completeMounts(args []string) ([]command.Candidate, command.Directive) {
 	switch len(args) {
 	case 0:

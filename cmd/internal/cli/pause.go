@@ -11,8 +11,8 @@ func (a *app) pauseCommand() *command.Command {
 	return &command.Command{
 		Use:   "pause [flags] CONTAINER",
 		Short: "stop all processes of a container until it is resumed",
-		Long: `Freezes the processes of a container that runs, or that waits for its start.
-Returns when all of them stand still.`,
+		Long: `Freezes the processes of a container that is running or created. Returns when all of
+them are frozen.`,
 		Args:     a.arguments(1, 1),
 		Complete: a.completeContainer,
 		Run:      a.onContainer((*libcontainer.Container).Pause),

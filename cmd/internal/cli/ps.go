@@ -21,8 +21,8 @@ func (a *app) psCommand() *command.Command {
 	c := &command.Command{
 		Use:   "ps [flags] CONTAINER [PS-OPTION...]",
 		Short: "list the processes of a container",
-		Long: `Lists the processes of a container as ps(1) of the host does, which gets the
-options after the container's id (default: -ef) and has to print a column PID.`,
+		Long: `Lists the processes of a container with the host's ps(1). The options after the
+container's id are passed to ps (default: -ef); its output must have a PID column.`,
 		Args:     a.arguments(1, math.MaxInt),
 		Complete: a.completeContainer,
 		Run: func(args []string) error {
@@ -40,7 +40,7 @@ options after the container's id (default: -ef) and has to print a column PID.`,
 			if format == "table" {
 				return a.printProcesses(pids, args[1:])
 			}
-			text, err := json.Marshal(append([]int{}, pids...)) // an array, also of nobody
+			text, err := json.Marshal(append([]int{}, pids...)) // an array even if it is empty
 			if err != nil {
 				return fmt.Errorf("encode JSON: %w", err)
 			}
@@ -51,7 +51,7 @@ options after the container's id (default: -ef) and has to print a column PID.`,
 	return c
 }
 
-// printProcesses runs ps and prints its lines about pids.
+// printProcesses runs ps and prints its lines about the processes in pids.
 func (a *app) printProcesses(pids []int, options []string) error {
 	if len(options) == 0 {
 		options = []string{"-ef"}
@@ -61,7 +61,7 @@ func (a *app) printProcesses(pids []int, options []string) error {
 	ps.Stderr = &stderr
 	out, err := ps.Output()
 	if err != nil {
-		// What follows the first line is how to use ps.
+		// After the first line ps prints its usage.
 		reason, _, _ := strings.Cut(strings.TrimSpace(stderr.String()), "\n")
 		if reason == "" {
 			return fmt.Errorf("ps: %w", err)
@@ -75,7 +75,7 @@ func (a *app) printProcesses(pids []int, options []string) error {
 	return a.print(table)
 }
 
-// filterProcesses keeps the heading and the lines about pids of what ps printed.
+// filterProcesses keeps the heading of ps's output and the lines about the processes in pids.
 func filterProcesses(table string, pids []int) (string, error) {
 	heading, rows, _ := strings.Cut(table, "\n")
 	column := slices.Index(strings.Fields(heading), "PID")
@@ -94,8 +94,8 @@ func filterProcesses(table string, pids []int) (string, error) {
 	return b.String(), nil
 }
 
-// pidOf finds the process id in a line of ps: below the heading, whose end it is
-// aligned with, or where a field before it is too long for its column, by counting.
+// pidOf returns the process id in a line of ps. It is right-aligned with the heading, which
+// ends at end. If an earlier field is too long for its column, pidOf counts fields instead.
 func pidOf(row string, column, end int) (int, bool) {
 	if end <= len(row) && (end == len(row) || row[end] == ' ') {
 		word := row[strings.LastIndexByte(row[:end], ' ')+1 : end]

@@ -27,10 +27,10 @@ func (a *app) restoreCommand() *command.Command {
 	var o restoreOptions
 	c := &command.Command{
 		Use:   "restore [flags] CONTAINER",
-		Short: "make a container of a checkpoint",
-		Long: `Makes a container of the bundle and of the processes that "checkpoint" has saved,
+		Short: "create a container from a checkpoint",
+		Long: `Creates a container from the bundle and from the processes that "checkpoint" has saved,
 waits for it and deletes it. The exit status is that of the container's first process,
-128+n when signal n killed it.`,
+or 128+n if signal n killed it.`,
 		Args:     a.arguments(1, 1),
 		Complete: command.CompleteNothing,
 		Run: func(args []string) (err error) {
@@ -43,21 +43,21 @@ waits for it and deletes it. The exit status is that of the container's first pr
 		},
 	}
 	f := c.Flags()
-	f.StringVarP(&o.bundle.bundle, "bundle", "b", ".", "take the bundle from `DIR`")
-	f.StringVar(&o.bundle.consoleSocket, "console-socket", "", "send the terminal's master to the unix socket `PATH`")
+	f.StringVarP(&o.bundle.bundle, "bundle", "b", ".", "read the bundle in `DIR`")
+	f.StringVar(&o.bundle.consoleSocket, "console-socket", "", "send the master of the terminal to the unix socket `PATH`")
 	f.StringVar(&o.bundle.pidFile, "pid-file", "", "write the pid of the container's init to `FILE`")
 	o.bundle.declareNetwork(f)
-	f.BoolVar(&o.bundle.noPivot, "no-pivot", false, "accepted for old callers: how the root is entered is up to criu")
+	f.BoolVar(&o.bundle.noPivot, "no-pivot", false, "accepted for compatibility; criu decides how to enter the root")
 	f.BoolVarP(&o.detach, "detach", "d", false, "return as soon as the processes run")
 	f.BoolVar(&o.noSubreaper, "no-subreaper", false, "do not reap the container's orphaned processes")
 	o.criu.declare(f, "restored")
 	f.BoolVar(&o.tcpClose, "tcp-close", false, "restore open TCP connections as closed ones")
-	f.StringVar(&o.lsmProfile, "lsm-profile", "", "restore under `TYPE:LABEL`, TYPE being apparmor or selinux, instead of what was saved")
-	f.StringVar(&o.lsmMount, "lsm-mount-context", "", "mount with the SELinux label `LABEL` what was mounted with one")
+	f.StringVar(&o.lsmProfile, "lsm-profile", "", "restore processes with the label `TYPE:LABEL` instead of the saved one; TYPE is apparmor or selinux")
+	f.StringVar(&o.lsmMount, "lsm-mount-context", "", "use the SELinux label `LABEL` for mounts that had one")
 	return c
 }
 
-// restore restores a container. The terminal is nil when it is detached.
+// restore restores a container. t is nil if the container is detached.
 func (a *app) restore(id string, o *restoreOptions, t *terminal.Terminal) (*libcontainer.Container, error) {
 	if err := o.criu.complete(a); err != nil {
 		return nil, err
@@ -69,7 +69,7 @@ func (a *app) restore(id string, o *restoreOptions, t *terminal.Terminal) (*libc
 	if err != nil {
 		return nil, err
 	}
-	// The processes have what they had.
+	// The processes keep the descriptors that they had.
 	p.create.PreserveFDs, p.create.ListenFDs, p.create.Notify = 0, libcontainer.ListenFDs{}, false
 	if err := a.prepareRoot(); err != nil {
 		return nil, err
@@ -90,7 +90,7 @@ func (a *app) restore(id string, o *restoreOptions, t *terminal.Terminal) (*libc
 	return c, err
 }
 
-// restoreForeground stays with the container until its first process has exited.
+// restoreForeground waits until the container's first process has exited.
 func (a *app) restoreForeground(id string, o *restoreOptions) (int, error) {
 	caught, err := catchEarly()
 	if err != nil {
@@ -107,7 +107,7 @@ func (a *app) restoreForeground(id string, o *restoreOptions) (int, error) {
 	if err != nil {
 		return exitFailure, err
 	}
-	return a.stay(c, t, caught, false)
+	return a.serve(c, t, caught, false)
 }
 
 // checkLSMProfile checks the form of --lsm-profile.

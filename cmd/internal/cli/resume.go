@@ -10,7 +10,7 @@ import (
 func (a *app) resumeCommand() *command.Command {
 	return &command.Command{
 		Use:      "resume [flags] CONTAINER",
-		Short:    "let the processes of a paused container go on",
+		Short:    "resume the processes of a paused container",
 		Args:     a.arguments(1, 1),
 		Complete: a.completeContainer,
 		Run:      a.onContainer((*libcontainer.Container).Resume),

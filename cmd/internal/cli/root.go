@@ -19,8 +19,7 @@ import (
 
 const defaultRoot = "/run/berth"
 
-// openStore opens the store that the global options name. What it says of processes it
-// knows from /proc.
+// openStore opens the store in the state directory. It needs /proc to find out about processes.
 func (a *app) openStore() (*libcontainer.Store, error) {
 	root, err := a.root()
 	if err != nil {
@@ -32,7 +31,7 @@ func (a *app) openStore() (*libcontainer.Store, error) {
 	return libcontainer.Open(root).LogTo(a.log), nil
 }
 
-// root is the state directory, absolute.
+// root returns the absolute path of the state directory.
 func (a *app) root() (string, error) {
 	root := a.global.root
 	if root == "" {
@@ -42,8 +41,8 @@ func (a *app) root() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("--root: %w", err)
 	}
-	// Every directory of the root would be taken for a container, and
-	// `delete --force` removes what it takes for one.
+	// Every directory in the root is taken for a container, and `delete --force` would remove
+	// it.
 	resolved, err := filepath.EvalSymlinks(root)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("--root: %w", err)
@@ -54,10 +53,10 @@ func (a *app) root() (string, error) {
 	return root, nil
 }
 
-// defaultRootFor is the state directory when no --root is given. It is the
-// user's own for everybody who is not root on the host, if there is one: a relative path
-// is none (XDG Base Directory Specification), and where there is no variable, as below
-// sudo and in cron, the directory is there all the same while the user has a session.
+// defaultRootFor returns the state directory if there is no --root. For everybody but the
+// host's root it is in the user's runtime directory, if there is one. A relative
+// $XDG_RUNTIME_DIR is ignored (XDG Base Directory Specification). The variable is not set under
+// sudo and in cron, but the directory exists while the user has a session.
 func defaultRootFor(euid int, getenv func(string) string, inUserNS func() bool, isOwn func(string) bool) string {
 	if !isRootless(euid, getenv, inUserNS) {
 		return defaultRoot
@@ -71,10 +70,11 @@ func defaultRootFor(euid int, getenv func(string) string, inUserNS func() bool, 
 	return defaultRoot
 }
 
-// sessionDir is where a login makes a user's runtime directory (pam_systemd(8)).
+// sessionDir returns the path of the user's runtime directory, which a login creates
+// (pam_systemd(8)).
 func sessionDir(uid int) string { return "/run/user/" + strconv.Itoa(uid) }
 
-// isOwnDir says whether a path is a directory of the caller's.
+// isOwnDir reports whether path is a directory that the caller owns.
 func isOwnDir(path string) bool {
 	info, err := os.Lstat(path)
 	if err != nil || !info.IsDir() {
@@ -84,9 +84,9 @@ func isOwnDir(path string) bool {
 	return ok && int(st.Uid) == os.Geteuid()
 }
 
-// isRootless says whether the caller has no root rights over the host: not
-// root, or the root of a user namespace who does not pass for the host's
-// ($USER is how a container that runs as a whole machine says so).
+// isRootless reports whether the caller is not root on the host: either not root, or root of a
+// user namespace. A container that acts as a whole machine sets USER=root to be treated as a
+// host.
 func isRootless(euid int, getenv func(string) string, inUserNS func() bool) bool {
 	if euid != 0 {
 		return true
@@ -94,7 +94,7 @@ func isRootless(euid int, getenv func(string) string, inUserNS func() bool) bool
 	return getenv("USER") != "root" && inUserNS()
 }
 
-// isRootless is the value of --rootless, with auto decided.
+// isRootless returns the value of --rootless, and decides what auto means.
 func (g *globalOptions) isRootless() (bool, error) {
 	if g.rootless == "auto" {
 		return isRootless(os.Geteuid(), os.Getenv, libcontainer.InUserNamespace), nil
@@ -106,9 +106,9 @@ func (g *globalOptions) isRootless() (bool, error) {
 	return b, nil
 }
 
-// prepareRoot makes the default root of a user. The sticky bit tells whoever
-// cleans $XDG_RUNTIME_DIR up by age to leave it alone (XDG Base Directory
-// Specification). All other roots are made by the store.
+// prepareRoot creates the default root of a user. The sticky bit keeps it from being removed
+// when $XDG_RUNTIME_DIR is cleaned up by age (XDG Base Directory Specification). The store
+// creates all other roots.
 func (a *app) prepareRoot() error {
 	if a.global.root != "" {
 		return nil
@@ -129,12 +129,12 @@ func (a *app) prepareRoot() error {
 	return os.Chmod(root, 0o700|os.ModeSticky)
 }
 
-// checkDefaultRoot tells a user without a directory of its own how to get one: that of the
-// host's root is closed, unless somebody has opened it.
+// checkDefaultRoot explains to a user who has no runtime directory how to get one. The state
+// directory of the host's root is usually not writable for others.
 func checkDefaultRoot(euid int) error {
 	if euid == 0 || unix.Access(defaultRoot, unix.W_OK) == nil {
 		return nil
 	}
-	return fmt.Errorf("no directory for the state of containers: XDG_RUNTIME_DIR is %q, and %s is no directory of yours (set it, or give --root)",
+	return fmt.Errorf("no directory for the state of containers: XDG_RUNTIME_DIR is %q, and %s is not a directory of yours (set it, or give --root)",
 		os.Getenv("XDG_RUNTIME_DIR"), sessionDir(euid))
 }

@@ -25,7 +25,7 @@ func (a *app) runCommand() *command.Command {
 		Use:   "run [flags] CONTAINER",
 		Short: "create and start a container",
 		Long: `Creates and starts the container of a bundle, waits for it and deletes it. The
-exit status is that of the container's program, 128+n when signal n killed it.`,
+exit status is that of the container's program, or 128+n if signal n killed it.`,
 		Args:     a.arguments(1, 1),
 		Complete: command.CompleteNothing,
 		Run: func(args []string) (err error) {
@@ -51,8 +51,8 @@ exit status is that of the container's program, 128+n when signal n killed it.`,
 	return c
 }
 
-// createAndStart leaves nothing behind when it fails, or is interrupted. In the foreground
-// signals are the container's from its start on.
+// createAndStart leaves nothing behind if it fails or is interrupted. In the foreground,
+// signals are meant for the container once it is started.
 func (a *app) createAndStart(id string, p *preparation, foreground bool) (c *libcontainer.Container, err error) {
 	err = p.interruptible(func() error {
 		if c, err = a.createContainer(id, p); err != nil {
@@ -72,7 +72,7 @@ func (a *app) createAndStart(id string, p *preparation, foreground bool) (c *lib
 	return c, err
 }
 
-// runForeground stays with the container until its program has exited.
+// runForeground waits until the container's program has exited.
 func (a *app) runForeground(id string, o *runOptions) (int, error) {
 	caught, err := catchEarly()
 	if err != nil {
@@ -96,21 +96,22 @@ func (a *app) runForeground(id string, o *runOptions) (int, error) {
 	if err != nil {
 		return exitFailure, err
 	}
-	told := a.notifyMeanwhile(p.notifier)
-	status, err := a.stay(c, t, caught, o.keep)
-	<-told
+	notified := a.notifyMeanwhile(p.notifier)
+	status, err := a.serve(c, t, caught, o.keep)
+	<-notified
 	return status, err
 }
 
-// stay serves a container that runs in the foreground until its first process has exited,
-// and deletes it, unless it is to be kept. The result is the exit status.
-func (a *app) stay(c *libcontainer.Container, t *terminal.Terminal, caught *signals.Caught, keep bool) (int, error) {
+// serve forwards signals and terminal data to a container in the foreground until its first
+// process has exited. Then it deletes the container, unless keep is set, and returns the exit
+// status.
+func (a *app) serve(c *libcontainer.Container, t *terminal.Terminal, caught *signals.Caught, keep bool) (int, error) {
 	t.Run()
 	status, err := a.attend(containerChild{c}, caught, t)
 	err = errors.Join(err, t.Drain())
 	if !keep {
-		// Forced, as processes may outlive their init when the container
-		// shares the host's pid namespace.
+		// Delete kills what is left: processes may outlive their init if the container shares
+		// the host's pid namespace.
 		err = errors.Join(err, c.Delete(a.log))
 	}
 	return status, err

@@ -11,9 +11,9 @@ import (
 	"github.com/berth-run/berth/libcontainer/configs"
 )
 
-// listenFDs are the sockets of socket activation (sd_listen_fds(3)), which stand before
-// the preserved file descriptors. Those for another process are not berth's, as to runc;
-// without LISTEN_PID they are, as to crun.
+// listenFDs returns the sockets of socket activation (sd_listen_fds(3)), which come before the
+// preserved file descriptors. As in runc, they are ignored if LISTEN_PID names another process.
+// As in crun, they are used if LISTEN_PID is not set.
 func listenFDs(getenv func(string) string) (l libcontainer.ListenFDs, err error) {
 	value, pid := getenv("LISTEN_FDS"), getenv("LISTEN_PID")
 	if value == "" || pid != "" && pid != strconv.Itoa(os.Getpid()) {
@@ -26,8 +26,8 @@ func listenFDs(getenv func(string) string) (l libcontainer.ListenFDs, err error)
 	return l, nil
 }
 
-// preserved is the number of descriptors to pass on, n behind those of socket activation.
-// They must be ones that berth was started with: others are its own by now.
+// preserved returns the number of descriptors to pass on: n after those of socket activation.
+// Berth must have been started with all of them; higher ones may now be its own.
 func (a *app) preserved(listen libcontainer.ListenFDs, n int) (int, error) {
 	if n < 0 {
 		return 0, fmt.Errorf("--preserve-fds: %d is negative", n)
@@ -41,19 +41,19 @@ func (a *app) preserved(listen libcontainer.ListenFDs, n int) (int, error) {
 	return n, nil
 }
 
-// firstInherited comes after the standard streams.
+// firstInherited is the first descriptor after the standard streams.
 const firstInherited = 3
 
-// awaitReady returns when the service manager knows that the container is ready, if there
-// is one. That it cannot be told does not stop what runs.
+// awaitReady waits until the container is ready and reports this to the service manager, if
+// there is one. If the report fails, the container still goes on.
 func (a *app) awaitReady(n *libcontainer.Notifier) {
 	if err := n.Await(0); err != nil {
 		a.log.Warnf("%v", err)
 	}
 }
 
-// notifyMeanwhile does the same in the foreground, for as long as the container runs. The
-// service's main process is this one, which has started the container and waits for it.
+// notifyMeanwhile does the same in the foreground, in a goroutine, while the container runs.
+// The service's main process is then this one, because it waits for the container.
 func (a *app) notifyMeanwhile(n *libcontainer.Notifier) (done <-chan struct{}) {
 	ended := make(chan struct{})
 	if n == nil {

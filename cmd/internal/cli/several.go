@@ -12,8 +12,8 @@ import (
 	"github.com/berth-run/berth/libcontainer"
 )
 
-// eachContainer does something with containers, with all of them even when it fails
-// for some. All that failed is told in one line.
+// eachContainer calls do for each container, even if it fails for some. All failures are
+// reported in one line.
 func eachContainer(ids []string, do func(id string) error) error {
 	if len(ids) == 1 {
 		return do(ids[0])
@@ -32,8 +32,8 @@ func eachContainer(ids []string, do func(id string) error) error {
 	return all
 }
 
-// matching finds the containers whose id has a match of a POSIX extended regular
-// expression, as in crun.
+// matching returns the ids of the containers that match a POSIX extended regular expression, as
+// in crun.
 func (a *app) matching(store *libcontainer.Store, pattern string) ([]string, error) {
 	expression, err := regexp.CompilePOSIX(pattern)
 	if err != nil {

@@ -10,15 +10,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The real-time signals that programs may use. The kernel's begin at 32; the C
-// library keeps the first two, so that RTMIN means 34 to `kill -l`.
+// The real-time signals that programs may use. In the kernel they begin at 32, but the C
+// library reserves the first two, so that RTMIN is 34 in `kill -l`.
 const (
 	sigRTMin = 34
 	sigRTMax = 64
 )
 
-// parseSignal reads a signal as kill(1) takes it: a number, or a name with or
-// without SIG in any case. Number 0 is no signal but a test for existence.
+// parseSignal parses a signal as kill(1) does: a number, or a name with or without SIG, in
+// upper or lower case. Number 0 is not a signal but tests whether the process exists.
 func parseSignal(text string) (unix.Signal, error) {
 	if n, err := strconv.Atoi(text); err == nil {
 		if n < 0 || n > sigRTMax {
@@ -36,7 +36,7 @@ func parseSignal(text string) (unix.Signal, error) {
 	return 0, fmt.Errorf("unknown signal %q", text)
 }
 
-// signalNames are the names of signal(7) without SIG, in the order of the numbers.
+// signalNames returns the names of signal(7) without SIG, ordered by number.
 func signalNames() []string {
 	names := make([]string, 0, sigRTMin)
 	for sig := unix.Signal(1); sig < sigRTMin; sig++ {
@@ -60,7 +60,7 @@ func signalAlias(name string) string {
 	return name
 }
 
-// parseRealTimeSignal reads RTMIN, RTMIN+n, RTMAX and RTMAX-n; 0 is none.
+// parseRealTimeSignal parses RTMIN, RTMIN+n, RTMAX and RTMAX-n. It returns 0 for anything else.
 func parseRealTimeSignal(name string) unix.Signal {
 	var s int
 	if rest, ok := strings.CutPrefix(name, "RTMIN"); ok {
@@ -74,8 +74,8 @@ func parseRealTimeSignal(name string) unix.Signal {
 	return unix.Signal(s)
 }
 
-// parseOffset reads the "+n" of RTMIN+n. What is no offset becomes one that
-// leads out of the range of signals.
+// parseOffset parses the "+n" of RTMIN+n. If it is not an offset, the result leads out of the
+// range of signals.
 func parseOffset(text, sign string) int {
 	if text == "" {
 		return 0

@@ -17,7 +17,7 @@ import (
 	"github.com/berth-run/berth/specconv/template"
 )
 
-// specOptions are the options of spec, as far as the template does not have them.
+// specOptions holds the options of spec that are not in the template.
 type specOptions struct {
 	template.Template
 	bundle               string
@@ -28,19 +28,19 @@ func (a *app) specCommand() *command.Command {
 	o := specOptions{Template: template.Template{Warn: a.log.Warnf}}
 	c := &command.Command{
 		Use:   "spec [flags] [-- COMMAND [ARG...]]",
-		Short: "write a config.json to start from",
-		Long: `Writes config.json into the bundle directory; one that is there already is left
-alone and an error. Without options it is a shell on a terminal, in a read-only root
-file system with few rights.
+		Short: "write a config.json as a starting point",
+		Long: `Writes config.json into the bundle directory. It is an error if the file exists.
+Without options the program is a shell on a terminal, with few rights and a read-only
+root file system.
 
-The program is what stands behind --, or in --args, once for each word. --from-image
-takes program, environment, user, working directory, labels and volumes from an image,
-which is a file with its configuration or an OCI image layout, and lets the program
-write to the root file system. Each other option counts for more than the image; a
-program takes the place of both its entrypoint and its command.
+The program and its arguments come after --, or in --args, once for each word.
+--from-image takes the program, environment, user, working directory, labels and
+volumes from an image, which is a configuration file or an OCI image layout; the root
+file system is then writable. All other options override the image. A program replaces
+both the image's entrypoint and its command.
 
-Relative paths are those of the current directory. A path in the bundle is written
-relative to it, so that the bundle can be moved.`,
+Relative paths are relative to the current directory. A path inside the bundle is
+written relative to the bundle, so that the bundle can be moved.`,
 		Args: func(c *command.Command, args []string) error {
 			if c.Flags().ArgsLenAtDash() == 0 {
 				return nil
@@ -74,31 +74,31 @@ relative to it, so that the bundle can be moved.`,
 
 // declare adds the options to f.
 func (o *specOptions) declare(f *pflag.FlagSet) {
-	f.StringVarP(&o.bundle, "bundle", "b", ".", "write it into `DIR`")
-	f.BoolVar(&o.Rootless, "rootless", false, "write one that an ordinary user can run")
-	f.BoolVar(&o.SubIDs, "subids", false, "with --rootless: map the ids of subuid(5) and subgid(5), too")
-	f.StringArrayVar(&o.Args, "args", nil, "run `WORD`, or give it to the program (repeated, once for each word)")
+	f.StringVarP(&o.bundle, "bundle", "b", ".", "write config.json into `DIR`")
+	f.BoolVar(&o.Rootless, "rootless", false, "write a config.json that an ordinary user can run")
+	f.BoolVar(&o.SubIDs, "subids", false, "with --rootless: also map the ids in subuid(5) and subgid(5)")
+	f.StringArrayVar(&o.Args, "args", nil, "add `WORD` to the program's command line (repeat for each word)")
 	f.StringArrayVarP(&o.Env, "env", "e", nil, "set `NAME=VALUE` in the environment (may be repeated)")
 	f.BoolVarP(&o.tty, "tty", "t", false, "give the program a terminal, which is the default")
 	f.BoolVar(&o.noTTY, "no-tty", false, "give the program no terminal")
-	f.StringVarP(&o.User, "user", "u", "", "run the program as `USER[:GROUP]`, numbers or names of the root file system's")
-	f.StringArrayVar(&o.Capabilities, "cap-add", nil, "give the program `CAPABILITY`, or ALL (may be repeated)")
-	f.StringVar(&o.Rootfs, "rootfs", "", "take the root file system from the directory `PATH` (default the bundle's rootfs)")
-	f.BoolVar(&o.readOnly, "read-only", false, "let nobody write to the root file system, which is the default without --from-image")
-	f.StringArrayVar(&o.Binds, "bind", nil, "show a file or directory of the host in the container: `SRC:DST[:OPTIONS]`, where OPTIONS are of a mount, like ro,nosuid (may be repeated)")
-	f.StringVar(&o.Memory, "memory", "", "limit memory to `SIZE`, in bytes or like 512M or 1G")
-	f.StringVar(&o.CPUs, "cpus", "", "limit CPU time to that of `NUMBER` CPUs, like 2 or 0.5")
-	f.StringArrayVar(&o.Networks, "network", nil, "connect the container as --network of run does, by the same `SPEC` (may be repeated); or host for the host's network, none for a loopback alone")
-	f.StringVar(&o.Image, "from-image", "", "take over what `IMAGE` says: the file of its configuration, or DIR[:TAG] of an OCI image layout")
+	f.StringVarP(&o.User, "user", "u", "", "run the program as `USER[:GROUP]`, numbers, or names in the root file system")
+	f.StringArrayVar(&o.Capabilities, "cap-add", nil, "add `CAPABILITY`, or ALL, to the program's capabilities (may be repeated)")
+	f.StringVar(&o.Rootfs, "rootfs", "", "use the directory `PATH` as the root file system (default: rootfs in the bundle)")
+	f.BoolVar(&o.readOnly, "read-only", false, "make the root file system read-only, the default without --from-image")
+	f.StringArrayVar(&o.Binds, "bind", nil, "bind mount a file or directory of the host: `SRC:DST[:OPTIONS]`, with mount options such as ro,nosuid (may be repeated)")
+	f.StringVar(&o.Memory, "memory", "", "limit memory to `SIZE`, in bytes or with a unit (512M, 1G)")
+	f.StringVar(&o.CPUs, "cpus", "", "limit CPU time to that of `NUMBER` CPUs, for example 2 or 0.5")
+	f.StringArrayVar(&o.Networks, "network", nil, "connect the container like run --network, with the same `SPEC` (may be repeated); host: use the host's network; none: only a loopback interface")
+	f.StringVar(&o.Image, "from-image", "", "use the settings of `IMAGE`: its configuration file, or DIR[:TAG] of an OCI image layout")
 }
 
-// complete fills in what the template has not got from the options by itself.
+// complete checks the options and sets the template's other fields.
 func (o *specOptions) complete(command []string, f *pflag.FlagSet) (err error) {
-	// An empty text would be no option at all: the variable of a script that is not set. As
-	// a bundle runc takes it for the current directory.
-	f.Visit(func(given *pflag.Flag) {
-		if given.Name != "bundle" && given.Value.Type() == "string" && given.Value.String() == "" {
-			err = errors.Join(err, fmt.Errorf("--%s: must not be empty", given.Name))
+	// An empty value usually comes from a variable of a script that is not set. It would act as
+	// if the option were missing. As bundle, runc accepts it as the current directory.
+	f.Visit(func(f *pflag.Flag) {
+		if f.Name != "bundle" && f.Value.Type() == "string" && f.Value.String() == "" {
+			err = errors.Join(err, fmt.Errorf("--%s: must not be empty", f.Name))
 		}
 	})
 	if err != nil {
@@ -129,7 +129,7 @@ func (o *specOptions) complete(command []string, f *pflag.FlagSet) (err error) {
 	return nil
 }
 
-// writeNewFile writes a file that must not be there yet.
+// writeNewFile writes a file that must not exist yet.
 func writeNewFile(path string, content []byte) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if errors.Is(err, fs.ErrExist) {
@@ -140,7 +140,7 @@ func writeNewFile(path string, content []byte) error {
 	}
 	_, err = f.Write(content)
 	if err = errors.Join(err, f.Close()); err != nil {
-		return errors.Join(err, os.Remove(path)) // half of one would be in the way
+		return errors.Join(err, os.Remove(path)) // an incomplete file would block the next attempt
 	}
 	return nil
 }

@@ -13,9 +13,9 @@ func (a *app) startCommand() *command.Command {
 	return &command.Command{
 		Use:   "start [flags] CONTAINER",
 		Short: "start the program of a created container",
-		Long: `Starts the program of a created container. Fails, and says why, when the program
-cannot be executed. With $NOTIFY_SOCKET, and if the container was created with it,
-waits until the program says that it is ready.`,
+		Long: `Starts the program of a created container, and fails if the program cannot be
+executed. If $NOTIFY_SOCKET is set now and was set for create, waits until the program
+reports that it is ready.`,
 		Args:     a.arguments(1, 1),
 		Complete: a.completeContainer,
 		Run: func(args []string) error {

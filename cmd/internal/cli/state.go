@@ -14,7 +14,7 @@ func (a *app) stateCommand() *command.Command {
 	return &command.Command{
 		Use:      "state [flags] CONTAINER",
 		Short:    "print the state of a container",
-		Long:     `Prints JSON: the state of the runtime-spec with rootfs, created and owner added.`,
+		Long:     `Prints the state of the runtime-spec as JSON, with rootfs, created and owner added.`,
 		Args:     a.arguments(1, 1),
 		Complete: a.completeContainer,
 		Run: a.onContainer(func(c *libcontainer.Container) error {
@@ -27,7 +27,7 @@ func (a *app) stateCommand() *command.Command {
 	}
 }
 
-// load finds a container by id.
+// load returns the container with the given id.
 func (a *app) load(id string) (*libcontainer.Container, error) {
 	store, err := a.openStore()
 	if err != nil {
@@ -36,7 +36,7 @@ func (a *app) load(id string) (*libcontainer.Container, error) {
 	return store.Load(id)
 }
 
-// onContainer runs do with the container that the first argument names.
+// onContainer returns a function that calls do with the container named by the first argument.
 func (a *app) onContainer(do func(*libcontainer.Container) error) func(args []string) error {
 	return func(args []string) error {
 		c, err := a.load(args[0])

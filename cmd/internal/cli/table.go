@@ -10,25 +10,25 @@ import (
 	"github.com/berth-run/berth/libcontainer"
 )
 
-// row is a row of the table of commands: what has to be known before the command is
-// built, and what tells it from others when it is called.
+// row is a row of the table of commands. It has what must be known about a command before it is
+// built.
 type row struct {
 	name string
 	// alias is a second name.
 	alias string
 	build func(*app) *command.Command
-	// lifecycle commands name themselves in their errors ("berth create
-	// failed: …"), since engines show these to people without any context.
+	// lifecycle commands name themselves in their errors ("berth create failed: …"), because
+	// engines show these to users without any context.
 	lifecycle bool
-	// failure is the exit status of the command when it fails, 0 for the usual one;
-	// its errors then begin with "NAME failed: " alone.
+	// failure is the exit status of the command if it fails, 0 for the usual one. If set,
+	// errors begin with just "NAME failed: ".
 	failure int
-	// stopAtFirstArgument is for the command.
+	// stopAtFirstArgument is copied into the command.
 	stopAtFirstArgument bool
 }
 
-// commands is the table of commands. A command is only built when it is called, or
-// when all are, for the help and for completions.
+// commands returns the table of commands. A command is built only when it is called. Help and
+// completion build all of them.
 func commands() []row {
 	return []row{
 		{name: "create", build: (*app).createCommand, lifecycle: true},
@@ -56,7 +56,7 @@ func commands() []row {
 	}
 }
 
-// findRow finds a row by name, nil when there is none.
+// findRow finds a row by name or alias. It returns nil if there is none.
 func findRow(name string) *row {
 	table := commands()
 	for i := range table {
@@ -75,7 +75,7 @@ func (r *row) command(a *app) *command.Command {
 	return c
 }
 
-// Tree builds the program with all its commands, for what describes them.
+// Tree builds the program with all its commands, to generate documentation.
 func Tree() *command.Command {
 	a := newApp("berth", nil, nil, nil)
 	root := a.rootCommand()
@@ -83,7 +83,7 @@ func Tree() *command.Command {
 	return root
 }
 
-// addAllCommands puts every command below root, sorted by name.
+// addAllCommands adds every command to root, sorted by name.
 func (a *app) addAllCommands(root *command.Command) {
 	table := commands()
 	slices.SortFunc(table, func(r, s row) int { return strings.Compare(r.name, s.name) })

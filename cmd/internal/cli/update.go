@@ -14,8 +14,8 @@ import (
 	"github.com/berth-run/berth/specconv"
 )
 
-// updateOptions are the options of update. Numbers are text until it is known that
-// no document takes their place.
+// updateOptions holds the options of update. Numbers stay text until it is clear that no
+// document replaces them.
 type updateOptions struct {
 	resources                               string
 	memory, reservation, swap               string
@@ -32,12 +32,13 @@ func (a *app) updateCommand() *command.Command {
 	c := &command.Command{
 		Use:   "update [flags] CONTAINER",
 		Short: "change the limits of a container",
-		Long: `Changes the limits of a container that has not stopped. What is not given stays as
-it is, and so does what is zero, but for the limit of tasks (with 0 no more can begin), swappiness, burst and idle. When one limit is refused, none is changed.
+		Long: `Changes the limits of a container that has not stopped. Limits that are not given, or
+are 0, stay as they are; but 0 is a value for the limit of tasks (no new ones can
+begin), swappiness, burst and idle. If one limit is refused, none is changed.
 
 The document of --resources is the object linux.resources of a config.json, without
-devices; all other options but the schemas are then ignored. Sizes may have a unit:
-k, m, g or t, of 1024.`,
+devices; all other options except the schemas are then ignored. Sizes may have a unit:
+k, m, g or t, powers of 1024.`,
 		Args:     a.arguments(1, 1),
 		Complete: a.completeContainer,
 		Run: a.onContainer(func(c *libcontainer.Container) error {
@@ -57,24 +58,24 @@ func (o *updateOptions) declare(f *pflag.FlagSet) {
 	f.StringVar(&o.memory, "memory", "", "limit memory to `SIZE`, -1 for no limit")
 	f.StringVar(&o.reservation, "memory-reservation", "", "protect `SIZE` of memory (the soft limit of cgroup v1)")
 	f.StringVar(&o.swap, "memory-swap", "", "limit memory and swap together to `SIZE`, -1 for no limit")
-	f.StringVar(&o.kernel, "kernel-memory", "", "accepted for old callers: `SIZE` is ignored, as by kernels")
-	f.StringVar(&o.kernelTCP, "kernel-memory-tcp", "", "limit buffers of TCP to `SIZE` (cgroup v1)")
-	f.StringVar(&o.period, "cpu-period", "", "length `USECS` of the period of the CPU quota")
-	f.StringVar(&o.quota, "cpu-quota", "", "CPU time in `USECS` for each period, -1 for no limit")
-	f.StringVar(&o.burst, "cpu-burst", "", "unused CPU time in `USECS` that may be saved for later")
-	f.StringVar(&o.idle, "cpu-idle", "", "`1` runs the container only when nothing else wants to, 0 ends that")
-	f.StringVar(&o.shares, "cpu-share", "", "CPU `SHARES` compared to other containers")
-	f.StringVar(&o.realtimePeriod, "cpu-rt-period", "", "length `USECS` of the period of real-time scheduling (cgroup v1)")
-	f.StringVar(&o.realtimeRuntime, "cpu-rt-runtime", "", "real-time CPU time in `USECS` for each period (cgroup v1)")
+	f.StringVar(&o.kernel, "kernel-memory", "", "accepted for compatibility; `SIZE` is ignored, as by current kernels")
+	f.StringVar(&o.kernelTCP, "kernel-memory-tcp", "", "limit TCP buffers to `SIZE` (cgroup v1)")
+	f.StringVar(&o.period, "cpu-period", "", "length of the CPU quota's period in `USECS`")
+	f.StringVar(&o.quota, "cpu-quota", "", "CPU time per period in `USECS`, -1 for no limit")
+	f.StringVar(&o.burst, "cpu-burst", "", "unused CPU time in `USECS` that may be used later")
+	f.StringVar(&o.idle, "cpu-idle", "", "`1`: run the container only when CPUs are otherwise idle; 0: normal scheduling")
+	f.StringVar(&o.shares, "cpu-share", "", "CPU `SHARES` relative to other cgroups")
+	f.StringVar(&o.realtimePeriod, "cpu-rt-period", "", "length of the real-time scheduling period in `USECS` (cgroup v1)")
+	f.StringVar(&o.realtimeRuntime, "cpu-rt-runtime", "", "real-time CPU time per period in `USECS` (cgroup v1)")
 	f.StringVar(&o.cpus, "cpuset-cpus", "", "`LIST` of CPUs to use")
 	f.StringVar(&o.mems, "cpuset-mems", "", "`LIST` of memory nodes to use")
 	f.StringVar(&o.blkioWeight, "blkio-weight", "", "`WEIGHT` of block I/O, 10 to 1000")
-	f.StringVar(&o.pids, "pids-limit", "", "`NUMBER` of tasks the container may have, -1 for no limit")
-	f.StringVar(&o.l3CacheSchema, "l3-cache-schema", "", "`SCHEMA` of the L3 cache for the container's resctrl group")
-	f.StringVar(&o.memoryBandwidthSchema, "mem-bw-schema", "", "`SCHEMA` of memory bandwidth for the container's resctrl group")
+	f.StringVar(&o.pids, "pids-limit", "", "maximum `NUMBER` of tasks, -1 for no limit")
+	f.StringVar(&o.l3CacheSchema, "l3-cache-schema", "", "L3 cache `SCHEMA` of the container's resctrl group")
+	f.StringVar(&o.memoryBandwidthSchema, "mem-bw-schema", "", "memory bandwidth `SCHEMA` of the container's resctrl group")
 }
 
-// schemata are the lines for the container's resctrl group.
+// schemata returns the lines for the container's resctrl group.
 func (o *updateOptions) schemata() []string {
 	var lines []string
 	for _, s := range []string{o.l3CacheSchema, o.memoryBandwidthSchema} {
@@ -85,7 +86,7 @@ func (o *updateOptions) schemata() []string {
 	return lines
 }
 
-// newResources are the limits that the options or the document ask for.
+// newResources returns the limits from the document, or else from the options.
 func (a *app) newResources(o *updateOptions) (*specs.LinuxResources, error) {
 	if o.resources == "" {
 		return o.parse()
@@ -101,7 +102,7 @@ func (a *app) newResources(o *updateOptions) (*specs.LinuxResources, error) {
 	return r, nil
 }
 
-// parse reads the options as one document of resources.
+// parse converts the options to resources.
 func (o *updateOptions) parse() (*specs.LinuxResources, error) {
 	m, c, b, p := specs.LinuxMemory{}, specs.LinuxCPU{Cpus: o.cpus, Mems: o.mems}, specs.LinuxBlockIO{}, specs.LinuxPids{}
 	kernel := new(int64)
@@ -147,7 +148,7 @@ func (o *updateOptions) parse() (*specs.LinuxResources, error) {
 	return r, nil
 }
 
-// number is a reader of text into *to.
+// number returns a function that parses text into *to.
 func number[T any](to **T, parse func(string) (T, error)) func(string) error {
 	return func(text string) error {
 		n, err := parse(text)

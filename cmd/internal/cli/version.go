@@ -13,8 +13,8 @@ import (
 // version is berth's version (semver.org).
 const version = "0.1.0-dev"
 
-// printVersion prints what engines parse by line: the first word decides
-// whether containerd takes the rest to be a version at all.
+// printVersion prints the version in lines that engines parse. containerd accepts it only if
+// the first word is "runc".
 func (a *app) printVersion() error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s version %s\n", a.name, version)

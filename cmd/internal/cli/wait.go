@@ -12,10 +12,10 @@ import (
 func (a *app) waitCommand() *command.Command {
 	return &command.Command{
 		Use:   "wait [flags] CONTAINER",
-		Short: "wait for the end of a container and print its exit status",
-		Long: `Waits until the first process of a container has ended, whoever its parent is, and
-prints its exit status, 128+n when signal n killed it. A parent that collects the
-status first hides it before Linux 6.15, and from a wait that begins later always.`,
+		Short: "wait until a container has ended and print its exit status",
+		Long: `Waits until the first process of a container has ended, whatever its parent is, and
+prints its exit status, or 128+n if signal n killed it. Before Linux 6.15 the status is
+lost if the parent collects it first. It is always lost if the wait begins after that.`,
 		Args:     a.arguments(1, 1),
 		Complete: a.completeContainer,
 		Run: a.onContainer(func(c *libcontainer.Container) error {

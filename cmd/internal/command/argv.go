@@ -8,15 +8,14 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// Normalise rewrites argv from the grammar that engines write for into pflag's.
+// Normalise rewrites argv from the syntax that engines use to that of pflag.
 //
-// runc's command line library stands on Go's flag package: -name and --name are
-// alike, and single letters are not bundled. To pflag -root would be -r -o -o
-// -t, and -b=DIR would differ from --bundle=DIR. So each option that flags knows
-// gets its long name here, and everything else of more than a letter two dashes, for
-// pflag to refuse as a whole. Which words are options is decided as pflag will: the value of an
-// option may begin with a dash, "--" ends the options and, with
-// StopAtFirstArgument, so does the first positional argument.
+// runc's command line library is built on Go's flag package: -name and --name are the same, and
+// single letters are not bundled. To pflag -root would be -r -o -o -t, and -b=DIR would differ
+// from --bundle=DIR. So each option in flags is replaced by its long name. An unknown option of
+// more than one letter gets two dashes, so that pflag rejects it as a whole. Which words are
+// options is decided as pflag does it: the value of an option may begin with a dash, "--" ends
+// the options and, with StopAtFirstArgument, so does the first positional argument.
 func Normalise(flags *pflag.FlagSet, argv []string, stopAtFirstArgument bool) []string {
 	out := make([]string, 0, len(argv))
 	for len(argv) > 0 {
@@ -39,8 +38,8 @@ func Normalise(flags *pflag.FlagSet, argv []string, stopAtFirstArgument bool) []
 		switch {
 		case f != nil:
 			name = f.Name
-		case len(name) == 1 && name != "-": // "---" is no "--": pflag refuses it, as runc does
-			dashes = "-" // as it was written, most likely: a signal, or another program's option
+		case len(name) == 1 && name != "-": // "---" is not "--": pflag rejects it, as runc does
+			dashes = "-" // most likely what was written: a signal, or an option of another program
 		}
 		if hasValue {
 			out = append(out, dashes+name+"="+value)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package command is the tree of commands and what follows from it: the parsing of a command
-// line, help, completion.
+// Package command has the tree of commands, and parses the command line, prints help and
+// completes words with it.
 package command
 
 import (
@@ -10,30 +10,29 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// Command is a command: what its parsing, its help, its completion and its manual
-// page are made from. The zero value of each field that is not said to be needed
-// means that there is none.
+// Command describes a command. Its parsing, help, completion and manual page are all made from
+// it. Fields are optional unless they are marked as required.
 //
-// The options are pflag's. All else is our own for the sake of runc's grammar, which engines
-// write for: options as Go's package flag has them (see normalise), global options before the
-// command and only there, help and errors in runc's words, exit statuses that differ by
-// command. To cobra most of that would have to be taught. What cobra knows better it does
-// while berth is built: the manual pages and the completion scripts (berth-docs). At run
-// time it could only answer the scripts: of the 130 lines that do so in complete.go, about 75
-// would come back as what tells cobra of our commands, words and grammar.
+// Options are parsed by pflag. The rest is our own, because engines use runc's syntax: options
+// as in Go's package flag (see Normalise), global options only before the command, help and
+// errors in runc's words, exit statuses that differ by command. Cobra does not do most of that
+// by itself. What cobra does better, it does while berth is built: the manual pages and the
+// completion scripts (berth-docs). At run time it could only answer the scripts. This takes 130
+// lines in complete.go, and about 75 would be needed to describe our commands, words and syntax
+// to cobra.
 //
-// It would cost each start 0.03 ms to be linked and 0.07 ms to find the command, of the 1.85
-// ms of CPU time of `berth state` (medians of 500 alternating pairs of builds; to measure it
+// Linking cobra would cost each start 0.03 ms, and finding the command 0.07 ms, of the 1.85 ms
+// of CPU time of `berth state` (medians of 500 alternating pairs of builds; to measure it
 // again, import it in cmd/berth and run tests/bench/run -n 500 -modes tight -ops state with
 // both builds).
 type Command struct {
-	// Use is the line of usage, which begins with the command's name. It is needed.
+	// Use is the usage line, which begins with the command's name. It is required.
 	Use string
-	// Short says in a few words what the command does. It is needed.
+	// Short says in a few words what the command does. It is required.
 	Short string
-	// Long says it in sentences.
+	// Long is the description, in sentences.
 	Long string
-	// Hidden keeps the command out of lists.
+	// Hidden leaves the command out of lists.
 	Hidden bool
 
 	// Alias is a second name.
@@ -41,10 +40,10 @@ type Command struct {
 	Parent   *Command
 	Children []*Command
 	FlagSet  *pflag.FlagSet
-	// StopAtFirstArgument ends option parsing at the first positional argument, for
-	// commands whose arguments are somebody else's command line, or a further command.
+	// StopAtFirstArgument ends option parsing at the first positional argument. It is for
+	// commands whose arguments are another program's command line, or a subcommand.
 	StopAtFirstArgument bool
-	// Args checks the positional arguments. It is needed in all that can be run.
+	// Args checks the positional arguments. It is required in a command that can be run.
 	Args func(c *Command, args []string) error
 	// Complete completes a positional argument.
 	Complete Completer
@@ -52,13 +51,13 @@ type Command struct {
 	Run func(args []string) error
 }
 
-// Name is the name of the command.
+// Name returns the name of the command.
 func (c *Command) Name() string {
 	name, _, _ := strings.Cut(c.Use, " ")
 	return name
 }
 
-// Flags are the options of the command.
+// Flags returns the options of the command.
 func (c *Command) Flags() *pflag.FlagSet {
 	if c.FlagSet == nil {
 		c.FlagSet = pflag.NewFlagSet(c.Name(), pflag.ContinueOnError)
@@ -66,13 +65,14 @@ func (c *Command) Flags() *pflag.FlagSet {
 	return c.FlagSet
 }
 
-// Commands are those below this one, sorted by name.
+// Commands returns the subcommands, sorted by name.
 func (c *Command) Commands() []*Command { return c.Children }
 
-// Runnable says whether the command does anything but to have others below it.
+// Runnable reports whether the command does something itself, and does not only group
+// subcommands.
 func (c *Command) Runnable() bool { return c.Run != nil }
 
-// path is the line of usage up to the command's own part: "" or "berth ".
+// path returns the part of the usage line before the command's own: "" or "berth ".
 func (c *Command) path() string {
 	if c.Parent == nil {
 		return ""
@@ -80,7 +80,7 @@ func (c *Command) path() string {
 	return c.Parent.path() + c.Parent.Name() + " "
 }
 
-// Add puts children below c. Help and completions have them in this order.
+// Add adds subcommands to c. Help and completion list them in this order.
 func (c *Command) Add(children ...*Command) {
 	for _, child := range children {
 		child.Parent = c
@@ -88,7 +88,7 @@ func (c *Command) Add(children ...*Command) {
 	c.Children = append(c.Children, children...)
 }
 
-// Child finds a command below c by name, nil when there is none.
+// Child returns the subcommand of c with the given name or alias, nil if there is none.
 func (c *Command) Child(name string) *Command {
 	for _, child := range c.Children {
 		if name == child.Name() || name == child.Alias && name != "" {
@@ -98,7 +98,7 @@ func (c *Command) Child(name string) *Command {
 	return nil
 }
 
-// Find finds the command that args lead to, as far as they name any.
+// Find follows the names in args down the tree, and returns the last command it finds.
 func (c *Command) Find(args []string) *Command {
 	for _, name := range args {
 		child := c.Child(name)
@@ -110,7 +110,7 @@ func (c *Command) Find(args []string) *Command {
 	return c
 }
 
-// DeclareHelp declares the option that each command has.
+// DeclareHelp declares --help, which every command has.
 func (c *Command) DeclareHelp() {
 	c.Flags().BoolP("help", "h", false, "show help")
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/berth-run/berth/libcontainer/configs"
 )
 
-// The protocol of the completion scripts, which are cobra's:
+// The protocol of the completion scripts, which cobra generated:
 //
 //	script                               berth
 //	──────                               ─────
@@ -24,30 +24,30 @@ const (
 	RequestPlain     = "__completeNoDesc"
 )
 
-// Directive tells a script what to do besides offering the candidates.
+// Directive says what a script does besides offering the candidates.
 type Directive int
 
 const (
-	// FilesToo offers files when there is no candidate.
+	// FilesToo offers files if there is no candidate.
 	FilesToo Directive = 0
 	// NoCompletion offers nothing: there was an error.
 	NoCompletion Directive = 1
-	// NoFiles offers the candidates alone.
+	// NoFiles offers only the candidates.
 	NoFiles Directive = 4
 )
 
-// Candidate is what a word may become.
+// Candidate is a possible completion of a word.
 type Candidate struct {
 	Word string
-	// About says what it is, "" if there is nothing to say.
+	// About describes it; it may be "".
 	About string
 }
 
-// Completer finds what the argument that comes after args may be, whatever there is of
-// it already.
+// Completer returns the possible values of the argument that comes after args. It does not
+// filter them by what has been typed already.
 type Completer func(args []string) ([]Candidate, Directive)
 
-// IsCompletionRequest says whether a command's name is that of the protocol.
+// IsCompletionRequest reports whether a command's name belongs to the protocol.
 func IsCompletionRequest(name string) bool {
 	return name == RequestDescribed || name == RequestPlain
 }
@@ -56,7 +56,7 @@ func IsCompletionRequest(name string) bool {
 func (c *Command) Candidates(before []string, word string) ([]Candidate, Directive) {
 	args, err := c.Parse(before)
 	if err != nil {
-		// The last word wants a value, which word is to be, or there is no sense in them.
+		// Either the last word is an option and word is its value, or before is invalid.
 		return c.completeValue(before[len(before)-1], word)
 	}
 	if len(args) > 0 && c.StopAtFirstArgument {
@@ -80,8 +80,8 @@ func (c *Command) Candidates(before []string, word string) ([]Candidate, Directi
 	return nil, FilesToo
 }
 
-// completeValue completes the value of an option. The scripts put the option before it, if
-// it is part of the word.
+// completeValue completes the value of an option. If the word is OPTION=VALUE, the scripts put
+// the option before each candidate themselves.
 func (c *Command) completeValue(option, value string) ([]Candidate, Directive) {
 	name, isOption := strings.CutPrefix(option, "-")
 	name = strings.TrimPrefix(name, "-")
@@ -99,8 +99,8 @@ func (c *Command) completeValue(option, value string) ([]Candidate, Directive) {
 	return startingWith(value, Words(values)), NoFiles
 }
 
-// OptionValues are those that an option may have, nil when nobody can list them. One
-// with a value means the same in all commands that have it.
+// OptionValues returns the possible values of an option, nil if they cannot be listed. An
+// option with values has the same meaning in all commands that have it.
 func OptionValues(f *pflag.Flag) []string {
 	if f.Value.Type() == "bool" {
 		return []string{"true", "false"}
@@ -128,7 +128,7 @@ func OptionValues(f *pflag.Flag) []string {
 	return nil
 }
 
-// Words makes candidates without a description.
+// Words returns candidates without descriptions.
 func Words(list []string) []Candidate {
 	all := make([]Candidate, len(list))
 	for i, word := range list {
@@ -137,20 +137,20 @@ func Words(list []string) []Candidate {
 	return all
 }
 
-// startingWith keeps what word may become.
+// startingWith keeps the candidates that begin with word.
 func startingWith(word string, all []Candidate) []Candidate {
 	return slices.DeleteFunc(all, func(c Candidate) bool { return !strings.HasPrefix(c.Word, word) })
 }
 
-// takesOption says whether an option may come after the words before, which have n
-// positional arguments: where none may, "--" is one more of those.
+// takesOption reports whether an option may follow the words before, which contain n positional
+// arguments. Where options have ended, "--" is one more positional argument.
 func (c *Command) takesOption(before []string, n int) bool {
 	args, err := c.Parse(append(before[:len(before):len(before)], "--"))
 	return err == nil && len(args) == n
 }
 
-// completeOption finds the options of c. Those that are there already are left out, if
-// one is enough.
+// completeOption returns the options of c, except those that are present already and cannot be
+// repeated.
 func (c *Command) completeOption() []Candidate {
 	var all []Candidate
 	c.Flags().VisitAll(func(f *pflag.Flag) {
@@ -166,7 +166,7 @@ func (c *Command) completeOption() []Candidate {
 	return all
 }
 
-// CompleteCommand finds the commands below c.
+// CompleteCommand returns the subcommands of c.
 func (c *Command) CompleteCommand() []Candidate {
 	var all []Candidate
 	for _, child := range c.Children {
@@ -177,5 +177,5 @@ func (c *Command) CompleteCommand() []Candidate {
 	return all
 }
 
-// CompleteNothing is for arguments whose values nobody knows.
+// CompleteNothing is for arguments whose values cannot be known.
 func CompleteNothing([]string) ([]Candidate, Directive) { return nil, NoFiles }

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Help is what --help prints: what the command is for, how it is called, what is below
-// it, and its options. The headings are runc's, since its users' scripts look for them.
+// Help returns what --help prints: the command's description, usage, subcommands and options.
+// The headings are those of runc, because scripts look for them.
 func (c *Command) Help() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "NAME:\n   %s%s - %s\n\n", c.path(), c.Name(), c.Short)

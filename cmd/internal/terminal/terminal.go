@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package terminal connects the user's terminal with that of a container in the foreground.
+// Package terminal connects the user's terminal to the terminal of a container in the
+// foreground.
 package terminal
 
 import (
@@ -13,32 +14,29 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Terminal joins the pty of a container in the foreground to berth's own
-// standard streams. The zero value with stdin and stdout set is one without a
-// pty; all methods may be called on it.
+// Terminal connects the pty of a container in the foreground to berth's own standard streams. A
+// value with only Stdin and Stdout set has no pty; all its methods may be called.
 //
 //	user's terminal (raw) ⇄ stdin, stdout ⇄ master ⇄ pty (cooked) ⇄ program
 //
-// Like ssh, and unlike runc, the user's terminal is set to raw altogether and
-// the pty keeps the kernel's default, so that the program sees an ordinary
-// terminal. Without a terminal to show the output, it is as with runc: lines end with a
-// newline alone.
+// As in ssh, and unlike in runc, the user's terminal is set to raw mode and the pty keeps the
+// kernel's default settings, so that the program sees an ordinary terminal. If stdout is not a
+// terminal, lines end with a newline only, as in runc.
 type Terminal struct {
 	Stdin, Stdout *os.File
 	// Master is nil without a pty.
 	Master *os.File
-	// outer is the user's terminal, nil when berth has none; saved are its
-	// settings.
+	// outer is the user's terminal, nil if berth has none. saved has its settings.
 	outer *os.File
 	saved *unix.Termios
 	// out is what writes to stdout.
 	out *os.File
-	// output ends with what became of the copying to it.
+	// output receives the result of copying to stdout.
 	output chan error
 }
 
-// Attach takes the pty into use. It is the engine's Console callback, and master
-// is its own from now on.
+// Attach starts to use the pty. It is the engine's Console callback, and takes ownership of
+// master.
 func (t *Terminal) Attach(master *os.File) error {
 	dup, err := dupNonblocking(master)
 	if err != nil {
@@ -71,8 +69,8 @@ func (t *Terminal) Attach(master *os.File) error {
 	return setTermios(t.outer, &raw)
 }
 
-// writeLines has the pty leave the ends of lines as they are when it is no terminal that
-// shows them: a script that reads berth's output wants no carriage returns in it.
+// writeLines makes the pty leave line ends as they are if stdout is not a terminal: a script
+// that reads berth's output wants no carriage returns in it.
 func (t *Terminal) writeLines() error {
 	if _, err := termios(t.Stdout); err == nil {
 		return nil
@@ -88,7 +86,7 @@ func (t *Terminal) writeLines() error {
 	return nil
 }
 
-// Resize gives the pty the size of the user's terminal.
+// Resize sets the pty to the size of the user's terminal.
 func (t *Terminal) Resize() error {
 	if t.outer == nil || t.Master == nil {
 		return nil
@@ -110,7 +108,7 @@ func (t *Terminal) Resize() error {
 	return nil
 }
 
-// Run begins to copy both ways.
+// Run starts to copy in both directions.
 func (t *Terminal) Run() {
 	if t.Master == nil {
 		return
@@ -120,9 +118,9 @@ func (t *Terminal) Run() {
 	go t.copyInput()
 }
 
-// copyOutput copies to stdout until nobody has the pty open any more (EIO), or
-// drain interrupts it. When stdout fails it goes on reading: a program that
-// writes to a full pty would hang for ever.
+// copyOutput copies to stdout until no process has the pty open (EIO), or Drain interrupts it.
+// If writing to stdout fails it continues to read: otherwise a program that writes to a full
+// pty would hang forever.
 func (t *Terminal) copyOutput() error {
 	buf := make([]byte, 32<<10)
 	var writeErr error
@@ -141,11 +139,10 @@ func (t *Terminal) copyOutput() error {
 	}
 }
 
-// copyInput copies from stdin. The end of a stdin that is no terminal becomes
-// what a person would type then: the pty's end-of-file character. It is not
-// waited for: a read from a terminal cannot be interrupted, and the process
-// ends anyway. Errors mean that one of the ends is gone, which the output
-// side reports.
+// copyInput copies from stdin. If stdin is not a terminal, its end is passed on as the
+// character that a user would type: the pty's end-of-file character. Nobody waits for
+// copyInput: a read from a terminal cannot be interrupted, and the process ends anyway. An
+// error means that one of the two ends is closed, which copyOutput reports.
 func (t *Terminal) copyInput() {
 	if _, err := io.Copy(t.Master, t.Stdin); err != nil {
 		return
@@ -154,14 +151,14 @@ func (t *Terminal) copyInput() {
 	if err != nil || settings.Lflag&unix.ICANON == 0 {
 		return
 	}
-	// Twice: after an unfinished line the first only ends the line.
+	// Twice, because after an unfinished line the first one only ends the line.
 	eof := settings.Cc[unix.VEOF]
 	_, _ = t.Master.Write([]byte{eof, eof})
 }
 
-// Drain copies what the pty still holds and ends the copying of output. It is
-// called when the container's init has exited; another process may hold the
-// pty open, so its end cannot be waited for.
+// Drain copies what is still in the pty and ends the copying of output. It is called when the
+// container's init has exited. It does not wait for the end of the pty, because another process
+// may keep it open.
 func (t *Terminal) Drain() error {
 	if t.output == nil {
 		return nil
@@ -176,8 +173,8 @@ func (t *Terminal) Drain() error {
 	if err := t.Master.SetReadDeadline(time.Time{}); err != nil {
 		return fmt.Errorf("console: %w", err)
 	}
-	// read(2) of a master delivers all that was written before the program
-	// exited: it flushes the line discipline's work queue first.
+	// read(2) of a master returns everything that was written before the program exited: it
+	// flushes the line discipline's work queue first.
 	buf := make([]byte, 4096)
 	for {
 		n, err := readNow(t.Master, buf)
@@ -190,8 +187,7 @@ func (t *Terminal) Drain() error {
 	}
 }
 
-// Restore gives the user's terminal its settings back. Nothing can be done
-// when that fails.
+// Restore restores the settings of the user's terminal. Nothing can be done if that fails.
 func (t *Terminal) Restore() {
 	if t.saved != nil {
 		_ = setTermios(t.outer, t.saved)
@@ -199,8 +195,8 @@ func (t *Terminal) Restore() {
 	}
 }
 
-// WithoutSIGPIPE is a second descriptor of f, a standard stream: only to write to 1 and 2
-// is deadly to a Go program when nobody reads.
+// WithoutSIGPIPE returns a duplicate of f, a standard stream. When nobody reads, only writes to
+// descriptors 1 and 2 kill a Go program.
 func WithoutSIGPIPE(f *os.File) (*os.File, error) {
 	var dup int
 	err := control(f, func(fd int) (err error) {
@@ -213,7 +209,7 @@ func WithoutSIGPIPE(f *os.File) (*os.File, error) {
 	return os.NewFile(uintptr(dup), f.Name()), nil
 }
 
-// dupNonblocking is a second descriptor of f that supports deadlines.
+// dupNonblocking returns a duplicate of f that supports deadlines.
 func dupNonblocking(f *os.File) (*os.File, error) {
 	dup := -1
 	err := control(f, func(fd int) (err error) {
@@ -228,7 +224,7 @@ func dupNonblocking(f *os.File) (*os.File, error) {
 	return os.NewFile(uintptr(dup), f.Name()), nil
 }
 
-// readNow reads what is there without waiting.
+// readNow reads what is available, without waiting.
 func readNow(f *os.File, buf []byte) (n int, err error) {
 	conn, err := f.SyscallConn()
 	if err != nil {
@@ -241,7 +237,7 @@ func readNow(f *os.File, buf []byte) (n int, err error) {
 	return n, errors.Join(err, waitErr)
 }
 
-// control calls do with f's descriptor, without making f blocking as Fd does.
+// control calls do with f's descriptor. Unlike Fd, it does not set f to blocking mode.
 func control(f *os.File, do func(fd int) error) error {
 	conn, err := f.SyscallConn()
 	if err != nil {
@@ -272,7 +268,7 @@ func setTermios(f *os.File, settings *unix.Termios) error {
 	return nil
 }
 
-// makeRaw is cfmakeraw(3).
+// makeRaw does what cfmakeraw(3) does.
 func makeRaw(t *unix.Termios) {
 	t.Iflag &^= unix.IGNBRK | unix.BRKINT | unix.PARMRK | unix.ISTRIP | unix.INLCR | unix.IGNCR | unix.ICRNL | unix.IXON
 	t.Oflag &^= unix.OPOST

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package cgroupfs is what cgroup v1 and v2 have in common seen as a file
-// system: directories that are made and removed, files that are read and
-// written whole, lists of processes, and waiting for them to end.
+// Package cgroupfs has what cgroup v1 and v2 have in common as file systems: creating and
+// removing directories, reading and writing whole files, listing processes, and waiting for
+// them to end.
 //
-// It knows no controller and no limit; those are in the packages v1 and v2.
-// Its one invariant: nothing here changes a cgroup other than the one it was
-// given and those below it, but for the parents that [Make] reports as made.
+// It does not deal with controllers and limits; those are in the packages v1 and v2. It only
+// ever changes the given cgroup and those below it, except for the parents that [Make] reports
+// as created.
 package cgroupfs
 
 import (
@@ -14,20 +14,20 @@ import (
 	"os"
 )
 
-// Root is where every host mounts its cgroup hierarchies.
+// Root is where all hosts mount their cgroup hierarchies.
 const Root = "/sys/fs/cgroup"
 
-// ErrNoCgroup is returned for what needs a cgroup when the container has none:
-// a rootless container that was not allowed to make one.
+// ErrNoCgroup is returned by operations that need a cgroup if the container has none: it is
+// rootless and was not allowed to create one.
 var ErrNoCgroup = errors.New("the container has no cgroup")
 
 // Placement is how a process gets into the container's cgroups.
 type Placement struct {
-	// Tasks are v1 `tasks` files, open for writing, for the process to write
-	// "0" to. A thread that moves itself so does not take the kernel's global
-	// lock of thread groups, as a write to cgroup.procs would.
+	// Tasks are v1 `tasks` files, open for writing, for the process to write "0" to. A thread
+	// that moves itself this way does not take the kernel's global lock of thread groups, as a
+	// write to cgroup.procs would.
 	Tasks []*os.File
-	// Dir is the v2 directory for CLONE_INTO_CGROUP; nil when there is none.
+	// Dir is the v2 directory for CLONE_INTO_CGROUP, nil if there is none.
 	Dir *os.File
 }
 
@@ -48,12 +48,13 @@ func (p *Placement) Close() error {
 type Hierarchy struct {
 	// Name is the directory's name below /sys/fs/cgroup; "" for pure v2.
 	Name string
-	// Options select it in a mount: "cpu,cpuacct", "none,name=systemd"; "" for v2.
+	// Options are the mount options that select the hierarchy: "cpu,cpuacct",
+	// "none,name=systemd"; "" for v2.
 	Options string
-	// Links are other names of it beside Name.
+	// Links are its other names.
 	Links []string
 	// Path is the container's cgroup on the host.
 	Path string
-	// V2 says that it is a cgroup2 hierarchy.
+	// V2 means that it is a cgroup2 hierarchy.
 	V2 bool
 }

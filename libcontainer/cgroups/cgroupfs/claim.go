@@ -11,20 +11,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Claim says which cgroup is a container's, for its state: the path alone does not, since
-// another container may have it before, or after. It is the inode number of the
-// directory, which the kernel gives to no other one of the hierarchy (64 bits wide, since
-// Linux 5.5), and a mark when the cgroup was there, empty, before the container: then it
-// is not the container's to remove.
+// Claim identifies a container's cgroup in its state. The path is not enough, because another
+// container may have used it before, or use it later. A claim is the inode number of the
+// directory, which is unique in the hierarchy (64 bits, since Linux 5.5), and a mark if the
+// cgroup existed before the container, empty: then it is not removed with the container.
 type Claim string
 
 const foundMark = " found"
 
-// claimToNone is the claim where a container has no cgroup, as criu makes none in a
-// hierarchy that a checkpoint does not know. No inode has the number.
+// claimToNone is the claim if a container has no cgroup: criu creates none in a hierarchy that
+// is not in the checkpoint. No inode has this number.
 const claimToNone Claim = "0"
 
-// Claim is the claim of a container to d, which it has made, or found.
+// Claim returns the claim of a container to d. found means that d existed before.
 func (d Dir) Claim(found bool) (Claim, error) {
 	inode, err := d.inode()
 	if errors.Is(err, unix.ENOENT) {
@@ -40,14 +39,15 @@ func (d Dir) Claim(found bool) (Claim, error) {
 	return c, nil
 }
 
-// Made is the claim to the same cgroup as one that the container has made.
+// Made returns the claim to the same cgroup without the mark, as if the container had created
+// it.
 func (c Claim) Made() Claim { return Claim(strings.TrimSuffix(string(c), foundMark)) }
 
-// Found says that the cgroup was there before the container.
+// Found reports whether the cgroup existed before the container.
 func (c Claim) Found() bool { return strings.HasSuffix(string(c), foundMark) }
 
-// Holds says whether the claim is to the cgroup at d. A missing one is nobody else's. The
-// empty claim, of a state that an earlier version has written, holds.
+// Holds reports whether the claim is to the cgroup at d. It is true if d does not exist, and
+// for the empty claim, which is in states of earlier versions.
 func (c Claim) Holds(d Dir) bool {
 	if c == "" {
 		return true
@@ -67,7 +67,7 @@ func (d Dir) inode() (uint64, error) {
 	return st.Ino, nil
 }
 
-// Absent says that there is nothing at d, for certain.
+// Absent reports whether d certainly does not exist.
 func (d Dir) Absent() bool {
 	_, err := d.inode()
 	return errors.Is(err, unix.ENOENT)

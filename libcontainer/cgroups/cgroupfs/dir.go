@@ -14,19 +14,19 @@ import (
 
 // Dir is the absolute path of one cgroup.
 //
-// Its files are opened with bare system calls: os.OpenFile would put each into
-// the poller, two calls more for a file that lives for one write. Errors are
-// *fs.PathError with the name of the file alone, as in `write memory.max:
-// invalid argument`; callers say which cgroup or which field it was.
+// Its files are opened with bare system calls: os.OpenFile would add each to the poller, two
+// more system calls for a file that is used for one write. Errors are *fs.PathError with only
+// the name of the file, as in `write memory.max: invalid argument`. Callers add the cgroup or
+// the field.
 type Dir string
 
-// Write opens file and writes value in one call.
+// Write opens file and writes value with one write(2).
 func (d Dir) Write(file, value string) error {
 	return d.WriteEach(file, value)
 }
 
-// WriteEach opens file once and gives each value a write(2) of its own, for
-// files that take one rule per call (devices.allow, io.max).
+// WriteEach opens file once and writes each value with its own write(2), for files that accept
+// one rule per call (devices.allow, io.max).
 func (d Dir) WriteEach(file string, values ...string) error {
 	fd, err := d.open(file, unix.O_WRONLY)
 	if err != nil {
@@ -41,8 +41,8 @@ func (d Dir) WriteEach(file string, values ...string) error {
 	return nil
 }
 
-// writeValue writes in one call. It may be interrupted: the kernel leaves off reclaiming
-// for memory.max on any signal, and the Go scheduler sends them.
+// writeValue writes with one call. It retries after EINTR: any signal interrupts the kernel's
+// reclaim for memory.max, and the Go scheduler sends signals.
 func writeValue(fd int, file, value string) error {
 	if _, err := retry(func() (int, error) { return unix.Write(fd, []byte(value)) }); err != nil {
 		return &fs.PathError{Op: "write", Path: file, Err: err}
@@ -59,7 +59,7 @@ func (d Dir) Read(file string) (string, error) {
 	return readClosing(fd, file)
 }
 
-// readAt is Read by the descriptor of the cgroup's directory.
+// readAt is like Read, with the descriptor of the cgroup's directory.
 func readAt(dir int, file string) (string, error) {
 	fd, err := openAt(dir, file, file, unix.O_RDONLY)
 	if err != nil {
@@ -68,7 +68,7 @@ func readAt(dir int, file string) (string, error) {
 	return readClosing(fd, file)
 }
 
-// writeAt is Write by the descriptor of the cgroup's directory.
+// writeAt is like Write, with the descriptor of the cgroup's directory.
 func writeAt(dir int, file, value string) error {
 	fd, err := openAt(dir, file, file, unix.O_WRONLY)
 	if err != nil {
@@ -87,8 +87,8 @@ func readClosing(fd int, file string) (string, error) {
 	return string(bytes.TrimSpace(b)), nil
 }
 
-// WriteAll writes value to file in every cgroup below d, and in d at last. One that is
-// missing, or vanishes meanwhile, is none.
+// WriteAll writes value to file in every cgroup below d, and then in d. Cgroups that do not
+// exist, or disappear in the meantime, are skipped.
 func (d Dir) WriteAll(file, value string) error {
 	return d.walk(func(dir, _ int, _ string) error {
 		if err := writeAt(dir, file, value); !gone(err) {
@@ -98,7 +98,7 @@ func (d Dir) WriteAll(file, value string) error {
 	})
 }
 
-// OpenWrite opens file for writing as something to hand to another process.
+// OpenWrite opens file for writing, to pass it to another process.
 func (d Dir) OpenWrite(file string) (*os.File, error) {
 	fd, err := d.open(file, unix.O_WRONLY)
 	if err != nil {
@@ -118,7 +118,7 @@ func (d Dir) Open() (*os.File, error) {
 	return os.NewFile(uintptr(fd), string(d)), nil
 }
 
-// Exists says whether the directory is there, in case of doubt yes.
+// Exists reports whether the directory exists. In case of doubt it returns true.
 func (d Dir) Exists() bool {
 	return !errors.Is(unix.Access(string(d), unix.F_OK), unix.ENOENT)
 }
@@ -127,7 +127,7 @@ func (d Dir) open(file string, flags int) (int, error) {
 	return openAt(unix.AT_FDCWD, string(d)+"/"+file, file, flags)
 }
 
-// openAt opens a file that errors call by the name alone.
+// openAt opens a file. Its errors contain only the name.
 func openAt(dir int, path, name string, flags int) (int, error) {
 	fd, err := retry(func() (int, error) { return unix.Openat(dir, path, flags|unix.O_CLOEXEC, 0) })
 	if err != nil {
@@ -136,8 +136,8 @@ func openAt(dir int, path, name string, flags int) (int, error) {
 	return fd, nil
 }
 
-// readAll reads to the end of file. Most cgroup files fit into the first
-// buffer; lists of processes may not.
+// readAll reads to the end of file. Most cgroup files fit into the first buffer, but lists of
+// processes may not.
 func readAll(fd int) ([]byte, error) {
 	buf := make([]byte, 0, 4096)
 	for {
@@ -155,7 +155,7 @@ func readAll(fd int) ([]byte, error) {
 	}
 }
 
-// ReadProc reads a file of /proc whole.
+// ReadProc reads a whole file of /proc.
 func ReadProc(path string) (string, error) {
 	fd, err := retry(func() (int, error) { return unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0) })
 	if err != nil {
@@ -169,8 +169,8 @@ func ReadProc(path string) (string, error) {
 	return string(b), nil
 }
 
-// FileSystem is the magic number of the file system that path is on, 0 when
-// path does not exist (statfs(2)).
+// FileSystem returns the magic number of the file system at path (statfs(2)), 0 if path does
+// not exist.
 func FileSystem(path string) (int64, error) {
 	var st unix.Statfs_t
 	_, err := retry(func() (int, error) { return 0, unix.Statfs(path, &st) })
@@ -183,8 +183,7 @@ func FileSystem(path string) (int64, error) {
 	return int64(st.Type), nil
 }
 
-// HasWord says whether word stands in a list separated by white space, as in
-// cgroup.controllers.
+// HasWord reports whether word is in a list separated by white space, as in cgroup.controllers.
 func HasWord(list, word string) bool {
 	for w := range strings.FieldsSeq(list) {
 		if w == word {

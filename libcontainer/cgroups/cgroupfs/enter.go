@@ -9,11 +9,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// MayEnter finds out whether a process of the caller's can be placed in d, a cgroup of the
-// v2 hierarchy at mount. An ordinary user takes the right to write to cgroup.procs of d and
-// of the cgroup that is above both d and the caller's own one (cgroups(7), "Delegation
-// containment"). The error wraps EACCES. Where the caller is cannot always be told, as from
-// a cgroup namespace that it is outside of: then it is for the kernel to say.
+// MayEnter checks whether a process of the caller can be placed in d, a cgroup of the v2
+// hierarchy at mount. An ordinary user needs write permission for cgroup.procs of d and of the
+// common ancestor of d and the caller's own cgroup (cgroups(7), "Delegation containment"). The
+// error wraps EACCES. If the caller's cgroup is not known, for example because it is outside of
+// the cgroup namespace, the decision is left to the kernel.
 func MayEnter(mount, d Dir) error {
 	text, err := ReadProc("/proc/self/cgroup")
 	if err != nil {
@@ -31,7 +31,7 @@ func MayEnter(mount, d Dir) error {
 	return nil
 }
 
-// mayEnter is MayEnter for a caller in the cgroup own.
+// mayEnter is like MayEnter, for a caller in the cgroup own.
 func mayEnter(mount, d, own Dir) error {
 	above := d
 	for above != mount && above != own && !own.below(above) {

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Freeze stops or continues every process of a v2 cgroup, waiting for the kernel
-// to say that it is done. When they do not all stop, none is left stopped.
+// Freeze freezes or thaws every process of a v2 cgroup, and waits until the kernel reports that
+// it is done. If they do not all freeze, all are thawed again.
 func (d Dir) Freeze(on bool) error {
 	err := d.freeze(on)
 	if err != nil && on {
@@ -39,8 +39,8 @@ func (d Dir) freeze(on bool) error {
 	return nil
 }
 
-// ThawFrozen continues the processes of a v2 cgroup that is told to be frozen. Those that
-// one below holds frozen need nothing to die.
+// ThawFrozen thaws a v2 cgroup if its own cgroup.freeze is set. Processes that a cgroup below
+// keeps frozen can die anyway.
 func (d Dir) ThawFrozen() error {
 	if frozen, err := d.Frozen(); err != nil || !frozen {
 		return nil //nolint:nilerr // without a freezer, or without the cgroup, nothing is frozen
@@ -48,7 +48,7 @@ func (d Dir) ThawFrozen() error {
 	return d.Freeze(false)
 }
 
-// Frozen says whether the v2 cgroup itself is told to be frozen.
+// Frozen reports whether cgroup.freeze of the v2 cgroup itself is set.
 func (d Dir) Frozen() (bool, error) {
 	v, err := d.Read("cgroup.freeze")
 	if gone(err) {

@@ -7,19 +7,19 @@ import (
 	"strings"
 )
 
-// Journal remembers what files held before they were written, so that an update
-// that fails half-way leaves no trace.
+// Journal keeps the content of files before they are written, so that an update that fails
+// half-way can be undone.
 type Journal struct{ entries []journalEntry }
 
 type journalEntry struct {
 	dir    Dir
 	file   string
 	old    string
-	values []string // that bring the old content back
+	values []string // that restore the old content
 }
 
-// note reads file before values are written to it. What cannot be read cannot be
-// brought back: most likely it cannot be written either, which will be told.
+// note reads file before values are written to it. A file that cannot be read cannot be
+// restored. Most likely it cannot be written either, and that will be reported.
 func (j *Journal) note(d Dir, file string, values []string) {
 	old, err := d.Read(file)
 	if err != nil {
@@ -28,14 +28,14 @@ func (j *Journal) note(d Dir, file string, values []string) {
 	j.entries = append(j.entries, journalEntry{d, file, old, restoring(file, old, values)})
 }
 
-// restoring is what to write to bring a file back from written to old.
+// restoring returns the values to write to restore a file from written to old.
 func restoring(file, old string, written []string) []string {
 	switch {
 	case file == "memory.oom_control":
 		value, _ := Event(old, "oom_kill_disable")
 		return []string{value}
 	case old == "" && fallback(file) == "":
-		return []string{"\n"} // cpuset.cpus: a write of nothing is no write
+		return []string{"\n"} // cpuset.cpus: writing zero bytes does nothing
 	}
 	var values []string
 	for line := range strings.Lines(old) {
@@ -45,7 +45,7 @@ func restoring(file, old string, written []string) []string {
 	if none == "" {
 		return values
 	}
-	// A file with a line for each device: one that was not listed had no limit.
+	// In a file with a line for each device, a device that was not listed had no limit.
 	for _, w := range written {
 		device, _, _ := strings.Cut(w, " ")
 		listed := false
@@ -75,14 +75,13 @@ func fallback(file string) string {
 	return ""
 }
 
-// Undo brings everything back, the last one first: each state between was one that
-// the kernel has accepted before. What cannot be brought back is added to cause, on the
-// same line: engines show one line.
+// Undo restores everything in reverse order: the kernel has accepted each of these states
+// before. Failures are added to cause, on the same line, because engines show one line.
 func (j *Journal) Undo(cause error) error {
 	for i := len(j.entries) - 1; i >= 0; i-- {
 		e := &j.entries[i]
 		if now, err := e.dir.Read(e.file); err == nil && now == e.old {
-			continue // the kernel may refuse even what is there, the shares of an idle cgroup for one
+			continue // the kernel may refuse even the present value, for example the shares of an idle cgroup
 		}
 		if err := e.dir.WriteEach(e.file, e.values...); err != nil {
 			cause = fmt.Errorf("%w (then, bring back the previous value: %w)", cause, err)

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// KillAtOnce kills every process in d and below through cgroup.kill (v2, needs
-// Linux 5.14); ok is false where there is no such file, or d is threaded.
+// KillAtOnce kills every process in d and below with cgroup.kill (v2, needs Linux 5.14). ok is
+// false if there is no such file, or d is threaded.
 func (d Dir) KillAtOnce() (ok bool, err error) {
 	err = d.Write("cgroup.kill", "1")
 	switch {
@@ -26,10 +26,9 @@ func (d Dir) KillAtOnce() (ok bool, err error) {
 	return false, fmt.Errorf("kill cgroup %s: %w", d, err)
 }
 
-// KillEach kills every process in d and below one by one, and returns when none
-// is left. While the list is read and the signals are sent, the processes are
-// frozen by freeze, so that none of them forks one that is not in the list; it
-// may be nil where there is no freezer.
+// KillEach kills every process in d and below one by one, and returns when none is left. While
+// it reads the list and sends the signals, freeze keeps the processes frozen, so that none of
+// them can fork a process that is not in the list. freeze may be nil if there is no freezer.
 func (d Dir) KillEach(freeze func(bool) error) error {
 	deadline := time.Now().Add(Patience)
 	for {
@@ -40,7 +39,7 @@ func (d Dir) KillEach(freeze func(bool) error) error {
 		if len(pids) == 0 {
 			return nil
 		}
-		// Somebody may have put a new process there: another round, then.
+		// Somebody may have put a new process there, so repeat it.
 		round := time.Now().Add(time.Second)
 		for pause := time.Millisecond; time.Now().Before(round); pause = min(2*pause, 100*time.Millisecond) {
 			awaitExit(pids, pause)
@@ -55,12 +54,11 @@ func (d Dir) KillEach(freeze func(bool) error) error {
 	}
 }
 
-// killRound sends one SIGKILL to each process and returns whom it found.
+// killRound sends SIGKILL to each process and returns the processes it found.
 func (d Dir) killRound(freeze func(bool) error) (pids []int, err error) {
 	if freeze != nil {
-		// A process that hangs in the kernel keeps the cgroup from freezing.
-		// The signals are worth sending even then. The thaw is what lets
-		// frozen processes of v1 die.
+		// A process that hangs in the kernel keeps the cgroup from freezing. The signals are
+		// sent even then. On v1, frozen processes die only after the thaw.
 		_ = freeze(true)
 		defer func() { err = errors.Join(err, freeze(false)) }()
 	}
@@ -71,15 +69,15 @@ func (d Dir) killRound(freeze func(bool) error) (pids []int, err error) {
 	return pids, d.signal(pids, unix.SIGKILL)
 }
 
-// Freezer stops and continues the processes of a cgroup.
+// Freezer freezes and thaws the processes of a cgroup.
 type Freezer interface {
 	Freeze(on bool) error
 	Frozen() (bool, error)
 }
 
-// SignalEach sends sig to every process in d and below. Meanwhile they stand still,
-// so that none of them forks one that is not in the list; those that stood still
-// before are left so. f may be nil where there is no freezer.
+// SignalEach sends sig to every process in d and below. They are frozen in the meantime, so
+// that none of them can fork a process that is not in the list. A cgroup that was frozen before
+// stays frozen. f may be nil if there is no freezer.
 func (d Dir) SignalEach(sig unix.Signal, f Freezer) (err error) {
 	frozen := true
 	if f != nil {
@@ -88,7 +86,7 @@ func (d Dir) SignalEach(sig unix.Signal, f Freezer) (err error) {
 		}
 	}
 	if !frozen {
-		// As with killRound: a signal is worth sending without, too.
+		// As in killRound, the signals are sent even if this fails.
 		_ = f.Freeze(true)
 		defer func() { err = errors.Join(err, f.Freeze(false)) }()
 	}
@@ -99,10 +97,10 @@ func (d Dir) SignalEach(sig unix.Signal, f Freezer) (err error) {
 	return d.signal(pids, sig)
 }
 
-// signal sends sig to those of pids that are in d. Each is pinned by a pidfd and
-// then looked up again: between the first list and the pidfd, a process may have
-// ended and its id gone to a stranger, but what is in the cgroup while the pidfd
-// exists is the one that the pidfd refers to.
+// signal sends sig to those of pids that are in d. It opens a pidfd for each and then reads the
+// list again: before the pidfd was opened, a process may have ended and its pid may have been
+// reused. But if the pid is in the cgroup while the pidfd is open, it is the process that the
+// pidfd refers to.
 func (d Dir) signal(pids []int, sig unix.Signal) error {
 	const atOnce = 256 // well below the usual limit of open files
 	for chunk := range slices.Chunk(pids, atOnce) {

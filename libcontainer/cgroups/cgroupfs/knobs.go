@@ -10,23 +10,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Knobs writes the files of one controller in one cgroup, each on behalf of a
-// field of linux.resources. The first failure stays in Err and turns all that
-// follows into nothing, so that a list of settings reads as a list.
+// Knobs writes the files of one controller in one cgroup, each for a field of linux.resources.
+// After the first failure, which is in Err, further calls do nothing, so that settings can be
+// written as a simple list of calls.
 type Knobs struct {
 	Dir Dir
-	// Missing is why the cgroup does not have the controller, nil when it has.
+	// Missing is the reason why the cgroup does not have the controller, nil if it has.
 	Missing error
-	// Absent explains that the controller's file is not there; nil for the
-	// plain explanation.
+	// Absent explains the error for a missing file of the controller. nil means the default
+	// explanation.
 	Absent func(err error) error
-	// Journal, when not nil, notes what is overwritten.
+	// Journal, if not nil, records what is overwritten.
 	Journal *Journal
 	Err     error
 }
 
-// Put writes to file, each value with a call of its own: for a function given to
-// Do, which returns the error.
+// Put writes to file, each value with its own call. It is for functions passed to Do, which
+// return the error.
 func (k *Knobs) Put(file string, values ...string) error {
 	if k.Journal != nil {
 		k.Journal.note(k.Dir, file, values)
@@ -39,14 +39,14 @@ func (k *Knobs) Write(field, file, value string) {
 	k.Do(field, func() error { return k.Put(file, value) })
 }
 
-// Each writes every value with a call of its own.
+// Each writes every value with its own call.
 func (k *Knobs) Each(field, file string, values ...string) {
 	if len(values) > 0 {
 		k.Do(field, func() error { return k.Put(file, values...) })
 	}
 }
 
-// Do runs f for field: what a plain Write cannot express.
+// Do runs f for field, if Write is not enough.
 func (k *Knobs) Do(field string, f func() error) {
 	if k.Err != nil {
 		return
@@ -68,8 +68,8 @@ func (k *Knobs) Do(field string, f func() error) {
 	k.Err = fmt.Errorf("linux.resources.%s: %w", field, err)
 }
 
-// First writes to the first of files that exists: kernels and I/O schedulers
-// differ in the names.
+// First writes to the first of files that exists: the names depend on the kernel and the I/O
+// scheduler.
 func (k *Knobs) First(field, value string, files ...string) {
 	k.Do(field, func() error {
 		var err error
@@ -85,16 +85,15 @@ func (k *Knobs) First(field, value string, files ...string) {
 // Setting is one file to write for one field.
 type Setting struct {
 	Field, File, Value string
-	// Optional says that it does not matter if there is no such file.
+	// Optional means that a missing file is ignored.
 	Optional bool
-	// Explain, when not nil, adds to an error what it may mean here.
+	// Explain, if not nil, adds to an error what it may mean here.
 	Explain func(error) error
 }
 
-// Settle writes settings that the kernel checks against one another: what it
-// refuses (EINVAL) as the others stand is tried again after them, for as long as
-// that leads anywhere. In the given order they must fit a new cgroup, where one
-// round does.
+// Settle writes settings that the kernel checks against each other. Those it refuses (EINVAL)
+// are tried again after the others, as long as there is progress. The given order must fit a
+// new cgroup, so that there one round is enough.
 func (k *Knobs) Settle(settings ...Setting) {
 	for len(settings) > 0 && k.Err == nil {
 		var refused []Setting
@@ -125,11 +124,11 @@ func (k *Knobs) Settle(settings ...Setting) {
 	}
 }
 
-// Set says whether a limit asks for something: neither absent nor zero. Engines
-// send zeros for what shall be left alone.
+// Set reports whether a limit is to be set: it is neither absent nor zero. Engines send zeros
+// for limits that they do not want to change.
 func Set[T int64 | uint64 | uint32 | uint16](p *T) bool { return p != nil && *p != 0 }
 
-// Itoa is the decimal form of a limit.
+// Itoa returns the decimal form of a limit.
 func Itoa[T int64 | uint64 | uint32 | uint16](p *T) string {
 	if *p < 0 {
 		return strconv.FormatInt(int64(*p), 10)
@@ -137,8 +136,8 @@ func Itoa[T int64 | uint64 | uint32 | uint16](p *T) string {
 	return strconv.FormatUint(uint64(*p), 10)
 }
 
-// CheckUsage is checkBeforeUpdate: it refuses a memory limit below what is in
-// use already, as file tells, which would end in an out-of-memory kill.
+// CheckUsage implements checkBeforeUpdate: it refuses a memory limit below the present usage in
+// file, which would end in an out-of-memory kill.
 func (d Dir) CheckUsage(file string, limit int64) error {
 	if limit < 0 {
 		return nil

@@ -10,16 +10,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Made lists the directories that a container's creation has made, in that
-// order, so that a failure can take them back.
+// Made lists the directories that creating a container has created, in that order, so that they
+// can be removed after a failure.
 type Made []Dir
 
-// Make makes the cgroup d below root, an existing directory, with whatever
-// parents are missing, and notes in made each one that it made. Existed says
-// that d was there already.
+// Make creates the cgroup d below root, an existing directory, with all missing parents, and
+// adds each new one to made. existed reports whether d existed already.
 //
-// The parents are tried last: they exist but for the first container of an
-// engine, and then a single mkdir(2) does it all.
+// The parents are created only if necessary: except for the first container of an engine they
+// exist, and a single mkdir(2) is enough.
 func Make(root, d Dir, made *Made) (existed bool, err error) {
 	existed, err = made.mkdir(d)
 	if err == nil || !errors.Is(err, unix.ENOENT) || !d.below(root) {
@@ -48,7 +47,7 @@ func (m *Made) mkdir(d Dir) (existed bool, err error) {
 	}
 }
 
-// Undo removes what was made, the last one first.
+// Undo removes the created directories, in reverse order.
 func (m *Made) Undo() error {
 	var errs []error
 	for i := len(*m) - 1; i >= 0; i-- {
@@ -61,12 +60,12 @@ func (m *Made) Undo() error {
 	return errors.Join(errs...)
 }
 
-// below says whether d is strictly below root.
+// below reports whether d is strictly below root.
 func (d Dir) below(root Dir) bool {
 	return len(d) > len(root)+1 && strings.HasPrefix(string(d), string(root)) && d[len(root)] == '/'
 }
 
-// Parent is the directory above d.
+// Parent returns the directory above d.
 func (d Dir) Parent() Dir {
 	return d[:strings.LastIndexByte(string(d), '/')]
 }

@@ -8,18 +8,16 @@ import (
 	"github.com/berth-run/berth/libcontainer/internal/mountinfo"
 )
 
-// Membership is one line of /proc/PID/cgroup: where a process is in one
-// hierarchy.
+// Membership is one line of /proc/PID/cgroup: the cgroup of a process in one hierarchy.
 type Membership struct {
-	// Controllers are the hierarchy's, with "name=…" for a named one, joined
-	// by commas as the kernel does; "" for the v2 hierarchy.
+	// Controllers are the controllers of the hierarchy, with "name=…" for a named one,
+	// separated by commas as in the kernel. It is "" for the v2 hierarchy.
 	Controllers string
-	// Path is absolute, from the root of the reader's cgroup namespace.
+	// Path is absolute, relative to the root of the reader's cgroup namespace.
 	Path string
 }
 
-// ParseMemberships reads /proc/PID/cgroup (cgroups(7)). Lines that are none of
-// the known form are left out.
+// ParseMemberships parses /proc/PID/cgroup (cgroups(7)). It ignores malformed lines.
 func ParseMemberships(text string) []Membership {
 	list := make([]Membership, 0, 16)
 	for line := range strings.Lines(text) {
@@ -41,17 +39,16 @@ func ParseMemberships(text string) []Membership {
 type Mount struct {
 	// Point is where it is mounted.
 	Point string
-	// Root is the cgroup that is seen there; "/" but for bind mounts.
+	// Root is the cgroup at the mount point; "/" except for bind mounts.
 	Root string
-	// V2 says that it is a cgroup2 hierarchy.
+	// V2 means that it is a cgroup2 hierarchy.
 	V2 bool
-	// Options are the options of the hierarchy: for v1 its controllers and
-	// name among them.
+	// Options are the options of the hierarchy; for v1 they include its controllers and name.
 	Options string
 }
 
-// ParseMounts finds the cgroup mounts in /proc/PID/mountinfo (proc(5)). Lines
-// that are none of the known form are left out.
+// ParseMounts returns the cgroup mounts in /proc/PID/mountinfo (proc(5)). It ignores malformed
+// lines.
 func ParseMounts(text string) []Mount {
 	var mounts []Mount
 	for m := range mountinfo.All(text) {

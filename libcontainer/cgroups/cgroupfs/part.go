@@ -9,17 +9,17 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// Part is what of linux.resources one controller carries out.
+// Part is the part of linux.resources that one controller implements.
 type Part struct {
 	Controller string
-	// Asked says whether the resources have that part at all: the files of a
-	// controller that nothing is asked of need not exist.
+	// Asked reports whether the resources have this part at all. If not, the files of the
+	// controller need not exist.
 	Asked bool
 	Apply func(*Knobs, *specs.LinuxResources)
 }
 
-// Apply carries the parts out in their order and stops at the first that fails; knobs
-// are the files of a controller.
+// Apply applies the parts in order and stops at the first that fails. knobs returns the files
+// of a controller.
 func Apply(r *specs.LinuxResources, knobs func(controller string) Knobs, parts []Part) error {
 	for _, s := range parts {
 		if !s.Asked {
@@ -33,8 +33,8 @@ func Apply(r *specs.LinuxResources, knobs func(controller string) Knobs, parts [
 	return nil
 }
 
-// SetDevices has set apply the device rules. Without root rights over the host there is
-// no way to, nor any need: the kernel refuses device nodes to such a container.
+// SetDevices calls set to apply the device rules, unless the container is rootless. Then it is
+// neither possible nor necessary: the kernel does not let such a container use device nodes.
 func SetDevices(c *configs.Cgroup, rules []configs.DeviceRule, set func([]configs.DeviceRule) error) error {
 	if c.Rootless {
 		return nil

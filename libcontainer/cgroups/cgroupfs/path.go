@@ -11,17 +11,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// PathField is the config's name for the cgroup path, for errors.
+// PathField is the field of the config with the cgroup path, for errors.
 const PathField = "linux.cgroupsPath"
 
-// CleanPath checks linux.cgroupsPath and makes it a path that cannot leave what
-// it is put below: cleaned, without a leading slash, ".." having gone no further
-// than to the root. An empty path becomes id. Absolute says that it counts from
-// the root of the hierarchies.
+// CleanPath checks linux.cgroupsPath and returns it as a relative path that cannot leave the
+// directory it is appended to: cleaned, and without a leading slash or "..". An empty path
+// becomes id. absolute means that it is relative to the root of the hierarchies.
 func CleanPath(p, id string) (clean string, absolute bool, err error) {
 	if i := strings.IndexFunc(p, func(r rune) bool { return r < ' ' || r == 0x7f }); i >= 0 {
-		// The kernel refuses NUL and line feeds in names; others would break
-		// whoever reads /proc/PID/cgroup.
+		// The kernel refuses NUL and line feeds in names. Other control characters would break
+		// programs that read /proc/PID/cgroup.
 		return "", false, fmt.Errorf("%s: %q has a control character", PathField, p)
 	}
 	absolute = strings.HasPrefix(p, "/")
@@ -35,7 +34,8 @@ func CleanPath(p, id string) (clean string, absolute bool, err error) {
 	return clean, absolute, nil
 }
 
-// PathError says why a cgroup could not be made, naming the config's field.
+// PathError returns the error for a cgroup that could not be created. It names the config's
+// field.
 func PathError(err error) error {
 	switch {
 	case errors.Is(err, unix.EROFS):
@@ -43,21 +43,20 @@ func PathError(err error) error {
 	case errors.Is(err, unix.EAGAIN):
 		return fmt.Errorf("%s: %w (cgroup.max.depth or cgroup.max.descendants of a cgroup above is reached)", PathField, err)
 	case errors.Is(err, unix.ENAMETOOLONG):
-		// The path itself would make the error unreadable.
+		// With the path itself the error would be unreadable.
 		return fmt.Errorf("%s: %w", PathField, unix.ENAMETOOLONG)
 	}
 	return fmt.Errorf("%s: %w", PathField, err)
 }
 
-// Permission says whether err is the lack of a right over a hierarchy, which a
-// rootless container without limits can do without.
+// Permission reports whether err is a missing permission for a hierarchy, which a rootless
+// container without limits does not need.
 func Permission(err error) bool {
 	return errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) || errors.Is(err, unix.EROFS)
 }
 
-// CheckUnused refuses a cgroup that was there before the container and is in
-// use, or is frozen, which would hang the container's init. Engines match the
-// texts literally.
+// CheckUnused refuses a cgroup that existed before the container and is in use, or is frozen:
+// the container's init would hang. Engines match the texts literally.
 func CheckUnused(d Dir, frozen func() (bool, error)) error {
 	pids, err := d.Pids()
 	if err != nil {

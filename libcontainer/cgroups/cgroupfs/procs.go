@@ -12,9 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Pids lists the processes in d and in every cgroup below it, as pids of the
-// caller's pid namespace. A cgroup that is missing, or vanishes meanwhile, has
-// none.
+// Pids lists the processes in d and in every cgroup below it, as pids of the caller's pid
+// namespace. A cgroup that does not exist, or disappears in the meantime, has none.
 func (d Dir) Pids() ([]int, error) {
 	var pids []int
 	err := d.walk(func(dir, _ int, _ string) error {
@@ -28,7 +27,7 @@ func (d Dir) Pids() ([]int, error) {
 	return pids, err
 }
 
-// Enter puts process pid into d, unless it is there.
+// Enter moves process pid into d, unless it is there already.
 func (d Dir) Enter(pid int) error {
 	in, err := d.has(pid)
 	if err != nil || in {
@@ -40,7 +39,7 @@ func (d Dir) Enter(pid int) error {
 	return nil
 }
 
-// has says whether process pid is in d itself.
+// has reports whether process pid is in d itself.
 func (d Dir) has(pid int) (bool, error) {
 	dir, err := d.descriptor()
 	if gone(err) {
@@ -57,7 +56,7 @@ func (d Dir) has(pid int) (bool, error) {
 	return slices.Contains(pids, pid), err
 }
 
-// procs lists the processes of one cgroup, by the descriptor of its directory.
+// procs lists the processes of one cgroup, given the descriptor of its directory.
 func procs(dir int) ([]int, error) {
 	text, err := readAt(dir, "cgroup.procs")
 	threads := false
@@ -83,7 +82,7 @@ func procs(dir int) ([]int, error) {
 	return pids, nil
 }
 
-// leaders turns thread ids into the process ids they belong to, each once.
+// leaders returns the process ids that thread ids belong to, each once.
 func leaders(tids []int) []int {
 	var pids []int
 	seen := make(map[int]bool)
@@ -103,9 +102,9 @@ func leaders(tids []int) []int {
 	return pids
 }
 
-// ParsePids reads a list of process ids, one a line. Zeros, which stand for
-// processes outside the reader's pid namespace, are left out: a signal to pid 0
-// would hit the reader's own process group.
+// ParsePids parses a list of process ids, one per line. Zeros, which stand for processes
+// outside the reader's pid namespace, are left out: a signal to pid 0 would hit the reader's
+// own process group.
 func ParsePids(text string) ([]int, error) {
 	var pids []int
 	for line := range strings.Lines(text) {

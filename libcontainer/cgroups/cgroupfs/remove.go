@@ -13,11 +13,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Remove removes the cgroup and those below it. It waits for processes that are
-// still in there until the deadline; a missing cgroup is no error.
+// Remove removes the cgroup and those below it. It waits until the deadline for processes that
+// are still in there. A missing cgroup is not an error.
 //
-// The usual case is one rmdir(2): whatever can be known beforehand, that call
-// tells as well. As long as there are processes, nothing is removed: somebody lives there.
+// The usual case is one rmdir(2), which fails if the cgroup is not empty, so there is no need
+// to check first. As long as there are processes, nothing is removed.
 func (d Dir) Remove(deadline time.Time) error {
 	err := d.rmdir()
 	if !errors.Is(err, unix.EBUSY) {
@@ -31,7 +31,8 @@ func (d Dir) Remove(deadline time.Time) error {
 	})
 }
 
-// RemoveOwn is Remove for what a container leaves: a cgroup that it has found stays itself.
+// RemoveOwn is Remove for a container's cgroup: if the cgroup existed before the container,
+// only those below it are removed.
 func (d Dir) RemoveOwn(found bool, deadline time.Time) error {
 	if found {
 		return d.removeEmpty(unix.EBUSY, deadline, d.removeBelow)
@@ -39,9 +40,9 @@ func (d Dir) RemoveOwn(found bool, deadline time.Time) error {
 	return d.Remove(deadline)
 }
 
-// RemoveIdle is Remove for a cgroup that may be somebody else's: nobody is waited for but
-// who is on his way out anyway, and it is no error that there is somebody. Removed says
-// that it is gone.
+// RemoveIdle is Remove for a cgroup that may belong to somebody else. It waits only for
+// processes that are ending anyway, and it is not an error if there are others. removed reports
+// whether the cgroup is gone.
 func (d Dir) RemoveIdle(deadline time.Time) (removed bool, err error) {
 	err = d.Remove(deadline)
 	if errors.Is(err, unix.EBUSY) {
@@ -50,14 +51,14 @@ func (d Dir) RemoveIdle(deadline time.Time) (removed bool, err error) {
 	return err == nil, err
 }
 
-// AwaitIdle waits until there are no processes in d and below; ErrTimeout when there still
-// are.
+// AwaitIdle waits until there are no processes in d and below. It returns ErrTimeout if there
+// still are.
 func (d Dir) AwaitIdle(deadline time.Time) error {
 	return d.removeEmpty(ErrTimeout, deadline, func() error { return nil })
 }
 
-// removeEmpty calls remove when there are no processes in d and below, until it succeeds.
-// busy is why it is called, for errors.
+// removeEmpty waits until there are no processes in d and below and calls remove, until that
+// succeeds. busy is the earlier error, which it returns on a timeout.
 func (d Dir) removeEmpty(busy error, deadline time.Time, remove func() error) error {
 	for pause := time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
 		pids, err := d.Pids()
@@ -76,7 +77,7 @@ func (d Dir) removeEmpty(busy error, deadline time.Time, remove func() error) er
 	}
 }
 
-// removeBelow removes the cgroups below d. One that cannot be removed does not keep the
+// removeBelow removes the cgroups below d. If one cannot be removed, it still removes the
 // others.
 func (d Dir) removeBelow() error {
 	var busy error
@@ -104,11 +105,11 @@ func (d Dir) rmdir() error {
 	return nil
 }
 
-// awaitEmpty waits for a change that makes another rmdir worth while. v2 tells
-// it; v1 has no such event, so there it is the end of one of the processes.
+// awaitEmpty waits for a change after which another rmdir makes sense. v2 reports when a cgroup
+// is empty. v1 has no such event, so there it waits until one of the processes ends.
 //
-// A process stops counting as a member shortly after its pidfd tells its end,
-// hence the short sleep at the end, growing with the pause.
+// A process leaves the cgroup shortly after its pidfd reports its end. Hence the short sleep at
+// the end, which grows with pause.
 func (d Dir) awaitEmpty(pause time.Duration, deadline time.Time) {
 	err := d.AwaitEvent("populated", "0", deadline)
 	if gone(err) {
@@ -121,7 +122,7 @@ func (d Dir) awaitEmpty(pause time.Duration, deadline time.Time) {
 	time.Sleep(pause / 10)
 }
 
-// explainBusy adds to err who keeps the cgroup from being removed.
+// explainBusy adds to err the processes that keep the cgroup from being removed.
 func (d Dir) explainBusy(err error) error {
 	pids, _ := d.Pids()
 	if len(pids) == 0 {
@@ -130,7 +131,7 @@ func (d Dir) explainBusy(err error) error {
 	return fmt.Errorf("%w: %s still in %s", err, listPids(pids), d)
 }
 
-// listPids is text for errors: "process 7", "processes 7, 8, 9 and 20 more".
+// listPids returns a text for errors: "process 7", "processes 7, 8, 9 and 20 more".
 func listPids(pids []int) string {
 	const shown = 10
 	var b strings.Builder

@@ -14,21 +14,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// SetHugetlb writes hugepageLimits; suffix is the last part of the file names,
-// "limit_in_bytes" or "max". Both what is in use and what is reserved get the
-// limit: with the first alone, a process that has mapped more than it may use
-// is killed (SIGBUS) at the first touch instead of being told at mmap(2).
+// SetHugetlb writes hugepageLimits. suffix is the last part of the file names, "limit_in_bytes"
+// or "max". The limit is for both usage and reservations: without a limit on reservations,
+// mmap(2) of more than the limit succeeds, and the process is killed (SIGBUS) at the first
+// access.
 func (k *Knobs) SetHugetlb(limits []specs.LinuxHugepageLimit, suffix string) {
 	for i, l := range limits {
 		field := "hugepageLimits[" + strconv.Itoa(i) + "]"
 		if l.Pagesize == "" || strings.ContainsAny(l.Pagesize, "/\x00") {
-			k.Do(field, func() error { return fmt.Errorf("%q is no page size", l.Pagesize) })
+			k.Do(field, func() error { return fmt.Errorf("%q is not a page size", l.Pagesize) })
 			return
 		}
 		value := strconv.FormatUint(l.Limit, 10)
 		k.Write(field, "hugetlb."+l.Pagesize+"."+suffix, value)
 		k.Do(field, func() error {
-			// The reservation's limit needs Linux 5.7, without it: usage only.
+			// The limit on reservations needs Linux 5.7. Without it: usage only.
 			err := k.Put("hugetlb."+l.Pagesize+".rsvd."+suffix, value)
 			if errors.Is(err, unix.ENOENT) {
 				return nil
@@ -38,7 +38,7 @@ func (k *Knobs) SetHugetlb(limits []specs.LinuxHugepageLimit, suffix string) {
 	}
 }
 
-// SetRdma writes rdma limits, which v1 and v2 express alike.
+// SetRdma writes rdma limits, which have the same form on v1 and v2.
 func (k *Knobs) SetRdma(limits map[string]specs.LinuxRdma) {
 	for _, device := range slices.Sorted(maps.Keys(limits)) {
 		l := limits[device]
@@ -55,7 +55,7 @@ func (k *Knobs) SetRdma(limits map[string]specs.LinuxRdma) {
 	}
 }
 
-// DeviceNumber is "major:minor".
+// DeviceNumber returns "major:minor".
 func DeviceNumber(major, minor int64) string {
 	return strconv.FormatInt(major, 10) + ":" + strconv.FormatInt(minor, 10)
 }

@@ -12,16 +12,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Patience is how long the waits of this package go on at most. A process that
-// is stuck in the kernel, on a dead network file system for example, does not
-// die before its server answers; nobody can wait for that.
+// Patience is the longest time that this package waits. A process that is stuck in the kernel,
+// for example on a dead network file system, does not die before its server answers; there is
+// no point in waiting for that.
 const Patience = 10 * time.Second
 
-// ErrTimeout says that a wait went on for too long.
+// ErrTimeout is returned if a wait took too long.
 var ErrTimeout = errors.New("timed out")
 
-// AwaitEvent waits until key in cgroup.events of d (v2) has the value want. A
-// cgroup that is removed meanwhile is neither populated nor frozen.
+// AwaitEvent waits until key in cgroup.events of d (v2) has the value want. A cgroup that is
+// removed in the meantime counts as neither populated nor frozen.
 func (d Dir) AwaitEvent(key, want string, deadline time.Time) error {
 	fd, err := d.open("cgroup.events", unix.O_RDONLY)
 	if err != nil {
@@ -48,8 +48,8 @@ func (d Dir) AwaitEvent(key, want string, deadline time.Time) error {
 	}
 }
 
-// Event finds the value of key in a flat keyed file of cgroup v2: lines of a
-// key, a blank and a value.
+// Event returns the value of key in a flat keyed file of cgroup v2: lines of a key, a space and
+// a value.
 func Event(text, key string) (string, bool) {
 	for line := range strings.Lines(text) {
 		k, v, ok := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
@@ -60,8 +60,8 @@ func Event(text, key string) (string, bool) {
 	return "", false
 }
 
-// awaitExit waits until one of the processes has ended, or until the time is
-// over, whichever comes first. With no process to wait for it is a mere pause.
+// awaitExit waits until one of the processes has ended or the time is over. Without processes
+// it is just a pause.
 func awaitExit(pids []int, pause time.Duration) {
 	if len(pids) > 64 {
 		pids = pids[:64] // Any of them will do.
@@ -82,7 +82,7 @@ func pollUntil(fds []unix.PollFd, deadline time.Time) error {
 		if left <= 0 {
 			return ErrTimeout
 		}
-		// Rounded up, or the last millisecond would be a busy loop.
+		// Rounded up, otherwise the last millisecond would be a busy loop.
 		n, err := unix.Poll(fds, int((left+time.Millisecond-1)/time.Millisecond))
 		switch {
 		case errors.Is(err, unix.EINTR):

@@ -11,18 +11,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// visitor is called with the descriptor of a cgroup's directory and of the one above it,
-// where it has that name; above is -1 for the cgroup at which the walk began.
+// visitor is called with the descriptors of a cgroup's directory and of the directory above it,
+// in which the cgroup has the given name. above is -1 for the cgroup at which the walk began.
 type visitor func(dir, above int, name string) error
 
-// walk calls visit for every cgroup below d, deepest first, and for d last. It stops at
-// the first error. A cgroup that is missing, or vanishes meanwhile, is none.
+// walk calls visit for every cgroup below d, deepest first, and for d last. It stops at the
+// first error. Cgroups that do not exist, or disappear in the meantime, are skipped.
 //
-// Cgroups below the container's are the container's to make, as deep as it likes: their
-// paths may be longer than any that the kernel takes, and there may be more levels than
-// this process may have descriptors or stack. So every step is relative to the one before,
-// no call calls itself, and the way back up is "..", which no cgroup can change: a
-// directory of cgroup v2 cannot be renamed, and one of v1 not into another.
+// A container may create cgroups below its own, as deep as it likes. Their paths may be longer
+// than the kernel accepts, and there may be more levels than this process can have descriptors
+// or stack frames for. So every step is relative to the one before, there is no recursion, and
+// the way back up is "..". That cannot change: in cgroup v2 a directory cannot be renamed, and
+// in v1 it cannot be moved into another one.
 func (d Dir) walk(visit visitor) error {
 	dir, err := d.descriptor()
 	if gone(err) {
@@ -49,14 +49,13 @@ func (d Dir) walk(visit visitor) error {
 	}
 }
 
-// walker is where a walk has come to.
+// walker is the state of a walk.
 type walker struct {
 	dir int // open
 	top Dir
-	// levels are the directories from the top to dir, each with those of its children
-	// that are still to be visited. A directory is read once, since a position in it is
-	// lost when it is closed, and cannot be told from that of another child whose name
-	// has the same hash.
+	// levels are the directories from the top to dir, each with the children that are still to
+	// be visited. A directory is read only once, because the position in it is lost when it is
+	// closed, and may be the same for another child whose name has the same hash.
 	levels []level
 }
 
@@ -65,7 +64,7 @@ type level struct {
 	children []string
 }
 
-// push takes the open directory as the next level.
+// push adds the open directory as the next level.
 func (w *walker) push(name string) error {
 	children, err := subdirectories(w.dir)
 	if err != nil {
@@ -75,7 +74,7 @@ func (w *walker) push(name string) error {
 	return nil
 }
 
-// next takes the next child of the level.
+// next removes and returns the next child of the level.
 func (w *walker) next() (name string, ok bool) {
 	l := &w.levels[len(w.levels)-1]
 	if len(l.children) == 0 {
@@ -118,7 +117,7 @@ func (w *walker) replace(dir int) {
 	w.dir = dir
 }
 
-// wrap names the cgroup by the top and the last part of its path: what is in between may
+// wrap adds the top and the last part of the cgroup's path to an error: what is in between may
 // be of any length.
 func (w *walker) wrap(op, name string, err error) error {
 	path := string(w.top)
@@ -131,7 +130,7 @@ func (w *walker) wrap(op, name string, err error) error {
 	return &fs.PathError{Op: op, Path: path, Err: err}
 }
 
-// descriptor is Open with a bare descriptor.
+// descriptor is like Open, but returns a bare descriptor.
 func (d Dir) descriptor() (int, error) {
 	dir, err := openDirectory(unix.AT_FDCWD, string(d))
 	if err != nil {
@@ -146,7 +145,8 @@ func openDirectory(dir int, name string) (int, error) {
 	})
 }
 
-// subdirectories lists the directories in an open one; none when it has been removed.
+// subdirectories lists the directories in an open directory. There are none if it has been
+// removed.
 func subdirectories(dir int) ([]string, error) {
 	// The link count of a kernfs directory is 2 plus its subdirectories: one stat saves
 	// reading the dozens of files of a cgroup that has none.
@@ -190,8 +190,8 @@ func appendDirectories(names []string, buf []byte) []string {
 	return names
 }
 
-// gone says whether err means that the cgroup does not exist (any more): a read
-// from a file of a removed cgroup gives ENODEV.
+// gone reports whether err means that the cgroup does not exist (any more): reading a file of a
+// removed cgroup returns ENODEV.
 func gone(err error) bool {
 	return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENODEV)
 }

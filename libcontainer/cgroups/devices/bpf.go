@@ -15,12 +15,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Attach makes rules the device filter of the v2 cgroup that dir is open on, in
-// place of whatever filters it has. Fresh says that the caller has just made the
-// cgroup, so that there are none to look for.
+// Attach makes rules the device filter of the v2 cgroup that dir is open on, and replaces all
+// filters that it has. fresh means that the caller has just created the cgroup, so that there
+// are no others.
 //
-// Filters of the cgroups above go on to apply as well. Rules that allow
-// everything need no filter.
+// The filters of the cgroups above still apply as well. Rules that allow everything need no
+// filter.
 func Attach(dir *os.File, rules []configs.DeviceRule, fresh bool) error {
 	err := attach(int(dir.Fd()), rules, fresh)
 	runtime.KeepAlive(dir)
@@ -52,22 +52,21 @@ func attach(dir int, rules []configs.DeviceRule, fresh bool) error {
 	return old.replaceBy(dir, prog)
 }
 
-// attached are the device filters of one cgroup.
+// attached is the set of device filters of one cgroup.
 type attached struct {
 	ids   []uint32
 	flags uint32 // how they were attached: BPF_F_ALLOW_MULTI or not
 }
 
-// replaceBy puts prog in the place of the old filters, at no moment leaving the
-// cgroup without one.
+// replaceBy replaces the old filters by prog. The cgroup always has a filter in the meantime.
 func (a *attached) replaceBy(dir, prog int) error {
 	attr := attachAttr{target: uint32(dir), prog: uint32(prog), kind: unix.BPF_CGROUP_DEVICE, flags: unix.BPF_F_ALLOW_MULTI}
 	switch {
 	case len(a.ids) == 0:
 		return attr.call()
 	case a.flags&unix.BPF_F_ALLOW_MULTI == 0:
-		// Attached the old way, there is one only, and another attach of the
-		// same kind replaces it. Mixing the kinds is refused.
+		// Without BPF_F_ALLOW_MULTI there is only one filter, and attaching another without the
+		// flag replaces it. The kernel refuses to mix the kinds.
 		attr.flags = a.flags
 		return attr.call()
 	case len(a.ids) == 1:
@@ -80,14 +79,14 @@ func (a *attached) replaceBy(dir, prog int) error {
 		attr.replace = uint32(old)
 		return attr.call()
 	}
-	// All of several have to allow an access, so adding first is safe.
+	// If there are several, all of them have to allow an access, so adding first is safe.
 	if err := attr.call(); err != nil {
 		return err
 	}
 	return detach(dir, a.ids)
 }
 
-// detach takes the filters with the given ids away.
+// detach removes the filters with the given ids.
 func detach(dir int, ids []uint32) error {
 	for _, id := range ids {
 		fd, err := openByID(id)
@@ -169,8 +168,8 @@ type loadAttr struct {
 	name              [16]byte
 }
 
-// load gives the program to the kernel. Only when the verifier refuses it is it
-// asked for its reasons, which takes memory and time.
+// load loads the program. It asks for the verifier's log only if the verifier refuses the
+// program, because the log takes memory and time.
 func load(code []instruction) (int, error) {
 	license := []byte("Apache-2.0\x00")
 	var pin runtime.Pinner
@@ -205,9 +204,9 @@ func load(code []instruction) (int, error) {
 	return -1, err
 }
 
-// withMemlock calls again with as much locked memory as may be had: needs Linux
-// 5.11, without it: programs count against RLIMIT_MEMLOCK, whose usual 64 KiB
-// are soon gone. The limit is put back at once, since children inherit it.
+// withMemlock repeats a call with the highest possible RLIMIT_MEMLOCK. Before Linux 5.11,
+// programs count against this limit, whose usual 64 KiB are soon used up. The limit is restored
+// at once, because children inherit it.
 func withMemlock(call func() (int, error)) (int, error) {
 	var old unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_MEMLOCK, &old); err != nil {

@@ -8,21 +8,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// attrSize is more than union bpf_attr has in any kernel. The kernel takes a size beyond
-// its own when what it does not know is 0.
+// attrSize is larger than union bpf_attr in any kernel. The kernel accepts a larger size than
+// its own if the unknown bytes are 0.
 const attrSize = 512
 
-// attrUnion is union bpf_attr: the part for one command, and room for all else that any
-// kernel may read there, or write. Linux 6.17 to 7.1 write eight bytes at offset 56 in
-// answer to BPF_PROG_QUERY, whatever size they are given: behind a part as large as what we
-// know of it, that would be memory of something else.
+// attrUnion is union bpf_attr: the part for one command, and room for everything else that any
+// kernel may read or write there. Linux 6.17 to 7.1 write eight bytes at offset 56 for
+// BPF_PROG_QUERY, whatever size is passed: with only the part that we know, this would
+// overwrite other memory.
 type attrUnion[T any] struct {
 	part T
 	room [attrSize]byte
 }
 
-// call has the system call, for which it is given the address and the size, done on the
-// whole union, and brings the part's answers back.
+// call runs a system call with the address and the size of the whole union, and copies the
+// results back into the part.
 func call[T any](part *T, syscall func(attr unsafe.Pointer, size uintptr) (int, error)) (int, error) {
 	u := attrUnion[T]{part: *part}
 	n, err := syscall(unsafe.Pointer(&u), attrSize)
@@ -30,7 +30,7 @@ func call[T any](part *T, syscall func(attr unsafe.Pointer, size uintptr) (int, 
 	return n, err
 }
 
-// bpf is bpf(2).
+// bpf calls bpf(2).
 func bpf[T any](cmd uintptr, part *T) (int, error) {
 	return call(part, func(attr unsafe.Pointer, size uintptr) (int, error) {
 		for {
@@ -39,8 +39,8 @@ func bpf[T any](cmd uintptr, part *T) (int, error) {
 			case 0:
 				return int(fd), nil
 			case unix.EAGAIN, unix.EINTR:
-				// The verifier gives up on a pending signal, of which a Go program
-				// has many.
+				// The verifier gives up if a signal is pending, which is often so in a Go
+				// program.
 				if cmd == unix.BPF_PROG_LOAD {
 					continue
 				}

@@ -8,22 +8,20 @@ import (
 	"github.com/berth-run/berth/libcontainer/configs"
 )
 
-// Lists are the lines to write to the files of the v1 device controller, one
-// write(2) each.
+// Lists has the lines to write to the files of the v1 device controller, one write(2) each.
 type Lists struct {
-	// AllowFirst says that Allow is written before Deny.
+	// AllowFirst means that Allow is written before Deny.
 	AllowFirst  bool
 	Allow, Deny []string
 }
 
-// Legacy translates rules for cgroup v1.
+// Legacy converts rules for cgroup v1.
 //
-// That controller has no list of rules but a default and a set of exceptions
-// from it: "deny" takes away only an exception of exactly the same device, and
-// succeeds even when there is none. Written down one after the other, "allow
-// c *:*" and "deny c 1:1" would so leave 1:1 open. Hence the rules are worked
-// out here, and a set that has no such form (a hole in an exception, whichever
-// the default) is refused.
+// That controller does not have a list of rules but a default and a set of exceptions. "deny"
+// only removes an exception for exactly the same device, and succeeds even if there is none. So
+// writing "allow c *:*" and then "deny c 1:1" would leave 1:1 allowed. Hence the result of the
+// rules is computed here, and rules whose result cannot be expressed this way (they make a hole
+// in an exception, with either default) are refused.
 func Legacy(rules []configs.DeviceRule) (*Lists, error) {
 	var p policy
 	p.play(rules, false)
@@ -31,8 +29,8 @@ func Legacy(rules []configs.DeviceRule) (*Lists, error) {
 	if err == nil {
 		return p.lists(), nil
 	}
-	// The default was the last rule about everything. The other way round the
-	// same may be without holes.
+	// The default comes from the last rule about everything. With the opposite default there
+	// may be no holes.
 	for _, allow := range []bool{false, true} {
 		p := policy{allow: allow}
 		if allow {
@@ -51,8 +49,8 @@ func Legacy(rules []configs.DeviceRule) (*Lists, error) {
 	return nil, err
 }
 
-// play applies the rules in order; keep says that a rule about everything does
-// not change the default.
+// play applies the rules in order. keep means that a rule about everything does not change the
+// default.
 func (p *policy) play(rules []configs.DeviceRule, keep bool) {
 	for i := range rules {
 		r := rules[i]
@@ -61,8 +59,8 @@ func (p *policy) play(rules []configs.DeviceRule, keep bool) {
 			*p = policy{allow: r.Allow, exceptions: p.exceptions[:0], holes: p.holes[:0]}
 		case access(&r) == 0:
 		case r.Type == 'a':
-			// The controller takes "a" for everything whatever numbers and
-			// letters follow, so it has to be said in two.
+			// To the controller, "a" means everything, whatever numbers and letters follow, so
+			// two rules are needed.
 			r.Type = 'b'
 			p.apply(r)
 			r.Type = 'c'
@@ -75,12 +73,12 @@ func (p *policy) play(rules []configs.DeviceRule, keep bool) {
 
 // policy is the state of the v1 controller.
 type policy struct {
-	// allow is what happens to a device that is no exception.
+	// allow is the default: whether a device that is not an exception is allowed.
 	allow bool
-	// exceptions get the opposite. None has a device twice.
+	// exceptions have the opposite of the default. No device occurs twice.
 	exceptions []configs.DeviceRule
-	// holes are parts of exceptions that shall be as the default: what the
-	// controller cannot express. A later rule may fill them again.
+	// holes are parts of exceptions to which the default applies, which the controller cannot
+	// express. A later rule may fill them again.
 	holes []configs.DeviceRule
 }
 
@@ -113,7 +111,7 @@ func (p *policy) except(r configs.DeviceRule) {
 	p.exceptions = append(p.exceptions, r)
 }
 
-// withdraw gives the devices of r back to the default.
+// withdraw makes the default apply to the devices of r again.
 func (p *policy) withdraw(r configs.DeviceRule) {
 	kept := p.exceptions[:0]
 	hole := false
@@ -135,7 +133,8 @@ func (p *policy) withdraw(r configs.DeviceRule) {
 	p.prune()
 }
 
-// prune forgets holes in exceptions that are no more, lest they spoil later ones.
+// prune removes holes in exceptions that no longer exist, so that they do not affect later
+// ones.
 func (p *policy) prune() {
 	kept := p.holes[:0]
 	for _, h := range p.holes {
@@ -146,7 +145,7 @@ func (p *policy) prune() {
 	p.holes = kept
 }
 
-// conflict is an exception that the hole h is in.
+// conflict returns an exception that contains the hole h.
 func (p *policy) conflict(h *configs.DeviceRule) *configs.DeviceRule {
 	for i := range p.exceptions {
 		if inHole(h, &p.exceptions[i]) {
@@ -156,8 +155,8 @@ func (p *policy) conflict(h *configs.DeviceRule) *configs.DeviceRule {
 	return nil
 }
 
-// inHole says whether h takes something from e that is less than all of a
-// device range. An exception within h came later than h and is meant.
+// inHole reports whether h removes a part of e that is less than a whole device range. An
+// exception within h was added later than h and is intended.
 func inHole(h, e *configs.DeviceRule) bool {
 	return !covers(h, e) && overlap(h, e) && access(h)&access(e) != 0
 }
@@ -178,7 +177,7 @@ func (p *policy) check() error {
 	return nil
 }
 
-// lists writes the policy down, without exceptions that others include.
+// lists returns the policy as lists, without exceptions that others include.
 func (p *policy) lists() *Lists {
 	lines := make([]string, 0, len(p.exceptions))
 	for i := range p.exceptions {
@@ -192,8 +191,8 @@ func (p *policy) lists() *Lists {
 	return &Lists{Deny: []string{"a"}, Allow: lines}
 }
 
-// included says whether another exception says all that number i says. No two
-// are the same, so they cannot include each other.
+// included reports whether another exception includes number i. No two are the same, so they
+// cannot include each other.
 func (p *policy) included(i int) bool {
 	e := &p.exceptions[i]
 	for j := range p.exceptions {
@@ -205,7 +204,7 @@ func (p *policy) included(i int) bool {
 	return false
 }
 
-// subtract takes the access of b out of a.
+// subtract removes the access of b from a.
 func subtract(a, b *configs.DeviceRule) {
 	a.Read = a.Read && !b.Read
 	a.Write = a.Write && !b.Write

@@ -19,26 +19,26 @@ type instruction struct {
 	imm    int32
 }
 
-// The registers and what the program keeps in them. The kernel passes the
-// context, struct bpf_cgroup_dev_ctx, in r1.
+// The registers, and what the program keeps in them. The kernel passes the context, struct
+// bpf_cgroup_dev_ctx, in r1.
 const (
 	r0      = iota // verdict: 1 allow, 0 deny
 	r1             // context
 	rType          // BPF_DEVCG_DEV_BLOCK or _CHAR
-	rAccess        // what is asked for and no rule has allowed yet
+	rAccess        // the requested bits that no rule has allowed yet
 	rMajor
 	rMinor
 )
 
-// Numbers of enum in linux/bpf.h.
+// Enum values in linux/bpf.h.
 const (
 	devBlock = 1
 	devChar  = 2
 )
 
-// Operation codes. All arithmetic and all conditional jumps are of the 32-bit
-// kind and all loads are of whole words: that is what every verifier since Linux
-// 5.1 takes without a thought about sign extension or narrow context access.
+// Operation codes. All arithmetic and conditional jumps are 32-bit, and all loads are whole
+// words. Every verifier since Linux 5.1 accepts these, without questions of sign extension or
+// narrow context access.
 const (
 	opLoad      = unix.BPF_LDX | unix.BPF_W | unix.BPF_MEM
 	opMoveReg   = unix.BPF_ALU | unix.BPF_MOV | unix.BPF_X
@@ -51,10 +51,10 @@ const (
 	opExit      = unix.BPF_JMP | unix.BPF_EXIT
 )
 
-// assembler collects a program.
+// assembler builds a program.
 type assembler struct {
 	code []instruction
-	// allow and deny are the jumps to the two answers, still without a target.
+	// allow and deny are the jumps to the two results, still without a target.
 	allow, deny []int
 }
 
@@ -62,20 +62,20 @@ func (a *assembler) emit(op uint8, dst, src uint8, offset int16, imm int32) {
 	a.code = append(a.code, instruction{op, registers(dst, src), offset, imm})
 }
 
-// jump appends a conditional jump without a target and returns where it is.
+// jump appends a conditional jump without a target and returns its index.
 func (a *assembler) jump(op, reg uint8, imm int64) int {
 	a.emit(op, reg, 0, 0, int32(uint32(imm)))
 	return len(a.code) - 1
 }
 
-// land makes jumps lead to the next instruction.
+// land sets the next instruction as the target of jumps.
 func (a *assembler) land(jumps []int) {
 	for _, i := range jumps {
 		a.code[i].offset = int16(len(a.code) - i - 1)
 	}
 }
 
-// hit makes the jump lead to an answer.
+// hit makes the jump lead to a result.
 func (a *assembler) hit(allow bool, jump int) {
 	if allow {
 		a.allow = append(a.allow, jump)
@@ -84,7 +84,7 @@ func (a *assembler) hit(allow bool, jump int) {
 	}
 }
 
-// registers packs two bit fields the way the compiler of the kernel does.
+// registers packs two bit fields as the kernel's compiler does.
 func registers(dst, src uint8) uint8 {
 	if binary.NativeEndian.Uint16([]byte{1, 0}) == 1 {
 		return src<<4 | dst
@@ -92,17 +92,16 @@ func registers(dst, src uint8) uint8 {
 	return dst<<4 | src
 }
 
-// program makes the device filter of ordered rules, which must come from
-// effective, and the verdict on what they do not decide.
+// program returns the device filter for ordered rules, which must come from effective. verdict
+// is for accesses that the rules do not decide.
 //
-// The rules are tried from the last to the first, the ones that apply deciding
-// bit by bit: a denied bit that is still open ends in "deny", an allowed one is
-// crossed off, and when no bit is left open the answer is "allow". A request
-// for no access at all (access(2) with F_OK) so is allowed for a device that is
-// allowed anything, as with cgroup v1.
+// The rules are tried from the last to the first, and those that match decide bit by bit: a
+// denied bit that is still open ends in "deny", an allowed bit is cleared, and if no bit is
+// left the result is "allow". So a request for no access (access(2) with F_OK) is allowed if
+// any access to the device is allowed, as in cgroup v1.
 //
-// Loading costs the kernel about 5 µs an instruction, so rules about all
-// accesses, which most are, share their comparisons and answers.
+// Loading takes the kernel about 5 µs per instruction, so rules about all accesses, the most
+// common kind, share comparisons and results.
 func program(rules []configs.DeviceRule, verdict bool) []instruction {
 	a := &assembler{code: make([]instruction, 0, 12+5*len(rules))}
 	a.emit(opLoad, rType, r1, 0, 0) // access_type: access in the upper half
@@ -128,7 +127,7 @@ func program(rules []configs.DeviceRule, verdict bool) []instruction {
 	return a.code
 }
 
-// partial appends a rule about some accesses only.
+// partial appends a rule about only some accesses.
 func (a *assembler) partial(r *configs.DeviceRule) {
 	var skip []int
 	if r.Type != 'a' {
@@ -150,9 +149,8 @@ func (a *assembler) partial(r *configs.DeviceRule) {
 	a.land(skip)
 }
 
-// group appends rules about all accesses with the same answer. Among those the
-// order does not matter, so they are sorted and compared with type by type,
-// and within a type major by major.
+// group appends rules about all accesses with the same result. Their order does not matter, so
+// they are sorted and compared by type, and within a type by major number.
 func (a *assembler) group(rules []configs.DeviceRule) {
 	sorted := slices.Clone(rules)
 	slices.SortFunc(sorted, func(x, y configs.DeviceRule) int {
@@ -214,8 +212,8 @@ func kind(t byte) int64 {
 	return devChar
 }
 
-// answers ends the program: the verdict first, for it is fallen through to, then
-// the other answer if something leads to it.
+// answers ends the program: first the verdict, which follows without a jump, then the other
+// result if a jump leads to it.
 func (a *assembler) answers(verdict bool) {
 	same, other := a.allow, a.deny
 	if !verdict {
@@ -238,9 +236,8 @@ func (a *assembler) answer(allow bool) {
 	a.emit(opExit, 0, 0, 0, 0)
 }
 
-// effective lists the rules that can decide anything, the last one first, and
-// the verdict on what none of them decides. It also spares the verifier code
-// that cannot be reached, which it refuses.
+// effective returns the rules that can decide anything, the last one first, and the verdict for
+// what none of them decides. This also avoids unreachable code, which the verifier refuses.
 func effective(rules []configs.DeviceRule) (list []configs.DeviceRule, verdict bool) {
 	list = make([]configs.DeviceRule, 0, len(rules))
 	for i := len(rules) - 1; i >= 0; i-- {
@@ -267,15 +264,15 @@ func effective(rules []configs.DeviceRule) (list []configs.DeviceRule, verdict b
 	return list, verdict
 }
 
-// halves says whether x and y differ in nothing but that one is about block and
-// the other about character devices.
+// halves reports whether x and y differ only in that one is for block and the other for
+// character devices.
 func halves(x, y *configs.DeviceRule) bool {
 	z := *y
 	z.Type = x.Type
 	return z == *x && x.Type != y.Type && x.Type != 'a' && y.Type != 'a'
 }
 
-// overruled says whether one rule of later says something about all that r says.
+// overruled reports whether one rule of later covers everything that r covers.
 func overruled(later []configs.DeviceRule, r *configs.DeviceRule) bool {
 	for i := range later {
 		if covers(&later[i], r) && access(r)&^access(&later[i]) == 0 {

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package devices turns a container's device rules into what the kernel takes:
-// lines for devices.allow and devices.deny of cgroup v1 ([Legacy]), or an eBPF
-// program for cgroup v2 ([Attach]).
+// Package devices converts a container's device rules to a form for the kernel: lines for
+// devices.allow and devices.deny of cgroup v1 ([Legacy]), or an eBPF program for cgroup v2
+// ([Attach]).
 //
-// Its one invariant is the meaning of the rules: for each of read, write and
-// mknod on a device, the last rule that speaks of it decides, and what no rule
-// speaks of is denied. What cannot be expressed so is an error, never an
-// approximation.
+// The meaning of the rules is always exact: for each of read, write and mknod on a device, the
+// last rule about it decides, and if there is no rule it is denied. What cannot be expressed is
+// an error, and never approximated.
 package devices
 
 import (
@@ -24,7 +23,7 @@ const (
 	all = mknod | read | write
 )
 
-// access is what a rule is about, as a bit set.
+// access returns the accesses that a rule is about, as a bit set.
 func access(r *configs.DeviceRule) uint32 {
 	var a uint32
 	if r.Mknod {
@@ -39,20 +38,20 @@ func access(r *configs.DeviceRule) uint32 {
 	return a
 }
 
-// everything says whether r is about each access to each device, so that no
-// rule before it matters.
+// everything reports whether r is about every access to every device, so that no rule before it
+// matters.
 func everything(r *configs.DeviceRule) bool {
 	return r.Type == 'a' && r.Major == configs.DeviceWildcard && r.Minor == configs.DeviceWildcard && access(r) == all
 }
 
-// covers says whether each device of b is one of a.
+// covers reports whether each device of b is also one of a.
 func covers(a, b *configs.DeviceRule) bool {
 	return (a.Type == 'a' || a.Type == b.Type) &&
 		(a.Major == configs.DeviceWildcard || a.Major == b.Major) &&
 		(a.Minor == configs.DeviceWildcard || a.Minor == b.Minor)
 }
 
-// overlap says whether there can be a device of both a and b.
+// overlap reports whether a device can match both a and b.
 func overlap(a, b *configs.DeviceRule) bool {
 	same := func(x, y int64) bool {
 		return x == y || x == configs.DeviceWildcard || y == configs.DeviceWildcard
@@ -60,7 +59,7 @@ func overlap(a, b *configs.DeviceRule) bool {
 	return (a.Type == b.Type || a.Type == 'a' || b.Type == 'a') && same(a.Major, b.Major) && same(a.Minor, b.Minor)
 }
 
-// appendRule writes r the way devices.list of cgroup v1 does: "c 136:* rwm".
+// appendRule formats r like devices.list of cgroup v1: "c 136:* rwm".
 func appendRule(b []byte, r *configs.DeviceRule) []byte {
 	b = append(b, r.Type, ' ')
 	b = appendNumber(b, r.Major)

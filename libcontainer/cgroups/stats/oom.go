@@ -13,23 +13,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// OOMWatch tells of processes of a cgroup that the kernel had no memory for.
+// OOMWatch reports out-of-memory events of a cgroup.
 type OOMWatch struct {
 	dir cgroupfs.Dir
-	// fd is what to poll: an eventfd (v1) or memory.events (v2).
+	// fd is the descriptor to poll: an eventfd (v1) or memory.events (v2).
 	fd     int
 	legacy bool
 	kills  uint64
 }
 
-// WatchLegacyOOM watches a cgroup of v1's memory controller: the kernel counts an
-// eventfd up (Documentation/admin-guide/cgroup-v1/memory.rst, section 10).
+// WatchLegacyOOM watches a cgroup of v1's memory controller: the kernel increments an eventfd
+// (Documentation/admin-guide/cgroup-v1/memory.rst, section 10).
 func WatchLegacyOOM(d cgroupfs.Dir) (*OOMWatch, error) {
 	control, err := unix.Open(string(d)+"/memory.oom_control", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("cgroup %s: %w", d, &fs.PathError{Op: "open", Path: "memory.oom_control", Err: err})
 	}
-	defer unix.Close(control) // The kernel keeps what it needs of it.
+	defer unix.Close(control) // The kernel does not need it any more.
 	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
 	if err != nil {
 		return nil, fmt.Errorf("eventfd: %w", err)
@@ -48,7 +48,7 @@ func WatchOOM(d cgroupfs.Dir) (*OOMWatch, error) {
 		return nil, fmt.Errorf("cgroup %s: %w", d, &fs.PathError{Op: "open", Path: "memory.events", Err: err})
 	}
 	w := &OOMWatch{dir: d, fd: fd}
-	// Reading it is also what tells the kernel from when on to raise.
+	// Reading the file also sets the point from which the kernel reports changes.
 	if w.kills, err = w.readKills(); err != nil {
 		_ = unix.Close(fd)
 		return nil, err
@@ -56,7 +56,7 @@ func WatchOOM(d cgroupfs.Dir) (*OOMWatch, error) {
 	return w, nil
 }
 
-// PollFd is what to poll for: there may be news then.
+// PollFd returns the descriptor and events to poll. If it is ready, there may be news.
 func (w *OOMWatch) PollFd() unix.PollFd {
 	if w.legacy {
 		return unix.PollFd{Fd: int32(w.fd), Events: unix.POLLIN}
@@ -64,8 +64,8 @@ func (w *OOMWatch) PollFd() unix.PollFd {
 	return unix.PollFd{Fd: int32(w.fd), Events: unix.POLLPRI}
 }
 
-// News is how often it happened since the last call, and whether there can be
-// more: a cgroup that is removed raises its events too.
+// News returns the number of events since the last call, and whether there can be more. A
+// cgroup that is removed also raises an event.
 func (w *OOMWatch) News() (n uint64, gone bool, err error) {
 	if !w.dir.Exists() {
 		return 0, true, nil

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// parseNumber reads one number; "max" is the largest, and what is below zero, as
-// v1 has it for no limit, too.
+// parseNumber parses one number. "max" is the largest number, and so is a negative number,
+// which v1 uses for no limit.
 func parseNumber(text string) (uint64, error) {
 	if text == "max" {
 		return math.MaxUint64, nil
@@ -25,7 +25,7 @@ func parseNumber(text string) (uint64, error) {
 	return 0, fmt.Errorf("not a number: %q", text)
 }
 
-// parseFlat reads lines of a key, a blank and a number.
+// parseFlat parses lines of a key, a space and a number.
 func parseFlat(text string) (map[string]uint64, error) {
 	m := make(map[string]uint64, 64)
 	for line := range strings.Lines(text) {
@@ -45,7 +45,7 @@ func parseFlat(text string) (map[string]uint64, error) {
 	return m, nil
 }
 
-// parseList reads numbers with blanks between them.
+// parseList parses numbers separated by spaces.
 func parseList(text string) ([]uint64, error) {
 	var list []uint64
 	for word := range strings.FieldsSeq(text) {
@@ -58,8 +58,8 @@ func parseList(text string) ([]uint64, error) {
 	return list, nil
 }
 
-// parsePerCPU reads cpuacct.usage_all: a heading, and a line of the processor's
-// number, the user's and the kernel's time for each.
+// parsePerCPU parses cpuacct.usage_all: a heading, and for each CPU a line with its number,
+// user time and kernel time.
 func parsePerCPU(text string) (user, kernel []uint64, err error) {
 	for line := range strings.Lines(text) {
 		if strings.HasPrefix(line, "cpu") {
@@ -80,7 +80,7 @@ func parsePerCPU(text string) (user, kernel []uint64, err error) {
 	return user, kernel, nil
 }
 
-// parseRanges reads a set like "0-2,7" (cpuset(7), List format).
+// parseRanges parses a set like "0-2,7" (cpuset(7), List format).
 func parseRanges(text string) ([]uint16, error) {
 	var set []uint16
 	if text == "" {
@@ -106,8 +106,7 @@ func parseRanges(text string) ([]uint16, error) {
 	return set, nil
 }
 
-// parsePressure reads a file like cpu.pressure: lines "some" and "full" of
-// KEY=VALUE.
+// parsePressure parses a file like cpu.pressure: lines "some" and "full" of KEY=VALUE.
 func parsePressure(text string) (*PSI, error) {
 	var psi PSI
 	for line := range strings.Lines(text) {
@@ -121,7 +120,7 @@ func parsePressure(text string) (*PSI, error) {
 		case "full":
 			p = &psi.Full
 		default:
-			continue // A later kernel's.
+			continue // From a later kernel.
 		}
 		for _, w := range words[1:] {
 			key, value, _ := strings.Cut(w, "=")
@@ -158,7 +157,7 @@ func (p *Pressure) set(key, value string) error {
 	return err
 }
 
-// parseDevice reads "MAJOR:MINOR".
+// parseDevice parses "MAJOR:MINOR".
 func parseDevice(text string) (e BlkioEntry, err error) {
 	major, minor, ok := strings.Cut(text, ":")
 	if ok {
@@ -172,8 +171,8 @@ func parseDevice(text string) (e BlkioEntry, err error) {
 	return e, nil
 }
 
-// parseBlkio reads a file of v1's blkio: lines of a device, an operation where the
-// file tells them apart, and a number. The line of the total has no device.
+// parseBlkio parses a file of v1's blkio: lines with a device, an operation if the file
+// distinguishes them, and a number. The line with the total has no device.
 func parseBlkio(text string) ([]BlkioEntry, error) {
 	var entries []BlkioEntry
 	for line := range strings.Lines(text) {
@@ -196,8 +195,8 @@ func parseBlkio(text string) ([]BlkioEntry, error) {
 	return entries, nil
 }
 
-// parseIOStat reads v2's io.stat: lines of a device and KEY=VALUE. It may have a
-// device without any, and keys of other policies (cost.usage).
+// parseIOStat parses v2's io.stat: lines of a device and KEY=VALUE. There may be a device
+// without keys, and keys of other policies (cost.usage).
 func parseIOStat(text string) (b Blkio, err error) {
 	for line := range strings.Lines(text) {
 		words := strings.Fields(line)

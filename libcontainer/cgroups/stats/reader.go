@@ -12,15 +12,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Reader reads the files of one cgroup. The first error stays in Err and turns
-// all that follows into zeros.
+// Reader reads the files of one cgroup. After the first error, which is in Err, all results are
+// zero.
 type Reader struct {
 	Dir cgroupfs.Dir
 	Err error
 }
 
-// text reads a file; ok is false where there is none, or where the kernel has it
-// and says that it does not do it (PSI that is off, a threaded cgroup).
+// text reads a file. ok is false if it does not exist, or the kernel has it but does not
+// support it (PSI is off, the cgroup is threaded).
 func (r *Reader) text(file string) (text string, ok bool) {
 	if r.Err != nil || r.Dir == "" {
 		return "", false
@@ -36,7 +36,7 @@ func (r *Reader) text(file string) (text string, ok bool) {
 	return "", false
 }
 
-// parse gives the content of a file to a parser.
+// parse passes the content of a file to a parser.
 func parse[T any](r *Reader, file string, parser func(string) (T, error)) (v T) {
 	text, ok := r.text(file)
 	if !ok {
@@ -49,7 +49,7 @@ func parse[T any](r *Reader, file string, parser func(string) (T, error)) (v T) 
 	return v
 }
 
-// Has says whether there is such a file.
+// Has reports whether the file exists.
 func (r *Reader) Has(file string) bool {
 	return r.Dir != "" && unix.Access(string(r.Dir)+"/"+file, unix.F_OK) == nil
 }
@@ -63,15 +63,15 @@ func (r *Reader) Flat(file string) map[string]uint64 { return parse(r, file, par
 // List reads numbers in one line.
 func (r *Reader) List(file string) []uint64 { return parse(r, file, parseList) }
 
-// Ranges reads a set of processors or memory nodes.
+// Ranges reads a set of CPUs or memory nodes.
 func (r *Reader) Ranges(file string) []uint16 { return parse(r, file, parseRanges) }
 
-// PSI reads a file of pressures; nil where the kernel has none (needs
-// CONFIG_PSI, cgroup v2, and psi=1 where a distribution turned it off).
+// PSI reads a pressure file. It returns nil if the kernel has none (needs CONFIG_PSI, cgroup
+// v2, and psi=1 if a distribution turned it off).
 func (r *Reader) PSI(file string) *PSI { return parse(r, file, parsePressure) }
 
-// Blkio reads the first of files that has a line: kernels and I/O schedulers
-// differ in the names, and have the files of others empty.
+// Blkio reads the first of files that is not empty: the names depend on the kernel and the I/O
+// scheduler, and the files of other schedulers are empty.
 func (r *Reader) Blkio(files ...string) []BlkioEntry {
 	for _, file := range files {
 		if entries := parse(r, file, parseBlkio); len(entries) > 0 {
@@ -94,8 +94,8 @@ func (r *Reader) PerCPU() (user, kernel []uint64) {
 	return t.user, t.kernel
 }
 
-// PageSizes are the sizes of huge pages ("2MB") that the cgroup counts; suffix is
-// the last part of the name of their files.
+// PageSizes returns the huge page sizes ("2MB") that the cgroup counts. suffix is the last part
+// of the name of their files.
 func (r *Reader) PageSizes(suffix string) []string {
 	if r.Err != nil || r.Dir == "" {
 		return nil
@@ -108,7 +108,7 @@ func (r *Reader) PageSizes(suffix string) []string {
 	for _, e := range entries {
 		size, isHugetlb := strings.CutPrefix(e.Name(), "hugetlb.")
 		size, isUsage := strings.CutSuffix(size, "."+suffix)
-		if isHugetlb && isUsage && !strings.Contains(size, ".") { // hugetlb.2MB.rsvd.… is what is reserved
+		if isHugetlb && isUsage && !strings.Contains(size, ".") { // hugetlb.2MB.rsvd.… counts reservations
 			sizes = append(sizes, size)
 		}
 	}

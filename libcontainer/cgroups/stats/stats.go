@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package stats is what a cgroup tells of what its processes use: typed results
-// for cgroup v1, v2 and the hybrid of both, and news of processes that were short
-// of memory.
+// Package stats reads what the processes of a cgroup use: typed results for cgroup v1, v2 and
+// the hybrid of both, and out-of-memory events.
 //
-// It parses and knows no layout of hierarchies: which files there are is known
-// by the packages v1 and v2. Its one invariant: a file that a kernel does not
-// have leaves a zero, a file that says nonsense is an error.
+// It only parses files; the packages v1 and v2 know which files there are. A file that the
+// kernel does not have always gives zero, and a malformed file is always an error.
 package stats
 
-// Stats are the statistics of one container. The JSON is that of runc's `events`,
-// where engines find each number by its key, so that a zero may be left out in
-// one place and not in the next.
+// Stats has the statistics of one container. The JSON is that of runc's `events`, where engines
+// find each number by its key, so that a zero may be left out in one place and not in the next.
 type Stats struct {
 	CPU     CPU                `json:"cpu"`
 	CPUSet  CPUSet             `json:"cpuset"`
@@ -21,14 +18,14 @@ type Stats struct {
 	Hugetlb map[string]Hugetlb `json:"hugetlb"` // by page size: "2MB"
 }
 
-// CPU is time of processors.
+// CPU is about CPU time.
 type CPU struct {
 	Usage      CPUUsage   `json:"usage"`
 	Throttling Throttling `json:"throttling"`
 	PSI        *PSI       `json:"psi,omitempty"`
 }
 
-// CPUUsage is in nanoseconds; the lists, of v1 only, are by processor.
+// CPUUsage is in nanoseconds. The lists, only on v1, are by CPU.
 type CPUUsage struct {
 	Total        uint64   `json:"total,omitempty"`
 	PerCPU       []uint64 `json:"percpu,omitempty"`
@@ -38,14 +35,14 @@ type CPUUsage struct {
 	User         uint64   `json:"user"`
 }
 
-// Throttling is what a CPU quota did; ThrottledTime is in nanoseconds.
+// Throttling is the effect of a CPU quota. ThrottledTime is in nanoseconds.
 type Throttling struct {
 	Periods          uint64 `json:"periods,omitempty"`
 	ThrottledPeriods uint64 `json:"throttledPeriods,omitempty"`
 	ThrottledTime    uint64 `json:"throttledTime,omitempty"`
 }
 
-// PSI is how long processes waited for a resource (Documentation/accounting/psi.rst).
+// PSI tells how long processes waited for a resource (Documentation/accounting/psi.rst).
 type PSI struct {
 	Some Pressure `json:"some"`
 	Full Pressure `json:"full"`
@@ -60,7 +57,7 @@ type Pressure struct {
 	Total  uint64  `json:"total"`
 }
 
-// CPUSet is the configuration of a cpuset, of v1 only.
+// CPUSet is the configuration of a cpuset, only on v1.
 type CPUSet struct {
 	CPUs                  []uint16 `json:"cpus,omitempty"`
 	CPUExclusive          uint64   `json:"cpu_exclusive"`
@@ -86,7 +83,7 @@ type Memory struct {
 	PSI       *PSI              `json:"psi,omitempty"`
 }
 
-// MemoryEntry is one counter; no limit is the largest number there is.
+// MemoryEntry is one counter. The largest number means no limit.
 type MemoryEntry struct {
 	Limit   uint64 `json:"limit"`
 	Usage   uint64 `json:"usage,omitempty"`
@@ -94,14 +91,14 @@ type MemoryEntry struct {
 	Failcnt uint64 `json:"failcnt"`
 }
 
-// Pids counts tasks; a Limit of 0 is none.
+// Pids counts tasks. A Limit of 0 means no limit.
 type Pids struct {
 	Current uint64 `json:"current,omitempty"`
 	Limit   uint64 `json:"limit,omitempty"`
 }
 
-// Blkio is block I/O of the cgroup and those below it. All but the first two are
-// of old kernels' CFQ scheduler.
+// Blkio is block I/O of the cgroup and those below it. All but the first two come from the CFQ
+// scheduler of old kernels.
 type Blkio struct {
 	ServiceBytes []BlkioEntry `json:"ioServiceBytesRecursive,omitempty"`
 	Serviced     []BlkioEntry `json:"ioServicedRecursive,omitempty"`

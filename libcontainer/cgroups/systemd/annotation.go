@@ -16,7 +16,7 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// annotated are the properties that annotations ask for, by their names, in GVariant
+// annotated returns the properties from annotations, sorted by name. The values are GVariant
 // text. They come after all others.
 func annotated(asked map[string]string) ([]property, error) {
 	all := make([]property, 0, len(asked))
@@ -32,8 +32,8 @@ func annotated(asked map[string]string) ([]property, error) {
 	return all, nil
 }
 
-// parseProperty reads one property. Names as in unit files, TimeoutStopSec, are
-// TimeoutStopUSec here, in microseconds.
+// parseProperty parses one property. Names as in unit files (TimeoutStopSec) are converted to
+// TimeoutStopUSec, in microseconds.
 func parseProperty(name, text string) (property, error) {
 	if len(name) < 3 || strings.ContainsFunc(name, notInPropertyName) {
 		return property{}, fmt.Errorf("not the name of a property: %q", name)
@@ -59,8 +59,8 @@ func parseProperty(name, text string) (property, error) {
 	return property{name: name, value: value}, nil
 }
 
-// parseVariant makes an error of what the library panics for: values that are not of the
-// type that the text gives them, like "@b []".
+// parseVariant returns an error for values for which the library panics: those that do not have
+// the type in the text, like "@b []".
 func parseVariant(text string) (v dbus.Variant, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -70,13 +70,13 @@ func parseVariant(text string) (v dbus.Variant, err error) {
 	return dbus.ParseVariant(text, dbus.Signature{})
 }
 
-// mostNested is how many arrays, structures and variants may be in one another; those of
-// a unit's properties are three.
+// mostNested is how deep arrays, structures and variants may be nested. A unit's properties
+// need three levels.
 const mostNested = 5
 
-// checkShape refuses GVariant text that is not of a property of a unit: the library takes
-// a time that is exponential in the depth of dictionaries, panics when there are too
-// many arrays in one another, and never comes to the end of a digit that is not ASCII.
+// checkShape refuses GVariant text that cannot be a property of a unit. The library needs time
+// exponential in the depth of dictionaries, panics if arrays are nested too deeply, and loops
+// forever on a digit that is not ASCII.
 func checkShape(text string) error {
 	quote, depth := byte(0), 0
 	for i := 0; i < len(text); i++ {

@@ -16,19 +16,19 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// conn is a connection to a service manager, for one call at a time: it writes a
-// message and reads until the answer is there. Of the library it takes the encoding
-// alone. Its connections have goroutines and take three round trips to introduce
-// themselves; this one knows what it waits for, and until when.
+// conn is a connection to a service manager, for one call at a time: it writes a message and
+// reads until the answer has come. It uses only the encoding of the library. The library's
+// connections have goroutines and take three round trips to authenticate; this one knows what
+// it waits for, and until when.
 type conn struct {
 	file   *os.File
 	in     *bufio.Reader
 	serial uint32
-	// bus says that others can send messages, too; owner is who has the service manager's
-	// name there, once that is known.
+	// bus means that others can send messages too. owner is the unique name of the service
+	// manager there, once it is known.
 	bus   bool
 	owner string
-	// removed are the results of jobs that have ended, by the job.
+	// removed has the results of jobs that have ended.
 	removed map[dbus.ObjectPath]string
 }
 
@@ -38,7 +38,7 @@ func newConn(f *os.File) *conn {
 
 func (c *conn) close() error { return c.file.Close() }
 
-// until ends all that waits at the deadline.
+// until sets the deadline for all waits.
 func (c *conn) until(deadline time.Time) error { return c.file.SetDeadline(deadline) }
 
 // introduce authenticates the connection (D-Bus Specification, "Authentication
@@ -50,8 +50,8 @@ func (c *conn) until(deadline time.Time) error { return c.file.SetDeadline(deadl
 //	                    ◀─  DATA, or OK
 //	                    ◀─  OK guid
 //
-// The identity is left out: the kernel has told the other side who this is, who in a
-// user namespace would not know it.
+// The identity is left out: the other side gets it from the kernel, and in a user namespace the
+// own id there is not known.
 func (c *conn) introduce(bus bool) error {
 	if _, err := c.file.WriteString("\x00AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n"); err != nil {
 		return err
@@ -75,9 +75,9 @@ func (c *conn) introduce(bus bool) error {
 	return c.join()
 }
 
-// join makes the connection known to the bus, and finds out who the service manager is
-// there: the match is only about what is sent to everybody, and anybody on the bus may send
-// this connection alone what looks like a signal of the manager's.
+// join registers the connection at the bus, and finds out the service manager's unique name.
+// The match rule only filters broadcasts: anybody on the bus may send to this connection a
+// message that looks like a signal of the manager.
 func (c *conn) join() error {
 	const path = "/org/freedesktop/DBus"
 	if _, err := c.call(busName, path, busName, "Hello"); err != nil {
@@ -90,7 +90,7 @@ func (c *conn) join() error {
 	}
 	body, err := c.call(busName, path, busName, "GetNameOwner", service)
 	if e := (*callError)(nil); errors.As(err, &e) && e.name == noOwner {
-		// A bus that has been started for this connection has the manager come later.
+		// On a bus that was started for this connection, the manager appears later.
 		if _, err = c.call(busName, path, busName, "StartServiceByName", service, uint32(0)); err != nil {
 			return err
 		}
@@ -117,7 +117,7 @@ const (
 	managerPath      = "/org/freedesktop/systemd1"
 	managerInterface = service + ".Manager"
 	unitInterface    = service + ".Unit"
-	// propertiesInterface is what every object has (D-Bus Specification).
+	// propertiesInterface is implemented by every object (D-Bus Specification).
 	propertiesInterface = "org.freedesktop.DBus.Properties"
 
 	errUnitExists    = service + ".UnitExists"
@@ -126,7 +126,7 @@ const (
 	errUnknownMethod = "org.freedesktop.DBus.Error.UnknownMethod"
 )
 
-// callError is an error that the other side has answered with.
+// callError is an error reply of the other side.
 type callError struct{ method, name, text string }
 
 func (e *callError) Error() string {
@@ -136,13 +136,13 @@ func (e *callError) Error() string {
 	return e.method + ": " + strings.TrimSuffix(e.text, ".")
 }
 
-// isError says whether err is the answer of that name.
+// isError reports whether err is the error reply with the given name.
 func isError(err error, name string) bool {
 	var e *callError
 	return errors.As(err, &e) && e.name == name
 }
 
-// isAnswer says whether err tells for sure that nothing was done.
+// isAnswer reports whether err is a reply, so that certainly nothing was done.
 func isAnswer(err error) bool { return errors.As(err, new(*callError)) }
 
 // manage calls a method of the manager.
@@ -184,7 +184,7 @@ func (c *conn) send(name, path, iface, method string, args []any) error {
 	return err
 }
 
-// encode makes the message of a method call, with the next serial number.
+// encode returns the message of a method call, with the next serial number.
 func (c *conn) encode(name, path, iface, method string, args []any) ([]byte, error) {
 	m := dbus.Message{
 		Type: dbus.TypeMethodCall,
@@ -204,14 +204,14 @@ func (c *conn) encode(name, path, iface, method string, args []any) ([]byte, err
 		return nil, err
 	}
 	c.serial++
-	// The library has no word for the serial number of a message. It stands after four
-	// single bytes and the size of the body.
+	// The library has no way to set the serial number of a message. It comes after four single
+	// bytes and the size of the body.
 	binary.LittleEndian.PutUint32(b.Bytes()[8:], c.serial)
 	return b.Bytes(), nil
 }
 
-// trusts says whether a message is from the service manager, or an answer of the bus: the
-// bus writes into each who has sent it.
+// trusts reports whether a message is from the service manager, or an answer of the bus: the
+// bus sets the sender of each message.
 func (c *conn) trusts(m *dbus.Message) bool {
 	if !c.bus {
 		return true
@@ -220,7 +220,7 @@ func (c *conn) trusts(m *dbus.Message) bool {
 	return sender == busName && m.Type != dbus.TypeSignal || sender == c.owner && sender != ""
 }
 
-// receive reads one message, and notes the end of a job that it tells.
+// receive reads one message. If it reports the end of a job, it records the result.
 func (c *conn) receive() (*dbus.Message, error) {
 	m, err := dbus.DecodeMessage(c.in)
 	if err != nil {
@@ -263,13 +263,13 @@ func (c *conn) job(method string, args ...any) error {
 	}
 }
 
-// jobError is a job that did not do what it should: "failed", "canceled", "timeout",
+// jobError is the result of a job that was not successful: "failed", "canceled", "timeout",
 // "dependency", "skipped".
 type jobError struct{ result string }
 
 func (e *jobError) Error() string { return "its job ended as " + e.result }
 
-// hungUp has words for the two ways in which there is no answer.
+// hungUp explains the two ways in which an answer can be missing.
 func hungUp(err error) error {
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):

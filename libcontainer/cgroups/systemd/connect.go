@@ -15,28 +15,28 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// flag is what asks for this driver, for errors.
+// flag is the option that selects this driver, for errors.
 const flag = "--systemd-cgroup"
 
 // manager is a service manager: that of the host, or of a user.
 type manager struct {
 	user bool
-	// uid is that user, as the host has it.
+	// uid is that user's id on the host.
 	uid int
-	// sockets, when not nil, are where it is to be found.
+	// sockets, if not nil, are where to connect to it.
 	sockets []socket
 }
 
 // socket is a way to a manager.
 type socket struct {
-	// path is that of a unix socket; "@" begins an abstract one.
+	// path is the path of a unix socket. An abstract one begins with "@".
 	path string
-	// bus says that there is a message bus in between.
+	// bus means that it is the socket of a message bus.
 	bus bool
 }
 
-// connect connects to the manager's own socket, as systemctl does: a message bus, which
-// may not run at all, would only be one more process to wake up twice for each message.
+// connect connects to the manager's own socket, as systemctl does. A message bus might not run
+// at all, and is another process that wakes up twice for each message.
 func (m *manager) connect(deadline time.Time) (*conn, error) {
 	sockets, err := m.find()
 	if err != nil {
@@ -60,7 +60,7 @@ func (m *manager) connect(deadline time.Time) (*conn, error) {
 	return nil, fmt.Errorf("%s: systemd cannot be reached: %w", flag, err)
 }
 
-// find lists where the manager may be, best first.
+// find lists the possible sockets of the manager, best first.
 func (m *manager) find() ([]socket, error) {
 	if m.sockets != nil {
 		return m.sockets, nil
@@ -68,13 +68,13 @@ func (m *manager) find() ([]socket, error) {
 	if m.user {
 		getenv := os.Getenv
 		if m.uid != hostUID() {
-			// The environment leads to the caller's own manager: root deals with a
-			// user's container.
+			// The environment leads to the caller's own manager, but here root acts on a user's
+			// container.
 			getenv = func(string) string { return "" }
 		}
 		return userSockets(getenv, m.uid)
 	}
-	// What sd_booted(3) looks at.
+	// sd_booted(3) makes the same check.
 	if _, err := os.Lstat("/run/systemd/system"); errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s: systemd is not running as the service manager of this host (/run/systemd/system does not exist)", flag)
 	}
@@ -101,7 +101,7 @@ func systemSockets(getenv func(string) string) ([]socket, error) {
 	return append(list, socket{path: systemBusSocket, bus: true}), nil
 }
 
-// userSockets takes it that an unset XDG_RUNTIME_DIR is pam_systemd(8)'s.
+// userSockets assumes the directory of pam_systemd(8) if XDG_RUNTIME_DIR is not set.
 func userSockets(getenv func(string) string, uid int) ([]socket, error) {
 	runtime := getenv(userRuntime)
 	if runtime == "" {
@@ -118,14 +118,14 @@ func userSockets(getenv func(string) string, uid int) ([]socket, error) {
 	return append(list, socket{path: runtime + "/bus", bus: true}), nil
 }
 
-// parseAddress finds the unix sockets in a list of D-Bus addresses (D-Bus
-// Specification, "Server Addresses"): "unix:path=/run/bus,guid=…;unix:abstract=x".
+// parseAddress returns the unix sockets in a list of D-Bus addresses (D-Bus Specification,
+// "Server Addresses"): "unix:path=/run/bus,guid=…;unix:abstract=x".
 func parseAddress(text, runtime string) ([]socket, error) {
 	var list []socket
 	for address := range strings.SplitSeq(text, ";") {
 		options, ok := strings.CutPrefix(address, "unix:")
 		if !ok {
-			continue // A bus by TCP knows nothing of this host's users.
+			continue // A bus over TCP does not know this host's users.
 		}
 		for option := range strings.SplitSeq(options, ",") {
 			key, value, _ := strings.Cut(option, "=")
@@ -135,7 +135,7 @@ func parseAddress(text, runtime string) ([]socket, error) {
 			}
 			switch {
 			case key == "path" && value != "":
-				// A file may have a name that begins as an abstract socket's does here.
+				// The path of a file may begin with "@", which here marks an abstract socket.
 				if value[0] == '@' {
 					value = "./" + value
 				}
@@ -177,8 +177,8 @@ func unescapeAddress(value string) (string, error) {
 	return b.String(), nil
 }
 
-// hostUID is the user whose manager is meant: in a user namespace, root there is
-// somebody else outside.
+// hostUID returns the host uid of the user whose manager is used: root in a user namespace is
+// another user outside.
 func hostUID() int {
 	euid := os.Geteuid()
 	text, err := os.ReadFile("/proc/self/uid_map")
@@ -188,7 +188,7 @@ func hostUID() int {
 	return outsideID(string(text), euid)
 }
 
-// outsideID maps an id by the rows of a uid_map, which are: inside, outside, count.
+// outsideID maps an id with the rows of a uid_map: inside, outside, count.
 func outsideID(rows string, id int) int {
 	for row := range strings.Lines(rows) {
 		f := strings.Fields(row)
@@ -205,8 +205,8 @@ func outsideID(rows string, id int) int {
 	return id
 }
 
-// dial connects to one socket and says who is there. A connect(2) to a unix socket
-// waits while too many others do, for as long as a send may take.
+// dial connects to one socket, and names it in errors. A connect(2) to a unix socket blocks if
+// its backlog is full, until the send timeout.
 func dial(s socket, deadline time.Time) (*conn, error) {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -226,7 +226,7 @@ func dial(s socket, deadline time.Time) (*conn, error) {
 		err = os.ErrDeadlineExceeded
 	}
 	if err == nil {
-		err = unix.SetNonblock(fd, true) // so that the file takes a deadline
+		err = unix.SetNonblock(fd, true) // so that deadlines can be set
 	}
 	if err != nil {
 		unix.Close(fd)

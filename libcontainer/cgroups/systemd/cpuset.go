@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// mostBits is beyond what kernels are built for (CONFIG_NR_CPUS, MAX_NUMNODES).
+// mostBits is more than any kernel supports (CONFIG_NR_CPUS, MAX_NUMNODES).
 const mostBits = 1 << 16
 
-// bitMask turns a list like "0-2,7" into bytes, bit n%8 of byte n/8 for n; ok is false
-// for an empty list and for what it does not understand.
+// bitMask converts a list like "0-2,7" to bytes, with bit n%8 of byte n/8 for n. ok is false
+// for an empty list and for an unknown form.
 func bitMask(text string) (mask []byte, ok bool) {
 	for item := range strings.SplitSeq(text, ",") {
 		from, to, isRange := strings.Cut(strings.TrimSpace(item), "-")

@@ -14,11 +14,11 @@ import (
 // deviceAllow is one entry of DeviceAllow: "a(ss)".
 type deviceAllow struct{ Path, Access string }
 
-// devicePolicy says in systemd's words what rules allow. Those can allow only, where
-// rules also deny, so that this may allow more, but never less: the exact rules are on
-// the cgroup as well, and both must agree.
+// devicePolicy converts rules to systemd's properties. These can only allow, while rules also
+// deny. So the result may allow more, but never less: the exact rules also apply to the cgroup,
+// and both must allow an access.
 //
-// groups are the names of device numbers, as /proc/devices has them.
+// groups returns the names of device numbers, as in /proc/devices.
 func devicePolicy(rules []configs.DeviceRule, groups func() []byte) (policy string, allowed []deviceAllow) {
 	open := false
 	var names []byte
@@ -47,7 +47,7 @@ func devicePolicy(rules []configs.DeviceRule, groups func() []byte) (policy stri
 	return "strict", allowed
 }
 
-// devicePath names a device, or a group of them.
+// devicePath returns the name of a device, or of a group of devices.
 func devicePath(kind string, r *configs.DeviceRule, names []byte) string {
 	switch {
 	case r.Major == configs.DeviceWildcard:
@@ -71,18 +71,19 @@ func access(r *configs.DeviceRule) string {
 	return string(b)
 }
 
-// deviceGroups is the kernel's list of device numbers and who has them.
+// deviceGroups reads the kernel's list of major numbers and their names.
 func deviceGroups() []byte {
 	names, _ := os.ReadFile("/proc/devices")
 	return names
 }
 
-// deviceGroup finds the name of a major number in sections like
+// deviceGroup returns the name of a major number in sections like
 //
 //	Character devices:
 //	136 pts
 //
-// One that nobody has is named by the number, which newer versions of systemd take.
+// If the number is not in the list, the result contains the number itself, which newer versions
+// of systemd accept.
 func deviceGroup(names []byte, kind string, major int64) string {
 	number := strconv.FormatInt(major, 10)
 	title := "Character devices:"

@@ -14,13 +14,13 @@ type deviceValue struct {
 	Value uint64
 }
 
-// blockDevice is the path of a block device by its number, which need not exist for
-// systemd to take it.
+// blockDevice returns the path of a block device by its number. systemd accepts it even if it
+// does not exist.
 func blockDevice(major, minor int64) string {
 	return "/dev/block/" + cgroupfs.DeviceNumber(major, minor)
 }
 
-// io is linux.resources.blockIO where its controller is io.
+// io adds the properties for linux.resources.blockIO on cgroup v2.
 func (l *list) io(b *specs.LinuxBlockIO) {
 	if cgroupfs.Set(b.Weight) {
 		l.may("IOWeight", v2.IOWeight(*b.Weight))
@@ -32,7 +32,8 @@ func (l *list) io(b *specs.LinuxBlockIO) {
 	l.rates("IOWriteIOPSMax", b.ThrottleWriteIOPSDevice)
 }
 
-// blockIO is the same for cgroup v1, where systemd has no words for operations.
+// blockIO does the same for cgroup v1, where systemd has no properties for limits on
+// operations.
 func (l *list) blockIO(b *specs.LinuxBlockIO) {
 	as := func(weight uint16) uint64 { return uint64(weight) }
 	if cgroupfs.Set(b.Weight) {

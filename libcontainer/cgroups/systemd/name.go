@@ -10,28 +10,28 @@ import (
 const (
 	sliceSuffix = ".slice"
 	scopeSuffix = ".scope"
-	// rootSlice is the one that all others are in.
+	// rootSlice is the slice that contains all others.
 	rootSlice = "-" + sliceSuffix
 	// defaultPrefix is for a container that has no cgroupsPath.
 	defaultPrefix = "berth"
-	// maxUnitName is how long a unit's name may be (systemd.unit(5)).
+	// maxUnitName is the maximum length of a unit's name (systemd.unit(5)).
 	maxUnitName = 255
 )
 
-// unitName is what linux.cgroupsPath says to this driver: "slice:prefix:name".
+// unitName is the meaning of linux.cgroupsPath for this driver: "slice:prefix:name".
 type unitName struct {
-	// unit is "prefix-name.scope", or the name itself where that is a slice.
+	// unit is "prefix-name.scope", or the name itself if that is a slice.
 	unit string
-	// slice is what a scope is in; parents are the directories of all slices around
-	// the unit, outermost first, with a slash after each.
+	// slice is the slice of a scope. parents are the directories of all slices around the unit,
+	// outermost first, with a slash after each.
 	slice, parents string
 }
 
-// path is where the unit's cgroup is below that of its manager.
+// path returns the path of the unit's cgroup below that of its manager.
 func (n *unitName) path() string { return n.parents + n.unit }
 
-// parseName reads linux.cgroupsPath. What is left out are the slice for what the
-// manager's owner starts, and the container's id.
+// parseName parses linux.cgroupsPath. The default slice is the one for units of the manager's
+// owner, and the default name is the container's id.
 func parseName(path, id string, user bool) (unitName, error) {
 	slice, prefix, name := "", defaultPrefix, ""
 	if path != "" {
@@ -57,12 +57,12 @@ func parseName(path, id string, user bool) (unitName, error) {
 	if err != nil {
 		return unitName{}, err
 	}
-	unit := prefix + "-" + name + scopeSuffix // also without a prefix, for others do so
+	unit := prefix + "-" + name + scopeSuffix // also without a prefix, as in other runtimes
 	return unitName{unit: unit, slice: slice, parents: parents}, checkUnitName(unit)
 }
 
-// sliceName is for a unit that is a slice. Its place follows from its name, and a
-// different one cannot be had.
+// sliceName returns the name of a unit that is a slice. Its place follows from its name and
+// cannot be chosen.
 func sliceName(unit, slice string) (unitName, error) {
 	path, err := expandSlice(unit)
 	if err != nil {
@@ -82,8 +82,8 @@ func sliceName(unit, slice string) (unitName, error) {
 	return unitName{unit: unit, parents: parents}, nil
 }
 
-// expandSlice is the directory of a slice with all those around it: each dash in a
-// name is a level, so that a-b.slice is a.slice/a-b.slice/ (systemd.slice(5)).
+// expandSlice returns the directory of a slice with all those around it. Each dash in a name is
+// a level, so that a-b.slice is a.slice/a-b.slice/ (systemd.slice(5)).
 func expandSlice(slice string) (string, error) {
 	if slice == rootSlice {
 		return "", nil
@@ -105,7 +105,7 @@ func expandSlice(slice string) (string, error) {
 	return b.String(), nil
 }
 
-// checkUnitName holds systemd's rules for names of units, which has worse words for it.
+// checkUnitName checks systemd's rules for unit names, with better error texts.
 func checkUnitName(unit string) error {
 	if len(unit) > maxUnitName {
 		return fmt.Errorf("the name of the unit would be longer than %d characters", maxUnitName)
@@ -120,8 +120,8 @@ func notInUnitName(r rune) bool {
 	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune(`:-_.\`, r)
 }
 
-// escape writes text so that it can be part of the name of a unit, as systemd-escape(1)
-// does: the "+" that an id may have cannot.
+// escape escapes text for use in the name of a unit, as systemd-escape(1) does: the "+" that an
+// id may contain is not allowed there.
 func escape(text string) string {
 	var b strings.Builder
 	for i := range len(text) {
@@ -134,7 +134,7 @@ func escape(text string) string {
 	return b.String()
 }
 
-// objectPath is the D-Bus object of a unit.
+// objectPath returns the D-Bus object of a unit.
 func objectPath(unit string) string {
 	b := []byte("/org/freedesktop/systemd1/unit/")
 	const hex = "0123456789abcdef"

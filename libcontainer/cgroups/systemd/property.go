@@ -15,18 +15,18 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// property is one property of a unit, with a value of the type that systemd wants
+// property is one property of a unit, with a value of the type that systemd expects
 // (org.freedesktop.systemd1(5)).
 type property struct {
 	name  string
 	value any
-	// optional says that a systemd that does not know it is good enough.
+	// optional means that systemd need not know it.
 	optional bool
-	// field is what of the config.json asks for it, "" where nobody could be blamed.
+	// field is the field of config.json that it comes from, "" if there is none.
 	field string
 }
 
-// infinity is systemd's number for no limit.
+// infinity is systemd's value for no limit.
 const infinity uint64 = math.MaxUint64
 
 // wireProperty and wireUnit are the structures of the method calls.
@@ -52,7 +52,7 @@ func wire(properties []property) []wireProperty {
 	return out
 }
 
-// list collects properties; a later value takes the place of an earlier one.
+// list collects properties. A later value replaces an earlier one.
 type list []property
 
 func (l *list) put(p property) {
@@ -64,12 +64,12 @@ func (l *list) put(p property) {
 	}
 }
 
-// set is for what every systemd knows, may for what need not be known.
+// set is for properties that every systemd knows, may for optional ones.
 func (l *list) set(name string, value any) { l.put(property{name: name, value: value}) }
 
 func (l *list) may(name string, value any) { l.put(property{name: name, value: value, optional: true}) }
 
-// plan collects the properties of a new unit.
+// plan returns the properties of a new unit.
 func (u *Unit) plan(c *configs.Cgroup, id string) error {
 	var l list
 	l.set("Description", "berth container "+id)
@@ -91,8 +91,7 @@ func (u *Unit) plan(c *configs.Cgroup, id string) error {
 		return err
 	}
 	for _, p := range limits {
-		// The first process may have to fork once on its way into the container's
-		// namespaces.
+		// The first process may have to fork once to enter the container's namespaces.
 		if n, ok := p.value.(uint64); ok && p.name == "TasksMax" && n < 2 {
 			u.late = append(u.late, p)
 			continue
@@ -117,11 +116,11 @@ func (u *Unit) plan(c *configs.Cgroup, id string) error {
 	return nil
 }
 
-// resourceProperties are those for limits: what the files of the cgroup say, in systemd's
-// words, so that systemd writes the same when it writes them again. A systemd that does
-// not know one does not write that file either. There is none
-// for hugepageLimits, rdma and cpu.burst, and on v1 none for memory.swap and cpu.cpus:
-// those are of no interest to systemd, which leaves their files alone.
+// resourceProperties returns the properties for limits. They match the values in the files of
+// the cgroup, so that systemd writes the same when it writes them again. A systemd that does
+// not know a property does not write that file either. There is no property for hugepageLimits,
+// rdma and cpu.burst, and on v1 none for memory.swap and cpu.cpus: systemd never changes these
+// files.
 func resourceProperties(r *specs.LinuxResources, unified bool) ([]property, error) {
 	var l list
 	if r == nil {
@@ -149,8 +148,8 @@ func resourceProperties(r *specs.LinuxResources, unified bool) ([]property, erro
 	return l, nil
 }
 
-// tasks is a limit of tasks. None at all cannot be had: 1, which is the same for a
-// container that has a process.
+// tasks adds a limit of tasks. systemd does not accept 0, so it becomes 1, which is the same
+// for a container that has a process.
 func tasks(limit int64) uint64 {
 	switch {
 	case limit < 0:
@@ -188,13 +187,13 @@ func (l *list) memory(m *specs.LinuxMemory, unified bool) error {
 }
 
 func (l *list) cpu(c *specs.LinuxCPU, unified bool) {
-	idle := c.Idle != nil && *c.Idle != 0 // then there is no weight to be had
+	idle := c.Idle != nil && *c.Idle != 0 // then the weight cannot be set
 	switch {
 	case !cgroupfs.Set(c.Shares) || idle:
 	case unified:
 		l.may("CPUWeight", v2.Weight(*c.Shares))
 	default:
-		l.may("CPUShares", min(max(*c.Shares, 2), 262144)) // as the kernel does it
+		l.may("CPUShares", min(max(*c.Shares, 2), 262144)) // as the kernel does
 	}
 	if cgroupfs.Set(c.Quota) {
 		l.quota(*c.Quota, c.Period)
@@ -207,8 +206,7 @@ func (l *list) cpu(c *specs.LinuxCPU, unified bool) {
 	}
 }
 
-// quota is the time in a period as time in a second, in whole hundredths: what systemd
-// counts in.
+// quota converts the time per period to time per second, rounded to hundredths as in systemd.
 func (l *list) quota(quota int64, period *uint64) {
 	const second, step, usual = 1e6, 1e4, 1e5
 	length := uint64(usual)
@@ -222,7 +220,7 @@ func (l *list) quota(quota int64, period *uint64) {
 	}
 	hi, lo := bits.Mul64(uint64(quota), second)
 	if hi >= length {
-		return // Not a number of microseconds: the kernel will say so.
+		return // Not a valid period: the kernel will report it.
 	}
 	n, rest := bits.Div64(hi, lo, length)
 	if rest > 0 {
@@ -234,8 +232,8 @@ func (l *list) quota(quota int64, period *uint64) {
 	l.may("CPUQuotaPerSecUSec", n)
 }
 
-// set8 sets a bit mask, as bytes, from a list of numbers. The kernel reads more forms
-// than this does, and has the last word about all of them.
+// set8 adds a bit mask, as bytes, for a list of numbers. The kernel accepts more forms than
+// this, and checks all of them.
 func (l *list) set8(name, numbers string) {
 	if mask, ok := bitMask(numbers); ok {
 		l.may(name, mask)

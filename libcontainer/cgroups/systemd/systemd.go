@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package systemd has a service manager, that of the host or of the user, make and
-// remove the cgroup of a container: a transient scope around its first process, or a
-// slice. It speaks D-Bus to it (org.freedesktop.systemd1(5)).
+// Package systemd lets a service manager, that of the host or of the user, create and remove
+// the cgroup of a container: a transient scope around its first process, or a slice. It uses
+// D-Bus (org.freedesktop.systemd1(5)).
 //
-// It writes no cgroup file: those of a limit that systemd has a property for are
-// written by systemd, and all of them, once more, by the packages v1 and v2. Its one
-// invariant: no call waits for longer than [Patience], whatever systemd does.
+// It does not write cgroup files. systemd writes the files for which it has a property, and
+// then the packages v1 and v2 write all of them. No call ever waits longer than [Patience],
+// whatever systemd does.
 //
-// The connection is our own; the encoding of messages is godbus's. A connection of godbus's
-// authenticates in three round trips, and has goroutines that answer to each other: from
-// nothing to the answer of a call it takes 2.5 ms where ours takes 1.3 (medians of 200 fresh
-// processes each on two busy CPUs, 0.9 and 0.7 ms at the least: `go test -run '^$' -bench
+// The connection is our own; the encoding of messages comes from godbus. A connection of godbus
+// authenticates in three round trips, and has goroutines that wait for each other: to connect
+// and get the answer of a call takes 2.5 ms with godbus and 1.3 ms with ours (medians of 200
+// fresh processes each on two busy CPUs, 0.9 and 0.7 ms at the least: `go test -run '^$' -bench
 // Connect -benchtime 200x ./libcontainer/cgroups/systemd`). The package dbus of go-systemd
 // makes two of them, which took 3.0 ms (1.5 at the least) in the same way; linking it costs
-// nothing. It keeps deadlines, but takes the end of a job from whoever says so: on a bus that
-// may be anybody, and a create would go on before its process is in its cgroup.
+// nothing. It has deadlines, but does not check who reports the end of a job: on a bus anybody
+// can, and a create would continue before its process is in its cgroup.
 package systemd
 
 import (
@@ -28,21 +28,21 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// Patience is how long one call may take altogether, with the job that it starts. A
-// busy systemd takes seconds for one; one that takes longer than this is stuck.
+// Patience is how long one call may take, including the job that it starts. A busy systemd may
+// take seconds for a job. If it takes longer than this, it is stuck.
 const Patience = 30 * time.Second
 
 // Unit is the unit of one container. Its methods are for one goroutine at a time.
 type Unit struct {
 	name unitName
-	// cgroup is where the unit's cgroup is below the root of each hierarchy.
+	// cgroup is the path of the unit's cgroup below the root of each hierarchy.
 	cgroup string
-	// properties are those of a new unit, but for its first process.
+	// properties are those of a new unit, without its first process.
 	properties []property
-	// late are properties that a unit can have only when its first process has settled.
+	// late are properties that can only be set when the setup of the first process is complete.
 	late    []property
 	unified bool
-	// started says that there may be a unit of our making.
+	// started means that there may be a unit that we have created.
 	started bool
 
 	manager  manager
@@ -50,9 +50,9 @@ type Unit struct {
 	conn     *conn // nil as long as none is needed
 }
 
-// Plan decides on the unit for container id, unified where all controllers are on
-// cgroup v2. It fails where there is no systemd, but speaks to nobody except the manager
-// of a user, who alone knows where its cgroups are.
+// Plan plans the unit for container id. unified means that all controllers are on cgroup v2. It
+// fails if there is no systemd. It only connects to the manager of a user, to find out where
+// its cgroups are.
 func Plan(c *configs.Cgroup, id string, unified bool) (*Unit, error) {
 	name, err := parseName(c.Path, id, c.Rootless)
 	if err != nil {
@@ -77,8 +77,8 @@ func Plan(c *configs.Cgroup, id string, unified bool) (*Unit, error) {
 	return u, nil
 }
 
-// Load is the unit of a container that exists, by what Name said; with user it is one of
-// the manager of that uid, as User said. It speaks to nobody.
+// Load returns the unit of an existing container, with the saved result of Name and, for the
+// manager of a user, of User. It does not connect to systemd.
 func Load(name string, user bool, uid int, unified bool) *Unit {
 	if user && uid == 0 {
 		uid = hostUID() // Earlier versions did not save it.
@@ -89,25 +89,24 @@ func Load(name string, user bool, uid int, unified bool) *Unit {
 	}
 }
 
-// Name is the unit's.
+// Name returns the unit's name.
 func (u *Unit) Name() string { return u.name.unit }
 
-// User is the user of the host whose manager has the unit, 0 when it is the host's own.
+// User returns the host uid of the user whose manager has the unit, 0 for the host's own.
 func (u *Unit) User() int { return u.manager.uid }
 
-// Started says that the unit may be there for having been started, or loaded; a slice
-// that was there before it was started is not.
+// Started reports whether the unit may exist because it was started or loaded. It is false for
+// a slice that existed before.
 func (u *Unit) Started() bool { return u.started }
 
-// Cgroup is the absolute path of the unit's cgroup from the root of the hierarchies; ""
-// after Load.
+// Cgroup returns the absolute path of the unit's cgroup in the hierarchies, "" after Load.
 func (u *Unit) Cgroup() string { return u.cgroup }
 
-// IsSlice says that the unit is a slice, which systemd puts no process into.
+// IsSlice reports whether the unit is a slice, into which systemd does not put processes.
 func (u *Unit) IsSlice() bool { return strings.HasSuffix(u.name.unit, sliceSuffix) }
 
-// controlGroup is the cgroup that the manager itself is the root of. The one of the host
-// tells by where its first process is, which is in a cgroup of its own, init.scope.
+// controlGroup returns the cgroup that is the root for the manager. For the host's it follows
+// from the cgroup of process 1, which is in its own scope, init.scope.
 func (u *Unit) controlGroup() (string, error) {
 	var path string
 	if u.manager.user {
@@ -132,8 +131,8 @@ func (u *Unit) controlGroup() (string, error) {
 	return cleanRoot(path), nil
 }
 
-// cleanRoot is a cgroup without the scope of a manager in it; "" for the root, and
-// where the path leads out of this cgroup namespace.
+// cleanRoot returns a cgroup without the scope of a manager in it. It returns "" for the root,
+// and if the path leads out of this cgroup namespace.
 func cleanRoot(cgroup string) string {
 	cgroup = strings.TrimSuffix(strings.TrimSuffix(cgroup, "/init"+scopeSuffix), "/")
 	if strings.HasPrefix(cgroup+"/", "/../") {

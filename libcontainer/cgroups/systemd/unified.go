@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// unified is linux.resources.unified: raw files, of which systemd knows some. The others
-// it does not touch. Neither does it learn of a value that it has no words for; the
-// kernel, which gets them all, tells what is wrong with those.
+// unified adds the properties for linux.resources.unified: raw files, some of which systemd
+// knows. It does not touch the others. Values that systemd cannot express are not passed to it.
+// The kernel gets and checks all of them.
 func (l *list) unified(files map[string]string) {
 	for _, file := range slices.Sorted(maps.Keys(files)) {
 		value := strings.TrimRight(files[file], "\n")
@@ -50,7 +50,7 @@ func (l *list) unified(files map[string]string) {
 	}
 }
 
-// size reads a number of bytes, or "max".
+// size parses a number of bytes, or "max".
 func size(text string) (n uint64, ok bool) {
 	if text == "max" {
 		return infinity, true
@@ -65,7 +65,7 @@ func (l *list) size(name, text string) {
 	}
 }
 
-// positive is size for what systemd does not take to be 0.
+// positive is like size, for values that must not be 0 in systemd.
 func (l *list) positive(name, text string) {
 	if n, ok := size(text); ok && n > 0 {
 		l.may(name, n)
@@ -78,7 +78,7 @@ func (l *list) number(name, text string) {
 	}
 }
 
-// cpuMax reads "QUOTA [PERIOD]".
+// cpuMax parses "QUOTA [PERIOD]".
 func (l *list) cpuMax(text string) {
 	quota, length, both := strings.Cut(text, " ")
 	var period *uint64
@@ -96,7 +96,7 @@ func (l *list) cpuMax(text string) {
 	}
 }
 
-// ioWeight reads lines of "[default] WEIGHT" and "MAJOR:MINOR WEIGHT".
+// ioWeight parses lines of "[default] WEIGHT" and "MAJOR:MINOR WEIGHT".
 func (l *list) ioWeight(text string) {
 	var devices []deviceValue
 	for line := range strings.Lines(text) {
@@ -115,7 +115,7 @@ func (l *list) ioWeight(text string) {
 	}
 }
 
-// ioMax reads lines of "MAJOR:MINOR KEY=RATE...".
+// ioMax parses lines of "MAJOR:MINOR KEY=RATE...".
 func (l *list) ioMax(text string) {
 	keys := [...]struct{ key, name string }{
 		{"rbps=", "IOReadBandwidthMax"},
@@ -130,14 +130,14 @@ func (l *list) ioMax(text string) {
 	}
 }
 
-// ioLatency reads lines of "MAJOR:MINOR target=USECS".
+// ioLatency parses lines of "MAJOR:MINOR target=USECS".
 func (l *list) ioLatency(text string) {
 	if devices := deviceValues(text, "target="); devices != nil {
 		l.may("IODeviceLatencyTargetUSec", devices)
 	}
 }
 
-// deviceValues collects what stands after key in lines that begin with a device.
+// deviceValues returns the values of key in lines that begin with a device.
 func deviceValues(text, key string) []deviceValue {
 	var devices []deviceValue
 	for line := range strings.Lines(text) {
@@ -158,7 +158,7 @@ func deviceValues(text, key string) []deviceValue {
 	return devices
 }
 
-// isDevice says whether text is "MAJOR:MINOR".
+// isDevice reports whether text is "MAJOR:MINOR".
 func isDevice(text string) bool {
 	major, minor, ok := strings.Cut(text, ":")
 	_, err1 := strconv.ParseUint(major, 10, 32)

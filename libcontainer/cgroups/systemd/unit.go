@@ -15,9 +15,9 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// Connect connects to systemd beforehand; otherwise that is a part of the next call. The
-// call ends the connection: whoever does not read from it is a burden to systemd, which
-// tells it of each job on the host.
+// Connect connects to systemd in advance; otherwise the next call does it. The call closes the
+// connection, because systemd sends messages about each job on the host to it, and has to queue
+// them if nobody reads.
 func (u *Unit) Connect() error {
 	if u.conn != nil {
 		return nil
@@ -27,7 +27,7 @@ func (u *Unit) Connect() error {
 	return err
 }
 
-// do connects, does something within the time that one call may take, and hangs up.
+// do connects, calls f within the time that one call may take, and disconnects.
 func (u *Unit) do(what string, f func(*conn) error) error {
 	if err := u.Connect(); err != nil {
 		return err
@@ -45,9 +45,9 @@ func (u *Unit) do(what string, f func(*conn) error) error {
 	return nil
 }
 
-// Start starts the unit around process pid, which is in its cgroup afterwards; a slice
-// has none. A unit of that name that has failed, or is on its way out, is cleared away
-// first; any other scope is an error.
+// Start starts the unit around process pid, which is then in its cgroup; for a slice there is
+// no process. It first removes a unit of that name that has failed or is stopping. Any other
+// scope of that name is an error.
 func (u *Unit) Start(pid int) error {
 	return u.do("start", func(c *conn) error {
 		err := u.start(c, pid)
@@ -55,7 +55,7 @@ func (u *Unit) Start(pid int) error {
 			return err
 		}
 		if u.IsSlice() {
-			return nil // Systemd makes slices for what is in them, too.
+			return nil // systemd also creates slices for the units in them.
 		}
 		if err := u.clear(c); err != nil {
 			return err
@@ -72,12 +72,12 @@ func (u *Unit) start(c *conn, pid int) error {
 	err := obliging(properties, func(p []wireProperty) error {
 		return c.job("StartTransientUnit", u.name.unit, "replace", p, []wireUnit{})
 	})
-	// A job that fails, or whose outcome nobody knows, may leave something.
+	// A job that fails, or whose result is not known, may leave something behind.
 	u.started = u.started || !isAnswer(err)
 	return blame(err, properties)
 }
 
-// blame adds to systemd's refusal of a property who has asked for it.
+// blame adds to systemd's error for a property the field that it comes from.
 func blame(err error, properties []property) error {
 	var e *callError
 	if !errors.As(err, &e) {
@@ -91,7 +91,7 @@ func blame(err error, properties []property) error {
 	return err
 }
 
-// clear makes room for a unit whose name is taken by one that is nobody's any more.
+// clear removes a unit of the same name that is not in use any more.
 func (u *Unit) clear(c *conn) error {
 	body, err := c.call(service, objectPath(u.name.unit), propertiesInterface, "Get", unitInterface, "ActiveState")
 	if isError(err, errNoSuchUnit) {
@@ -110,8 +110,9 @@ func (u *Unit) clear(c *conn) error {
 	return stop(c, u.name.unit)
 }
 
-// inUse says whether there are processes in the unit's cgroup, in case of doubt yes. A
-// scope whose first process ended before systemd had seen it there is left without any.
+// inUse reports whether there are processes in the unit's cgroup. In case of doubt it returns
+// true. A scope without processes remains if its first process ended before systemd had noticed
+// it.
 func (u *Unit) inUse() bool {
 	root := cgroupfs.Dir(cgroupfs.Root)
 	if !u.unified {
@@ -121,8 +122,8 @@ func (u *Unit) inUse() bool {
 	return err != nil || len(pids) > 0
 }
 
-// Stop stops the unit and forgets it, whereupon systemd removes its cgroup. A missing
-// unit is no error.
+// Stop stops the unit and unloads it, and systemd then removes its cgroup. A missing unit is
+// not an error.
 func (u *Unit) Stop() error {
 	if !u.started {
 		return nil
@@ -142,7 +143,7 @@ func stop(c *conn, unit string) error {
 	if err != nil {
 		return err
 	}
-	// One that has failed is kept, for its owner to look at.
+	// systemd keeps a failed unit, so that it can be inspected.
 	_, err = c.manage("ResetFailedUnit", unit)
 	if isError(err, errNoSuchUnit) {
 		return nil
@@ -150,8 +151,9 @@ func stop(c *conn, unit string) error {
 	return err
 }
 
-// Attach has process pid put into the unit's cgroup, or into the one below it of that
-// path: for who may not do it, because the cgroup that the process is in is not his.
+// Attach lets systemd move process pid into the unit's cgroup, or into the given one below it.
+// It is for callers who may not do this themselves, because they do not own the cgroup that the
+// process is in.
 func (u *Unit) Attach(sub string, pid int) error {
 	if sub != "" {
 		sub = "/" + sub
@@ -165,8 +167,8 @@ func (u *Unit) Attach(sub string, pid int) error {
 	})
 }
 
-// Settle sets what could not be set before the first process has done all that it does
-// before the container's program.
+// Settle sets the properties that cannot be set before the setup of the first process is
+// complete.
 func (u *Unit) Settle() error {
 	if len(u.late) == 0 {
 		return nil
@@ -174,8 +176,7 @@ func (u *Unit) Settle() error {
 	return u.do("limit", func(c *conn) error { return set(c, u.name.unit, u.late) })
 }
 
-// Update sets the properties for limits that have changed. undo sets what they were
-// before.
+// Update sets the properties for limits that have changed. undo restores the previous values.
 func (u *Unit) Update(r *specs.LinuxResources) (undo func() error, err error) {
 	properties, err := resourceProperties(r, u.unified)
 	if err != nil || len(properties) == 0 {
@@ -196,7 +197,7 @@ func (u *Unit) Update(r *specs.LinuxResources) (undo func() error, err error) {
 	}, nil
 }
 
-// set sets properties until the unit ends.
+// set sets properties for the lifetime of the unit.
 func set(c *conn, unit string, properties []property) error {
 	return obliging(properties, func(p []wireProperty) error {
 		_, err := c.manage("SetUnitProperties", unit, true, p)
@@ -204,7 +205,7 @@ func set(c *conn, unit string, properties []property) error {
 	})
 }
 
-// get reads what properties are now.
+// get reads the current values of properties.
 func get(c *conn, unit string, properties []property) ([]property, error) {
 	iface := service + ".Scope"
 	if strings.HasSuffix(unit, sliceSuffix) {
@@ -224,7 +225,7 @@ func get(c *conn, unit string, properties []property) ([]property, error) {
 		if !ok {
 			continue
 		}
-		// Of the type that it has to go back in: the library reads structures as lists.
+		// Use the type that is needed to write it back: the library reads structures as lists.
 		value := reflect.New(reflect.TypeOf(p.value))
 		if err := dbus.Store([]any{v.Value()}, value.Interface()); err != nil {
 			return nil, fmt.Errorf("GetAll: %s: %w", p.name, err)
@@ -234,9 +235,9 @@ func get(c *conn, unit string, properties []property) ([]property, error) {
 	return now, nil
 }
 
-// obliging calls f with the properties, and again without those that this systemd does
-// not know and a container can do without: they came one by one, from version 236 to
-// 252, and some are on their way out.
+// obliging calls f with the properties, and if necessary again without the optional ones that
+// this systemd does not know: they were added one by one, from version 236 to 252, and some are
+// being removed.
 func obliging(properties []property, f func([]wireProperty) error) error {
 	for {
 		err := f(wire(properties))
@@ -248,7 +249,7 @@ func obliging(properties []property, f func([]wireProperty) error) error {
 	}
 }
 
-// refused says whether err is that the manager does not know a property.
+// refused reports whether err means that the manager does not know a property.
 func refused(err error, name string) bool {
 	var e *callError
 	return errors.As(err, &e) && e.name == errReadOnly && strings.Contains(e.text, "property "+name+",")

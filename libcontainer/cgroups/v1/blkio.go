@@ -36,7 +36,7 @@ func setBlkio(k *cgroupfs.Knobs, r *specs.LinuxResources) {
 	throttle(k, "throttleWriteIOPSDevice", "blkio.throttle.write_iops_device", b.ThrottleWriteIOPSDevice)
 }
 
-// throttle writes one kind of rate; zero takes a limit away.
+// throttle writes one kind of rate. Zero removes a limit.
 func throttle(k *cgroupfs.Knobs, field, file string, limits []specs.LinuxThrottleDevice) {
 	for i := range limits {
 		l := &limits[i]

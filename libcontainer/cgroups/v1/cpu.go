@@ -19,8 +19,8 @@ func setCPU(k *cgroupfs.Knobs, r *specs.LinuxResources) {
 	add := func(field, file, value string) {
 		settings = append(settings, cgroupfs.Setting{Field: field, File: file, Value: value})
 	}
-	// An idle cgroup takes no shares: leaving idleness has to come before them,
-	// entering it after.
+	// An idle cgroup accepts no shares: idle must be cleared before shares are set, or set
+	// after them.
 	if cgroupfs.Set(c.Shares) {
 		k.Do("cpu.shares", func() error { return checkShares(*c.Shares) })
 		add("cpu.shares", "cpu.shares", cgroupfs.Itoa(c.Shares))
@@ -29,8 +29,8 @@ func setCPU(k *cgroupfs.Knobs, r *specs.LinuxResources) {
 		add("cpu.idle", "cpu.idle", cgroupfs.Itoa(c.Idle))
 		settings[len(settings)-1].Optional = *c.Idle == 0
 	}
-	// The quota per period must fit the cgroups above and below, and the burst
-	// the quota, in each moment.
+	// At any moment the quota per period must fit the cgroups above and below, and the burst
+	// must fit the quota.
 	if cgroupfs.Set(c.Period) {
 		add("cpu.period", "cpu.cfs_period_us", cgroupfs.Itoa(c.Period))
 	}
@@ -48,7 +48,7 @@ func setCPU(k *cgroupfs.Knobs, r *specs.LinuxResources) {
 	k.Settle(settings...)
 }
 
-// checkShares refuses what the kernel would make something else of, as runc does.
+// checkShares refuses values that the kernel would change, as runc does.
 func checkShares(shares uint64) error {
 	const lowest, highest = 2, 1 << 18 // MIN_SHARES, MAX_SHARES
 	switch {

@@ -11,9 +11,8 @@ import (
 	"github.com/berth-run/berth/libcontainer/cgroups/cgroupfs"
 )
 
-// CreateBirthplace makes and opens the cgroup of the hybrid host's v2 hierarchy, if
-// there is one. It limits nothing, so an ordinary user who has v1 cgroups and not that one
-// does without it.
+// CreateBirthplace creates and opens the cgroup in the v2 hierarchy of a hybrid host, if there
+// is one. It has no limits, so an ordinary user who may use only v1 cgroups does without it.
 func (m *Manager) CreateBirthplace() (*os.File, error) {
 	h := m.unified()
 	if h == nil {
@@ -40,15 +39,14 @@ func (m *Manager) CreateBirthplace() (*os.File, error) {
 	return nil, err
 }
 
-// Create makes the container's cgroup in each hierarchy. On error it removes
-// what it made.
+// Create creates the container's cgroup in each hierarchy. On error it removes what it created.
 func (m *Manager) Create() error { return m.create(0) }
 
-// Take takes over those cgroups that systemd has made around process pid, and makes the
-// others: systemd does not know every controller. It is what Create is for others.
+// Take takes over the cgroups that systemd has created around process pid, and creates the
+// others: systemd does not know every controller. It is called instead of Create.
 func (m *Manager) Take(pid int) error { return m.create(pid) }
 
-// create makes the cgroups; with a pid, some may be there and in use, rightly.
+// create creates the cgroups. With a pid, some may exist and be in use already.
 func (m *Manager) create(pid int) (err error) {
 	if len(m.hierarchies) == 0 && (!m.cgroup.Rootless || m.cgroup.Path != "") {
 		return cgroupfs.PathError(fmt.Errorf("no cgroup hierarchy is mounted on %s", cgroupfs.Root))
@@ -93,7 +91,7 @@ func (m *Manager) createIn(h *hierarchy, made *cgroupfs.Made, pid int) error {
 		h.found = true
 	}
 	if h.v2 && pid != 0 {
-		// Usually it is there: it is where systemd keeps account of its units.
+		// Usually it is there: systemd tracks its units in this hierarchy.
 		h.born = true
 		return h.dir.Enter(pid)
 	}
@@ -106,7 +104,7 @@ func (m *Manager) createIn(h *hierarchy, made *cgroupfs.Made, pid int) error {
 	return nil
 }
 
-// frozen says whether the cgroup would freeze who enters it.
+// frozen reports whether a process that enters the cgroup would be frozen.
 func (h *hierarchy) frozen() (bool, error) {
 	if h.v2 {
 		return h.dir.Frozen()
@@ -117,14 +115,14 @@ func (h *hierarchy) frozen() (bool, error) {
 	return false, nil
 }
 
-// filler gives new cpuset cgroups the processors and memory nodes of their
-// parents: v1 makes them empty, and an empty one can be entered by nobody.
+// filler sets the CPUs and memory nodes of new cpuset cgroups to those of their parents: on v1
+// they are empty at first, and then no process can enter.
 type filler struct {
 	top  cgroupfs.Dir
-	made cgroupfs.Made // known to be empty without a look
+	made cgroupfs.Made // known to be empty
 }
 
-// fill returns what is in d, having filled it first if it was empty.
+// fill fills d if it is empty, and returns its values.
 func (f *filler) fill(d cgroupfs.Dir) (cpus, mems string, err error) {
 	if !slices.Contains(f.made, d) {
 		if cpus, err = d.Read("cpuset.cpus"); err != nil {

@@ -11,15 +11,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// discover finds the mounted hierarchies, and in each the cgroup from where the
-// container's path counts: the root for an absolute path, else the one that the
-// runtime itself is in.
+// discover finds the mounted hierarchies, and in each the cgroup that the container's path is
+// relative to: the root for an absolute path, otherwise the runtime's own cgroup.
 //
-// What there is to find stands in /proc/self/mountinfo. But that file costs the
-// kernel microseconds for each mount of a host that may have thousands, on the
-// way of every create. So first the places are tried where every distribution
-// mounts them, by the names in /proc/self/cgroup; only if one of them is not as
-// expected the mounts are read.
+// The mounts are in /proc/self/mountinfo. But the kernel needs microseconds for each mount in
+// that file, the host may have thousands, and every create would read it. So it first tries the
+// places where all distributions mount the hierarchies, by the names in /proc/self/cgroup. Only
+// if one is not as expected, it reads the mounts.
 func discover(absolute, hybrid bool) ([]hierarchy, error) {
 	text, err := cgroupfs.ReadProc("/proc/self/cgroup")
 	if errors.Is(err, unix.ENOENT) {
@@ -39,8 +37,7 @@ func discover(absolute, hybrid bool) ([]hierarchy, error) {
 	return mounted(memberships, cgroupfs.ParseMounts(text), absolute, hybrid), nil
 }
 
-// usual takes it that every hierarchy is where it usually is; ok is false when
-// one is not.
+// usual assumes that every hierarchy is at its usual place. ok is false if one is not.
 func usual(memberships []cgroupfs.Membership, absolute, hybrid bool) (hs []hierarchy, ok bool) {
 	hs = make([]hierarchy, 0, len(memberships))
 	for _, m := range memberships {
@@ -59,10 +56,10 @@ func usual(memberships []cgroupfs.Membership, absolute, hybrid bool) (hs []hiera
 		if !absolute {
 			h.base = join(h.mount, m.Path)
 		}
-		// That the base exists tells as well that the mount shows the whole
-		// hierarchy and not, as in some containers, a part of it.
+		// The existence of base also shows that the whole hierarchy is mounted and not, as in
+		// some containers, a part of it.
 		if h.v2 && absolute {
-			hs = append(hs, h) // hybrid says that it is there.
+			hs = append(hs, h) // hybrid means that it exists.
 			continue
 		}
 		if fs, err := cgroupfs.FileSystem(string(h.base)); err != nil || fs != want {
@@ -73,7 +70,7 @@ func usual(memberships []cgroupfs.Membership, absolute, hybrid bool) (hs []hiera
 	return hs, true
 }
 
-// mounted finds the hierarchies by the mounts. Those without one are left out.
+// mounted finds the hierarchies by their mounts. Those without a mount are left out.
 func mounted(memberships []cgroupfs.Membership, mounts []cgroupfs.Mount, absolute, hybrid bool) []hierarchy {
 	var hs []hierarchy
 	for _, m := range memberships {
@@ -102,8 +99,7 @@ func newHierarchy(m cgroupfs.Membership) hierarchy {
 	return hierarchy{controllers: strings.Split(m.Controllers, ",")}
 }
 
-// pick chooses the mount of a hierarchy: of several, the first one on
-// /sys/fs/cgroup.
+// pick returns the mount of a hierarchy. Of several, it takes the first one on /sys/fs/cgroup.
 func pick(h *hierarchy, mounts []cgroupfs.Mount) *cgroupfs.Mount {
 	var found *cgroupfs.Mount
 	for i := range mounts {
@@ -135,8 +131,8 @@ func hasAll(options string, words []string) bool {
 	return true
 }
 
-// below is what path is when seen from root; "" when it is not below it, as for
-// a mount made in another cgroup namespace.
+// below returns path relative to root. It returns "" if path is not below root, as for a mount
+// made in another cgroup namespace.
 func below(path, root string) string {
 	if root == "/" {
 		return path
@@ -148,8 +144,8 @@ func below(path, root string) string {
 	return rest
 }
 
-// join appends an absolute path without leaving base: a process outside its
-// cgroup namespace's root is told to be in "/../…".
+// join appends an absolute path without leaving base: for a process outside its cgroup
+// namespace's root the path is "/../…".
 func join(base cgroupfs.Dir, path string) cgroupfs.Dir {
 	for path == "/.." || strings.HasPrefix(path, "/../") {
 		path = path[len("/.."):]

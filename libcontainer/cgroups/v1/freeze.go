@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Freeze stops or continues every process, and waits until that is done.
+// Freeze freezes or thaws every process, and waits until that is done.
 func (m *Manager) Freeze(on bool) error {
 	h := m.find("freezer")
 	switch {
@@ -30,7 +30,7 @@ func (m *Manager) Freeze(on bool) error {
 	return nil
 }
 
-// Frozen says whether the cgroup is frozen, or on the way there.
+// Frozen reports whether the cgroup is frozen or freezing.
 func (m *Manager) Frozen() (bool, error) {
 	if h := m.find("freezer"); h != nil {
 		return frozen(h.dir)
@@ -52,10 +52,9 @@ func frozen(d cgroupfs.Dir) (bool, error) {
 	return state != "THAWED", nil
 }
 
-// freeze writes FROZEN until the kernel agrees. A process that was on its way
-// out of the kernel, or forking, may have missed the first call; writing again is
-// what Documentation/cgroup-v1/freezer-subsystem.rst says to do. There is no
-// event for it, so the pauses between grow.
+// freeze writes FROZEN until the kernel reports it. A process that was leaving the kernel, or
+// forking, may have missed the first write; Documentation/cgroup-v1/freezer-subsystem.rst says
+// to write again. There is no event for it, so there are growing pauses in between.
 func freeze(d cgroupfs.Dir) error {
 	deadline := time.Now().Add(cgroupfs.Patience)
 	for pause := 20 * time.Microsecond; ; pause = min(2*pause, 50*time.Millisecond) {
@@ -76,13 +75,13 @@ func freeze(d cgroupfs.Dir) error {
 		}
 		// time.Sleep would first set up Go's poller.
 		rest := unix.NsecToTimespec(int64(pause))
-		_ = unix.Nanosleep(&rest, nil) // cut short by a signal it is just shorter
+		_ = unix.Nanosleep(&rest, nil) // if a signal interrupts it, the pause is shorter
 	}
 }
 
-// ThawAll continues every process, also what a cgroup below holds: a process that the
-// freezer of v1 holds does not even die, and a container that may write its cgroups may
-// freeze itself below where Freeze reaches.
+// ThawAll thaws every process, also in cgroups below: on v1 a frozen process cannot even die,
+// and a container that may write to its cgroups can freeze itself below the cgroup that Freeze
+// acts on.
 func (m *Manager) ThawAll() error {
 	h := m.find("freezer")
 	if h == nil {
@@ -101,7 +100,7 @@ func thawAll(d cgroupfs.Dir) error {
 	return nil
 }
 
-// thaw takes effect at once; a missing cgroup is thawed.
+// thaw takes effect at once. A missing cgroup counts as thawed.
 func thaw(d cgroupfs.Dir) error {
 	err := d.Write("freezer.state", "THAWED")
 	if err != nil && !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.ENODEV) {

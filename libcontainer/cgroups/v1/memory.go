@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What the kernel calls memory.limit and memory.swap.
+// The kernel's files for memory.limit and memory.swap.
 const (
 	limitFile = "memory.limit_in_bytes"
 	swapFile  = "memory.memsw.limit_in_bytes"
@@ -30,8 +30,7 @@ func setMemory(k *cgroupfs.Knobs, r *specs.LinuxResources) {
 	if cgroupfs.Set(m.KernelTCP) {
 		k.Write("memory.kernelTCP", "memory.kmem.tcp.limit_in_bytes", cgroupfs.Itoa(m.KernelTCP))
 	}
-	// -1 as an unsigned number is what some engines send for "not set". Zero
-	// is a value of its own.
+	// Some engines send -1 as an unsigned number for "not set". Zero is a valid value.
 	if s := m.Swappiness; s != nil && *s != math.MaxUint64 {
 		k.Write("memory.swappiness", "memory.swappiness", cgroupfs.Itoa(s))
 	}
@@ -39,14 +38,14 @@ func setMemory(k *cgroupfs.Knobs, r *specs.LinuxResources) {
 	case off == nil:
 	case *off:
 		k.Write("memory.disableOOMKiller", "memory.oom_control", "1")
-	case k.Journal != nil: // a new cgroup has it on already
+	case k.Journal != nil: // it is on in a new cgroup
 		k.Write("memory.disableOOMKiller", "memory.oom_control", "0")
 	}
 }
 
-// setLimits writes the limits of memory and of memory+swap. The kernel refuses
-// whatever would put the first above the second, be it for a moment, so the
-// order depends on whether they grow or shrink.
+// setLimits writes the limits of memory and of memory+swap. The kernel never allows the first
+// to be above the second, even for a moment, so the order depends on whether they grow or
+// shrink.
 func setLimits(k *cgroupfs.Knobs, m *specs.LinuxMemory) {
 	var settings []cgroupfs.Setting
 	if cgroupfs.Set(m.Limit) {
@@ -60,8 +59,7 @@ func setLimits(k *cgroupfs.Knobs, m *specs.LinuxMemory) {
 			Field: "memory.swap", File: swapFile, Value: cgroupfs.Itoa(m.Swap), Explain: explainSwap,
 		})
 	case m.Limit != nil && *m.Limit == -1:
-		// No limit for memory makes one for memory+swap pointless, and could
-		// not be set below it.
+		// Without a limit for memory, memory+swap cannot have one either.
 		settings = append(settings, cgroupfs.Setting{
 			Field: "memory.limit", File: swapFile, Value: "-1", Optional: true,
 		})

@@ -13,9 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Set applies limits. What is absent or zero is left as it is. The obsolete
-// memory.kernel and memory.useHierarchy are not applied: current kernels refuse
-// the first and know only one value of the second.
+// Set applies limits. Absent or zero limits stay as they are. The obsolete memory.kernel and
+// memory.useHierarchy are not applied: current kernels refuse the first and support only one
+// value of the second.
 func (m *Manager) Set(r *specs.LinuxResources) error {
 	err := cgroupfs.Apply(r, m.knobs, []cgroupfs.Part{
 		{Controller: "memory", Asked: r.Memory != nil, Apply: setMemory},
@@ -37,8 +37,8 @@ func (m *Manager) Set(r *specs.LinuxResources) error {
 	return nil
 }
 
-// Update applies limits as Set does. When it fails it has taken back what it wrote,
-// and when it has succeeded undo does that.
+// Update applies limits as Set does. If it fails it has undone its changes. If it succeeds undo
+// does that.
 func (m *Manager) Update(r *specs.LinuxResources) (undo func() error, err error) {
 	u := *m
 	u.journal = new(cgroupfs.Journal)
@@ -59,7 +59,7 @@ func setPids(k *cgroupfs.Knobs, r *specs.LinuxResources) {
 	if p := r.Pids.Limit; p != nil {
 		value := "max"
 		if *p >= 0 {
-			value = cgroupfs.Itoa(p) // 0 is a limit like others
+			value = cgroupfs.Itoa(p) // 0 is a valid limit
 		}
 		k.Write("pids.limit", "pids.max", value)
 	}
@@ -84,7 +84,7 @@ func setPriorities(k *cgroupfs.Knobs, r *specs.LinuxResources) {
 	}
 }
 
-// SetDevices writes the device rules to the hierarchy of devices.
+// SetDevices writes the device rules to the devices hierarchy.
 func (m *Manager) SetDevices(rules []configs.DeviceRule) error {
 	return cgroupfs.SetDevices(m.cgroup, rules, m.setDevices)
 }

@@ -9,10 +9,10 @@ import (
 	"github.com/berth-run/berth/libcontainer/cgroups/stats"
 )
 
-// nanosPerTick is the unit of cpuacct.stat: USER_HZ is 100 on all that Go runs on.
+// nanosPerTick is the unit of cpuacct.stat: USER_HZ is 100 on all architectures of Go.
 const nanosPerTick = 10_000_000
 
-// Stats tells what the processes use, and have used.
+// Stats returns what the processes use and have used.
 func (m *Manager) Stats() (*stats.Stats, error) {
 	if len(m.hierarchies) == 0 {
 		return nil, cgroupfs.ErrNoCgroup
@@ -42,7 +42,7 @@ func (m *Manager) Stats() (*stats.Stats, error) {
 		}
 	}
 	if u := m.unified(); u != nil {
-		// v1 has no pressures, but the processes are in this one too.
+		// v1 has no pressure files, but the processes are also in the v2 cgroup.
 		r := &stats.Reader{Dir: u.dir}
 		s.CPU.PSI, s.Memory.PSI, s.Blkio.PSI = r.PSI("cpu.pressure"), r.PSI("memory.pressure"), r.PSI("io.pressure")
 		return s, r.Err
@@ -126,7 +126,7 @@ func readHugetlb(r *stats.Reader, s *stats.Stats) {
 	}
 }
 
-// WatchOOM tells of processes that there was no memory for.
+// WatchOOM reports out-of-memory events.
 func (m *Manager) WatchOOM() (*stats.OOMWatch, error) {
 	h := m.find("memory")
 	if h == nil {

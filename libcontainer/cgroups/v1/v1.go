@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package v1 manages a container's cgroups where the controllers are on cgroup
-// v1 hierarchies (cgroups(7)): all that are mounted, named ones such as
-// name=systemd among them, and beside them the controller-less v2 hierarchy of
-// a hybrid host.
+// Package v1 manages a container's cgroups on hosts whose controllers are on cgroup v1
+// hierarchies (cgroups(7)): all that are mounted, including named ones such as name=systemd,
+// and also the v2 hierarchy without controllers of a hybrid host.
 //
-// It speaks to no systemd, and does nothing with v2 controllers. Its one invariant: the
-// container is in a cgroup of the same path in each of the hierarchies that
-// [Manager.Paths] tells, and in none that it does not tell.
+// It does not use systemd or v2 controllers. The container is always in a cgroup of the same
+// path in each of the hierarchies in [Manager.Paths], and in no others.
 package v1
 
 import (
@@ -27,33 +25,33 @@ import (
 type Manager struct {
 	cgroup      *configs.Cgroup
 	hierarchies []hierarchy
-	// planned says that Create has not succeeded: what has the container's paths, but
-	// for the birthplace, is somebody else's.
+	// planned means that Create has not succeeded yet: cgroups at the container's paths, except
+	// for the birthplace, belong to somebody else.
 	planned bool
-	// dropped is why a rootless container has no cgroup of a controller.
+	// dropped has the reasons why a rootless container has no cgroup of a controller.
 	dropped map[string]error
-	// journal notes what an update overwrites; nil for a new container.
+	// journal records what an update overwrites; nil for a new container.
 	journal *cgroupfs.Journal
 }
 
-// hierarchy is one mounted hierarchy with the container's place in it.
+// hierarchy is one mounted hierarchy with the container's cgroup in it.
 type hierarchy struct {
-	// controllers and "name=…" of it; none for the v2 one.
+	// controllers are those of the hierarchy, and "name=…"; none for v2.
 	controllers []string
-	// mount is where it is mounted, base the cgroup from where the container's
-	// path counts, dir the container's cgroup.
+	// mount is the mount point, base the cgroup that the container's path is relative to, and
+	// dir the container's cgroup.
 	mount, base, dir cgroupfs.Dir
 	v2               bool
-	// born says that the container's first process is in it already: CreateBirthplace
-	// has made it, or systemd has.
+	// born means that the container's first process is in it already, because CreateBirthplace
+	// or systemd has created it.
 	born bool
-	// found says that the cgroup was there before the container, which does not make it
-	// the container's to remove.
+	// found means that the cgroup existed before the container, so that it is not removed with
+	// it.
 	found bool
 }
 
-// New plans the cgroups of container id; hybrid says that there is a v2
-// hierarchy on /sys/fs/cgroup/unified.
+// New plans the cgroups of container id. hybrid means that there is a v2 hierarchy on
+// /sys/fs/cgroup/unified.
 func New(c *configs.Cgroup, id string, hybrid bool) (*Manager, error) {
 	p, absolute, err := cgroupfs.CleanPath(c.Path, id)
 	if err != nil {
@@ -69,8 +67,8 @@ func New(c *configs.Cgroup, id string, hybrid bool) (*Manager, error) {
 	return &Manager{cgroup: c, hierarchies: hs, planned: true}, nil
 }
 
-// Load is the manager of a container that exists, from Paths as saved. It looks
-// at nothing on the host.
+// Load returns the manager of an existing container, from its saved Paths. It does not look at
+// the host.
 func Load(paths map[string]string, c *configs.Cgroup) *Manager {
 	keys := make([]string, 0, len(paths))
 	for k := range paths {
@@ -92,8 +90,7 @@ func Load(paths map[string]string, c *configs.Cgroup) *Manager {
 	return m
 }
 
-// mountOf is the mount point of the hierarchy that dir is in, provided that it
-// is one of those on /sys/fs/cgroup.
+// mountOf returns the mount point of the hierarchy that dir is in, if it is on /sys/fs/cgroup.
 func mountOf(dir cgroupfs.Dir) cgroupfs.Dir {
 	rest, ok := strings.CutPrefix(string(dir), cgroupfs.Root+"/")
 	if !ok {
@@ -103,8 +100,8 @@ func mountOf(dir cgroupfs.Dir) cgroupfs.Dir {
 	return cgroupfs.Dir(cgroupfs.Root + "/" + name)
 }
 
-// Paths are the container's directories by controller or name; "" is the key of
-// the v2 hierarchy.
+// Paths returns the container's directories by controller or name; "" is the key of the v2
+// hierarchy.
 func (m *Manager) Paths() map[string]string {
 	paths := make(map[string]string, len(m.hierarchies))
 	for i := range m.hierarchies {
@@ -119,7 +116,7 @@ func (m *Manager) Paths() map[string]string {
 	return paths
 }
 
-// Claims are the container's to its directories, with the keys of Paths.
+// Claims returns the container's claims to its directories, with the keys of Paths.
 func (m *Manager) Claims() (map[string]string, error) {
 	claims := make(map[string]string, len(m.hierarchies))
 	for i := range m.hierarchies {
@@ -138,7 +135,7 @@ func (m *Manager) Claims() (map[string]string, error) {
 	return claims, nil
 }
 
-// Hierarchies describe the hierarchies that the container is in.
+// Hierarchies returns the hierarchies that the container is in.
 func (m *Manager) Hierarchies() []cgroupfs.Hierarchy {
 	all := make([]cgroupfs.Hierarchy, 0, len(m.hierarchies))
 	for i := range m.hierarchies {
@@ -172,7 +169,7 @@ func (h *hierarchy) describe() cgroupfs.Hierarchy {
 	return d
 }
 
-// find is the hierarchy of a controller, nil when the container is in none.
+// find returns the hierarchy of a controller, nil if the container is not in it.
 func (m *Manager) find(controller string) *hierarchy {
 	for i := range m.hierarchies {
 		if slices.Contains(m.hierarchies[i].controllers, controller) {
@@ -182,7 +179,7 @@ func (m *Manager) find(controller string) *hierarchy {
 	return nil
 }
 
-// unified is the v2 hierarchy of a hybrid host, nil elsewhere.
+// unified returns the v2 hierarchy of a hybrid host, nil on others.
 func (m *Manager) unified() *hierarchy {
 	for i := range m.hierarchies {
 		if m.hierarchies[i].v2 {
@@ -192,8 +189,8 @@ func (m *Manager) unified() *hierarchy {
 	return nil
 }
 
-// members is the cgroup to ask who is in the container: that of the freezer,
-// since it stands still while the freezer holds them, or any other.
+// members returns the cgroup in which to look for the container's processes: that of the
+// freezer, because the list does not change while it is frozen, or else any other.
 func (m *Manager) members() (cgroupfs.Dir, error) {
 	if h := m.find("freezer"); h != nil {
 		return h.dir, nil
@@ -238,7 +235,7 @@ func (m *Manager) Kill() error {
 	if u := m.unified(); u != nil {
 		if ok, err := u.dir.KillAtOnce(); ok || err != nil {
 			if err == nil && freezer != nil {
-				// A process that the v1 freezer holds cannot die.
+				// A process that the v1 freezer has frozen cannot die.
 				err = thawAll(freezer.dir)
 			}
 			return err
@@ -255,8 +252,8 @@ func (m *Manager) Kill() error {
 	})
 }
 
-// Destroy removes the cgroups and those below them, but for the ones that the container
-// has found. The v2 one goes first, for it alone can tell when the last process has left.
+// Destroy removes the cgroups and those below them, except for those that existed before the
+// container. The v2 one comes first, because only it can report when the last process has left.
 func (m *Manager) Destroy() error {
 	deadline := time.Now().Add(cgroupfs.Patience)
 	var errs []error
@@ -274,21 +271,21 @@ func (m *Manager) Destroy() error {
 	return errors.Join(errs...)
 }
 
-// Delegate does nothing: with a directory of v1 come its limits and more of the
-// host's (runtime-spec, config-linux.md, "Cgroup ownership").
+// Delegate does nothing: whoever owns a directory of v1 can also change its limits, and affect
+// the host (runtime-spec, config-linux.md, "Cgroup ownership").
 func (m *Manager) Delegate(int) error { return nil }
 
-// Unit is none: systemd knows nothing of the cgroups.
+// Unit returns none: systemd does not know the cgroups.
 func (m *Manager) Unit() (name string, user int) { return "", 0 }
 
-// Adopt does nothing: every process is born in the cgroup of the v2 hierarchy, and
-// enters the others by itself.
+// Adopt does nothing: every process is started in the cgroup of the v2 hierarchy, and enters
+// the others by itself.
 func (m *Manager) Adopt(int) error { return nil }
 
-// EnterDelegated does nothing, since there is no delegated cgroup.
+// EnterDelegated does nothing, because there is no delegated cgroup.
 func (m *Manager) EnterDelegated(int) error { return nil }
 
-// Placement opens what a new process needs to be placed.
+// Placement opens the files with which a new process is placed.
 func (m *Manager) Placement() (*cgroupfs.Placement, error) {
 	p := &cgroupfs.Placement{Tasks: make([]*os.File, 0, len(m.hierarchies))}
 	kept := make([]hierarchy, 0, len(m.hierarchies))
@@ -323,10 +320,9 @@ func (h *hierarchy) open(p *cgroupfs.Placement) error {
 	return nil
 }
 
-// tolerates says whether err is no reason to give up: a rootless container whose
-// config asks for no certain cgroup does without those it may not have. Of a user's
-// systemd it cannot ask for more than one: that has the hierarchy of its units alone. Limits
-// on them fail later, in Set.
+// tolerates reports whether err can be ignored: a rootless container without a cgroupsPath does
+// without the cgroups that it may not create. With a user's systemd there is only one, in the
+// hierarchy of systemd's units. Limits of missing cgroups fail later, in Set.
 func (m *Manager) tolerates(err error) bool {
 	return m.cgroup.Rootless && (m.cgroup.Path == "" || m.cgroup.Systemd) && cgroupfs.Permission(err)
 }
@@ -340,7 +336,7 @@ func (m *Manager) drop(h *hierarchy, err error) {
 	}
 }
 
-// missing explains that the container is in no cgroup of the controller.
+// missing returns the error for a controller whose cgroup the container does not have.
 func (m *Manager) missing(controller string) error {
 	if err := m.dropped[controller]; err != nil {
 		return fmt.Errorf("no permission for a cgroup of the %s controller: %w", controller, err)

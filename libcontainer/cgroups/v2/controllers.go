@@ -10,12 +10,11 @@ import (
 	"github.com/berth-run/berth/libcontainer/cgroups/cgroupfs"
 )
 
-// enable gives the container's cgroup every controller that there is: each
-// cgroup above it has to pass them on in its cgroup.subtree_control. A refusal is
-// only noted: it becomes an error when a limit needs the controller.
+// enable enables every available controller for the container's cgroup: each cgroup above has
+// to pass them on with its cgroup.subtree_control. A failure is only recorded: it becomes an
+// error if a limit needs the controller.
 //
-// In the usual case all are there since the first container, which two reads
-// tell.
+// Usually all are enabled since the first container, which two reads show.
 func (m *Manager) enable() error {
 	all, err := m.root.Read("cgroup.controllers")
 	if err != nil {
@@ -39,7 +38,8 @@ func (m *Manager) enable() error {
 	return checkType(m.dir)
 }
 
-// passOn enables in d, for the cgroups below it, what d has and does not pass on.
+// passOn enables in d, for the cgroups below it, the controllers that d has and does not pass
+// on yet.
 func (m *Manager) passOn(d cgroupfs.Dir) error {
 	have, err := d.Read("cgroup.controllers")
 	if err != nil {
@@ -63,8 +63,8 @@ func (m *Manager) passOn(d cgroupfs.Dir) error {
 		return nil
 	}
 	for _, c := range missing {
-		// All or nothing is what one write does. Where it is not about a
-		// single controller, there is no use in trying them one by one.
+		// A write has an effect for all or none of them. If the failure is not about a single
+		// controller, trying them one by one makes no sense.
 		one := err
 		if len(missing) > 1 && !cgroupfs.Permission(err) {
 			one = d.Write("cgroup.subtree_control", c)
@@ -85,12 +85,12 @@ func (m *Manager) refuse(controller string, err error) {
 	}
 }
 
-// checkType makes the cgroup usable where one above it is threaded: below such
-// a one a new cgroup is invalid and nobody can enter it, until it is threaded too.
+// checkType makes the cgroup usable if one above it is threaded: below a threaded cgroup a new
+// one is invalid, and no process can enter it until it is threaded too.
 func checkType(d cgroupfs.Dir) error {
 	kind, err := d.Read("cgroup.type")
 	if err != nil || kind != "domain invalid" {
-		return nil //nolint:nilerr // The placement will tell what is wrong with it.
+		return nil //nolint:nilerr // Placing the process will report the error.
 	}
 	if err := d.Write("cgroup.type", "threaded"); err != nil {
 		return cgroupfs.PathError(fmt.Errorf("cgroup %s is below a threaded cgroup: %w", d, err))
@@ -98,7 +98,7 @@ func checkType(d cgroupfs.Dir) error {
 	return nil
 }
 
-// knobs are the files of one controller.
+// knobs returns the files of one controller.
 func (m *Manager) knobs(controller string) cgroupfs.Knobs {
 	if m.dir == "" {
 		err := cgroupfs.ErrNoCgroup
@@ -113,7 +113,7 @@ func (m *Manager) knobs(controller string) cgroupfs.Knobs {
 	}
 }
 
-// absent explains why the file of a limit is not there.
+// absent explains why the file of a limit does not exist.
 func (m *Manager) absent(controller string, err error) error {
 	if why := m.refused[controller]; why != nil {
 		return fmt.Errorf("%w (the %s controller could not be enabled: %w)", err, controller, why)

@@ -17,8 +17,8 @@ func setCPU(k *cgroupfs.Knobs, r *specs.LinuxResources) {
 	add := func(field, file, value string) {
 		settings = append(settings, cgroupfs.Setting{Field: field, File: file, Value: value})
 	}
-	// An idle cgroup takes no weight: leaving idleness has to come before it,
-	// entering it after.
+	// An idle cgroup accepts no weight: idle must be cleared before the weight is set, or set
+	// after it.
 	if cgroupfs.Set(c.Shares) {
 		add("cpu.shares", "cpu.weight", strconv.FormatUint(Weight(*c.Shares), 10))
 	}
@@ -26,7 +26,7 @@ func setCPU(k *cgroupfs.Knobs, r *specs.LinuxResources) {
 		add("cpu.idle", "cpu.idle", cgroupfs.Itoa(c.Idle))
 		settings[len(settings)-1].Optional = *c.Idle == 0
 	}
-	// The burst must fit the quota in each moment.
+	// The burst must fit the quota at any moment.
 	if cgroupfs.Set(c.Quota) || cgroupfs.Set(c.Period) {
 		field, value := cpuMax(k, c)
 		add(field, "cpu.max", value)
@@ -38,9 +38,8 @@ func setCPU(k *cgroupfs.Knobs, r *specs.LinuxResources) {
 	k.Settle(settings...)
 }
 
-// cpuMax is the text for cpu.max and the field to blame. The kernel keeps the
-// period when it is left out, but not so the quota, which therefore has to be
-// read.
+// cpuMax returns the text for cpu.max and the field to name in errors. If the period is left
+// out the kernel keeps it, but the quota cannot be left out and has to be read.
 func cpuMax(k *cgroupfs.Knobs, c *specs.LinuxCPU) (field, text string) {
 	if !cgroupfs.Set(c.Quota) {
 		quota := "max"
@@ -60,10 +59,10 @@ func cpuMax(k *cgroupfs.Knobs, c *specs.LinuxCPU) (field, text string) {
 	return "cpu.quota", text
 }
 
-// Weight converts cpu.shares (2 to 262144, usually 1024) to cpu.weight (1 to
-// 10000, usually 100): the curve, quadratic in the logarithms, is the one through
-// these three pairs that other runtimes use too. A straight line, as used
-// before, gave a container of 1024 shares 39 instead of the default of 100.
+// Weight converts cpu.shares (2 to 262144, usually 1024) to cpu.weight (1 to 10000, usually
+// 100): the curve, quadratic in the logarithms, is the one through these three pairs that other
+// runtimes use too. The linear formula that was used before gave a container with 1024 shares
+// 39 instead of the default of 100.
 func Weight(shares uint64) uint64 {
 	switch {
 	case shares <= 2:

@@ -15,10 +15,10 @@ import (
 // delegated lists the files that a delegatee needs (Linux 4.15).
 const delegated = "/sys/kernel/cgroup/delegate"
 
-// Delegate makes user uid of the host the owner of the cgroup, or of the last one below
-// it if there are some for the container's processes, and of the files that
-// the kernel names for that, so that it can make cgroups below it. The files of
-// limits stay the host's (cgroups(7), "Cgroups v2 delegation").
+// Delegate makes user uid of the host the owner of the cgroup, or of the last subgroup if the
+// plan has some, and of the files that the kernel lists for delegation, so that the user can
+// create cgroups below it. The host still owns the files of limits (cgroups(7), "Cgroups v2
+// delegation").
 func (m *Manager) Delegate(uid int) error {
 	if m.dir == "" {
 		return nil
@@ -35,8 +35,8 @@ func (m *Manager) Delegate(uid int) error {
 		return fmt.Errorf("delegate the cgroup: %w", err)
 	}
 	for name := range strings.FieldsSeq(names) {
-		// It may name files that this cgroup does not have (memory.reclaim
-		// without the controller).
+		// The list may contain files that this cgroup does not have (memory.reclaim without the
+		// controller).
 		err := os.Chown(dir+"/"+name, uid, -1)
 		if err != nil && !errors.Is(err, unix.ENOENT) {
 			return fmt.Errorf("delegate the cgroup: %w", err)

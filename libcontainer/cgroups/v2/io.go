@@ -27,9 +27,9 @@ func setIO(k *cgroupfs.Knobs, r *specs.LinuxResources) {
 	}
 }
 
-// writeWeight writes the weight (10 to 1000) to the file of the I/O scheduler
-// BFQ, whose scale it is; without that scheduler to that of the iocost
-// controller, on its scale of 1 to 10000.
+// writeWeight writes the weight (10 to 1000) to the file of the I/O scheduler BFQ, which uses
+// the same scale. Without that scheduler it writes to the file of the iocost controller, whose
+// scale is 1 to 10000.
 func writeWeight(k *cgroupfs.Knobs, field, device string, weight uint16) {
 	k.Do(field, func() error {
 		err := k.Put("io.bfq.weight", device+cgroupfs.Itoa(&weight))
@@ -51,8 +51,8 @@ func IOWeight(weight uint16) uint64 {
 // limit is one line for io.max: all rates of one device.
 type limit struct{ field, device, rates string }
 
-// ioMax collects the rates by device, so that each device takes one write. The
-// field is that of its first rate.
+// ioMax collects the rates by device, so that each device needs one write. field is that of its
+// first rate.
 func ioMax(b *specs.LinuxBlockIO) []limit {
 	kinds := [...]struct {
 		field, key string
@@ -68,7 +68,7 @@ func ioMax(b *specs.LinuxBlockIO) []limit {
 		for i := range kind.limits {
 			d := &kind.limits[i]
 			device := cgroupfs.DeviceNumber(d.Major, d.Minor)
-			rate := "max" // what v1 calls 0
+			rate := "max" // 0 on v1
 			if d.Rate != 0 {
 				rate = strconv.FormatUint(d.Rate, 10)
 			}

@@ -16,12 +16,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Set applies limits. What is absent or zero is left as it is.
+// Set applies limits. Absent or zero limits stay as they are.
 //
-// Fields that describe cgroup v1 and have nothing like it here are left out, as
-// engines expect: memory.kernel, kernelTCP, swappiness, disableOOMKiller and
-// useHierarchy, cpu.realtimeRuntime and realtimePeriod, blockIO.leafWeight,
-// network.
+// Fields for features of cgroup v1 that have no equivalent here are ignored, as engines expect:
+// memory.kernel, kernelTCP, swappiness, disableOOMKiller and useHierarchy, cpu.realtimeRuntime
+// and realtimePeriod, blockIO.leafWeight, network.
 func (m *Manager) Set(r *specs.LinuxResources) error {
 	err := cgroupfs.Apply(r, m.knobs, []cgroupfs.Part{
 		{Controller: "memory", Asked: r.Memory != nil, Apply: setMemory},
@@ -38,8 +37,8 @@ func (m *Manager) Set(r *specs.LinuxResources) error {
 	return m.setUnified(r.Unified)
 }
 
-// Update applies limits as Set does. When it fails it has taken back what it wrote,
-// and when it has succeeded undo does that.
+// Update applies limits as Set does. If it fails it has undone its changes. If it succeeds undo
+// does that.
 func (m *Manager) Update(r *specs.LinuxResources) (undo func() error, err error) {
 	u := *m
 	u.journal = new(cgroupfs.Journal)
@@ -51,7 +50,7 @@ func (m *Manager) Update(r *specs.LinuxResources) (undo func() error, err error)
 
 func setPids(k *cgroupfs.Knobs, r *specs.LinuxResources) {
 	if p := r.Pids.Limit; p != nil {
-		k.Write("pids.limit", "pids.max", orMax(p)) // 0 is a limit like others
+		k.Write("pids.limit", "pids.max", orMax(p)) // 0 is a valid limit
 	}
 }
 
@@ -59,7 +58,7 @@ func setHugetlb(k *cgroupfs.Knobs, r *specs.LinuxResources) { k.SetHugetlb(r.Hug
 
 func setRdma(k *cgroupfs.Knobs, r *specs.LinuxResources) { k.SetRdma(r.Rdma) }
 
-// orMax is a limit in v2's words, where -1 is "max".
+// orMax returns a limit as v2 writes it: -1 is "max".
 func orMax(p *int64) string {
 	if *p < 0 {
 		return "max"
@@ -67,7 +66,7 @@ func orMax(p *int64) string {
 	return cgroupfs.Itoa(p)
 }
 
-// setUnified writes raw files, after all else so that it has the last word.
+// setUnified writes raw files, after everything else, so that they override it.
 func (m *Manager) setUnified(files map[string]string) error {
 	for _, file := range slices.Sorted(maps.Keys(files)) {
 		field := "unified[" + strconv.Quote(file) + "]"
@@ -105,8 +104,8 @@ func setMemory(k *cgroupfs.Knobs, r *specs.LinuxResources) {
 	}
 }
 
-// memoryMax is a limit of memory: only -1 means none, other negative numbers are
-// for the kernel to refuse, as on v1.
+// memoryMax returns a limit of memory. Only -1 means none. Other negative numbers are left for
+// the kernel to refuse, as on v1.
 func memoryMax(p *int64) string {
 	if *p == -1 {
 		return "max"
@@ -127,15 +126,15 @@ func setSwap(k *cgroupfs.Knobs, m *specs.LinuxMemory) {
 		}
 		err := k.Put("memory.swap.max", value)
 		if errors.Is(err, unix.ENOENT) && (value == "max" || value == "0") {
-			// Without swap accounting there is nothing to set free. Nor to
-			// forbid: engines ask for no swap as a matter of course.
+			// Without swap accounting there is no limit to remove. Nor is it an error to forbid
+			// swap: engines do so routinely.
 			return nil
 		}
 		return err
 	})
 }
 
-// SwapMax converts the limit of memory+swap; "" leaves swap alone.
+// SwapMax converts the limit of memory+swap. "" means that swap is not changed.
 func SwapMax(m *specs.LinuxMemory) (string, error) {
 	unlimited := m.Limit != nil && *m.Limit == -1
 	switch {
@@ -151,7 +150,7 @@ func SwapMax(m *specs.LinuxMemory) (string, error) {
 	case !cgroupfs.Set(m.Limit):
 		return "", errors.New("unable to set swap limit without memory limit")
 	case *m.Limit < 0:
-		return "", nil // The kernel tells what is wrong with the limit.
+		return "", nil // The kernel will refuse the limit.
 	case *m.Swap < *m.Limit:
 		return "", errors.New("memory+swap limit should be >= memory limit")
 	}

@@ -220,7 +220,7 @@ func TestSet(t *testing.T) {
 		{
 			name:      "hugepages with a slash",
 			resources: `{"hugepageLimits":[{"pageSize":"/../x","limit":1}]}`,
-			err:       `linux.resources.hugepageLimits[0]: "/../x" is no page size`,
+			err:       `linux.resources.hugepageLimits[0]: "/../x" is not a page size`,
 		},
 		{
 			name:      "weight",

@@ -11,7 +11,7 @@ import (
 
 const nanosPerMicro = 1000
 
-// Stats tells what the processes use, and have used.
+// Stats returns what the processes use and have used.
 func (m *Manager) Stats() (*stats.Stats, error) {
 	if m.dir == "" {
 		return nil, cgroupfs.ErrNoCgroup
@@ -49,8 +49,7 @@ func readCPU(r *stats.Reader, s *stats.Stats) {
 	s.CPU.PSI = r.PSI("cpu.pressure")
 }
 
-// readMemory adds memory to swap, which v2 counts apart: the numbers' readers know
-// the sum from v1.
+// readMemory adds memory to swap, which v2 counts separately: readers expect the sum, as on v1.
 func readMemory(r *stats.Reader, s *stats.Stats) {
 	m := &s.Memory
 	m.Raw = r.Flat("memory.stat")
@@ -88,7 +87,7 @@ func (m *Manager) readPids(r *stats.Reader, s *stats.Stats) error {
 	return nil
 }
 
-// WatchOOM tells of processes that there was no memory for.
+// WatchOOM reports out-of-memory events.
 func (m *Manager) WatchOOM() (*stats.OOMWatch, error) {
 	if m.dir == "" {
 		return nil, cgroupfs.ErrNoCgroup

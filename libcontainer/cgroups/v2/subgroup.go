@@ -8,8 +8,8 @@ import (
 	"github.com/berth-run/berth/libcontainer/cgroups/cgroupfs"
 )
 
-// subgroup is the cgroup that processes are placed in: the container's own, unless the
-// plan has one below that.
+// subgroup returns the cgroup that processes are placed in: the container's own, unless the
+// plan has one below it.
 func (m *Manager) subgroup() cgroupfs.Dir {
 	if m.cgroup.Subgroup == "" {
 		return m.dir
@@ -17,7 +17,7 @@ func (m *Manager) subgroup() cgroupfs.Dir {
 	return m.dir + "/" + cgroupfs.Dir(m.cgroup.Subgroup)
 }
 
-// delegatee is the cgroup that the container's root may be made the owner of.
+// delegatee returns the cgroup whose owner may become the container's root.
 func (m *Manager) delegatee() cgroupfs.Dir {
 	if m.cgroup.Delegated == "" {
 		return m.subgroup()
@@ -25,13 +25,13 @@ func (m *Manager) delegatee() cgroupfs.Dir {
 	return m.subgroup() + "/" + cgroupfs.Dir(m.cgroup.Delegated)
 }
 
-// makeBelow makes the cgroups below the container's. All controllers are passed on to the
-// first one, since a cgroup with processes passes nothing on, and could not later. For the
-// same reason the first one passes them on only when init has left it: one that does takes
-// no processes.
+// makeBelow creates the cgroups below the container's. All controllers are passed on to the
+// first one now, because a cgroup cannot pass on controllers once it has processes. For the
+// same reason the first one passes them on only when init has left it: a cgroup that does so
+// accepts no processes.
 //
-// Process pid, if it is not 0, is in the container's cgroup, and moved down to the one
-// for processes.
+// Process pid, if not 0, is in the container's cgroup and is moved down to the one for
+// processes.
 func (m *Manager) makeBelow(made *cgroupfs.Made, pid int) error {
 	above := m.dir
 	for _, d := range [...]cgroupfs.Dir{m.subgroup(), m.delegatee()} {
@@ -54,8 +54,8 @@ func (m *Manager) makeBelow(made *cgroupfs.Made, pid int) error {
 	return nil
 }
 
-// leaveTo moves process pid, if it is not 0, from the container's cgroup to d below it,
-// and passes the controllers on.
+// leaveTo moves process pid, if not 0, from the container's cgroup to d below it, and passes
+// the controllers on.
 func (m *Manager) leaveTo(d cgroupfs.Dir, pid int) error {
 	if pid != 0 {
 		if err := d.Enter(pid); err != nil {
@@ -68,12 +68,12 @@ func (m *Manager) leaveTo(d cgroupfs.Dir, pid int) error {
 	return nil
 }
 
-// EnterDelegated moves process pid on to the delegated cgroup, and has that get all
-// controllers, so that the container, which may not do that from inside, has them to pass
-// on itself. The process is moved from outside, by its
-// number, although that makes the kernel wait for a grace period: init itself, as the
-// root of a user namespace, may not leave a cgroup that it does not own where the kernel
-// asks for the rights of who writes and not of who has opened the file (before 5.16).
+// EnterDelegated moves process pid to the delegated cgroup, and enables all controllers for it,
+// so that the container can pass them on. The container may not enable them itself from inside.
+// The process is moved from outside, by its pid, although this makes the kernel wait for a
+// grace period. As root of a user namespace, init itself may not leave a cgroup that it does
+// not own on kernels that check the permissions of the writer, not of the opener of the file
+// (before 5.16).
 func (m *Manager) EnterDelegated(pid int) error {
 	if m.dir == "" || m.cgroup.Delegated == "" {
 		return nil

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package v2 manages a container's cgroup where all controllers are on the one
-// cgroup v2 hierarchy (Documentation/admin-guide/cgroup-v2.rst).
+// Package v2 manages a container's cgroup on hosts whose controllers are all on the cgroup v2
+// hierarchy (Documentation/admin-guide/cgroup-v2.rst).
 //
-// It speaks to no systemd. Its one invariant: the container is in one
-// cgroup, with every controller that the cgroups above let it have.
+// It does not use systemd. The container is always in one cgroup, with every controller that
+// the cgroups above allow.
 package v2
 
 import (
@@ -23,24 +23,24 @@ import (
 // Manager controls the cgroup of one container.
 type Manager struct {
 	cgroup *configs.Cgroup
-	// root is where the hierarchy is mounted.
+	// root is the mount point of the hierarchy.
 	root cgroupfs.Dir
-	// dir is the container's cgroup; "" when it has none.
+	// dir is the container's cgroup, "" if it has none.
 	dir cgroupfs.Dir
-	// planned says that Create has not succeeded: what has the container's path is
-	// somebody else's.
+	// planned means that Create has not succeeded yet: a cgroup at the container's path belongs
+	// to somebody else.
 	planned bool
-	// found says that dir was there before Create, which does not make it the container's
-	// to remove; fresh that Create has made it, and it has no filter of devices yet.
+	// found means that dir existed before Create, so that it is not removed with the container.
+	// fresh means that Create has created it, and it has no device filter yet.
 	found, fresh bool
-	// born says that the container's first process is in it already: CreateBirthplace has
-	// made and opened it, or systemd has.
+	// born means that the container's first process is in it already, because CreateBirthplace
+	// or systemd has created it.
 	born bool
-	// refused is why a controller could not be enabled, by its name.
+	// refused has the reasons why controllers could not be enabled, by name.
 	refused map[string]error
-	// denied is why a rootless container has no cgroup.
+	// denied is the reason why a rootless container has no cgroup.
 	denied error
-	// journal notes what an update overwrites; nil for a new container.
+	// journal records what an update overwrites; nil for a new container.
 	journal *cgroupfs.Journal
 }
 
@@ -65,9 +65,8 @@ func newAt(root cgroupfs.Dir, c *configs.Cgroup, id string) (*Manager, error) {
 	return &Manager{cgroup: c, root: root, dir: root + cgroupfs.Dir(base+"/"+p), planned: true}, nil
 }
 
-// defaultParent is the cgroup above the one that the runtime is in. Its own
-// would not do: it has processes, and a cgroup with processes cannot give
-// controllers to others below it.
+// defaultParent returns the cgroup above the runtime's own. The own one cannot be used: it has
+// processes, and a cgroup with processes cannot pass controllers on to others below it.
 func defaultParent(memberships []cgroupfs.Membership) string {
 	for _, m := range memberships {
 		if m.Controllers != "" {
@@ -80,13 +79,13 @@ func defaultParent(memberships []cgroupfs.Membership) string {
 	return ""
 }
 
-// Load is the manager of a container that exists, from Paths as saved. It looks
-// at nothing on the host.
+// Load returns the manager of an existing container, from its saved Paths. It does not look at
+// the host.
 func Load(paths map[string]string, c *configs.Cgroup) *Manager {
 	return &Manager{cgroup: c, root: cgroupfs.Root, dir: cgroupfs.Dir(paths[""]), found: cgroupfs.Claim(c.Claims[""]).Found()}
 }
 
-// Paths has the container's directory under the key "".
+// Paths returns the container's directory under the key "".
 func (m *Manager) Paths() map[string]string {
 	if m.dir == "" {
 		return map[string]string{}
@@ -94,7 +93,7 @@ func (m *Manager) Paths() map[string]string {
 	return map[string]string{"": string(m.dir)}
 }
 
-// Claims are the container's to its directory.
+// Claims returns the container's claim to its directory.
 func (m *Manager) Claims() (map[string]string, error) {
 	if m.dir == "" {
 		return nil, nil
@@ -103,13 +102,13 @@ func (m *Manager) Claims() (map[string]string, error) {
 	return map[string]string{"": string(claim)}, err
 }
 
-// Hierarchies describe the one hierarchy.
+// Hierarchies returns the one hierarchy.
 func (m *Manager) Hierarchies() []cgroupfs.Hierarchy {
 	return []cgroupfs.Hierarchy{{Path: string(m.dir), V2: true}}
 }
 
-// Create makes the cgroup and enables the controllers on the way to it. On error
-// it removes what it made.
+// Create creates the cgroup and enables the controllers for it. On error it removes what it
+// created.
 func (m *Manager) Create() (err error) {
 	if m.born {
 		return nil
@@ -149,8 +148,8 @@ func (m *Manager) Create() (err error) {
 	return nil
 }
 
-// Take takes over the cgroup that systemd has made around process pid: it is what Create
-// is for others. The cgroups that it makes below, also on error, go with that one.
+// Take takes over the cgroup that systemd has created around process pid. It is called instead
+// of Create. The cgroups that it creates below, also on error, are removed with that one.
 func (m *Manager) Take(pid int) error {
 	if err := m.enable(); err != nil {
 		return err
@@ -159,18 +158,18 @@ func (m *Manager) Take(pid int) error {
 	if err := m.makeBelow(&made, pid); err != nil {
 		return err
 	}
-	// The filter of devices that systemd has attached is not ours to replace.
+	// The device filter that systemd has attached must not be replaced.
 	m.planned, m.born, m.fresh = false, true, true
 	return nil
 }
 
-// Unit is none: systemd knows nothing of the cgroups.
+// Unit returns none: systemd does not know the cgroup.
 func (m *Manager) Unit() (name string, user int) { return "", 0 }
 
-// Adopt does nothing: every process is born in the cgroup, or enters it by itself.
+// Adopt does nothing: every process is started in the cgroup, or enters it by itself.
 func (m *Manager) Adopt(int) error { return nil }
 
-// CreateBirthplace makes and opens the container's cgroup.
+// CreateBirthplace creates and opens the container's cgroup.
 func (m *Manager) CreateBirthplace() (*os.File, error) {
 	if err := m.Create(); err != nil {
 		return nil, err
@@ -183,7 +182,7 @@ func (m *Manager) CreateBirthplace() (*os.File, error) {
 	return p.Dir, nil
 }
 
-// Placement opens what a new process needs to be placed.
+// Placement opens the files with which a new process is placed.
 func (m *Manager) Placement() (*cgroupfs.Placement, error) {
 	if m.dir == "" || m.born {
 		return &cgroupfs.Placement{}, nil
@@ -195,7 +194,7 @@ func (m *Manager) Placement() (*cgroupfs.Placement, error) {
 	return &cgroupfs.Placement{Dir: dir}, nil
 }
 
-// SetDevices makes the device rules an eBPF filter of the cgroup.
+// SetDevices attaches the device rules to the cgroup as an eBPF filter.
 func (m *Manager) SetDevices(rules []configs.DeviceRule) error {
 	return cgroupfs.SetDevices(m.cgroup, rules, m.setDevices)
 }
@@ -224,7 +223,7 @@ func (m *Manager) Pids() ([]int, error) {
 	return m.dir.Pids()
 }
 
-// Freeze stops or continues every process, and waits until that is done.
+// Freeze freezes or thaws every process, and waits until that is done.
 func (m *Manager) Freeze(on bool) error {
 	if m.dir == "" {
 		return cgroupfs.ErrNoCgroup
@@ -232,7 +231,7 @@ func (m *Manager) Freeze(on bool) error {
 	return m.dir.Freeze(on)
 }
 
-// ThawAll continues the processes of a frozen cgroup.
+// ThawAll thaws a frozen cgroup.
 func (m *Manager) ThawAll() error {
 	if m.dir == "" {
 		return nil
@@ -240,7 +239,7 @@ func (m *Manager) ThawAll() error {
 	return m.dir.ThawFrozen()
 }
 
-// Frozen says whether the cgroup is frozen, or on the way there.
+// Frozen reports whether the cgroup is frozen or freezing.
 func (m *Manager) Frozen() (bool, error) {
 	if m.dir == "" {
 		return false, nil
@@ -276,7 +275,8 @@ func (m *Manager) Kill() error {
 	})
 }
 
-// Destroy removes the cgroup and those below it. One that the container has found stays.
+// Destroy removes the cgroup and those below it. A cgroup that existed before the container
+// stays.
 func (m *Manager) Destroy() error {
 	if m.dir == "" || m.planned {
 		return nil

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package bpf runs classic BPF programs as the kernel's seccomp does, for errors and
-// tests. It refuses what the kernel would refuse to load, so that a filter that
-// passes is one that loads.
+// Package bpf runs classic BPF programs as seccomp in the kernel does, for error messages and
+// tests. It refuses what the kernel would refuse to load.
 package bpf
 
 import (
@@ -21,7 +20,7 @@ type Data struct {
 	Args   [6]uint64
 }
 
-// word is the 32-bit word at offset off, in the machine's byte order.
+// word returns the 32-bit word at offset off, in the machine's byte order.
 func (d *Data) word(off uint32) (uint32, error) {
 	var b [64]byte
 	binary.NativeEndian.PutUint32(b[0:], d.Number)
@@ -36,10 +35,10 @@ func (d *Data) word(off uint32) (uint32, error) {
 	return binary.NativeEndian.Uint32(b[off:]), nil
 }
 
-// Program is a program ready to run.
+// Program is a program that can be run.
 type Program []unix.SockFilter
 
-// Parse reads an array of struct sock_filter.
+// Parse parses an array of struct sock_filter.
 func Parse(b []byte) (Program, error) {
 	if len(b) == 0 || len(b)%8 != 0 || len(b)/8 > 4096 {
 		return nil, fmt.Errorf("a program cannot have %d bytes", len(b))
@@ -58,7 +57,7 @@ func Parse(b []byte) (Program, error) {
 	return p, nil
 }
 
-// Run is what the program returns for d.
+// Run returns the program's result for d.
 func (p Program) Run(d *Data) (uint32, error) {
 	var acc uint32
 	for pc := 0; pc < len(p); pc++ {

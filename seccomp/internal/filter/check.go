@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// rules adds rules, which are tried in order. Those of a profile with hundreds of values for
-// one argument come one after the other: they share what loads it, and are one instruction
-// each then, instead of five.
+// rules adds rules, which are tried in order. A profile may have hundreds of rules in sequence
+// that compare one argument with a value. These share the load of the argument, and need one
+// instruction each instead of five.
 func (p *program) rules(rules []Rule, narrow bool) {
 	for len(rules) > 0 {
 		n := alike(rules)
@@ -25,7 +25,7 @@ func (p *program) rules(rules []Rule, narrow bool) {
 	}
 }
 
-// alike is how many of the first rules differ in the low half of one value alone.
+// alike returns how many of the first rules differ only in the low half of one value.
 func alike(rules []Rule) int {
 	first := &rules[0]
 	if len(first.Args) != 1 || first.Args[0].Op != Equal && first.Args[0].Op != MaskedEqual {
@@ -47,7 +47,7 @@ func alike(rules []Rule) int {
 	return n
 }
 
-// masked is an Equal or a MaskedEqual as mask and value.
+// masked returns the mask and value of an Equal or a MaskedEqual.
 func (a *Arg) masked() (mask, value uint64) {
 	if a.Op == MaskedEqual {
 		return a.Value, a.ValueTwo
@@ -55,13 +55,13 @@ func (a *Arg) masked() (mask, value uint64) {
 	return math.MaxUint64, a.Value
 }
 
-// anyOf adds rules that are alike: one that matches is enough.
+// anyOf adds rules that are alike. It is enough if one matches.
 func (p *program) anyOf(rules []Rule, narrow bool) {
 	a := &rules[0].Args[0]
 	mask, value := a.masked()
 	var body program
 	body.half(a, false, uint32(mask))
-	// The distance to the end of a piece has eight bits.
+	// The jump to the end of a piece has eight bits.
 	for piece := range slices.Chunk(rules, math.MaxUint8) {
 		for i := range piece {
 			_, v := piece[i].Args[0].masked()
@@ -78,7 +78,7 @@ func (p *program) anyOf(rules []Rule, narrow bool) {
 	p.when(uint32(value>>32), body.code)
 }
 
-// half loads one half of an argument, and leaves of it what a mask has.
+// half loads one half of an argument and applies a mask.
 func (p *program) half(a *Arg, high bool, mask uint32) {
 	p.load(wordOffset(a.Index, high))
 	if a.Op == MaskedEqual {
@@ -86,20 +86,20 @@ func (p *program) half(a *Arg, high bool, mask uint32) {
 	}
 }
 
-// rule adds one rule, which is left at its end when it does not match.
+// rule adds one rule. If it does not match, the program continues after it.
 func (p *program) rule(r *Rule, narrow bool) {
-	// Back to front, as the distance to the end is known then.
+	// From back to front, because then the distance to the end is known.
 	var rest program
 	rest.ret(r.Action)
 	for i := len(r.Args) - 1; i >= 0; i-- {
-		// At most 6 checks of 6 instructions: the distance has eight bits.
+		// At most 6 checks of 6 instructions, so the distance fits into eight bits.
 		check := check(&r.Args[i], narrow, uint8(rest.len()))
 		rest.code = append(check, rest.code...)
 	}
 	p.code = append(p.code, rest.code...)
 }
 
-// wordOffset is where the low or the high half of an argument is.
+// wordOffset returns the offset of the low or the high half of an argument.
 func wordOffset(arg uint8, high bool) uint32 {
 	bigEndian := binary.NativeEndian.Uint16([]byte{0, 1}) == 1
 	offset := offArgs + 8*uint32(arg)
@@ -109,8 +109,8 @@ func wordOffset(arg uint8, high bool) uint32 {
 	return offset
 }
 
-// check is the check of one argument: it falls through when it holds and else
-// jumps over what comes behind it, toEnd instructions.
+// check returns the check of one argument. If it succeeds it falls through, otherwise it jumps
+// over the toEnd instructions behind it.
 func check(a *Arg, narrow bool, toEnd uint8) []byte {
 	var p program
 	low, high := uint32(a.Value), uint32(a.Value>>32)
@@ -118,8 +118,8 @@ func check(a *Arg, narrow bool, toEnd uint8) []byte {
 		p.checkMasked(a, narrow, toEnd)
 		return p.code
 	}
-	// The low half decides where the high halves are equal; both last
-	// instructions of a check are its comparison with that half.
+	// If the high halves are equal the low half decides. The last two instructions of a check
+	// compare it.
 	if !narrow {
 		p.load(wordOffset(a.Index, true))
 		p.compareHigh(a.Op, high, toEnd)
@@ -142,8 +142,8 @@ func check(a *Arg, narrow bool, toEnd uint8) []byte {
 	return p.code
 }
 
-// compareHigh compares the high half of an argument, and falls through to the
-// two instructions for the low one where that has to decide.
+// compareHigh compares the high half of an argument. If the low half has to decide, it falls
+// through to the two instructions for that.
 func (p *program) compareHigh(op Op, high uint32, toEnd uint8) {
 	const lowPart = 2
 	fail := lowPart + toEnd
@@ -161,7 +161,7 @@ func (p *program) compareHigh(op Op, high uint32, toEnd uint8) {
 	}
 }
 
-// checkMasked checks that what the mask leaves of the argument is the value.
+// checkMasked checks that the argument and the mask give the value.
 func (p *program) checkMasked(a *Arg, narrow bool, toEnd uint8) {
 	if !narrow {
 		p.load(wordOffset(a.Index, true))

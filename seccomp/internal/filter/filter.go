@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package filter makes the BPF program of a set of rules (seccomp(2)).
+// Package filter generates a BPF program from a set of rules (seccomp(2)).
 //
 //	the architecture?  ── none of the list ──▶ kill the thread
 //	  └─ the number: a binary tree over runs of numbers with one outcome
 //	       ├─ an action
 //	       └─ checks of arguments, each with an action, and what holds otherwise
 //
-// It is berth's own, not libseccomp's, for three reasons. Where several rules with
-// argument checks of one system call meet, libseccomp 2.5.4 may compare a word of one
-// argument with a value for another, and a call passes that no rule allows: with one rule
-// for arg0 > 1 and another for arg1 == 5 and arg0 < 9, the call with arg0 = 0 and
-// arg1 = 500 is let through. It may take minutes over a dozen such rules. And it leaves
-// out rules for system calls newer than itself.
+// Berth does not use libseccomp, for three reasons. If there are several rules with argument
+// checks for one system call, libseccomp 2.5.4 may compare a word of one argument with a value
+// meant for another, and then allow a call that no rule allows: with one rule for arg0 > 1 and
+// another for arg1 == 5 and arg0 < 9, the call with arg0 = 0 and arg1 = 500 is let through. It
+// may take minutes for a dozen such rules. And it leaves out rules for system calls that are
+// newer than itself.
 //
-// The package knows nothing of names and profiles. Its one invariant: every number of
-// every architecture has exactly one outcome.
+// The package does not deal with names and profiles. Every number of every architecture always
+// has exactly one outcome.
 package filter
 
 import (
@@ -28,19 +28,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// MaxInstructions is the longest program the kernel takes (BPF_MAXINSNS).
+// MaxInstructions is the length of the longest program that the kernel accepts (BPF_MAXINSNS).
 const MaxInstructions = 4096
 
 // InstructionSize is the size of a struct sock_filter.
 const InstructionSize = 8
 
-// Arch is what the filter does on one architecture.
+// Arch describes the filter for one architecture.
 type Arch struct {
 	syscalls.Arch
-	// Known are the numbers of the system calls that the profile names. They
-	// are only looked at when there shall be ENOSYS for newer ones.
+	// Known are the numbers of the system calls that the profile names. They are only used if
+	// newer calls are to return ENOSYS.
 	Known []uint32
-	// Calls are the system calls whose outcome is not the default one, each number once.
+	// Calls are the system calls whose outcome is not the default, each number once.
 	Calls []Call
 }
 
@@ -49,8 +49,7 @@ type Call struct {
 	Number uint32
 	// Rules are tried in order.
 	Rules []Rule
-	// Action holds when no rule matches: what the filter returns, SECCOMP_RET_* with
-	// its data.
+	// Action is what the filter returns if no rule matches, SECCOMP_RET_* with its data.
 	Action uint32
 }
 
@@ -63,7 +62,7 @@ type Rule struct {
 // Op is an operator of an argument check.
 type Op uint8
 
-// The operators, in no order that means anything.
+// The operators. Their order has no meaning.
 const (
 	NotEqual Op = iota + 1
 	LessThan
@@ -74,8 +73,8 @@ const (
 	MaskedEqual
 )
 
-// Arg is one check of an argument. For MaskedEqual, Value is the mask and
-// ValueTwo what must be left.
+// Arg is one check of an argument. For MaskedEqual, Value is the mask and ValueTwo the required
+// result.
 type Arg struct {
 	Index           uint8
 	Op              Op
@@ -89,13 +88,13 @@ const (
 	offArgs   = 16
 )
 
-// badArch is what a system call gets whose architecture is not in the list.
+// badArch is the result for a system call whose architecture is not in the list.
 const badArch = unix.SECCOMP_RET_KILL_THREAD
 
-// Build makes the program, an array of struct sock_filter in the machine's byte order. def
-// is the outcome of a system call without rules; with stub, those newer than the profile
-// answer ENOSYS. The first architecture should be the one that is used the most, and
-// x32 come after x86-64. The kernel takes no program of more than MaxInstructions.
+// Build returns the program, an array of struct sock_filter in the machine's byte order. def is
+// the outcome of a system call without rules. With stub, those newer than the profile return
+// ENOSYS. The first architecture should be the one that is used most, and x32 must come after
+// x86-64. The kernel refuses a program of more than MaxInstructions.
 func Build(archs []Arch, def uint32, stub bool) []byte {
 	p := program{make([]byte, 0, 16<<10)}
 	p.load(offArch)
@@ -113,20 +112,20 @@ func Build(archs []Arch, def uint32, stub bool) []byte {
 	return p.code
 }
 
-// run is a run of numbers with one outcome; it ends where the next begins.
+// run is a range of numbers with one outcome. It ends where the next one begins.
 type run struct {
 	first  uint32
 	action uint32
-	// call has rules to try before the action; nil when there are none.
+	// call has rules to try before the action; nil if there are none.
 	call   *Call
 	narrow bool
 }
 
-// plain says whether nothing but the action makes out the run.
+// plain reports whether the run consists of just the action.
 func (r *run) plain() bool { return r.call == nil }
 
-// runs are all numbers of what the kernel reports as audit: x32 differs from x86-64 in its
-// numbers alone.
+// runs returns the runs of all numbers for one audit architecture. x32 has the one of x86-64,
+// and differs only in its numbers.
 func runs(archs []Arch, audit, def uint32, stub bool) []run {
 	count := 0
 	for i := range archs {
@@ -145,7 +144,7 @@ func runs(archs []Arch, audit, def uint32, stub bool) []run {
 
 // appendCalls adds the calls to those of architectures with lower numbers, in order.
 func (a *Arch) appendCalls(list []run) []run {
-	// Whole calls take several times as long to sort.
+	// Sorting the calls themselves takes several times as long.
 	order := make([]uint64, len(a.Calls))
 	for i := range a.Calls {
 		order[i] = uint64(a.Calls[i].Number)<<32 | uint64(i)
@@ -162,7 +161,7 @@ func (a *Arch) appendCalls(list []run) []run {
 	return list
 }
 
-// base are the runs where no rule is, in order, from 0 on.
+// base returns the runs without rules, in order, beginning at 0.
 func base(archs []Arch, audit, def uint32, stub bool) []run {
 	list := []run{{first: 0, action: def}}
 	hasX32 := false
@@ -183,16 +182,16 @@ func base(archs []Arch, audit, def uint32, stub bool) []run {
 		}
 	}
 	if audit == unix.AUDIT_ARCH_X86_64 && !hasX32 {
-		// The last number is what a tracer leaves to have a call skipped, not x32's.
+		// The last number is not one of x32: a tracer sets it to skip a call.
 		list = append(list, run{first: syscalls.X32Bit, action: badArch}, run{first: math.MaxUint32, action: def})
 	}
-	// What was added later counts where two runs begin at one number: an end gives way to
-	// a begin.
+	// If two runs begin at the same number, the one added later counts, so that a beginning
+	// overrides an end.
 	slices.SortStableFunc(list, func(a, b run) int { return cmp.Compare(a.first, b.first) })
 	return list
 }
 
-// overlay puts single numbers over runs, and joins neighbours with the same action.
+// overlay puts single numbers over runs, and merges adjacent runs with the same action.
 func overlay(list, calls []run) []run {
 	out := make([]run, 0, len(list)+2*len(calls))
 	add := func(r run) {
@@ -225,7 +224,7 @@ func overlay(list, calls []run) []run {
 }
 
 // tree adds the instructions that find the run of the number in the accumulator, and its
-// outcome. No way leads out of them.
+// outcome. The program never continues after them.
 func (p *program) tree(list []run) {
 	if len(list) == 1 {
 		p.outcome(&list[0])
@@ -237,7 +236,8 @@ func (p *program) tree(list []run) {
 	p.tree(list[:middle])
 	n := p.len() - at - 1
 	if n > math.MaxUint8 {
-		// A conditional jump has eight bits for the distance: it crosses one of 32.
+		// A conditional jump has only eight bits for the distance, so it jumps over one with
+		// 32.
 		p.code = slices.Insert(p.code, (at+1)*InstructionSize, instruction(unix.BPF_JMP|unix.BPF_JA, 0, 0, uint32(n))...)
 		p.code[at*InstructionSize+3] = 1
 	} else {
@@ -268,7 +268,7 @@ func instruction(code uint16, jt, jf uint8, k uint32) []byte {
 	return b[:]
 }
 
-// len is the number of instructions.
+// len returns the number of instructions.
 func (p *program) len() int { return len(p.code) / InstructionSize }
 
 func (p *program) load(offset uint32) {
@@ -277,7 +277,7 @@ func (p *program) load(offset uint32) {
 
 func (p *program) ret(action uint32) { p.add(unix.BPF_RET|unix.BPF_K, 0, 0, action) }
 
-// when adds a body that runs when the accumulator is value, and is jumped over else.
+// when adds a body that is executed if the accumulator is value, and skipped otherwise.
 func (p *program) when(value uint32, body []byte) {
 	n := len(body) / InstructionSize
 	if n <= math.MaxUint8 {

@@ -9,32 +9,30 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A profile is a list of what its author knew. With a default of EPERM, a system
-// call that came later answers EPERM too, and a libc that tries the new call
-// first takes that for a final no instead of falling back to the old call:
-// clone3, faccessat2 and openat2 have each broken containers this way. The kernel
-// numbers system calls upwards, so "newer" is what lies above the highest number
-// that the profile names.
+// A profile lists only the system calls that its author knew. With a default of EPERM, a newer
+// system call also returns EPERM. A libc that tries the new call first then fails, instead of
+// falling back to the old call: clone3, faccessat2 and openat2 have each broken containers this
+// way. The kernel numbers system calls upwards, so "newer" means above the highest number that
+// the profile names.
 
 const (
-	// x32Legacy is the first of the numbers 512-547, which the kernel set aside
-	// for x32 in 2012 and never adds to; what is new has a number below them,
-	// or from 548 on.
+	// x32Legacy is the first of the numbers 512-547, which the kernel reserved for x32 in 2012
+	// and never adds to. New calls have a number below them, or from 548 on.
 	x32Legacy    = syscalls.X32Bit + 512
 	x32LegacyEnd = syscalls.X32Bit + 547
-	// armPrivate is where ARM's private calls start (__ARM_NR_BASE): old ones
-	// such as cacheflush, though their numbers are the highest of all.
+	// armPrivate is where ARM's private calls begin (__ARM_NR_BASE). They are old, such as
+	// cacheflush, although their numbers are the highest.
 	armPrivate = 0x0f0000
 )
 
-// retENOSYS is what a newer system call gets.
+// retENOSYS is the result for a newer system call.
 const retENOSYS = unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)
 
-// gap is a run of numbers, both ends included, that are newer than the profile.
+// gap is a range of numbers, both ends included, that are newer than the profile.
 type gap struct{ first, last uint32 }
 
-// gaps are the numbers newer than the profile. An architecture of which the
-// profile names nothing has none: there is nothing to say how old it is.
+// gaps returns the numbers newer than the profile. If the profile names no call of an
+// architecture there are none, because its age is not known.
 func (a *Arch) gaps() []gap {
 	switch a.Name {
 	case "SCMP_ARCH_X32":
@@ -49,7 +47,7 @@ func (a *Arch) gaps() []gap {
 		}
 		return g
 	case "SCMP_ARCH_X86_64":
-		// From X32Bit on it is x32: a profile without that must end there.
+		// From X32Bit on the numbers belong to x32, and a profile without x32 must end there.
 		return a.above(syscalls.X32Bit - 1)
 	case "SCMP_ARCH_ARM":
 		return a.above(armPrivate - 1)
@@ -66,7 +64,7 @@ func (a *Arch) above(last uint32) []gap {
 	return appendGap(nil, n, last)
 }
 
-// highest is the highest number from first to last, both included.
+// highest returns the highest number from first to last, both included.
 func (a *Arch) highest(first, last uint32) (n uint32, ok bool) {
 	for _, v := range a.Known {
 		if v >= first && v <= last && (!ok || v > n) {

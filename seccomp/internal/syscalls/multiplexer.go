@@ -2,27 +2,27 @@
 
 package syscalls
 
-// Old architectures have the calls of sockets and System V IPC as socketcall(2) and ipc(2)
-// with the call as the first argument, and most of the calls have got numbers of their own
-// for them since: both are open to a program.
+// Old architectures have socket and System V IPC calls as socketcall(2) and ipc(2), with the
+// call as the first argument. Most of these calls later also got their own numbers, and a
+// program can use either.
 
-// Multiplexed is a system call that also goes by way of another one.
+// Multiplexed is a system call that can also be made through another one.
 type Multiplexed struct {
 	Name string
 	// By is the name of the multiplexer.
 	By string
-	// Value is what its first argument has for the call, in the bits of Mask.
+	// Value is the value of the first argument for this call, in the bits of Mask.
 	Value, Mask uint64
 }
 
 const (
 	socketMask = 0xffffffff
-	// The kernel takes the high half for a version, and the call all the same: a filter
-	// that compared it would let ipc(1<<16 | 21) pass for no shmat.
+	// The kernel uses the high half as a version and still makes the call: a filter that
+	// compared it would not recognise ipc(1<<16 | 21) as shmat.
 	ipcMask = 0xffff
 )
 
-// multiplexed have the numbers of linux/net.h and linux/ipc.h.
+// multiplexed has the numbers of linux/net.h and linux/ipc.h.
 var multiplexed = [...]Multiplexed{
 	{"socket", "socketcall", 1, socketMask},
 	{"bind", "socketcall", 2, socketMask},
@@ -58,7 +58,7 @@ var multiplexed = [...]Multiplexed{
 	{"shmctl", "ipc", 24, ipcMask},
 }
 
-// Multiplexed are the calls of an architecture that go by way of others.
+// Multiplexed returns the multiplexed calls of an architecture.
 func (a *Arch) Multiplexed() []Multiplexed {
 	if !a.multiplexes {
 		return nil

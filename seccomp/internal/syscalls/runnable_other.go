@@ -4,7 +4,7 @@
 
 package syscalls
 
-// Without a table there is no seccomp.
+// Without a table there is no seccomp support.
 var (
 	runnable [0]Arch
 	table    [0]Call

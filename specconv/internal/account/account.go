@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package account reads the files of users and groups: passwd(5), group(5), subuid(5)
-// and subgid(5). It gets their text and opens nothing.
+// Package account reads the files of users and groups: passwd(5), group(5), subuid(5) and
+// subgid(5). It works on their text and opens no files.
 //
-// They may be an image's, and so anybody's. Its one invariant: a line that is not well
-// formed is nobody, as to the C library, and an id is one that the kernel takes.
+// The files may come from an image, and so from anybody. As in the C library, malformed lines
+// are ignored. Every id that is returned is valid for the kernel.
 package account
 
 import (
@@ -19,12 +19,12 @@ type User struct {
 	UID, GID uint32
 }
 
-// FindUser finds the first user by name.
+// FindUser returns the first user with the given name.
 func FindUser(passwd, name string) (User, bool) {
 	return findUser(passwd, func(u *User) bool { return u.Name == name })
 }
 
-// FindUID finds the first user that has the uid.
+// FindUID returns the first user with the given uid.
 func FindUID(passwd string, uid uint32) (User, bool) {
 	return findUser(passwd, func(u *User) bool { return u.UID == uid })
 }
@@ -44,7 +44,7 @@ func findUser(passwd string, is func(*User) bool) (User, bool) {
 	return User{}, false
 }
 
-// FindGroup finds the id of the first group of the name.
+// FindGroup returns the id of the first group with the given name.
 func FindGroup(group, name string) (gid uint32, found bool) {
 	eachGroup(group, func(g string, id uint32, _ string) bool {
 		gid, found = id, g == name
@@ -53,8 +53,8 @@ func FindGroup(group, name string) (gid uint32, found bool) {
 	return gid, found
 }
 
-// GroupsOf are the ids of the groups that have the user as a member, each once and in
-// the order of the file.
+// GroupsOf returns the ids of the groups that have the user as a member, each once and in the
+// order of the file.
 func GroupsOf(group, user string) []uint32 {
 	var gids []uint32
 	seen := make(map[uint32]bool)
@@ -70,7 +70,7 @@ func GroupsOf(group, user string) []uint32 {
 	return gids
 }
 
-// eachGroup calls do for each group until that returns false.
+// eachGroup calls do for each group until do returns false.
 func eachGroup(group string, do func(name string, gid uint32, members string) bool) {
 	for line := range strings.Lines(group) {
 		f := strings.Split(strings.TrimSuffix(line, "\n"), ":")
@@ -86,8 +86,8 @@ func eachGroup(group string, do func(name string, gid uint32, members string) bo
 // Range is a range of ids.
 type Range struct{ First, Size uint32 }
 
-// SubIDs are the ranges of subuid(5) or subgid(5) that belong to a user, who stands there
-// by name or by uid. The name may be "", for a user that has none.
+// SubIDs returns the ranges in subuid(5) or subgid(5) of a user, who is listed there by name or
+// by uid. The name may be "" if the user has none.
 func SubIDs(text, name string, uid uint32) []Range {
 	var ranges []Range
 	for line := range strings.Lines(text) {
@@ -108,7 +108,7 @@ func SubIDs(text, name string, uid uint32) []Range {
 	return ranges
 }
 
-// parseID takes digits only. 4294967295 is no id to the kernel.
+// parseID accepts only digits. 4294967295 is not a valid id for the kernel.
 func parseID(text string) (uint32, bool) {
 	if text == "" || strings.Trim(text, "0123456789") != "" {
 		return 0, false

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package decode reads those documents of specconv's that are not the runtime-spec's:
-// images, and berth's own network annotation.
+// Package decode reads documents that are not part of the runtime-spec: images, and berth's own
+// network annotation.
 package decode
 
 import "github.com/berth-run/berth/libcontainer/codec"
 
-// The documents of the OCI image-spec, as far as they tell how an image is run. Docker's
-// own have the same keys. The image-spec wants unknown keys to be ignored.
+// The documents of the OCI image-spec, with the fields that say how an image is run. Docker's
+// documents have the same keys. The image-spec requires that unknown keys are ignored.
 
 // Image is an image configuration (image-spec: config.md).
 type Image struct {
@@ -18,7 +18,7 @@ type Image struct {
 	Config                    ImageConfig
 }
 
-// ImageConfig says how the image is run.
+// ImageConfig describes how the image is run.
 type ImageConfig struct {
 	User, WorkingDir, StopSignal string
 	Env, Entrypoint, Cmd         []string
@@ -41,7 +41,7 @@ type Descriptor struct {
 	MediaType, Digest string
 	Size              int64
 	Annotations       map[string]string
-	// Platform is nil when it is not said.
+	// Platform may be nil.
 	Platform *Platform
 }
 
@@ -55,20 +55,21 @@ type ImageLayout struct {
 	ImageLayoutVersion string
 }
 
-// ParseImage reads an Image. Errors are as codec.Read's, here and in all below.
+// ParseImage parses an Image. Errors are like those of codec.Read, here and in the functions
+// below.
 func ParseImage(document string) (*Image, error) { return codec.Read(document, imageFields) }
 
-// ParseImageIndex reads an ImageIndex.
+// ParseImageIndex parses an ImageIndex.
 func ParseImageIndex(document string) (*ImageIndex, error) {
 	return codec.Read(document, imageIndexFields)
 }
 
-// ParseImageManifest reads an ImageManifest.
+// ParseImageManifest parses an ImageManifest.
 func ParseImageManifest(document string) (*ImageManifest, error) {
 	return codec.Read(document, imageManifestFields)
 }
 
-// ParseImageLayout reads an ImageLayout.
+// ParseImageLayout parses an ImageLayout.
 func ParseImageLayout(document string) (*ImageLayout, error) {
 	return codec.Read(document, imageLayoutFields)
 }

@@ -8,17 +8,17 @@ import (
 	"github.com/berth-run/berth/libcontainer/codec"
 )
 
-// Network is the document of berth's own network annotation (docs/network.md), as it
-// stands there: nothing is checked but the types. The tags are for writing one.
+// Network is the document of berth's own network annotation (docs/network.md), unchecked except
+// for the types. The tags are used for writing one.
 type Network struct {
 	Version    int         `json:"version"`
 	Interfaces []Interface `json:"interfaces"`
-	// Hosts is nil when the key is absent.
+	// Hosts is nil if the key is absent.
 	Hosts  []Host  `json:"hosts,omitzero"`
 	Resolv *Resolv `json:"resolv,omitzero"`
 }
 
-// Interface is one of the document's interfaces. Numbers are nil when absent.
+// Interface is one of the document's interfaces. Numbers are nil if absent.
 type Interface struct {
 	Bridge     string   `json:"bridge"`
 	Create     bool     `json:"create,omitzero"`
@@ -46,19 +46,19 @@ type Host struct {
 	Names   []string `json:"names"`
 }
 
-// Resolv is what /etc/resolv.conf says.
+// Resolv is the content of /etc/resolv.conf.
 type Resolv struct {
 	Servers []string `json:"servers,omitzero"`
 	Search  []string `json:"search,omitzero"`
 	Options []string `json:"options,omitzero"`
 }
 
-// ParseNetwork reads a Network. Of a wrong type or an unknown key, field is the path in
-// the document and the error does not repeat it; of what is not JSON, field is "" and the
-// error tells line and column.
+// ParseNetwork parses a Network. For a wrong type or an unknown key, field is the path in the
+// document and the error does not repeat it. For invalid JSON, field is "" and the error has
+// line and column.
 //
-// Unlike config.json, which others may extend, the document is ours and has a version: a
-// key that nobody knows is a mistake, and would otherwise be a setting that is ignored.
+// Unlike config.json, which others may extend, the document is ours and has a version. An
+// unknown key is a mistake: a setting would be ignored silently.
 func ParseNetwork(document string) (n *Network, field string, err error) {
 	n = new(Network)
 	err = codec.ReadValue(document, func(c *codec.Coder) error { return codec.StrictValue(c, n, networkFields) })
@@ -71,7 +71,7 @@ func ParseNetwork(document string) (n *Network, field string, err error) {
 	return n, "", nil
 }
 
-// Write makes the document.
+// Write returns the document as JSON.
 func (n *Network) Write() string { return string(codec.Write(n, networkFields)) }
 
 func networkFields(c *codec.Coder, v *Network) {

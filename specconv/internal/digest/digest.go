@@ -11,12 +11,12 @@ import (
 	"strings"
 )
 
-// algorithm is the only one here: it is the one that every implementation must have, and
-// that every tool writes.
+// algorithm is the only supported one. Every implementation must support it, and every tool
+// writes it.
 const algorithm = "sha256"
 
-// Encoded is the part of a digest behind the algorithm, which is a file name and nothing
-// else. A digest that is not SHA-256 is an error.
+// Encoded returns the part of a digest after the algorithm, which is safe as a file name. A
+// digest that is not SHA-256 is an error.
 func Encoded(digest string) (string, error) {
 	name, encoded, ok := strings.Cut(digest, ":")
 	switch {
@@ -30,7 +30,7 @@ func Encoded(digest string) (string, error) {
 	return encoded, nil
 }
 
-// Verify makes sure that content is what the digest says.
+// Verify checks that content matches the digest.
 func Verify(content []byte, digest string) error {
 	want, err := Encoded(digest)
 	if err != nil {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package document reads documents that somebody else may have written.
+// Package document reads untrusted documents.
 package document
 
 import (
@@ -11,8 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Read makes plain system calls: os.Open would first set the runtime's
-// poller up.
+// Read makes plain system calls: os.Open would first set up the Go runtime's poller.
 func Read(path string, flags int) (string, error) {
 	fd, err := Retry(func() (int, error) {
 		return unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOCTTY|flags, 0)
@@ -23,7 +22,7 @@ func Read(path string, flags int) (string, error) {
 	return ReadOpened(fd, path, flags)
 }
 
-// ReadOpened reads and closes a file that was opened with the flags.
+// ReadOpened reads and closes a file that was opened with the given flags.
 func ReadOpened(fd int, path string, flags int) (string, error) {
 	defer unix.Close(fd)
 	var st unix.Stat_t
@@ -41,8 +40,8 @@ func ReadOpened(fd int, path string, flags int) (string, error) {
 	return readAll(fd, path, int(st.Size))
 }
 
-// readAll reads a file of about the given size, which may be wrong: files of
-// procfs say 0, and a file may grow meanwhile.
+// readAll reads a file. The size is only a hint: it is 0 for files of procfs, and a file may
+// grow in the meantime.
 func readAll(fd int, path string, size int) (string, error) {
 	buf := make([]byte, 0, size+1)
 	for {
@@ -57,15 +56,15 @@ func readAll(fd int, path string, size int) (string, error) {
 			return "", fmt.Errorf("read %s: %w", path, err)
 		}
 		if n == 0 {
-			// Not copied, since nothing writes to buf from here on: the strings
-			// of the spec are slices of it.
+			// The text is not copied, because nothing writes to buf any more. The strings of
+			// the spec are slices of it.
 			return unsafe.String(unsafe.SliceData(buf), len(buf)), nil
 		}
 		buf = buf[:len(buf)+n]
 	}
 }
 
-// Retry repeats a system call that a signal has interrupted.
+// Retry repeats a system call that was interrupted by a signal.
 func Retry(call func() (int, error)) (int, error) {
 	for {
 		n, err := call()
@@ -75,15 +74,15 @@ func Retry(call func() (int, error)) (int, error) {
 	}
 }
 
-// What Read takes: the flags to open it with.
+// The flags for Read to open the file with.
 const (
-	// OnlyRegular is for a file whose name the caller has not given, in a directory that
-	// somebody else may have filled: a FIFO there would keep berth waiting for ever.
+	// OnlyRegular is for a file that the caller has not named, in a directory that somebody
+	// else may have written to: a FIFO there would block berth forever.
 	OnlyRegular = unix.O_NONBLOCK
-	// WaitForWriter takes whatever can be read.
+	// WaitForWriter accepts any file that can be read.
 	WaitForWriter = 0
 )
 
-// MaxConfigSize is far above any real config (the largest are pods of some
-// hundred KB) and far below what would hurt the host.
+// MaxConfigSize is far above any real config (the largest, of pods, have some hundred KB) and
+// far below what would harm the host.
 const MaxConfigSize = 32 << 20

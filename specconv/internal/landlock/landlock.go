@@ -17,10 +17,10 @@ import (
 	"github.com/berth-run/berth/specconv/internal/fault"
 )
 
-// landlock is the document that configs.LandlockAnnotation has. Its words are those of the kernel's
-// linux/landlock.h, without their prefixes and in lower case.
+// landlock is the document in configs.LandlockAnnotation. Its words are those of the kernel's
+// linux/landlock.h, without prefixes and in lower case.
 type landlock struct {
-	// ABI says which kernel the rights are those of. It is the document's version too.
+	// ABI is the Landlock ABI that the rights belong to. It is also the document's version.
 	ABI              int            `json:"abi"`
 	HandledAccessFS  []string       `json:"handledAccessFS"`
 	HandledAccessNet []string       `json:"handledAccessNet"`
@@ -35,7 +35,7 @@ type landlockRule struct {
 	Ports         []int    `json:"ports"`
 }
 
-// landlockRight is a right, and the first ABI that has it. Its bit is its place in the list.
+// landlockRight is a right, and the first ABI that has it. The index in the list is its bit.
 type landlockRight struct {
 	name string
 	abi  int
@@ -64,8 +64,8 @@ var (
 	landlockScoped = [...]landlockRight{{"abstract_unix_socket", 6}, {"signal", 6}}
 )
 
-// Rules reads the annotation, nil when there is none. What it does not know is an
-// error: the container would be less confined than somebody believes.
+// Rules parses the annotation. It returns nil if there is none. Anything unknown is an error:
+// otherwise the container would be less confined than its author believes.
 func Rules(annotations map[string]string) (*configs.Landlock, error) {
 	text, ok := annotations[configs.LandlockAnnotation]
 	if !ok {
@@ -168,8 +168,8 @@ func (doc *landlock) ports(out *configs.Landlock) error {
 	return nil
 }
 
-// landlockBits are the rights that names say. Each must be of the ABI and handled; "all"
-// are all that are.
+// landlockBits converts names to rights. Each must exist in the ABI and be handled; "all"
+// stands for all of these.
 func landlockBits(field string, names []string, known []landlockRight, abi int, handled uint64) (uint64, error) {
 	var bits uint64
 	for i, name := range names {

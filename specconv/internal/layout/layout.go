@@ -3,8 +3,8 @@
 // Package layout finds the configuration of an image in an OCI image layout (image-spec:
 // image-layout.md): a directory as skopeo and umoci write it.
 //
-// Its one invariant: of a blob nothing is believed before its size and its digest have been
-// checked. What leads there, index.json, has no digest.
+// Nothing in a blob is used before its size and digest have been checked. Only index.json,
+// where the search begins, has no digest.
 package layout
 
 import (
@@ -21,18 +21,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tagAnnotation has the name of an image in an index (image-spec: annotations.md).
+// tagAnnotation is the annotation with the name of an image in an index (image-spec:
+// annotations.md).
 const tagAnnotation = "org.opencontainers.image.ref.name"
 
 const (
-	// maxDocument is the size that the image-spec wants to be possible, and far above what
-	// any image has.
+	// maxDocument is the size that the image-spec requires implementations to support, and far
+	// above that of real images.
 	maxDocument = 4 << 20
-	// maxIndexes is how many indexes may stand one in the other. Two is what tools write.
+	// maxIndexes is how deep indexes may be nested. Tools write at most two levels.
 	maxIndexes = 4
 )
 
-// The media types that are followed.
+// The media types that are understood.
 const (
 	ociIndex       = "application/vnd.oci.image.index.v1+json"
 	ociManifest    = "application/vnd.oci.image.manifest.v1+json"
@@ -42,9 +43,9 @@ const (
 	dockerConfig   = "application/vnd.docker.container.image.v1+json"
 )
 
-// Config reads the configuration of the image that has the tag, or of the only one there
-// is when the tag is "". Of several platforms it is the first for Linux on arch, which is a
-// word of Go's (GOARCH).
+// Config returns the configuration of the image with the given tag, or of the only image if the
+// tag is "". If there are several platforms, it takes the first for Linux on arch, which is a
+// GOARCH value.
 func Config(dir, tag, arch string) (string, error) {
 	marker, err := readFile(filepath.Join(dir, "oci-layout"))
 	if errors.Is(err, unix.ENOENT) {
@@ -79,8 +80,8 @@ func Config(dir, tag, arch string) (string, error) {
 	return config, nil
 }
 
-// tagged are the entries of index.json that the tag names. Several have the same one when
-// they are for different platforms.
+// tagged returns the entries of index.json with the given tag. Several entries may have the
+// same tag, for different platforms.
 func tagged(all []decode.Descriptor, tag string) ([]decode.Descriptor, error) {
 	var images []decode.Descriptor
 	var tags []string
@@ -148,9 +149,9 @@ func configOf(dir string, manifest *decode.Descriptor) (string, error) {
 	return "", fmt.Errorf("%s: config.mediaType: %q is not that of an image", manifest.Digest, m.Config.MediaType)
 }
 
-// choose finds the first entry for the platform, as the image-spec wants. One without a
-// platform is for any. Variants of an architecture may need instructions that this
-// machine lacks, so that the plainest goes first.
+// choose returns the first entry for the platform, as the image-spec requires. An entry without
+// a platform is for any. Variants of an architecture may need instructions that this machine
+// lacks, so the most basic one comes first.
 func choose(entries []decode.Descriptor, arch string) (*decode.Descriptor, error) {
 	if len(entries) == 0 {
 		return nil, errors.New("an index without manifests")
@@ -194,8 +195,8 @@ func readBlob(dir string, d *decode.Descriptor) (string, error) {
 	return content, nil
 }
 
-// readFile reads a regular file. Whoever made the layout may have put anything there: a
-// FIFO would keep the caller waiting for ever.
+// readFile reads a regular file. The layout is not trusted: a FIFO would block the caller
+// forever.
 func readFile(path string) (_ string, err error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
 	if err != nil {

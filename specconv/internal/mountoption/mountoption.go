@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package mountoption has the options of mounts, and what each does to a mount of the plan.
+// Package mountoption has the mount options, and the effect of each on a mount of the plan.
 package mountoption
 
 import (
@@ -11,10 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// optionKind is what an option changes.
+// optionKind says what an option changes.
 type optionKind uint8
 
-// The kinds of options, by what an option does.
+// The kinds of options.
 const (
 	setFlag      optionKind = iota // an MS_* flag on
 	clearFlag                      // an MS_* flag off
@@ -33,7 +33,7 @@ const (
 	destNoFollow
 )
 
-// Option is an option that berth itself carries out.
+// Option is an option that berth itself implements.
 type Option struct {
 	Name  string
 	Kind  optionKind
@@ -109,9 +109,9 @@ var Options = [...]Option{
 	{"unbindable", propagation, unix.MS_UNBINDABLE},
 }
 
-// Known are the options that Convert does not hand on to the file
-// system, sorted. Like runc's, the list leaves the id-map options out: engines
-// ask mountExtensions.idmap of the features document about them.
+// Known returns the options that Convert does not pass on to the file system, sorted. As in
+// runc, the list omits the id-map options: for these, engines look at mountExtensions.idmap in
+// the features document.
 func Known() []string {
 	names := make([]string, 0, len(Options))
 	for _, o := range Options {
@@ -133,9 +133,9 @@ func Find(name string) (Option, bool) {
 	return Options[i], true
 }
 
-// Apply carries the options over into m, from first to last, so that
-// of options that clash the last one counts. It returns the index of the first
-// that went to the file system's data, or -1.
+// Apply applies the options to m, from first to last, so that the last one of conflicting
+// options counts. It returns the index of the first option that was added to the file system's
+// data, or -1.
 func Apply(m *configs.Mount, options []string) (firstData int) {
 	firstData = -1
 	for i, name := range options {
@@ -145,7 +145,7 @@ func Apply(m *configs.Mount, options []string) (firstData int) {
 				continue
 			}
 			if o, _, ok := strings.Cut(name, "="); ok && IsIDMapOption(o) {
-				m.IDMap = o // its value is for idMappedMount
+				m.IDMap = o // idMappedMount reads the value
 				continue
 			}
 			if m.Data = appendData(m.Data, name); firstData < 0 {
@@ -177,10 +177,10 @@ func Apply(m *configs.Mount, options []string) (firstData int) {
 	return firstData
 }
 
-// appendData appends the file system's options in one word of the config.json. There may be
-// several, with commas in between, since runtimes that use mount(2) hand all words to the
-// kernel as one such list. A comma does not separate within double quotes or after a
-// backslash, which overlayfs has for those in paths.
+// appendData appends the file system's options in one element of options. It may contain
+// several options separated by commas, because runtimes that use mount(2) pass all of them to
+// the kernel as one such list. A comma is not a separator within double quotes or after a
+// backslash, with which overlayfs escapes commas in paths.
 func appendData(data []string, word string) []string {
 	quoted := false
 	start := 0
@@ -205,13 +205,13 @@ func appendData(data []string, word string) []string {
 	return data
 }
 
-// changeRecAttr turns a recursive attribute on or off.
+// changeRecAttr sets or clears a recursive attribute.
 func changeRecAttr(m *configs.Mount, attr uint64, on bool) {
 	switch {
 	case attr&^unix.MOUNT_ATTR__ATIME == 0:
-		// One of the atime modes. They are one field of the kernel's, of which
-		// mount_setattr(2) takes all bits or none; relatime is its zero, and
-		// what remains when another mode is switched off.
+		// One of the atime modes. They are a single field in the kernel, and mount_setattr(2)
+		// accepts all of its bits or none. relatime is its zero value, and what remains if
+		// another mode is switched off.
 		mode := m.RecAttrSet & unix.MOUNT_ATTR__ATIME
 		if on {
 			mode = attr

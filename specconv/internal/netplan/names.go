@@ -11,13 +11,13 @@ import (
 	"github.com/berth-run/berth/specconv/internal/fault"
 )
 
-// The files that name resolution reads.
+// The files used for name resolution.
 const (
 	hostsFile  = "/etc/hosts"
 	resolvFile = "/etc/resolv.conf"
 )
 
-// NameFiles writes what is asked for: hosts(5) and resolv.conf(5).
+// NameFiles adds the requested files to the plan: hosts(5) and resolv.conf(5).
 func (w *Plan) NameFiles(n *decode.Network, plan *configs.Config) error {
 	var err error
 	if n.Hosts != nil {
@@ -41,7 +41,8 @@ func (w *Plan) NameFiles(n *decode.Network, plan *configs.Config) error {
 	return nil
 }
 
-// hosts has the loopback, the container's own name and the given lines.
+// hosts returns the text of /etc/hosts: the loopback, the container's own name and the given
+// lines.
 func (w *Plan) hosts(list []decode.Host, hostname string) (*string, error) {
 	var b strings.Builder
 	b.WriteString("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n")
@@ -100,19 +101,19 @@ func resolv(r *decode.Resolv) (*string, error) {
 	return &text, nil
 }
 
-// isWord says that a text is one column of a file with white space between columns, and
-// no comment.
+// isWord reports whether a text is a single word, in a file whose columns are separated by
+// white space, and not a comment.
 func isWord(s string) bool {
 	return s != "" && s[0] != '#' && s[0] != ';' && !strings.ContainsFunc(s, func(r rune) bool {
 		return r <= ' ' || r == 0x7f || r == '#'
 	})
 }
 
-// InterfaceName is the kernel's dev_valid_name.
+// InterfaceName does the same check as the kernel's dev_valid_name.
 func InterfaceName(name string) bool {
 	return name != "" && name != "." && name != ".." && len(name) <= maxInterfaceName &&
 		!strings.ContainsAny(name, "/:\x00 \t\n\v\f\r")
 }
 
-// maxInterfaceName is the kernel's IFNAMSIZ less the NUL.
+// maxInterfaceName is the kernel's IFNAMSIZ without the NUL.
 const maxInterfaceName = 15

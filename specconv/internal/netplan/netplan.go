@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package netplan turns the annotation run.berth.network, or options of the command line, into the
+// Package netplan converts the annotation run.berth.network, or command line options, to the
 // interfaces of a plan.
 package netplan
 
@@ -15,13 +15,13 @@ import (
 	"github.com/berth-run/berth/specconv/internal/fault"
 )
 
-// AnnotationNetwork is ours: docs/network.md describes its JSON.
+// AnnotationNetwork is berth's own. docs/network.md describes its JSON.
 const AnnotationNetwork = "run.berth.network"
 
-// NetworkVersion is the version of the JSON that the annotation run.berth.network has.
+// NetworkVersion is the version of the JSON in the annotation run.berth.network.
 const NetworkVersion = 1
 
-// Parse reads the JSON text of the annotation; field names it in errors.
+// Parse parses the JSON text of the annotation. field is its name in errors.
 func Parse(field, document string) (*decode.Network, error) {
 	n, key, err := decode.ParseNetwork(document)
 	if err != nil {
@@ -41,16 +41,17 @@ func Parse(field, document string) (*decode.Network, error) {
 	return n, nil
 }
 
-// Plan is a Network in the making.
+// Plan is a Network that is being converted.
 type Plan struct {
-	// Field names the whole, interfaces the list of interfaces.
+	// Field is the name of the whole for errors, Interfaces that of the list of interfaces.
 	Field, Interfaces string
 	Plan              configs.Network
-	// gateways are the fields with a default route, by whether it is for IPv6.
+	// gateways are the fields that set a default route: index 0 for IPv4, 1 for IPv6.
 	gateways [2]string
 }
 
-// AddInterfaces adds the interfaces of the list, which must not clash with devices that are moved in.
+// AddInterfaces adds the interfaces of the list. They must not conflict with devices that are
+// moved in.
 func (w *Plan) AddInterfaces(list []decode.Interface, devices []configs.NetDevice) error {
 	for i := range list {
 		field := fault.Element(w.Interfaces, i)
@@ -82,7 +83,7 @@ func (w *Plan) AddInterfaces(list []decode.Interface, devices []configs.NetDevic
 	return nil
 }
 
-// veth checks one interface. Its errors name fields relative to it.
+// veth checks one interface. Errors name fields relative to the interface.
 func (w *Plan) veth(d *decode.Interface, field string, i int) (*configs.Veth, error) {
 	v := &configs.Veth{
 		Field: field, Bridge: d.Bridge, CreateBridge: d.Create, HostName: d.HostName, Name: d.Name,
@@ -96,7 +97,7 @@ func (w *Plan) veth(d *decode.Interface, field string, i int) (*configs.Veth, er
 		case f.name == "" && f.field == "hostName":
 		case f.name == "" && f.field == "bridge":
 			return nil, fault.New(f.field, "must be given")
-		// The kernel would put a number in the place of %d.
+		// The kernel would replace %d by a number.
 		case !InterfaceName(f.name) || slices.Contains([]byte(f.name), '%'):
 			return nil, fault.New(f.field, "not the name of a network interface: %q", f.name)
 		}
@@ -123,11 +124,11 @@ func (w *Plan) veth(d *decode.Interface, field string, i int) (*configs.Veth, er
 	return v, setMTU(v, d.MTU)
 }
 
-// The sizes of packet that the kernel's veth takes, and the least that IPv6 does.
+// The MTUs that the kernel's veth accepts, and the smallest for IPv6.
 const (
 	minMTU   = 68
 	minMTUv6 = 1280
-	// MaxMTU is the largest one.
+	// MaxMTU is the largest MTU.
 	MaxMTU = 65535
 )
 
@@ -164,8 +165,8 @@ func parseMAC(text string) (mac configs.HardwareAddr, err error) {
 	return mac, nil
 }
 
-// parseAddresses reads addresses with the prefix lengths of their networks. One without
-// would be a host that has no neighbours, which is hardly what was meant.
+// parseAddresses parses addresses with prefix lengths. An address without one would be a host
+// without neighbours, which is hardly intended.
 func parseAddresses(texts []string) ([]netip.Prefix, error) {
 	var all []netip.Prefix
 	for i, t := range texts {
@@ -180,8 +181,8 @@ func parseAddresses(texts []string) ([]netip.Prefix, error) {
 			return nil, fault.New(field, "not an address that an interface can have: %s", t)
 		case p.Bits() == 0:
 			return nil, fault.New(field, "the prefix length must not be 0: %s", t)
-		// Of /31 and /127 both are hosts (RFC 3021, RFC 6164); in IPv6 the first one is
-		// all routers of the network (RFC 4291).
+		// In a /31 or /127 both addresses are hosts (RFC 3021, RFC 6164). In other IPv6
+		// networks the first one is the anycast address of the routers (RFC 4291).
 		case a.BitLen()-p.Bits() > 1 && a == p.Masked().Addr():
 			return nil, fault.New(field, "%s is the address of the network itself", t)
 		case a.Is4() && a.BitLen()-p.Bits() > 1 && a == lastOf(p):
@@ -199,7 +200,7 @@ func parseAddresses(texts []string) ([]netip.Prefix, error) {
 
 func isBroadcast(a netip.Addr) bool { return a == netip.AddrFrom4([4]byte{255, 255, 255, 255}) }
 
-// lastOf is the last address of an IPv4 network.
+// lastOf returns the last address of an IPv4 network.
 func lastOf(p netip.Prefix) netip.Addr {
 	b := p.Masked().Addr().As4()
 	for bit := p.Bits(); bit < 8*len(b); bit++ {
@@ -208,7 +209,7 @@ func lastOf(p netip.Prefix) netip.Addr {
 	return netip.AddrFrom4(b)
 }
 
-// setGateways checks the routers of default routes, and gives a bridge that is to be made
+// setGateways checks the gateways of default routes. If the bridge is to be created, it gets
 // their addresses.
 func (w *Plan) setGateways(v *configs.Veth, texts []string) error {
 	for i, t := range texts {
@@ -233,7 +234,7 @@ func (w *Plan) setGateways(v *configs.Veth, texts []string) error {
 	return nil
 }
 
-// parseHop reads the address of a router, which the kernel must be able to reach.
+// parseHop parses the address of a router, which must be reachable for the kernel.
 func parseHop(field, text string, own []netip.Prefix) (netip.Addr, error) {
 	a, err := netip.ParseAddr(text)
 	switch {
@@ -254,7 +255,7 @@ func parseHop(field, text string, own []netip.Prefix) (netip.Addr, error) {
 	return a, fault.New(field, "%s is in the network of none of the addresses", a)
 }
 
-// networkOf finds the address whose network a is in.
+// networkOf returns the address whose network contains a.
 func networkOf(a netip.Addr, own []netip.Prefix) (netip.Prefix, bool) {
 	i := slices.IndexFunc(own, func(p netip.Prefix) bool { return p.Contains(a) })
 	if i < 0 {

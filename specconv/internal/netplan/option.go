@@ -10,9 +10,9 @@ import (
 	"github.com/berth-run/berth/specconv/internal/fault"
 )
 
-// ParseOptions reads the values of `--network`, one for each interface: key=value
-// pairs with commas between them. They are the annotation's, in short; hosts, host, dns,
-// search and dns-option are the container's, whichever interface they stand with.
+// ParseOptions parses the values of `--network`, one for each interface: key=value pairs
+// separated by commas. They are a short form of the annotation. hosts, host, dns, search and
+// dns-option belong to the container, with whichever interface they are given.
 func ParseOptions(options []string) (*decode.Network, error) {
 	n := &decode.Network{Version: NetworkVersion}
 	for i, option := range options {
@@ -62,7 +62,7 @@ func setNetworkOption(n *decode.Network, d *decode.Interface, key, value string)
 	return err
 }
 
-// setNameOption is about how the container finds hosts by name.
+// setNameOption sets an option for name resolution.
 func setNameOption(n *decode.Network, key, value string) error {
 	switch key {
 	case "hosts":
@@ -97,7 +97,7 @@ func setNameOption(n *decode.Network, key, value string) error {
 	return nil
 }
 
-// once refuses what would overwrite an earlier value.
+// once sets *to, and refuses to overwrite an earlier value.
 func once(to *string, key, value string) error {
 	if *to != "" {
 		return fault.New(key, "given twice: %q and %q", *to, value)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package sample has the config that `spec` writes when nothing is asked for.
+// Package sample has the config that `spec` writes without options.
 package sample
 
 import (
@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Example is the template that `spec` writes: a shell in a read-only rootfs with
-// few rights. On a host with cgroup v2 it has a cgroup namespace.
+// Example returns the config that `spec` writes: a shell with few rights and a read-only
+// rootfs. On a host with cgroup v2 it has a cgroup namespace.
 func Example() *specs.Spec {
 	caps := []string{"CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"}
 	spec := &specs.Spec{
@@ -89,7 +89,7 @@ func exampleMounts() []specs.Mount {
 	}
 }
 
-// Sysfs shows the network of who mounts it.
+// Sysfs shows the network namespace of the process that mounts it.
 func Sysfs() specs.Mount {
 	return specs.Mount{
 		Destination: "/sys", Type: "sysfs", Source: "sysfs",
@@ -97,13 +97,12 @@ func Sysfs() specs.Mount {
 	}
 }
 
-// ToRootless changes a template so that an ordinary user, uid and gid on the host,
-// can run it as the root of a user namespace. The network is the host's then, and
-// so sysfs, which shows the network, cannot be mounted anew but only bound. With it come
-// the host's cgroups, of which the user's own are not to be the container's to change
-// (CVE-2023-25809): the read-only mount that covers them stays, and what it covers is
-// read-only as well, for who may unmount it. That takes Linux 5.12; before, no runtime can
-// make more than the topmost mount read-only.
+// ToRootless changes a config so that an ordinary user, uid and gid on the host, can run it as
+// root of a user namespace. The container then uses the host's network. So sysfs, which shows
+// the network, cannot be mounted anew, only bind mounted. The host's cgroups come with it, and
+// the container must not change those that belong to the user (CVE-2023-25809). The read-only
+// mount that covers them stays, and what it covers is also read-only, in case somebody unmounts
+// it. That needs Linux 5.12; before, a runtime can make only the topmost mount read-only.
 func ToRootless(spec *specs.Spec, uid, gid uint32) {
 	l := spec.Linux
 	l.Namespaces = slices.DeleteFunc(l.Namespaces, func(ns specs.LinuxNamespace) bool {
@@ -126,12 +125,12 @@ func ToRootless(spec *specs.Spec, uid, gid uint32) {
 			return strings.HasPrefix(o, "uid=") || strings.HasPrefix(o, "gid=")
 		})
 	}
-	// The user has no cgroup to set limits in.
+	// The user has no cgroup in which to set limits.
 	l.Resources = nil
 }
 
-// HaveRecursive probes for mount_setattr(2), which recursive options need: with an
-// impossible descriptor, to which a kernel that has it objects.
+// HaveRecursive probes for mount_setattr(2), which recursive options need. The call has an
+// invalid descriptor, for which a kernel that has the call returns a different error.
 func HaveRecursive() bool {
 	err := unix.MountSetattr(-1, "", unix.AT_EMPTY_PATH, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY})
 	return errors.Is(err, unix.EBADF)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package word reads names of capabilities and ids.
+// Package word parses names of capabilities, and ids.
 package word
 
 import (
@@ -13,7 +13,7 @@ import (
 	"github.com/berth-run/berth/libcontainer/configs"
 )
 
-// CapabilityName is the full name of a capability.
+// CapabilityName returns the full name of a capability.
 func CapabilityName(text string) (string, error) {
 	name := strings.ToUpper(text)
 	if !strings.HasPrefix(name, "CAP_") {
@@ -25,8 +25,8 @@ func CapabilityName(text string) (string, error) {
 	return name, nil
 }
 
-// ParseID takes nothing but digits: a sign, a blank or an id that wraps around would
-// make somebody else of the user (CVE-2026-30892).
+// ParseID accepts only digits: a sign, a blank or an id that overflows would result in another
+// user (CVE-2026-30892).
 func ParseID(text string) (uint32, error) {
 	if text == "" {
 		return 0, errors.New("there is no number")
