@@ -36,7 +36,7 @@ func TestRefusedAnnotations(t *testing.T) {
 	for key, reason := range map[string]string{
 		"run.oci.handler":          "berth runs programs in containers only",
 		"run.oci.seccomp.plugins":  "berth loads no library into itself",
-		"run.oci.seccomp_bpf_data": "linux.seccomp says which calls are allowed",
+		"run.oci.seccomp_bpf_data": "use linux.seccomp to say which calls are allowed",
 	} {
 		t.Run(key, func(t *testing.T) {
 			c := newContainer(t).args("echo", "ran").annotate(key, "x")
