@@ -18,15 +18,15 @@ import (
 // init/main.c).
 const InitName = "berth:init"
 
-// ErrStarted says that somebody else has let init go: it has exec'd the program.
+// ErrStarted means that somebody else has released init and it has executed the program.
 var ErrStarted = errors.New("the init process has been let go already")
 
-// glance is how often a look is taken at an init that says nothing.
-const glance = time.Second
+// pollInterval is how often a silent init is checked.
+const pollInterval = time.Second
 
-// LetGo lets an init go on that waits for `start`. fifo is open for writing. One that has died
-// or gone on meanwhile, so that nobody reads any more, is no error: AwaitExec tells the two
-// apart.
+// LetGo releases an init that waits for `start`. fifo is open for writing. It is not an error
+// if init has died or gone on in the meantime, so that nobody reads any more: AwaitExec
+// distinguishes the two.
 func LetGo(fifo int) error {
 	for {
 		_, err := unix.Write(fifo, []byte{wireGo})
@@ -40,15 +40,15 @@ func LetGo(fifo int) error {
 	}
 }
 
-// AwaitExec reads from the fifo of reports, a descriptor opened for reading and non-blocking,
-// what init says once `start` has let it go: nil after a successful exec, a
-// *StepError after a failed one, ErrInitGone when init (pid, pidfd) died first,
-// ErrStarted when it has not been waiting for this.
+// AwaitExec reads init's report from the fifo, a non-blocking descriptor opened for reading,
+// after `start` has released init. It returns nil after a successful exec, a *StepError after a
+// failed one, ErrInitGone if init (pid, pidfd) died first, and ErrStarted if init was not
+// waiting.
 //
-// Init announces the exec, and the kernel closes the fifo in it. A kill between
-// the two closes it as well; the two are told apart as long as init has not
-// been reaped. If it has, the announcement counts: a program that ended at
-// once is the likelier story, and the container is stopped in either case.
+// Init announces the exec, and at the exec the kernel closes the fifo. A kill between the two
+// also closes it. The two can be distinguished as long as init has not been reaped. If it has,
+// the announcement counts: it is more likely that the program ended at once, and the container
+// is stopped in either case.
 func AwaitExec(fifo, pid int, pidfd *os.File) error {
 	var pending []byte
 	announced := false
@@ -70,7 +70,7 @@ func AwaitExec(fifo, pid int, pidfd *os.File) error {
 		case n == 0 && announced:
 			return diedBeforeExec(pid, pidfd, nil)
 		case n == 0:
-			// Who heard the announcement may have been another start, that was killed.
+			// The announcement may have been read by another start, which was killed.
 			return diedBeforeExec(pid, pidfd, ErrInitGone)
 		}
 		pending = append(pending, buf[:n]...)
@@ -91,18 +91,18 @@ func AwaitExec(fifo, pid int, pidfd *os.File) error {
 	}
 }
 
-// waitReadable waits until the fifo has something to read, its end included.
-// ended is true when the process is dead and the fifo has nothing: a process
-// that has opened the fifo closes it before its death is told.
+// waitReadable waits until the fifo is readable, or at its end. ended is true if the process is
+// dead and the fifo is empty: a process that has opened the fifo closes it before its death is
+// reported.
 //
-// A fifo that init has closed before it was opened for reading never has an end. That
-// is so when another start has let init go and was killed, and this one came in the
-// moment between. The kernel has no event for it, so init is looked at now and then.
+// A fifo that init closed before it was opened for reading never reports its end. This happens
+// if another start has released init and was killed, and this one came just in between. The
+// kernel has no event for it, so init is checked from time to time.
 func waitReadable(fifo int, pidfd *os.File) (ended bool, err error) {
 	defer runtime.KeepAlive(pidfd)
 	fds := []unix.PollFd{{Fd: int32(fifo), Events: unix.POLLIN}, {Fd: int32(pidfd.Fd()), Events: unix.POLLIN}}
 	for {
-		n, err := unix.Poll(fds, int(glance.Milliseconds()))
+		n, err := unix.Poll(fds, int(pollInterval.Milliseconds()))
 		if errors.Is(err, unix.EINTR) {
 			continue
 		}
@@ -118,7 +118,7 @@ func waitReadable(fifo int, pidfd *os.File) (ended bool, err error) {
 		if fds[0].Revents != 0 {
 			return false, nil
 		}
-		// The two are looked at one after the other: look at the fifo again.
+		// poll(2) checks the two one after the other, so check the fifo again.
 		if _, err := unix.Poll(fds[:1], 0); err != nil && !errors.Is(err, unix.EINTR) {
 			return false, fmt.Errorf("poll the reports of init: %w", err)
 		}
@@ -126,13 +126,13 @@ func waitReadable(fifo int, pidfd *os.File) (ended bool, err error) {
 	}
 }
 
-// diedBeforeExec tells what the end of init's last descriptor meant: nil for the exec,
-// ErrInitGone for a death before it, and unknown when that cannot be told.
+// diedBeforeExec finds out why init's last descriptor was closed. It returns nil for the exec,
+// ErrInitGone for a death before it, and unknown if that cannot be found out.
 //
-// A process that is not exiting has exec'd, and one that is has no executable any more:
-// it gives up its memory before its descriptors. Of one that is, dead or dying, the
-// name tells: the exec sets it. Once it is reaped nothing can be told, not even when its
-// number is another's already.
+// A process that is not exiting has executed the program. One that is exiting has no executable
+// any more, because it releases its memory before its descriptors. Then its name decides,
+// because the exec sets it. Once the process is reaped nothing can be found out, even if its
+// pid has been reused.
 func diedBeforeExec(pid int, pidfd *os.File, unknown error) error {
 	var exe [1]byte
 	if _, err := unix.Readlink("/proc/"+strconv.Itoa(pid)+"/exe", exe[:]); err == nil {
@@ -149,7 +149,7 @@ func diedBeforeExec(pid int, pidfd *os.File, unknown error) error {
 	return nil
 }
 
-// statOf is the name and the flags of the process behind a pidfd, unless it has been
+// statOf returns the name and the flags of the process behind a pidfd, unless it has been
 // reaped.
 func statOf(pidfd *os.File) (name string, flags uint64, ok bool) {
 	pid := pidOf(pidfd)
@@ -158,11 +158,12 @@ func statOf(pidfd *os.File) (name string, flags uint64, ok bool) {
 	}
 	var buf [512]byte
 	name, flags, ok = parseStat(readOnce("/proc/"+strconv.Itoa(pid)+"/stat", buf[:]))
-	// The number may have gone to another process before it was read.
+	// The pid may have been reused before the file was read.
 	return name, flags, ok && pidOf(pidfd) == pid
 }
 
-// pidOf is the process id behind a pidfd, not positive when it has been reaped.
+// pidOf returns the pid of the process behind a pidfd. It is not positive if the process has
+// been reaped.
 func pidOf(pidfd *os.File) int {
 	var buf [512]byte
 	info := readOnce("/proc/self/fdinfo/"+strconv.Itoa(int(pidfd.Fd())), buf[:])
@@ -179,8 +180,8 @@ func pidOf(pidfd *os.File) int {
 	return pid
 }
 
-// parseStat takes the name and the flags out of /proc/PID/stat. The name is in
-// parentheses and may itself have some.
+// parseStat parses the name and the flags in /proc/PID/stat. The name is in parentheses and may
+// contain some.
 func parseStat(stat []byte) (name string, flags uint64, ok bool) {
 	open, end := bytes.IndexByte(stat, '('), bytes.LastIndexByte(stat, ')')
 	if open < 0 || end < open {

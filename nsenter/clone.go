@@ -13,12 +13,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// clone makes the process of i. sock is init's end of the socket.
+// clone creates the process of i. sock is init's end of the socket.
 //
-// syscall.ForkExec and not os/exec: the thread must be the caller's, for it may just join
-// namespaces. (It never joins a pid namespace: until its exec the child has the memory of
-// this process.) It also gives the child the RLIMIT_NOFILE
-// that this process was started with, and not the one Go has raised it to.
+// It uses syscall.ForkExec and not os/exec, because the clone must be made by the calling
+// thread, which may have just joined namespaces. (It never joins a pid namespace: until its
+// exec the child shares the memory of this process.) ForkExec also gives the child the
+// RLIMIT_NOFILE that this process was started with, not the one raised by Go.
 func (o *Options) clone(i *Init, sock int) error {
 	files, null, err := o.files(sock)
 	if null != nil {
@@ -34,8 +34,8 @@ func (o *Options) clone(i *Init, sock int) error {
 	defer unix.Close(program)
 	pidfd := -1
 	attr := &syscall.ProcAttr{
-		// So that init does not hold on to a directory of the host, and goes
-		// along when the root of the mount namespace is changed.
+		// So that init does not keep a directory of the host in use, and follows when the root
+		// of the mount namespace is changed.
 		Dir:   "/",
 		Env:   []string{},
 		Files: files,
@@ -63,7 +63,7 @@ func (o *Options) clone(i *Init, sock int) error {
 	return nil
 }
 
-// joinFromThread moves the calling thread; its error is what init's own joins give.
+// joinFromThread moves the calling thread. Its errors are like those of init's own joins.
 func joinFromThread(j Join) error {
 	err := unix.Setns(int(j.FD.Fd()), int(j.Type))
 	runtime.KeepAlive(j.FD)
@@ -74,8 +74,8 @@ func joinFromThread(j Join) error {
 	return err
 }
 
-// describeClone names the cgroup when that is what takes no process: it is closed, gone,
-// or the caller has no right over it or over the way to it.
+// describeClone adds the cgroup to the error if the process could not be started in it: because
+// it was removed, or the caller has no permission for it or for its common ancestor.
 func (o *Options) describeClone(err error) error {
 	if o.CgroupDir == nil {
 		return fmt.Errorf("start init: %w", err)
@@ -88,10 +88,9 @@ func (o *Options) describeClone(err error) error {
 	return fmt.Errorf("start init: %w", err)
 }
 
-// mapIDs has the id maps, unless there is MapIDs, written between the clone and
-// the exec of init. An exec takes the capabilities of its user namespace from
-// whoever is not root there, and nobody is as long as the ids are not mapped;
-// ambient ones stay.
+// mapIDs lets the id maps be written between the clone and the exec of init, unless MapIDs is
+// set. With the exec, a process that is not root in its user namespace loses its capabilities,
+// except ambient ones. As long as no ids are mapped, no process is root there.
 func (o *Options) mapIDs(attr *syscall.SysProcAttr) {
 	if o.MapIDs == nil {
 		attr.UidMappings, attr.GidMappings = o.UIDMappings, o.GIDMappings
@@ -111,8 +110,8 @@ func everyCapability() []uintptr {
 	return all
 }
 
-// files are the descriptors of the child by their number in it; the socket is
-// the last. null, if not nil, is to be closed by the caller after the clone.
+// files returns the descriptors of the child, indexed by their number there; the socket is the
+// last. The caller closes null, if not nil, after the clone.
 func (o *Options) files(sock int) (files []uintptr, null *os.File, err error) {
 	files = make([]uintptr, 0, len(o.Stdio)+len(o.ExtraFiles)+1)
 	for _, f := range o.Stdio {
@@ -128,7 +127,7 @@ func (o *Options) files(sock int) (files []uintptr, null *os.File, err error) {
 	}
 	for _, f := range o.ExtraFiles {
 		if f == nil {
-			files = append(files, ^uintptr(0)) // ForkExec closes the number
+			files = append(files, ^uintptr(0)) // ForkExec closes this number
 		} else {
 			files = append(files, f.Fd())
 		}
@@ -136,9 +135,9 @@ func (o *Options) files(sock int) (files []uintptr, null *os.File, err error) {
 	return append(files, uintptr(sock)), null, nil
 }
 
-// freeNumber is the lowest number that syscall.ForkExec does not touch in the
-// child when it puts files in place: it uses those up to the number of files,
-// and, above the highest one given, one for each and one for a pipe of its own.
+// freeNumber returns the lowest descriptor that syscall.ForkExec does not use in the child when
+// it moves files into place. It uses the numbers below the number of files and, above the
+// highest given one, one for each file and one for its own pipe.
 func freeNumber(files []uintptr) int {
 	highest := len(files)
 	for _, f := range files {

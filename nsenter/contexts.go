@@ -9,11 +9,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// OpenProcContexts has a process in a pid namespace open n contexts for a procfs
-// (fsopen(2)), each good for one mount, which shows that namespace. joins lead there. The
-// process is init's program, and in a pid namespace that it joins it has no rights, files or
-// memory of the host's (init/opener.c). Who traces it may have it send other files: what is mounted with them
-// is to be looked at. The files are the caller's.
+// OpenProcContexts starts a process in a pid namespace that opens n contexts for a procfs
+// (fsopen(2)). Each can be used for one mount, which shows that namespace. joins lead there.
+// The process runs init's program, and in a pid namespace that it joins it has no rights, files
+// or memory of the host (init/opener.c). A process that traces it can make it send other files,
+// so the caller has to check what is mounted with them. The caller owns the files.
 func OpenProcContexts(n int, joins []Join) ([]*os.File, error) {
 	if n == 0 {
 		return nil, nil
@@ -26,7 +26,7 @@ func OpenProcContexts(n int, joins []Join) ([]*os.File, error) {
 	}
 	inside, err := init.Namespaces()
 	if err == nil && o.opener {
-		// It has nothing more to do but to collect its child. Somebody may have stopped that.
+		// It only has to wait for its child, but somebody may have stopped that.
 		const moment = 1000 // milliseconds
 		_, err = readableWithin(init.PIDFD, moment)
 	}

@@ -11,15 +11,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// insideRequest is what the first message of init has to bring.
+// insideRequest is what the first message of init must contain.
 type insideRequest struct {
 	procContexts int
 	namespaces   uint32
 }
 
-// Namespaces waits until init has moved into its cgroups and namespaces. Its
-// error is a *StepError when init could not. It is to be called once, and may
-// be left out when the files are not needed: Configure then waits as well.
+// Namespaces waits until init has moved into its cgroups and namespaces. Its error is a
+// *StepError if init failed. It must be called at most once. If the files are not needed it
+// need not be called, because Configure waits as well.
 func (i *Init) Namespaces() (*Inside, error) {
 	r, files, err := i.receive(wireNamespaces)
 	if err != nil {
@@ -57,12 +57,12 @@ func (r insideRequest) count() int {
 	return n
 }
 
-// Configure sends the plan and waits until init has applied everything that can
-// fail and waits for `start` or for Proceed, or has exec'd. Its error is a *StepError
-// when init refused.
+// Configure sends the plan and waits until init has applied everything that can fail. By then
+// init waits for `start` or for Proceed, or has executed the program. Its error is a *StepError
+// if init failed.
 //
-// If init has joined a pid namespace, it is another process afterwards, a child of the
-// caller as well, and the first one has been reaped.
+// If init joins a pid namespace, it is another process afterwards, also a child of the caller,
+// and the first one has been reaped.
 func (i *Init) Configure(p *Plan) error {
 	if p.Listener != nil && i.helper == nil {
 		return errors.New("a plan with a listener for an init that was started without Notifies")
@@ -73,14 +73,14 @@ func (i *Init) Configure(p *Plan) error {
 		}
 	}
 	err := i.sendPlan(p)
-	// Nobody to send to: what init has said last tells why.
+	// Init is gone: its last message explains why.
 	if err != nil && !errors.Is(err, unix.EPIPE) && !errors.Is(err, unix.ECONNRESET) {
 		return err
 	}
 	if err := i.skipInside(); err != nil {
 		return err
 	}
-	if err := i.goOn(p); err != nil {
+	if err := i.followWithListener(p); err != nil {
 		return err
 	}
 	if p.AtOnce {
@@ -90,10 +90,10 @@ func (i *Init) Configure(p *Plan) error {
 	return err
 }
 
-// goOn follows init into a pid namespace that it joins, and takes the listener of its
-// filter, in the order in which init does these (init/main.c). The agent gets the
-// listener of a process that it can name: the one that will run the program.
-func (i *Init) goOn(p *Plan) error {
+// followWithListener follows init into a pid namespace that it joins, and receives the listener of its
+// filter, in the order in which init does these (init/main.c). The agent can identify the
+// process of the listener that it gets: it is the one that will run the program.
+func (i *Init) followWithListener(p *Plan) error {
 	joins := i.joinsPID
 	listener, err := (*os.File)(nil), error(nil)
 	if !p.NoNewPrivileges {
@@ -103,7 +103,7 @@ func (i *Init) goOn(p *Plan) error {
 		err = i.follow()
 	}
 	if err == nil && !p.NoNewPrivileges {
-		err = handOn(listener, p)
+		err = passListener(listener, p)
 		listener = nil
 	}
 	if err == nil && joins && p.Born != nil {
@@ -114,7 +114,7 @@ func (i *Init) goOn(p *Plan) error {
 	}
 	if err == nil && p.NoNewPrivileges {
 		if listener, err = i.takeListener(p); err == nil {
-			return handOn(listener, p)
+			return passListener(listener, p)
 		}
 	}
 	if listener != nil {
@@ -123,7 +123,7 @@ func (i *Init) goOn(p *Plan) error {
 	return err
 }
 
-// letGo lets an init go on that waits for it.
+// letGo releases an init that waits for it.
 func (i *Init) letGo() error {
 	if err := sendMessage(i.sock, []byte{wireGo}, nil); err != nil {
 		return fmt.Errorf("%w (send: %w)", ErrInitGone, err)
@@ -131,7 +131,7 @@ func (i *Init) letGo() error {
 	return nil
 }
 
-// skipInside takes what Namespaces was not called for.
+// skipInside receives and closes the files if Namespaces was not called.
 func (i *Init) skipInside() error {
 	if i.insideTaken {
 		return nil
@@ -143,8 +143,8 @@ func (i *Init) skipInside() error {
 	return inside.Close()
 }
 
-// sendPlan puts the plan into a sealed memfd, since an environment may be larger
-// than a message, and sends that with the files of the plan.
+// sendPlan writes the plan into a sealed memfd, because an environment may be larger than a
+// message, and sends the memfd with the files of the plan.
 func (i *Init) sendPlan(p *Plan) error {
 	data, err := p.encode(i.joinsPID)
 	if err != nil {
@@ -163,7 +163,7 @@ func (i *Init) sendPlan(p *Plan) error {
 			files = append(files, int(f.Fd()))
 		}
 	}
-	// In ascending order of the flags, as init takes them.
+	// In ascending order of the flags, as init expects them.
 	add(wireHasConsole, p.Console)
 	add(wireHasRoot, p.Root)
 	if p.Fifos != nil {
@@ -193,8 +193,8 @@ func (i *Init) sendPlan(p *Plan) error {
 	return nil
 }
 
-// Proceed lets an init without fifos go on, and waits until it has
-// exec'd the user's program (nil) or failed to (a *StepError).
+// Proceed releases an init without fifos, and waits until it has executed the user's program
+// (nil) or failed to (a *StepError).
 func (i *Init) Proceed() error {
 	if err := i.letGo(); err != nil {
 		return err
@@ -202,12 +202,12 @@ func (i *Init) Proceed() error {
 	return i.awaitExec()
 }
 
-// awaitExec waits until init has exec'd the user's program (nil) or failed to.
+// awaitExec waits until init has executed the user's program (nil) or failed to.
 func (i *Init) awaitExec() error {
 	if _, _, err := i.receive(wireExec); err != nil {
 		return err
 	}
-	// The kernel closes init's end of the socket at the exec: that is the answer.
+	// The kernel closes init's end of the socket at the exec, and this is the answer.
 	_, _, err := i.receive(wireFailed)
 	if !errors.Is(err, ErrInitGone) {
 		return err
@@ -215,8 +215,8 @@ func (i *Init) awaitExec() error {
 	return diedBeforeExec(i.PID, i.PIDFD, nil)
 }
 
-// Close gives up the connection and the pidfd. An init that has not been
-// configured yet exits; one that waits on the fifos goes on waiting.
+// Close closes the connection and the pidfd. An init that has not been configured yet then
+// exits. One that waits on the fifos continues to wait.
 func (i *Init) Close() error {
 	if i.sock == nil {
 		return i.PIDFD.Close()
@@ -224,34 +224,35 @@ func (i *Init) Close() error {
 	return errors.Join(i.helper.close(), i.endChild(), i.sock.Close(), i.PIDFD.Close())
 }
 
-// endChild is for an init that has ended, or been killed, in the moment between its fork
-// into a pid namespace and follow: there may be a child that nobody knows of.
+// endChild is for an init that ended, or was killed, between its fork into a pid namespace and
+// follow: there may be a child that is not known yet.
 func (i *Init) endChild() error {
 	if !i.joinsPID {
 		return nil
 	}
-	const moment = 1000 // milliseconds: it may be that somebody has stopped it
+	const moment = 1000 // milliseconds, in case somebody has stopped it
 	said, err := i.forked != 0, error(nil)
 	if !said {
 		said, err = readableWithin(i.sock, moment)
 	}
-	// Without a child this is the end of the connection.
+	// Without a child, this is the end of the connection.
 	if err != nil || !said || i.follow() != nil {
 		return err
 	}
 	return i.Abort()
 }
 
-// Adopt makes an Init of a child that somebody else has started for the caller, such as
-// criu, and takes its pidfd over. It can be waited for and killed, but not talked to.
+// Adopt returns an Init for a child that another program, such as criu, has started for the
+// caller, and takes ownership of its pidfd. It can be waited for and killed, but there is no
+// connection to it.
 func Adopt(pid int, pidfd *os.File) *Init { return &Init{PID: pid, PIDFD: pidfd} }
 
-// Detach gives up the connection alone: the pidfd is the caller's from now on, and the
-// process, which has been exec'd, too.
+// Detach closes only the connection. The caller owns the pidfd and the process, which has
+// executed the program.
 func (i *Init) Detach() error { return errors.Join(i.helper.close(), i.sock.Close()) }
 
-// Interrupt kills init, whichever process it is by now, while another goroutine is in one
-// of its methods, which comes back with an error. It is still to be reaped.
+// Interrupt kills init, whichever process it is by now, while another goroutine is in one of
+// its methods, which then returns an error. Init must still be reaped.
 func (i *Init) Interrupt() error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -263,8 +264,8 @@ func (i *Init) Interrupt() error {
 	return nil
 }
 
-// Abort kills init and reaps it. It is no error when it was dead or reaped
-// already. Close is still to be called.
+// Abort kills init and reaps it. It is not an error if init was dead or reaped already. Close
+// must still be called.
 func (i *Init) Abort() error {
 	fd := int(i.PIDFD.Fd())
 	defer runtime.KeepAlive(i)
@@ -282,13 +283,13 @@ func (i *Init) Abort() error {
 	}
 }
 
-// receive waits for one record of init, which must be of kind want. Failures are
-// errors, and so is the end of the connection: ErrInitGone.
+// receive waits for one record of init, which must be of kind want. It returns an error if init
+// reports a failure, and ErrInitGone at the end of the connection.
 func (i *Init) receive(want uint32) (*wireReport, []int, error) {
 	return i.receiveFrom(i.sock, want)
 }
 
-// receiveFrom is receive, from a socket of the helper's or of init's.
+// receiveFrom is like receive, from the socket of the helper or of init.
 func (i *Init) receiveFrom(sock *os.File, want uint32) (*wireReport, []int, error) {
 	var buf [reportMax]byte
 	m, err := receiveMessage(sock, buf[:])
@@ -324,8 +325,8 @@ func closeAll(files []int) {
 	}
 }
 
-// sendMessage sends one message with descriptors. The socket has room for the
-// few that there are, so it does not wait.
+// sendMessage sends one message with descriptors. There are only a few messages, for which the
+// socket has room, so it does not block.
 func sendMessage(sock *os.File, data []byte, files []int) error {
 	var rights []byte
 	if len(files) > 0 {
@@ -344,7 +345,7 @@ type received struct {
 	// size is 0 at the end of the connection.
 	size  int
 	files []int
-	// sender is the pid of the process that has sent it, where the socket says so.
+	// sender is the pid of the process that has sent the message, if the socket reports it.
 	sender int
 }
 
@@ -355,8 +356,8 @@ func receiveMessage(sock *os.File, data []byte) (m received, err error) {
 		var oob, flags int
 		m.size, oob, flags, _, err = unix.Recvmsg(int(sock.Fd()), data, control, unix.MSG_CMSG_CLOEXEC)
 		switch {
-		// ECONNRESET comes before what is still queued: init ended and had not
-		// read all, but what it said last is there. It comes once.
+		// ECONNRESET comes before messages that are still queued: init ended without reading
+		// everything, but its last messages are there. The error is returned only once.
 		case errors.Is(err, unix.EINTR), errors.Is(err, unix.ECONNRESET):
 			continue
 		case err != nil:
@@ -374,7 +375,7 @@ func receiveMessage(sock *os.File, data []byte) (m received, err error) {
 	}
 }
 
-// parseControl takes the descriptors and the sender out of the control messages.
+// parseControl returns the descriptors and the sender in the control messages.
 func (m *received) parseControl(control []byte) error {
 	for len(control) > 0 {
 		header, data, rest, err := unix.ParseOneSocketControlMessage(control)

@@ -15,27 +15,28 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Copy is a directory to be copied into a new file system by a process that is started
-// for it: the program in copier/, in a cgroup that pays for the memory.
+// Copy describes a directory to be copied into a new file system. This is done by a separate
+// process, the program in copier/, in a cgroup that is charged for the memory.
 type Copy struct {
-	// From and To are directories; nobody else may see To. They stay the caller's.
+	// From and To are directories. No other process may have access to To. Run does not close
+	// them.
 	From, To *os.File
 	// Owner gives To the owner of From.
 	Owner bool
-	// CgroupDir and CgroupTasks are the cgroup, as in Options; Joins leads to the user
-	// namespace that owns To, where OwnerUID and OwnerGID are its root.
+	// CgroupDir and CgroupTasks are the cgroup, as in Options. Joins leads to the user
+	// namespace that owns To, in which OwnerUID and OwnerGID are root.
 	CgroupDir          *os.File
 	CgroupTasks        []*os.File
 	Joins              []Join
 	OwnerUID, OwnerGID uint32
-	// Around, when not nil, is called with what starts the process, to call that once: for
-	// who has to change itself for the moment. Started is told the process before it begins;
-	// nil for nobody.
+	// Around, if not nil, is called with the function that starts the process, and must call it
+	// once. It is for callers that have to change their own state for the start. Started, if
+	// not nil, is called with the process before it begins.
 	Around  func(start func() error) error
 	Started func(pid int) error
 }
 
-// CopyError is what the copier could not do. Path is below the directory.
+// CopyError is an error of the copier. Path is relative to the directory.
 type CopyError struct {
 	Call, Path string
 	Errno      syscall.Errno
@@ -51,10 +52,10 @@ func (e *CopyError) Error() string {
 
 func (e *CopyError) Unwrap() error { return e.Errno }
 
-// ErrCopyKilled is a copier that was killed, as it is when there is no memory in its cgroup.
+// ErrCopyKilled means that the copier was killed, for example because its cgroup had no memory.
 var ErrCopyKilled = errors.New("the process that copies was killed")
 
-// Run copies, and returns when the process is gone.
+// Run copies, and returns when the process has ended.
 func (c *Copy) Run() error {
 	program, err := c.program()
 	if err != nil {
@@ -84,8 +85,8 @@ func (c *Copy) Run() error {
 	return copyResult(record, status)
 }
 
-// program is the copier in a file that nobody can change. Nor may anybody read it: in a
-// user namespace the process is nobody's to trace then, from its exec on.
+// program returns the copier in a file that nobody can change or read. A process in a user
+// namespace whose program cannot be read cannot be traced after its exec.
 func (c *Copy) program() (*os.File, error) {
 	program, err := initFiles.ReadFile(copierFile)
 	if err != nil || len(program) == 0 {
@@ -96,15 +97,16 @@ func (c *Copy) program() (*os.File, error) {
 		return nil, err
 	}
 	f := os.NewFile(uintptr(fd), "copier")
-	// The seals leave the bits to execute it as they are, and those alone.
+	// With the seals, only the execute bits can no longer be changed.
 	if err := unix.Fchmod(fd, 0o111); err != nil {
 		return nil, errors.Join(fmt.Errorf("fchmod copier: %w", err), f.Close())
 	}
 	return f, nil
 }
 
-// start has init's program become the copier. It is in the caller's pid namespace, where no
-// process of the container sees it. With an error there may be an init to end.
+// start starts init's program, which then executes the copier. It stays in the caller's pid
+// namespace, where no process of the container can see it. On error there may still be an init
+// to end.
 func (c *Copy) start(program, report *os.File) (*Init, error) {
 	var i *Init
 	start := func() (err error) {
@@ -134,7 +136,8 @@ func (c *Copy) start(program, report *os.File) (*Init, error) {
 	return i, i.Configure(c.plan(program, owner))
 }
 
-// plan leaves the process who it is. In a user namespace it has all rights, and keeps them.
+// plan keeps the process's credentials. In a user namespace it has all capabilities, and keeps
+// them.
 func (c *Copy) plan(program *os.File, owner string) *Plan {
 	p := &Plan{
 		Program: program, Args: []string{"berth-copier", owner}, Cwd: "/", AtOnce: true,
@@ -147,13 +150,13 @@ func (c *Copy) plan(program *os.File, owner string) *Plan {
 	p.UID, p.GID = c.OwnerUID, c.OwnerGID
 	p.Bounding, p.Effective, p.Permitted = all, all, all
 	if p.UID != 0 {
-		// An exec gives capabilities to root alone, but leaves ambient ones.
+		// An exec gives capabilities only to root, but keeps ambient ones.
 		p.Inheritable, p.Ambient = all, all
 	}
 	return p
 }
 
-// reap waits for the end of a process that has exec'd.
+// reap waits for the end of a process that has executed its program.
 func (i *Init) reap() (syscall.WaitStatus, error) {
 	var ws syscall.WaitStatus
 	for {
@@ -164,7 +167,7 @@ func (i *Init) reap() (syscall.WaitStatus, error) {
 	}
 }
 
-// copyResult makes an error of the copier's last words (fail in copier/copier.c).
+// copyResult converts the copier's last message to an error (fail in copier/copier.c).
 func copyResult(record []byte, status syscall.WaitStatus) error {
 	const numberSize = 4
 	switch {

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A pattern that always matches: the text file is there before the program is
-// built, so that go vet and the like work in a fresh tree.
+// The pattern always matches, because the text file exists before the program is built. So go
+// vet and similar tools work in a fresh tree.
 //
 //go:embed init-amd64.*
 var initFiles embed.FS
@@ -19,5 +19,5 @@ const (
 	copierFile = "init-amd64.copier.bin"
 )
 
-// auditArch is what a seccomp filter sees of the machine.
+// auditArch is the architecture as seccomp filters see it.
 const auditArch = unix.AUDIT_ARCH_X86_64

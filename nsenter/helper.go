@@ -13,12 +13,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// helper is a copy of init that sends the listener of its seccomp filter
-// (init/helper.c), by a channel of its own. Methods of a nil one do nothing.
+// helper is a copy of init that sends the listener of init's seccomp filter (init/helper.c),
+// over its own channel. Methods of a nil helper do nothing.
 type helper struct {
-	// ours is this process's end of the channel, theirs the other one.
+	// ours is this process's end of the channel, theirs the other end.
 	ours, theirs *os.File
-	// process is a pidfd of the helper, nil before it has been told.
+	// process is a pidfd of the helper, nil until it has been received.
 	process *os.File
 }
 
@@ -33,8 +33,8 @@ func newHelper() (*helper, error) {
 	}, nil
 }
 
-// adopt waits until init has started the helper. From then on only the helper holds its
-// end of the channel.
+// adopt waits until init has started the helper. From then on only the helper has its end of
+// the channel open.
 func (h *helper) adopt(i *Init) error {
 	_, files, err := i.receive(wireHelping)
 	if err != nil {
@@ -50,7 +50,7 @@ func (h *helper) adopt(i *Init) error {
 	return err
 }
 
-// takeListener gets the listener of the filter that init loads; nil when that has none.
+// takeListener returns the listener of the filter that init loads, nil if there is none.
 func (i *Init) takeListener(p *Plan) (*os.File, error) {
 	if p.Listener == nil {
 		return nil, nil
@@ -60,7 +60,7 @@ func (i *Init) takeListener(p *Plan) (*os.File, error) {
 		return nil, err
 	}
 	listener, err := i.helper.listener(i, r.Index)
-	// It closes the listener of init's, and ends.
+	// The helper closes init's copy of the listener, and ends.
 	if err == nil {
 		err = i.helper.reap()
 	}
@@ -71,9 +71,9 @@ func (i *Init) takeListener(p *Plan) (*os.File, error) {
 	return listener, err
 }
 
-// handOn gives the listener, if there is one, to who answers. The agent's is to be the
-// only copy: the kernel answers for it when it dies.
-func handOn(listener *os.File, p *Plan) error {
+// passListener passes the listener, if there is one, to the agent, and closes it here. The
+// agent must have the only copy, so that the kernel answers when the agent has died.
+func passListener(listener *os.File, p *Plan) error {
 	if listener == nil {
 		return nil
 	}
@@ -81,8 +81,8 @@ func handOn(listener *os.File, p *Plan) error {
 	return p.Listener(listener)
 }
 
-// listener gets the listener from the helper, which looks for it, and is told when it can
-// look for the last time, because init has ended.
+// listener receives the listener from the helper, which looks for it. If init has ended, it
+// tells the helper to look for the last time.
 func (h *helper) listener(i *Init, number uint32) (*os.File, error) {
 	err := sendMessage(h.ours, binary.NativeEndian.AppendUint32(nil, number), nil)
 	if err != nil && !errors.Is(err, unix.EPIPE) {
@@ -103,9 +103,9 @@ func (h *helper) listener(i *Init, number uint32) (*os.File, error) {
 		case fds[0].Revents != 0:
 			return h.receive(i)
 		case fds[1].Revents != 0:
-			return h.lastWord(i)
+			return h.lastMessage(i)
 		default:
-			if err := h.lookOnce(); err != nil {
+			if err := h.lookLastTime(); err != nil {
 				return nil, err
 			}
 			fds[2].Fd = -1
@@ -113,8 +113,9 @@ func (h *helper) listener(i *Init, number uint32) (*os.File, error) {
 	}
 }
 
-// lastWord is for a helper that has ended: what it has said before, or why not.
-func (h *helper) lastWord(i *Init) (*os.File, error) {
+// lastMessage is for a helper that has ended. It returns its last message, or the reason why
+// there is none.
+func (h *helper) lastMessage(i *Init) (*os.File, error) {
 	said, err := isReadable(h.ours)
 	if err != nil {
 		return nil, err
@@ -125,10 +126,11 @@ func (h *helper) lastWord(i *Init) (*os.File, error) {
 	return nil, i.whyNoListener()
 }
 
-// whyNoListener is for a helper that has ended without a word.
+// whyNoListener returns the error for a helper that has ended without a message.
 func (i *Init) whyNoListener() error {
-	// The first process of a pid namespace takes it along, and is itself not dead
-	// before that; but its socket, which the helper had too, is closed by now.
+	// If the first process of a pid namespace dies, the helper is killed with it, before the
+	// process itself counts as dead. But its socket, which the helper also had, is closed by
+	// now.
 	said, err := isReadable(i.sock)
 	if err != nil {
 		return err
@@ -138,7 +140,7 @@ func (i *Init) whyNoListener() error {
 			return err
 		}
 	}
-	// Init is well: somebody has ended the helper.
+	// Init is still alive, so somebody has killed the helper.
 	return errors.New("the helper for the seccomp listener was killed")
 }
 
@@ -157,8 +159,9 @@ func (h *helper) receive(i *Init) (*os.File, error) {
 	return checkListener(files[0])
 }
 
-// lookOnce tells the helper to look for the last time. One that is gone has its pidfd tell.
-func (h *helper) lookOnce() error {
+// lookLastTime tells the helper to look for the last time. If the helper is gone, its pidfd
+// will report it.
+func (h *helper) lookLastTime() error {
 	err := sendMessage(h.ours, []byte{wireGo}, nil)
 	if err != nil && !errors.Is(err, unix.EPIPE) {
 		return fmt.Errorf("send to the helper: %w", err)
@@ -166,7 +169,7 @@ func (h *helper) lookOnce() error {
 	return nil
 }
 
-// end ends the helper, and returns when the container has no such process any more.
+// end ends the helper, and returns when the process is gone.
 func (h *helper) end() error {
 	if h == nil || h.process == nil {
 		return nil
@@ -185,7 +188,7 @@ func (h *helper) reap() error {
 	for {
 		_, err := unix.Poll(ended, -1)
 		if err == nil {
-			// Init's child, which nobody need wait for, or this process's.
+			// It is a child of init, for which nobody needs to wait, or of this process.
 			err = unix.Waitid(unix.P_PIDFD, fd, nil, unix.WEXITED, nil)
 		}
 		switch {
@@ -212,11 +215,11 @@ func (h *helper) close() error {
 	return err
 }
 
-// checkListener makes a file of a descriptor that must be a listener: nothing else
-// of init's may ever get to an agent.
+// checkListener returns a file for a descriptor, and checks that it is a listener: an agent
+// must never get any other file of init.
 func checkListener(fd int) (*os.File, error) {
-	// No notification has the number 0, as a listener says; other files know no
-	// such call.
+	// No notification has the id 0, so a listener returns ENOENT. Other files do not know the
+	// ioctl.
 	const idValid = 0x40082102 // SECCOMP_IOCTL_NOTIF_ID_VALID
 	var id uint64
 	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), idValid, uintptr(unsafe.Pointer(&id)))
@@ -227,11 +230,11 @@ func checkListener(fd int) (*os.File, error) {
 	return os.NewFile(uintptr(fd), "seccomp listener"), nil
 }
 
-// isReadable does not wait.
+// isReadable is readableWithin without waiting.
 func isReadable(f *os.File) (bool, error) { return readableWithin(f, 0) }
 
-// readableWithin waits for at most so many milliseconds until f has something to read, its
-// end included.
+// readableWithin waits at most the given number of milliseconds until f is readable or at its
+// end.
 func readableWithin(f *os.File, milliseconds int) (bool, error) {
 	fds := []unix.PollFd{{Fd: int32(f.Fd()), Events: unix.POLLIN}}
 	for {

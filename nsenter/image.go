@@ -9,13 +9,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// image is the init program in a sealed memfd, at a descriptor number of at
-// least lowest. Sealed, because init is the one process of ours that a container
-// could reach through /proc/PID/exe: there is nothing to be overwritten then
-// (CVE-2019-5736), neither in this memfd nor behind it.
+// image returns the init program in a sealed memfd, with a descriptor of at least lowest. It is
+// sealed because init is our only process that a container could reach through /proc/PID/exe:
+// so there is nothing that could be overwritten (CVE-2019-5736), neither this memfd nor a file
+// on the host.
 //
-// The number is high because syscall.ForkExec moves descriptors about in the
-// child, and the program is exec'd by its number after that.
+// The number is high because syscall.ForkExec moves descriptors in the child before it executes
+// the program by its number.
 func image(lowest int) (int, error) {
 	program, err := initFiles.ReadFile(initFile)
 	if err != nil || len(program) == 0 {
@@ -28,7 +28,7 @@ func image(lowest int) (int, error) {
 	defer unix.Close(fd)
 	high, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, lowest)
 	if errors.Is(err, unix.EINVAL) {
-		err = unix.EMFILE // that is what it means: RLIMIT_NOFILE is below that
+		err = unix.EMFILE // this is what it means: RLIMIT_NOFILE is lower than the number
 	}
 	if err != nil {
 		return -1, fmt.Errorf("fcntl F_DUPFD_CLOEXEC %d: %w", lowest, err)
@@ -36,13 +36,13 @@ func image(lowest int) (int, error) {
 	return high, nil
 }
 
-// sealedFile makes a memfd with data that nobody can change any more.
+// sealedFile creates a memfd with data that nobody can change any more.
 func sealedFile(name string, data []byte, executable bool) (int, error) {
 	fd, err := createMemfd(name, executable)
 	if err != nil {
 		return -1, fmt.Errorf("memfd_create %s: %w", name, err)
 	}
-	// pwrite leaves the offset at the start, where a hook reads its stdin from.
+	// pwrite keeps the offset at the start, where a hook begins to read its stdin.
 	for at := 0; at < len(data); {
 		n, err := unix.Pwrite(fd, data[at:], int64(at))
 		if err != nil && !errors.Is(err, unix.EINTR) {
@@ -55,8 +55,8 @@ func sealedFile(name string, data []byte, executable bool) (int, error) {
 	if addSeals(fd, seals|unix.F_SEAL_EXEC|unix.F_SEAL_SEAL) == nil {
 		return fd, nil
 	}
-	// F_SEAL_EXEC needs Linux 6.3. Without it the mode of the file can still be
-	// changed, which gives nobody anything: its content is sealed.
+	// F_SEAL_EXEC needs Linux 6.3. Without it the mode of the file can still be changed, which
+	// is harmless: the content is sealed.
 	if err := addSeals(fd, seals|unix.F_SEAL_SEAL); err != nil {
 		unix.Close(fd)
 		return -1, fmt.Errorf("seal memfd %s: %w", name, err)
@@ -64,8 +64,8 @@ func sealedFile(name string, data []byte, executable bool) (int, error) {
 	return fd, nil
 }
 
-// sealTries is how often a file that is busy is sealed: somebody, such as the kernel's own
-// reclaim, has hold of a page. The kernel has waited some 100 ms by then.
+// sealTries is how often sealing a busy file is tried: something, such as the kernel's own
+// reclaim, may hold a page. The kernel itself waits about 100 ms for each try.
 const sealTries = 20
 
 func addSeals(fd, seals int) error {
@@ -78,9 +78,8 @@ func addSeals(fd, seals int) error {
 	return err
 }
 
-// createMemfd says whether the file is to be executed, as Linux 6.3 wants to
-// know (sysctl vm.memfd_noexec). Older kernels answer EINVAL, and make all
-// memfds executable.
+// createMemfd creates a memfd, and says whether it will be executed, as Linux 6.3 requires
+// (sysctl vm.memfd_noexec). Older kernels return EINVAL, and make all memfds executable.
 func createMemfd(name string, executable bool) (int, error) {
 	flags := unix.MFD_CLOEXEC | unix.MFD_ALLOW_SEALING
 	kind := unix.MFD_NOEXEC_SEAL

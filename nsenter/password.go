@@ -10,24 +10,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// withPassword puts instructions in front of a seccomp filter that let some system calls
-// of init's pass when their sixth argument, which none of them has, is a random number.
+// withPassword puts instructions in front of a seccomp filter that allow some system calls of
+// init if their sixth argument, which none of them uses, is a random number.
 //
-// A filter without no_new_privs has to be loaded by somebody with CAP_SYS_ADMIN, and an
-// init that joins a pid namespace may not have that any more when it is in there. So it
-// loads the filter before, and has yet to give up its capabilities, to fork, to lead a
-// session with its terminal, to set the limits, and to tell of it: a filter need not
-// allow these, nor may an agent be asked about them before it has the listener.
+// A filter without no_new_privs must be loaded by a process with CAP_SYS_ADMIN, and an init
+// that joins a pid namespace must not have that capability any more when it is in there. So it
+// loads the filter before. After that it still has to drop its capabilities, fork, become the
+// session leader with its terminal, set the limits, and report. A filter need not allow these
+// calls, and an agent cannot be asked about them before it has the listener.
 //
-// For all other calls the kernel finds out once and for all that the first instructions
-// change nothing, as they look at the number of the call alone.
+// For all other calls the kernel can cache the result, because for them the first instructions
+// only depend on the number of the call.
 func withPassword(filter []byte) (with []byte, password uint64, err error) {
 	var random [8]byte
 	if _, err := unix.Getrandom(random[:], 0); err != nil {
 		return nil, 0, fmt.Errorf("getrandom: %w", err)
 	}
 	password = binary.NativeEndian.Uint64(random[:]) | 1 // never 0
-	// Offsets in struct seccomp_data (seccomp(2)); both machines are little-endian.
+	// Offsets in struct seccomp_data (seccomp(2)). Both architectures are little-endian.
 	const number, architecture, sixthLow, sixthHigh = 0, 4, 56, 60
 	calls := [...]uint32{
 		unix.SYS_CAPSET, unix.SYS_PRCTL, unix.SYS_CLONE, unix.SYS_WRITE,
@@ -52,7 +52,7 @@ func withPassword(filter []byte) (with []byte, password uint64, err error) {
 		unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: uint32(password >> 32), Jf: 1},
 		unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
 	)
-	// The kernel takes no longer one: better no exec than one that lacks a rule.
+	// The kernel accepts no longer program. It is better to fail than to leave out a rule.
 	const most = 4096
 	if n := len(program) + len(filter)/instruction; n > most {
 		return nil, 0, fmt.Errorf("seccomp filter of %d instructions is too long without noNewPrivileges: %d are needed beside it, and %d are allowed",

@@ -15,15 +15,15 @@ import (
 // instruction is the size of struct sock_filter.
 const instruction = 8
 
-// maxPlan keeps offsets far from overflowing; the kernel takes arguments and
-// environment of a few megabytes at most.
+// maxPlan makes sure that offsets cannot overflow. The kernel accepts only a few megabytes of
+// arguments and environment.
 const maxPlan = 1 << 30
 
-// encode makes the message of wire.h: a wirePlan, and behind it what its spans
-// refer to.
+// encode returns the message of wire.h: a wirePlan, followed by the data that its spans refer
+// to.
 //
-// joinsPID says that init joins a pid namespace: it forks then, and does the rest of its
-// work under a filter that has been loaded already, if it could not be loaded later.
+// joinsPID means that init joins a pid namespace: then it forks, and if the filter cannot be
+// loaded later, it does the rest of its work under the filter.
 func (p *Plan) encode(joinsPID bool) ([]byte, error) {
 	if err := p.check(); err != nil {
 		return nil, err
@@ -64,7 +64,7 @@ func (p *Plan) encode(joinsPID bool) ([]byte, error) {
 	return e.data, nil
 }
 
-// optional adds what a plan need not have.
+// optional adds the optional parts of a plan.
 func (e *encoder) optional(p *Plan, w *wirePlan) {
 	for _, s := range [...]struct {
 		field, value string
@@ -88,7 +88,7 @@ func (e *encoder) optional(p *Plan, w *wirePlan) {
 	}
 }
 
-// check refuses what init would refuse with less of an explanation.
+// check refuses what init would refuse with a less clear error.
 func (p *Plan) check() error {
 	switch {
 	case len(p.Args) == 0:
@@ -105,12 +105,12 @@ func (p *Plan) check() error {
 	return nil
 }
 
-// notifies says whether loading the filter makes a listener.
+// notifies reports whether loading the filter creates a listener.
 func (p *Plan) notifies() bool {
 	return len(p.Seccomp) > 0 && p.SeccompFlags&unix.SECCOMP_FILTER_FLAG_NEW_LISTENER != 0
 }
 
-// waits says that a child in a joined pid namespace is not to go on before it is told to:
+// waits reports whether a child in a joined pid namespace must wait before it goes on, because
 // its program may have to be prevented.
 func (p *Plan) waits() bool { return p.Born != nil || p.Listener != nil }
 
@@ -141,7 +141,7 @@ func (p *Plan) flags() uint32 {
 	return flags
 }
 
-// sizeHint is about the size of the message, so that it is allocated once.
+// sizeHint returns the approximate size of the message, so that it is allocated once.
 func (p *Plan) sizeHint() int {
 	n := int(unsafe.Sizeof(wirePlan{})) + len(p.Seccomp) + 4*len(p.Groups) + len(p.Cwd) + len(p.Keyring) + 64
 	for _, s := range p.Args {
@@ -166,7 +166,7 @@ func (e *encoder) align(to int) *encoder {
 	return e
 }
 
-// bytes appends an array whose elements are of the given size.
+// bytes appends an array whose elements have the given size.
 func (e *encoder) bytes(b []byte, element int) wireSpan {
 	s := wireSpan{Offset: uint32(len(e.data)), Size: uint32(len(b)), Count: uint32(len(b) / element)}
 	e.data = append(e.data, b...)
@@ -181,8 +181,8 @@ func (e *encoder) words(words []uint64) wireSpan {
 	return e.bytes(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(words))), 8*len(words)), 8)
 }
 
-// strings appends strings. field names them in errors: a NUL byte would cut one
-// in two, and shift all that follow.
+// strings appends strings. field is their name in errors. A NUL byte is refused: it would split
+// a string in two and shift all the following ones.
 func (e *encoder) strings(field string, list ...string) wireSpan {
 	s := wireSpan{Offset: uint32(len(e.data)), Count: uint32(len(list))}
 	for n, v := range list {

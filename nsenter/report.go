@@ -19,8 +19,8 @@ const (
 
 var errBadReport = errors.New("malformed message of init")
 
-// parseReport takes one record off the front of data. It returns a nil record
-// when data ends before the record does.
+// parseReport parses one record at the beginning of data. It returns a nil record if data ends
+// before the record does.
 func parseReport(data []byte) (r *wireReport, detail string, rest []byte, err error) {
 	if len(data) < reportSize {
 		return nil, "", data, nil
@@ -37,8 +37,7 @@ func parseReport(data []byte) (r *wireReport, detail string, rest []byte, err er
 	return r, string(data[reportSize:end]), data[end:], nil
 }
 
-// fileNames are the names of those files that init knows only by their number in
-// a list.
+// fileNames has the names of files that init knows only by their index in a list.
 type fileNames struct{ tasks, joins []string }
 
 func (o *Options) fileNames() fileNames {
@@ -52,7 +51,7 @@ func (o *Options) fileNames() fileNames {
 	return n
 }
 
-// stepError makes the error of a failure record.
+// stepError returns the error for a failure record.
 func (n *fileNames) stepError(r *wireReport, detail string) error {
 	e := &StepError{Step: "step " + strconv.Itoa(int(r.Step)), Detail: printable(detail), Errno: syscall.Errno(r.Error)}
 	if r.Step < uint32(len(steps)) && steps[r.Step] != "" {
@@ -70,9 +69,8 @@ func (n *fileNames) stepError(r *wireReport, detail string) error {
 	return e
 }
 
-// printable escapes what could play tricks on a terminal or a log: a detail may
-// be a path of the image's choice or what a hook has printed. White space at
-// the end is dropped.
+// printable escapes control characters, which could attack a terminal or a log: a detail may be
+// a path from the image or the output of a hook. White space at the end is removed.
 func printable(s string) string {
 	s = strings.TrimRight(s, " \t\r\n")
 	clean := func(r rune) bool { return r == utf8.RuneError || !strconv.IsPrint(r) }
@@ -93,19 +91,19 @@ func printable(s string) string {
 	return b.String()
 }
 
-// StepError is a failure that init reported.
+// StepError is a failure that init has reported.
 type StepError struct {
-	// Step is the word for what init was doing: "setgroups", "chdir", "exec".
+	// Step is what init was doing: "setgroups", "chdir", "exec".
 	Step string
-	// Detail is the path or name it was about, possibly empty.
+	// Detail is the path or name concerned, possibly empty.
 	Detail string
-	// Errno is 0 when the detail says it all (a hook's exit status).
+	// Errno is 0 if the detail is enough (a hook's exit status).
 	Errno syscall.Errno
 }
 
-// Error names the step, what it was about and the errno. Failures to find the
-// program have the texts of Go's os/exec, which engines match literally to
-// choose between the exit codes 126 and 127.
+// Error names the step, what it was about and the errno. If the program is not found, the text
+// is that of Go's os/exec, which engines match literally to choose between the exit statuses
+// 126 and 127.
 func (e *StepError) Error() string {
 	switch e.Step {
 	case steps[stepLookUp]:
@@ -115,7 +113,7 @@ func (e *StepError) Error() string {
 	case steps[stepExecutable]:
 		text := "exec: " + strconv.Quote(e.Detail) + ": " + e.Errno.Error()
 		if e.Errno == syscall.EISDIR {
-			// execve's error, by which dockerd 20.10 knows status 126.
+			// The error of execve, from which dockerd 20.10 derives status 126.
 			text += ": " + syscall.EACCES.Error()
 		}
 		return text
@@ -134,7 +132,7 @@ func (e *StepError) Error() string {
 	return text
 }
 
-// Unwrap gives the errno, for errors.Is(err, os.ErrNotExist) and the like.
+// Unwrap returns the errno, for errors.Is(err, os.ErrNotExist) and similar checks.
 func (e *StepError) Unwrap() error {
 	if e.Errno == 0 {
 		return nil

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// unshared are the namespaces that init makes itself instead of being cloned
-// into; see Options.NewNamespaces.
+// unshared returns the namespaces that init unshares itself, which are not created by the
+// clone; see Options.NewNamespaces.
 func (o *Options) unshared() uintptr {
 	if o.joins(unix.CLONE_NEWUSER) {
 		return o.NewNamespaces
@@ -25,7 +25,7 @@ func (o *Options) unshared() uintptr {
 	return o.NewNamespaces & flags
 }
 
-// joins says whether a namespace of the kind is joined by init.
+// joins reports whether init joins a namespace of the given type.
 func (o *Options) joins(kind uint32) bool {
 	for _, j := range o.Joins {
 		if j.Type&kind != 0 {
@@ -35,7 +35,7 @@ func (o *Options) joins(kind uint32) bool {
 	return false
 }
 
-// Start starts init. On error nothing is left running.
+// Start starts init. On error no process is left.
 func Start(o *Options) (*Init, error) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -43,18 +43,18 @@ func Start(o *Options) (*Init, error) {
 	}
 	sock := os.NewFile(uintptr(pair[0]), "init socket")
 	i := &Init{sock: sock}
-	// Whatever comes says who has sent it: see follow.
+	// Each message has the pid of its sender: see follow.
 	if err = unix.SetsockoptInt(pair[0], unix.SOL_SOCKET, unix.SO_PASSCRED, 1); err != nil {
 		err = fmt.Errorf("setsockopt SO_PASSCRED: %w", err)
 	}
-	// The message is there before init is, which so never waits for it.
+	// The message is sent before init exists, so init never waits for it.
 	if err == nil && !o.Deferred {
 		err = i.sendBootstrap(o)
 	}
 	if err == nil {
 		err = o.clone(i, pair[1])
 	}
-	// From here on only init holds that end: its death is the end of the connection.
+	// From here on only init has that end open, so its death ends the connection.
 	if err = errors.Join(err, unix.Close(pair[1])); i.PIDFD == nil {
 		return nil, errors.Join(err, i.helper.close(), sock.Close())
 	}
@@ -67,9 +67,9 @@ func Start(o *Options) (*Init, error) {
 	return i, nil
 }
 
-// Bootstrap sends the first message of an init that was started as Deferred, by the
-// same options with all files in them that it is to have. PID and PIDFD may be others
-// afterwards. Init is left as it is on error: still to be aborted and closed.
+// Bootstrap sends the first message to an init that was started with Deferred. The options must
+// be the same, now with all the files. PID and PIDFD may change. On error init is left as it
+// is: it must still be aborted and closed.
 func (i *Init) Bootstrap(o *Options) error {
 	if err := i.sendBootstrap(o); err != nil {
 		return err
@@ -99,8 +99,8 @@ func (i *Init) sendBootstrap(o *Options) error {
 	return nil
 }
 
-// settle does the caller's part of what the first message asks for: it has the id maps
-// written, and follows init into its child.
+// settle does the caller's part after the first message: it writes the id maps, and follows
+// init when it forks.
 func (i *Init) settle(o *Options) error {
 	flags := o.flags()
 	if i.helper != nil {
@@ -119,7 +119,7 @@ func (i *Init) settle(o *Options) error {
 	return nil
 }
 
-// mapIDs has the id maps written while init waits.
+// mapIDs calls MapIDs while init waits.
 func (i *Init) mapIDs(write func(pid int) error) error {
 	if _, _, err := i.receive(wireReady); err != nil {
 		return err
@@ -133,11 +133,11 @@ func (i *Init) mapIDs(write func(pid int) error) error {
 	return nil
 }
 
-// follow waits until init goes on as its child, and reaps what it was.
+// follow waits until init goes on as its child, and reaps the first process.
 //
-// What a process of a container that can trace the child may have it say is a lie of
-// another's: the pid is the kernel's word. It can name no process but those of the
-// container, and of these only the child is this process's own.
+// A process of a container that can trace the child may forge its message, but the pid comes
+// from the kernel. It can only be that of a process in the container, and of these only the
+// child is a child of this process.
 func (i *Init) follow() error {
 	if i.forked == 0 {
 		if _, _, err := i.receive(wireForked); err != nil {
@@ -163,11 +163,11 @@ func (i *Init) follow() error {
 	if interrupted {
 		err = i.Interrupt()
 	}
-	// It is on its way out, or there already.
+	// It is exiting, or has exited already.
 	return errors.Join(err, first.Abort(), first.PIDFD.Close())
 }
 
-// bootstrap makes the first message and lists the descriptors that go with it.
+// bootstrap returns the first message and the descriptors that go with it.
 func (o *Options) bootstrap() (*wireBootstrap, []int, error) {
 	switch {
 	case len(o.CgroupTasks)+len(o.ChildTasks) > wireMaxTasks:
@@ -211,7 +211,7 @@ func (o *Options) bootstrap() (*wireBootstrap, []int, error) {
 	return b, files, nil
 }
 
-// flags are those of the bootstrap message.
+// flags returns the flags of the bootstrap message.
 func (o *Options) flags() uint32 {
 	var flags uint32
 	if o.ResetAffinity {
@@ -236,7 +236,7 @@ func (o *Options) flags() uint32 {
 	return flags
 }
 
-// namespaces are the CLONE_NEW* flags of all namespaces that are new or joined.
+// namespaces returns the CLONE_NEW* flags of all new and joined namespaces.
 func (o *Options) namespaces() uint32 {
 	flags := uint32(o.NewNamespaces)
 	for _, j := range slices.Concat(o.Joins, o.ThreadJoins) {

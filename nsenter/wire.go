@@ -123,17 +123,17 @@ type wireReport struct {
 	DetailSize  uint32
 }
 
-// wireStruct are the structures above: without pointers and without padding.
+// wireStruct is one of the structures above, which have no pointers and no padding.
 type wireStruct interface {
 	wireBootstrap | wirePlanMessage | wirePlan | wireRlimit | wireHook | wireReport
 }
 
-// bytesOf is the memory of v: the format is the machine's own.
+// bytesOf returns the memory of v: the message format is that of the machine.
 func bytesOf[T wireStruct](v *T) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(v)), unsafe.Sizeof(*v))
 }
 
-// The steps that this package asks about.
+// The steps that this package checks for.
 const (
 	stepCgroup     = 4
 	stepJoin       = 5
@@ -148,8 +148,8 @@ const (
 	stepOwner      = 41
 )
 
-// The steps that callers ask about: [StepError].Step is one of these when the
-// plan's field of that name could not be applied.
+// The steps that callers check for: [StepError].Step is one of these if the plan's field of
+// that name could not be applied.
 const (
 	StepJoin         = "setns"
 	StepSetgroups    = "setgroups"
@@ -166,7 +166,7 @@ const (
 	StepChdir        = "chdir"
 )
 
-// steps are the words for WIRE_STEPS by number.
+// steps has the names of WIRE_STEPS by number.
 var steps = [...]string{
 	1:              "read the bootstrap message",
 	2:              "close_range",

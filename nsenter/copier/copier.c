@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The beginning and the end: what is told of a failure. */
+/* The main function, and the report of a failure. */
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
@@ -11,7 +11,7 @@
 
 #include "copier.h"
 
-/* The path from the source, for errors; it is cut where it gets too long. */
+/* The path relative to the source, for errors. It is truncated if it gets too long. */
 static char path[PATH_MAX];
 static unsigned path_length;
 
@@ -33,7 +33,7 @@ void leave(unsigned length)
 	path[length] = '\0';
 }
 
-/* The record: the error's number, and the call and the path, each with a NUL at its end. */
+/* The record: the errno, then the call and the path, each terminated by a NUL. */
 _Noreturn void fail(const char *call, int error)
 {
 	char record[sizeof(uint32_t) + 32 + sizeof(path)];
@@ -46,7 +46,7 @@ _Noreturn void fail(const char *call, int error)
 	record[size++] = '\0';
 	memcpy(record + size, path, path_length + 1);
 	size += path_length + 1;
-	/* Its length is at most PIPE_BUF and some: nobody else writes there. */
+	/* It may be longer than PIPE_BUF, but nobody else writes there. */
 	for (size_t done = 0; done < size;) {
 		ssize_t n = write(REPORT, record + done, size - done);
 
@@ -59,7 +59,7 @@ _Noreturn void fail(const char *call, int error)
 }
 
 /*
- * A runtime that was killed is not to leave a process that copies on. It has the only other end of
+ * If the runtime was killed, this process must not continue. The runtime has the only other end of
  * the pipe.
  */
 void check_reader(void)
@@ -70,7 +70,7 @@ void check_reader(void)
 		_exit(1);
 }
 
-/* The argument says whether the target is to belong to whom the source does. */
+/* The argument says whether the target gets the owner of the source. */
 int main(int argc, char **argv)
 {
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)

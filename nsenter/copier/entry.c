@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The walk. Another container may share the source, and exchange any entry for another one at any
- * time. So each is opened once, by a descriptor that gives no access (O_PATH), and everything after
- * is about what that has turned out to be: to open a name that has become a device node would do
- * what the driver likes, past the device rules of the container.
+ * The walk. Another container may share the source, and replace any entry by another one at any
+ * time. So each entry is opened once, with a descriptor that gives no access (O_PATH), and
+ * everything else depends on what this descriptor refers to. Opening a name that has become a
+ * device node would call its driver, and bypass the container's device rules.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +27,7 @@ struct entry {
 	char name[];
 };
 
-/* File systems whose files are the kernel's (linux/magic.h): no data is in them. */
+/* File systems whose files belong to the kernel and contain no data (linux/magic.h). */
 static const unsigned long kernels[] = {
     0x9fa0,	/* proc */
     0x62656572, /* sysfs */
@@ -55,7 +55,7 @@ static int open_directory(int dir, const char *name)
 	return fd;
 }
 
-/* Opens the very file that fd (O_PATH) is for reading: O_NONBLOCK, should that be locked (lease).
+/* Opens the same file as fd (O_PATH) for reading. O_NONBLOCK is for a file with a lease.
  */
 static int reopen(int fd)
 {
@@ -88,10 +88,10 @@ static void check_data(int fd)
 			fail("a file of the kernel's", EINVAL);
 }
 
-/* Copies one stretch of data; false when the file has become shorter. */
+/* Copies one range of data. Returns false if the file has become shorter. */
 static int copy_range(int in, int out, off_t at, off_t end)
 {
-	const size_t most = 1 << 20; /* between two looks whether the runtime is still there */
+	const size_t most = 1 << 20; /* between two checks whether the runtime is still there */
 
 	while (at < end) {
 		size_t size = end - at < (off_t)most ? (size_t)(end - at) : most;
@@ -107,8 +107,8 @@ static int copy_range(int in, int out, off_t at, off_t end)
 }
 
 /*
- * Copies what the file had when it was looked at: a process may be adding to it for ever. Holes
- * stay holes; a file system that does not tell them has none.
+ * Copies as much data as the file had at first, because a process may append to it forever. Holes
+ * stay holes; a file system that does not report them has none.
  */
 static void copy_data(int in, int out, off_t size)
 {
@@ -145,7 +145,7 @@ static void copy_file(int fd, int to, const char *name, const struct stat *st)
 		fail("openat", errno);
 	copy_data(in, out, st->st_size);
 	copy_metadata(to, name, st);
-	/* After the change of owner, which drops file capabilities. */
+	/* After the change of owner, which removes file capabilities. */
 	copy_xattrs(in, out);
 	close(in);
 	close(out);
@@ -153,7 +153,7 @@ static void copy_file(int fd, int to, const char *name, const struct stat *st)
 
 static void copy_link(int fd, int to, const char *name, const struct stat *st)
 {
-	static char target[PATH_MAX]; /* the stack is for the nesting */
+	static char target[PATH_MAX]; /* the stack is needed for nesting */
 	ssize_t length = readlinkat(fd, "", target, sizeof(target) - 1);
 
 	if (length < 0)
@@ -182,7 +182,7 @@ static void copy_entry(int from, int to, const char *name, int depth)
 	struct stat st;
 	int fd = openat(from, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 
-	/* What is gone since it was listed might as well have gone before. */
+	/* An entry that has been removed since it was listed is skipped. */
 	if (fd < 0 && errno == ENOENT)
 		return;
 	if (fd < 0)
@@ -232,7 +232,7 @@ static void copy_directory(int from, int to, int depth)
 void copy_tree(int from, int to, int with_owner)
 {
 	struct stat st;
-	/* Descriptors of their own, for the caller's may give no access (O_PATH). */
+	/* New descriptors, because the caller's may give no access (O_PATH). */
 	int in = open_directory(from, "."), out = open_directory(to, ".");
 
 	if (with_owner) {

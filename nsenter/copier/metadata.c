@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a file has beside its content. */
+/* The attributes of files. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -9,7 +9,7 @@
 
 #include "copier.h"
 
-/* linux/limits.h, which the headers of some C libraries bring along. */
+/* linux/limits.h, which some C libraries include. */
 #ifndef XATTR_LIST_MAX
 #define XATTR_LIST_MAX 65536
 #define XATTR_SIZE_MAX 65536
@@ -22,8 +22,9 @@ void copy_owner(int to, const struct stat *st)
 }
 
 /*
- * Gives the new entry its owner, its mode (after the owner, which takes set-id bits away) and
- * times. The new tree is nobody else's, so that names are safe in it; links are not followed.
+ * Sets the owner, the mode (after the owner, because changing that clears set-id bits) and the
+ * times of the new entry. Nobody else has access to the new tree, so names are safe in it. Links
+ * are not followed.
  */
 void copy_metadata(int to, const char *name, const struct stat *st)
 {
@@ -37,7 +38,10 @@ void copy_metadata(int to, const char *name, const struct stat *st)
 		fail("utimensat", errno);
 }
 
-/* Whether the new file system, or the right to it, does not know some attribute. */
+/*
+ * Whether the error means that the new file system does not support an attribute, or the process
+ * may not set it.
+ */
 static int unsupported(int error)
 {
 	return error == ENOTSUP || error == EPERM;
@@ -49,7 +53,7 @@ static void copy_xattr(int from, int to, const char *name)
 	ssize_t size = fgetxattr(from, name, value, sizeof(value));
 
 	if (size < 0) {
-		/* ENODATA: taken away since it was listed. */
+		/* ENODATA: removed since it was listed. */
 		if (!unsupported(errno) && errno != ENODATA)
 			fail("fgetxattr", errno);
 		return;
@@ -58,7 +62,7 @@ static void copy_xattr(int from, int to, const char *name)
 		fail("fsetxattr", errno);
 }
 
-/* Copies the extended attributes that the new file system takes. */
+/* Copies the extended attributes that the new file system supports. */
 void copy_xattrs(int from, int to)
 {
 	static char list[XATTR_LIST_MAX];

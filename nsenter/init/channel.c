@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The messages of wire.h as they go over the socket and the fifo. */
+/* Sends and receives the messages of wire.h over the socket and the fifo. */
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -8,10 +8,10 @@
 
 #include "init.h"
 
-/* Where reports go: the socket, and later the fifo for them if there is one. */
+/* Where reports are written: the socket, and later the fifo for reports if there is one. */
 static int report_fd = -1;
 
-/* What lets a record through the filter; see credentials.c. */
+/* The password that lets a record pass the filter; see credentials.c. */
 static uint64_t report_password;
 
 void use_password(uint64_t password)
@@ -31,8 +31,8 @@ void close_descriptor(const int *fd)
 }
 
 /*
- * The end. A filter may forbid exit_group, or have an agent answer for it in any way, so the last
- * resort is no system call: an instruction that the kernel kills a process for.
+ * Ends the process. A filter may forbid exit_group, or let an agent give any answer to it. So the
+ * last resort is not a system call but an instruction for which the kernel kills the process.
  */
 _Noreturn void end(void)
 {
@@ -41,9 +41,9 @@ _Noreturn void end(void)
 }
 
 /*
- * One record in one call: both a seqpacket socket and a fifo (below PIPE_BUF) take it whole. An
- * error has nobody to be told to. 0 when the record was not written for another reason than that
- * the reader is gone, as by a filter; SIGPIPE is ignored.
+ * Writes one record with one call: a seqpacket socket and a fifo (below PIPE_BUF) accept it as a
+ * whole. There is nobody to report an error to. Returns 0 if the record was not written although
+ * the reader exists, for example because of a filter. SIGPIPE is ignored.
  */
 static int write_record(struct wire_report *r, const char *detail)
 {
@@ -82,7 +82,7 @@ static void send_record(struct wire_report *r, const int *files, unsigned count)
 	c->cmsg_len = (socklen_t)CMSG_LEN(sizeof(int) * count);
 	memcpy(CMSG_DATA(c), files, sizeof(int) * count);
 	while (sendmsg(report_fd, &h, MSG_NOSIGNAL) < 0) {
-		/* Who does not get the files does not go on either: end as if killed. */
+		/* If the runtime does not get the files, init cannot go on: end as if killed. */
 		if (errno != EINTR)
 			_exit(1);
 	}
@@ -92,15 +92,15 @@ void report(uint32_t kind, const int *files, unsigned count)
 {
 	struct wire_report r = {.magic = WIRE_MAGIC, .kind = kind};
 
-	/* write(2) where it will do: it is what every seccomp filter has to allow anyway. */
+	/* write(2) if it is enough: every useful seccomp filter allows it. */
 	if (count > 0)
 		send_record(&r, files, count);
-	/* The runtime waits for the record: it is to learn by init's end that none will come. */
+	/* The runtime waits for the record. When init ends, it learns that none will come. */
 	else if (!write_record(&r, NULL))
 		end();
 }
 
-/* The same with a number, which is all that comes with it. */
+/* The same, with only a number. */
 void report_number(uint32_t kind, int number)
 {
 	struct wire_report r = {.kind = kind, .index = (uint32_t)number};
@@ -118,7 +118,7 @@ _Noreturn void die(enum step step, int error, unsigned index, const char *detail
 	end();
 }
 
-/* Takes the descriptors out of a received message. */
+/* Returns the descriptors in a received message. */
 static void take_files(struct msghdr *h, struct message *m, enum step step)
 {
 	struct cmsghdr *c = CMSG_FIRSTHDR(h);
@@ -136,8 +136,8 @@ static void take_files(struct msghdr *h, struct message *m, enum step step)
 }
 
 /*
- * Waits for a message. The end of the connection means that the runtime has given up or was
- * killed: then there is nobody to start the container for, and nobody to tell.
+ * Waits for a message. The end of the connection means that the runtime has given up or was killed.
+ * Then the container is not needed any more, and there is nobody to report to.
  */
 void receive(int sock, void *buffer, size_t size, struct message *m, enum step step)
 {
@@ -163,7 +163,7 @@ void receive(int sock, void *buffer, size_t size, struct message *m, enum step s
 	take_files(&h, m, step);
 }
 
-/* Waits for the byte that lets init go on, on the socket or a fifo. */
+/* Waits for the byte that releases init, on the socket or a fifo. */
 void await_go(int sock)
 {
 	unsigned char byte = 0;

@@ -11,9 +11,9 @@
 #include "kernel.h"
 
 /*
- * The password is the sixth argument of system calls that a filter without no_new_privs lets pass
- * for init alone, if init joins a pid namespace: it has to load the filter before it is all that it
- * is going to be. None of the calls has so many arguments.
+ * The password is the sixth argument of system calls that a filter without no_new_privs allows only
+ * for init, if init joins a pid namespace: init has to load the filter before its setup is
+ * complete. None of these calls uses a sixth argument.
  */
 
 #define CAPABILITIES 64
@@ -23,7 +23,7 @@ static int has(uint64_t set, unsigned capability)
 	return (int)(set >> capability & 1);
 }
 
-/* The hard limits are as high as they need be: lowering one takes no right. */
+/* The hard limits are high enough already: lowering one needs no capability. */
 void set_rlimits(const struct plan *p)
 {
 	uint64_t password = p->wire->password;
@@ -37,7 +37,7 @@ void set_rlimits(const struct plan *p)
 	}
 }
 
-/* From here on init opens nothing: what is open already is not asked about. */
+/* From here on init opens no files. Landlock does not check files that are open already. */
 void confine(int ruleset)
 {
 	if (syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)
@@ -60,9 +60,9 @@ void load_filter(const struct plan *p, int number)
 }
 
 /*
- * What the process lacks already is not dropped: that needs CAP_SETPCAP, which a runtime inside a
- * container may not have. Only EINVAL ends the list of capabilities: another error is a filter's,
- * and the set would be kept whole without a word.
+ * Capabilities that the process does not have are not dropped: that needs CAP_SETPCAP, which a
+ * runtime inside a container may lack. Only EINVAL marks the end of the list of capabilities.
+ * Another error comes from a filter, and ignoring it would silently keep the whole set.
  */
 void drop_bounding_set(uint64_t keep)
 {
@@ -81,8 +81,8 @@ void drop_bounding_set(uint64_t keep)
 }
 
 /*
- * A user namespace may forbid setgroups (user_namespaces(7)), for all times: then there are no
- * groups that could be dropped, and an empty list asks for nothing more.
+ * A user namespace may forbid setgroups (user_namespaces(7)), permanently. Then no groups can be
+ * dropped, and an empty list is not an error.
  */
 static int groups_denied(int proc_self)
 {
@@ -103,9 +103,9 @@ static void set_groups(const struct plan *p, int proc_self)
 }
 
 /*
- * The system calls themselves and not the C library's functions, which stop all threads first and
- * are large for it. keep_caps lets the permitted set live through the change of ids, until
- * set_capabilities has made the final one.
+ * Makes the system calls directly: the C library's functions first stop all threads, and are large
+ * because of it. With keep_caps the permitted set survives the change of ids, until
+ * set_capabilities sets the final one.
  */
 void switch_user(const struct plan *p, int proc_self)
 {
@@ -123,7 +123,7 @@ void switch_user(const struct plan *p, int proc_self)
 		die(STEP_KEEP_CAPS, errno, 0, NULL);
 }
 
-/* Raises what can be raised: a capability must be permitted and inheritable to be ambient. */
+/* Raises the ambient capabilities that can be raised: they must be permitted and inheritable. */
 static void set_ambient(const struct wire_plan *w)
 {
 	uint64_t ambient = w->ambient & w->permitted & w->inheritable;
@@ -133,7 +133,7 @@ static void set_ambient(const struct wire_plan *w)
 	for (unsigned c = 0; c < CAPABILITIES; c++) {
 		if (!has(ambient, c))
 			continue;
-		/* EINVAL: this kernel does not know it, and capset ignored it as well. */
+		/* EINVAL: this kernel does not know it, and capset has ignored it too. */
 		if (syscall(SYS_prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, c, 0, 0, w->password) <
 			0 &&
 		    errno != EINVAL)
@@ -141,7 +141,7 @@ static void set_ambient(const struct wire_plan *w)
 	}
 }
 
-/* Sets the three sets, with the capabilities of more as well. */
+/* Sets the three sets, with the capabilities in more added. */
 static int set_sets(const struct wire_plan *w, uint64_t more)
 {
 	struct capability_header header = {.version = CAPABILITY_VERSION_3};
@@ -156,8 +156,8 @@ static int set_sets(const struct wire_plan *w, uint64_t more)
 }
 
 /*
- * What the user has, and CAP_SYS_ADMIN while there is a filter or a ruleset to come that needs it:
- * enough for the look-up of the program to see what the user will see.
+ * Sets the user's capabilities, and also CAP_SYS_ADMIN as long as a filter or a ruleset needs it.
+ * With these the look-up of the program has the same result as for the user.
  */
 void limit_capabilities(const struct wire_plan *w, int confines)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The working directory, whose path is the config's and so nobody's friend. */
+/* The working directory. Its path comes from the config and is not trusted. */
 #include <errno.h>
 #include <limits.h>
 #include <sys/syscall.h>
@@ -8,10 +8,10 @@
 #include "init.h"
 
 /*
- * The first attempt, with all of root's rights: the user may be allowed less. Where root is allowed
- * less than the user (NFS with root squash, FUSE) it is for enter_cwd to try again, as the user;
- * and so it is with what only a process of the container's pid namespace finds (/proc/self). 1 if
- * it is done.
+ * The first attempt, with all of root's rights, because the user may have less. Where root has less
+ * than the user (NFS with root squash, FUSE), enter_cwd tries again as the user. The same goes for
+ * paths that exist only for a process in the container's pid namespace (/proc/self). Returns 1 on
+ * success.
  */
 int try_cwd(const char *cwd)
 {
@@ -26,9 +26,10 @@ void enter_cwd(const char *cwd)
 }
 
 /*
- * A cwd such as /proc/self/fd/7 leads through a descriptor, if one is open, to a directory outside
- * of the container (CVE-2024-21626). The kernel then calls it "(unreachable)/...", or does not find
- * it at all. The bare system call: a C library may replace that answer by ENOENT, or by a search.
+ * A cwd such as /proc/self/fd/7 leads through a descriptor, if it is open, to a directory outside
+ * of the container (CVE-2024-21626). The kernel then returns its path as "(unreachable)/...", or
+ * does not find it at all. This uses the bare system call: a C library may replace the result by
+ * ENOENT, or by a search.
  */
 void verify_cwd(const char *cwd)
 {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How init gets into a pid namespace: only its children can be born there. The runtime learns the
- * child's pid from the kernel, which adds it to what the child says (SO_PASSCRED).
+ * How init gets into a pid namespace: only its children can be in it. The runtime learns the
+ * child's pid from the kernel, which adds it to the child's message (SO_PASSCRED).
  *
- * In a pid namespace that is new nobody else is. One that is joined has processes, which may trace
- * who appears there if they have the right (CAP_SYS_PTRACE), whatever PR_SET_DUMPABLE says. So init
- * appears there when it has become what the container may see: with its root and its rights, and
- * with nothing of the host's in its memory or its descriptors. It does what is left as one of them.
+ * A new pid namespace is empty. A joined one has other processes. With CAP_SYS_PTRACE these may
+ * trace init as soon as it appears there, whatever PR_SET_DUMPABLE says. So init appears there only
+ * with the root and the rights of the container, and without anything of the host in its memory or
+ * its descriptors. It does the rest of its work as a process of the container.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +19,9 @@
 #include "init.h"
 #include "kernel.h"
 
-/* The child is the runtime's, as init is, and shares the descriptors with a helper, if any. */
+/*
+ * The child is a child of the runtime, like init, and shares the descriptors with a helper, if any.
+ */
 static void fork_sibling(int has_helper, uint64_t password)
 {
 	unsigned long flags = CLONE_PARENT | SIGCHLD | (has_helper ? CLONE_FILES : 0);
@@ -27,14 +29,14 @@ static void fork_sibling(int has_helper, uint64_t password)
 
 	if (pid < 0)
 		die(STEP_FORK, errno, 0, NULL);
-	/* A filter is asked about this one as well, and its answer changes nothing. */
+	/* A filter applies to this call as well, but its result does not matter. */
 	if (pid > 0)
 		_exit(0);
 }
 
 /*
- * Goes on as the first process of the pid namespace that was unshared. proc is the procfs of the
- * host, where the child has another directory.
+ * Goes on as the first process of the unshared pid namespace. proc is the host's procfs, in which
+ * the child has another directory.
  */
 void go_on_as_first(int proc, int *proc_self, int has_helper)
 {
@@ -47,8 +49,8 @@ void go_on_as_first(int proc, int *proc_self, int has_helper)
 }
 
 /*
- * Init became undumpable at its beginning, but a change of ids has set that to what the sysctl
- * fs.suid_dumpable says. A user of the container with the same id needs no more to trace it.
+ * Init became undumpable at its beginning, but a change of ids has reset that to the sysctl
+ * fs.suid_dumpable. If this allows it, any user of the container with the same id can trace init.
  */
 void stay_undumpable(void)
 {
@@ -58,7 +60,7 @@ void stay_undumpable(void)
 		die(STEP_FORK, EPERM, 0, "PR_GET_DUMPABLE");
 }
 
-/* Goes on in the pid namespace that was joined. */
+/* Goes on in the joined pid namespace. */
 void go_on_last(int has_helper, uint64_t password)
 {
 	fork_sibling(has_helper, password);

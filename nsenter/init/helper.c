@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A filter that notifies comes with a descriptor for the agent that answers, the listener. Init
- * cannot send it on: any system call that it makes once the filter is loaded may be one that waits
- * for an answer, and nobody who could give it has the descriptor. So a helper sends it: a copy of
- * init that shares its table of descriptors. It is made before the load, so that the filter is not
- * its, and before init joins a pid namespace, so that no process of that sees it.
+ * Loading a filter that notifies returns a descriptor for the agent that answers: the listener.
+ * Init cannot send it: once the filter is loaded, any system call may wait for an answer, and
+ * nobody has the descriptor yet to give one. So a helper sends it: a copy of init that shares its
+ * table of descriptors. It is created before the filter is loaded, so that the filter does not
+ * apply to it, and before init joins a pid namespace, so that no process in there can see it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,13 +17,16 @@
 #include "init.h"
 #include "kernel.h"
 
-/* How often it looks before it takes a nap between any two looks. */
+/* How often it looks before it begins to sleep between the looks. */
 #define BRIEFLY 1000
 
-/* Set once the kernel reaps children by itself. */
+/* Set when the kernel reaps children by itself. */
 static int unwaited;
 
-/* Whether the descriptor is a listener: it has no notification 0; others know no such call. */
+/*
+ * Whether the descriptor is a listener: for one, there is no notification 0; other files do not
+ * know the ioctl.
+ */
 static int is_listener(int fd)
 {
 	uint64_t id = 0;
@@ -31,7 +34,7 @@ static int is_listener(int fd)
 	return syscall(SYS_ioctl, fd, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) < 0 && errno == ENOENT;
 }
 
-/* The number that the listener is going to have, which the runtime has of init (LISTENER). */
+/* The number that the listener will have. The runtime gets it from init (LISTENER). */
 static int read_number(int channel)
 {
 	uint32_t number;
@@ -40,20 +43,20 @@ static int read_number(int channel)
 	do
 		got = read(channel, &number, sizeof(number));
 	while (got < 0 && errno == EINTR);
-	/* The end of the channel: there will be none, as init has failed before. */
+	/* The end of the channel: init has failed before, so there will be no listener. */
 	if (got != (ssize_t)sizeof(number))
 		_exit(1);
 	return (int)number;
 }
 
 /*
- * Waits for the listener, sends it and closes init's: the kernel answers for an agent that has died
- * when the last copy is gone.
+ * Waits for the listener, sends it and closes init's copy: only when the last copy is closed does
+ * the kernel answer for an agent that has died.
  *
- * The load has no way to tell that would be no system call. So the listener is looked for again and
- * again: for the microseconds that a load takes, and then, since a cgroup may stop init in the
- * midst of it, every millisecond. What is said on the channel, its end included, makes this look
- * for the last time: init has ended.
+ * Init cannot report that the filter is loaded without a system call. So the helper looks for the
+ * listener repeatedly: during the microseconds that loading takes, and then every millisecond,
+ * because a cgroup may freeze init in between. A message on the channel, or its end, means that
+ * init has ended, and that the helper looks for the last time.
  */
 _Noreturn static void help(int channel)
 {
@@ -88,12 +91,12 @@ static void reap_children(int flags)
 }
 
 /*
- * Starts the helper, and gives the runtime its pidfd: before it has ended no program may begin, so
- * that the user's finds no process that it has not made.
+ * Starts the helper, and sends its pidfd to the runtime. The user's program may only begin when the
+ * helper has ended, so that it sees no process that it has not created.
  *
- * Nor any zombie: the helper is the runtime's child as init is. Only the first process of a pid
- * namespace may have no siblings, and so it has a child that the kernel reaps at once. The exec
- * ends that: it sets the flags of all signals back.
+ * Nor may it see a zombie: the helper is a child of the runtime, like init. Only the first process
+ * of a pid namespace cannot have siblings, so there the helper is its child, which the kernel reaps
+ * at once. That ends at the exec, which resets the flags of all signals.
  */
 void start_helper(int channel)
 {
@@ -114,9 +117,9 @@ void start_helper(int channel)
 }
 
 /*
- * If the filter notifies, this tells the runtime which number the listener will have: the kernel
- * takes the lowest free one for each descriptor, and neither init nor its helper opens any until
- * then. So what is closed here was the lowest, and is so again.
+ * If the filter notifies, this reports to the runtime which number the listener will have: the
+ * kernel uses the lowest free number for each descriptor, and neither init nor its helper opens any
+ * until then. So the descriptor that is closed here had the lowest number, and it is free again.
  */
 int announce_listener(const struct plan *p, int sock)
 {
@@ -129,7 +132,7 @@ int announce_listener(const struct plan *p, int sock)
 	return number;
 }
 
-/* For who waits for children of its own. The helper is gone by then. */
+/* For code that waits for its own children. The helper is gone by then. */
 void forget_helper(void)
 {
 	if (unwaited)

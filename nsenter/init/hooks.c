@@ -18,7 +18,7 @@
 
 #include "init.h"
 
-/* Why a hook could not be executed: its child's errno, in memory that both share. */
+/* The errno of a hook's child that could not execute it, in shared memory. */
 static int *exec_error;
 
 struct running {
@@ -26,7 +26,9 @@ struct running {
 	int pidfd, output;
 };
 
-/* The part that a filter of the user's need not allow: before it is loaded. */
+/*
+ * The part that is done before the user's filter is loaded, so that the filter need not allow it.
+ */
 void prepare_hooks(const struct plan *p)
 {
 	if (p->hooks_count == 0)
@@ -38,8 +40,8 @@ void prepare_hooks(const struct plan *p)
 }
 
 /*
- * The child. What the config names no file for goes into the pipe. The end of the plan's
- * descriptors is CLOEXEC, the extra files are the program's.
+ * The child. An output without a file in the config goes into the pipe. The plan's descriptors are
+ * closed; the extra files belong to the program.
  */
 _Noreturn static void become_hook(const struct command *hook, const struct hook_files *files,
 				  int pipe)
@@ -65,7 +67,7 @@ static void start_hook(const struct command *hook, const struct hook_files *file
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		die(STEP_HOOK, errno, index, "pipe2");
 	*exec_error = 0;
-	/* fork(2) that gives a pidfd: the flag goes through where pidfd_open may be filtered. */
+	/* Like fork(2), but with a pidfd: a filter may forbid pidfd_open but not this flag. */
 	long pid = syscall(SYS_clone, CLONE_PIDFD | SIGCHLD, 0, &r->pidfd, 0, 0);
 	if (pid < 0)
 		die(STEP_HOOK, errno, index, "clone");
@@ -84,7 +86,7 @@ static int64_t milliseconds(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Time left for poll(2). A deadline of 0 is none. */
+/* The time left, for poll(2). A deadline of 0 means none. */
 static int time_left(int64_t deadline)
 {
 	int64_t left = deadline - milliseconds();
@@ -96,13 +98,16 @@ static int time_left(int64_t deadline)
 	return left > INT_MAX ? INT_MAX : (int)left;
 }
 
-/* How much output is kept, so that there is room for the path; and of that, from the beginning. */
+/*
+ * How much output is kept, so that there is room for the path; and how much of it from the
+ * beginning.
+ */
 #define OUTPUT_MAX  3000
 #define OUTPUT_HEAD 1000
 
 /*
- * Adds to the output of a hook. When it is full, what comes after its head makes room: many
- * programs begin with what they are about to do, and end with why they could not.
+ * Adds to the output of a hook. When it is full, the text after the first part is dropped: many
+ * programs begin with what they are about to do, and end with the reason why they could not.
  */
 static void keep_output(struct text *t, const char *bytes, size_t size)
 {
@@ -121,7 +126,7 @@ static void keep_output(struct text *t, const char *bytes, size_t size)
 	t->bytes[t->length] = '\0';
 }
 
-/* Reads some of the hook's output. 0 at its end. */
+/* Reads some of the hook's output. Returns 0 at its end. */
 static int take_output(int output, struct text *t)
 {
 	char buffer[512];
@@ -134,8 +139,8 @@ static int take_output(int output, struct text *t)
 }
 
 /*
- * Collects output until the hook has ended; 0 when its time is over first. What the hook leaves
- * running may keep the pipe open, so the end of the output is not waited for.
+ * Collects output until the hook has ended. Returns 0 on a timeout. Processes that the hook leaves
+ * behind may keep the pipe open, so this does not wait for the end of the output.
  */
 static int await_hook(const struct running *r, uint32_t timeout, struct text *t)
 {
@@ -155,14 +160,14 @@ static int await_hook(const struct running *r, uint32_t timeout, struct text *t)
 		if (fds[1].revents != 0 && !take_output(r->output, t))
 			fds[1].fd = -1;
 	}
-	/* A pipe holds 64 KiB. There may be somebody left who writes on and on. */
+	/* A pipe holds 64 KiB. A process that is left may write forever. */
 	for (int reads = 0; reads < 256 && poll(&fds[1], 1, 0) > 0; reads++)
 		if (!take_output(r->output, t))
 			break;
 	return 1;
 }
 
-/* Tells how the hook failed, in the words that Go has for it; the output comes last. */
+/* Reports how the hook failed, in the same words as Go. The output comes last. */
 _Noreturn static void die_of_hook(const struct command *hook, unsigned index, int ended, int status,
 				  const struct text *output)
 {
@@ -197,7 +202,7 @@ static void run_hook(const struct command *hook, const struct hook_files *files,
 	output.bytes[0] = '\0';
 	start_hook(hook, files, index, &r);
 	int ended = await_hook(&r, hook->timeout, &output);
-	/* Not waited for yet, so the pid is still the hook's. */
+	/* It has not been waited for, so the pid still belongs to the hook. */
 	if (!ended)
 		kill(r.pid, SIGKILL);
 	while (waitpid(r.pid, &status, 0) < 0 && errno == EINTR)
@@ -210,7 +215,7 @@ static void run_hook(const struct command *hook, const struct hook_files *files,
 		die_of_hook(hook, index, ended, status, &output);
 }
 
-/* Runs the hooks one after the other; the first that fails is the end. */
+/* Runs the hooks one after the other, until one fails. */
 void run_hooks(const struct plan *p, const struct hook_files *files)
 {
 	if (p->hooks_count > 0)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * init is the process of berth that becomes the user's program. It decides nothing: it carries out
- * the messages of wire.h in a fixed order, and tells the first thing that fails.
+ * init is the process of berth that becomes the user's program. It makes no decisions: it executes
+ * the messages of wire.h in a fixed order, and reports the first failure.
  *
- * It allocates nothing but the argument vectors, reads no environment and prints nothing.
+ * It allocates only the argument vectors, does not read the environment and prints nothing.
  */
 #ifndef INIT_H
 #define INIT_H
@@ -15,9 +15,9 @@
 
 #define CLEANUP_CLOSE __attribute__((cleanup(close_descriptor)))
 
-/* channel.c: what goes over the socket and the fifo. */
+/* channel.c: messages over the socket and the fifo. */
 
-/* A message as received. Descriptors are in files. */
+/* A received message. Descriptors are in files. */
 #define MESSAGE_MAX_FILES (2 * WIRE_MAX_TASKS + WIRE_MAX_JOINS + 1)
 struct message {
 	size_t size;
@@ -35,7 +35,10 @@ void receive(int sock, void *buffer, size_t size, struct message *m, enum step s
 void await_go(int sock);
 void close_descriptor(const int *fd);
 
-/* message.c: the checks of what was received. Pure, so that they can be tested on any input. */
+/*
+ * message.c: checks of received messages. Without side effects, so that they can be tested on any
+ * input.
+ */
 
 /* A program to run, ready for execve(2). */
 struct command {
@@ -57,7 +60,7 @@ struct plan {
 	struct command program;
 	struct command *hooks;
 	uint32_t hooks_count;
-	size_t vectors_size; /* of the mapping that begins at hooks */
+	size_t vectors_size; /* size of the mapping that begins at hooks */
 };
 
 int joins_pid_namespace(const struct wire_bootstrap *b);
@@ -67,7 +70,7 @@ int parse_plan(const void *data, size_t size, struct plan *p);
 
 /* namespaces.c */
 void enter_namespaces(const struct wire_bootstrap *b, const int *files, int *proc_self);
-/* first is the number of the first of them in the list of all, for errors. */
+/* first is the index of the first of them in the whole list, for errors. */
 void enter_cgroups(const int *tasks, unsigned first, unsigned count, uint64_t password);
 void send_inside(const struct wire_bootstrap *b, int proc_self);
 
@@ -85,11 +88,11 @@ void lead_session(int has_console, uint64_t password);
 void take_console(int console);
 void own_stdio(uint32_t flags, uint32_t uid);
 
-/* label.c: what the security modules are told. */
+/* label.c: labels for the security modules. */
 void set_keyring_label(const struct plan *p, int proc_self);
 void set_exec_labels(const struct plan *p, int proc_self);
 
-/* process.c: what the kernel knows of the process and an exec leaves as it is. */
+/* process.c: attributes of the process that an exec does not change. */
 void reset_affinity(void);
 void set_personality(const struct plan *p);
 void set_memory_policy(const struct plan *p);
@@ -116,7 +119,7 @@ int try_cwd(const char *cwd);
 void enter_cwd(const char *cwd);
 void verify_cwd(const char *cwd);
 
-/* text.c: short texts, cut where they get too long. */
+/* text.c: short texts, truncated if they get too long. */
 struct text {
 	size_t length;
 	char bytes[WIRE_MAX_DETAIL + 1];
@@ -126,7 +129,7 @@ void append_number(struct text *t, unsigned number);
 
 /* hooks.c */
 
-/* What hooks get as standard streams. -1 for an output: init keeps it, to tell of a failure. */
+/* The standard streams of hooks. An output of -1 is kept by init, to report a failure. */
 struct hook_files {
 	int state, output, error;
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What init needs of the kernel's interface and the C library's headers do not have. The kernel's
- * own headers clash with musl's, and are not there in a cross compiler's tree.
+ * Parts of the kernel's interface that init needs and the C library's headers lack. The kernel's
+ * own headers conflict with musl's, and a cross compiler may not have them.
  */
 #ifndef KERNEL_H
 #define KERNEL_H
@@ -61,8 +61,8 @@ struct capability_data {
 };
 
 /*
- * The kernel's own struct sigaction, whose order of fields differs between architectures: this is
- * that of all that berth is built for. On some there is no handler without a restorer.
+ * The kernel's own struct sigaction. The order of its fields depends on the architecture; this one
+ * is for all that berth is built for. On some a handler needs a restorer.
  */
 #define KERNEL_SIGSET_SIZE 8
 #define KERNEL_SA_RESTORER 0x04000000

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * AppArmor and SELinux. A label that is written to a file of /proc/self/attr takes effect with the
- * next exec, so it confines the hooks and the user's program but not init itself, which still has
- * something to do.
+ * next exec. So it confines the hooks and the user's program, but not init itself, which still has
+ * work to do.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,9 +14,9 @@
 #include "kernel.h"
 
 /*
- * Writes to a file of init's own on the procfs that was there before the container was joined. On
- * anything else (a host whose /proc is not one) the write would succeed and confine nothing, so
- * the kind of file system is looked at first. An errno, or 0.
+ * Writes to a file of init itself on the procfs from before the container was joined. On another
+ * file system (a host whose /proc is not a procfs) the write would succeed but confine nothing, so
+ * the type of the file system is checked first. Returns an errno, or 0.
  */
 static int write_attribute(int proc_self, const char *path, const char *text)
 {
@@ -28,13 +28,13 @@ static int write_attribute(int proc_self, const char *path, const char *text)
 		return errno;
 	if (fs.f_type != PROC_SUPER_MAGIC)
 		return EXDEV;
-	/* One write: the kernel takes a label whole or not at all. */
+	/* One write: the kernel accepts only a whole label. */
 	return write(fd, text, size) == (ssize_t)size ? 0 : errno;
 }
 
 /*
- * The directory of AppArmor's own (Linux 5.8) comes first: attr/exec belongs to whichever security
- * module is listed first.
+ * AppArmor's own directory (Linux 5.8) comes first: attr/exec belongs to the security module that
+ * is listed first.
  */
 static void set_apparmor_profile(const char *profile, int proc_self)
 {
@@ -42,7 +42,7 @@ static void set_apparmor_profile(const char *profile, int proc_self)
 
 	append(&t, "exec ");
 	append(&t, profile);
-	/* A name that was cut may be another profile's. */
+	/* A truncated name may be that of another profile. */
 	if (t.length == WIRE_MAX_DETAIL)
 		die(STEP_APPARMOR, ENAMETOOLONG, 0, profile);
 	int error = write_attribute(proc_self, "attr/apparmor/exec", t.bytes);
@@ -60,7 +60,7 @@ static void set_selinux_label(const char *label, const char *path, int proc_self
 		die(STEP_SELINUX, error, 0, label);
 }
 
-/* The label of the keyring to come: with init's own the user's program could not use it. */
+/* Sets the label of the new keyring: with init's own label the user's program could not use it. */
 void set_keyring_label(const struct plan *p, int proc_self)
 {
 	if (p->selinux != NULL)

@@ -13,9 +13,9 @@
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 /*
- * Whether the user may execute the file: with the effective ids and capabilities, as execve(2)
- * judges. Without faccessat2 (a filter that does not know it answers ENOSYS or EPERM) the plain
- * call does: the real ids are the same ones here, it only leaves capabilities aside.
+ * Whether the user may execute the file, with the effective ids and capabilities, as execve(2)
+ * checks it. Without faccessat2 (a filter that does not know it returns ENOSYS or EPERM) the plain
+ * call is used: the real ids are the same here, it only ignores capabilities.
  */
 static int may_execute(const char *path)
 {
@@ -26,7 +26,7 @@ static int may_execute(const char *path)
 	return syscall(SYS_faccessat, AT_FDCWD, path, X_OK) == 0 ? 0 : errno;
 }
 
-/* What hinders the execution of path: an errno, with the step that met it, or 0. */
+/* What prevents the execution of path: an errno, with the step that failed, or 0. */
 static int hindrance(const char *path, enum step *step)
 {
 	struct stat st;
@@ -50,7 +50,10 @@ static const char *search_path(char *const *envp)
 	return DEFAULT_PATH;
 }
 
-/* Makes "directory/name" in path; an empty directory is the current one. 0 if it is too long. */
+/*
+ * Writes "directory/name" to path. An empty directory is the current one. Returns 0 if it is too
+ * long.
+ */
 static int join(char path[PATH_MAX], const char *directory, size_t length, const char *name)
 {
 	size_t name_size = strlen(name) + 1;
@@ -68,8 +71,8 @@ static int join(char path[PATH_MAX], const char *directory, size_t length, const
 }
 
 /*
- * The path of the program: name itself if it has a slash, else found in PATH of the environment.
- * NULL when there is none, with the step that met the hindrance and its errno.
+ * The path of the program: name itself if it has a slash, otherwise found in PATH of the
+ * environment. Returns NULL if there is none, with the step that failed and its errno.
  */
 const char *look_up(const char *name, char *const *envp, enum step *step, int *error)
 {
@@ -80,7 +83,7 @@ const char *look_up(const char *name, char *const *envp, enum step *step, int *e
 		*error = hindrance(name, step);
 		return *error == 0 ? name : NULL;
 	}
-	/* "PATH=" names no directory at all, not the current one. */
+	/* "PATH=" names no directory, not even the current one. */
 	for (int more = *directory != '\0'; more;) {
 		size_t length = strcspn(directory, ":");
 

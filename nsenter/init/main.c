@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The order in which things happen. wire.h draws the conversation around it. */
+/* The order in which things happen. wire.h shows the protocol. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -12,16 +12,22 @@
 #include "init.h"
 #include "kernel.h"
 
-/* The name until the exec. The runtime tells by it whether a dead process has got that far. */
+/*
+ * The name until the exec. By this, the runtime knows whether a dead process had executed the
+ * program.
+ */
 #define INIT_NAME "berth:init"
 
-/* What init holds and is: descriptors, -1 for those that it does not hold, and what is to come. */
+/*
+ * The state of init: its descriptors, -1 for those that it does not have, and what is still to be
+ * done.
+ */
 struct held {
 	int sock, proc_self;
 	int console, root, fifo, reports, program, ruleset;
 	struct hook_files hooks;
 	int has_helper, joins_pid;
-	/* The cgroups that only the child enters, so that init does not take its place there. */
+	/* The cgroups that only the child enters, so that init does not count there. */
 	int child_tasks[WIRE_MAX_TASKS];
 	unsigned tasks_count, child_tasks_count;
 	/* The working directory has been entered; the program has been found, or is a descriptor.
@@ -30,7 +36,7 @@ struct held {
 	const char *path;
 };
 
-/* The socket's number is the argument; -1 when it is no number. */
+/* The argument is the descriptor of the socket. Returns -1 if it is not a number. */
 static int parse_descriptor(const char *s)
 {
 	int fd = 0;
@@ -46,9 +52,9 @@ static int parse_descriptor(const char *s)
 }
 
 /*
- * Not dumpable comes before all else: a process of a container that is joined may not trace init
- * or look into it (CVE-2016-9962). Then nothing stays open that was not meant for init: what an
- * engine has leaked into the runtime ends here.
+ * First, init becomes undumpable, so that a process of a joined container cannot trace or inspect
+ * it (CVE-2016-9962). Then all descriptors that are not meant for init are closed, for example
+ * those that an engine has leaked into the runtime.
  */
 static void begin(const char *argument, struct held *h)
 {
@@ -64,12 +70,12 @@ static void begin(const char *argument, struct held *h)
 }
 
 /*
- * The files of a process that is not dumpable belong to root, so an unprivileged runtime could not
- * write uid_map and gid_map. Until they are written init is dumpable then, which gives it away to
- * nobody: it is alone in its user namespace, and has joined no other.
+ * The files in /proc of an undumpable process belong to root, so an unprivileged runtime could not
+ * write uid_map and gid_map. So init stays dumpable until they are written. This is safe: it is
+ * alone in its user namespace, and has joined no other.
  *
- * Without maps init is nobody's root, and has kept its capabilities through its own exec only as
- * ambient ones; from here on it keeps them as they are.
+ * Without maps init is not root, and has kept its capabilities through its own exec only as ambient
+ * ones. From here on it keeps them as they are.
  */
 static void await_maps(int sock)
 {
@@ -84,9 +90,9 @@ static void await_maps(int sock)
 }
 
 /*
- * /proc/self is opened while /proc is still the host's. From then on init goes through this
- * descriptor: the container's /proc is the container's to fake. No process that others in the
- * container can trace has it, for it leads on to the root of the host.
+ * /proc/self is opened while /proc is still that of the host. From then on init uses this
+ * descriptor, because the container can fake its own /proc. A process that others in the container
+ * can trace never has the descriptor, because it leads to the root of the host.
  */
 static void bootstrap(struct held *h)
 {
@@ -108,7 +114,7 @@ static void bootstrap(struct held *h)
 	}
 	if (b.flags & WIRE_AWAIT_MAPS)
 		await_maps(h->sock);
-	/* Not open, to which musl adds a call for kernels that do not know O_CLOEXEC. */
+	/* Not open(), which in musl makes another call for kernels without O_CLOEXEC. */
 	h->proc_self = openat(AT_FDCWD, "/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (h->proc_self < 0)
 		die(STEP_PROC, errno, 0, "/proc/self");
@@ -116,12 +122,12 @@ static void bootstrap(struct held *h)
 	if (b.flags & WIRE_OPENER)
 		open_contexts(&b, h->proc_self);
 	send_inside(&b, h->proc_self);
-	/* Here, where nobody waits for it: the runtime is at work on what it got. */
+	/* Done here, where it delays nobody: the runtime is busy with the files it got. */
 	if (!h->has_helper)
 		reset_signals();
 }
 
-/* The plan's strings are used as they are: nobody may change them, the runtime included. */
+/* The plan's strings are used in place, so nobody may change them, not even the runtime. */
 static void check_seals(int fd)
 {
 	const int wanted = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
@@ -140,7 +146,7 @@ static void map_plan(int fd, size_t size, struct plan *p)
 	check_seals(fd);
 	if (fstat(fd, &st) < 0)
 		die(STEP_PLAN, errno, 0, NULL);
-	/* Beyond the end of the file there would be SIGBUS instead of an error. */
+	/* An access beyond the end of the file would be a SIGBUS instead of an error. */
 	if ((uint64_t)st.st_size != size)
 		die(STEP_PLAN, EBADMSG, 0, NULL);
 	const void *data = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
@@ -152,7 +158,7 @@ static void map_plan(int fd, size_t size, struct plan *p)
 		die(STEP_PLAN, error, 0, NULL);
 }
 
-/* Puts the descriptors that came with the plan where they belong, in the order of their flags. */
+/* Stores the descriptors that came with the plan, in the order of their flags. */
 static void take_plan_files(struct held *h, uint32_t which, const int *next)
 {
 	const struct {
@@ -197,7 +203,7 @@ static void change_root(int root)
 	close(root);
 }
 
-/* What is of the session and the process, not of the user. */
+/* Sets up what belongs to the session and the process, not to the user. */
 static void set_up_session(const struct plan *p, struct held *h)
 {
 	uint32_t flags = p->wire->flags;
@@ -218,7 +224,7 @@ static void set_up_session(const struct plan *p, struct held *h)
 	prepare_hooks(p);
 }
 
-/* Turns root into the user, in the user's directory; only CAP_SYS_ADMIN is left too much. */
+/* Changes from root to the user, in the user's directory. Only CAP_SYS_ADMIN may remain. */
 static void become_user(const struct plan *p, struct held *h)
 {
 	const struct wire_plan *w = p->wire;
@@ -239,8 +245,8 @@ static void become_user(const struct plan *p, struct held *h)
 }
 
 /*
- * The path of the program. An init that is outside of the pid namespace does not find what is
- * below /proc/self, and says nothing: the child looks again.
+ * The path of the program. An init outside of the pid namespace may not find a path below
+ * /proc/self. It does not report that, because the child looks again.
  */
 static void find_program(const struct plan *p, struct held *h, int may_fail)
 {
@@ -256,7 +262,7 @@ static void find_program(const struct plan *p, struct held *h, int may_fail)
 		die(step, error, 0, p->program.argv[0]);
 }
 
-/* The rest of become_user, for a child that has found itself in the pid namespace. */
+/* The rest of become_user, for a child in the joined pid namespace. */
 static void look_again(const struct plan *p, struct held *h)
 {
 	if (!h->entered) {
@@ -267,7 +273,7 @@ static void look_again(const struct plan *p, struct held *h)
 		find_program(p, h, 0);
 }
 
-/* Completes LISTEN_PID= in the environment: a runtime cannot know the number beforehand. */
+/* Completes LISTEN_PID= in the environment: the runtime cannot know the pid beforehand. */
 static void complete_listen_pid(const struct plan *p)
 {
 	static struct text t;
@@ -281,7 +287,7 @@ static void complete_listen_pid(const struct plan *p)
 			*e = t.bytes;
 }
 
-/* What only the process can do that execs the program, in the pid namespace where it is. */
+/* What only the process that executes the program can do, in its pid namespace. */
 static void settle(const struct plan *p, const struct held *h)
 {
 	if (h->joins_pid) {
@@ -296,7 +302,7 @@ static void settle(const struct plan *p, const struct held *h)
 	complete_listen_pid(p);
 }
 
-/* Loads the filter, which is the last thing that a process with no_new_privs does. */
+/* Loads the filter. With no_new_privs this is the last step. */
 static void filter(const struct plan *p, const struct held *h)
 {
 	int listener = announce_listener(p, h->sock);
@@ -305,12 +311,12 @@ static void filter(const struct plan *p, const struct held *h)
 }
 
 /*
- * Carries the plan out up to the exec.
+ * Applies the plan up to the exec.
  *
- * Without no_new_privs a filter, as a ruleset of Landlock, needs CAP_SYS_ADMIN, so it must come
- * before the capabilities go, and has to let capset through, and all that init does afterwards
- * but for what has the password. With it the filter comes last: write, read and execve are all
- * that it must allow besides what hooks need.
+ * Without no_new_privs, a filter, like a Landlock ruleset, needs CAP_SYS_ADMIN. So it must be
+ * loaded before the capabilities are dropped, and has to allow capset and everything that init does
+ * afterwards without the password. With no_new_privs the filter comes last: besides what hooks
+ * need, it only has to allow write, read and execve.
  */
 static void apply(const struct plan *p, struct held *h)
 {
@@ -328,13 +334,13 @@ static void apply(const struct plan *p, struct held *h)
 		find_program(p, h, h->joins_pid);
 	close(h->proc_self);
 	stay_undumpable();
-	/* Everything is CLOEXEC from birth; this holds should that ever be forgotten. */
+	/* All descriptors are opened with CLOEXEC. This is in case one is ever forgotten. */
 	if (syscall(SYS_close_range, h->sock, ~0u, CLOSE_RANGE_CLOEXEC) < 0 && errno != EINVAL &&
 	    errno != ENOSYS && errno != EPERM)
 		die(STEP_CLOSE, errno, 0, NULL);
 	if (!h->joins_pid)
 		settle(p, h);
-	/* The limits are the program's and may be as low as it likes. */
+	/* The limits are for the program, and may be too low for init. */
 	if (!h->joins_pid)
 		set_rlimits(p);
 	if (h->ruleset >= 0)
@@ -354,9 +360,9 @@ static void apply(const struct plan *p, struct held *h)
 }
 
 /*
- * Nobody but the runtime, or later `start`, lets the program begin. `start` writes to the one fifo
- * and reads the other. Both are open for reading and writing, so that neither has an end before
- * init has, and nothing blocks that has not to.
+ * Only the runtime, or later `start`, lets the program begin. `start` writes to one fifo and reads
+ * from the other. Init has both open for reading and writing, so that neither reports its end
+ * before init has ended, and opening does not block.
  */
 static void await_start(const struct held *h)
 {
@@ -370,8 +376,8 @@ static void await_start(const struct held *h)
 }
 
 /*
- * Lets go of what leads out of the container. A path of the user's ("/proc/self/fd/5/../..") can
- * then no longer pass through it, not even in the exec itself.
+ * Closes the descriptors that lead out of the container. Then a path from the user
+ * ("/proc/self/fd/5/../..") cannot use them, not even in the exec itself.
  */
 static void let_go(const struct held *h)
 {

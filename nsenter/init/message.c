@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The checks of received messages. After parse_plan every pointer of struct plan is good for the
- * life of the process: the plan is a sealed memfd that nobody can change any more.
+ * The checks of received messages. After parse_plan every pointer of struct plan stays valid for
+ * the life of the process: the plan is a sealed memfd that nobody can change any more.
  *
- * The sender is trusted; what it sends is made of a config.json that is not. A slip on the sender's
- * side must end in an error here, and never in a plan with fields of somebody's choice.
+ * The sender is trusted, but its data comes from a config.json that is not. A bug in the sender
+ * must lead to an error here, and never to a plan whose fields an attacker has chosen.
  */
 #include <errno.h>
 #include <sched.h>
@@ -26,7 +26,7 @@ static int check_namespaces(const struct wire_bootstrap *b)
 		if (b->join_types[i] == 0 || b->join_types[i] & ~NAMESPACES)
 			return EBADMSG;
 	int joins_pid = joins_pid_namespace(b);
-	/* A context would be of the pid namespace that init comes from. */
+	/* A context would belong to the pid namespace that init comes from. */
 	if (b->proc_contexts > 0 && joins_pid && !(b->flags & WIRE_OPENER))
 		return EBADMSG;
 	if ((b->flags & WIRE_OPENER || b->child_tasks > 0) && !joins_pid)
@@ -69,7 +69,7 @@ int check_plan_message(const struct wire_plan_message *m, size_t size, unsigned 
 	return files == 1 + (unsigned)__builtin_popcount(m->files) ? 0 : EBADMSG;
 }
 
-/* Where the span begins, or NULL when it leaves the plan or is not aligned. */
+/* The beginning of the span, or NULL if it leaves the plan or is not aligned. */
 static const char *span_start(const struct wire_plan *w, const struct wire_span *s, uint32_t align)
 {
 	if (s->offset > w->size || s->size > w->size - s->offset || s->offset % align != 0)
@@ -86,7 +86,7 @@ static const void *array(const struct wire_plan *w, const struct wire_span *s, u
 	return span_start(w, s, align);
 }
 
-/* Whether the span holds exactly count strings, the last one ended as well. */
+/* Whether the span has exactly count strings, including the NUL of the last one. */
 static int is_strings(const struct wire_plan *w, const struct wire_span *s)
 {
 	const char *at = span_start(w, s, 1);
@@ -105,15 +105,16 @@ static int is_strings(const struct wire_plan *w, const struct wire_span *s)
 	return left == 0;
 }
 
-/* The only string of a span, NULL when there is not exactly one. */
+/* The only string of a span, NULL if there is not exactly one. */
 static const char *one_string(const struct wire_plan *w, const struct wire_span *s)
 {
 	return s->count == 1 && is_strings(w, s) ? (const char *)w + s->offset : NULL;
 }
 
 /*
- * Makes the vector of strings that execve(2) wants at *next, and moves *next behind it. The strings
- * stay where they are, in read-only memory; execve does not write to them for all its types say.
+ * Makes the vector of strings for execve(2) at *next, and moves *next behind it. The strings stay
+ * where they are, in read-only memory. execve does not write to them, although its types would
+ * allow it.
  */
 static char **vector(const struct wire_plan *w, const struct wire_span *s, char ***next)
 {
@@ -134,7 +135,7 @@ static size_t vector_length(const struct wire_span *args, const struct wire_span
 	return (size_t)args->count + env->count + 2;
 }
 
-/* Checks all of the hooks, and counts the pointers that their vectors take. */
+/* Checks all the hooks, and counts the pointers that their vectors need. */
 static int check_hooks(const struct wire_plan *w, const struct wire_hook *hooks, size_t *pointers)
 {
 	for (uint32_t i = 0; i < w->hooks.count; i++) {
@@ -172,7 +173,7 @@ static int make_vectors(struct plan *p, const struct wire_hook *hooks, size_t po
 	return 0;
 }
 
-/* A string that may be left out: *to stays NULL then. */
+/* An optional string. If there is none, *to stays NULL. */
 static int optional_string(const struct wire_plan *w, const struct wire_span *s, const char **to)
 {
 	if (s->count == 0)
@@ -181,7 +182,7 @@ static int optional_string(const struct wire_plan *w, const struct wire_span *s,
 	return *to == NULL ? EBADMSG : 0;
 }
 
-/* What has one value or is an array. */
+/* Single values and arrays. */
 static int parse_values(const struct wire_plan *w, struct plan *p)
 {
 	p->cwd = one_string(w, &w->cwd);

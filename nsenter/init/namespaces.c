@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The moves of init into its cgroups and namespaces, and the descriptors that can only be made
- * from inside them.
+ * Moves init into its cgroups and namespaces, and opens the descriptors that can only be created
+ * inside them.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,7 +25,7 @@ static const struct {
 #define NAMESPACE_FILES (sizeof(namespace_files) / sizeof(namespace_files[0]))
 
 /*
- * Each v1 hierarchy takes a thread that writes "0" to `tasks`: the writer itself. To write a pid to
+ * In each v1 hierarchy, writing "0" to `tasks` moves the writing thread. Writing a pid to
  * cgroup.procs from outside takes a lock for which the kernel waits an RCU grace period.
  */
 void enter_cgroups(const int *tasks, unsigned first, unsigned count, uint64_t password)
@@ -38,8 +38,8 @@ void enter_cgroups(const int *tasks, unsigned first, unsigned count, uint64_t pa
 }
 
 /*
- * The offsets of a time namespace can be written only while no process is in it, so unshare(2)
- * makes it for the children to come, and init then joins it like one of them.
+ * The offsets of a time namespace can be written only while no process is in it. So unshare(2)
+ * creates it for future children, and init then joins it too.
  */
 static void enter_time_namespace(const struct wire_bootstrap *b, int proc_self)
 {
@@ -49,7 +49,7 @@ static void enter_time_namespace(const struct wire_bootstrap *b, int proc_self)
 
 		if (offsets < 0)
 			die(STEP_PROC, errno, 0, "/proc/self/timens_offsets");
-		/* One write: the kernel takes all lines or none. */
+		/* One write: the kernel accepts all lines or none. */
 		if (write(offsets, b->offsets, b->offsets_size) != (ssize_t)b->offsets_size)
 			die(STEP_TIME_OFFSETS, errno, 0, "/proc/self/timens_offsets");
 	}
@@ -62,8 +62,9 @@ static void enter_time_namespace(const struct wire_bootstrap *b, int proc_self)
 }
 
 /*
- * Who makes something in the user namespace owns it, and the root of the host is nobody there. An
- * id that a joined namespace does not map leaves init what it is; it has all capabilities anyway.
+ * Everything that init creates in the user namespace belongs to its ids, and the host's root is not
+ * mapped there. If a joined namespace does not map an id, init keeps its own; it has all
+ * capabilities anyway.
  */
 static void become_owner(const struct wire_bootstrap *b)
 {
@@ -76,8 +77,8 @@ static void become_owner(const struct wire_bootstrap *b)
 }
 
 /*
- * The cgroup namespace takes the cgroups that init is in as its root, hence after the moves; and
- * the joins come before what is new, since a joined user namespace is to own it.
+ * A new cgroup namespace has init's cgroups as its root, so it comes after the moves. The joins
+ * come before the new namespaces, because a joined user namespace must own these.
  */
 void enter_namespaces(const struct wire_bootstrap *b, const int *files, int *proc_self)
 {
@@ -107,8 +108,8 @@ void enter_namespaces(const struct wire_bootstrap *b, const int *files, int *pro
 }
 
 /*
- * A procfs context belongs to the pid namespace of the process that opens it, so it is made here
- * for the builder, whose own pid namespace is the host's.
+ * A procfs context belongs to the pid namespace of the process that opens it. So init opens it for
+ * the builder, which is in the host's pid namespace.
  */
 void send_inside(const struct wire_bootstrap *b, int proc_self)
 {
@@ -126,7 +127,7 @@ void send_inside(const struct wire_bootstrap *b, int proc_self)
 			continue;
 		const char *path = namespace_files[i].path;
 
-		/* Init is going to be there by a fork. */
+		/* Init gets there only by a fork. */
 		if (joins_pid && namespace_files[i].flag == CLONE_NEWPID)
 			path = "ns/pid_for_children";
 		files[count] = openat(proc_self, path, O_RDONLY | O_CLOEXEC);

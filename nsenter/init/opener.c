@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A procfs shows the processes of the pid namespace of whoever opened its context. For one that is
- * joined that has to be a process in it, which others there can trace; and fsopen(2) wants
- * CAP_SYS_ADMIN over the mount namespace that the process is in. So it gets that over nothing: in a
- * user namespace and a mount namespace that are made for it, with an empty file system as its root.
- * To mount the procfs is another's part, whose rights are looked at then.
+ * A procfs shows the pid namespace of the process that opened its context. For a joined pid
+ * namespace this must be a process in it, which others there can trace. And fsopen(2) needs
+ * CAP_SYS_ADMIN over the mount namespace of the process. So the process gets this capability only
+ * over new user and mount namespaces of its own, with an empty file system as root. Another process
+ * mounts the procfs, and the kernel then checks the rights of that process.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +18,7 @@
 #include "init.h"
 #include "kernel.h"
 
-/* A mounted tmpfs that is attached nowhere. */
+/* A tmpfs that is not attached anywhere. */
 static int make_tmpfs(void)
 {
 	CLEANUP_CLOSE int context = (int)syscall(SYS_fsopen, "tmpfs", FSOPEN_CLOEXEC);
@@ -31,7 +31,7 @@ static int make_tmpfs(void)
 	return mount;
 }
 
-/* Leaves every file of the host behind. /proc is where there surely is a directory. */
+/* Leaves every file of the host behind. /proc is used as a directory that certainly exists. */
 static void empty_root(void)
 {
 	if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0)
@@ -46,7 +46,7 @@ static void empty_root(void)
 	close(root);
 }
 
-/* Ends as the runtime's child that it is, when the contexts are sent. */
+/* Sends the contexts and ends. */
 _Noreturn void open_contexts(const struct wire_bootstrap *b, int proc_self)
 {
 	empty_root();

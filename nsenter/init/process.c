@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the kernel keeps per thread through an exec, and what only the thread itself can change. */
+/*
+ * Attributes that the kernel keeps per thread through an exec, and that only the thread itself can
+ * change.
+ */
 #include <errno.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -7,13 +10,13 @@
 
 #include "init.h"
 
-/* More CPUs than the largest kernel (NR_CPUS) has; what it does not have it ignores. */
+/* More CPUs than the largest NR_CPUS. The kernel ignores those it does not have. */
 #define CPUS 8192
 
 /*
- * Takes every CPU that the cgroup allows. An engine that was started on a few CPUs would confine
- * all of its containers to them otherwise. An outer filter may forbid it: then the CPUs that there
- * are have to do, as they do for all else in that place.
+ * Uses every CPU that the cgroup allows. Otherwise an engine that was started on a few CPUs would
+ * confine all its containers to them. An outer filter may forbid the call. Then init keeps its
+ * CPUs, like everything else in that place.
  */
 void reset_affinity(void)
 {

@@ -11,7 +11,9 @@
 
 #define DESCRIPTION_MAX 512
 
-/* The permissions in a description of KEYCTL_DESCRIBE, "type;uid;gid;perm;name", perm in hex. */
+/*
+ * Parses the permissions in a KEYCTL_DESCRIBE result, "type;uid;gid;perm;name", with perm in hex.
+ */
 static int parse_permissions(const char *description, uint32_t *permissions)
 {
 	uint32_t value = 0;
@@ -35,10 +37,11 @@ static int parse_permissions(const char *description, uint32_t *permissions)
 }
 
 /*
- * A session keyring of its own keeps the keys of whoever ran the runtime out of the container.
- * ENOSYS is a kernel without keyrings or an outer filter without the call, EPERM an outer filter
- * (a container in a container): then there is nothing to keep out, or no way to. The user may
- * search the new ring, as the ring is root's and the process may no longer be.
+ * Its own session keyring keeps the keys of the runtime's caller out of the container. ENOSYS means
+ * a kernel without keyrings, or an outer filter without the call; EPERM means an outer filter (a
+ * container in a container). Then there is nothing to keep out, or no way to do it. The user gets
+ * search permission for the new keyring, because it belongs to root and the process may have
+ * another user later.
  */
 void join_keyring(const char *name)
 {
@@ -58,7 +61,7 @@ void join_keyring(const char *name)
 		die(STEP_KEYRING, errno, 0, name);
 }
 
-/* The new session, with stdin as its terminal if there is one. */
+/* Starts a new session, with stdin as its terminal if there is one. */
 void lead_session(int has_console, uint64_t password)
 {
 	if (syscall(SYS_setsid, 0, 0, 0, 0, 0, password) < 0)
@@ -77,10 +80,9 @@ void take_console(int console)
 }
 
 /*
- * Gives the user those standard streams that the runtime has marked: a new terminal, and what it
- * could not give itself. The group stays: a terminal belongs to the group tty. Where ids are not
- * mapped or the file system is read-only there is nothing to be done, nor for what is not on a file
- * system with owners.
+ * Makes the user the owner of the standard streams that the runtime has marked: a new terminal, and
+ * those whose owner it could not change itself. The group stays: a terminal belongs to the group
+ * tty. It is not an error if ids are not mapped, or the file system is read-only or has no owners.
  */
 void own_stdio(uint32_t flags, uint32_t uid)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Signals. A process inherits which signals are ignored and which are blocked, through the exec
- * as well: what the engine ignores must not be ignored by the user's program.
+ * Signals. A process inherits which signals are ignored and which are blocked, also through an
+ * exec. But the user's program must not ignore the signals that the engine ignores.
  *
- * The system calls themselves: the C library keeps some real-time signals to itself.
+ * The system calls directly: the C library reserves some real-time signals.
  */
 #include <signal.h>
 #include <sys/syscall.h>
@@ -19,22 +19,22 @@ void set_sigpipe(int ignore)
 	struct kernel_sigaction action = {.handler =
 					      ignore ? (uintptr_t)SIG_IGN : (uintptr_t)SIG_DFL};
 
-	/* No error to tell: the call has no way to fail, unless a filter forbids it. */
+	/* The error is ignored: the call cannot fail, unless a filter forbids it. */
 	syscall(SYS_rt_sigaction, SIGPIPE, &action, NULL, KERNEL_SIGSET_SIZE);
 }
 
-/* What stops a service, and is not to be lost on a container that waits for its start. */
+/* Signals that stop a service. They must have an effect on a container that waits for its start. */
 static const int stopping[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGABRT};
 
-/* Never returns, so that nothing has to be restored; _exit is a call or two. */
+/* Never returns, so that nothing has to be restored. _exit makes a call or two. */
 static void stop(int signal)
 {
 	_exit(128 + signal);
 }
 
 /*
- * The first process of a pid namespace takes no signal that it has no handler for (signal(7),
- * pid_namespaces(7)). The exec resets them all.
+ * The first process of a pid namespace ignores signals for which it has no handler (signal(7),
+ * pid_namespaces(7)). The exec resets all handlers.
  */
 static void end_on_stopping(void)
 {
@@ -49,8 +49,9 @@ static void end_on_stopping(void)
 }
 
 /*
- * Makes every signal's action the default and unblocks all. SIGKILL and SIGSTOP give EINVAL.
- * SIGPIPE is left ignored until the exec: a reader of reports may be gone, and that must not kill.
+ * Sets every signal to its default action and unblocks all. SIGKILL and SIGSTOP return EINVAL.
+ * SIGPIPE stays ignored until the exec: if the reader of the reports is gone, this must not kill
+ * init.
  */
 void reset_signals(void)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the runtime and init say to each other. This header is the source; wire.go is its twin, and
- * a Go test compares the two, field by field and constant by constant.
+ * The protocol between the runtime and init. This header is the source. wire.go is its copy in Go,
+ * and a test compares the two, field by field and constant by constant.
  *
  *   runtime                                             init
  *   -------                                             ----
@@ -41,9 +41,9 @@
  *   GO  ---------------------- socket --------------->  runs the hooks
  *              <------ socket - EXEC, then end of file; or FAILED
  *
- * The end of file comes from the kernel, which closes init's last descriptor at the exec. Who has
- * sent a record the kernel tells as well (SO_PASSCRED): so the runtime learns the pid of the child
- * that says FORKED.
+ * The end of file comes from the kernel, which closes init's last descriptor at the exec. The
+ * kernel also adds the sender's pid to each record (SO_PASSCRED): this is how the runtime learns
+ * the pid of the child that sends FORKED.
  *
  * Everything is in the byte order of the machine; no structure has padding.
  */
@@ -65,13 +65,13 @@
 /*
  * Flags of the bootstrap message.
  *
- * AWAIT_MAPS: init is the first process of a new user namespace, and waits for a GO, which says
- * that the id maps are written. RESET_AFFINITY: init may run on every CPU of its cgroup, whatever
- * the runtime was confined to. OWN: in the user namespace it becomes the user of the message, the
- * owner of what is made there. FORK: the pid namespace that it unshares is only for its children,
- * so it goes on as a child. HELPER: a channel comes as the last descriptor, for a helper that is to
- * send the listener of a filter (helper.c). OPENER: init is there for the procfs contexts of a pid
- * namespace that it joins, and for nothing else (opener.c).
+ * AWAIT_MAPS: init is the first process of a new user namespace, and waits for a GO, sent when the
+ * id maps are written. RESET_AFFINITY: init may run on every CPU of its cgroup, even if the runtime
+ * was confined to fewer. OWN: in the user namespace it changes to the ids in the message, which own
+ * everything that is created there. FORK: the pid namespace that it unshares is only for its
+ * children, so it goes on as a child. HELPER: the last descriptor is a channel for a helper that
+ * sends the listener of a filter (helper.c). OPENER: init only opens the procfs contexts of a pid
+ * namespace that it joins (opener.c).
  */
 #define WIRE_AWAIT_MAPS	    1
 #define WIRE_RESET_AFFINITY 2
@@ -81,13 +81,15 @@
 #define WIRE_OPENER	    32
 #define WIRE_BOOTSTRAP_ALL  63
 
-/* The first message to init, with the tasks files, then the files to join, the child_tasks, the
- * channel. */
+/*
+ * The first message to init, with these descriptors: the tasks files, the files to join, the
+ * child_tasks files, the channel.
+ */
 struct wire_bootstrap {
 	uint32_t magic, version;
 	uint32_t flags;		  /* WIRE_AWAIT_MAPS to WIRE_OPENER */
 	uint32_t uid, gid;	  /* with WIRE_OWN */
-	uint32_t unshare;	  /* CLONE_NEW* that were not cloned with */
+	uint32_t unshare;	  /* CLONE_NEW* not created by the clone */
 	uint32_t namespace_files; /* CLONE_NEW* whose files of /proc/self/ns init sends */
 	uint32_t tasks, joins;	  /* how many files of each kind come with the message */
 	uint32_t child_tasks;	  /* tasks files for the child in a joined pid namespace */
@@ -97,10 +99,10 @@ struct wire_bootstrap {
 	char offsets[WIRE_MAX_OFFSETS];
 };
 
-/* Which descriptors come with the plan, after the plan itself, in this order. */
+/* The descriptors that come with the plan, after the plan itself, in this order. */
 #define WIRE_HAS_CONSOLE     1
 #define WIRE_HAS_ROOT	     2
-#define WIRE_HAS_FIFO	     4 /* that `start` writes a GO to, open for reading and writing */
+#define WIRE_HAS_FIFO	     4 /* to which `start` writes a GO, open for reading and writing */
 #define WIRE_HAS_HOOK_STATE  8
 #define WIRE_HAS_PROGRAM     16
 #define WIRE_HAS_HOOK_STDOUT 32
@@ -109,7 +111,7 @@ struct wire_bootstrap {
 #define WIRE_HAS_RULESET     256 /* of Landlock */
 #define WIRE_HAS_ALL	     511
 
-/* The second message to init: a sealed memfd with a wire_plan comes first of its descriptors. */
+/* The second message to init. Its first descriptor is a sealed memfd with a wire_plan. */
 struct wire_plan_message {
 	uint32_t magic, version;
 	uint32_t files; /* WIRE_HAS_* */
@@ -135,18 +137,18 @@ struct wire_span {
 #define WIRE_PERSONALITY      32
 #define WIRE_MEMORY_POLICY    64
 #define WIRE_AT_ONCE	      128
-#define WIRE_AWAIT_GO	      256 /* a child in a joined pid namespace waits for a GO at first */
-#define WIRE_LISTEN_PID	      512 /* LISTEN_PID= in env is for init to complete */
-/* The standard streams that become the user's; the other ones are as the runtime wants them. */
+#define WIRE_AWAIT_GO	      256 /* a child in a joined pid namespace first waits for a GO */
+#define WIRE_LISTEN_PID	      512 /* init completes LISTEN_PID= in env */
+/* The standard streams whose owner becomes the user; the others stay as they are. */
 #define WIRE_OWN_STDIN	1024
 #define WIRE_OWN_STDOUT 2048
 #define WIRE_OWN_STDERR 4096
 #define WIRE_PLAN_ALL	8191
 
-/* The plan. A string ends with a NUL, which counts into the size of its span. */
+/* The plan. A string ends with a NUL, which is included in the size of its span. */
 struct wire_plan {
 	uint32_t magic, version;
-	uint32_t size; /* of all of the plan */
+	uint32_t size; /* of the whole plan */
 	uint32_t flags;
 	uint64_t bounding, effective, permitted, inheritable, ambient;
 	uint32_t uid, gid, umask;
@@ -164,8 +166,8 @@ struct wire_plan {
 	/* One string each, or none: an AppArmor profile, a context of SELinux. */
 	struct wire_span apparmor, selinux;
 	/*
-	 * The filter lets some calls of init's pass whose sixth argument this is (credentials.c); 0
-	 * for a filter without that.
+	 * The filter allows some calls of init that have this as their sixth argument
+	 * (credentials.c); 0 for a filter without a password.
 	 */
 	uint64_t password;
 };
@@ -176,7 +178,7 @@ struct wire_hook {
 	struct wire_span path, args, env;
 };
 
-/* What init says. */
+/* Messages of init. */
 #define WIRE_NAMESPACES 1
 #define WIRE_READY	2
 #define WIRE_EXEC	3
@@ -185,22 +187,22 @@ struct wire_hook {
 #define WIRE_FORKED	6
 #define WIRE_HELPING	7 /* with the pidfd of the helper */
 
-/* What the runtime says when init shall go on, one byte. */
+/* The byte that the runtime sends when init is to go on. */
 #define WIRE_GO 71
 
 /*
- * A record of init, detail_size bytes of text after it. Together they are smaller than PIPE_BUF, so
- * that a record goes into the fifo whole or not at all.
+ * A record of init, followed by detail_size bytes of text. Together they are smaller than PIPE_BUF,
+ * so that a record is written to the fifo as a whole or not at all.
  */
 struct wire_report {
 	uint32_t magic, kind;
-	uint32_t step;	/* of WIRE_STEPS */
-	int32_t error;	/* an errno, 0 when there is none for it */
+	uint32_t step;	/* one of WIRE_STEPS */
+	int32_t error;	/* an errno, or 0 */
 	uint32_t index; /* which of several tasks files, joins or hooks; the listener's number */
 	uint32_t detail_size;
 };
 
-/* What init can fail in: the name in C, the number, and the word for it in errors. */
+/* The steps in which init can fail: the name in C, the number, and the word in error texts. */
 #define WIRE_STEPS(X)                                                                              \
 	X(STEP_BOOTSTRAP, 1, "read the bootstrap message")                                         \
 	X(STEP_CLOSE, 2, "close_range")                                                            \
