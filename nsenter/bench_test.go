@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// gap lies between two runs, as in life: back to back the caches flatter.
+// gap is the time between two runs, as in practice: without a gap the caches make it look
+// faster.
 const gap = 30 * time.Millisecond
 
 // median runs f b.N times with gaps and reports the median of what it measures.
@@ -54,8 +55,8 @@ func BenchmarkNamespaces(b *testing.B) {
 	})
 }
 
-// BenchmarkRun is the time from Start to the end of /bin/true; in namespaces of
-// its own, or in none, which is the price of init without that of namespaces.
+// BenchmarkRun is the time from Start to the end of /bin/true, in new namespaces, or in none,
+// to see the cost of init alone.
 func BenchmarkRun(b *testing.B) {
 	requireInit(b)
 	for name, namespaces := range map[string]uintptr{"new": allNew, "host": 0} {
@@ -82,8 +83,8 @@ func BenchmarkRun(b *testing.B) {
 	}
 }
 
-// BenchmarkInitCPU is the processor time of init itself, from its exec until it
-// is ready to exec the program.
+// BenchmarkInitCPU is the CPU time of init itself, from its exec until it is ready to execute
+// the program.
 func BenchmarkInitCPU(b *testing.B) {
 	requireInit(b)
 	p := rootPlan(b, "true")
@@ -95,7 +96,7 @@ func BenchmarkInitCPU(b *testing.B) {
 		if err := i.Configure(p); err != nil {
 			b.Fatal(err)
 		}
-		_ = i.Close() // it ends when the connection does
+		_ = i.Close() // it ends when the connection is closed
 		usage := endOf(b, i)
 		return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 	})

@@ -79,7 +79,7 @@ func TestConsoleFails(t *testing.T) {
 	}
 }
 
-// Those streams go to the user that the plan says, and no others.
+// Only the streams in the plan become the user's.
 func TestStdioOwner(t *testing.T) {
 	requireInit(t)
 	checkLeaks(t)

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// copyDirs are a directory to copy, and one to copy it to.
+// copyDirs returns a directory to copy, and one to copy it to.
 func copyDirs(t *testing.T) (from, to string, c *Copy) {
 	t.Helper()
 	requireInit(t)
@@ -191,8 +191,8 @@ func bind(t *testing.T, from, to string) {
 	})
 }
 
-// TestCopyExchange has names exchanged all the time: a file with a fifo, a directory with a
-// link. What is copied is one or the other, and neither waits nor leads anywhere.
+// TestCopyExchange swaps names all the time: a file with a fifo, a directory with a link. The
+// copier copies one or the other, and neither blocks nor follows the link.
 func TestCopyExchange(t *testing.T) {
 	from, to, c := copyDirs(t)
 	secret := filepath.Join(filepath.Dir(from), "secret")
@@ -238,7 +238,7 @@ func TestCopyExchange(t *testing.T) {
 		}
 		for _, f := range found {
 			if st, err := os.Lstat(filepath.Dir(f)); err != nil || !st.IsDir() {
-				continue // a link, as such
+				continue // the link itself
 			}
 			if data, err := os.ReadFile(f); err != nil || string(data) != "inside" {
 				t.Fatalf("%s: %q, %v", f, data, err)

@@ -64,7 +64,7 @@ func TestCwd(t *testing.T) {
 	}
 }
 
-// What root may not enter the user may: the second attempt.
+// Root may not enter the directory, but the user may: the second attempt.
 func TestCwdOfUser(t *testing.T) {
 	requireInit(t)
 	checkLeaks(t)
@@ -110,8 +110,8 @@ func TestCwdOutsideRoot(t *testing.T) {
 		if step.Error() != want {
 			t.Errorf("error %v, want %s", step, want)
 		}
-		// None of init's own descriptors leads out either, and the program of a
-		// path through one of them is not found in the exec.
+		// None of init's own descriptors leads out either, and a program with a path through
+		// one of them is not found.
 		for fd := 4; fd < 12; fd++ {
 			p.Cwd = fmt.Sprintf("/proc/self/fd/%d/../..", fd)
 			i := start(t, o)

@@ -30,8 +30,8 @@ func TestProceedFails(t *testing.T) {
 	}
 }
 
-// A program's path through a descriptor of init's leads out of the container as
-// long as that is open (CVE-2024-21626); at the exec none is.
+// A program's path through a descriptor of init would lead out of the container as long as that
+// is open (CVE-2024-21626). At the exec none is open.
 func TestExecThroughDescriptor(t *testing.T) {
 	requireInit(t)
 	checkLeaks(t)
@@ -64,7 +64,7 @@ func created(t *testing.T, o *Options, p *Plan) (*Init, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// As when `create` ends. The pidfd is kept, for AwaitExec.
+	// As at the end of `create`. The pidfd is kept for AwaitExec.
 	defer i.sock.Close()
 	defer both[0].Close()
 	defer both[1].Close()
@@ -98,7 +98,7 @@ func TestFifo(t *testing.T) {
 	if err := await(t, i, path); err != nil {
 		t.Fatalf("AwaitExec: %v", err)
 	}
-	// 3 is the shell's own, of the directory that it lists.
+	// 3 is the shell's own descriptor of the directory that it lists.
 	out := make([]byte, 64)
 	n, err := r.Read(out)
 	if err != nil || string(out[:n]) != "0 1 2 3\n" {
@@ -121,7 +121,7 @@ func TestFifoProgramEndsAtOnce(t *testing.T) {
 	}
 }
 
-// Of two that let init go, the second one must not wait for what the first has heard.
+// If two release init, the second one must not wait for the report that the first has read.
 func TestFifoStartedAlready(t *testing.T) {
 	requireInit(t)
 	checkLeaks(t)
@@ -192,8 +192,8 @@ func TestFifoInitKilledInHook(t *testing.T) {
 	})
 }
 
-// Killed between its last word and the exec: here by a filter, in life by the
-// OOM killer when the limit has no room for the program.
+// Killed between its last message and the exec: here by a filter, in practice by the OOM killer
+// if the limit is too low for the program.
 func TestFifoInitKilledInExec(t *testing.T) {
 	requireInit(t)
 	checkLeaks(t)
@@ -216,8 +216,8 @@ func TestFifoInitKilledInExec(t *testing.T) {
 	}
 }
 
-// A reader that goes away has let the container go all the same: the missing
-// reader must not kill the program with SIGPIPE.
+// A reader that disappears has still released the container: the missing reader must not kill
+// the program with SIGPIPE.
 func TestFifoReaderGone(t *testing.T) {
 	requireInit(t)
 	checkLeaks(t)
@@ -237,7 +237,7 @@ func TestFifoReaderGone(t *testing.T) {
 	}
 }
 
-// ownPidfd is a pidfd of this process.
+// ownPidfd returns a pidfd of this process.
 func ownPidfd(t *testing.T) *os.File {
 	t.Helper()
 	fd, err := unix.PidfdOpen(os.Getpid(), 0)
@@ -249,7 +249,7 @@ func ownPidfd(t *testing.T) *os.File {
 	return f
 }
 
-// reportFifo is what a start reads, and what init writes to.
+// reportFifo returns the end that a start reads, and the end that init writes to.
 func reportFifo(t *testing.T) (f int, w *os.File) {
 	t.Helper()
 	path, both := fifos(t)
@@ -263,7 +263,7 @@ func reportFifo(t *testing.T) (f int, w *os.File) {
 	return f, w
 }
 
-// AwaitExec puts records together however the fifo cuts them.
+// AwaitExec joins records, however the fifo splits them.
 func TestAwaitExecInPieces(t *testing.T) {
 	checkLeaks(t)
 	f, w := reportFifo(t)
@@ -289,7 +289,8 @@ func TestAwaitExecInPieces(t *testing.T) {
 	}
 }
 
-// Whom the announcement was for may have been killed: the end alone tells the next one.
+// The reader of the announcement may have been killed: for the next one the end of the fifo is
+// enough.
 func TestAwaitExecUnheard(t *testing.T) {
 	checkLeaks(t)
 	f, w := reportFifo(t)
@@ -302,7 +303,7 @@ func TestAwaitExecUnheard(t *testing.T) {
 	}
 }
 
-// At once, init waits for nobody, and Configure tells how the exec went.
+// With AtOnce init waits for nobody, and Configure reports the result of the exec.
 func TestAtOnce(t *testing.T) {
 	requireInit(t)
 	checkLeaks(t)

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// filter answers one system call with action and allows all others. It looks at
-// the number only, which is enough for a test on the machine's own architecture.
+// filter returns action for one system call and allows all others. It looks at the number only,
+// which is enough for a test on the machine's own architecture.
 func filter(syscall, action uint32) []byte {
 	var out []byte
 	for _, in := range []struct {
@@ -47,8 +47,8 @@ func TestSeccomp(t *testing.T) {
 	}
 }
 
-// Without no_new_privs the filter needs CAP_SYS_ADMIN, so it meets the capset that
-// takes that away, and nothing before: not the look-up, not the working directory.
+// Without no_new_privs the filter needs CAP_SYS_ADMIN, so it applies to the capset that drops
+// it, and to nothing before: not to the look-up, and not to the working directory.
 func TestSeccompOrder(t *testing.T) {
 	requireInit(t)
 	checkLeaks(t)

@@ -18,12 +18,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The main thread stays with the main goroutine, which runs no test: some tests
-// spoil the thread they run on, and /proc/self is the main one.
+// The main thread is locked to the main goroutine, which runs no test: some tests change the
+// thread they run on, and /proc/self is the main one.
 func init() { runtime.LockOSThread() }
 
-// requireInit skips where init cannot be run: it must have been built, and most
-// of what it does takes root. Under CI neither is allowed to be missing.
+// requireInit skips the test if init cannot be run: it must have been built, and most tests
+// need root. Under CI neither may be missing.
 func requireInit(t testing.TB) {
 	t.Helper()
 	skip := t.Skip
@@ -73,7 +73,7 @@ func checkLeaks(t testing.TB) {
 	})
 }
 
-// capabilities are all that this process may use.
+// capabilities returns all capabilities that this process has.
 func capabilities(t testing.TB) uint64 {
 	t.Helper()
 	return parseHex(t, statusOf(t, "/proc/self/status")["CapPrm"])
@@ -108,7 +108,7 @@ func parseStatus(text string) map[string]string {
 	return fields
 }
 
-// rootPlan runs args as the user root with all that this process has.
+// rootPlan returns a plan that runs args as root with all capabilities of this process.
 func rootPlan(t testing.TB, args ...string) *Plan {
 	all := capabilities(t)
 	return &Plan{
@@ -163,7 +163,7 @@ func pipe(t testing.TB) (r, w *os.File) {
 	return r, w
 }
 
-// start starts init and hangs its end into the test's.
+// start starts init, and ends it with the test.
 func start(t testing.TB, o *Options) *Init {
 	t.Helper()
 	i, err := Start(o)
@@ -221,7 +221,7 @@ func configureError(t testing.TB, o *Options, p *Plan) *StepError {
 	if !errors.As(err, &step) {
 		t.Fatalf("Configure: %v, want a *StepError", err)
 	}
-	// It has ended by itself: nothing that a caller forgot to kill stays.
+	// It has ended by itself, so a caller need not kill it.
 	if status := wait(t, i); !status.Exited() || status.ExitStatus() != 1 {
 		t.Errorf("init ended with %#x", status)
 	}
@@ -248,7 +248,7 @@ func fifos(t testing.TB) (path string, both *[2]*os.File) {
 	return path, both
 }
 
-// openFifo opens the reports and lets init go, as `start` does.
+// openFifo opens the reports and releases init, as `start` does.
 func openFifo(t testing.TB, path string) int {
 	t.Helper()
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
@@ -270,7 +270,7 @@ func openFifo(t testing.TB, path string) int {
 	return fd
 }
 
-// onThread runs f on a thread of its own that dies afterwards.
+// onThread runs f on a separate thread that ends afterwards.
 func onThread(f func()) {
 	done := make(chan struct{})
 	go func() {
@@ -281,7 +281,7 @@ func onThread(f func()) {
 	<-done
 }
 
-// within fails the test when f takes longer than a hang would be.
+// within fails the test if f hangs.
 func within(t testing.TB, what string, f func()) {
 	t.Helper()
 	done := make(chan struct{})

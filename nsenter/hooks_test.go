@@ -29,13 +29,13 @@ func TestHooks(t *testing.T) {
 	}
 	const signals = "SigIgn:\t0000000000000000\nno extra"
 	want := fmt.Sprintf("first arg 1\n%d\n%s\n%s\nsecond  \n%d\n%s\n%s", len(state), dir, signals, len(state), dir, signals)
-	extra, _ := pipe(t) // the program's, but not the hooks'
+	extra, _ := pipe(t) // for the program, but not for hooks
 	if out := run(t, &Options{NewNamespaces: allNew, ExtraFiles: []*os.File{extra, extra}}, p); out != want {
 		t.Errorf("output %q, want %q", out, want)
 	}
 }
 
-// What a hook leaves running may hold its output; it is not waited for.
+// A process that a hook leaves behind may keep its output open; nobody waits for it.
 func TestHookOutput(t *testing.T) {
 	requireInit(t)
 	checkLeaks(t)
@@ -51,7 +51,7 @@ func TestHookOutput(t *testing.T) {
 	})
 }
 
-// A stream with a file of its own goes there; the other one is in the error.
+// A stream with its own file goes there; the other one is in the error.
 func TestHookFiles(t *testing.T) {
 	requireInit(t)
 	checkLeaks(t)

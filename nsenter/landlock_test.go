@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// readOnly is a ruleset of Landlock that lets nothing but the file be written to.
+// readOnly returns a Landlock ruleset that allows writing only to the file.
 func readOnly(t *testing.T, writable *os.File) *os.File {
 	t.Helper()
 	attr := unix.LandlockRulesetAttr{Handled_access_fs: unix.LANDLOCK_ACCESS_FS_WRITE_FILE}
@@ -34,7 +34,7 @@ func readOnly(t *testing.T, writable *os.File) *os.File {
 	return ruleset
 }
 
-// Init confines itself whichever right it has to, and keeps none for it.
+// Init confines itself with either right to do so, and keeps no right for it.
 func TestLandlock(t *testing.T) {
 	requireInit(t)
 	checkLeaks(t)

@@ -41,7 +41,7 @@ func TestHelperLeavesNothing(t *testing.T) {
 	})
 }
 
-// A hook's status is not lost where the kernel has reaped the helper.
+// A hook's status is not lost if the kernel has reaped the helper.
 func TestHelperBeforeHooks(t *testing.T) {
 	onListenerWays(t, func(t *testing.T, nnp bool, o *Options) {
 		a := newAgent(t, func(uint32) unix.Errno { return proceed })
@@ -58,7 +58,7 @@ func TestHelperBeforeHooks(t *testing.T) {
 	})
 }
 
-// Limits are the program's, and leave room for the helper.
+// Limits apply to the program, and leave room for the helper.
 func TestHelperBeforeLimits(t *testing.T) {
 	onListenerWays(t, func(t *testing.T, nnp bool, o *Options) {
 		a := newAgent(t, func(uint32) unix.Errno { return proceed })
@@ -72,7 +72,7 @@ func TestHelperBeforeLimits(t *testing.T) {
 	})
 }
 
-// When this process dies the kernel closes what it has: that ends the helper.
+// When this process dies the kernel closes its descriptors, and this ends the helper.
 func TestHelperEndsWithRuntime(t *testing.T) {
 	onListenerWays(t, func(t *testing.T, _ bool, o *Options) {
 		i := start(t, o)

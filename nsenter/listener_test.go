@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// notifyAll is a filter that asks the agent about every system call.
+// notifyAll returns a filter that notifies the agent of every system call.
 func notifyAll() []byte {
 	out := binary.NativeEndian.AppendUint16(nil, unix.BPF_RET|unix.BPF_K)
 	out = append(out, 0, 0)
@@ -35,16 +35,16 @@ type agent struct {
 	asked  []uint32
 }
 
-// newAgent makes an agent for processes that the test starts afterwards, and so ends
-// before it ends itself.
+// newAgent returns an agent for processes that the test starts afterwards, and which therefore
+// end before the agent.
 func newAgent(t testing.TB, answer func(nr uint32) unix.Errno) *agent {
 	a := &agent{t: t, answer: answer}
 	t.Cleanup(a.served.Wait)
 	return a
 }
 
-// listen is a Plan.Listener: it serves a copy of the listener until all that the
-// filter is for have ended.
+// listen is a Plan.Listener: it serves a copy of the listener until all filtered processes have
+// ended.
 func (a *agent) listen(listener *os.File) error {
 	fd, err := unix.FcntlInt(listener.Fd(), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
@@ -71,7 +71,7 @@ func (a *agent) serve(fd int) {
 		var request [80]byte
 		_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), receive, uintptr(unsafe.Pointer(&request)))
 		if errno != 0 {
-			continue // killed meanwhile
+			continue // killed in the meantime
 		}
 		nr := binary.NativeEndian.Uint32(request[16:])
 		a.mu.Lock()
@@ -91,7 +91,7 @@ func (a *agent) serve(fd int) {
 	}
 }
 
-// numbers are the system calls that it was asked about.
+// numbers returns the system calls that the agent was notified of.
 func (a *agent) numbers() []uint32 {
 	a.served.Wait()
 	a.mu.Lock()
@@ -99,7 +99,7 @@ func (a *agent) numbers() []uint32 {
 	return slices.Clone(a.asked)
 }
 
-// notifying makes a plan load a filter that notifies.
+// notifying adds a filter that notifies to a plan.
 func notifying(p *Plan, filter []byte, hand func(*os.File) error) *Plan {
 	p.Seccomp, p.SeccompFlags = filter, unix.SECCOMP_FILTER_FLAG_NEW_LISTENER
 	p.Listener = hand
@@ -107,7 +107,7 @@ func notifying(p *Plan, filter []byte, hand func(*os.File) error) *Plan {
 }
 
 // onListenerWays runs f for each order of filter and capabilities, and each way into a pid
-// namespace: init is its first process, or of that which there is, or joins one.
+// namespace: init is the first process of a new one, stays in the present one, or joins one.
 func onListenerWays(t *testing.T, f func(t *testing.T, nnp bool, o *Options)) {
 	requireInit(t)
 	for way, options := range map[string]func(t *testing.T) *Options{
@@ -144,7 +144,7 @@ func TestListener(t *testing.T) {
 	})
 }
 
-// An agent is asked about all that init does after the load, to the exec.
+// An agent is notified of everything that init does from loading the filter to the exec.
 func TestListenerOfEveryCall(t *testing.T) {
 	onListenerWays(t, func(t *testing.T, nnp bool, o *Options) {
 		a := newAgent(t, func(uint32) unix.Errno { return proceed })
@@ -166,8 +166,7 @@ func TestListenerOfEveryCall(t *testing.T) {
 	})
 }
 
-// The runtime keeps no copy, and neither does init: the kernel knows that nobody
-// answers any more.
+// Neither the runtime nor init keeps a copy, so the kernel knows when nobody answers any more.
 func TestListenerIsDropped(t *testing.T) {
 	requireInit(t)
 	checkLeaks(t)
@@ -187,7 +186,7 @@ func TestListenerIsDropped(t *testing.T) {
 	})
 }
 
-// An agent that refuses what init cannot do without ends it.
+// If an agent refuses what init needs, init ends.
 func TestListenerRefusesInit(t *testing.T) {
 	requireInit(t)
 	checkLeaks(t)
@@ -214,7 +213,7 @@ func TestListenerRefusesInit(t *testing.T) {
 	}
 }
 
-// A caller that has waited long enough for an agent kills init.
+// A caller that has waited too long for an agent kills init.
 func TestListenerNeverAnswers(t *testing.T) {
 	requireInit(t)
 	checkLeaks(t)
@@ -268,7 +267,7 @@ func TestListenerFails(t *testing.T) {
 	})
 }
 
-// A filter that forbids write leaves init nothing to say "ready" with.
+// With a filter that forbids write, init cannot report "ready".
 func TestSeccompForbidsWrite(t *testing.T) {
 	requireInit(t)
 	checkLeaks(t)

@@ -113,7 +113,7 @@ func TestLookUp(t *testing.T) {
 	}
 }
 
-// An old profile, which does not know faccessat2, must not stop the look-up.
+// An old profile, which does not know faccessat2, must not break the look-up.
 func TestLookUpWithoutFaccessat2(t *testing.T) {
 	requireInit(t)
 	checkLeaks(t)

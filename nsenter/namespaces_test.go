@@ -49,7 +49,7 @@ func checkSame(t *testing.T, out string, pid int) {
 	}
 }
 
-// As exec does it: into all at once.
+// As exec does it: all at once.
 func TestJoinByPidfd(t *testing.T) {
 	requireInit(t)
 	checkLeaks(t)
@@ -97,7 +97,7 @@ func TestJoinFails(t *testing.T) {
 	if !errors.As(err, &step) || step.Step != "setns" || step.Detail != uts.Name() || !errors.Is(err, unix.EINVAL) {
 		t.Errorf("Namespaces: %v", err)
 	}
-	// Who does not ask for the namespaces gets the reason from Configure.
+	// If Namespaces is not called, Configure returns the reason.
 	if step := configureError(t, o, shell(t, "")); step.Error() != "setns "+uts.Name()+": invalid argument" {
 		t.Errorf("Configure: %v", step)
 	}
@@ -126,8 +126,8 @@ func TestTimeOffsets(t *testing.T) {
 	}
 }
 
-// A context of init's mounts a procfs that shows init's pid namespace, although
-// this process, which mounts it, is on the host.
+// A procfs mounted from a context of init shows init's pid namespace, although this process,
+// which mounts it, is on the host.
 func TestProcContexts(t *testing.T) {
 	requireInit(t)
 	checkLeaks(t)
@@ -187,7 +187,7 @@ func TestNamespaceFiles(t *testing.T) {
 	}
 }
 
-// mapBoth is a MapIDs for both maps.
+// mapBoth returns a MapIDs for both maps.
 func mapBoth(m string) func(int) error {
 	return func(pid int) error {
 		for _, file := range []string{"uid_map", "gid_map"} {
@@ -266,7 +266,7 @@ func TestCgroupTasks(t *testing.T) {
 		defer f.Close()
 		o.CgroupTasks = append(o.CgroupTasks, f)
 	}
-	// The new cgroup namespace has them as its roots: it was made after the move.
+	// They are the roots of the new cgroup namespace, because it was created after the move.
 	out := run(t, o, shell(t, "readlink /proc/self/ns/uts; grep -E ':(pids|freezer):' /proc/self/cgroup; cat "+dirs[0]+"/tasks"))
 	if !strings.HasPrefix(out, namespaceOf(t, target.PID, "uts")+"\n") {
 		t.Errorf("uts namespace not joined: %q", out)

@@ -33,7 +33,7 @@ func examplePlans() map[string]*Plan {
 	}
 }
 
-// The C test (make c-test) parses these very bytes.
+// The C test (make c-test) parses the same bytes.
 func TestEncodeGolden(t *testing.T) {
 	for name, p := range examplePlans() {
 		got, err := p.encode(false)

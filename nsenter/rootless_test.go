@@ -26,7 +26,7 @@ func asUser(t *testing.T, uid uintptr, f func()) {
 	})
 }
 
-// mapSelf is a MapIDs of an ordinary user, who becomes root.
+// mapSelf is a MapIDs for an ordinary user, who becomes root.
 func mapSelf(pid int) error {
 	for _, m := range [][2]string{{"setgroups", "deny"}, {"uid_map", "0 1000 1"}, {"gid_map", "0 1000 1"}} {
 		if err := os.WriteFile(fmt.Sprintf("/proc/%d/%s", pid, m[0]), []byte(m[1]), 0); err != nil {
@@ -41,7 +41,7 @@ func mapSelf(pid int) error {
 func TestRootless(t *testing.T) {
 	requireInit(t)
 	if os.Getenv("NSENTER_TEST_CHILD") == "" {
-		runSelf(t, "exec \"$0\" \"$@\"") // the change of ids has effects on the whole process
+		runSelf(t, "exec \"$0\" \"$@\"") // the change of ids affects the whole process
 		return
 	}
 	asUser(t, 1000, func() {
@@ -92,7 +92,7 @@ func TestRootless(t *testing.T) {
 	})
 }
 
-// The files of a process in /proc belong to root as long as it is not dumpable.
+// The files of a process in /proc belong to root as long as it is undumpable.
 func TestInitIsNotDumpable(t *testing.T) {
 	requireInit(t)
 	if os.Getenv("NSENTER_TEST_CHILD") == "" {

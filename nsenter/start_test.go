@@ -67,8 +67,8 @@ func TestInitWhileItWaits(t *testing.T) {
 	if cwd, _ := os.Readlink(proc + "cwd"); cwd != "/" {
 		t.Errorf("cwd %q", cwd)
 	}
-	// Not dumpable: the files in /proc belong to root of the initial namespace,
-	// and nobody else may look.
+	// Undumpable: the files in /proc belong to root of the initial namespace, and nobody else
+	// may read them.
 	if exe, _ := os.Readlink(proc + "exe"); exe != "/memfd:berth-init (deleted)" {
 		t.Errorf("exe %q", exe)
 	}
@@ -76,7 +76,8 @@ func TestInitWhileItWaits(t *testing.T) {
 		f.Close()
 		t.Error("the program can be opened for writing")
 	}
-	// Its standard streams and the socket. Its directory in the host's /proc would lead on.
+	// Its standard streams and the socket. Its directory in the host's /proc would lead to the
+	// host.
 	files, err := os.ReadDir(proc + "fd")
 	if err != nil || len(files) != 4 {
 		t.Errorf("descriptors %v, %v", files, err)
@@ -137,8 +138,8 @@ func TestDescriptors(t *testing.T) {
 		{"with a gap", []*os.File{f, nil, f}, "0 1 2 3 5"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			// The shell's own list: the glob is read through a descriptor, which
-			// does not exist any more when it is looked at.
+			// The shell itself reads the list: the descriptor for the glob does not exist any
+			// more when it is checked.
 			p := shell(t, `cd /proc/self/fd && for f in *; do [ -e "/proc/self/fd/$f" ] && printf '%s ' $f; done; readlink /proc/self/fd/0`)
 			out := run(t, &Options{NewNamespaces: allNew, ExtraFiles: tt.extra}, p)
 			if want := tt.want + " /dev/null"; out != want {
@@ -262,7 +263,7 @@ func TestStartFailsToJoinFromThread(t *testing.T) {
 	})
 }
 
-// When the runtime goes, so does an init that is not configured.
+// When the runtime ends, so does an init that is not configured.
 func TestCloseEndsInit(t *testing.T) {
 	requireInit(t)
 	checkLeaks(t)
@@ -330,8 +331,8 @@ func TestAbort(t *testing.T) {
 	}
 }
 
-// Tests that ForkExec's shuffling of descriptors never hits the program, however
-// the numbers lie.
+// Tests that ForkExec never overwrites the program when it moves descriptors, whatever their
+// numbers are.
 func TestFreeNumber(t *testing.T) {
 	requireInit(t)
 	checkLeaks(t)
@@ -343,7 +344,7 @@ func TestFreeNumber(t *testing.T) {
 	for _, count := range []int{0, 1, 5, 40} {
 		extra := make([]*os.File, count)
 		for n := range extra {
-			extra[n] = null // low numbers, that have to be moved up first
+			extra[n] = null // low numbers, which have to be moved up first
 		}
 		if out := run(t, &Options{NewNamespaces: allNew, ExtraFiles: extra}, rootPlan(t, "echo", "ok")); out != "ok" {
 			t.Errorf("%d extra files: %q", count, out)

@@ -14,19 +14,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mapping is an id map of n ids from first on.
+// mapping returns an id map of n ids from first on.
 func mapping(first, n int) []syscall.SysProcIDMap {
 	return []syscall.SysProcIDMap{{ContainerID: first, HostID: 100000 + first, Size: n}}
 }
 
-// words runs the script and tells what it prints, with single spaces.
+// words runs the script and returns its output, with single spaces.
 func words(t *testing.T, o *Options, p *Plan) string {
 	t.Helper()
 	return strings.Join(strings.Fields(run(t, o, p)), " ")
 }
 
-// What is made in a new user namespace belongs to its owner: the root directory of
-// mqueue, which the kernel makes together with the ipc namespace, is the example.
+// Everything created in a new user namespace belongs to its owner. The example is the root
+// directory of mqueue, which the kernel creates with the ipc namespace.
 func TestOwner(t *testing.T) {
 	requireInit(t)
 	checkLeaks(t)
@@ -49,7 +49,7 @@ func TestOwner(t *testing.T) {
 			o.NewNamespaces = allNew | unix.CLONE_NEWUSER
 			p := shell(t, script)
 			p.UID, p.GID = test.o.OwnerUID, test.o.OwnerGID
-			// Ambient, since an exec gives capabilities to root alone.
+			// Ambient, because an exec gives capabilities only to root.
 			p.Inheritable, p.Ambient = p.Permitted, p.Permitted
 			if got := words(t, &o, p); got != test.want {
 				t.Errorf("%q, want %q", got, test.want)
@@ -110,7 +110,7 @@ func TestJoinUserNamespace(t *testing.T) {
 	}
 }
 
-// ownerOf is the user namespace that owns the namespace f, as its name in /proc.
+// ownerOf returns the user namespace that owns the namespace f, by its name in /proc.
 func ownerOf(t *testing.T, f *os.File) string {
 	t.Helper()
 	fd, err := unix.IoctlRetInt(int(f.Fd()), unix.NS_GET_USERNS)
@@ -125,8 +125,8 @@ func ownerOf(t *testing.T, f *os.File) string {
 	return name
 }
 
-// With a pid namespace to join, init forks into it: last of all, when it is the program but
-// for its name. It finds what only is there for who is in that namespace.
+// If it joins a pid namespace, init forks into it last, when it only lacks the program itself.
+// It finds paths that exist only in that namespace.
 func TestJoinPIDNamespaceByFork(t *testing.T) {
 	requireInit(t)
 	checkLeaks(t)
@@ -143,7 +143,7 @@ func TestJoinPIDNamespaceByFork(t *testing.T) {
 	}
 }
 
-// Where setgroups(2) is denied there are no groups to drop, but none to set either.
+// If setgroups(2) is denied, groups cannot be dropped, but also not set.
 func TestSetgroupsDenied(t *testing.T) {
 	requireInit(t)
 	checkLeaks(t)
@@ -162,7 +162,7 @@ func TestSetgroupsDenied(t *testing.T) {
 	}
 }
 
-// What only the child in the joined pid namespace finds: its own directory in /proc.
+// Only the child in the joined pid namespace finds its own directory in /proc.
 func TestJoinPIDNamespaceAndSelf(t *testing.T) {
 	requireInit(t)
 	checkLeaks(t)

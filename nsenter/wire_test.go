@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// header is init/wire.h, as far as it has to agree with wire.go.
+// header is the part of init/wire.h that must agree with wire.go.
 type header struct {
 	constants map[string]int64
 	structs   map[string][]field
@@ -60,8 +60,8 @@ func readHeader(t *testing.T) *header {
 	return h
 }
 
-// layout places the members as a C compiler does when there is no padding; a
-// member that would need some is an error.
+// layout places the members as a C compiler does without padding. It is an error if a member
+// needs padding.
 func (h *header) layout(t *testing.T, body string, sizes map[string]int) ([]field, int) {
 	t.Helper()
 	var fields []field
@@ -87,7 +87,7 @@ func (h *header) layout(t *testing.T, body string, sizes map[string]int) ([]fiel
 	return fields, at
 }
 
-// goName is the name of a member in Go: join_types is JoinTypes, uid is UID.
+// goName returns the name of a member in Go: join_types is JoinTypes, uid is UID.
 func goName(c string) string {
 	if c == "uid" || c == "gid" {
 		return strings.ToUpper(c)
@@ -206,7 +206,7 @@ func TestStepsAgree(t *testing.T) {
 	}
 }
 
-// The steps that Go asks about are known by number; the C names say which.
+// The steps that Go checks for have numbers; the C names say which.
 func TestStepNumbersAgree(t *testing.T) {
 	text, err := os.ReadFile("init/wire.h")
 	if err != nil {

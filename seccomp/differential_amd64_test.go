@@ -21,8 +21,7 @@ const (
 	i386IPC        = 117
 )
 
-// sampleNumbers are all numbers that any kernel gives a meaning to, and the
-// edges beyond.
+// sampleNumbers returns all numbers that have a meaning in some kernel, and the edges beyond.
 func sampleNumbers() []uint32 {
 	list := []uint32{x32 - 1, x32 + 1<<20, 0x7fffffff, 0x80000000, 0xf0002, 0xffffffff}
 	for n := range uint32(600) {
@@ -31,8 +30,8 @@ func sampleNumbers() []uint32 {
 	return list
 }
 
-// sampleArgs are arguments worth trying with the checks of a profile on one
-// system call: the edges of each check, in all combinations.
+// sampleArgs returns arguments worth trying with a profile's checks of one system call: the
+// edges of each check, in all combinations.
 func sampleArgs(o *oracle, a *abi, nr uint32) [][6]uint64 {
 	samples := [][6]uint64{{}, {^uint64(0), ^uint64(0), ^uint64(0), ^uint64(0), ^uint64(0), ^uint64(0)}}
 	if a == nil {
@@ -111,7 +110,7 @@ func TestDefaultProfileDifferential(t *testing.T) {
 	}
 }
 
-// TestRandomProfilesDifferential is seeded, so that what it finds stays found.
+// TestRandomProfilesDifferential has a fixed seed, so that its results can be repeated.
 func TestRandomProfilesDifferential(t *testing.T) {
 	names := make([]string, 0, 500)
 	for name := range kernelABIs(t)[0].numbers {
@@ -136,7 +135,7 @@ func randomProfile(r *rand.Rand, names []string) *specs.LinuxSeccomp {
 			p.Architectures = append(p.Architectures, a)
 		}
 	}
-	// Names are drawn from a part of the list, so that many meet twice.
+	// Names are chosen from a part of the list, so that many occur twice.
 	part := names[:2+r.IntN(len(names)-2)]
 	for range 1 + r.IntN(60) {
 		s := specs.LinuxSyscall{Action: actions[r.IntN(len(actions))]}
@@ -166,8 +165,8 @@ func randomArg(r *rand.Rand) specs.LinuxSeccompArg {
 	return a
 }
 
-// TestPodmanProfile compiles Podman's own default, where it is installed, as
-// Podman hands it over on x86-64 without added capabilities.
+// TestPodmanProfile compiles Podman's default profile, if it is installed, as Podman passes it
+// on x86-64 without added capabilities.
 func TestPodmanProfile(t *testing.T) {
 	b, err := os.ReadFile("/usr/share/containers/seccomp.json")
 	if err != nil {
@@ -203,8 +202,8 @@ func fromEngineProfile(b []byte) (*specs.LinuxSeccomp, error) {
 	return &out, nil
 }
 
-// TestMeetingRules has profiles that libseccomp 2.5.4 compiles wrongly, or not
-// in any time, and what is like them in engines' profiles.
+// TestMeetingRules has profiles that libseccomp 2.5.4 compiles wrongly, or extremely slowly,
+// and similar ones from engines.
 func TestMeetingRules(t *testing.T) {
 	for name, rules := range map[string]string{
 		"a word of another argument": `
@@ -229,8 +228,8 @@ func TestMeetingRules(t *testing.T) {
 	}
 }
 
-// TestMultiplexers checks that a rule for a call of i386 that old programs make
-// by way of socketcall(2) or ipc(2) holds there as well.
+// TestMultiplexers checks that a rule for a call of i386 also applies if old programs make it
+// through socketcall(2) or ipc(2).
 func TestMultiplexers(t *testing.T) {
 	for _, c := range []struct {
 		name, rules string

@@ -50,7 +50,7 @@ func TestFilterFlags(t *testing.T) {
 	}
 }
 
-// TestHaveFlags checks that the probe can say no, by a bit without a meaning.
+// TestHaveFlags checks that the probe can fail, with a bit that has no meaning.
 func TestHaveFlags(t *testing.T) {
 	if err := haveFlags(unix.SECCOMP_FILTER_FLAG_LOG); err != nil {
 		t.Errorf("LOG: %v", err)
@@ -75,8 +75,8 @@ func TestFeatureLists(t *testing.T) {
 	}
 }
 
-// TestArchs: the spec's list is taken as it stands. What no process of this machine can be
-// needs no rules, and changes nothing.
+// TestArchs: the spec's whole list is accepted. Architectures that this machine cannot run need
+// no rules, and change nothing.
 func TestArchs(t *testing.T) {
 	profile := func(archs ...specs.Arch) *specs.LinuxSeccomp {
 		return &specs.LinuxSeccomp{
@@ -99,13 +99,13 @@ func TestArchs(t *testing.T) {
 			others++
 		}
 	}
-	// The native one is there anyhow.
+	// The native one is always included.
 	if want := len(Archs()) - len(syscalls.Runnable()) + 1; others != want {
 		t.Errorf("%d architectures change nothing, want %d", others, want)
 	}
 }
 
-// TestSyscalls: what features lists can be filtered, and nothing else.
+// TestSyscalls: exactly the calls that features lists can be filtered.
 func TestSyscalls(t *testing.T) {
 	list := Syscalls()
 	if !slices.IsSorted(list) {

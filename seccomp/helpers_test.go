@@ -10,8 +10,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// missing skips a test that requires something, or fails it under CI, where
-// everything is to be had.
+// missing skips a test that requires something, or fails it under CI, where everything is
+// available.
 func missing(t testing.TB, what string) {
 	t.Helper()
 	if os.Getenv("CI") != "" {

@@ -16,9 +16,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestKernelAnswers makes every system call of the table on every architecture, under a
-// filter with an error of its own for each: what the kernel answers is which rule it took
-// the call for. x32 is asked for as well where the kernel has none, as a filter comes first.
+// TestKernelAnswers makes every system call of the table on every architecture, under a filter
+// with a different error for each: so the error shows which rule the kernel has applied. x32 is
+// included even if the kernel does not have it, because the filter comes first.
 func TestKernelAnswers(t *testing.T) {
 	const firstErrno = 1000
 	profile := &specs.LinuxSeccomp{DefaultAction: specs.ActErrno}
@@ -39,8 +39,8 @@ func TestKernelAnswers(t *testing.T) {
 	var want []int32
 	for i := range syscalls.All() {
 		c := &syscalls.All()[i]
-		// Linux 6.15 and later ask no filter about them: they are jumps that the kernel
-		// itself puts into programs, and end the process elsewhere.
+		// Since Linux 6.15 filters do not apply to them: they are jumps that the kernel itself
+		// puts into programs, and end the process elsewhere.
 		if c.Name == "uprobe" || c.Name == "uretprobe" {
 			continue
 		}
@@ -60,8 +60,7 @@ func TestKernelAnswers(t *testing.T) {
 	}
 }
 
-// TestKernelNewCalls: a profile that forbids what came after the libseccomp of many a
-// machine, among calls that would go through or fail otherwise.
+// TestKernelNewCalls: a profile that forbids calls newer than the libseccomp of many machines.
 func TestKernelNewCalls(t *testing.T) {
 	names := []string{
 		"statmount", "listmount", "lsm_get_self_attr", "lsm_set_self_attr", "lsm_list_modules", "mseal",

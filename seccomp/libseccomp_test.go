@@ -21,8 +21,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// libseccomp is what other runtimes use, and so the referee about numbers and rules by name.
-// It has no part in berth.
+// libseccomp is used by other runtimes, so it is the reference for numbers and rules by name.
+// It is not part of berth.
 
 func libArch(t *testing.T, a *syscalls.Arch) libseccomp.ScmpArch {
 	t.Helper()
@@ -33,9 +33,9 @@ func libArch(t *testing.T, a *syscalls.Arch) libseccomp.ScmpArch {
 	return lib
 }
 
-// TestNumbersAgainstLibseccomp: what both know by name has the same number; what only
-// libseccomp knows is a fault of the table. (It has no answer for what is multiplexed, or
-// newer than it is.)
+// TestNumbersAgainstLibseccomp: a name that both know has the same number; one that only
+// libseccomp knows is missing in the table. (It does not know the numbers of multiplexed calls,
+// and of calls newer than itself.)
 func TestNumbersAgainstLibseccomp(t *testing.T) {
 	for i := range syscalls.Runnable() {
 		a := &syscalls.Runnable()[i]
@@ -62,12 +62,12 @@ func TestNumbersAgainstLibseccomp(t *testing.T) {
 	}
 }
 
-// TestRulesAgainstLibseccomp compares what is made of random rules without argument
-// checks, on every number.
+// TestRulesAgainstLibseccomp compares the filters for random rules without argument checks, on
+// every number.
 func TestRulesAgainstLibseccomp(t *testing.T) {
 	var names []string
 	for _, name := range Syscalls() {
-		// Versions before 2.6 do not take these for x32's as well.
+		// Versions before 2.6 do not apply these to x32.
 		if slices.Contains([]string{"map_shadow_stack", "uprobe", "uretprobe"}, name) {
 			continue
 		}
@@ -77,7 +77,7 @@ func TestRulesAgainstLibseccomp(t *testing.T) {
 	}
 	for seed := range uint64(30) {
 		r := rand.New(rand.NewPCG(seed, 2))
-		// Log as the default, so that none of the calls is answered ENOSYS for being new.
+		// Log as the default, so that no call returns ENOSYS because it is new.
 		profile := &specs.LinuxSeccomp{DefaultAction: specs.ActLog}
 		for _, a := range syscalls.Runnable()[1:] {
 			if r.IntN(2) == 0 {
@@ -140,7 +140,7 @@ func compareWithLibrary(t *testing.T, profile *specs.LinuxSeccomp) {
 	}
 }
 
-// libraryFilter is libseccomp's program for a profile without argument checks.
+// libraryFilter returns libseccomp's program for a profile without argument checks.
 func libraryFilter(t *testing.T, profile *specs.LinuxSeccomp) []byte {
 	t.Helper()
 	f, err := libseccomp.NewFilter(libseccomp.ActLog)

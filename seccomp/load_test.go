@@ -18,8 +18,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// childVariable makes a run of the test program the child that loads the filter
-// of one of loadCases: what is loaded cannot be taken off again.
+// childVariable marks a run of the test program as the child that loads the filter of one of
+// loadCases: a filter cannot be removed again.
 const childVariable = "SECCOMP_TEST_CHILD"
 
 func TestMain(m *testing.M) {
@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// attempt is a system call under a filter, and what must come of it.
+// attempt is a system call under a filter, and the expected result.
 type attempt struct {
 	name string
 	nr   uintptr
@@ -37,8 +37,8 @@ type attempt struct {
 	want syscall.Errno
 }
 
-// loadCases are the filters to load; what they try would go well, or end in
-// another error, without the filter.
+// loadCases are the filters to load. Without the filter, the calls would succeed, or return
+// another error.
 var loadCases = map[string]struct {
 	profile  string
 	attempts []attempt
@@ -97,8 +97,8 @@ func runChild(t *testing.T, name string) {
 	}
 }
 
-// child is the whole life of the child. The filter is on one thread alone, so
-// that it can be spoken about from another.
+// child is the main function of the child. Only one thread has the filter, so that another can
+// report about it.
 func child(name string) int {
 	runtime.LockOSThread()
 	var problems []string

@@ -78,8 +78,8 @@ func readNumbers(t *testing.T, header string) map[string]uint32 {
 
 const x32 = 0x40000000
 
-// recentNumbers are what the headers of a distribution may be too old for. All
-// architectures have the same since Linux 5.1.
+// recentNumbers are numbers for which a distribution's headers may be too old. All
+// architectures have the same ones since Linux 5.1.
 var recentNumbers = map[string]uint32{
 	"cachestat": 451, "fchmodat2": 452, "map_shadow_stack": 453, "futex_wake": 454, "futex_wait": 455,
 	"futex_requeue": 456, "statmount": 457, "listmount": 458, "lsm_get_self_attr": 459, "lsm_set_self_attr": 460,
@@ -88,7 +88,7 @@ var recentNumbers = map[string]uint32{
 	"rseq_slice_yield": 471,
 }
 
-// oracle is what a profile means, as plainly as it can be written down.
+// oracle implements the meaning of a profile as simply as possible.
 type oracle struct {
 	profile *specs.LinuxSeccomp
 	abis    []abi
@@ -104,13 +104,13 @@ func (o *oracle) abiOf(d *bpf.Data) *abi {
 	return nil
 }
 
-// action is what the filter must return for d.
+// action returns the required result of the filter for d.
 func (o *oracle) action(d *bpf.Data) uint32 {
 	def := o.ret(o.profile.DefaultAction, o.profile.DefaultErrnoRet)
 	a := o.abiOf(d)
 	if a == nil || a.spec != specs.ArchX86_64 && !slices.Contains(o.profile.Architectures, a.spec) {
 		if d.Arch == unix.AUDIT_ARCH_X86_64 && d.Number == ^uint32(0) {
-			// What a tracer leaves to skip a call is not x32's.
+			// The number with which a tracer skips a call does not belong to x32.
 			return def
 		}
 		return unix.SECCOMP_RET_KILL_THREAD
@@ -118,7 +118,7 @@ func (o *oracle) action(d *bpf.Data) uint32 {
 	if o.newer(a, d.Number) && wantsENOSYS(o.profile.DefaultAction) {
 		return unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)
 	}
-	// A rule without checks hides all that have them.
+	// A rule without checks overrides all rules with checks.
 	for _, checked := range []bool{false, true} {
 		for i := range o.profile.Syscalls {
 			s := &o.profile.Syscalls[i]
@@ -138,7 +138,7 @@ func (o *oracle) names(a *abi, s *specs.LinuxSyscall, nr uint32) bool {
 	})
 }
 
-// newer says whether nr came after the profile.
+// newer reports whether nr is newer than the profile.
 func (o *oracle) newer(a *abi, nr uint32) bool {
 	var highest, highestCommon uint32
 	none := true
@@ -192,8 +192,8 @@ func (o *oracle) ret(a specs.LinuxSeccompAction, errno *uint) uint32 {
 	panic("unknown action " + a)
 }
 
-// match says whether the checks hold: all of them, or one of them when an
-// argument is checked twice.
+// match reports whether the checks succeed: all of them, or one of them if an argument is
+// checked twice.
 func (a *abi) match(checks []specs.LinuxSeccompArg, d *bpf.Data) bool {
 	if len(checks) == 0 {
 		return true

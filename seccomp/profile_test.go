@@ -127,8 +127,8 @@ func TestNewRequestErrors(t *testing.T) {
 	}
 }
 
-// FuzzCompile feeds documents to the checks and the compiler: an error names the field, and
-// what is none becomes a program that the kernel takes and that decides about every call.
+// FuzzCompile passes documents to the checks and the compiler: an error names the field, and
+// otherwise the result is a program that the kernel accepts and that decides about every call.
 func FuzzCompile(f *testing.F) {
 	for _, seed := range []string{
 		`{}`, `{"defaultAction":"SCMP_ACT_ERRNO","defaultErrnoRet":38,"architectures":["SCMP_ARCH_X86_64"]}`,

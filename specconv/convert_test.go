@@ -18,7 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// recorder is Options for a bundle with a rootfs, and the warnings given.
+// recorder has Options for a bundle with a rootfs, and records the warnings.
 type recorder struct {
 	Options
 	warnings []string
@@ -38,7 +38,7 @@ func newBundle(t testing.TB) *recorder {
 	return r
 }
 
-// example is the template with all optional parts there to be changed.
+// example returns the template with all optional parts present.
 func example() *specs.Spec {
 	s := sample.Example()
 	s.Hooks = new(specs.Hooks)
@@ -67,7 +67,7 @@ func addMount(s *specs.Spec, kind string, options ...string) {
 	s.Mounts = []specs.Mount{{Destination: "/mnt", Type: kind, Source: "/src", Options: options}}
 }
 
-// TestErrors changes one thing of a good document and wants one error.
+// TestErrors changes one thing in a valid document and expects one error.
 func TestErrors(t *testing.T) {
 	for _, tt := range []struct {
 		want   string
@@ -228,7 +228,7 @@ func TestUnprivileged(t *testing.T) {
 			t.Errorf("\n got %v\nwant %s", err, tt.want)
 		}
 	}
-	// Root of a user namespace, as with rootless Podman, needs no other.
+	// Root of a user namespace, as with rootless Podman, needs no other user namespace.
 	r := newBundle(t)
 	r.Rootless = true
 	plan, err := convert(example(), &r.Options, 0)

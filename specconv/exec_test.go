@@ -53,7 +53,7 @@ func FuzzParseUser(f *testing.F) {
 			}
 			return
 		}
-		// What is taken says just what it was taken for, but for leading zeros.
+		// What is accepted is the same as the text, except for leading zeros.
 		want := fmt.Sprint(uid)
 		if hasGID {
 			want += ":" + fmt.Sprint(gid)
@@ -172,7 +172,7 @@ func TestLoadProcess(t *testing.T) {
 	}
 }
 
-// The text of the process is what a second reading needs, whatever stands around it.
+// The text of the process can be parsed again, whatever surrounds it.
 func TestLoadGivesProcess(t *testing.T) {
 	dir := t.TempDir()
 	for document, want := range map[string]string{

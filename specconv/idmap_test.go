@@ -57,7 +57,7 @@ func TestInlineIDMap(t *testing.T) {
 	}
 }
 
-// The option is found among others, and is none of the file system's.
+// The option is found among others, and is not passed to the file system.
 func TestInlineIDMapOption(t *testing.T) {
 	spec, o := example(), newBundle(t)
 	spec.Mounts = append(spec.Mounts, specs.Mount{
@@ -105,8 +105,7 @@ func manyRows(n, distance, host int) (rows []specs.LinuxIDMapping) {
 	return rows
 }
 
-// TestLongIDMap: rows that continue each other become one when there are too many of them,
-// and only then.
+// TestLongIDMap: adjacent rows are merged if there are too many of them, and only then.
 func TestLongIDMap(t *testing.T) {
 	for _, test := range []struct {
 		name string

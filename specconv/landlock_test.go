@@ -91,7 +91,7 @@ func TestLandlockErrors(t *testing.T) {
 	}
 }
 
-// rules is a document with one rule.
+// rules returns a document with one rule.
 func rules(path, port string) string {
 	return `{"abi":4,"handledAccessFS":["execute"],"handledAccessNet":["bind_tcp"],"pathBeneath":[` + path + `],"netPort":[` + port + `]}`
 }

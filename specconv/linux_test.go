@@ -247,8 +247,8 @@ func TestKnown(t *testing.T) {
 	}
 }
 
-// TestDomainnameTwice: the sysctl of the domain name may say what the field says, and
-// nothing else.
+// TestDomainnameTwice: the sysctl for the domain name may only have the same value as the
+// field.
 func TestDomainnameTwice(t *testing.T) {
 	r := newBundle(t)
 	for value, want := range map[string]string{

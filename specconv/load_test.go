@@ -51,13 +51,13 @@ func TestLoadErrors(t *testing.T) {
 			}
 		})
 	}
-	// Its size is said to be 0.
+	// Its reported size is 0.
 	if s, err := readConfig("/proc/self/status"); err != nil || !strings.Contains(s, "Pid:") {
 		t.Errorf("a file of procfs: %q, %v", s, err)
 	}
 }
 
-// TestLoadProcessFromPipe: a FIFO whose writer comes later, and takes its time.
+// TestLoadProcessFromPipe: a FIFO whose writer comes later, and is slow.
 func TestLoadProcessFromPipe(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "process.json")
 	if err := unix.Mkfifo(path, 0o600); err != nil {
@@ -78,7 +78,7 @@ func TestLoadProcessFromPipe(t *testing.T) {
 	}
 }
 
-// TestRealConfigs loads and converts what other programs write.
+// TestRealConfigs loads and converts configs written by other programs.
 func TestRealConfigs(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
@@ -165,7 +165,7 @@ func TestExample(t *testing.T) {
 	if sys.Destination != "/sys" || !sys.IsBind() || s.Linux.Resources != nil {
 		t.Errorf("mounts %+v", plan.Mounts)
 	}
-	// Who unmounts what covers them finds them read-only, where the kernel can do that.
+	// If their cover is unmounted they are still read-only, if the kernel supports it.
 	if sample.HaveRecursive() != (sys.RecAttrSet&unix.MOUNT_ATTR_RDONLY != 0) || sys.Flags&unix.MS_RDONLY == 0 {
 		t.Errorf("/sys is %+v", sys)
 	}
@@ -174,8 +174,8 @@ func TestExample(t *testing.T) {
 	}
 }
 
-// FuzzConvert wants no panic, whatever a document says, and of a plan that it keeps
-// the promises that are easily checked.
+// FuzzConvert: no document may cause a panic, and a plan keeps those promises that are easy to
+// check.
 func FuzzConvert(f *testing.F) {
 	for _, name := range []string{"runc.json", "fuzz.json"} {
 		b, err := os.ReadFile(filepath.Join("testdata", name))

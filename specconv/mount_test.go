@@ -125,8 +125,8 @@ func TestMountOptions(t *testing.T) {
 	}
 }
 
-// TestKnownMountOptions holds the table sorted, and to the names of reference
-// runtimes, so that none is lost.
+// TestKnownMountOptions checks that the table is sorted and has the names of reference
+// runtimes.
 func TestKnownMountOptions(t *testing.T) {
 	if !slices.IsSortedFunc(mountoption.Options[:], func(a, b mountoption.Option) int { return strings.Compare(a.Name, b.Name) }) {
 		t.Error("the table is not sorted")
@@ -243,7 +243,7 @@ func TestBindMountIgnoresData(t *testing.T) {
 	}
 }
 
-// TestMountData shows which words of the options become which options of the file system.
+// TestMountData shows which options become options of the file system.
 func TestMountData(t *testing.T) {
 	for _, tt := range []struct {
 		options, want []string

@@ -64,7 +64,7 @@ func TestMountsErrors(t *testing.T) {
 	}
 }
 
-// TestDestinations: what is removed needs but these.
+// TestDestinations: only these are needed to remove mounts.
 func TestDestinations(t *testing.T) {
 	for _, test := range []struct{ document, want, err string }{
 		{document: `[]`},
@@ -95,7 +95,7 @@ func TestDestinations(t *testing.T) {
 	}
 }
 
-// FuzzMounts wants no panic, and of the mounts that are taken what the builder counts on.
+// FuzzMounts: no panic, and accepted mounts fulfil what the builder relies on.
 func FuzzMounts(f *testing.F) {
 	f.Add(`[{"destination":"/a","type":"tmpfs","options":["ro","size=1m"]}]`)
 	f.Add(`{"mounts":[{"destination":"b","source":"c","options":["rbind","idmap=uids=0-0-1;gids=0-0-1"]}]}`)

@@ -25,7 +25,7 @@ func prefixes(texts ...string) (all []netip.Prefix) {
 	return all
 }
 
-// connected converts an example with the annotation, or with options when that is "".
+// connected converts an example with the annotation, or with options if that is "".
 func connected(t *testing.T, annotation string, options ...string) (*configs.Config, error) {
 	t.Helper()
 	s := example()
@@ -79,7 +79,7 @@ func TestNetwork(t *testing.T) {
 	}
 }
 
-// TestNetworkOptions: the short form says the same.
+// TestNetworkOptions: the short form has the same result.
 func TestNetworkOptions(t *testing.T) {
 	long, err := connected(t, `{"version": 1, "interfaces": [
 {"bridge": "br0", "create": true, "hostName": "web0", "name": "net0", "mac": "02:00:5e:10:00:01", "mtu": 1400, "txQueueLen": 0, "hairpin": true,
@@ -207,7 +207,7 @@ func TestBadNetworkOptions(t *testing.T) {
 	}
 }
 
-// TestNetworkOfOthers: what cannot be connected, and what would be in the way.
+// TestNetworkOfOthers: containers that cannot be connected, and conflicts.
 func TestNetworkOfOthers(t *testing.T) {
 	const field = `annotations["run.berth.network"]`
 	for name, tc := range map[string]struct {
@@ -274,8 +274,7 @@ func TestNetworkOfOthers(t *testing.T) {
 	}
 }
 
-// FuzzNetwork wants no panic, and of what is taken that the kernel gets nothing that is
-// out of its bounds.
+// FuzzNetwork: no panic, and accepted values are within the kernel's limits.
 func FuzzNetwork(f *testing.F) {
 	f.Add(fullNetwork, "")
 	f.Add("", "bridge=br0,address=10.88.0.2/24,gateway=10.88.0.1,route=10.99.0.0/16@10.88.0.254,host=a@::1")
@@ -308,7 +307,7 @@ func FuzzNetwork(f *testing.F) {
 	})
 }
 
-// TestDocumentedNetwork: what docs/network.md shows can be used as it stands there.
+// TestDocumentedNetwork: the example in docs/network.md works as it is.
 func TestDocumentedNetwork(t *testing.T) {
 	text, err := os.ReadFile("../docs/network.md")
 	if err != nil {

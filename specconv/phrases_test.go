@@ -12,8 +12,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// TestPhrases: for each mistake the error, or the warning, has runc 1.3's words for it, as
-// they stood on the screen, and not as berth's own table has them.
+// TestPhrases: for each mistake the error, or the warning, contains the text of runc 1.3. The
+// texts were copied from runc's output, not from berth's own table.
 func TestPhrases(t *testing.T) {
 	joined := func(kind specs.LinuxNamespaceType) specs.LinuxNamespace {
 		return specs.LinuxNamespace{Type: kind, Path: "/proc/self/ns/" + string(kind)}

@@ -161,7 +161,7 @@ func FuzzNumberList(f *testing.F) {
 		if err != nil || set == nil {
 			return
 		}
-		// Written out and read again it is the same set.
+		// Formatted and parsed again it is the same set.
 		var parts []string
 		for n := range len(set) * 64 {
 			if set.Has(n) {

@@ -8,7 +8,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// TestSeccompFailUnknown: crun takes all values but "0" for yes.
+// TestSeccompFailUnknown: as in crun, all values but "0" mean yes.
 func TestSeccompFailUnknown(t *testing.T) {
 	for value, want := range map[string]bool{"1": true, "": true, "false": true, "0": false} {
 		s := example()

@@ -15,7 +15,7 @@ import (
 	"github.com/berth-run/berth/libcontainer"
 )
 
-// TestPages: every command and option stands in a page.
+// TestPages: every command and option is in a page.
 func TestPages(t *testing.T) {
 	dir := t.TempDir()
 	if err := writePages(dir); err != nil {
@@ -33,8 +33,8 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// TestScripts: berth has the scripts that cobra makes. `go generate ./cmd/internal/cli`
-// writes them anew.
+// TestScripts: berth has the scripts that cobra generates. `go generate ./cmd/internal/cli`
+// updates them.
 func TestScripts(t *testing.T) {
 	dir := t.TempDir()
 	if err := writeScripts(dir); err != nil {

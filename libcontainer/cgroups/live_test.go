@@ -21,8 +21,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The tests of this file make real cgroups. TestHost runs them on the host's own
-// layout, TestPrivate on others. They need root.
+// The tests of this file create real cgroups. TestHost runs them on the host's own layout,
+// TestPrivate on others. They need root.
 
 func TestHost(t *testing.T) {
 	if os.Geteuid() != 0 {
@@ -41,8 +41,8 @@ func TestHost(t *testing.T) {
 // privateEnv tells the test binary that it is the child of TestPrivate.
 const privateEnv = "BERTH_TEST_PRIVATE_CGROUPS"
 
-// TestPrivate runs the tests on layouts that the host does not have, each in a
-// child with a mount namespace of its own.
+// TestPrivate runs the tests on layouts that the host does not have, each in a child with its
+// own mount namespace.
 func TestPrivate(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("requires root")
@@ -70,7 +70,7 @@ func TestPrivate(t *testing.T) {
 	}
 }
 
-// detach makes the mounts private and takes one away.
+// detach makes the mounts private and detaches one.
 func detach(t *testing.T, path string) error {
 	t.Helper()
 	if err := unix.Mount("", "/", "", unix.MS_PRIVATE|unix.MS_REC, ""); err != nil {
@@ -84,7 +84,7 @@ func private(t *testing.T) {
 	if err := unix.Mount("cgroup2", cgroupfs.Root, "cgroup2", 0, ""); err != nil {
 		t.Fatal("mount cgroup2:", err)
 	}
-	// Controllers that no v1 hierarchy holds get enabled in the host's root.
+	// Controllers that are not on a v1 hierarchy are enabled in the host's root.
 	root := cgroupfs.Dir(cgroupfs.Root)
 	before, err := root.Read("cgroup.subtree_control")
 	if err != nil {
@@ -114,7 +114,7 @@ func legacy(t *testing.T) {
 	live(t, Legacy)
 }
 
-// readonly is what a container sees that is allowed to look only.
+// readonly is the view of a container that may only read.
 func readonly(t *testing.T) {
 	_ = detach(t, cgroupfs.Root)
 	if err := unix.Mount("cgroup2", cgroupfs.Root, "cgroup2", 0, ""); err != nil {
@@ -157,7 +157,7 @@ func unprivileged(t *testing.T) {
 	rootless(t)
 }
 
-// rootless tests a container that may not make cgroups.
+// rootless tests a container that may not create cgroups.
 func rootless(t *testing.T) {
 	c := plan("")
 	c.Rootless = true
@@ -218,8 +218,8 @@ func live(t *testing.T, mode Mode) {
 
 var counter atomic.Int32
 
-// unique is an absolute cgroup path of two parts that no one else uses. When the
-// test is over, nothing may be left of it.
+// unique returns an unused absolute cgroup path with two parts. Nothing may be left of it after
+// the test.
 func unique(t *testing.T) string {
 	t.Helper()
 	parent := fmt.Sprintf("/berth-test-%d-%d", os.Getpid(), counter.Add(1))
@@ -244,7 +244,7 @@ func plan(path string) *configs.Cgroup {
 	return &configs.Cgroup{Path: path, Resources: &specs.LinuxResources{}}
 }
 
-// create makes cgroups that are destroyed at the end of the test.
+// create creates cgroups that are destroyed at the end of the test.
 func create(t *testing.T, c *configs.Cgroup) Manager {
 	t.Helper()
 	m, err := New(c, "id")
@@ -262,8 +262,8 @@ func create(t *testing.T, c *configs.Cgroup) Manager {
 	return m
 }
 
-// run starts a process and places it, the way init is, except that on v1 it is
-// the parent that writes to the tasks files. Then it gets a line on its stdin.
+// run starts a process and places it like init, except that on v1 the parent writes to the
+// tasks files. Then the process gets a line on its stdin.
 func run(t *testing.T, m Manager, args ...string) *exec.Cmd {
 	t.Helper()
 	p, err := m.Placement()

@@ -13,7 +13,7 @@ import (
 	"github.com/berth-run/berth/libcontainer/configs"
 )
 
-// reload is the manager that a later command has.
+// reload returns the manager of a later command.
 func reload(t *testing.T, paths, claims map[string]string) Manager {
 	t.Helper()
 	m, err := Load(paths, &configs.Cgroup{Claims: claims})
@@ -23,8 +23,8 @@ func reload(t *testing.T, paths, claims map[string]string) Manager {
 	return m
 }
 
-// A container whose cgroups are gone has nothing to do with those that another one has made
-// in their place.
+// A container whose cgroups are gone does not act on those that another one has created in
+// their place.
 func testClaims(t *testing.T) {
 	c := plan(unique(t))
 	first := create(t, c)
@@ -74,8 +74,8 @@ func testClaims(t *testing.T) {
 	}
 }
 
-// What was there before a container is there after it, without what the container has made
-// in it.
+// A cgroup that existed before the container is kept, without those that the container has
+// created in it.
 func testFound(t *testing.T) {
 	path := unique(t)
 	before := create(t, plan(path)) // stands for whoever makes cgroups by hand
@@ -110,7 +110,8 @@ func testFound(t *testing.T) {
 	}
 }
 
-// What a killed create may have made is removed when it is empty, and left when it is not.
+// Cgroups that a killed create may have created are removed if they are empty, and otherwise
+// left.
 func testUnclaimed(t *testing.T) {
 	c := plan(unique(t))
 	m := create(t, c)
@@ -129,7 +130,7 @@ func testUnclaimed(t *testing.T) {
 	if pids, err := m.Pids(); err != nil || !slices.Equal(pids, []int{proc.Process.Pid}) {
 		t.Errorf("pids %v, %v", pids, err)
 	}
-	// One that is on its way out is waited for.
+	// A process that is ending is waited for.
 	u := Unclaimed{Paths: m.Paths()}
 	done := make(chan error)
 	go func() { done <- u.Remove() }()

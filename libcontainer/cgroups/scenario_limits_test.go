@@ -47,7 +47,7 @@ func testDevices(t *testing.T) {
 	}
 }
 
-// access tells what a process in the cgroup may do with two devices.
+// access reports what a process in the cgroup may do with two devices.
 func access(t *testing.T, m Manager) string {
 	t.Helper()
 	p, err := m.Placement()
@@ -96,7 +96,7 @@ done; true`
 
 func num[T any](n T) *T { return &n }
 
-// testLimits is about the order of writes, which only the kernel can refuse.
+// testLimits is about the order of writes, which only the kernel can check.
 func testLimits(t *testing.T, mode Mode) {
 	if mode == Unified {
 		t.Skip("requires controllers on cgroup v1")

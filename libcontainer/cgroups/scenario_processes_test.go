@@ -72,7 +72,7 @@ func testKill(t *testing.T) {
 	}
 }
 
-// killEach is Kill as it is before Linux 5.14.
+// killEach is Kill as before Linux 5.14.
 func killEach(m Manager) error {
 	d := m.Paths()["freezer"]
 	if d == "" {

@@ -87,7 +87,7 @@ func testLife(t *testing.T, mode Mode) {
 	}
 }
 
-// create2 is Create by another manager.
+// create2 calls Create of another manager.
 func create2(t *testing.T, c *configs.Cgroup) error {
 	t.Helper()
 	m, err := New(c, "id")
@@ -97,8 +97,8 @@ func create2(t *testing.T, c *configs.Cgroup) error {
 	return m.Create()
 }
 
-// testNested has cgroups below the container's, as a container makes them that
-// runs systemd, and a process in there.
+// testNested has cgroups below the container's, as in a container that runs systemd, and a
+// process in them.
 func testNested(t *testing.T) {
 	m := create(t, plan(unique(t)))
 	for _, p := range m.Paths() {
@@ -139,7 +139,7 @@ func testNested(t *testing.T) {
 	}
 }
 
-// testFailure wants nothing left of a Create that failed.
+// testFailure checks that nothing is left of a failed Create.
 func testFailure(t *testing.T) {
 	long := strings.Repeat("x", unix.PathMax)
 	path := unique(t)
@@ -241,7 +241,7 @@ func testUndo(t *testing.T) {
 	}
 }
 
-// testPaths makes nothing.
+// testPaths creates nothing.
 func testPaths(t *testing.T) {
 	for path, tail := range map[string]string{"": "/the-id", "a/../../b": "/b", "/x/../../y": "/y"} {
 		m, err := New(plan(path), "the-id")
@@ -264,8 +264,8 @@ func testPaths(t *testing.T) {
 	}
 }
 
-// A birthplace that is made apart counts as part of the whole: Create and Placement do
-// not repeat it, and a Create that fails afterwards leaves what others use alone.
+// A birthplace that is created separately is part of the whole: Create and Placement do not
+// repeat it, and a Create that fails afterwards leaves cgroups of others alone.
 func testBirthplace(t *testing.T) {
 	c := plan(unique(t))
 	m, err := New(c, "id")
@@ -307,8 +307,8 @@ func testBirthplace(t *testing.T) {
 	}
 }
 
-// A container that wants the cgroup of another gets an error in time, and its undo takes
-// nothing away from the other.
+// A container that wants the cgroup of another gets an error in time, and its undo removes
+// nothing of the other.
 func testCgroupOfAnother(t *testing.T) {
 	c := plan(unique(t))
 	m := create(t, c)

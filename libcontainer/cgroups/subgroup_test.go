@@ -14,8 +14,8 @@ import (
 	"github.com/berth-run/berth/libcontainer/configs"
 )
 
-// testSubgroup places a process below the container's cgroup, which stays the one that
-// everything else is done to.
+// testSubgroup places a process below the container's cgroup. Everything else still acts on the
+// container's cgroup.
 func testSubgroup(t *testing.T, mode Mode) {
 	c := plan(unique(t))
 	c.Subgroup, c.Delegated = "s", "d"

@@ -9,7 +9,7 @@ import (
 	"github.com/berth-run/berth/libcontainer/configs"
 )
 
-// A slice that was there before the container is not stopped with it: others live there.
+// A slice that existed before the container is not stopped with it: others use it.
 func TestFoundUnit(t *testing.T) {
 	for _, tt := range []struct {
 		unit   string
@@ -30,8 +30,8 @@ func TestFoundUnit(t *testing.T) {
 	}
 }
 
-// The unit goes by the cgroup that systemd has made for it: with another in its place, it
-// is another unit.
+// A unit is identified by the cgroup that systemd has created for it: if there is another one
+// in its place, it is another unit.
 func TestUnitOfAnother(t *testing.T) {
 	dir := t.TempDir()
 	for key, foreign := range map[string]string{"name=systemd": "1", "": "1"} {

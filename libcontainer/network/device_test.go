@@ -15,17 +15,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// child marks the process that the tests run themselves in: its network namespaces
-// are its own, and so is the "host".
+// child marks the process in which the tests run themselves: it has its own network namespaces,
+// including that of the "host".
 const child = "BERTH_NETWORK_TEST_CHILD"
 
-// As in berth itself, the main thread, whose namespace /proc/self/ns/net is, runs
-// nothing but the main goroutine.
+// As in berth itself, the main thread, to which /proc/self/ns/net belongs, runs only the main
+// goroutine.
 func init() { runtime.LockOSThread() }
 
-// inOwnNamespaces runs the calling test again in a process with a network and a mount
-// namespace of its own, and says whether this is that process. A whole process and
-// no thread, since a host has all its threads in one namespace.
+// inOwnNamespaces runs the calling test again in a process with its own network and mount
+// namespaces, and reports whether this is that process. It is a process and not a thread,
+// because on a host all threads are in one namespace.
 func inOwnNamespaces(t *testing.T) bool {
 	t.Helper()
 	if os.Getenv(child) != "" {
@@ -47,7 +47,7 @@ func inOwnNamespaces(t *testing.T) bool {
 	return false
 }
 
-// newNamespace makes a network namespace that lives as long as the file.
+// newNamespace creates a network namespace that exists as long as the file is open.
 func newNamespace(t *testing.T) *os.File {
 	t.Helper()
 	type result struct {
@@ -72,7 +72,7 @@ func newNamespace(t *testing.T) *os.File {
 	return r.f
 }
 
-// ip runs ip(8) in a namespace, nil for this process's, once per line.
+// ip runs ip(8) in a namespace, once per line. nil means that of this process.
 func ip(t *testing.T, ns *os.File, script string) string {
 	t.Helper()
 	cmd := exec.Command("ip", "-details", "-batch", "-")
@@ -88,8 +88,7 @@ func ip(t *testing.T, ns *os.File, script string) string {
 	return string(out)
 }
 
-// links lists the interfaces of a namespace by name, but lo and the ends of pairs that
-// nobody has named.
+// links lists the interfaces of a namespace by name, except lo and unnamed ends of pairs.
 func links(t *testing.T, ns *os.File) string {
 	t.Helper()
 	var names []string
@@ -136,8 +135,8 @@ addr add 2001:db8:1::5/64 dev eth9 nodad noprefixroute
 link set eth9 up
 `
 
-// TestMove: everything of the device but its name is as it was, its permanent global
-// addresses included.
+// TestMove: everything of the device except its name stays the same, including its permanent
+// global addresses.
 func TestMove(t *testing.T) {
 	if !inOwnNamespaces(t) {
 		return
@@ -282,7 +281,7 @@ func TestMoveNames(t *testing.T) {
 	}
 }
 
-// tenNames leave no room for an eleventh one of their kind.
+// tenNames are ten names after which no eleventh of this form is possible.
 const tenNames = "fourteenletter0 fourteenletter1 fourteenletter2 fourteenletter3 fourteenletter4 " +
 	"fourteenletter5 fourteenletter6 fourteenletter7 fourteenletter8 fourteenletter9"
 
@@ -306,7 +305,7 @@ func TestMoveIntoOwn(t *testing.T) {
 	}
 }
 
-// TestMoveRefused: a device that may not leave has lost nothing by the attempt.
+// TestMoveRefused: a device that may not be moved loses nothing by the attempt.
 func TestMoveRefused(t *testing.T) {
 	if !inOwnNamespaces(t) {
 		return
@@ -318,7 +317,8 @@ func TestMoveRefused(t *testing.T) {
 	contains(t, ip(t, nil, "route show"), "198.51.100.0/24 dev lo")
 }
 
-// TestMoveBackNameTaken: another device of the name is not taken for the one to come back.
+// TestMoveBackNameTaken: another device of the same name is not mistaken for the one to move
+// back.
 func TestMoveBackNameTaken(t *testing.T) {
 	if !inOwnNamespaces(t) {
 		return
@@ -336,7 +336,7 @@ func TestMoveBackNameTaken(t *testing.T) {
 	}
 }
 
-// TestMoveVeth: one end goes, and the pair works.
+// TestMoveVeth: one end is moved, and the pair still works.
 func TestMoveVeth(t *testing.T) {
 	if !inOwnNamespaces(t) {
 		return
@@ -353,7 +353,7 @@ func TestMoveVeth(t *testing.T) {
 	contains(t, ip(t, ns, "route get 192.0.2.1"), "dev eth0")
 }
 
-// TestMoveRefusedAddress: what fails after the move itself is undone just the same.
+// TestMoveRefusedAddress: a failure after the move itself is also undone.
 func TestMoveRefusedAddress(t *testing.T) {
 	if !inOwnNamespaces(t) {
 		return

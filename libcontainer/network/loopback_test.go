@@ -21,7 +21,7 @@ func TestLoopbackUp(t *testing.T) {
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 		t.Fatal(err)
 	}
-	// The net package asks over a socket of this thread, hence of its namespace.
+	// The net package uses a socket of this thread, and so of its namespace.
 	up := func() bool {
 		lo, err := net.InterfaceByName("lo")
 		if err != nil {

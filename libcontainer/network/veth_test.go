@@ -39,7 +39,7 @@ func veth(n byte, addresses ...string) configs.Veth {
 
 const bridge = "link add br0 type bridge\nlink set br0 up\naddr add 10.88.0.1/24 dev br0\naddr add fd00::1/64 dev br0 nodad\n"
 
-// TestConnect: everything that a pair can have.
+// TestConnect: all options of a pair.
 func TestConnect(t *testing.T) {
 	if !inOwnNamespaces(t) {
 		return
@@ -79,7 +79,7 @@ func TestConnect(t *testing.T) {
 	}
 }
 
-// TestConnectDefaults: the least that can be asked for.
+// TestConnectDefaults: only the required options.
 func TestConnectDefaults(t *testing.T) {
 	if !inOwnNamespaces(t) {
 		return
@@ -95,8 +95,8 @@ func TestConnectDefaults(t *testing.T) {
 	lacks(t, ip(t, nil, "link show dev h1"), "altname")
 }
 
-// TestCreateBridge: it is made once, with its addresses, and one that somebody has not
-// finished is finished.
+// TestCreateBridge: a bridge is created once, with its addresses, and an unfinished one is
+// finished.
 func TestCreateBridge(t *testing.T) {
 	if !inOwnNamespaces(t) {
 		return
@@ -130,7 +130,7 @@ func TestCreateBridge(t *testing.T) {
 	}
 }
 
-// TestConnectFails: each with an error that says what is wrong, and nothing left.
+// TestConnectFails: each error says what is wrong, and nothing is left.
 func TestConnectFails(t *testing.T) {
 	if !inOwnNamespaces(t) {
 		return
@@ -194,7 +194,7 @@ func TestConnectFails(t *testing.T) {
 	}
 }
 
-// TestRemoveBridges: only those without ports go.
+// TestRemoveBridges: only those without ports are removed.
 func TestRemoveBridges(t *testing.T) {
 	if !inOwnNamespaces(t) {
 		return
@@ -208,8 +208,8 @@ func TestRemoveBridges(t *testing.T) {
 	}
 }
 
-// TestDyingInTheWay: what is left of a container a moment after its end is removed by the
-// one that wants the name or the address, and by Disconnect when the namespace lives on.
+// TestDyingInTheWay: what is left of a container just after its end is removed by a container
+// that wants the name or the address, and by Disconnect if the namespace still exists.
 func TestDyingInTheWay(t *testing.T) {
 	if !inOwnNamespaces(t) {
 		return
@@ -239,8 +239,8 @@ func TestDyingInTheWay(t *testing.T) {
 	}
 }
 
-// TestGoneInTheWay: who held a name goes just when it is looked for, so that the kernel's
-// refusal is not true any more: then it is tried again, but not for ever.
+// TestGoneInTheWay: the interface with the name disappears just when it is looked up, so that
+// the kernel's error does not apply any more. Then the batch is tried again, but not forever.
 func TestGoneInTheWay(t *testing.T) {
 	if !inOwnNamespaces(t) {
 		return
@@ -253,7 +253,7 @@ func TestGoneInTheWay(t *testing.T) {
 	defer host.close()
 	const inUse = "f[1].addresses[0]: 10.88.0.2 is in use on bridge br0 by another interface: address already in use"
 	for _, test := range []struct {
-		// times is how often somebody comes and goes; the errors are those then.
+		// times is how often an interface appears and disappears, with the resulting errors.
 		times               int
 		createErr, claimErr string
 	}{
@@ -267,8 +267,8 @@ func TestGoneInTheWay(t *testing.T) {
 		if err := findBridges(host, []*port{p}); err != nil {
 			t.Fatal(err)
 		}
-		// try carries out a batch whose first request finds somebody in its way, who is
-		// gone by the time that it is explained.
+		// try executes a batch whose first request finds an interface in its way, which is gone
+		// when the error is explained.
 		try := func(what, come, leave string, batch func() []*request, text string) {
 			t.Helper()
 			tries := 0
@@ -307,7 +307,7 @@ func TestGoneInTheWay(t *testing.T) {
 	}
 }
 
-// TestHold: from the beginning or later, and nothing of it is left in the end.
+// TestHold: from the beginning or later, and nothing of it remains at the end.
 func TestHold(t *testing.T) {
 	if !inOwnNamespaces(t) {
 		return
@@ -319,7 +319,7 @@ func TestHold(t *testing.T) {
 	if _, err := Connect(ns, list, "c1", true); err != nil {
 		t.Fatal(err)
 	}
-	// Connections can be made again all the same.
+	// Connections can still be restored.
 	contains(t, ip(t, ns, "addr show dev eth0"), "NO-CARRIER", "inet 10.88.0.2/24", "inet6 fd00::2/64 scope global nodad")
 	for _, held := range []bool{true, false, true, true, false, false} {
 		f, state := Release, ",UP,LOWER_UP"
@@ -343,7 +343,7 @@ func TestHold(t *testing.T) {
 	contains(t, ip(t, nil, "link show dev h1"), ",UP,LOWER_UP")
 }
 
-// TestSettle: what a builder would do in its namespace, from outside.
+// TestSettle: what a builder does in its namespace, done from outside.
 func TestSettle(t *testing.T) {
 	if !inOwnNamespaces(t) {
 		return
@@ -379,7 +379,7 @@ func TestSettle(t *testing.T) {
 	}
 }
 
-// TestDisconnectForeign: what has the name but is not ours stays.
+// TestDisconnectForeign: an interface with the name that is not ours stays.
 func TestDisconnectForeign(t *testing.T) {
 	if !inOwnNamespaces(t) {
 		return
@@ -393,7 +393,7 @@ func TestDisconnectForeign(t *testing.T) {
 	}
 }
 
-// TestConnectWithoutRights: what the kernel refuses is told, and with what would help.
+// TestConnectWithoutRights: the error says what the kernel refuses, and what would help.
 func TestConnectWithoutRights(t *testing.T) {
 	if !inOwnNamespaces(t) {
 		return
@@ -405,7 +405,7 @@ func TestConnectWithoutRights(t *testing.T) {
 	}
 }
 
-// TestBatch: a batch of any length is answered, and the first error is the one told.
+// TestBatch: a batch of any length is answered, and the first error is returned.
 func TestBatch(t *testing.T) {
 	if !inOwnNamespaces(t) {
 		return
@@ -437,7 +437,7 @@ func TestBatch(t *testing.T) {
 	}
 }
 
-// FuzzAttributes: what the kernel says cannot make us read beyond it.
+// FuzzAttributes: no message of the kernel makes us read beyond its end.
 func FuzzAttributes(f *testing.F) {
 	f.Add([]byte{5, 0, 3, 0, 'a', 0, 0, 0, 4, 0, 1, 0})
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -452,7 +452,7 @@ func FuzzAttributes(f *testing.F) {
 	})
 }
 
-// BenchmarkConnect is what a container's network costs, without its namespace.
+// BenchmarkConnect measures a container's network, without its namespace.
 func BenchmarkConnect(b *testing.B) {
 	if os.Getenv(child) == "" {
 		b.Skip("run it in a network namespace: BERTH_NETWORK_TEST_CHILD=1 unshare -n network.test -test.bench Connect")

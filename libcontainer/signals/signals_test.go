@@ -52,8 +52,8 @@ func expect(t *testing.T, c *Caught, want unix.Signal) {
 func TestCatchEverything(t *testing.T) {
 	var list []unix.Signal
 	for sig := unix.Signal(1); sig <= 64; sig++ {
-		// 32 and 33 are the C library's; SIGURG is Go's; SIGPIPE has a test of its own. What
-		// this process was started to ignore (nohup) stays ignored.
+		// 32 and 33 belong to the C library, SIGURG to Go; SIGPIPE has its own test. Signals
+		// that this process was started to ignore (nohup) stay ignored.
 		if signal.Ignored(sig) {
 			continue
 		}
@@ -68,8 +68,8 @@ func TestCatchEverything(t *testing.T) {
 	}
 }
 
-// TestPipe: a write that nobody reads is an error for who writes, and no news for the program
-// in the foreground.
+// TestPipe: a write that nobody reads is an error for the writer, and is not forwarded to the
+// program in the foreground.
 func TestPipe(t *testing.T) {
 	c := mustCatch(t, unix.SIGPIPE, unix.SIGUSR1)
 	r, w, err := os.Pipe()
@@ -92,8 +92,8 @@ func TestPipe(t *testing.T) {
 	expect(t, c, unix.SIGPIPE)
 }
 
-// sendInOrder sends each signal when the one before is in the queue: which thread handles
-// one, and when, is the kernel's affair.
+// sendInOrder sends each signal when the previous one is in the queue: the kernel decides which
+// thread handles a signal, and when.
 func sendInOrder(t *testing.T, c *Caught, list ...unix.Signal) {
 	t.Helper()
 	for i, sig := range list {
@@ -197,7 +197,7 @@ func TestCatchErrors(t *testing.T) {
 	}
 }
 
-// TestFaultsStayGos: what the process does itself still ends in Go's panic or crash, and a
+// TestFaultsStayGos: faults of the process itself still end in Go's panic or crash, but a
 // signal of the same number that somebody sends is caught.
 func TestFaultsStayGos(t *testing.T) {
 	if os.Getenv("SIGNALS_TEST_FAULT") != "" {
@@ -225,7 +225,7 @@ func TestFaultsStayGos(t *testing.T) {
 	}
 }
 
-// TestManyAtOnce: a full pipe drops signals, and stops nobody.
+// TestManyAtOnce: a full pipe drops signals, and blocks nobody.
 func TestManyAtOnce(t *testing.T) {
 	c := mustCatch(t, unix.SIGUSR1)
 	const many = 70_000 // more than the pipe has room for
@@ -256,7 +256,7 @@ func TestManyAtOnce(t *testing.T) {
 	}
 }
 
-// TestPending takes what is asked for, without waiting, and leaves the rest in its order.
+// TestPending takes the requested signals, without waiting, and leaves the others in order.
 func TestPending(t *testing.T) {
 	c := mustCatch(t, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2)
 	pending := func(want unix.Signal, list ...unix.Signal) {
@@ -276,8 +276,8 @@ func TestPending(t *testing.T) {
 	pending(0, unix.SIGUSR1, unix.SIGUSR2)
 }
 
-// TestCatchOnce: the second signal does what it does by default, here nothing, unless it was
-// kept before.
+// TestCatchOnce: the second signal has its default effect, here none, unless it was caught
+// before.
 func TestCatchOnce(t *testing.T) {
 	for _, before := range []bool{false, true} {
 		if before {
@@ -301,8 +301,8 @@ func TestCatchOnce(t *testing.T) {
 	}
 }
 
-// BenchmarkCatch compares what there is to forward (all signals) with what os/signal takes
-// for the same, and for the four that end a command alone.
+// BenchmarkCatch compares catching all signals with os/signal for the same, and for only the
+// four that end a command.
 func BenchmarkCatch(b *testing.B) {
 	var all []unix.Signal
 	for sig := unix.Signal(1); sig <= 64; sig++ {

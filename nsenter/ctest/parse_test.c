@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Feeds the parsers of init with good and bad messages. Arguments: files with plans that must be
- * accepted. Run it under AddressSanitizer: what a parser accepts is then read to the last byte.
+ * Tests the parsers of init with good and bad messages. Arguments: files with plans that must be
+ * accepted. Run it under AddressSanitizer: if a parser accepts a plan, it is read to the last byte.
  */
 #include <errno.h>
 #include <sched.h>
@@ -48,7 +48,7 @@ static void walk_command(const struct command *c)
 		sink += strlen(*s);
 }
 
-/* Reads all that the plan points to. */
+/* Reads everything that the plan points to. */
 static void walk(const struct plan *p)
 {
 	sink += strlen(p->cwd) + (p->keyring == NULL ? 0 : strlen(p->keyring));
@@ -82,7 +82,7 @@ static int parse(const void *data, size_t size)
 	return error;
 }
 
-/* The offset of the word in a plan, and a value that must make it refused. */
+/* The offset of a word in a plan, and a value with which the plan must be refused. */
 #define PLAN_WORD(member) (offsetof(struct wire_plan, member) / 4)
 static const struct {
 	const char *what;
@@ -287,7 +287,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct wire_bootstrap b;
 
 	parse(data, size);
-	/* Messages that are checked where they were received. */
+	/* Messages that are checked where they are received. */
 	memset(&b, 0, sizeof(b));
 	memcpy(&b, data, size < sizeof(b) ? size : sizeof(b));
 	sink += (size_t)check_bootstrap(&b, size, size % 32);

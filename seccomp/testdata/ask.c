@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Loads a seccomp filter and makes system calls under it. Standard input: the number of
- * instructions, the instructions, the number of calls, and for each of them whether it is made
- * by int 0x80, and its number. Standard output: what each returned. All are of 32 bits.
+ * instructions, the instructions, the number of calls, and for each of them whether it is made by
+ * int 0x80, and its number. Standard output: the result of each. All numbers have 32 bits.
  */
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -40,7 +40,7 @@ static int32_t make(const struct call *c)
 	return (int32_t)result;
 }
 
-/* The filter may forbid every call, that of the end too. */
+/* The filter may forbid every call, even exit. */
 static void child(int32_t *results)
 {
 	struct sock_fprog program = {.len = (unsigned short)length, .filter = filter};

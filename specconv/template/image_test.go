@@ -23,7 +23,7 @@ const fullImage = `{"created":"2024-01-02T03:04:05Z","author":"me","architecture
 "run.berth.network":"{}","org.systemd.property.CPUWeight":"1","org.criu.config":"/c","run.oci.unknown":"1","":"empty"},"StopSignal":"SIGQUIT"},
 "rootfs":{"type":"layers","diff_ids":[]}}`
 
-// TestImage holds the conversion to the image-spec's conversion.md.
+// TestImage checks the conversion against the image-spec's conversion.md.
 func TestImage(t *testing.T) {
 	o := newTemplate(t)
 	write(t, filepath.Join(o.Bundle, "image"), fullImage)
@@ -61,7 +61,7 @@ func TestImage(t *testing.T) {
 	}
 }
 
-// TestImageVolumes: none covers what the container has of the kernel.
+// TestImageVolumes: no volume covers a kernel file system of the container.
 func TestImageVolumes(t *testing.T) {
 	o := newTemplate(t)
 	write(t, filepath.Join(o.Bundle, "image"), `{"os":"linux","config":{"Cmd":["x"],"Volumes":{"/proc":{},"a/../sys/fs/":{},"//dev/shm/x":{},"/process":{},"data":{}}}}`)
@@ -77,7 +77,7 @@ func TestImageVolumes(t *testing.T) {
 	}
 }
 
-// TestImageIsTheLeast: each option counts for more.
+// TestImageIsTheLeast: each option overrides the image.
 func TestImageIsTheLeast(t *testing.T) {
 	o := newTemplate(t)
 	write(t, filepath.Join(o.Bundle, "image"), fullImage)
@@ -128,7 +128,7 @@ func TestImageErrors(t *testing.T) {
 	}
 }
 
-// TestImageNames: a file, a layout, and a layout with a tag, in whose name are colons.
+// TestImageNames: a file, a layout, and a layout with a tag that contains colons.
 func TestImageNames(t *testing.T) {
 	o := newTemplate(t)
 	for _, dir := range []string{"layout", "lay:out"} {
@@ -150,7 +150,7 @@ func TestImageNames(t *testing.T) {
 	}
 }
 
-// FuzzImageConversion wants that what is made of an image can be converted, or an error.
+// FuzzImageConversion: the config made from an image can be converted, or there is an error.
 func FuzzImageConversion(f *testing.F) {
 	f.Add(fullImage)
 	f.Add(`{"os":"linux","config":{"Cmd":["x"],"Labels":{"run.oci.hooks.stderr":"x"}}}`)

@@ -18,7 +18,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// newTemplate is one in a bundle whose root file system has the users web and its group.
+// newTemplate returns a template for a bundle whose root file system has the user web and its
+// group.
 func newTemplate(t *testing.T) *Template {
 	t.Helper()
 	dir := t.TempDir()
@@ -102,7 +103,7 @@ func TestTemplateCapabilities(t *testing.T) {
 	}
 	for _, all := range []string{"ALL", "all"} {
 		o := newTemplate(t)
-		// A machine may have less than all.
+		// A machine may not have all of them.
 		o.Capabilities, o.Rootless = []string{"chown", all}, true
 		c := o.must(t).Process.Capabilities.Permitted
 		slices.Sort(c)
@@ -112,8 +113,8 @@ func TestTemplateCapabilities(t *testing.T) {
 	}
 }
 
-// TestTemplatePaths: a path of the command line begins in the caller's directory, and is
-// written relative to the bundle if it is in that.
+// TestTemplatePaths: a path on the command line is relative to the caller's directory, and is
+// written relative to the bundle if it is inside.
 func TestTemplatePaths(t *testing.T) {
 	o := newTemplate(t)
 	outside := t.TempDir()
@@ -208,7 +209,7 @@ func TestTemplateLimits(t *testing.T) {
 	}
 }
 
-// converted is the plan of an example with the annotation, or with options when that is "".
+// converted returns the plan of an example with the annotation, or with options if that is "".
 func converted(t *testing.T, annotation string, options ...string) (*configs.Config, error) {
 	t.Helper()
 	bundle := t.TempDir()
@@ -242,7 +243,7 @@ func TestTemplateNetwork(t *testing.T) {
 			t.Errorf("%+v: %+v, /sys %s, %v", test, s.Linux.Namespaces, sysOf(s), s.Annotations)
 		}
 	}
-	// What is written is what `run --network` makes of the same words.
+	// The result is the same as that of `run --network` with the same options.
 	for _, options := range [][]string{
 		{"bridge=br0"},
 		{"bridge=br0,create=true,address=10.88.0.2/24,address=fd00:88::2/64,gateway=10.88.0.1,host-name=web0,name=n0,mac=02:00:5e:10:00:01,mtu=1400,txqueuelen=5,hairpin=true,route=10.99.0.0/16@10.88.0.254,route=10.98.0.0/16"},
@@ -272,7 +273,7 @@ func TestTemplateNetwork(t *testing.T) {
 	}
 }
 
-// TestTemplateErrors: each names the option, and what is wrong with its value.
+// TestTemplateErrors: each error names the option, and what is wrong with its value.
 func TestTemplateErrors(t *testing.T) {
 	for _, test := range []struct {
 		change Template
@@ -338,7 +339,7 @@ func FuzzCapabilityName(f *testing.F) {
 	})
 }
 
-// FuzzSetEnv wants each name once, whatever its value.
+// FuzzSetEnv: each name occurs once, whatever its value.
 func FuzzSetEnv(f *testing.F) {
 	f.Add("A=1", "A=2=3")
 	f.Fuzz(func(t *testing.T, first, second string) {

@@ -37,7 +37,7 @@ func TestResolveUser(t *testing.T) {
 			t.Errorf("%s: %+v, %v, want %+v", text, u, err, want)
 		}
 	}
-	// A root file system may have neither file; numbers need none.
+	// A root file system may have neither file; numbers do not need them.
 	missing := func(string) (string, error) { return "", unix.ENOENT }
 	for text, fails := range map[string]bool{"7": false, "7:8": false, "web": true, "7:web": true} {
 		if _, err := resolveUser(text, missing); (err != nil) != fails {
@@ -72,8 +72,7 @@ func FuzzResolveUser(f *testing.F) {
 	})
 }
 
-// TestReadInRoot: the links of an image lead nowhere outside of it, and a FIFO does not
-// keep anybody waiting.
+// TestReadInRoot: the links of an image do not lead out of it, and a FIFO does not block.
 func TestReadInRoot(t *testing.T) {
 	root := t.TempDir()
 	write(t, filepath.Join(root, "etc/real"), "inside")

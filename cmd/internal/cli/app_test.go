@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// outcome is what one invocation did.
+// outcome is the result of one invocation.
 type outcome struct {
 	status         int
 	stdout, stderr string
@@ -107,8 +107,7 @@ func TestNamedRunc(t *testing.T) {
 	}
 }
 
-// TestLogOfUsageError: engines read the log even when it is the command line
-// that they got wrong.
+// TestLogOfUsageError: engines read the log, even for errors in the command line.
 func TestLogOfUsageError(t *testing.T) {
 	log := filepath.Join(t.TempDir(), "log")
 	got := invoke(t, "berth", "--log", log, "--log-format=json", "nonesuch", "id", "true")

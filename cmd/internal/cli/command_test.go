@@ -12,8 +12,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// TestCommands holds the commands to their table and to what help, manual pages
-// and completions are made from. A name declared twice panics in pflag.
+// TestCommands checks the commands against their table, and that they have what help, manual
+// pages and completions need. A name declared twice panics in pflag.
 func TestCommands(t *testing.T) {
 	table := commands()
 	for i := range table {
@@ -64,7 +64,7 @@ func TestStopAtFirstArgument(t *testing.T) {
 	}
 }
 
-// TestHelpIsWritten: an error of writing is not lost.
+// TestHelpIsWritten: a write error is reported.
 func TestHelpIsWritten(t *testing.T) {
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {

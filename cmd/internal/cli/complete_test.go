@@ -16,7 +16,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// TestComplete asks as the completion scripts of all shells do.
+// TestComplete makes the requests of all shells' completion scripts.
 func TestComplete(t *testing.T) {
 	t.Setenv("XDG_RUNTIME_DIR", t.TempDir()) // where an ordinary user's containers are
 	root := t.TempDir()
@@ -115,7 +115,7 @@ func TestCompleteWithDescriptions(t *testing.T) {
 	}
 }
 
-// TestCandidatesOfOneLine: a description of two lines would be two candidates.
+// TestCandidatesOfOneLine: a description with two lines would become two candidates.
 func TestCandidatesOfOneLine(t *testing.T) {
 	a := newApp("berth", nil, nil, nil)
 	a.writeCandidates([]command.Candidate{{Word: "a", About: "x\ny"}, {Word: "b"}}, true)
@@ -124,7 +124,7 @@ func TestCandidatesOfOneLine(t *testing.T) {
 	}
 }
 
-// TestOptionValues: each value is one that the option's help tells of, and is taken.
+// TestOptionValues: each value is in the option's help, and is accepted.
 func TestOptionValues(t *testing.T) {
 	seen := map[string]bool{}
 	var visit func(c *command.Command)
@@ -168,7 +168,7 @@ func FuzzComplete(f *testing.F) {
 		root := Tree()
 		last := len(words) - 1
 		found, d := root.Candidates(words[:last], words[last])
-		// The scripts put an option back that is part of the word.
+		// If the option is part of the word, the scripts put it back.
 		_, value, _ := strings.Cut(words[last], "=")
 		isOption := strings.HasPrefix(words[last], "-")
 		for _, c := range found {
@@ -182,8 +182,8 @@ func FuzzComplete(f *testing.F) {
 	})
 }
 
-// TestScriptsAreCobras: they are for whatever name berth has. That of berth itself is
-// held where the scripts come from, in berth-docs.
+// TestScriptsAreCobras: the scripts work for any name of the program. A test in berth-docs
+// checks those for berth itself.
 func TestScriptsAreCobras(t *testing.T) {
 	runc := &cobra.Command{Use: "runc"}
 	a := newApp("runc", nil, nil, nil)
@@ -209,7 +209,7 @@ func TestScriptsAreCobras(t *testing.T) {
 					err = runc.GenPowerShellCompletionWithDesc(&b)
 				}
 			}
-			// The heading has a column.
+			// The heading has a different width.
 			squeeze := func(script string) string { return strings.ReplaceAll(script, " ", "") }
 			if err != nil || squeeze(a.script(s, described)) != squeeze(b.String()) {
 				t.Errorf("%s (descriptions %v) differs from cobra's: %v", s.name, described, err)

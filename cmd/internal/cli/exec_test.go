@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// parsed are the options of a command line, as exec gets them.
+// parsed returns the options of a command line, as exec gets them.
 func parsed(t *testing.T, argv ...string) (*execOptions, *pflag.FlagSet) {
 	t.Helper()
 	var o execOptions

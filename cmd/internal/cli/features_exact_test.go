@@ -20,7 +20,7 @@ import (
 	"github.com/berth-run/berth/specconv/template"
 )
 
-// converter converts the example after a change, with a bundle for it to be in.
+// converter converts the example config after a change, in a bundle.
 type converter struct {
 	t      *testing.T
 	bundle string
@@ -38,8 +38,7 @@ func newConverter(t *testing.T) *converter {
 	return &converter{t, dir}
 }
 
-// convert gives the plan, and what there was to complain about: the error, or else
-// the warnings.
+// convert returns the plan, and the complaints: the error, or else the warnings.
 func (c *converter) convert(change func(*specs.Spec)) (*configs.Config, string) {
 	s := template.Example()
 	change(s)
@@ -54,9 +53,9 @@ func (c *converter) convert(change func(*specs.Spec)) (*configs.Config, string) 
 	return plan, strings.Join(warnings, "; ")
 }
 
-// exactly checks that each listed name is taken without a complaint and none of the
-// others is. A name that is taken but not listed would be a feature nobody can find;
-// engines send a name that is listed and not taken, and trust that it is.
+// exactly checks that each listed name is accepted without a complaint and no other one is. If
+// a name was accepted but not listed, nobody could find the feature. If one was listed but not
+// accepted, engines would rely on it.
 func exactly(t *testing.T, kind string, listed, others []string, complaint func(string) string) {
 	t.Helper()
 	if len(listed) == 0 {
@@ -74,7 +73,7 @@ func exactly(t *testing.T, kind string, listed, others []string, complaint func(
 	}
 }
 
-// variants are names that are like those listed, and so may be taken for them.
+// variants are names similar to the listed ones, which might be accepted by mistake.
 func variants(listed []string) []string {
 	var all []string
 	for _, n := range listed {
@@ -128,8 +127,8 @@ func TestFeaturesNamesAreExact(t *testing.T) {
 	})
 }
 
-// TestFeaturesHooksAreExact: what is listed is checked, and so looked at; and it is
-// all that the specification has.
+// TestFeaturesHooksAreExact: each listed hook is checked by Convert, and the list has all hooks
+// of the specification.
 func TestFeaturesHooksAreExact(t *testing.T) {
 	c := newConverter(t)
 	var known []string
@@ -152,11 +151,11 @@ func TestFeaturesHooksAreExact(t *testing.T) {
 	}
 }
 
-// TestFeaturesAnnotationsAreExact: those that are listed as unsafe change the plan, or
-// are refused for their value, and no other one does.
+// TestFeaturesAnnotationsAreExact: the annotations listed as unsafe change the plan, or are
+// refused for their value, and no others do.
 func TestFeaturesAnnotationsAreExact(t *testing.T) {
 	c := newConverter(t)
-	// All that runc and crun read, so that one of ours that is not listed shows.
+	// All that runc and crun read, to find one that berth supports but does not list.
 	others := []string{
 		"run.oci.systemd.subgroup", "run.oci.delegate-cgroup", "run.oci.hooks.stdout", "run.oci.hooks.stderr",
 		"run.oci.keep_original_groups", "run.oci.pidfd_receiver", "run.oci.seccomp.receiver",

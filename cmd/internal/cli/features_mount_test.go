@@ -32,13 +32,13 @@ func (c *converter) mountOption(options ...string) *configs.Mount {
 	return &plan.Mounts[0]
 }
 
-// isLinkOption says that an option is for bind mounts only.
+// isLinkOption reports whether an option is only for bind mounts.
 func isLinkOption(option string) bool {
 	return slices.Contains(strings.Fields(mountOptionKinds["link"]), option)
 }
 
-// changes says what the options make of a mount: "set", "clear", "propagation",
-// "recursive set", "recursive clear", "copy up", "link", "data", "".
+// changes returns what the options change in a mount: "set", "clear", "propagation", "recursive
+// set", "recursive clear", "copy up", "link", "data", "".
 func changes(m *configs.Mount) string {
 	var all []string
 	for _, c := range []struct {
@@ -61,8 +61,8 @@ func changes(m *configs.Mount) string {
 	return strings.Join(all, " and ")
 }
 
-// mountOptionKinds are all options of mount(8) and the runtime-spec that are not for
-// the file system, by what they change.
+// mountOptionKinds has all options of mount(8) and the runtime-spec that are not for the file
+// system, by what they change.
 var mountOptionKinds = map[string]string{
 	"": "defaults",
 	"set": `bind dirsync iversion lazytime mand noatime nodev nodiratime noexec nosuid nosymfollow rbind relatime remount
@@ -73,7 +73,7 @@ var mountOptionKinds = map[string]string{
 		rnosymfollow rrelatime rro rrw rstrictatime rsuid rsymfollow`,
 	"copy up": "tmpcopyup",
 	"link":    "copy-symlink src-nofollow dest-nofollow",
-	// What is the file system's, or what one of the peers alone knows.
+	// Options of file systems, and those that only runc or crun knows.
 	"data": `acl noacl rsync rasync rdirsync rmand rnomand size=1m mode=755 rdefaults
 		rremount rbindable nobind nodefaults noro noprivate rtmpcopyup user nouser auto noauto nofail Ro`,
 }
@@ -105,8 +105,8 @@ func TestFeaturesMountOptionsAreExact(t *testing.T) {
 	}
 }
 
-// TestFeaturesMountOptionsOppose: of two options that are each other's opposite one
-// clears the flag that the other sets.
+// TestFeaturesMountOptionsOppose: of two opposite options, one clears the flag that the other
+// sets.
 func TestFeaturesMountOptionsOppose(t *testing.T) {
 	c := newConverter(t)
 	listed := newFeatures("").MountOptions
@@ -130,7 +130,7 @@ func TestFeaturesMountOptionsOppose(t *testing.T) {
 				t.Errorf("%s sets %#x and clears %#x, %s %#x and %#x", a, ma.Flags, ma.Cleared, b, mb.Flags, mb.Cleared)
 			}
 		case strings.HasSuffix(a, "atime") && !strings.HasSuffix(a, "diratime"):
-			// One field of three values: only that it is the same one.
+			// A field with three values: only check that it is the same field.
 			if ma.RecAttrClear != mb.RecAttrClear || ma.RecAttrSet == mb.RecAttrSet && a == "rnoatime" {
 				t.Errorf("%s: %#x of %#x, %s: %#x of %#x", a, ma.RecAttrSet, ma.RecAttrClear, b, mb.RecAttrSet, mb.RecAttrClear)
 			}
@@ -142,8 +142,8 @@ func TestFeaturesMountOptionsOppose(t *testing.T) {
 	}
 }
 
-// TestFeaturesIDMapIsTaken: the options of id maps stand under mountExtensions, as
-// runc has them, and not in the list.
+// TestFeaturesIDMapIsTaken: as in runc, the id-map options are under mountExtensions and not in
+// the list.
 func TestFeaturesIDMapIsTaken(t *testing.T) {
 	c := newConverter(t)
 	f := newFeatures("")

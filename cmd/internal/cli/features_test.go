@@ -11,7 +11,7 @@ import (
 	"github.com/berth-run/berth/seccomp"
 )
 
-// TestFeatures checks the fields that engines decide by.
+// TestFeatures checks the fields on which engines base decisions.
 func TestFeatures(t *testing.T) {
 	for commit, want := range map[string]bool{"": false, "abc": true} {
 		a := newFeatures(commit).Annotations

@@ -44,7 +44,7 @@ func TestForwardable(t *testing.T) {
 	}
 }
 
-// fakeChild ends when it has got three signals.
+// fakeChild ends when it has received three signals.
 type fakeChild struct {
 	got   []unix.Signal
 	reaps int
@@ -54,7 +54,7 @@ type fakeChild struct {
 func (c *fakeChild) Reap() (int, bool, error) {
 	c.reaps++
 	if c.reaps == 1 {
-		// Between the first look and the first wait.
+		// Between the first check and the first wait.
 		for _, sig := range []unix.Signal{unix.SIGUSR1, unix.SIGCHLD, unix.SIGSEGV, unix.SIGTERM} {
 			if err := unix.Kill(unix.Getpid(), sig); err != nil {
 				return 0, false, err
@@ -89,7 +89,7 @@ func TestAttend(t *testing.T) {
 		if err != nil || status != 7 {
 			t.Errorf("status %d, %v", status, err)
 		}
-		// Several at once may come in any order.
+		// Several signals at once may come in any order.
 		slices.Sort(c.got)
 		if want := []unix.Signal{unix.SIGUSR1, unix.SIGSEGV, unix.SIGTERM}; !slices.Equal(c.got, want) {
 			t.Errorf("got %v, want %v", c.got, want)

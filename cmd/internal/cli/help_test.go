@@ -65,7 +65,7 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-// TestFind: what names no command is left to whoever asks.
+// TestFind: it stops at the first word that is not a command.
 func TestFind(t *testing.T) {
 	root := Tree()
 	for _, test := range []struct{ words, want string }{

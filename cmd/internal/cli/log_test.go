@@ -117,7 +117,7 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
-// TestNoLogFormat: engines and scripts may pass on what nobody has set.
+// TestNoLogFormat: engines and scripts may pass on an empty value.
 func TestNoLogFormat(t *testing.T) {
 	var stderr bytes.Buffer
 	l := newLogger(&stderr)

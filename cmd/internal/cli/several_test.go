@@ -50,7 +50,7 @@ func TestEachContainer(t *testing.T) {
 	}
 }
 
-// TestMatching: expressions are POSIX's, without what Perl has added.
+// TestMatching: expressions are those of POSIX, without Perl extensions.
 func TestMatching(t *testing.T) {
 	root := t.TempDir()
 	for _, id := range []string{"db", "web-1", "web-12"} {

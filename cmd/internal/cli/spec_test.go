@@ -13,7 +13,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// written is the config.json that spec has written into dir.
+// written returns the config.json that spec has written into dir.
 func written(t *testing.T, dir string) *specs.Spec {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(dir, "config.json"))
@@ -27,7 +27,7 @@ func written(t *testing.T, dir string) *specs.Spec {
 	return s
 }
 
-// TestSpecProgram: a word for each --args, whatever it looks like, or all behind --.
+// TestSpecProgram: one word for each --args, whatever it looks like, or all words after --.
 func TestSpecProgram(t *testing.T) {
 	for _, test := range []struct{ argv, want []string }{
 		{nil, []string{"sh"}},
@@ -61,7 +61,7 @@ func TestSpecTerminal(t *testing.T) {
 	}
 }
 
-// TestSpecRefuses: one line, and no file.
+// TestSpecRefuses: there is an error of one line, and no file.
 func TestSpecRefuses(t *testing.T) {
 	for _, test := range []struct {
 		argv []string

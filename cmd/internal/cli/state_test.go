@@ -73,7 +73,7 @@ func TestWriteTable(t *testing.T) {
 	}
 }
 
-// TestPrintEmptyList: scripts know runc's "null".
+// TestPrintEmptyList: scripts expect runc's "null".
 func TestPrintEmptyList(t *testing.T) {
 	out, err := os.Create(filepath.Join(t.TempDir(), "out"))
 	if err != nil {

@@ -71,7 +71,7 @@ func TestDocumentIsTooLong(t *testing.T) {
 	}
 }
 
-// TestResourcesDocument: the document decides, whatever else is given.
+// TestResourcesDocument: the document overrides all other options.
 func TestResourcesDocument(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "r.json")
 	if err := os.WriteFile(file, []byte(`{"pids":{"limit":7}}`), 0o600); err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// testFlags are options of every kind.
+// testFlags has options of every kind.
 type testFlags struct {
 	bundle, root string
 	n            int
@@ -112,7 +112,7 @@ func FuzzNormalise(f *testing.F) {
 		if err != nil {
 			return
 		}
-		// What is positional came from the command line, in its order.
+		// Positional arguments come from the command line, in the same order.
 		rest := in
 		for _, a := range args {
 			i := slices.Index(rest, a)

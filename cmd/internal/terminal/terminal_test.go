@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openPTY opens a pty of the host's devpts, which takes no rights.
+// openPTY opens a pty of the host's devpts, which needs no rights.
 func openPTY(t *testing.T) (master, peer *os.File) {
 	t.Helper()
 	fd, err := unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
@@ -45,8 +45,7 @@ func pipe(t *testing.T) (r, w *os.File) {
 	return r, w
 }
 
-// TestDrain: everything that the program wrote arrives, though the pty stays
-// open and so never ends.
+// TestDrain: everything that the program wrote arrives, although the pty stays open.
 func TestDrain(t *testing.T) {
 	master, peer := openPTY(t)
 	stdin, _ := pipe(t)
@@ -75,8 +74,7 @@ func TestDrain(t *testing.T) {
 	}
 }
 
-// TestBrokenStdout: a program goes on when nobody reads what it writes, and the
-// loss is reported.
+// TestBrokenStdout: a program continues if nobody reads its output, and the loss is reported.
 func TestBrokenStdout(t *testing.T) {
 	master, peer := openPTY(t)
 	stdin, _ := pipe(t)
@@ -121,8 +119,8 @@ func TestEndOfInput(t *testing.T) {
 	}
 }
 
-// TestOuterTerminal: the user's terminal is raw meanwhile, hands its size on,
-// and gets its settings back.
+// TestOuterTerminal: the user's terminal is raw in the meantime, its size is passed on, and its
+// settings are restored.
 func TestOuterTerminal(t *testing.T) {
 	outerMaster, outer := openPTY(t)
 	size := &unix.Winsize{Row: 33, Col: 77}
@@ -165,7 +163,7 @@ func TestOuterTerminal(t *testing.T) {
 	}
 }
 
-// TestNoTerminal: all methods do without a pty.
+// TestNoTerminal: all methods work without a pty.
 func TestNoTerminal(t *testing.T) {
 	term := &Terminal{Stdin: os.Stdin, Stdout: os.Stdout}
 	term.Run()

@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// TestClaimToNone: where a container has no cgroup, one that comes later is somebody else's.
+// TestClaimToNone: if a container has no cgroup, one that is created later belongs to somebody
+// else.
 func TestClaimToNone(t *testing.T) {
 	d := Dir(filepath.Join(t.TempDir(), "none"))
 	c, err := d.Claim(false)

@@ -12,8 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestMayEnter has the kernel's rule by files of a directory: those that are there may be
-// written.
+// TestMayEnter checks the kernel's rule with plain files: those that exist may be written.
 func TestMayEnter(t *testing.T) {
 	root := t.TempDir()
 	for _, dir := range []string{"a/own", "a/b/c", "x/y"} {

@@ -84,7 +84,7 @@ func TestCheckUsage(t *testing.T) {
 	}
 }
 
-// TestFreezeFails: what does not stand still as a whole goes on as a whole.
+// TestFreezeFails: if not all processes freeze, all are thawed.
 func TestFreezeFails(t *testing.T) {
 	d := files(t, map[string]string{"cgroup.freeze": "0"}) // and no cgroup.events to wait with
 	if err := d.Freeze(true); err == nil || !strings.HasPrefix(err.Error(), "freeze cgroup "+string(d)) {
@@ -96,7 +96,7 @@ func TestFreezeFails(t *testing.T) {
 	}
 }
 
-// TestFreezeGone: a cgroup that is no more has nothing to thaw.
+// TestFreezeGone: there is nothing to thaw in a cgroup that does not exist any more.
 func TestFreezeGone(t *testing.T) {
 	d := Dir(filepath.Join(t.TempDir(), "gone"))
 	if err := d.Freeze(false); err != nil {

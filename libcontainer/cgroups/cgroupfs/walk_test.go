@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// deepTree makes directories below one another whose path is far longer than PATH_MAX, and
-// in the last one a list of the process.
+// deepTree creates nested directories with a path far longer than PATH_MAX, and in the last one
+// a list with this process.
 func deepTree(t *testing.T, top Dir, levels, pid int) {
 	t.Helper()
 	dir, err := top.descriptor()
@@ -46,7 +46,7 @@ func deepTree(t *testing.T, top Dir, levels, pid int) {
 	}
 }
 
-// lowLimits leaves room for a few descriptors and little stack.
+// lowLimits allows only a few descriptors and little stack.
 func lowLimits(t *testing.T) {
 	t.Helper()
 	var before unix.Rlimit
@@ -67,8 +67,8 @@ func lowLimits(t *testing.T) {
 	})
 }
 
-// A container nests cgroups as deep as it likes: neither the length of the path nor the
-// number of levels may keep it from being listed and removed.
+// A container can nest cgroups as deep as it likes: neither the length of the path nor the
+// number of levels may prevent it from being listed and removed.
 func TestWalkDeep(t *testing.T) {
 	const levels, wide = 1000, 100
 	d := Dir(t.TempDir()) + "/c"
@@ -125,7 +125,8 @@ func TestPidsDeep(t *testing.T) {
 	}
 }
 
-// What cannot be removed does not keep the rest, and is told by a name of bearable length.
+// If a cgroup cannot be removed, the others still are, and the error has a name of reasonable
+// length.
 func TestRemoveAround(t *testing.T) {
 	d := Dir(t.TempDir()) + "/c"
 	for _, sub := range []string{"/a/b/c", "/d/e", "/f"} {
@@ -156,7 +157,7 @@ func TestRemoveAround(t *testing.T) {
 	}
 }
 
-// Directories that vanish while they are visited are none.
+// Directories that disappear during the walk are skipped.
 func TestWalkVanishing(t *testing.T) {
 	d := Dir(t.TempDir()) + "/c"
 	for _, sub := range []string{"/a", "/b", "/c"} {

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// cgroup makes a v2 cgroup for the time of the test.
+// cgroup creates a v2 cgroup for the duration of the test.
 func cgroup(t *testing.T) *os.File {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -47,7 +47,7 @@ func cgroup(t *testing.T) *os.File {
 	return nil
 }
 
-// attachOld attaches n programs the way others might have.
+// attachOld attaches n programs as other programs might have done.
 func attachOld(t *testing.T, dir *os.File, n int, flags uint32) {
 	t.Helper()
 	for i := range n {

@@ -8,8 +8,8 @@ import (
 	"unsafe"
 )
 
-// The kernel may write anywhere in union bpf_attr, whatever size it is given: what it
-// writes behind the part of a command reaches nothing else.
+// The kernel may write anywhere in union bpf_attr, whatever size is passed: writes beyond the
+// part of a command must not change other memory.
 func TestWholeUnion(t *testing.T) {
 	guarded := struct {
 		attr  queryAttr

@@ -14,14 +14,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// request is one access that the kernel asks about.
+// request is one access that the kernel checks.
 type request struct {
 	kind         byte
 	major, minor int64
 	access       uint32
 }
 
-// allowed is the meaning of rules: the last one that speaks of a bit decides it.
+// allowed implements the meaning of rules: for each bit the last rule about it decides.
 func allowed(rules []configs.DeviceRule, q request) bool {
 	for bit := uint32(1); bit <= write; bit <<= 1 {
 		if q.access&bit == 0 {
@@ -41,7 +41,7 @@ func allowed(rules []configs.DeviceRule, q request) bool {
 	return true
 }
 
-// requests are all that can differ by the numbers that parse knows.
+// requests has all requests that can differ with the numbers that parse knows.
 func requests() []request {
 	var all []request
 	for _, kind := range []byte{'b', 'c'} {
@@ -86,7 +86,7 @@ func parse(t testing.TB, text string) []configs.DeviceRule {
 	return rules
 }
 
-// samples are rule sets in the wild, and the corners.
+// samples are real rule sets, and corner cases.
 var samples = []string{
 	"-a *:* rwm",
 	"+a *:* rwm",
@@ -175,8 +175,8 @@ func checkProgram(t *testing.T, rules []configs.DeviceRule) {
 	}
 }
 
-// run interprets a program as the kernel would, refusing what it does not know,
-// what is out of bounds, and jumps backwards.
+// run interprets a program as the kernel would, and refuses unknown instructions, out-of-bounds
+// accesses, and backward jumps.
 func run(code []instruction, q request) (bool, error) {
 	kind := uint32(devBlock)
 	if q.kind == 'c' {
@@ -341,7 +341,7 @@ func (c *v1) allowed(q request) bool {
 	return c.allow
 }
 
-// checkLegacy says whether the rules could be expressed.
+// checkLegacy reports whether the rules could be expressed.
 func checkLegacy(t *testing.T, rules []configs.DeviceRule) bool {
 	t.Helper()
 	lists, err := Legacy(rules)
@@ -362,8 +362,8 @@ func checkLegacy(t *testing.T, rules []configs.DeviceRule) bool {
 		writeAll(true, lists.Allow)
 	}
 	for _, q := range requests() {
-		// The controller takes a request whole: one exception must allow all
-		// of it. Only single bits have to agree, and more must not be allowed.
+		// The controller checks a request as a whole: one exception must allow all of it. So
+		// only single bits have to agree, and nothing more may be allowed.
 		got, want := c.allowed(q), allowed(rules, q)
 		if got != want && (got || q.access&(q.access-1) == 0) {
 			t.Fatalf("%s: %c %d:%d access %d: v1 says %v, with %+v", show(rules), q.kind, q.major, q.minor, q.access, got, lists)
@@ -406,7 +406,7 @@ func TestLegacyLines(t *testing.T) {
 	}
 }
 
-// TestLayout holds the structures to those of linux/bpf.h.
+// TestLayout compares the structures with those of linux/bpf.h.
 func TestLayout(t *testing.T) {
 	if n := len(program(nil, false)); n != 8 {
 		t.Errorf("an empty program has %d instructions", n)

@@ -13,7 +13,7 @@ import (
 	"github.com/berth-run/berth/libcontainer/cgroups/cgroupfs"
 )
 
-// check compares what a parser makes of a text; a nil want is an error.
+// check compares the result of a parser for a text. If want is nil an error is expected.
 func check[T any](t *testing.T, name string, parser func(string) (T, error), text string, want any) {
 	t.Helper()
 	got, err := parser(text)
@@ -76,7 +76,7 @@ func TestParsePerCPU(t *testing.T) {
 	}
 }
 
-// TestReader: what is missing is zero, what is broken is the first error.
+// TestReader: a missing file is zero, the first malformed one is an error.
 func TestReader(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
@@ -112,7 +112,7 @@ func TestReader(t *testing.T) {
 	}
 }
 
-// FuzzParse: no content of a file makes a parser panic or hang.
+// FuzzParse: no file content makes a parser panic or hang.
 func FuzzParse(f *testing.F) {
 	for _, text := range []string{
 		"max", "0-2,7", "user 3\nsystem 4\n", "cpu user system\n0 1 2\n", "8:0 Read 1\nTotal 1\n",

@@ -61,7 +61,7 @@ func TestParseProperty(t *testing.T) {
 			t.Errorf("%s=%s: %v", tt.name, tt.text, err)
 			continue
 		}
-		// As it goes to systemd, a variant is not put into another one.
+		// When it is sent to systemd, a variant is not wrapped in another one.
 		if got := p.name + "=" + wire([]property{p})[0].Value.String(); got != tt.want {
 			t.Errorf("%s=%s: got %s, want %s", tt.name, tt.text, got, tt.want)
 		}

@@ -38,8 +38,8 @@ func startBus(b *testing.B) string {
 	return strings.TrimSpace(address)
 }
 
-// BenchmarkConnect compares the connection of this package with the library's, which
-// go-systemd makes two of: from nothing to the answer of a call.
+// BenchmarkConnect compares the connection of this package with that of the library, of which
+// go-systemd opens two: the time to connect and get the answer of a call.
 func BenchmarkConnect(b *testing.B) {
 	const variable, path = "BERTH_BENCHMARK_BUS", "/org/freedesktop/DBus"
 	const match = "type='signal',sender='" + service + "',interface='" + managerInterface + "',member='JobRemoved'"

@@ -42,7 +42,7 @@ func TestSockets(t *testing.T) {
 	}
 }
 
-// TestSocketsOfAnother: the environment is about the caller's own manager.
+// TestSocketsOfAnother: the environment is only for the caller's own manager.
 func TestSocketsOfAnother(t *testing.T) {
 	t.Setenv("XDG_RUNTIME_DIR", "/mine")
 	t.Setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path=/bus/of/mine")
@@ -146,13 +146,13 @@ func TestIntroduce(t *testing.T) {
 
 const testOwner = ":1.3"
 
-// sentBy writes who has sent a message, as a bus does.
+// sentBy sets the sender of a message, as a bus does.
 func sentBy(sender string, m message) message {
 	m.Headers[dbus.FieldSender] = dbus.MakeVariant(sender)
 	return m
 }
 
-// busAnswers are those of the bus itself; nil for calls of the manager's methods.
+// busAnswers returns the answers of the bus itself, nil for calls of the manager's methods.
 func busAnswers(c *call) []message {
 	switch c.method {
 	case "Hello", "AddMatch":
@@ -163,8 +163,8 @@ func busAnswers(c *call) []message {
 	return nil
 }
 
-// TestForgedSender: on a bus, what is not from the manager, as the bus tells, says nothing
-// about a job, and is no answer.
+// TestForgedSender: on a bus, messages that are not from the manager, according to the bus, do
+// not end a job and are not answers.
 func TestForgedSender(t *testing.T) {
 	for _, forger := range []string{":1.99", service, busName, ""} {
 		s := newServer(t, func(c *call) []message {
@@ -200,7 +200,8 @@ func TestNameWithoutOwner(t *testing.T) {
 	checkError(t, u.Start(42), "--systemd-cgroup: systemd cannot be reached: connect to "+s.path+": GetNameOwner: No owner")
 }
 
-// TestNameComesLater: a bus that is started by a connection starts the manager's part.
+// TestNameComesLater: on a bus that was started by the connection, the manager's name appears
+// later.
 func TestNameComesLater(t *testing.T) {
 	started := false
 	s := newServer(t, func(c *call) []message {
@@ -227,8 +228,8 @@ func TestNameComesLater(t *testing.T) {
 	}
 }
 
-// TestConnect: the second way is taken when there is nobody on the first one, and the
-// error tells of both.
+// TestConnect: the second socket is used if nobody listens on the first one, and the error
+// names both.
 func TestConnect(t *testing.T) {
 	s := newServer(t, func(c *call) []message { return c.done() })
 	u := s.unit()

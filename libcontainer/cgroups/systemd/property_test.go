@@ -12,7 +12,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// values are the properties by name, without what decides on errors.
+// values returns the properties by name, without the fields for errors.
 func values(properties []property) map[string]any {
 	m := make(map[string]any)
 	for _, p := range properties {
@@ -165,7 +165,7 @@ func TestResourceProperties(t *testing.T) {
 	}
 }
 
-// TestQuota: the time in a second, rounded up to a hundredth of it.
+// TestQuota: the time per second, rounded up to a hundredth.
 func TestQuota(t *testing.T) {
 	tests := []struct {
 		quota  int64

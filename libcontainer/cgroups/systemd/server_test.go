@@ -18,7 +18,7 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// server is a service manager that does what a test says.
+// server is a service manager that is controlled by a test.
 type server struct {
 	t      *testing.T
 	path   string
@@ -40,7 +40,7 @@ type call struct {
 	serial uint32
 }
 
-// message is an answer: to be one of reply, fail and signal.
+// message is an answer: one of reply, fail and signal.
 type message = *dbus.Message
 
 func (c *call) reply(values ...any) message {
@@ -58,7 +58,7 @@ func (c *call) fail(name, text string) message {
 
 const testJob = dbus.ObjectPath("/org/freedesktop/systemd1/job/7")
 
-// removed tells the end of a job.
+// removed is the signal for the end of a job.
 func removed(job dbus.ObjectPath, result string) message {
 	return &dbus.Message{Type: dbus.TypeSignal, Headers: map[dbus.HeaderField]dbus.Variant{
 		dbus.FieldPath:      dbus.MakeVariant(dbus.ObjectPath(managerPath)),
@@ -67,13 +67,13 @@ func removed(job dbus.ObjectPath, result string) message {
 	}, Body: []any{uint32(7), job, "x.scope", result}}
 }
 
-// done is a job that does what it should, told of among others.
+// done is a successful job, reported among others.
 func (c *call) done() []message {
 	return []message{removed("/org/freedesktop/systemd1/job/6", "failed"), c.reply(testJob), removed(testJob, "done")}
 }
 
-// socketPath is where a test may have its socket, in few bytes however long the way is to
-// where temporary files are.
+// socketPath returns a short path for a test's socket, however long the path of the temporary
+// directory is.
 func socketPath(t *testing.T) string {
 	t.Helper()
 	dir, err := os.Open(t.TempDir())
@@ -84,7 +84,7 @@ func socketPath(t *testing.T) string {
 	return fmt.Sprintf("/proc/self/fd/%d/s", dir.Fd())
 }
 
-// newServer starts a server that answers all calls alike.
+// newServer starts a server that answers all calls in the same way.
 func newServer(t *testing.T, answer func(c *call) []message) *server {
 	t.Helper()
 	s := &server{t: t, auth: "DATA\r\nOK 1234\r\n", answer: answer, path: socketPath(t)}
@@ -163,7 +163,7 @@ func write(w io.Writer, m *dbus.Message, serial uint32) error {
 	return err
 }
 
-// called is what was called, in order.
+// called returns the calls, in order.
 func (s *server) called() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -178,7 +178,7 @@ func (s *server) unit(properties ...property) *Unit {
 	}
 }
 
-// hasty gives up soon.
+// hasty sets a short deadline.
 func (u *Unit) hasty() *Unit {
 	u.patience = 50 * time.Millisecond
 	return u

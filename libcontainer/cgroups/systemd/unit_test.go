@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sent are the properties of a call by name.
+// sent returns the properties of a call by name.
 func sent(t *testing.T, c *call) map[string]dbus.Variant {
 	t.Helper()
 	var list []struct {
@@ -52,7 +52,7 @@ func TestStart(t *testing.T) {
 	}
 }
 
-// TestStartFails: what the manager says, and whether there may be something to stop.
+// TestStartFails: the manager's error, and whether there may be something to stop.
 func TestStartFails(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -129,7 +129,7 @@ func TestNoAnswer(t *testing.T) {
 
 func isTimeout(err error) bool { return err != nil && os.IsTimeout(unwrapAll(err)) }
 
-// unwrapAll finds the error at the bottom.
+// unwrapAll returns the innermost error.
 func unwrapAll(err error) error {
 	for {
 		switch e := err.(type) { //nolint:errorlint // this is what unwraps
@@ -149,7 +149,7 @@ func userUnit(s *server) *Unit {
 	return u
 }
 
-// fullServer is one that takes no more connections.
+// fullServer accepts no more connections.
 func fullServer(t *testing.T) *Unit {
 	t.Helper()
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
@@ -180,7 +180,7 @@ func fullServer(t *testing.T) *Unit {
 	return s.unit()
 }
 
-// TestUnitExists: a unit of that name goes when it is nobody's.
+// TestUnitExists: an unused unit of that name is removed.
 func TestUnitExists(t *testing.T) {
 	tests := []struct{ state, called, err string }{
 		{"failed", "StartTransientUnit Get StopUnit ResetFailedUnit StartTransientUnit", "<nil>"},
@@ -217,8 +217,8 @@ func TestUnitExists(t *testing.T) {
 	}
 }
 
-// TestUnitExistsWithProcesses: a unit that is in use is not stopped. The cgroup is that
-// of the test.
+// TestUnitExistsWithProcesses: a unit that is in use is not stopped. Its cgroup is that of the
+// test.
 func TestUnitExistsWithProcesses(t *testing.T) {
 	s := newServer(t, func(c *call) []message {
 		if c.method == "Get" {
@@ -319,7 +319,8 @@ func TestStop(t *testing.T) {
 	}
 }
 
-// TestStopNothing: what was not started is not stopped, since it is somebody else's.
+// TestStopNothing: a unit that was not started is not stopped, because it belongs to somebody
+// else.
 func TestStopNothing(t *testing.T) {
 	s := newServer(t, func(c *call) []message { return c.done() })
 	if err := s.unit().Stop(); err != nil || s.called() != "" {
@@ -345,7 +346,7 @@ func TestAttach(t *testing.T) {
 	checkError(t, s.unit().Attach("", 42), "systemd: put a process into x.scope: AttachProcessesToUnit: Unknown method (needs systemd 238)")
 }
 
-// TestUpdate: properties are set, and can be set back, in their own types.
+// TestUpdate: properties are set, and can be restored, with their own types.
 func TestUpdate(t *testing.T) {
 	now := map[string]dbus.Variant{
 		"CPUWeight": dbus.MakeVariant(uint64(77)), "MemoryMax": dbus.MakeVariant(infinity), "Other": dbus.MakeVariant("x"),
@@ -397,7 +398,7 @@ func TestUpdate(t *testing.T) {
 	}
 }
 
-// TestUpdateNothing: limits that systemd does not know take no call.
+// TestUpdateNothing: limits that systemd does not know need no call.
 func TestUpdateNothing(t *testing.T) {
 	s := newServer(t, func(c *call) []message { return c.done() })
 	undo, err := s.unit().Update(&specs.LinuxResources{HugepageLimits: []specs.LinuxHugepageLimit{{Pagesize: "2MB"}}})
@@ -406,8 +407,7 @@ func TestUpdateNothing(t *testing.T) {
 	}
 }
 
-// TestSettle: a limit of tasks that the container's first process could not live with
-// comes later.
+// TestSettle: a limit of tasks that is too low for the setup of the first process is set later.
 func TestSettle(t *testing.T) {
 	for limit, late := range map[int64]bool{-1: false, 0: true, 1: true, 2: false} {
 		s := newServer(t, func(c *call) []message {
@@ -471,7 +471,7 @@ func TestPlan(t *testing.T) {
 	}
 }
 
-// TestUserManager: where the cgroups of a user's manager are, it tells.
+// TestUserManager: the manager of a user reports where its cgroups are.
 func TestUserManager(t *testing.T) {
 	for cgroup, want := range map[string]string{
 		"/user.slice/user-1.slice/user@1.service": "/user.slice/user-1.slice/user@1.service", "/": "", "/a/init.scope": "/a", "/../b": "",
@@ -483,7 +483,7 @@ func TestUserManager(t *testing.T) {
 	}
 }
 
-// TestConnectOnce: the connection that was made beforehand is used.
+// TestConnectOnce: an existing connection is used.
 func TestConnectOnce(t *testing.T) {
 	s := newServer(t, func(c *call) []message { return c.done() })
 	u := s.unit()

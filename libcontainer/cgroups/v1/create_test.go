@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestFill has cgroups that another runtime has made and left empty.
+// TestFill has cgroups that another runtime has created and left empty.
 func TestFill(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -65,8 +65,7 @@ func TestFill(t *testing.T) {
 	}
 }
 
-// TestDiscoverMounts reads the mounts of the host, whether or not the shorter
-// way would do.
+// TestDiscoverMounts reads the mounts of the host, even if the fast path would be enough.
 func TestDiscoverMounts(t *testing.T) {
 	memberships, err := cgroupfs.ReadProc("/proc/self/cgroup")
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/berth-run/berth/libcontainer/configs"
 )
 
-// counters are files with another number in each, such that no two can be mistaken.
+// counters are files with a different number in each, so that they cannot be confused.
 var counters = map[string]map[string]string{
 	"cpuacct": {
 		"cpuacct.stat": "user 3\nsystem 4\n", "cpuacct.usage": "70000001\n", "cpuacct.usage_percpu": "40000000 30000001 \n",
@@ -105,7 +105,7 @@ func TestStats(t *testing.T) {
 	}
 }
 
-// sameJSON compares what v becomes as JSON with a text.
+// sameJSON compares the JSON of v with a text.
 func sameJSON(t *testing.T, v any, want string) {
 	t.Helper()
 	data, err := json.Marshal(v)

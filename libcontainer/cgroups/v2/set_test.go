@@ -420,7 +420,7 @@ func TestRefused(t *testing.T) {
 	tree(t, root, "cgroup.controllers=cpu memory", "cgroup.subtree_control=cpu")
 	tree(t, root+"/c", "cgroup.controllers=cpu")
 	m := &Manager{cgroup: &configs.Cgroup{}, root: cgroupfs.Dir(root), dir: cgroupfs.Dir(root + "/c")}
-	// A file that takes no writes, whoever asks.
+	// A file that nobody can write to.
 	if err := os.Remove(root + "/cgroup.subtree_control"); err != nil {
 		t.Fatal(err)
 	}
@@ -437,7 +437,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// TestUpdate: all or nothing, and nothing again by undo.
+// TestUpdate: all or nothing, and undo restores the old values.
 func TestUpdate(t *testing.T) {
 	dir := t.TempDir()
 	tree(t, dir, all...)

@@ -61,7 +61,7 @@ func TestStats(t *testing.T) {
 	}
 }
 
-// TestStatsOfLess: what some kernels lack, and limits that are none.
+// TestStatsOfLess: files that some kernels lack, and missing limits.
 func TestStatsOfLess(t *testing.T) {
 	const none = math.MaxUint64
 	for _, test := range []struct {

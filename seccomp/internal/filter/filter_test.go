@@ -208,7 +208,7 @@ func TestCalls(t *testing.T) {
 	}
 }
 
-// TestNeighboursAreJoined: a profile that allows most calls is a short program.
+// TestNeighboursAreJoined: a profile that allows most calls becomes a short program.
 func TestNeighboursAreJoined(t *testing.T) {
 	a := Arch{Arch: mustArch(t, "SCMP_ARCH_AARCH64")}
 	for n := range uint32(300) {
@@ -219,8 +219,8 @@ func TestNeighboursAreJoined(t *testing.T) {
 	}
 }
 
-// TestManyValues: rules with one value each, in an order in which runs of them share their
-// loads and others do not, mean what they mean one by one.
+// TestManyValues: rules with one value each, some of which share their loads, have the same
+// meaning as one by one.
 func TestManyValues(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 200 {
@@ -228,7 +228,7 @@ func TestManyValues(t *testing.T) {
 		action := uint32(allow)
 		arg := Arg{Op: Equal}
 		for range random.IntN(700) {
-			switch random.IntN(60) { // seldom, so that there are long runs
+			switch random.IntN(60) { // rarely, so that there are long runs
 			case 0:
 				action = []uint32{allow, other, enosys}[random.IntN(3)]
 			case 1:
@@ -262,7 +262,7 @@ func TestManyValues(t *testing.T) {
 	}
 }
 
-// byRules is what the first rule that matches says.
+// byRules returns the result of the first rule that matches.
 func byRules(rules []Rule, data *bpf.Data, narrow bool) uint32 {
 	cut := uint64(math.MaxUint64)
 	if narrow {
@@ -285,7 +285,7 @@ func byRules(rules []Rule, data *bpf.Data, narrow bool) uint32 {
 	return other
 }
 
-// TestFourThousandValues fit, as they do with the peers.
+// TestFourThousandValues: they fit, as in runc and crun.
 func TestFourThousandValues(t *testing.T) {
 	rules := make([]Rule, 4000)
 	for i := range rules {

@@ -23,8 +23,8 @@ var update = flag.Bool("update", false, "write the tables anew from golang.org/x
 // numbers are the system calls of one architecture.
 type numbers map[string]int32
 
-// TestTables fails when golang.org/x/sys/unix knows what the tables do not: a newer
-// version of it comes with newer tables (go test -update).
+// TestTables fails if golang.org/x/sys/unix knows calls that the tables lack: then update the
+// tables (go test -update).
 func TestTables(t *testing.T) {
 	known := readNumbers(t)
 	for arch, columns := range map[string][]numbers{
@@ -49,7 +49,7 @@ func TestTables(t *testing.T) {
 	}
 }
 
-// readNumbers reads the system calls of every Linux of x/sys/unix, by Go's name of it.
+// readNumbers reads the system calls of every Linux architecture of x/sys/unix, by Go's name.
 func readNumbers(t *testing.T) map[string]numbers {
 	t.Helper()
 	dir, err := exec.Command("go", "list", "-f", "{{.Dir}}", "golang.org/x/sys/unix").Output()
@@ -84,9 +84,9 @@ func readNumbers(t *testing.T) map[string]numbers {
 	return known
 }
 
-// What x32 has in place of x86-64's calls with pointers in memory (512 and up), and what
-// it lacks. Neither list has grown since the kernel gave x32 up but for maintenance: what is
-// newer is common to both in its table (syscall_64.tbl), even what makes no sense there.
+// The calls that x32 has instead of x86-64's calls with pointers in memory (512 and up), and
+// those it lacks. Neither list has grown since x32 is only maintained: newer calls are common
+// to both in the kernel's table (syscall_64.tbl), even those that make no sense there.
 var (
 	x32Own = [...]string{
 		512: "rt_sigaction", "rt_sigreturn", "ioctl", "readv", "writev", "recvfrom", "sendmsg", "recvmsg",
@@ -117,7 +117,7 @@ func x32Of(amd64 numbers) numbers {
 	return list
 }
 
-// withPrivate adds ARM's private calls, which are in no list of numbers (__ARM_NR_BASE).
+// withPrivate adds ARM's private calls, which are not in any list of numbers (__ARM_NR_BASE).
 func withPrivate(arm numbers) numbers {
 	list := maps.Clone(arm)
 	for i, name := range []string{"breakpoint", "cacheflush", "usr26", "usr32", "set_tls", "get_tls"} {
@@ -126,7 +126,8 @@ func withPrivate(arm numbers) numbers {
 	return list
 }
 
-// source is the file with a table: the names of all architectures, numbers for columns.
+// source returns the file with a table: the names of all architectures, with a column of
+// numbers for each.
 func source(t *testing.T, known map[string]numbers, columns []numbers) []byte {
 	t.Helper()
 	names := make(map[string]bool)
@@ -245,7 +246,7 @@ func TestFind(t *testing.T) {
 	if n, ok := All()[i].Number(native); !ok || n != 471 {
 		t.Errorf("rseq_slice_yield: %d, %v", n, ok)
 	}
-	// Known, and no number here.
+	// Known, but without a number here.
 	if i := Find("s390_pci_mmio_read"); i < 0 {
 		t.Error("no s390_pci_mmio_read")
 	} else if n, ok := All()[i].Number(native); ok {

@@ -18,7 +18,7 @@ import (
 // object is a JSON object of a test.
 type object map[string]any
 
-// image is a layout in the making.
+// image is a layout that is being made.
 type image struct {
 	t   *testing.T
 	dir string
@@ -193,8 +193,8 @@ func TestNoLayout(t *testing.T) {
 	i.fails("", "more than 4 MiB")
 }
 
-// FuzzConfig wants no panic of what index.json and a blob may say, and nothing but the
-// blob that was asked for.
+// FuzzConfig: no index.json and no blob may cause a panic, and only the requested blob is
+// accepted.
 func FuzzConfig(f *testing.F) {
 	f.Add(`{"manifests":[{"mediaType":"`+ociManifest+`","digest":"sha256:`+strings.Repeat("0", 64)+`","size":2,"platform":{"os":"linux","architecture":"amd64"}}]}`, "")
 	f.Add(`{"manifests":[{"annotations":{"`+tagAnnotation+`":"a"}}]}`, "a")
