@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # The init process, and the copier: static C programs that the Go package embeds.
 #
-# Included by the top Makefile, from the top folder; build $(INIT_BIN) before any Go that is to run
-# containers. GOARCH picks the architecture. Where there is no C compiler for it nothing is made: the
-# Go part then builds all the same, and says when asked to start a container that it has no init.
+# Included by the top Makefile, from the top folder. Build $(INIT_BIN) before any Go code that runs
+# containers. GOARCH selects the architecture. Without a C compiler for it nothing is made: the Go
+# part still builds, but starting a container fails with an error that there is no init.
 
 GOARCH     ?= $(shell go env GOARCH)
 INIT_BIN   := nsenter/init-$(GOARCH).bin nsenter/init-$(GOARCH).copier.bin
@@ -12,7 +12,7 @@ INIT_HDR   := $(wildcard nsenter/init/*.h)
 COPIER_SRC := $(sort $(wildcard nsenter/copier/*.c))
 COPIER_HDR := $(wildcard nsenter/copier/*.h)
 
-# The compiler for an architecture of Go's: a cross compiler by its usual name, or the host's own.
+# The compiler for a GOARCH: a cross compiler with its usual name, or the host's own.
 # With glibc instead of musl init gets some 30 times larger, but it works.
 init_machine_amd64 := x86_64
 init_machine_arm64 := aarch64
@@ -38,8 +38,8 @@ nsenter/init-%.copier.bin: $(COPIER_SRC) $(COPIER_HDR) nsenter/build.mk
 	$(if $(call init_cc,$*),$(call init_cc,$*) $(INIT_CFLAGS) $(INIT_LDFLAGS) -o $@ $(COPIER_SRC),\
 		@echo "no C compiler for $*: this build will have no copier" >&2)
 
-# The parsers of init as an ordinary program, under sanitizers, fed with plans that the Go side made
-# (go test ./nsenter -update writes them).
+# The parsers of init as an ordinary program, under sanitizers, tested with plans that the Go side
+# wrote (go test ./nsenter -update).
 C_TEST     := bin/nsenter-parse-test
 C_TEST_SRC := nsenter/ctest/parse_test.c nsenter/init/message.c nsenter/init/text.c
 
@@ -47,8 +47,8 @@ C_TEST_SRC := nsenter/ctest/parse_test.c nsenter/init/message.c nsenter/init/tex
 c-test: $(C_TEST)
 	$(C_TEST) nsenter/testdata/*.plan
 
-# For FUZZTIME (such as 10s), with libFuzzer where clang has it, and else with the damage that the
-# test does at random, more of it.
+# For FUZZTIME (such as 10s), with libFuzzer if clang has it, and otherwise with more of the test's
+# random damage.
 CLANG ?= clang
 C_FUZZ := bin/nsenter-fuzz
 C_FUZZ_SECONDS = $(FUZZTIME:s=)

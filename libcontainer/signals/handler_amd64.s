@@ -15,7 +15,7 @@ TEXT handler<>(SB),NOSPLIT|NOFRAME,$0
 	POPQ	DI
 	RET				// to the restorer
 
-// faultHandler leaves what the kernel has found (si_code > 0) to Go.
+// faultHandler leaves faults reported by the kernel (si_code > 0) to Go.
 TEXT faultHandler<>(SB),NOSPLIT|NOFRAME,$0
 	CMPL	8(SI), $0
 	JGT	fault
@@ -24,7 +24,7 @@ fault:
 	MOVQ	·runtimeHandler(SB), AX
 	JMP	AX
 
-// pipeHandler passes over what a write of this process has raised (si_pid).
+// pipeHandler ignores a SIGPIPE raised by a write of this process (si_pid).
 TEXT pipeHandler<>(SB),NOSPLIT|NOFRAME,$0
 	MOVL	·ownPID(SB), AX
 	CMPL	16(SI), AX

@@ -16,7 +16,7 @@ TEXT handler<>(SB),NOSPLIT|NOFRAME,$0
 	ADD	$16, RSP
 	RET				// to the vDSO's rt_sigreturn
 
-// faultHandler leaves what the kernel has found (si_code > 0) to Go.
+// faultHandler leaves faults reported by the kernel (si_code > 0) to Go.
 TEXT faultHandler<>(SB),NOSPLIT|NOFRAME,$0
 	MOVW	8(R1), R3
 	CMPW	$0, R3
@@ -26,7 +26,7 @@ fault:
 	MOVD	·runtimeHandler(SB), R3
 	B	(R3)
 
-// pipeHandler passes over what a write of this process has raised (si_pid).
+// pipeHandler ignores a SIGPIPE raised by a write of this process (si_pid).
 TEXT pipeHandler<>(SB),NOSPLIT|NOFRAME,$0
 	MOVW	·ownPID(SB), R3
 	MOVW	16(R1), R4
