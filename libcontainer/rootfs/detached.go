@@ -41,7 +41,7 @@ func takeFilesystem(given *os.File, m *configs.Mount, t *target) (int, error) {
 	if !keepsMode(m, t) {
 		return tree, nil
 	}
-	err = chmodRoot(tree, t.mode&0o7777)
+	err = chmodRoot(tree, t.Mode&0o7777)
 	if errors.Is(err, unix.EPERM) {
 		return tree, nil // its id maps have changed its owner to one outside the user namespace
 	}
@@ -75,7 +75,7 @@ func (b *Builder) newFilesystem(m *configs.Mount, t *target) (int, error) {
 	defer c.Close()
 	options := m.Data
 	if keepsMode(m, t) {
-		options = append(options[:len(options):len(options)], fmt.Sprintf("mode=%o", t.mode&0o7777))
+		options = append(options[:len(options):len(options)], fmt.Sprintf("mode=%o", t.Mode&0o7777))
 	}
 	return detached(c, m, options, b.c.MountLabel)
 }

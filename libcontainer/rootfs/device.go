@@ -176,9 +176,9 @@ func (b *Builder) openMountFile(dir int, dirPath, name string) (int, error) {
 	if err != nil {
 		return -1, err
 	}
-	id, err := identify(fd)
+	id, err := mountapi.Identify(fd)
 	if err == nil {
-		switch id.mode & unix.S_IFMT {
+		switch id.Mode & unix.S_IFMT {
 		case unix.S_IFREG, unix.S_IFCHR, unix.S_IFBLK:
 			return fd, nil
 		}

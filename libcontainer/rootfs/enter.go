@@ -138,8 +138,3 @@ func (b *Builder) setNames() error {
 	}
 	return nil
 }
-
-// isMissing reports whether a path does not exist, or a parent is not a directory.
-func isMissing(err error) bool {
-	return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR)
-}

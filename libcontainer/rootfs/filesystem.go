@@ -176,11 +176,11 @@ func (b *Builder) mountOldWay(m *configs.Mount, t *target) error {
 		return err
 	}
 	defer unix.Close(fd)
-	id, err := identify(fd)
+	id, err := mountapi.Identify(fd)
 	if err != nil {
 		return err
 	}
-	if id.mount == t.mount {
+	if id.Mount == t.Mount {
 		return errors.New("the destination was moved away")
 	}
 	return b.adjust(m, fd, mountapi.Attr{})

@@ -76,7 +76,7 @@ func (l *Live) open(o *LiveOptions) (err error) {
 		return err
 	}
 	l.b.root = &rootDir{Root: root}
-	if l.b.id, err = identify(l.b.root.FD()); err != nil {
+	if l.b.id, err = mountapi.Identify(l.b.root.FD()); err != nil {
 		return err
 	}
 	return l.leave()
@@ -165,12 +165,12 @@ const (
 // stage attaches the tree outside, where do can work on it, and detaches it again. Afterwards
 // the descriptor refers to the resulting detached tree.
 func (l *Live) stage(tree int, do func() error) error {
-	id, err := identify(tree)
+	id, err := mountapi.Identify(tree)
 	if err != nil {
 		return err
 	}
 	at := stagingFile
-	if id.isDir() {
+	if id.IsDir() {
 		at = stagingDir
 	}
 	if err := mountapi.MoveMountAt(tree, unix.AT_FDCWD, at); err != nil {

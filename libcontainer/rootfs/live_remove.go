@@ -112,9 +112,9 @@ func (l *Live) checkRemovable(fd int) error {
 	if err != nil {
 		return os.NewSyscallError("statx", err)
 	}
-	if st.Mnt_id == l.b.id.mount {
+	if st.Mnt_id == l.b.id.Mount {
 		// It may be a directory in the root file system, or the root itself.
-		if id, err := identify(fd); err == nil && id.sameFile(l.b.id) {
+		if id, err := mountapi.Identify(fd); err == nil && id.SameFile(l.b.id) {
 			return errOntoRoot
 		}
 		return errNoMountPoint

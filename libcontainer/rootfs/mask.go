@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/berth-run/berth/libcontainer/internal/inroot"
 	"github.com/berth-run/berth/libcontainer/internal/mountapi"
 	"golang.org/x/sys/unix"
 )
@@ -26,7 +27,7 @@ func (b *Builder) protectPaths() error {
 // unchanged.
 func (b *Builder) protectPath(p string) error {
 	target, err := b.root.Open(p, unix.O_PATH, 0)
-	if isMissing(err) {
+	if inroot.IsMissing(err) {
 		return nil
 	}
 	if err != nil {
@@ -53,12 +54,12 @@ func (b *Builder) protectPath(p string) error {
 
 // isRoot reports whether fd is the root of the container.
 func (b *Builder) isRoot(fd int) (bool, error) {
-	id, err := identify(fd)
+	id, err := mountapi.Identify(fd)
 	if err != nil {
 		return false, err
 	}
-	root, err := identify(b.root.FD())
-	return id.sameFile(root), err
+	root, err := mountapi.Identify(b.root.FD())
+	return id.SameFile(root), err
 }
 
 // masks is what hides paths: one empty directory and one /dev/null for all of them. The first
@@ -92,14 +93,14 @@ func (b *Builder) maskPaths() (err error) {
 
 func (m *masks) mask(p string) error {
 	target, err := m.b.root.Open(p, unix.O_PATH, 0)
-	if isMissing(err) {
+	if inroot.IsMissing(err) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
 	defer unix.Close(target)
-	id, err := identify(target)
+	id, err := mountapi.Identify(target)
 	if err != nil {
 		return err
 	}
@@ -114,23 +115,23 @@ func (m *masks) mask(p string) error {
 	if masked, err := m.isMasked(id); masked || err != nil {
 		return err
 	}
-	if id.isDir() {
+	if id.IsDir() {
 		return m.maskDirectory(target)
 	}
 	return m.maskFile(target)
 }
 
 // isMasked reports whether the file is one that hides others.
-func (m *masks) isMasked(id fileID) (bool, error) {
+func (m *masks) isMasked(id mountapi.FileID) (bool, error) {
 	fd := m.null
-	if id.isDir() {
+	if id.IsDir() {
 		fd = m.dir
 	}
 	if fd < 0 {
 		return false, nil
 	}
-	mask, err := identify(fd)
-	return mask.dev == id.dev && mask.ino == id.ino, err
+	mask, err := mountapi.Identify(fd)
+	return mask.SameInode(id), err
 }
 
 // maskDirectory covers a directory with an empty one in which nothing can be created, not even

@@ -42,7 +42,7 @@ var errOntoRoot = errors.New("the destination is the root of the container")
 // the root. The path is not used any more.
 type target struct {
 	fd int
-	fileID
+	mountapi.FileID
 	// existed is set if the builder has not created it.
 	existed bool
 }
@@ -74,7 +74,7 @@ func (b *Builder) openTarget(m *configs.Mount, dir bool) (*target, error) {
 	if err != nil {
 		return nil, err
 	}
-	if t.fileID, err = identify(t.fd); err != nil {
+	if t.FileID, err = mountapi.Identify(t.fd); err != nil {
 		return nil, errors.Join(err, unix.Close(t.fd))
 	}
 	if err := b.checkTarget(m, t, dir); err != nil {
@@ -85,16 +85,16 @@ func (b *Builder) openTarget(m *configs.Mount, dir bool) (*target, error) {
 
 func (b *Builder) checkTarget(m *configs.Mount, t *target, dir bool) error {
 	switch {
-	case t.sameFile(b.id):
+	case t.SameFile(b.id):
 		return errOntoRoot
 	// The kernel would return EINVAL. Engines recognise mistaken binds by "not a directory",
 	// and explain them.
-	case dir && !t.isDir():
+	case dir && !t.IsDir():
 		if m.IsBind() {
 			return fmt.Errorf("%w, but the source is one", unix.ENOTDIR)
 		}
 		return unix.ENOTDIR
-	case !dir && t.isDir():
+	case !dir && t.IsDir():
 		return fmt.Errorf("the source is %w, the target is one", unix.ENOTDIR)
 	}
 	return checkProc(m, t)
@@ -195,9 +195,9 @@ func (b *Builder) mountBind(index int, m *configs.Mount) error {
 // file unless the owner of the mount has allowed it (fuse(4), allow_other): the root of a user
 // namespace cannot even stat it, but may mount it.
 func isDirectory(fd int) (bool, error) {
-	id, err := identify(fd)
+	id, err := mountapi.Identify(fd)
 	if !errors.Is(err, unix.EACCES) {
-		return id.isDir(), err
+		return id.IsDir(), err
 	}
 	// The kernel checks permissions only after it has found that there is a directory.
 	dir, err := unix.Openat(fd, ".", unix.O_PATH|unix.O_CLOEXEC, 0)
@@ -331,12 +331,12 @@ func (b *Builder) remount(m *configs.Mount) error {
 
 // remountOpened is remount for the mount whose root fd is.
 func (b *Builder) remountOpened(m *configs.Mount, fd int) error {
-	id, err := identify(fd)
+	id, err := mountapi.Identify(fd)
 	if err != nil {
 		return err
 	}
 	// Only the mount: its file system is the host's.
-	if id.sameFile(b.id) && (m.Destination != "/" || m.Flags&unix.MS_BIND == 0) {
+	if id.SameFile(b.id) && (m.Destination != "/" || m.Flags&unix.MS_BIND == 0) {
 		return errOntoRoot
 	}
 	if m.Flags&unix.MS_BIND == 0 {

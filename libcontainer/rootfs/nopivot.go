@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/berth-run/berth/libcontainer/internal/inroot"
 	"github.com/berth-run/berth/libcontainer/internal/mountapi"
 	"github.com/berth-run/berth/libcontainer/internal/mountinfo"
 	"golang.org/x/sys/unix"
@@ -28,7 +29,7 @@ func (b *Builder) moveRoot() error {
 		// A mount or unmount on a shared mount propagates to all its peers: the host would lose
 		// its /proc and have the rootfs on "/".
 		for _, m := range mounts {
-			if err := unix.Mount("", m.point, "", unix.MS_SLAVE, ""); err != nil && !isMissing(err) {
+			if err := unix.Mount("", m.point, "", unix.MS_SLAVE, ""); err != nil && !inroot.IsMissing(err) {
 				return &os.PathError{Op: "mount", Path: m.point, Err: err}
 			}
 		}
@@ -49,7 +50,7 @@ func (b *Builder) moveRoot() error {
 // mounts from outside are locked).
 func hideMount(path string) error {
 	err := unix.Unmount(path, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)
-	if isMissing(err) {
+	if inroot.IsMissing(err) {
 		return nil // something is mounted on a directory above it
 	}
 	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EPERM) {

@@ -28,8 +28,8 @@ func (b *Builder) mountOntoRoot(index int, m *configs.Mount) error {
 	if err != nil {
 		return err
 	}
-	id, err := identify(tree)
-	if err == nil && !id.isDir() {
+	id, err := mountapi.Identify(tree)
+	if err == nil && !id.IsDir() {
 		err = fmt.Errorf("the source is %w, the root is one", unix.ENOTDIR)
 	}
 	if err != nil {
@@ -43,7 +43,7 @@ func (b *Builder) rootTree(index int, m *configs.Mount) (int, error) {
 	if m.IsBind() {
 		return b.bindSource(index, m)
 	}
-	t := &target{fd: b.root.FD(), fileID: b.id, existed: true}
+	t := &target{fd: b.root.FD(), FileID: b.id, existed: true}
 	if given := b.callerTree(index); given != nil {
 		return takeFilesystem(given, m, t)
 	}
@@ -75,8 +75,8 @@ func (b *Builder) oldRootTree(m *configs.Mount) (int, error) {
 		return -1, os.NewSyscallError("openat2", err)
 	}
 	defer unix.Close(top)
-	id, err := identify(top)
-	if err == nil && id.mount == b.id.mount {
+	id, err := mountapi.Identify(top)
+	if err == nil && id.Mount == b.id.Mount {
 		err = errors.New("the mount is not where it was made")
 	}
 	if err != nil {
@@ -101,7 +101,7 @@ func (b *Builder) replaceRoot(m *configs.Mount, tree int) error {
 	if err != nil {
 		return err
 	}
-	b.id, err = identify(tree)
+	b.id, err = mountapi.Identify(tree)
 	return err
 }
 

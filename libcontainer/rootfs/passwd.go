@@ -33,7 +33,7 @@ func Home(root *os.File, uid uint32) (string, error) {
 
 func home(root *inroot.Root, proc *procfs.Handle, uid uint32) (string, error) {
 	data, err := readData(root, proc, "/etc/passwd", maxPasswd)
-	if isMissing(err) {
+	if inroot.IsMissing(err) {
 		return "/", nil
 	}
 	if err != nil {

@@ -33,7 +33,7 @@ func (b *Builder) prepareRoot() error {
 	if err := b.bindRoot(tree); err != nil {
 		return fmt.Errorf("root.path: %w", err)
 	}
-	b.id, err = identify(b.root.FD())
+	b.id, err = mountapi.Identify(b.root.FD())
 	return err
 }
 

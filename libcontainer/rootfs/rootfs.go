@@ -87,7 +87,7 @@ type Builder struct {
 	// below is the directory that root is mounted on; nil before bindRoot.
 	below *inroot.Root
 	// id identifies the root, to detect a mount onto it.
-	id fileID
+	id mountapi.FileID
 	// proc is the procfs from outside, for calls that need a path.
 	proc *procfs.Handle
 	// inner is a procfs of the container that the builder has just mounted itself; nil if there
@@ -280,32 +280,4 @@ func (b *Builder) attachFilled(tree, target int, fill func() error) error {
 		return err
 	}
 	return b.attach(tree, target, nil)
-}
-
-// fileID identifies a file in a mount: the same file seen through two mounts has two ids.
-type fileID struct {
-	dev, ino, mount uint64
-	mode            uint32
-}
-
-func identify(fd int) (fileID, error) {
-	var st unix.Statx_t
-	err := unix.Statx(fd, "", unix.AT_EMPTY_PATH|unix.AT_STATX_DONT_SYNC,
-		unix.STATX_TYPE|unix.STATX_MODE|unix.STATX_INO|unix.STATX_MNT_ID, &st)
-	if err != nil {
-		return fileID{}, os.NewSyscallError("statx", err)
-	}
-	return fileID{
-		dev:   unix.Mkdev(st.Dev_major, st.Dev_minor),
-		ino:   st.Ino,
-		mount: st.Mnt_id,
-		mode:  uint32(st.Mode),
-	}, nil
-}
-
-func (f fileID) isDir() bool { return f.mode&unix.S_IFMT == unix.S_IFDIR }
-
-// sameFile reports whether f and g are the same file in the same mount.
-func (f fileID) sameFile(g fileID) bool {
-	return f.dev == g.dev && f.ino == g.ino && f.mount == g.mount
 }

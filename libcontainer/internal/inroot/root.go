@@ -149,3 +149,8 @@ func split(name string) []string {
 	}
 	return out
 }
+
+// IsMissing reports whether a path does not exist, or a parent is not a directory.
+func IsMissing(err error) bool {
+	return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR)
+}
