@@ -91,7 +91,7 @@ func (b *Builder) mountCgroupTmpfs(m *configs.Mount, t *target) error {
 
 // mountHierarchy mounts h on its own directory in dir, which only the builder writes to.
 func (b *Builder) mountHierarchy(h *CgroupHierarchy, m *configs.Mount, dir int) error {
-	if err := unix.Mkdirat(dir, h.Name, dirMode); err != nil {
+	if err := unix.Mkdirat(dir, h.Name, 0o755); err != nil {
 		return os.NewSyscallError("mkdirat", err)
 	}
 	tree, err := b.cgroupTree(h, m)

@@ -130,7 +130,7 @@ func (b *Builder) bindConsole(peer int) error {
 		return err
 	}
 	defer unix.Close(dir)
-	target, err := b.openMountFile(dir, "/dev", name)
+	target, err := b.root.OpenMountFile(dir, "/dev", name)
 	if err != nil {
 		return err
 	}

@@ -52,7 +52,7 @@ func (b *Builder) placeDevice(index, dir int, name string) error {
 	if index >= len(b.o.DeviceTrees) || b.o.DeviceTrees[index] == nil {
 		return b.makeDevice(d, dir, name)
 	}
-	target, err := b.openMountFile(dir, path.Dir(d.Path), name)
+	target, err := b.root.OpenMountFile(dir, path.Dir(d.Path), name)
 	if err != nil {
 		return err
 	}
@@ -143,7 +143,7 @@ func (b *Builder) bindDevice(d *configs.Device, dir int, name string) error {
 	if !isNode(&st, d) {
 		return fmt.Errorf("mknodat: %w, and the host has a different device there", unix.EPERM)
 	}
-	target, err := b.openMountFile(dir, path.Dir(d.Path), name)
+	target, err := b.root.OpenMountFile(dir, path.Dir(d.Path), name)
 	if err != nil {
 		return err
 	}
@@ -159,32 +159,6 @@ func (b *Builder) attachDevice(tree, target int) error {
 	return b.attach(tree, target, func(fd int) error {
 		return b.setAttr(fd, false, DeviceAttr)
 	})
-}
-
-// openMountFile opens or creates the file name in dir, for something to be mounted on. dirPath
-// is the path of dir in the root. A link is an error.
-func (b *Builder) openMountFile(dir int, dirPath, name string) (int, error) {
-	const nofollow = unix.O_NOFOLLOW | unix.O_CLOEXEC
-	fd, err := unix.Openat(dir, name, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|nofollow, fileMode)
-	if errors.Is(err, unix.EEXIST) {
-		fd, err = unix.Openat(dir, name, unix.O_PATH|nofollow, 0)
-	}
-	if err != nil {
-		at := path.Join(dirPath, name)
-		fd, err = b.root.viaRuntime(&os.PathError{Op: "openat", Path: at, Err: err}, &Reach{Kind: ReachFile, Path: at, Strict: true})
-	}
-	if err != nil {
-		return -1, err
-	}
-	id, err := mountapi.Identify(fd)
-	if err == nil {
-		switch id.Mode & unix.S_IFMT {
-		case unix.S_IFREG, unix.S_IFCHR, unix.S_IFBLK:
-			return fd, nil
-		}
-		err = &os.PathError{Op: "openat", Path: name, Err: errors.New("not a regular file or a device")}
-	}
-	return -1, errors.Join(err, unix.Close(fd))
 }
 
 // links are the symbolic links in /dev that programs expect (spec: config-linux.md, "Default
@@ -215,18 +189,18 @@ func (b *Builder) makeLinks() error {
 		}
 	}
 	const ptmx = "pts/ptmx"
-	err = b.root.symlink(ptmx, dir, "/dev", "ptmx")
-	if !errors.Is(err, unix.EEXIST) || hasLink(dir, "ptmx", ptmx) {
-		return skipExists(err)
+	err = b.root.Symlink(ptmx, dir, "/dev", "ptmx")
+	if !errors.Is(err, unix.EEXIST) {
+		return err
 	}
 	if err := unix.Unlinkat(dir, "ptmx", 0); err != nil {
 		return &os.PathError{Op: "unlinkat", Path: "/dev/ptmx", Err: err}
 	}
-	return b.root.symlink(ptmx, dir, "/dev", "ptmx")
+	return b.root.Symlink(ptmx, dir, "/dev", "ptmx")
 }
 
 func (b *Builder) makeLink(dir int, name, target string) error {
-	return skipExists(b.root.symlink(target, dir, "/dev", name))
+	return skipExists(b.root.Symlink(target, dir, "/dev", name))
 }
 
 func skipExists(err error) error {
@@ -234,11 +208,4 @@ func skipExists(err error) error {
 		return nil
 	}
 	return err
-}
-
-// hasLink reports whether name in dir is a symbolic link to target.
-func hasLink(dir int, name, target string) bool {
-	buf := make([]byte, unix.PathMax)
-	n, err := unix.Readlinkat(dir, name, buf)
-	return err == nil && string(buf[:n]) == target
 }

@@ -67,7 +67,7 @@ func child(t *testing.T, body func(t *testing.T, dir string), attr *syscall.SysP
 	if err != nil {
 		t.Fatal(err)
 	}
-	before := hostMounts(t)
+	before := hostMounts(t, dir)
 	if attr != nil {
 		image(t, dir)
 		v := filepath.Join(dir, "host")
@@ -79,7 +79,7 @@ func child(t *testing.T, body func(t *testing.T, dir string), attr *syscall.SysP
 				t.Error(err)
 			}
 		}()
-		before = hostMounts(t)
+		before = hostMounts(t, dir)
 	}
 	// Names of subtests are matched level by level.
 	levels := strings.Split(t.Name(), "/")
@@ -100,21 +100,21 @@ func child(t *testing.T, body func(t *testing.T, dir string), attr *syscall.SysP
 	if !strings.Contains(string(out), "--- PASS: "+t.Name()+" ") && err == nil {
 		t.Errorf("the child has not run the test:\n%s", out)
 	}
-	if after := hostMounts(t); after != before {
+	if after := hostMounts(t, dir); after != before {
 		t.Errorf("mounts on the host changed from\n%s\nto\n%s", before, after)
 	}
 }
 
-func hostMounts(t *testing.T) string {
+func hostMounts(t *testing.T, dir string) string {
 	t.Helper()
 	data, err := os.ReadFile("/proc/self/mounts")
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Other tests on the machine mount as well. Ours are below the temporary directory.
+	// Other tests on the machine mount as well. Ours are below dir.
 	var ours []string
 	for line := range strings.Lines(string(data)) {
-		if strings.Contains(line, os.TempDir()+"/Test") {
+		if strings.Contains(line, dir) {
 			ours = append(ours, line)
 		}
 	}

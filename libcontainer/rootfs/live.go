@@ -10,6 +10,7 @@ import (
 	"github.com/berth-run/berth/libcontainer/internal/inroot"
 	"github.com/berth-run/berth/libcontainer/internal/mountapi"
 	"github.com/berth-run/berth/libcontainer/internal/procfs"
+	"github.com/berth-run/berth/libcontainer/rootfs/reach"
 	"golang.org/x/sys/unix"
 )
 
@@ -75,7 +76,7 @@ func (l *Live) open(o *LiveOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	l.b.root = &rootDir{Root: root}
+	l.b.root = reach.NewRoot(root, nil)
 	if l.b.id, err = mountapi.Identify(l.b.root.FD()); err != nil {
 		return err
 	}

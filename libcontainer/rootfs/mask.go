@@ -34,7 +34,7 @@ func (b *Builder) protectPath(p string) error {
 		return err
 	}
 	defer unix.Close(target)
-	root, err := b.isRoot(target)
+	root, err := b.root.Is(target)
 	if err != nil {
 		return err
 	}
@@ -50,16 +50,6 @@ func (b *Builder) protectPath(p string) error {
 	return b.attach(tree, target, func(fd int) error {
 		return b.setAttr(fd, false, mountapi.Attr{Set: unix.MOUNT_ATTR_RDONLY})
 	})
-}
-
-// isRoot reports whether fd is the root of the container.
-func (b *Builder) isRoot(fd int) (bool, error) {
-	id, err := mountapi.Identify(fd)
-	if err != nil {
-		return false, err
-	}
-	root, err := mountapi.Identify(b.root.FD())
-	return id.SameFile(root), err
 }
 
 // masks is what hides paths: one empty directory and one /dev/null for all of them. The first
@@ -104,7 +94,7 @@ func (m *masks) mask(p string) error {
 	if err != nil {
 		return err
 	}
-	root, err := m.b.isRoot(target)
+	root, err := m.b.root.Is(target)
 	if err != nil {
 		return err
 	}

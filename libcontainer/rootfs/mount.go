@@ -17,9 +17,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// fileMode is the mode of the empty files that are created to bind something on.
-const fileMode = 0o644
-
 // mount makes one mount of the plan, the one with the given index.
 func (b *Builder) mount(index int, m *configs.Mount) error {
 	switch {
@@ -240,16 +237,6 @@ func OpenSource(m *configs.Mount) (int, error) {
 	return mountapi.OpenTree(m.Source, m.Flags&unix.MS_REC != 0)
 }
 
-// IsCopiedLink reports whether m is not a mount but a copy of a link, because its source is
-// one.
-func IsCopiedLink(m *configs.Mount) bool {
-	if !m.CopySymlink {
-		return false
-	}
-	_, err := os.Readlink(m.Source)
-	return err == nil
-}
-
 // copyLink makes a copy of the symbolic link that is the source of m. It returns false if the
 // source is not a link, and is to be bound.
 func (b *Builder) copyLink(m *configs.Mount) (bool, error) {
@@ -267,11 +254,7 @@ func (b *Builder) copyLink(m *configs.Mount) (bool, error) {
 		return false, err
 	}
 	defer unix.Close(dir)
-	err = b.root.symlink(link, dir, path.Dir(m.Destination), name)
-	if errors.Is(err, unix.EEXIST) && hasLink(dir, name, link) {
-		return true, nil
-	}
-	return true, err
+	return true, b.root.Symlink(link, dir, path.Dir(m.Destination), name)
 }
 
 // bindSource returns what a bind mount binds, as a detached tree.

@@ -11,11 +11,9 @@ import (
 	"github.com/berth-run/berth/libcontainer/access"
 	"github.com/berth-run/berth/libcontainer/internal/inroot"
 	"github.com/berth-run/berth/libcontainer/internal/mountapi"
+	"github.com/berth-run/berth/libcontainer/rootfs/reach"
 	"golang.org/x/sys/unix"
 )
-
-// dirMode is the mode of directories that the builder creates.
-const dirMode = 0o755
 
 // prepareRoot sets the propagation of the mount namespace and makes the rootfs a mount of its
 // own, since pivot_root(2) needs one.
@@ -74,7 +72,7 @@ func (b *Builder) openRoot() error {
 	if err != nil {
 		return err
 	}
-	b.root = &rootDir{Root: root, reach: b.o.Reach}
+	b.root = reach.NewRoot(root, b.o.Reach)
 	// No process of the container could do anything there.
 	if err := unix.Faccessat(root.FD(), "", unix.X_OK, unix.AT_EMPTY_PATH|unix.AT_EACCESS); errors.Is(err, unix.EACCES) {
 		return access.ExplainAt(root.FD(), ".", b.c.Rootfs.Path, err)

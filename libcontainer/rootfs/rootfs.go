@@ -17,6 +17,7 @@ import (
 	"github.com/berth-run/berth/libcontainer/internal/inroot"
 	"github.com/berth-run/berth/libcontainer/internal/mountapi"
 	"github.com/berth-run/berth/libcontainer/internal/procfs"
+	"github.com/berth-run/berth/libcontainer/rootfs/reach"
 	"golang.org/x/sys/unix"
 )
 
@@ -63,7 +64,7 @@ type Options struct {
 	// builder.
 	OpenRoot      func() (int, error)
 	PrivateParent func() error
-	Reach         func(root int, r *Reach) (int, error)
+	Reach         func(root int, r *reach.Request) (int, error)
 	// Cgroups are the hierarchies for mounts of type cgroup.
 	Cgroups []CgroupHierarchy
 	// CopyUp copies the content of the directory from to the directory to, which nobody else
@@ -83,7 +84,7 @@ type Builder struct {
 	o *Options
 	// root is the rootfs: first the directory, and from bindRoot on the mount that will be "/"
 	// in the container.
-	root *rootDir
+	root *reach.Root
 	// below is the directory that root is mounted on; nil before bindRoot.
 	below *inroot.Root
 	// id identifies the root, to detect a mount onto it.

@@ -12,7 +12,7 @@ import (
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/sysfile"
 	"github.com/berth-run/berth/libcontainer/options"
-	"github.com/berth-run/berth/libcontainer/rootfs"
+	"github.com/berth-run/berth/libcontainer/rootfs/reach"
 	"github.com/berth-run/berth/nsenter"
 	"golang.org/x/sys/unix"
 )
@@ -51,7 +51,7 @@ type builderReply struct {
 	// Root asks the runtime for something that needs the directory of the root file system.
 	Root rootRequest `json:",omitempty"`
 	// Reach asks the runtime for a file of the root file system, whose directory is sent along.
-	Reach *rootfs.Reach `json:",omitempty"`
+	Reach *reach.Request `json:",omitempty"`
 	// FDs names the file descriptors that come with the message, in order.
 	FDs []string `json:",omitempty"`
 }
@@ -148,7 +148,7 @@ type requests struct {
 	copyUp func(from, to *os.File, owner bool) error
 	source func(index int) (*os.File, error)
 	root   func(r rootRequest) (*os.File, error)
-	reach  func(root *os.File, r *rootfs.Reach) (*os.File, error)
+	reach  func(root *os.File, r *reach.Request) (*os.File, error)
 }
 
 // serve answers the request in r, if there is one.
@@ -299,15 +299,15 @@ func askForSource(conn *msgConn) func(index int) (*os.File, error) {
 }
 
 // askForReach returns rootfs.Options.Reach for a builder process.
-func askForReach(conn *msgConn) func(root int, r *rootfs.Reach) (int, error) {
-	return func(root int, r *rootfs.Reach) (int, error) {
+func askForReach(conn *msgConn) func(root int, r *reach.Request) (int, error) {
+	return func(root int, r *reach.Request) (int, error) {
 		fd, err := unix.FcntlInt(uintptr(root), unix.F_DUPFD_CLOEXEC, 0)
 		if err != nil {
 			return -1, os.NewSyscallError("fcntl", err)
 		}
 		dir := os.NewFile(uintptr(fd), "root")
 		defer dir.Close()
-		if r.Kind == rootfs.ReachLink {
+		if r.Kind == reach.Link {
 			_, err := ask(conn, &builderReply{Reach: r}, dir)
 			return -1, err
 		}

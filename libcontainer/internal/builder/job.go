@@ -12,6 +12,7 @@ import (
 	"github.com/berth-run/berth/libcontainer/internal/initproc"
 	"github.com/berth-run/berth/libcontainer/network"
 	"github.com/berth-run/berth/libcontainer/rootfs"
+	"github.com/berth-run/berth/libcontainer/rootfs/reach"
 )
 
 // buildJob is what a builder does once it is in the container's namespaces. The exported fields
@@ -35,7 +36,7 @@ type buildJob struct {
 	// openRoot, privateParent and reach are the functions of these names in rootfs.Options.
 	openRoot      func() (int, error)
 	privateParent func() error
-	reach         func(root int, r *rootfs.Reach) (int, error)
+	reach         func(root int, r *reach.Request) (int, error)
 	// copyUp is rootfs.Options.CopyUp.
 	copyUp func(from, to *os.File, owner bool) error
 	rb     *rootfs.Builder

@@ -11,6 +11,7 @@ import (
 	"github.com/berth-run/berth/libcontainer/internal/inroot"
 	"github.com/berth-run/berth/libcontainer/internal/osthread"
 	"github.com/berth-run/berth/libcontainer/rootfs"
+	"github.com/berth-run/berth/libcontainer/rootfs/reach"
 	"golang.org/x/sys/unix"
 )
 
@@ -68,7 +69,7 @@ func (b *processBuilder) serveRoot(r rootRequest) (dir *os.File, err error) {
 }
 
 // serveReach does what rootfs.Options.Reach says.
-func (b *processBuilder) serveReach(root *os.File, r *rootfs.Reach) (file *os.File, err error) {
+func (b *processBuilder) serveReach(root *os.File, r *reach.Request) (file *os.File, err error) {
 	if !b.site.Config.Namespaces.IsNew(configs.NewMount) {
 		return nil, errForeignMounts
 	}

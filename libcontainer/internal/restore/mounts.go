@@ -27,7 +27,7 @@ func (r *Restoration) ExternalSources() error {
 	if m := r.Cfg.RootMount(); m != nil {
 		return fmt.Errorf("%s.destination: a restore takes the root file system from root.path, and cannot mount one on /", m.Field)
 	}
-	points, err := rootfs.MountPoints(r.Cfg)
+	points, err := mountPoints(r.Cfg)
 	if err != nil {
 		return err
 	}
@@ -40,7 +40,7 @@ func (r *Restoration) ExternalSources() error {
 	}
 	for i := range r.Cfg.Mounts {
 		m := &r.Cfg.Mounts[i]
-		if m.Flags&unix.MS_REMOUNT != 0 || rootfs.IsCopiedLink(m) {
+		if m.Flags&unix.MS_REMOUNT != 0 || isCopiedLink(m) {
 			continue
 		}
 		if err := r.addSource(m, points[i], hosts); err != nil {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package rootfs
+package restore
 
 import (
 	"errors"
@@ -14,11 +14,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// MountPoints makes sure that there is a mount point for each of c's mounts, for a restore,
+// mountPoints makes sure that there is a mount point for each of c's mounts, for a restore,
 // which mounts by path and creates nothing. It returns the mount points in the order of the
 // mounts, with all symbolic links in the root file system followed. Destinations below another
 // mount are left alone, since they exist only with it.
-func MountPoints(c *configs.Config) ([]string, error) {
+func mountPoints(c *configs.Config) ([]string, error) {
 	root, err := inroot.Open(c.Rootfs.Path)
 	if err != nil {
 		return nil, fmt.Errorf("root.path: %w", err)
@@ -27,7 +27,7 @@ func MountPoints(c *configs.Config) ([]string, error) {
 	points := make([]string, len(c.Mounts))
 	for i := range c.Mounts {
 		m := &c.Mounts[i]
-		if IsCopiedLink(m) {
+		if isCopiedLink(m) {
 			points[i] = m.Destination // not a mount
 			continue
 		}
@@ -66,6 +66,9 @@ func mountPoint(root *inroot.Root, rootfs string, m *configs.Mount, above []stri
 	return path.Clean("/" + inside), nil
 }
 
+// dirMode is the mode of the directories that are created as mount points.
+const dirMode = 0o755
+
 // makeMountPoint creates a directory, or an empty file for a bind mount of a file.
 func makeMountPoint(root *inroot.Root, m *configs.Mount) (int, error) {
 	if m.IsBind() {
@@ -74,8 +77,18 @@ func makeMountPoint(root *inroot.Root, m *configs.Mount) (int, error) {
 			return -1, &os.PathError{Op: "stat", Path: m.Source, Err: err}
 		}
 		if st.Mode&unix.S_IFMT != unix.S_IFDIR {
-			return root.OpenOrCreate(m.Destination, fileMode, dirMode, 0)
+			return root.OpenOrCreate(m.Destination, 0o644, dirMode, 0)
 		}
 	}
 	return root.MkdirAll(m.Destination, dirMode, 0)
+}
+
+// isCopiedLink reports whether m is not a mount but a copy of a link, because its source is
+// one.
+func isCopiedLink(m *configs.Mount) bool {
+	if !m.CopySymlink {
+		return false
+	}
+	_, err := os.Readlink(m.Source)
+	return err == nil
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package rootfs
+package reach
 
 import (
 	"errors"
@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestReachFollowsInRootOnly: links are followed in the mount of the root, but not into another
+// TestFollowsInRootOnly: links are followed in the mount of the root, but not into another
 // one, even if the path itself may lead there.
-func TestReachFollowsInRootOnly(t *testing.T) {
+func TestFollowsInRootOnly(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("requires root, to mount")
 	}
@@ -42,29 +42,29 @@ func TestReachFollowsInRootOnly(t *testing.T) {
 	}
 	defer unix.Close(root)
 	for _, c := range []struct {
-		reach Reach
-		err   error
-		made  string
+		request Request
+		err     error
+		made    string
 	}{
-		{Reach{Kind: ReachDir, Path: "/var/a/b"}, nil, "run/a/b"},
-		{Reach{Kind: ReachFile, Path: "/var/f"}, nil, "run/f"},
-		{Reach{Kind: ReachLink, Path: "/var/l", Target: "x"}, nil, "run/l"},
-		{Reach{Kind: ReachDir, Path: "/volume/named"}, nil, "volume/named"},
-		{Reach{Kind: ReachDir, Path: "/out/here"}, nil, "etc/here"},
-		{Reach{Kind: ReachDir, Path: "/into/evil"}, unix.EXDEV, ""},
-		{Reach{Kind: ReachFile, Path: "/into/evil"}, unix.EXDEV, ""},
-		{Reach{Kind: ReachLink, Path: "/into/evil", Target: "x"}, unix.EXDEV, ""},
-		{Reach{Kind: ReachDir, Path: "/volume/out/evil"}, unix.EXDEV, ""},
-		{Reach{Kind: ReachOpen, Path: "/into"}, unix.EXDEV, ""},
-		{Reach{Kind: ReachDir, Path: "/var/a/b", Strict: true}, unix.ELOOP, ""},
-		{Reach{Kind: ReachOpen, Path: "/var", NoFollow: true}, nil, "var"},
+		{Request{Kind: Dir, Path: "/var/a/b"}, nil, "run/a/b"},
+		{Request{Kind: File, Path: "/var/f"}, nil, "run/f"},
+		{Request{Kind: Link, Path: "/var/l", Target: "x"}, nil, "run/l"},
+		{Request{Kind: Dir, Path: "/volume/named"}, nil, "volume/named"},
+		{Request{Kind: Dir, Path: "/out/here"}, nil, "etc/here"},
+		{Request{Kind: Dir, Path: "/into/evil"}, unix.EXDEV, ""},
+		{Request{Kind: File, Path: "/into/evil"}, unix.EXDEV, ""},
+		{Request{Kind: Link, Path: "/into/evil", Target: "x"}, unix.EXDEV, ""},
+		{Request{Kind: Dir, Path: "/volume/out/evil"}, unix.EXDEV, ""},
+		{Request{Kind: Open, Path: "/into"}, unix.EXDEV, ""},
+		{Request{Kind: Dir, Path: "/var/a/b", Strict: true}, unix.ELOOP, ""},
+		{Request{Kind: Open, Path: "/var", NoFollow: true}, nil, "var"},
 	} {
-		fd, err := c.reach.Do(root)
+		fd, err := c.request.Do(root)
 		if fd >= 0 {
 			unix.Close(fd)
 		}
 		if !errors.Is(err, c.err) {
-			t.Errorf("%+v: %v, want %v", c.reach, err, c.err)
+			t.Errorf("%+v: %v, want %v", c.request, err, c.err)
 		}
 		if c.made != "" {
 			if _, err := os.Lstat(filepath.Join(dir, c.made)); err != nil {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package rootfs
+package restore
 
 import (
 	"os"
@@ -51,7 +51,7 @@ func TestMountPoints(t *testing.T) {
 		"below a mount":   {[]configs.Mount{tmpfs("/e"), bind("/e/f", file)}, []string{"/e", "/e/f"}, []string{"e/"}},
 		"root of a mount": {[]configs.Mount{tmpfs("/g"), tmpfs("/g")}, []string{"/g", "/g"}, []string{"g/"}},
 	} {
-		got, err := MountPoints(&configs.Config{Rootfs: configs.Rootfs{Path: root}, Mounts: test.mounts})
+		got, err := mountPoints(&configs.Config{Rootfs: configs.Rootfs{Path: root}, Mounts: test.mounts})
 		if err != nil || !slices.Equal(got, test.want) {
 			t.Errorf("%s: %q, %v; want %q", name, got, err, test.want)
 		}
@@ -71,7 +71,7 @@ func TestMountPoints(t *testing.T) {
 	for name, mount := range map[string]configs.Mount{
 		"no source": bind("/h", filepath.Join(base, "nowhere")), "file on the way": tmpfs("/etc/f/x"),
 	} {
-		if got, err := MountPoints(&configs.Config{Rootfs: configs.Rootfs{Path: root}, Mounts: []configs.Mount{mount}}); err == nil {
+		if got, err := mountPoints(&configs.Config{Rootfs: configs.Rootfs{Path: root}, Mounts: []configs.Mount{mount}}); err == nil {
 			t.Errorf("%s: %q", name, got)
 		}
 	}
