@@ -17,7 +17,7 @@ import (
 	"github.com/berth-run/berth/libcontainer/internal/sysfile"
 	"github.com/berth-run/berth/libcontainer/network"
 	"github.com/berth-run/berth/libcontainer/options"
-	"github.com/berth-run/berth/libcontainer/rootfs"
+	"github.com/berth-run/berth/libcontainer/rootfs/host"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
@@ -226,7 +226,7 @@ func (c *Container) detachRootfs() error {
 	if c.rec.Saved.RootfsMountID == 0 {
 		return nil
 	}
-	return rootfs.DetachAbove(c.rec.Saved.Rootfs, c.rec.Saved.RootfsMountID)
+	return host.DetachAbove(c.rec.Saved.Rootfs, c.rec.Saved.RootfsMountID)
 }
 
 // disconnectNetwork removes the container's network interfaces.

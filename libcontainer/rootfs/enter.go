@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"github.com/berth-run/berth/libcontainer/internal/mountapi"
+	"github.com/berth-run/berth/libcontainer/rootfs/host"
 	"golang.org/x/sys/unix"
 )
 
@@ -137,4 +138,19 @@ func (b *Builder) setNames() error {
 		}
 	}
 	return nil
+}
+
+// moveRoot puts the rootfs on top of "/", for hosts whose root is the initial ramfs, for which
+// pivot_root(2) does not work. The host's mounts stay below it, and a process with
+// CAP_SYS_CHROOT may be able to reach them. So the procfs and sysfs mounts that show everything
+// are removed first, since nothing in the container may see them unmasked.
+func (b *Builder) moveRoot() error {
+	data, err := b.proc.ReadThread("mountinfo")
+	if err != nil {
+		return err
+	}
+	if err := host.Hide(string(data), b.c.Rootfs.Path, b.mayReachHost()); err != nil {
+		return err
+	}
+	return mountapi.MoveMountAt(b.root.FD(), unix.AT_FDCWD, "/")
 }

@@ -6,11 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path"
 
 	"github.com/berth-run/berth/libcontainer/access"
 	"github.com/berth-run/berth/libcontainer/internal/inroot"
 	"github.com/berth-run/berth/libcontainer/internal/mountapi"
+	"github.com/berth-run/berth/libcontainer/rootfs/host"
 	"github.com/berth-run/berth/libcontainer/rootfs/reach"
 	"golang.org/x/sys/unix"
 )
@@ -85,28 +85,11 @@ func (b *Builder) closeParent() error {
 	if !b.mayReachHost() {
 		return nil
 	}
-	err := PrivateParent(b.c.Rootfs.Path)
+	err := host.PrivateParent(b.c.Rootfs.Path)
 	if errors.Is(err, unix.EACCES) && b.o.PrivateParent != nil {
 		return b.o.PrivateParent()
 	}
 	return err
-}
-
-// PrivateParent makes the mount that contains the directory rootfs private, in the calling
-// thread's mount namespace.
-func PrivateParent(rootfs string) error {
-	// pivot_root(2) refuses a root whose parent mount is shared. The path on which the parent
-	// is mounted is found by trying: the propagation can only be set at the root of a mount.
-	// The path is the host's, not the container's.
-	for p := rootfs; ; p = path.Dir(p) {
-		err := unix.Mount("", p, "", unix.MS_PRIVATE, "")
-		if err == nil {
-			return nil
-		}
-		if !errors.Is(err, unix.EINVAL) || p == "/" {
-			return &os.PathError{Op: "mount", Path: p, Err: err}
-		}
-	}
 }
 
 // rootPropagation returns the propagation of the rootfs's own mount while it is built. A slave
@@ -145,26 +128,6 @@ func (b *Builder) bindRoot(tree int) error {
 		return errors.Join(err, b.proc.WithPath(tree, lazyUmount))
 	}
 	return b.setAttr(tree, true, private)
-}
-
-// Detach removes what a container without a mount namespace has mounted on rootfs. mountID is
-// the Builder's MountID. If that mount is gone, it is not an error, and a different mount is
-// left alone.
-func Detach(rootfs string, mountID uint64) error {
-	root, err := inroot.Open(rootfs)
-	if errors.Is(err, unix.ENOENT) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer root.Close()
-	id, err := mountapi.ID(root.FD())
-	if err != nil || id != mountID {
-		return err
-	}
-	// umount(2) takes only paths. This one leads to exactly the mount that was checked.
-	return lazyUmount(fmt.Sprintf("/proc/thread-self/fd/%d", root.FD()))
 }
 
 func lazyUmount(path string) error {

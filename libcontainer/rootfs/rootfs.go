@@ -17,6 +17,8 @@ import (
 	"github.com/berth-run/berth/libcontainer/internal/inroot"
 	"github.com/berth-run/berth/libcontainer/internal/mountapi"
 	"github.com/berth-run/berth/libcontainer/internal/procfs"
+	"github.com/berth-run/berth/libcontainer/rootfs/host"
+	"github.com/berth-run/berth/libcontainer/rootfs/inside"
 	"github.com/berth-run/berth/libcontainer/rootfs/reach"
 	"golang.org/x/sys/unix"
 )
@@ -58,7 +60,7 @@ type Options struct {
 	// belong to the caller.
 	DeviceTrees []*os.File
 	// OpenRoot opens the directory of the root file system, and PrivateParent makes the mount
-	// that contains it private, as [PrivateParent] does. They are for a root below directories
+	// that contains it private, as [host.PrivateParent] does. They are for a root below directories
 	// that the builder may not enter. Reach calls r.Do with the rights of the runtime. All of
 	// them are called on the builder's thread. They are nil if nobody has more rights than the
 	// builder.
@@ -100,7 +102,8 @@ type Builder struct {
 	procContexts []*os.File
 	// late are mounts to be made read-only at the end.
 	late []lateReadonly
-	// mountID is the rootfs's bind mount, if it is on the host.
+	// mountID is the rootfs's bind mount (mountapi.ID), if it is on the host. It is 0 if the container
+	// has a mount namespace, whose mounts disappear with it.
 	mountID uint64
 	// live is set if the container exists already.
 	live *Live
@@ -136,11 +139,11 @@ func New(o *Options) (*Builder, error) {
 // it, createRuntime and createContainer hooks may run.
 //
 // If the container has no mount namespace of its own, everything is mounted on the host, below
-// one private mount that [Detach] removes. If Mount fails, it has removed it itself.
+// one private mount. If Mount fails, it has removed that itself.
 func (b *Builder) Mount() error {
 	err := b.mountAll()
 	if err != nil && b.mountID != 0 {
-		err = errors.Join(err, Detach(b.c.Rootfs.Path, b.mountID))
+		err = errors.Join(err, host.Detach(b.c.Rootfs.Path, b.mountID))
 		b.mountID = 0
 	}
 	return err
@@ -164,10 +167,6 @@ func (b *Builder) mountAll() error {
 	}
 	return b.makeLinks()
 }
-
-// MountID identifies the mount on the rootfs that [Detach] removes. It is 0 if the container
-// has a mount namespace, whose mounts disappear with it.
-func (b *Builder) MountID() uint64 { return b.mountID }
 
 // Enter makes the rootfs the root of the mount namespace and seals it: pivot_root, propagation,
 // read-only remounts, cwd, host name, sysctls, read-only and masked paths. If it returns a
@@ -281,4 +280,15 @@ func (b *Builder) attachFilled(tree, target int, fill func() error) error {
 		return err
 	}
 	return b.attach(tree, target, nil)
+}
+
+// Home returns the home directory of uid in the container's /etc/passwd, "/" if there is none.
+func (b *Builder) Home(uid uint32) (string, error) {
+	return inside.Home(b.root.Root, b.proc, uid)
+}
+
+// Landlock makes the ruleset of the container's process, for the files as they are after Enter.
+// It returns nil if the plan has none.
+func (b *Builder) Landlock() (*os.File, error) {
+	return inside.Landlock(b.root.Root, b.c.Process.Landlock)
 }

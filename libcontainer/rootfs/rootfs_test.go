@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/rootfs/host"
 	"golang.org/x/sys/unix"
 )
 
@@ -205,7 +206,7 @@ func TestNoMountNamespace(t *testing.T) {
 		if err := b.Mount(); err != nil {
 			t.Fatal(err)
 		}
-		if b.MountID() == 0 {
+		if b.mountID == 0 {
 			t.Fatal("no mount id")
 		}
 		if m := topMount(t, b, c.Rootfs.Path+"/proc"); m.fstype != "proc" || m.tags != "" {
@@ -214,14 +215,14 @@ func TestNoMountNamespace(t *testing.T) {
 		if m := topMount(t, b, c.Rootfs.Path); m.tags != "" {
 			t.Errorf("the rootfs is not private: %+v", m)
 		}
-		if err := Detach(c.Rootfs.Path, b.MountID()+1); err != nil {
+		if err := host.Detach(c.Rootfs.Path, b.mountID+1); err != nil {
 			t.Error(err)
 		}
 		if n := len(mountTable(t, b)); n <= before {
 			t.Error("Detach has removed a mount that is not ours")
 		}
 		for range 2 {
-			if err := Detach(c.Rootfs.Path, b.MountID()); err != nil {
+			if err := host.Detach(c.Rootfs.Path, b.mountID); err != nil {
 				t.Error(err)
 			}
 		}
@@ -241,7 +242,7 @@ func TestNoMountNamespaceFails(t *testing.T) {
 		b := start(t, c)
 		before := mountTable(t, b)
 		wantErr(t, b.Mount(), unix.ENODEV)
-		if after := mountTable(t, b); len(after) != len(before) || b.MountID() != 0 {
+		if after := mountTable(t, b); len(after) != len(before) || b.mountID != 0 {
 			t.Errorf("%d mounts, want %d as before", len(after), len(before))
 		}
 	})

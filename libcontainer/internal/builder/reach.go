@@ -10,7 +10,7 @@ import (
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/inroot"
 	"github.com/berth-run/berth/libcontainer/internal/osthread"
-	"github.com/berth-run/berth/libcontainer/rootfs"
+	"github.com/berth-run/berth/libcontainer/rootfs/host"
 	"github.com/berth-run/berth/libcontainer/rootfs/reach"
 	"golang.org/x/sys/unix"
 )
@@ -57,7 +57,7 @@ func (b *processBuilder) serveRoot(r rootRequest) (dir *os.File, err error) {
 	at := b.site.Config.Rootfs.Path
 	err = b.inMountNamespace(func() error {
 		if r == privateParent {
-			return rootfs.PrivateParent(at)
+			return host.PrivateParent(at)
 		}
 		root, err := inroot.Open(at)
 		if err == nil {

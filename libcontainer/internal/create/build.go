@@ -12,7 +12,7 @@ import (
 	"github.com/berth-run/berth/libcontainer/internal/builder"
 	"github.com/berth-run/berth/libcontainer/internal/steps"
 	"github.com/berth-run/berth/libcontainer/internal/userns"
-	"github.com/berth-run/berth/libcontainer/rootfs"
+	"github.com/berth-run/berth/libcontainer/rootfs/host"
 )
 
 // BuildAndPrepare starts the builder, which makes the root file system, and meanwhile prepares the
@@ -20,7 +20,7 @@ import (
 func (cr *Creation) BuildAndPrepare() error {
 	if cr.Saved.RootfsMountID != 0 {
 		cr.Undo.Push("unmount the rootfs", func() error {
-			return rootfs.DetachAbove(cr.Saved.Rootfs, cr.Saved.RootfsMountID)
+			return host.DetachAbove(cr.Saved.Rootfs, cr.Saved.RootfsMountID)
 		})
 	}
 	cr.limited = make(chan struct{})

@@ -11,7 +11,7 @@ import (
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/record"
 	"github.com/berth-run/berth/libcontainer/internal/sysfile"
-	"github.com/berth-run/berth/libcontainer/rootfs"
+	"github.com/berth-run/berth/libcontainer/rootfs/host"
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
@@ -60,7 +60,7 @@ func (cr *Creation) PlanCgroup() error {
 		cr.Saved.RootMount = m.Field
 	}
 	if !cr.Cfg.Namespaces.Contains(configs.NewMount) {
-		if cr.Saved.RootfsMountID, err = rootfs.MountID(cr.Cfg.Rootfs.Path); err != nil {
+		if cr.Saved.RootfsMountID, err = host.MountID(cr.Cfg.Rootfs.Path); err != nil {
 			return fmt.Errorf("root.path: %w", err)
 		}
 	}

@@ -14,11 +14,13 @@ import (
 	"github.com/berth-run/berth/libcontainer/internal/attr"
 	"github.com/berth-run/berth/libcontainer/internal/handover"
 	"github.com/berth-run/berth/libcontainer/internal/initproc"
+	"github.com/berth-run/berth/libcontainer/internal/inroot"
+	"github.com/berth-run/berth/libcontainer/internal/procfs"
 	"github.com/berth-run/berth/libcontainer/internal/record"
 	"github.com/berth-run/berth/libcontainer/internal/steps"
 	"github.com/berth-run/berth/libcontainer/internal/sysfile"
 	"github.com/berth-run/berth/libcontainer/options"
-	"github.com/berth-run/berth/libcontainer/rootfs"
+	"github.com/berth-run/berth/libcontainer/rootfs/inside"
 	"github.com/berth-run/berth/nsenter"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -145,17 +147,24 @@ func (x *Execution) lookUp() error {
 	}
 	if x.p.Landlock != nil {
 		var err error
-		if x.ruleset, err = rootfs.Landlock(x.root, x.p.Landlock); err != nil {
+		if x.ruleset, err = inside.Landlock(x.rootDir(), x.p.Landlock); err != nil {
 			return err
 		}
 	}
 	if initproc.HasEnv(x.p.Env, "HOME") {
 		return nil
 	}
-	var err error
-	x.home, err = rootfs.Home(x.root, x.p.UID)
+	proc, err := procfs.Host()
+	if err != nil {
+		return err
+	}
+	defer proc.Close()
+	x.home, err = inside.Home(x.rootDir(), proc, x.p.UID)
 	return err
 }
+
+// rootDir returns the directory that openRoot has opened, which the Execution still owns.
+func (x *Execution) rootDir() *inroot.Root { return inroot.FromFD(int(x.root.Fd())) }
 
 // openRoot opens the container's root directory if the plan needs it. If the pid has been
 // reused for another process in the meantime, the pidfd shows it.

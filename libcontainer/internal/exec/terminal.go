@@ -12,7 +12,7 @@ import (
 	"github.com/berth-run/berth/libcontainer/internal/handover"
 	"github.com/berth-run/berth/libcontainer/internal/sysfile"
 	"github.com/berth-run/berth/libcontainer/internal/userns"
-	"github.com/berth-run/berth/libcontainer/rootfs"
+	"github.com/berth-run/berth/libcontainer/rootfs/inside"
 )
 
 // OpenTerminal opens a pty on the container's devpts.
@@ -20,7 +20,7 @@ func (x *Execution) OpenTerminal() (err error) {
 	if !x.p.Terminal {
 		return nil
 	}
-	if x.master, x.peer, err = rootfs.Console(x.root); err != nil {
+	if x.master, x.peer, err = inside.Console(x.rootDir()); err != nil {
 		return err
 	}
 	if err := handover.SetConsoleSize(x.master, x.p.ConsoleSize); err != nil {

@@ -11,7 +11,7 @@ import (
 // FileID identifies a file in a mount: the same file seen through two mounts has two ids.
 type FileID struct {
 	dev, ino uint64
-	// Mount is the id of the mount, as ID returns it.
+	// Mount is the id of the mount in mountinfo, which the kernel may use again.
 	Mount uint64
 	// Mode is the type of the file and its permissions, as stat(2) returns them.
 	Mode uint32

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package rootfs
+package inside
 
 import (
 	"bytes"
 	"fmt"
-	"os"
 	"strconv"
 
 	"github.com/berth-run/berth/libcontainer/internal/inroot"
@@ -16,22 +15,9 @@ import (
 // builder's memory is the host's.
 const maxPasswd = 4 << 20
 
-// Home returns the home directory of uid in the container's /etc/passwd, "/" if there is none.
-func (b *Builder) Home(uid uint32) (string, error) {
-	return home(b.root.Root, b.proc, uid)
-}
-
-// Home is Builder.Home in an existing container. root is its root directory.
-func Home(root *os.File, uid uint32) (string, error) {
-	proc, err := procfs.Host()
-	if err != nil {
-		return "", err
-	}
-	defer proc.Close()
-	return home(inroot.FromFD(int(root.Fd())), proc, uid)
-}
-
-func home(root *inroot.Root, proc *procfs.Handle, uid uint32) (string, error) {
+// Home returns the home directory of uid in the /etc/passwd of the container whose root directory
+// is root, "/" if there is none. proc is a procfs from outside.
+func Home(root *inroot.Root, proc *procfs.Handle, uid uint32) (string, error) {
 	data, err := readData(root, proc, "/etc/passwd", maxPasswd)
 	if inroot.IsMissing(err) {
 		return "/", nil

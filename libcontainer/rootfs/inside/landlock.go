@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package rootfs
+package inside
 
 import (
 	"errors"
@@ -13,18 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Landlock makes the ruleset of the container's process, for the files as they are after Enter.
-// It returns nil if the plan has none.
-func (b *Builder) Landlock() (*os.File, error) {
-	return ruleset(b.root.Root, b.c.Process.Landlock)
-}
-
-// Landlock is Builder.Landlock in an existing container. root is its root directory.
-func Landlock(root *os.File, l *configs.Landlock) (*os.File, error) {
-	return ruleset(inroot.FromFD(int(root.Fd())), l)
-}
-
-func ruleset(root *inroot.Root, l *configs.Landlock) (*os.File, error) {
+// Landlock makes the ruleset of a process in the container whose root directory is root, for the
+// files as they are now. It returns nil if the plan has none.
+func Landlock(root *inroot.Root, l *configs.Landlock) (*os.File, error) {
 	if l == nil {
 		return nil, nil
 	}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package rootfs
+package inside
 
 import (
 	"errors"
@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/berth-run/berth/libcontainer/internal/inroot"
+	"github.com/berth-run/berth/libcontainer/internal/procfs"
 	"golang.org/x/sys/unix"
 )
 
@@ -43,7 +45,11 @@ func FuzzHomeOf(f *testing.F) {
 // TestHome: the container's /etc/passwd is not always a file, nor a small one.
 func TestHome(t *testing.T) {
 	link := func(target string) func(*testing.T, string) {
-		return func(t *testing.T, name string) { symlink(t, target, name) }
+		return func(t *testing.T, name string) {
+			if err := errors.Join(os.Remove(name), os.Symlink(target, name)); err != nil {
+				t.Error(err)
+			}
+		}
 	}
 	for _, test := range []struct {
 		name string
@@ -53,24 +59,31 @@ func TestHome(t *testing.T) {
 	}{
 		{"missing", func(_ *testing.T, name string) { os.Remove(name) }, "/", ""},
 		{"link", func(t *testing.T, name string) {
-			writeFile(t, name+".real", "r:x:0:0::/linked:\n")
-			symlink(t, "/etc/passwd.real", name)
+			err := errors.Join(os.Remove(name), os.Symlink("/etc/passwd.real", name),
+				os.WriteFile(name+".real", []byte("r:x:0:0::/linked:\n"), 0o644))
+			if err != nil {
+				t.Error(err)
+			}
 		}, "/linked", ""},
-		{"empty", func(t *testing.T, name string) { writeFile(t, name, "") }, "/", ""},
+		{"empty", func(t *testing.T, name string) {
+			if err := os.Truncate(name, 0); err != nil {
+				t.Error(err)
+			}
+		}, "/", ""},
 		{"fifo", func(t *testing.T, name string) {
 			os.Remove(name)
 			if err := unix.Mkfifo(name, 0o644); err != nil {
-				t.Fatal(err)
+				t.Error(err)
 			}
 		}, "", "not a regular file"},
 		{"directory", func(t *testing.T, name string) {
 			if err := errors.Join(os.Remove(name), os.Mkdir(name, 0o755)); err != nil {
-				t.Fatal(err)
+				t.Error(err)
 			}
 		}, "", "not a regular file"},
 		{"endless", func(t *testing.T, name string) {
 			if err := os.Truncate(name, 1<<40); err != nil {
-				t.Fatal(err)
+				t.Error(err)
 			}
 		}, "", "file too large"},
 		{"device", link("/dev/zero"), "", "not a regular file"},
@@ -79,12 +92,15 @@ func TestHome(t *testing.T) {
 		{"kernel object", link("/sys/kernel/notes"), "", "a file of the kernel's"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			inChild(t, func(t *testing.T, dir string) {
-				c := plan(image(t, dir))
-				test.make(t, c.Rootfs.Path+"/etc/passwd")
-				b := start(t, c)
-				build(t, b)
-				home, err := b.Home(0)
+			inRoot(t, func(t *testing.T, dir string, root *inroot.Root) {
+				test.make(t, dir+"/etc/passwd")
+				proc, err := procfs.Host()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer proc.Close()
+				home, err := Home(root, proc, 0)
 				if test.err != "" {
 					if err == nil || !strings.Contains(err.Error(), "/etc/passwd: ") || !strings.Contains(err.Error(), test.err) {
 						t.Errorf("%q, %v, want an error with %q", home, err, test.err)

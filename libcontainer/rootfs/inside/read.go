@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package rootfs
+// Package inside opens and reads what the root file system of a container has: its pseudo
+// terminals, its users, and the paths of its Landlock rules. A builder uses it, and so does an exec.
+//
+// The container may be hostile and running. So paths are resolved below the descriptor of its root,
+// and what was opened is checked before it is used.
+package inside
 
 import (
 	"errors"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package rootfs
+package host
 
 import (
 	"errors"
@@ -10,22 +10,18 @@ import (
 	"strings"
 
 	"github.com/berth-run/berth/libcontainer/internal/inroot"
-	"github.com/berth-run/berth/libcontainer/internal/mountapi"
 	"github.com/berth-run/berth/libcontainer/internal/mountinfo"
 	"golang.org/x/sys/unix"
 )
 
-// moveRoot puts the rootfs on top of "/", for hosts whose root is the initial ramfs, for which
-// pivot_root(2) does not work. The host's mounts stay below it, and a process with
-// CAP_SYS_CHROOT may be able to reach them. So the procfs and sysfs mounts that show everything
-// are removed first, since nothing in the container may see them unmasked.
-func (b *Builder) moveRoot() error {
-	data, err := b.proc.ReadThread("mountinfo")
-	if err != nil {
-		return err
-	}
-	mounts := outsideMounts(string(data), b.c.Rootfs.Path)
-	if b.mayReachHost() {
+// Hide removes the procfs and sysfs mounts that show everything, which nothing in a container may
+// see unmasked. table is the mountinfo of the calling thread, whose mount namespace is the
+// container's. Mounts in the directory except stay.
+//
+// shared says that the mounts may still be shared with the host.
+func Hide(table, except string, shared bool) error {
+	mounts := outsideMounts(table, except)
+	if shared {
 		// A mount or unmount on a shared mount propagates to all its peers: the host would lose
 		// its /proc and have the rootfs on "/".
 		for _, m := range mounts {
@@ -43,7 +39,7 @@ func (b *Builder) moveRoot() error {
 			return err
 		}
 	}
-	return mountapi.MoveMountAt(b.root.FD(), unix.AT_FDCWD, "/")
+	return nil
 }
 
 // hideMount unmounts one mount, or covers it if unmounting is not allowed (in a user namespace,
