@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/berth-run/berth/libcontainer/internal/inroot"
 	"github.com/berth-run/berth/libcontainer/internal/mountapi"
 	"github.com/berth-run/berth/libcontainer/rootfs/host"
+	"github.com/berth-run/berth/libcontainer/rootfs/mask"
 	"golang.org/x/sys/unix"
 )
 
@@ -153,4 +155,49 @@ func (b *Builder) moveRoot() error {
 		return err
 	}
 	return mountapi.MoveMountAt(b.root.FD(), unix.AT_FDCWD, "/")
+}
+
+// protectPaths makes linux.readonlyPaths read-only. Paths that the container does not have are
+// skipped: engines list those of all kernels and architectures.
+func (b *Builder) protectPaths() error {
+	for i, p := range b.c.ReadonlyPaths {
+		if err := b.protectPath(p); err != nil {
+			return fmt.Errorf("linux.readonlyPaths[%d]: %s: %w", i, p, err)
+		}
+	}
+	return nil
+}
+
+// protectPath mounts a read-only clone of p on itself. What is mounted below p is cloned
+// unchanged.
+func (b *Builder) protectPath(p string) error {
+	target, err := b.root.Open(p, unix.O_PATH, 0)
+	if inroot.IsMissing(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer unix.Close(target)
+	root, err := b.root.Is(target)
+	if err != nil {
+		return err
+	}
+	if root {
+		// A process whose root is the old mount would not see what is mounted on it.
+		return b.setAttr(b.root.FD(), false, readonly)
+	}
+	tree, err := mountapi.CloneTree(target, true)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(tree)
+	return b.attach(tree, target, func(fd int) error {
+		return b.setAttr(fd, false, mountapi.Attr{Set: unix.MOUNT_ATTR_RDONLY})
+	})
+}
+
+// maskPaths hides linux.maskedPaths.
+func (b *Builder) maskPaths() error {
+	return mask.Paths(b.root, b.c.MaskedPaths, b.c.MountLabel)
 }

@@ -6,11 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/mountapi"
 	"github.com/berth-run/berth/libcontainer/internal/procfs"
+	"github.com/berth-run/berth/libcontainer/rootfs/filesystem"
 	"golang.org/x/sys/unix"
 )
 
@@ -22,7 +22,7 @@ func (b *Builder) mountFilesystem(index int, m *configs.Mount) error {
 	}
 	defer unix.Close(t.fd)
 	given := b.callerTree(index)
-	if given == nil && needsOldCall(m) {
+	if given == nil && filesystem.NeedsOldCall(m) {
 		return b.mountOldWay(m, t)
 	}
 	var tree int
@@ -43,7 +43,7 @@ func (b *Builder) mountFilesystem(index int, m *configs.Mount) error {
 	if err := b.fillAndAttach(m, tree, t); err != nil {
 		return errors.Join(err, unix.Close(tree))
 	}
-	if m.Flags&unix.MS_RDONLY != 0 && staysWritable(m) {
+	if m.Flags&unix.MS_RDONLY != 0 && filesystem.StaysWritable(m) {
 		b.late = append(b.late, lateReadonly{fd: tree, field: m.Field})
 		return nil
 	}
@@ -96,67 +96,25 @@ func (b *Builder) bindSysfs(m *configs.Mount, t *target) error {
 	})
 }
 
-// staysWritable reports whether a read-only mount becomes read-only only at the end, because
-// mount points of later mounts, or devices, are created in it.
-func staysWritable(m *configs.Mount) bool {
-	return m.Type == "tmpfs" || m.Destination == "/dev"
-}
-
 func (b *Builder) fillAndAttach(m *configs.Mount, tree int, t *target) error {
 	if m.CopyUp && t.existed {
 		// The new mount is not attached yet: nobody sees it half full.
-		if err := b.copyUp(t.fd, tree, setsOwner(m.Data)); err != nil {
+		if err := filesystem.CopyUp(m, t.fd, tree, b.o.CopyUp); err != nil {
 			return fmt.Errorf("tmpcopyup: %w", err)
 		}
 	}
 	if m.Type == "mqueue" && b.c.MountLabel != "" {
 		// mqueue does not know the context option.
-		if err := b.labelRoot(tree); err != nil {
+		if err := filesystem.Label(tree, b.c.MountLabel); err != nil {
 			return err
 		}
 	}
 	return b.attachMount(m, tree, t, mountapi.Attr{})
 }
 
-// needsOldCall reports whether only mount(2) can express m: fsconfig(2) limits a value to 255
-// bytes, which the directories of an overlay may well exceed, and has no name for MS_I_VERSION.
-func needsOldCall(m *configs.Mount) bool {
-	if m.Type == "proc" {
-		return false // mount(2) would use the builder's pid namespace
-	}
-	if m.Flags&unix.MS_I_VERSION != 0 || len(m.Source) > mountapi.MaxOption {
-		return true
-	}
-	for _, o := range m.Data {
-		if _, value, _ := strings.Cut(o, "="); len(value) > mountapi.MaxOption {
-			return true
-		}
-	}
-	return false
-}
-
-// oldCallFlags are the flags that mount(2) accepts for a new mount.
-const oldCallFlags = unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC | unix.MS_SYNCHRONOUS |
-	unix.MS_MANDLOCK | unix.MS_DIRSYNC | unix.MS_NOATIME | unix.MS_NODIRATIME | unix.MS_RELATIME |
-	unix.MS_STRICTATIME | unix.MS_LAZYTIME | unix.MS_I_VERSION | unix.MS_SILENT | unix.MS_NOSYMFOLLOW
-
-// oldCall makes a mount with mount(2).
-func (b *Builder) oldCall(m *configs.Mount, path string) error {
-	data := m.Data
-	if b.c.MountLabel != "" && takesContext(m.Type) {
-		data = append(data[:len(data):len(data)], labelOption(m)+`="`+b.c.MountLabel+`"`)
-	}
-	source := m.Source
-	if source == "" {
-		source = "none" // as with the new calls
-	}
-	err := unix.Mount(source, path, m.Type, m.Flags&oldCallFlags, strings.Join(data, ","))
-	return os.NewSyscallError("mount", err)
-}
-
 // mountOldWay makes a mount with mount(2), on exactly the file that t refers to.
 func (b *Builder) mountOldWay(m *configs.Mount, t *target) error {
-	mount := func(path string) error { return b.oldCall(m, path) }
+	mount := func(path string) error { return filesystem.OldCall(m, b.c.MountLabel, path) }
 	if b.live != nil {
 		tree, err := stageOldWay(mount)
 		if err != nil {
@@ -184,4 +142,57 @@ func (b *Builder) mountOldWay(m *configs.Mount, t *target) error {
 		return errors.New("the destination was moved away")
 	}
 	return b.adjust(m, fd, mountapi.Attr{})
+}
+
+// takeFilesystem takes over what filesystem.New has made, for t.
+func takeFilesystem(given *os.File, m *configs.Mount, t *target) (int, error) {
+	tree, err := unix.FcntlInt(given.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return -1, os.NewSyscallError("fcntl", err)
+	}
+	if !t.existed || !filesystem.KeepsMode(m) {
+		return tree, nil
+	}
+	err = filesystem.Chmod(tree, t.Mode&0o7777)
+	if errors.Is(err, unix.EPERM) {
+		return tree, nil // its id maps have changed its owner to one outside the user namespace
+	}
+	if err != nil {
+		return -1, errors.Join(err, unix.Close(tree))
+	}
+	return tree, nil
+}
+
+// newFilesystem makes a detached mount of the type of m, for t.
+func (b *Builder) newFilesystem(m *configs.Mount, t *target) (int, error) {
+	c, err := b.context(m)
+	if err != nil {
+		return -1, err
+	}
+	defer c.Close()
+	if t.existed && filesystem.KeepsMode(m) {
+		return filesystem.FromContext(c, m, b.c.MountLabel, fmt.Sprintf("mode=%o", t.Mode&0o7777))
+	}
+	return filesystem.FromContext(c, m, b.c.MountLabel)
+}
+
+// context opens a context for the type of m. A procfs belongs to the pid namespace of the
+// process that opened its context. That is why init opened it.
+func (b *Builder) context(m *configs.Mount) (*mountapi.Context, error) {
+	if m.Type != "proc" {
+		return mountapi.NewContext(m.Type)
+	}
+	if len(b.procContexts) == 0 {
+		return nil, errors.New("no procfs context of the container is left")
+	}
+	f := b.procContexts[0]
+	b.procContexts = b.procContexts[1:]
+	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, errors.Join(os.NewSyscallError("fcntl", err), f.Close())
+	}
+	if err := f.Close(); err != nil {
+		return nil, errors.Join(err, unix.Close(fd))
+	}
+	return mountapi.ContextFromFD(fd, m.Type), nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/mountapi"
 	"github.com/berth-run/berth/libcontainer/internal/procfs"
+	"github.com/berth-run/berth/libcontainer/rootfs/filesystem"
 	"golang.org/x/sys/unix"
 )
 
@@ -323,7 +324,7 @@ func (b *Builder) remountOpened(m *configs.Mount, fd int) error {
 		return errOntoRoot
 	}
 	if m.Flags&unix.MS_BIND == 0 {
-		if err := reconfigure(m, fd); err != nil {
+		if err := filesystem.Reconfigure(m, fd); err != nil {
 			return err
 		}
 	}
@@ -334,24 +335,6 @@ func (b *Builder) remountOpened(m *configs.Mount, fd int) error {
 		}
 	}
 	return b.adjust(m, fd, mountapi.Attr{})
-}
-
-// reconfigure applies the file system's own options.
-func reconfigure(m *configs.Mount, fd int) error {
-	c, err := mountapi.Pick(fd)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	if err := setSuperFlags(c, m.Flags, m.Cleared); err != nil {
-		return err
-	}
-	for _, o := range m.Data {
-		if err := c.SetOption(o); err != nil {
-			return err
-		}
-	}
-	return c.Reconfigure()
 }
 
 // MountError adds to an error which mount failed, and what the kernel's error means.

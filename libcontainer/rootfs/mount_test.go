@@ -218,23 +218,6 @@ func TestMountErrors(t *testing.T) {
 	}
 }
 
-// TestLabelOption: the SELinux label is set by the option that the mount names. A kernel
-// without SELinux knows none of them, and its error names the one it got.
-func TestLabelOption(t *testing.T) {
-	if _, err := os.Stat("/sys/fs/selinux"); err == nil {
-		t.Skip("only for a kernel without SELinux")
-	}
-	for option, name := range map[string]string{"": "context", "rootcontext": "rootcontext"} {
-		tree, err := NewFilesystem(&configs.Mount{Type: "tmpfs", LabelOption: option}, "a:b:c:d")
-		if err == nil {
-			tree.Close()
-		}
-		if err == nil || !strings.Contains(err.Error(), "fsconfig "+name+"=a:b:c:d: ") {
-			t.Errorf("%q: error %v", option, err)
-		}
-	}
-}
-
 // TestBindReplacesFlags: if the options name any flags, those that they do not name are
 // cleared, except for access times. A remount does the same.
 func TestBindReplacesFlags(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/inroot"
 	"github.com/berth-run/berth/libcontainer/internal/mountapi"
+	"github.com/berth-run/berth/libcontainer/rootfs/filesystem"
 	"golang.org/x/sys/unix"
 )
 
@@ -47,14 +48,14 @@ func (b *Builder) rootTree(index int, m *configs.Mount) (int, error) {
 	if given := b.callerTree(index); given != nil {
 		return takeFilesystem(given, m, t)
 	}
-	if needsOldCall(m) {
+	if filesystem.NeedsOldCall(m) {
 		return b.oldRootTree(m)
 	}
 	tree, err := b.newFilesystem(m, t)
 	if err != nil || !m.CopyUp {
 		return tree, err
 	}
-	if err := b.copyUp(t.fd, tree, setsOwner(m.Data)); err != nil {
+	if err := filesystem.CopyUp(m, t.fd, tree, b.o.CopyUp); err != nil {
 		return -1, errors.Join(fmt.Errorf("tmpcopyup: %w", err), unix.Close(tree))
 	}
 	return tree, nil
@@ -63,7 +64,7 @@ func (b *Builder) rootTree(index int, m *configs.Mount) (int, error) {
 // oldRootTree makes a tree with mount(2), which only makes attached mounts. It attaches it to
 // the root that is to be replaced, which nobody else sees.
 func (b *Builder) oldRootTree(m *configs.Mount) (int, error) {
-	err := b.proc.WithPath(b.root.FD(), func(path string) error { return b.oldCall(m, path) })
+	err := b.proc.WithPath(b.root.FD(), func(path string) error { return filesystem.OldCall(m, b.c.MountLabel, path) })
 	if err != nil {
 		return -1, err
 	}

@@ -44,7 +44,7 @@ type Options struct {
 	// ProcContexts are procfs contexts of the container's pid namespace, one for each mount of
 	// type proc, in the order of the config. The builder takes them over.
 	ProcContexts []*os.File
-	// Trees are the sources of bind mounts, and what NewFilesystem has made, as detached mount
+	// Trees are the sources of bind mounts, and what filesystem.New has made, as detached mount
 	// trees by the index of the mount. If one is nil, or missing at the end, the builder opens
 	// or makes it. They are for what the builder has no right to, because it is only root in a
 	// user namespace, and for mounts with id maps, which it cannot set. They belong to the

@@ -12,6 +12,7 @@ import (
 	"github.com/berth-run/berth/libcontainer/internal/osthread"
 	"github.com/berth-run/berth/libcontainer/internal/userns"
 	"github.com/berth-run/berth/libcontainer/rootfs"
+	"github.com/berth-run/berth/libcontainer/rootfs/filesystem"
 	"golang.org/x/sys/unix"
 )
 
@@ -164,7 +165,7 @@ func (o *TreeOpener) idMapped(m *configs.Mount) (*os.File, error) {
 	if err := o.HaveSetAttr(); err != nil {
 		return nil, noIDMaps(err)
 	}
-	tree, err := rootfs.NewFilesystem(m, o.cfg.MountLabel)
+	tree, err := filesystem.New(m, o.cfg.MountLabel)
 	if err != nil {
 		return nil, fmt.Errorf("id-mapped mount: %w", err)
 	}
@@ -184,12 +185,12 @@ func (o *TreeOpener) sysfs(m *configs.Mount) (*os.File, error) {
 		osthread.Go(func() {
 			defer close(made)
 			if err = unix.Setns(int(o.pidfd.Fd()), unix.CLONE_NEWNET); err == nil {
-				tree, err = rootfs.NewFilesystem(m, o.cfg.MountLabel)
+				tree, err = filesystem.New(m, o.cfg.MountLabel)
 			}
 		})
 		<-made
 	} else {
-		tree, err = rootfs.NewFilesystem(m, o.cfg.MountLabel)
+		tree, err = filesystem.New(m, o.cfg.MountLabel)
 	}
 	if errors.Is(err, unix.EPERM) {
 		return nil, nil // a runtime that is itself in a user namespace has no right to do so either

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package rootfs
+// Package mask hides files of a container from its processes.
+package mask
 
 import (
 	"errors"
@@ -9,63 +10,14 @@ import (
 
 	"github.com/berth-run/berth/libcontainer/internal/inroot"
 	"github.com/berth-run/berth/libcontainer/internal/mountapi"
+	"github.com/berth-run/berth/libcontainer/rootfs/reach"
 	"golang.org/x/sys/unix"
 )
 
-// protectPaths makes linux.readonlyPaths read-only. Paths that the container does not have are
-// skipped: engines list those of all kernels and architectures.
-func (b *Builder) protectPaths() error {
-	for i, p := range b.c.ReadonlyPaths {
-		if err := b.protectPath(p); err != nil {
-			return fmt.Errorf("linux.readonlyPaths[%d]: %s: %w", i, p, err)
-		}
-	}
-	return nil
-}
-
-// protectPath mounts a read-only clone of p on itself. What is mounted below p is cloned
-// unchanged.
-func (b *Builder) protectPath(p string) error {
-	target, err := b.root.Open(p, unix.O_PATH, 0)
-	if inroot.IsMissing(err) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer unix.Close(target)
-	root, err := b.root.Is(target)
-	if err != nil {
-		return err
-	}
-	if root {
-		// A process whose root is the old mount would not see what is mounted on it.
-		return b.setAttr(b.root.FD(), false, readonly)
-	}
-	tree, err := mountapi.CloneTree(target, true)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(tree)
-	return b.attach(tree, target, func(fd int) error {
-		return b.setAttr(fd, false, mountapi.Attr{Set: unix.MOUNT_ATTR_RDONLY})
-	})
-}
-
-// masks is what hides paths: one empty directory and one /dev/null for all of them. The first
-// use of the directory attaches it, and the next ones are clones of that. So there is neither a
-// superblock for each path, nor a mount left over that has to be unmounted (which costs an RCU
-// grace period).
-type masks struct {
-	b *Builder
-	// dir is the attached empty directory, null the container's /dev/null. Both are -1 until
-	// they are needed.
-	dir, null int
-}
-
-// maskPaths hides linux.maskedPaths. A missing path is skipped.
-func (b *Builder) maskPaths() (err error) {
-	m := masks{b: b, dir: -1, null: -1}
+// Paths hides linux.maskedPaths below root. A path that does not exist is skipped. label is the
+// SELinux label of new mounts, "" for none.
+func Paths(root *reach.Root, paths []string, label string) (err error) {
+	m := masks{root: root, label: label, dir: -1, null: -1}
 	defer func() {
 		for _, fd := range [...]int{m.dir, m.null} {
 			if fd >= 0 {
@@ -73,7 +25,7 @@ func (b *Builder) maskPaths() (err error) {
 			}
 		}
 	}()
-	for i, p := range b.c.MaskedPaths {
+	for i, p := range paths {
 		if err := m.mask(p); err != nil {
 			return fmt.Errorf("linux.maskedPaths[%d]: %s: %w", i, p, err)
 		}
@@ -81,8 +33,20 @@ func (b *Builder) maskPaths() (err error) {
 	return nil
 }
 
+// masks is what hides paths: one empty directory and one /dev/null for all of them. The first
+// use of the directory attaches it, and the next ones are clones of that. So there is neither a
+// superblock for each path, nor a mount left over that has to be unmounted (which costs an RCU
+// grace period).
+type masks struct {
+	root  *reach.Root
+	label string
+	// dir is the attached empty directory, null the container's /dev/null. Both are -1 until
+	// they are needed.
+	dir, null int
+}
+
 func (m *masks) mask(p string) error {
-	target, err := m.b.root.Open(p, unix.O_PATH, 0)
+	target, err := m.root.Open(p, unix.O_PATH, 0)
 	if inroot.IsMissing(err) {
 		return nil
 	}
@@ -94,7 +58,7 @@ func (m *masks) mask(p string) error {
 	if err != nil {
 		return err
 	}
-	root, err := m.b.root.Is(target)
+	root, err := m.root.Is(target)
 	if err != nil {
 		return err
 	}
@@ -140,8 +104,8 @@ func (m *masks) maskDirectory(target int) error {
 			return err
 		}
 	}
-	if label := m.b.c.MountLabel; label != "" {
-		if err := c.SetString("context", label); err != nil {
+	if m.label != "" {
+		if err := c.SetString("context", m.label); err != nil {
 			return err
 		}
 	}
@@ -162,7 +126,7 @@ func (m *masks) maskDirectory(target int) error {
 // maskFile covers a file with /dev/null.
 func (m *masks) maskFile(target int) error {
 	if m.null < 0 {
-		fd, err := m.b.openNull()
+		fd, err := openNull(m.root)
 		if err != nil {
 			return err
 		}
@@ -184,8 +148,8 @@ func (m *masks) cover(fd, target int) error {
 // openNull opens the container's /dev/null and checks that it is the null device: if it were a
 // link to a file in /proc, masking another one would mount that file writable in its place
 // (CVE-2025-31133). The descriptor that was checked is then the one that is mounted.
-func (b *Builder) openNull() (int, error) {
-	fd, err := b.root.Open("/dev/null", unix.O_PATH|unix.O_NOFOLLOW, 0)
+func openNull(root *reach.Root) (int, error) {
+	fd, err := root.Open("/dev/null", unix.O_PATH|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return -1, err
 	}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package filesystem
+
+import (
+	"errors"
+	"os"
+
+	"github.com/berth-run/berth/libcontainer/configs"
+	"golang.org/x/sys/unix"
+)
+
+// Label sets the SELinux label of the root directory of the mount tree.
+func Label(tree int, label string) error {
+	fd, err := unix.Openat(tree, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return os.NewSyscallError("openat", err)
+	}
+	err = unix.Fsetxattr(fd, "security.selinux", []byte(label), 0)
+	return errors.Join(os.NewSyscallError("fsetxattr", err), unix.Close(fd))
+}
+
+// takesContext reports whether the SELinux option context= can label a file system.
+func takesContext(fstype string) bool {
+	switch fstype {
+	case "proc", "sysfs", "mqueue", "cgroup", "cgroup2":
+		return false
+	}
+	return true
+}
+
+// labelOption returns the name of the option that gives m its SELinux label.
+func labelOption(m *configs.Mount) string {
+	if m.LabelOption == "" {
+		return "context"
+	}
+	return m.LabelOption
+}

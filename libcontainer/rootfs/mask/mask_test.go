@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package mask
+
+import (
+	"errors"
+	"os"
+	"runtime"
+	"testing"
+
+	"github.com/berth-run/berth/libcontainer/internal/inroot"
+	"github.com/berth-run/berth/libcontainer/rootfs/reach"
+	"golang.org/x/sys/unix"
+)
+
+// inRoot runs body on a thread in a mount namespace of its own, with a root directory that has
+// /dev/null, a file and two directories. body must not end its goroutine by t.Fatal.
+func inRoot(t *testing.T, body func(dir string, root *reach.Root)) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("requires root, to mount")
+	}
+	dir := t.TempDir()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // never unlocked: the thread cannot be used again
+		if err := enterRoot(dir); err != nil {
+			t.Error(err)
+			return
+		}
+		root, err := inroot.Open(dir)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer root.Close()
+		body(dir, reach.NewRoot(root, nil))
+	}()
+	<-done
+}
+
+func enterRoot(dir string) error {
+	err := errors.Join(
+		unix.Unshare(unix.CLONE_NEWNS), unix.Mount("", "/", "", unix.MS_PRIVATE|unix.MS_REC, ""),
+		os.Mkdir(dir+"/dev", 0o755), os.Mkdir(dir+"/one", 0o755), os.Mkdir(dir+"/two", 0o755),
+		os.Symlink("one", dir+"/link"))
+	for _, f := range []string{"/dev/null", "/file", "/one/secret", "/two/secret"} {
+		err = errors.Join(err, os.WriteFile(dir+f, []byte("secret"), 0o644))
+	}
+	if err != nil {
+		return err
+	}
+	return unix.Mount("/dev/null", dir+"/dev/null", "", unix.MS_BIND, "")
+}
+
+// TestPaths: files are empty and directories have no room, with one mask for all names of a path.
+func TestPaths(t *testing.T) {
+	inRoot(t, func(dir string, root *reach.Root) {
+		if err := Paths(root, []string{"/file", "/one", "/link", "/two", "/nowhere", "/file/below"}, ""); err != nil {
+			t.Error(err)
+		}
+		if data, err := os.ReadFile(dir + "/file"); err != nil || len(data) != 0 {
+			t.Errorf("file: %q, %v", data, err)
+		}
+		for _, d := range []string{"/one", "/two"} {
+			if all, err := os.ReadDir(dir + d); err != nil || len(all) != 0 {
+				t.Errorf("%s: %v, %v", d, all, err)
+			}
+			if err := os.WriteFile(dir+d+"/new", nil, 0o644); !errors.Is(err, unix.EROFS) {
+				t.Errorf("%s: %v", d, err)
+			}
+		}
+		if err := unix.Unmount(dir+"/one", 0); err != nil {
+			t.Error(err)
+		}
+		if _, err := os.Stat(dir + "/one/secret"); err != nil {
+			t.Errorf("masked twice: %v", err)
+		}
+	})
+}
+
+// TestRefused: what cannot be hidden, or not by what is there, is an error.
+func TestRefused(t *testing.T) {
+	for name, test := range map[string]struct {
+		path  string
+		spoil func(dir string) error
+		want  string
+	}{
+		"root":      {"/", nil, "linux.maskedPaths[1]: /: the root file system itself cannot be masked"},
+		"root, up":  {"/one/../..", nil, "linux.maskedPaths[1]: /one/../..: the root file system itself cannot be masked"},
+		"null gone": {"/file", func(dir string) error { return unix.Unmount(dir+"/dev/null", 0) }, "linux.maskedPaths[1]: /file: /dev/null of the container is not the null device"},
+		"another device": {"/file", func(dir string) error {
+			return unix.Mount("/dev/zero", dir+"/dev/null", "", unix.MS_BIND, "")
+		}, "linux.maskedPaths[1]: /file: /dev/null of the container is not the null device"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inRoot(t, func(dir string, root *reach.Root) {
+				if test.spoil != nil {
+					if err := test.spoil(dir); err != nil {
+						t.Error(err)
+					}
+				}
+				if err := Paths(root, []string{"/nowhere", test.path}, ""); err == nil || err.Error() != test.want {
+					t.Errorf("error %v, want %s", err, test.want)
+				}
+				if data, err := os.ReadFile(dir + "/file"); err != nil || string(data) != "secret" {
+					t.Errorf("file: %q, %v", data, err)
+				}
+			})
+		})
+	}
+}
