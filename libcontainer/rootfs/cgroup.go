@@ -54,10 +54,10 @@ func (b *Builder) bindHostCgroups(m *configs.Mount, t *target) error {
 	return b.attach(tree, t.fd, func(fd int) error {
 		a := mountapi.AttrOf(m.Flags&hostFlags|unix.MS_RDONLY, 0)
 		a.Propagation = unix.MS_PRIVATE
-		if err := b.setAttr(fd, true, a); err != nil {
+		if err := b.attacher.Set(fd, true, a); err != nil {
 			return err
 		}
-		return b.adjust(m, fd, mountapi.Attr{})
+		return b.attacher.Adjust(m, fd, mountapi.Attr{})
 	})
 }
 
@@ -85,7 +85,7 @@ func (b *Builder) mountCgroupTmpfs(m *configs.Mount, t *target) error {
 			}
 		}
 		// Read-only comes last, when the directories have been made.
-		return b.adjust(m, tree, mountapi.AttrOf(m.Flags, m.Cleared))
+		return b.attacher.Adjust(m, tree, mountapi.AttrOf(m.Flags, m.Cleared))
 	})
 }
 
@@ -99,16 +99,16 @@ func (b *Builder) mountHierarchy(h *CgroupHierarchy, m *configs.Mount, dir int) 
 		return err
 	}
 	defer unix.Close(tree)
-	if b.setattr {
-		if err := b.setAttr(tree, false, cgroupAttr(m)); err != nil {
+	if b.attacher.Early {
+		if err := b.attacher.Set(tree, false, cgroupAttr(m)); err != nil {
 			return err
 		}
 	}
 	if err := mountapi.MoveMountAt(tree, dir, h.Name); err != nil {
 		return err
 	}
-	if !b.setattr {
-		if err := b.setAttr(tree, false, cgroupAttr(m)); err != nil {
+	if !b.attacher.Early {
+		if err := b.attacher.Set(tree, false, cgroupAttr(m)); err != nil {
 			return err
 		}
 	}

@@ -157,7 +157,7 @@ var DeviceAttr = mountapi.Attr{Set: unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NOE
 // attachDevice mounts the tree of a node on target.
 func (b *Builder) attachDevice(tree, target int) error {
 	return b.attach(tree, target, func(fd int) error {
-		return b.setAttr(fd, false, DeviceAttr)
+		return b.attacher.Set(fd, false, DeviceAttr)
 	})
 }
 

@@ -131,7 +131,7 @@ func TestLockedFlag(t *testing.T) {
 				c.PopulateDev = false
 				add(c, configs.Mount{Destination: "/m", Type: "bind", Source: dir + "/host", Flags: unix.MS_BIND, Cleared: unix.MS_NODEV})
 				b := start(t, c)
-				b.setattr = setattr
+				b.attacher.Early = setattr
 				err := b.Mount()
 				wantErr(t, err, unix.EPERM)
 				if err != nil && !strings.HasPrefix(err.Error(), "mounts[0]: mount bind on /m: the options clear a flag") {

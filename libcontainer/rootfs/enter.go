@@ -75,7 +75,7 @@ func (b *Builder) latePropagation() error {
 		return nil
 	}
 	a := mountapi.Attr{Propagation: uint64(p &^ unix.MS_REC)}
-	if err := b.setAttr(b.root.FD(), p&unix.MS_REC != 0, a); err != nil {
+	if err := b.attacher.Set(b.root.FD(), p&unix.MS_REC != 0, a); err != nil {
 		return fmt.Errorf("linux.rootfsPropagation: %w", err)
 	}
 	return nil
@@ -104,7 +104,7 @@ func (b *Builder) remountReadonly() error {
 	if err := b.remountLate(); err != nil || !b.c.Rootfs.Readonly {
 		return err
 	}
-	if err := b.setAttr(b.root.FD(), false, readonly); err != nil {
+	if err := b.attacher.Set(b.root.FD(), false, readonly); err != nil {
 		return fmt.Errorf("root.readonly: %w", err)
 	}
 	return nil
@@ -119,7 +119,7 @@ func (b *Builder) remountLate() error {
 			}
 			continue
 		}
-		if err := b.setAttr(l.fd, false, readonly); err != nil {
+		if err := b.attacher.Set(l.fd, false, readonly); err != nil {
 			return fmt.Errorf("%s: read-only: %w", l.field, err)
 		}
 	}
@@ -185,7 +185,7 @@ func (b *Builder) protectPath(p string) error {
 	}
 	if root {
 		// A process whose root is the old mount would not see what is mounted on it.
-		return b.setAttr(b.root.FD(), false, readonly)
+		return b.attacher.Set(b.root.FD(), false, readonly)
 	}
 	tree, err := mountapi.CloneTree(target, true)
 	if err != nil {
@@ -193,7 +193,7 @@ func (b *Builder) protectPath(p string) error {
 	}
 	defer unix.Close(tree)
 	return b.attach(tree, target, func(fd int) error {
-		return b.setAttr(fd, false, mountapi.Attr{Set: unix.MOUNT_ATTR_RDONLY})
+		return b.attacher.Set(fd, false, mountapi.Attr{Set: unix.MOUNT_ATTR_RDONLY})
 	})
 }
 

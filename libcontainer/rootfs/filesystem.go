@@ -89,10 +89,10 @@ func (b *Builder) bindSysfs(m *configs.Mount, t *target) error {
 	}
 	defer unix.Close(tree)
 	return b.attach(tree, t.fd, func(fd int) error {
-		if err := b.setAttr(fd, true, mountapi.AttrOf(m.Flags&hostFlags|unix.MS_RDONLY, 0)); err != nil {
+		if err := b.attacher.Set(fd, true, mountapi.AttrOf(m.Flags&hostFlags|unix.MS_RDONLY, 0)); err != nil {
 			return err
 		}
-		return b.adjust(m, fd, mountapi.Attr{})
+		return b.attacher.Adjust(m, fd, mountapi.Attr{})
 	})
 }
 
@@ -141,7 +141,7 @@ func (b *Builder) mountOldWay(m *configs.Mount, t *target) error {
 	if id.Mount == t.Mount {
 		return errors.New("the destination was moved away")
 	}
-	return b.adjust(m, fd, mountapi.Attr{})
+	return b.attacher.Adjust(m, fd, mountapi.Attr{})
 }
 
 // takeFilesystem takes over what filesystem.New has made, for t.

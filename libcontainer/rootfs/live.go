@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/inroot"
 	"github.com/berth-run/berth/libcontainer/internal/mountapi"
 	"github.com/berth-run/berth/libcontainer/internal/procfs"
+	"github.com/berth-run/berth/libcontainer/rootfs/attach"
 	"github.com/berth-run/berth/libcontainer/rootfs/reach"
 	"golang.org/x/sys/unix"
 )
@@ -51,7 +53,6 @@ type LiveOptions struct {
 func NewLive(o *LiveOptions) (*Live, error) {
 	l := &Live{b: &Builder{c: o.Config, o: &o.Options, procContexts: o.ProcContexts}, outside: -1, inside: -1}
 	l.b.live = l
-	l.b.setattr = mountapi.HaveSetAttr() == nil
 	unix.Umask(0)
 	if err := l.open(o); err != nil {
 		return nil, errors.Join(err, l.Close())
@@ -63,6 +64,7 @@ func (l *Live) open(o *LiveOptions) (err error) {
 	if l.b.proc, err = procfs.Host(); err != nil {
 		return err
 	}
+	l.b.attacher = attach.New(l.b.proc, o.Config.Namespaces.Contains(configs.NewUser))
 	if l.outside, err = l.b.proc.OpenThread("ns/mnt"); err != nil {
 		return err
 	}
@@ -136,7 +138,7 @@ func (l *Live) add() error {
 func (l *Live) attach(tree, target int, adjust func(fd int) error) error {
 	if adjust != nil {
 		finish := adjust
-		if !l.b.setattr {
+		if !l.b.attacher.Early {
 			// Without mount_setattr(2) (Linux 5.12): mount(2), which works only on attached
 			// mounts.
 			finish = func(tree int) error { return l.stage(tree, func() error { return adjust(tree) }) }

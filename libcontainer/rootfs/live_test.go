@@ -65,7 +65,7 @@ func (l *lived) change(do func(*Live) error, mounts ...configs.Mount) error {
 			return
 		}
 		if l.old {
-			live.b.setattr = false
+			live.b.attacher.Early = false
 		}
 		before, err := live.b.proc.ReadThread("mountinfo")
 		if err == nil {

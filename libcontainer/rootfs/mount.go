@@ -135,26 +135,7 @@ func checkProc(m *configs.Mount, t *target) error {
 // attachMount puts the new mount tree on t with the propagation and recursive attributes of m.
 // a holds the other changes.
 func (b *Builder) attachMount(m *configs.Mount, tree int, t *target, a mountapi.Attr) error {
-	return b.attach(tree, t.fd, func(fd int) error { return b.adjust(m, fd, a) })
-}
-
-// adjust changes a mount as the options of m ask, in this order: first what applies to one
-// mount, then what applies to everything below it.
-func (b *Builder) adjust(m *configs.Mount, fd int, a mountapi.Attr) error {
-	if err := b.setAttr(fd, false, a); err != nil {
-		return err
-	}
-	for _, p := range m.Propagation {
-		a := mountapi.Attr{Propagation: uint64(p &^ unix.MS_REC)}
-		if err := b.setAttr(fd, p&unix.MS_REC != 0, a); err != nil {
-			return fmt.Errorf("propagation: %w", err)
-		}
-	}
-	rec := mountapi.FullAtime(mountapi.Attr{Set: m.RecAttrSet, Clear: m.RecAttrClear})
-	if err := b.setAttr(fd, true, rec); err != nil {
-		return fmt.Errorf("recursive options: %w", err)
-	}
-	return nil
+	return b.attach(tree, t.fd, func(fd int) error { return b.attacher.Adjust(m, fd, a) })
 }
 
 // mountBind binds a file or directory of the host.
@@ -181,11 +162,11 @@ func (b *Builder) mountBind(index int, m *configs.Mount) error {
 	defer unix.Close(t.fd)
 	return b.attach(tree, t.fd, func(fd int) error {
 		if mountapi.NamesFlags(m.Flags, m.Cleared) {
-			if err := b.replaceFlags(m, fd); err != nil {
+			if err := b.attacher.ReplaceFlags(m, fd); err != nil {
 				return err
 			}
 		}
-		return b.adjust(m, fd, mountapi.Attr{})
+		return b.attacher.Adjust(m, fd, mountapi.Attr{})
 	})
 }
 
@@ -208,26 +189,6 @@ func isDirectory(fd int) (bool, error) {
 		return false, nil
 	}
 	return false, os.NewSyscallError("openat", err)
-}
-
-// replaceFlags gives the mount of fd the flags that m names, and no others, as runc does:
-// engines that want to keep a flag of the source name it. Flags that are locked in a user
-// namespace stay. Trees that the host's root has cloned have no locked flags, and must not lose
-// more than the others.
-func (b *Builder) replaceFlags(m *configs.Mount, fd int) error {
-	a := mountapi.ReplaceAttr(m.Flags)
-	if !b.c.Namespaces.Contains(configs.NewUser) {
-		err := b.setAttr(fd, false, a)
-		if !errors.Is(err, unix.EPERM) {
-			return err
-		}
-		// The runtime itself is in a user namespace.
-	}
-	a, err := mountapi.KeepLocked(fd, m.Cleared, a)
-	if err != nil {
-		return err
-	}
-	return b.setAttr(fd, false, a)
 }
 
 // OpenSource opens what m binds, as the calling thread sees it.
@@ -330,11 +291,11 @@ func (b *Builder) remountOpened(m *configs.Mount, fd int) error {
 	}
 	// As with mount(2): "bind" replaces all flags, even if none is named.
 	if m.Flags&unix.MS_BIND != 0 || mountapi.NamesFlags(m.Flags, m.Cleared) {
-		if err := b.replaceFlags(m, fd); err != nil {
+		if err := b.attacher.ReplaceFlags(m, fd); err != nil {
 			return err
 		}
 	}
-	return b.adjust(m, fd, mountapi.Attr{})
+	return b.attacher.Adjust(m, fd, mountapi.Attr{})
 }
 
 // MountError adds to an error which mount failed, and what the kernel's error means.

@@ -100,7 +100,7 @@ func TestMountOptions(t *testing.T) {
 					}
 					add(c, test.m)
 					b := start(t, c)
-					b.setattr = setattr
+					b.attacher.Early = setattr
 					build(t, b)
 					m := topMount(t, b, "/m")
 					tags, _, _ := strings.Cut(m.tags, ":")

@@ -115,16 +115,16 @@ func (b *Builder) adjustRoot(m *configs.Mount, fd int) error {
 		return os.NewSyscallError("fstatfs", err)
 	}
 	if m.IsBind() && mountapi.NamesFlags(m.Flags, m.Cleared) {
-		if err := b.replaceFlags(m, fd); err != nil {
+		if err := b.attacher.ReplaceFlags(m, fd); err != nil {
 			return err
 		}
 	}
 	// Its propagation is what it would be without m, so that the kernel accepts it for
 	// pivot_root(2). linux.rootfsPropagation is applied after that.
-	if err := b.setAttr(fd, false, b.rootPropagation()); err != nil {
+	if err := b.attacher.Set(fd, false, b.rootPropagation()); err != nil {
 		return err
 	}
-	if err := b.adjust(m, fd, mountapi.Attr{}); err != nil {
+	if err := b.attacher.Adjust(m, fd, mountapi.Attr{}); err != nil {
 		return err
 	}
 	asked := uint64(m.Flags)&unix.MS_RDONLY != 0 || m.RecAttrSet&unix.MOUNT_ATTR_RDONLY != 0
@@ -136,5 +136,5 @@ func (b *Builder) adjustRoot(m *configs.Mount, fd int) error {
 		return os.NewSyscallError("fcntl", err)
 	}
 	b.late = append(b.late, lateReadonly{fd: late, field: m.Field})
-	return b.setAttr(fd, false, mountapi.Attr{Clear: unix.MOUNT_ATTR_RDONLY})
+	return b.attacher.Set(fd, false, mountapi.Attr{Clear: unix.MOUNT_ATTR_RDONLY})
 }

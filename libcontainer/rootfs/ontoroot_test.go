@@ -31,7 +31,7 @@ func TestMountOntoRoot(t *testing.T) {
 					c.Mounts = append([]configs.Mount{late, onto}, c.Mounts...)
 					number(c)
 					b := start(t, c)
-					b.setattr = setattr
+					b.attacher.Early = setattr
 					build(t, b)
 					var roots, lateMounts int
 					for _, m := range mountTable(t, b) {

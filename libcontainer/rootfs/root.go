@@ -119,7 +119,7 @@ func (b *Builder) bindRoot(tree int) error {
 			return err
 		}
 	}
-	err := b.attach(tree, dir.FD(), func(fd int) error { return b.setAttr(fd, onHost, b.rootPropagation()) })
+	err := b.attach(tree, dir.FD(), func(fd int) error { return b.attacher.Set(fd, onHost, b.rootPropagation()) })
 	if err != nil || !onHost {
 		return err
 	}
@@ -127,7 +127,7 @@ func (b *Builder) bindRoot(tree int) error {
 	if b.mountID, err = mountapi.ID(tree); err != nil {
 		return errors.Join(err, b.proc.WithPath(tree, lazyUmount))
 	}
-	return b.setAttr(tree, true, private)
+	return b.attacher.Set(tree, true, private)
 }
 
 func lazyUmount(path string) error {

@@ -17,6 +17,7 @@ import (
 	"github.com/berth-run/berth/libcontainer/internal/inroot"
 	"github.com/berth-run/berth/libcontainer/internal/mountapi"
 	"github.com/berth-run/berth/libcontainer/internal/procfs"
+	"github.com/berth-run/berth/libcontainer/rootfs/attach"
 	"github.com/berth-run/berth/libcontainer/rootfs/host"
 	"github.com/berth-run/berth/libcontainer/rootfs/inside"
 	"github.com/berth-run/berth/libcontainer/rootfs/reach"
@@ -96,8 +97,8 @@ type Builder struct {
 	// inner is a procfs of the container that the builder has just mounted itself; nil if there
 	// is none.
 	inner *procfs.Handle
-	// setattr is set if the kernel has mount_setattr(2).
-	setattr bool
+	// attacher attaches and changes mounts.
+	attacher *attach.Attacher
 	// procContexts are those of o that are still unused.
 	procContexts []*os.File
 	// late are mounts to be made read-only at the end.
@@ -122,13 +123,13 @@ type lateReadonly struct {
 // New opens what the builder needs before the first mount.
 func New(o *Options) (*Builder, error) {
 	b := &Builder{c: o.Config, o: o, procContexts: o.ProcContexts}
-	b.setattr = mountapi.HaveSetAttr() == nil
 	// Modes are given in full everywhere. A umask would only remove bits.
 	unix.Umask(0)
 	var err error
 	if b.proc, err = procfs.Host(); err != nil {
 		return nil, errors.Join(err, b.Close())
 	}
+	b.attacher = attach.New(b.proc, b.c.Namespaces.Contains(configs.NewUser))
 	if err = b.openRoot(); err != nil {
 		return nil, errors.Join(fmt.Errorf("root.path: %w", err), b.Close())
 	}
@@ -232,40 +233,12 @@ func (b *Builder) pivots() bool { return b.ownMounts() && !b.c.NoPivotRoot }
 // ownMounts reports whether the container has a mount namespace, new or joined.
 func (b *Builder) ownMounts() bool { return b.c.Namespaces.Contains(configs.NewMount) }
 
-// setAttr changes the mount whose root fd is, before it is attached if the kernel can do that.
-// See attach.
-func (b *Builder) setAttr(fd int, recursive bool, a mountapi.Attr) error {
-	if a.IsZero() {
-		return nil
-	}
-	if b.setattr {
-		return mountapi.SetAttr(fd, recursive, a)
-	}
-	// Without mount_setattr(2) (Linux 5.12): mount(2), which needs a path.
-	return b.proc.WithPath(fd, func(path string) error {
-		return mountapi.Remount(path, fd, recursive, a)
-	})
-}
-
-// attach puts the detached tree on target and lets adjust change it: before anybody can see it
-// if the kernel has mount_setattr(2), and right after otherwise, since mount(2) works only on
-// attached mounts.
+// attach is Attacher.Attach, in the container's mount namespace.
 func (b *Builder) attach(tree, target int, adjust func(fd int) error) error {
 	if b.live != nil {
 		return b.live.attach(tree, target, adjust)
 	}
-	if b.setattr && adjust != nil {
-		if err := adjust(tree); err != nil {
-			return err
-		}
-	}
-	if err := mountapi.MoveMount(tree, target); err != nil {
-		return err
-	}
-	if !b.setattr && adjust != nil {
-		return adjust(tree)
-	}
-	return nil
+	return b.attacher.Attach(tree, target, adjust)
 }
 
 // attachFilled is attach for a tree that has to be attached before fill can work on it.

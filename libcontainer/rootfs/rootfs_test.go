@@ -30,10 +30,10 @@ func TestDefault(t *testing.T) {
 				c := plan(image(t, dir))
 				c.NoPivotRoot = variant.noPivot
 				b := start(t, c)
-				if !b.setattr {
+				if !b.attacher.Early {
 					t.Skip("requires Linux 5.12")
 				}
-				b.setattr = variant.setattr
+				b.attacher.Early = variant.setattr
 				host, err := os.Open("/")
 				if err != nil {
 					t.Fatal(err)

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package attach
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/mountapi"
+	"github.com/berth-run/berth/libcontainer/internal/procfs"
+	"github.com/berth-run/berth/libcontainer/rootfs/filesystem"
+	"golang.org/x/sys/unix"
+)
+
+// TestAttach: a mount has what its options ask for, and no flags that they do not name, whatever
+// the kernel can do.
+func TestAttach(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("requires root, to mount")
+	}
+	for _, early := range []bool{true, false} {
+		t.Run(fmt.Sprintf("early=%v", early), func(t *testing.T) {
+			dir := t.TempDir()
+			done := make(chan error)
+			go func() {
+				runtime.LockOSThread() // never unlocked: the thread cannot be used again
+				done <- attachIn(dir, early)
+			}()
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// attachIn attaches a tmpfs in a mount namespace of its own.
+func attachIn(dir string, early bool) error {
+	err := errors.Join(unix.Unshare(unix.CLONE_NEWNS), unix.Mount("", "/", "", unix.MS_PRIVATE|unix.MS_REC, ""))
+	if err != nil {
+		return err
+	}
+	proc, err := procfs.Host()
+	if err != nil {
+		return err
+	}
+	defer proc.Close()
+	a := New(proc, false)
+	if early && !a.Early {
+		return nil // an old kernel
+	}
+	a.Early = early
+	tree, err := filesystem.New(&configs.Mount{Type: "tmpfs", Source: "tmpfs", Flags: unix.MS_NODEV}, "")
+	if err != nil {
+		return err
+	}
+	defer tree.Close()
+	target, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(target)
+	m := &configs.Mount{Flags: unix.MS_NOSUID, Propagation: []uintptr{unix.MS_UNBINDABLE}}
+	err = a.Attach(int(tree.Fd()), target, func(fd int) error {
+		if err := a.ReplaceFlags(m, fd); err != nil {
+			return err
+		}
+		return a.Adjust(m, fd, mountapi.Attr{Set: unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOEXEC})
+	})
+	if err != nil {
+		return err
+	}
+	var fs unix.Statfs_t
+	if err := unix.Statfs(dir, &fs); err != nil {
+		return err
+	}
+	const want = unix.ST_NOSUID | unix.ST_NOEXEC | unix.ST_RDONLY
+	if got := fs.Flags & (want | unix.ST_NODEV); got != want {
+		return fmt.Errorf("flags %#x, want %#x", got, want)
+	}
+	table, err := proc.ReadThread("mountinfo")
+	if err != nil {
+		return err
+	}
+	for line := range strings.Lines(string(table)) {
+		if strings.Contains(line, " "+dir+" ") && strings.Contains(line, " unbindable ") {
+			return nil
+		}
+	}
+	return fmt.Errorf("no unbindable mount on %s in\n%s", dir, table)
+}
