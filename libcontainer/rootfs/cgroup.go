@@ -10,6 +10,7 @@ import (
 
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/mountapi"
+	"github.com/berth-run/berth/libcontainer/rootfs/target"
 	"golang.org/x/sys/unix"
 )
 
@@ -17,11 +18,11 @@ import (
 // that is one file system. On v1 it is a tmpfs with one mount for each hierarchy, and on a
 // hybrid host also v2 as "unified".
 func (b *Builder) mountCgroup(m *configs.Mount) error {
-	t, err := b.openTarget(m, true)
+	t, err := target.Open(b.root, b.id, m, true)
 	if err != nil {
 		return err
 	}
-	defer unix.Close(t.fd)
+	defer unix.Close(t.FD)
 	if len(b.o.Cgroups) == 0 {
 		return b.bindHostCgroups(m, t)
 	}
@@ -45,13 +46,13 @@ var errNoCgroup = errors.New("the container has no cgroup")
 // bindHostCgroups shows the cgroups of the host to a rootless container without one, for which
 // they cannot be mounted anew. It is read-only, whatever the options say: cgroups that the user
 // owns on the host are not the container's (CVE-2023-25809).
-func (b *Builder) bindHostCgroups(m *configs.Mount, t *target) error {
+func (b *Builder) bindHostCgroups(m *configs.Mount, t *target.Target) error {
 	tree, err := mountapi.OpenTree("/sys/fs/cgroup", true)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(tree)
-	return b.attach(tree, t.fd, func(fd int) error {
+	return b.attach(tree, t.FD, func(fd int) error {
 		a := mountapi.AttrOf(m.Flags&hostFlags|unix.MS_RDONLY, 0)
 		a.Propagation = unix.MS_PRIVATE
 		if err := b.attacher.Set(fd, true, a); err != nil {
@@ -70,7 +71,7 @@ func cgroupAttr(m *configs.Mount) mountapi.Attr {
 }
 
 // mountCgroupTmpfs makes the directory of hierarchies.
-func (b *Builder) mountCgroupTmpfs(m *configs.Mount, t *target) error {
+func (b *Builder) mountCgroupTmpfs(m *configs.Mount, t *target.Target) error {
 	tmpfs := *m
 	tmpfs.Type, tmpfs.Source, tmpfs.Data = "tmpfs", "tmpfs", []string{"mode=755"}
 	tree, err := b.newFilesystem(&tmpfs, t)
@@ -78,7 +79,7 @@ func (b *Builder) mountCgroupTmpfs(m *configs.Mount, t *target) error {
 		return err
 	}
 	defer unix.Close(tree)
-	return b.attachFilled(tree, t.fd, func() error {
+	return b.attachFilled(tree, t.FD, func() error {
 		for i := range b.o.Cgroups {
 			if err := b.mountHierarchy(&b.o.Cgroups[i], m, tree); err != nil {
 				return fmt.Errorf("%s: %w", b.o.Cgroups[i].Name, err)

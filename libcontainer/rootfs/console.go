@@ -7,9 +7,7 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/berth-run/berth/libcontainer/internal/mountapi"
 	"github.com/berth-run/berth/libcontainer/rootfs/inside"
-	"golang.org/x/sys/unix"
 )
 
 // Console opens a pty on the container's devpts and binds it to /dev/console. The caller owns
@@ -21,29 +19,9 @@ func (b *Builder) Console() (master, peer *os.File, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := b.bindConsole(int(peer.Fd())); err != nil {
+	if err := b.dev().Console(int(peer.Fd())); err != nil {
 		err = fmt.Errorf("process.terminal: /dev/console: %w", err)
 		return nil, nil, errors.Join(err, master.Close(), peer.Close())
 	}
 	return master, peer, nil
-}
-
-// bindConsole mounts the peer on /dev/console, which it creates if there is none.
-func (b *Builder) bindConsole(peer int) error {
-	dir, name, err := b.root.Parent("/dev/console")
-	if err != nil {
-		return err
-	}
-	defer unix.Close(dir)
-	target, err := b.root.OpenMountFile(dir, "/dev", name)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(target)
-	tree, err := mountapi.CloneTree(peer, false)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(tree)
-	return b.attach(tree, target, nil)
 }

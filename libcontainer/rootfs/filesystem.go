@@ -11,16 +11,17 @@ import (
 	"github.com/berth-run/berth/libcontainer/internal/mountapi"
 	"github.com/berth-run/berth/libcontainer/internal/procfs"
 	"github.com/berth-run/berth/libcontainer/rootfs/filesystem"
+	"github.com/berth-run/berth/libcontainer/rootfs/target"
 	"golang.org/x/sys/unix"
 )
 
 // mountFilesystem makes a mount of any type that is not a bind mount.
 func (b *Builder) mountFilesystem(index int, m *configs.Mount) error {
-	t, err := b.openTarget(m, true)
+	t, err := target.Open(b.root, b.id, m, true)
 	if err != nil {
 		return err
 	}
-	defer unix.Close(t.fd)
+	defer unix.Close(t.FD)
 	given := b.callerTree(index)
 	if given == nil && filesystem.NeedsOldCall(m) {
 		return b.mountOldWay(m, t)
@@ -82,13 +83,13 @@ const hostFlags = unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEX
 // uncover it. So the options apply to all of it. It is read-only in any case: the host's
 // cgroups are below it, and the container could change those that the user owns
 // (CVE-2023-25809).
-func (b *Builder) bindSysfs(m *configs.Mount, t *target) error {
+func (b *Builder) bindSysfs(m *configs.Mount, t *target.Target) error {
 	tree, err := mountapi.OpenTree("/sys", true)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(tree)
-	return b.attach(tree, t.fd, func(fd int) error {
+	return b.attach(tree, t.FD, func(fd int) error {
 		if err := b.attacher.Set(fd, true, mountapi.AttrOf(m.Flags&hostFlags|unix.MS_RDONLY, 0)); err != nil {
 			return err
 		}
@@ -96,10 +97,10 @@ func (b *Builder) bindSysfs(m *configs.Mount, t *target) error {
 	})
 }
 
-func (b *Builder) fillAndAttach(m *configs.Mount, tree int, t *target) error {
-	if m.CopyUp && t.existed {
+func (b *Builder) fillAndAttach(m *configs.Mount, tree int, t *target.Target) error {
+	if m.CopyUp && t.Existed {
 		// The new mount is not attached yet: nobody sees it half full.
-		if err := filesystem.CopyUp(m, t.fd, tree, b.o.CopyUp); err != nil {
+		if err := filesystem.CopyUp(m, t.FD, tree, b.o.CopyUp); err != nil {
 			return fmt.Errorf("tmpcopyup: %w", err)
 		}
 	}
@@ -113,7 +114,7 @@ func (b *Builder) fillAndAttach(m *configs.Mount, tree int, t *target) error {
 }
 
 // mountOldWay makes a mount with mount(2), on exactly the file that t refers to.
-func (b *Builder) mountOldWay(m *configs.Mount, t *target) error {
+func (b *Builder) mountOldWay(m *configs.Mount, t *target.Target) error {
 	mount := func(path string) error { return filesystem.OldCall(m, b.c.MountLabel, path) }
 	if b.live != nil {
 		tree, err := stageOldWay(mount)
@@ -122,7 +123,7 @@ func (b *Builder) mountOldWay(m *configs.Mount, t *target) error {
 		}
 		return errors.Join(b.attachMount(m, tree, t, mountapi.Attr{}), unix.Close(tree))
 	}
-	if err := b.proc.WithPath(t.fd, mount); err != nil {
+	if err := b.proc.WithPath(t.FD, mount); err != nil {
 		return err
 	}
 	if len(m.Propagation) == 0 && m.RecAttrSet|m.RecAttrClear == 0 {
@@ -145,12 +146,12 @@ func (b *Builder) mountOldWay(m *configs.Mount, t *target) error {
 }
 
 // takeFilesystem takes over what filesystem.New has made, for t.
-func takeFilesystem(given *os.File, m *configs.Mount, t *target) (int, error) {
+func takeFilesystem(given *os.File, m *configs.Mount, t *target.Target) (int, error) {
 	tree, err := unix.FcntlInt(given.Fd(), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
 		return -1, os.NewSyscallError("fcntl", err)
 	}
-	if !t.existed || !filesystem.KeepsMode(m) {
+	if !t.Existed || !filesystem.KeepsMode(m) {
 		return tree, nil
 	}
 	err = filesystem.Chmod(tree, t.Mode&0o7777)
@@ -164,13 +165,13 @@ func takeFilesystem(given *os.File, m *configs.Mount, t *target) (int, error) {
 }
 
 // newFilesystem makes a detached mount of the type of m, for t.
-func (b *Builder) newFilesystem(m *configs.Mount, t *target) (int, error) {
+func (b *Builder) newFilesystem(m *configs.Mount, t *target.Target) (int, error) {
 	c, err := b.context(m)
 	if err != nil {
 		return -1, err
 	}
 	defer c.Close()
-	if t.existed && filesystem.KeepsMode(m) {
+	if t.Existed && filesystem.KeepsMode(m) {
 		return filesystem.FromContext(c, m, b.c.MountLabel, fmt.Sprintf("mode=%o", t.Mode&0o7777))
 	}
 	return filesystem.FromContext(c, m, b.c.MountLabel)

@@ -6,13 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/mountapi"
 	"github.com/berth-run/berth/libcontainer/internal/mountinfo"
+	"github.com/berth-run/berth/libcontainer/rootfs/target"
 	"golang.org/x/sys/unix"
 )
 
@@ -115,7 +115,7 @@ func (l *Live) checkRemovable(fd int) error {
 	if st.Mnt_id == l.b.id.Mount {
 		// It may be a directory in the root file system, or the root itself.
 		if id, err := mountapi.Identify(fd); err == nil && id.SameFile(l.b.id) {
-			return errOntoRoot
+			return target.ErrRoot
 		}
 		return errNoMountPoint
 	}
@@ -127,7 +127,7 @@ func (l *Live) checkRemovable(fd int) error {
 		return err
 	}
 	switch fstype, name := mountedOn(string(table), st.Mnt_id); {
-	case fstype == "proc" && !slices.Contains(emulated[:], "/proc/"+name),
+	case fstype == "proc" && !target.MayCover("/proc/"+name),
 		fstype == "sysfs" && !strings.HasPrefix(name, "fs/"): // what is there is meant for mounts
 		return fmt.Errorf("it hides a part of the container's %s", fstype)
 	}

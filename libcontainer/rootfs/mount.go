@@ -8,13 +8,12 @@ import (
 	"os"
 	"path"
 	"slices"
-	"strings"
 
 	"github.com/berth-run/berth/libcontainer/access"
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/mountapi"
-	"github.com/berth-run/berth/libcontainer/internal/procfs"
 	"github.com/berth-run/berth/libcontainer/rootfs/filesystem"
+	"github.com/berth-run/berth/libcontainer/rootfs/target"
 	"golang.org/x/sys/unix"
 )
 
@@ -34,108 +33,10 @@ func (b *Builder) mount(index int, m *configs.Mount) error {
 	}
 }
 
-var errOntoRoot = errors.New("the destination is the root of the container")
-
-// target is the file that a mount is going to be attached on. Its fd was resolved once, inside
-// the root. The path is not used any more.
-type target struct {
-	fd int
-	mountapi.FileID
-	// existed is set if the builder has not created it.
-	existed bool
-}
-
-// openTarget opens the destination of m. If there is nothing, it creates a directory or an
-// empty file. It refuses destinations that no mount may hide.
-func (b *Builder) openTarget(m *configs.Mount, dir bool) (*target, error) {
-	var resolve uint64
-	if m.Type == "proc" || m.Type == "sysfs" || strings.HasPrefix(m.Destination, "/proc/") {
-		// A link would put the kernel's files where the image wants them, and something else
-		// where everybody expects them (CVE-2019-19921, CVE-2023-27561).
-		resolve = unix.RESOLVE_NO_SYMLINKS
-	}
-	t := &target{existed: true}
-	var err error
-	open := unix.O_PATH
-	if m.DestNoFollow {
-		open |= unix.O_NOFOLLOW
-	}
-	t.fd, err = b.root.Open(m.Destination, open, resolve)
-	if errors.Is(err, unix.ENOENT) {
-		t.existed = false
-		if dir {
-			t.fd, err = b.root.MkdirAll(m.Destination, resolve)
-		} else {
-			t.fd, err = b.root.OpenOrCreate(m.Destination, resolve)
-		}
-	}
-	if err != nil {
-		return nil, err
-	}
-	if t.FileID, err = mountapi.Identify(t.fd); err != nil {
-		return nil, errors.Join(err, unix.Close(t.fd))
-	}
-	if err := b.checkTarget(m, t, dir); err != nil {
-		return nil, errors.Join(err, unix.Close(t.fd))
-	}
-	return t, nil
-}
-
-func (b *Builder) checkTarget(m *configs.Mount, t *target, dir bool) error {
-	switch {
-	case t.SameFile(b.id):
-		return errOntoRoot
-	// The kernel would return EINVAL. Engines recognise mistaken binds by "not a directory",
-	// and explain them.
-	case dir && !t.IsDir():
-		if m.IsBind() {
-			return fmt.Errorf("%w, but the source is one", unix.ENOTDIR)
-		}
-		return unix.ENOTDIR
-	case !dir && t.IsDir():
-		return fmt.Errorf("the source is %w, the target is one", unix.ENOTDIR)
-	}
-	return checkProc(m, t)
-}
-
-// emulated are the files in /proc that may be mounted on: lxcfs has versions of them that know
-// the container's limits, and none of them can change the kernel.
-var emulated = [...]string{
-	"/proc/cpuinfo", "/proc/diskstats", "/proc/meminfo", "/proc/stat", "/proc/swaps",
-	"/proc/uptime", "/proc/loadavg", "/proc/slabinfo", "/proc/sys/kernel/ns_last_pid",
-	"/proc/sys/crypto/fips_enabled",
-}
-
-// checkProc keeps /proc genuine: programs and runtimes write labels and settings there, and a
-// fake file below it would make them ineffective (CVE-2019-16884, CVE-2025-52881). It checks by
-// name, for a procfs that is mounted later, and by file, for names that lead into one through a
-// link.
-func checkProc(m *configs.Mount, t *target) error {
-	if m.Type == "proc" {
-		return nil
-	}
-	dest := m.Destination
-	switch {
-	case dest == "/proc":
-		// mountBind allows a bind of a real procfs before this check.
-		return fmt.Errorf("%s %s (only a procfs may be mounted on /proc)", m.Destination, configs.PhraseNotOfTypeProc)
-	case strings.HasPrefix(dest, "/proc/"):
-		if slices.Contains(emulated[:], dest) {
-			return nil
-		}
-		return fmt.Errorf("%s %s", dest, configs.PhraseInsideProc)
-	}
-	is, err := procfs.Is(t.fd)
-	if err == nil && is {
-		err = errors.New("the destination leads into a procfs")
-	}
-	return err
-}
-
 // attachMount puts the new mount tree on t with the propagation and recursive attributes of m.
 // a holds the other changes.
-func (b *Builder) attachMount(m *configs.Mount, tree int, t *target, a mountapi.Attr) error {
-	return b.attach(tree, t.fd, func(fd int) error { return b.attacher.Adjust(m, fd, a) })
+func (b *Builder) attachMount(m *configs.Mount, tree int, t *target.Target, a mountapi.Attr) error {
+	return b.attach(tree, t.FD, func(fd int) error { return b.attacher.Adjust(m, fd, a) })
 }
 
 // mountBind binds a file or directory of the host.
@@ -155,12 +56,12 @@ func (b *Builder) mountBind(index int, m *configs.Mount) error {
 	if err != nil {
 		return err
 	}
-	t, err := b.openBindTarget(m, tree, dir)
+	t, err := target.OpenBind(b.root, b.id, m, tree, dir)
 	if err != nil {
 		return err
 	}
-	defer unix.Close(t.fd)
-	return b.attach(tree, t.fd, func(fd int) error {
+	defer unix.Close(t.FD)
+	return b.attach(tree, t.FD, func(fd int) error {
 		if mountapi.NamesFlags(m.Flags, m.Cleared) {
 			if err := b.attacher.ReplaceFlags(m, fd); err != nil {
 				return err
@@ -248,17 +149,6 @@ func (b *Builder) callerTree(index int) *os.File {
 	return b.o.Trees[index]
 }
 
-// openBindTarget opens the destination of a bind mount. It is treated as a mount of proc if it
-// binds a procfs on /proc.
-func (b *Builder) openBindTarget(m *configs.Mount, tree int, dir bool) (*target, error) {
-	if m.Destination == "/proc" && procfs.IsRoot(tree) {
-		proc := *m
-		proc.Type = "proc"
-		m = &proc
-	}
-	return b.openTarget(m, dir)
-}
-
 // remount changes an existing mount: with "bind" only the mount, otherwise also the file system
 // behind it.
 func (b *Builder) remount(m *configs.Mount) error {
@@ -282,7 +172,7 @@ func (b *Builder) remountOpened(m *configs.Mount, fd int) error {
 	}
 	// Only the mount: its file system is the host's.
 	if id.SameFile(b.id) && (m.Destination != "/" || m.Flags&unix.MS_BIND == 0) {
-		return errOntoRoot
+		return target.ErrRoot
 	}
 	if m.Flags&unix.MS_BIND == 0 {
 		if err := filesystem.Reconfigure(m, fd); err != nil {

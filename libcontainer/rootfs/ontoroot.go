@@ -11,6 +11,7 @@ import (
 	"github.com/berth-run/berth/libcontainer/internal/inroot"
 	"github.com/berth-run/berth/libcontainer/internal/mountapi"
 	"github.com/berth-run/berth/libcontainer/rootfs/filesystem"
+	"github.com/berth-run/berth/libcontainer/rootfs/target"
 	"golang.org/x/sys/unix"
 )
 
@@ -23,7 +24,7 @@ import (
 // process with CAP_SYS_CHROOT could reach.
 func (b *Builder) mountOntoRoot(index int, m *configs.Mount) error {
 	if b.live != nil || !b.ownMounts() {
-		return errOntoRoot
+		return target.ErrRoot
 	}
 	tree, err := b.rootTree(index, m)
 	if err != nil {
@@ -44,7 +45,7 @@ func (b *Builder) rootTree(index int, m *configs.Mount) (int, error) {
 	if m.IsBind() {
 		return b.bindSource(index, m)
 	}
-	t := &target{fd: b.root.FD(), FileID: b.id, existed: true}
+	t := &target.Target{FD: b.root.FD(), FileID: b.id, Existed: true}
 	if given := b.callerTree(index); given != nil {
 		return takeFilesystem(given, m, t)
 	}
@@ -55,7 +56,7 @@ func (b *Builder) rootTree(index int, m *configs.Mount) (int, error) {
 	if err != nil || !m.CopyUp {
 		return tree, err
 	}
-	if err := filesystem.CopyUp(m, t.fd, tree, b.o.CopyUp); err != nil {
+	if err := filesystem.CopyUp(m, t.FD, tree, b.o.CopyUp); err != nil {
 		return -1, errors.Join(fmt.Errorf("tmpcopyup: %w", err), unix.Close(tree))
 	}
 	return tree, nil

@@ -18,6 +18,7 @@ import (
 	"github.com/berth-run/berth/libcontainer/internal/mountapi"
 	"github.com/berth-run/berth/libcontainer/internal/procfs"
 	"github.com/berth-run/berth/libcontainer/rootfs/attach"
+	"github.com/berth-run/berth/libcontainer/rootfs/dev"
 	"github.com/berth-run/berth/libcontainer/rootfs/host"
 	"github.com/berth-run/berth/libcontainer/rootfs/inside"
 	"github.com/berth-run/berth/libcontainer/rootfs/reach"
@@ -163,10 +164,11 @@ func (b *Builder) mountAll() error {
 	if !b.c.PopulateDev {
 		return nil
 	}
-	if err := b.makeDevices(); err != nil {
+	d := b.dev()
+	if err := d.Nodes(b.c.Devices); err != nil {
 		return err
 	}
-	return b.makeLinks()
+	return d.Links()
 }
 
 // Enter makes the rootfs the root of the mount namespace and seals it: pivot_root, propagation,
@@ -225,6 +227,13 @@ func (b *Builder) Close() error {
 		b.below = nil
 	}
 	return errors.Join(errs...)
+}
+
+// dev returns what makes the files in /dev.
+func (b *Builder) dev() *dev.Maker {
+	return &dev.Maker{
+		Root: b.root, Attacher: b.attacher, UserNS: b.c.Namespaces.Contains(configs.NewUser), Trees: b.o.DeviceTrees,
+	}
 }
 
 // pivots reports whether the rootfs becomes "/" by pivot_root(2).

@@ -17,6 +17,7 @@ import (
 	"github.com/berth-run/berth/libcontainer/internal/mountapi"
 	"github.com/berth-run/berth/libcontainer/internal/osthread"
 	"github.com/berth-run/berth/libcontainer/rootfs"
+	"github.com/berth-run/berth/libcontainer/rootfs/dev"
 	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 )
@@ -92,7 +93,7 @@ func (r *Restoration) addDevices() error {
 			return err
 		}
 		source, err := r.prepare(func(o *builder.TreeOpener) (*os.File, mountapi.Attr, error) {
-			return r.withOptions(tree, rootfs.DeviceAttr, mountapi.Attr{}, o)
+			return r.withOptions(tree, dev.MountAttr, mountapi.Attr{}, o)
 		})
 		if err != nil {
 			return errors.Join(err, tree.Close())
@@ -223,7 +224,7 @@ func (r *Restoration) addDevice(point, source string) error {
 	if !r.mayHaveMount(point) {
 		return nil
 	}
-	source, err := r.prepareFile(source, rootfs.DeviceAttr)
+	source, err := r.prepareFile(source, dev.MountAttr)
 	if err == nil {
 		r.add(point, source)
 	}

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package rootfs
+// Package dev makes what is in the /dev of a container besides mounts of the plan: device nodes,
+// links, and the console.
+package dev
 
 import (
 	"errors"
@@ -10,27 +12,40 @@ import (
 
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/mountapi"
+	"github.com/berth-run/berth/libcontainer/rootfs/attach"
+	"github.com/berth-run/berth/libcontainer/rootfs/reach"
 	"golang.org/x/sys/unix"
 )
 
-// makeDevices makes the device nodes. The directory of each node is resolved inside the root,
+// Maker makes the files, in the mount namespace of the calling thread.
+type Maker struct {
+	Root     *reach.Root
+	Attacher *attach.Attacher
+	// UserNS is set for a container with a user namespace.
+	UserNS bool
+	// Trees are nodes that were made by somebody with more rights, as detached mounts by the index
+	// of the device. One that is nil, or missing at the end, is made or bound.
+	Trees []*os.File
+}
+
+// Nodes makes the device nodes. The directory of each node is resolved inside the root,
 // and then used by descriptor: if /dev is a symbolic link in the image, a path would lead to
 // the host's (CVE-2026-41579).
-func (b *Builder) makeDevices() error {
+func (m *Maker) Nodes(devices []configs.Device) error {
 	dir, dirPath := -1, ""
 	defer func() {
 		if dir >= 0 {
 			unix.Close(dir)
 		}
 	}()
-	for i := range b.c.Devices {
-		d := &b.c.Devices[i]
+	for i := range devices {
+		d := &devices[i]
 		if d.Path == configs.PtmxPath {
-			continue // left to makeLinks, whatever node the config lists there
+			continue // left to Links, whatever node the config lists there
 		}
 		// Nearly all of them are in /dev.
 		if p := path.Dir(d.Path); dir < 0 || p != dirPath {
-			fd, _, err := b.root.Parent(d.Path)
+			fd, _, err := m.Root.Parent(d.Path)
 			if err != nil {
 				return fmt.Errorf("device %s: %w", d.Path, err)
 			}
@@ -39,7 +54,7 @@ func (b *Builder) makeDevices() error {
 			}
 			dir, dirPath = fd, p
 		}
-		if err := b.placeDevice(i, dir, path.Base(d.Path)); err != nil {
+		if err := m.placeDevice(i, d, dir, path.Base(d.Path)); err != nil {
 			return fmt.Errorf("device %s: %w", d.Path, err)
 		}
 	}
@@ -47,22 +62,21 @@ func (b *Builder) makeDevices() error {
 }
 
 // placeDevice mounts the device that was made for the builder, or makes it.
-func (b *Builder) placeDevice(index, dir int, name string) error {
-	d := &b.c.Devices[index]
-	if index >= len(b.o.DeviceTrees) || b.o.DeviceTrees[index] == nil {
-		return b.makeDevice(d, dir, name)
+func (m *Maker) placeDevice(index int, d *configs.Device, dir int, name string) error {
+	if index >= len(m.Trees) || m.Trees[index] == nil {
+		return m.makeDevice(d, dir, name)
 	}
-	target, err := b.root.OpenMountFile(dir, path.Dir(d.Path), name)
+	target, err := m.Root.OpenMountFile(dir, path.Dir(d.Path), name)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(target)
-	return b.attachDevice(int(b.o.DeviceTrees[index].Fd()), target)
+	return m.attachDevice(int(m.Trees[index].Fd()), target)
 }
 
 // makeDevice makes the node name in dir. If it exists, it is accepted if it is the same;
 // otherwise the spec requires an error.
-func (b *Builder) makeDevice(d *configs.Device, dir int, name string) error {
+func (m *Maker) makeDevice(d *configs.Device, dir int, name string) error {
 	mode, rdev := nodeType(d)
 	err := unix.Mknodat(dir, name, mode|d.FileMode&0o7777, int(rdev))
 	switch {
@@ -71,12 +85,12 @@ func (b *Builder) makeDevice(d *configs.Device, dir int, name string) error {
 		return chownNode(d, dir, name)
 	case errors.Is(err, unix.EEXIST):
 		left, err := checkNode(d, dir, name)
-		if left && b.c.Namespaces.Contains(configs.NewUser) {
-			return b.bindDevice(d, dir, name)
+		if left && m.UserNS {
+			return m.bindDevice(d, dir, name)
 		}
 		return err
 	case (errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES)) && d.Type != 'p':
-		return b.bindDevice(d, dir, name)
+		return m.bindDevice(d, dir, name)
 	}
 	return os.NewSyscallError("mknodat", err)
 }
@@ -130,7 +144,7 @@ func checkNode(d *configs.Device, dir int, name string) (left bool, err error) {
 
 // bindDevice binds the host's node. It is used where mknod(2) is forbidden, in a user namespace
 // or by an outer device cgroup.
-func (b *Builder) bindDevice(d *configs.Device, dir int, name string) error {
+func (m *Maker) bindDevice(d *configs.Device, dir int, name string) error {
 	tree, err := mountapi.OpenTree(d.Path, false)
 	if err != nil {
 		return fmt.Errorf("mknodat: %w, and of the host: %w", unix.EPERM, err)
@@ -143,69 +157,20 @@ func (b *Builder) bindDevice(d *configs.Device, dir int, name string) error {
 	if !isNode(&st, d) {
 		return fmt.Errorf("mknodat: %w, and the host has a different device there", unix.EPERM)
 	}
-	target, err := b.root.OpenMountFile(dir, path.Dir(d.Path), name)
+	target, err := m.Root.OpenMountFile(dir, path.Dir(d.Path), name)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(target)
-	return b.attachDevice(tree, target)
+	return m.attachDevice(tree, target)
 }
 
-// DeviceAttr holds the attributes of mounts of device nodes.
-var DeviceAttr = mountapi.Attr{Set: unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NOEXEC}
+// MountAttr holds the attributes of mounts of device nodes.
+var MountAttr = mountapi.Attr{Set: unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NOEXEC}
 
 // attachDevice mounts the tree of a node on target.
-func (b *Builder) attachDevice(tree, target int) error {
-	return b.attach(tree, target, func(fd int) error {
-		return b.attacher.Set(fd, false, DeviceAttr)
+func (m *Maker) attachDevice(tree, target int) error {
+	return m.Attacher.Attach(tree, target, func(fd int) error {
+		return m.Attacher.Set(fd, false, MountAttr)
 	})
-}
-
-// links are the symbolic links in /dev that programs expect (spec: config-linux.md, "Default
-// Devices" and "/dev symbolic links").
-var links = [...]struct{ name, target string }{
-	{"fd", "/proc/self/fd"},
-	{"stdin", "/proc/self/fd/0"},
-	{"stdout", "/proc/self/fd/1"},
-	{"stderr", "/proc/self/fd/2"},
-}
-
-// makeLinks makes the links in /dev. What the image has in place of one stays, except for ptmx:
-// a device node there would open the host's pty instance.
-func (b *Builder) makeLinks() error {
-	dir, err := b.root.MkdirAll("/dev", 0)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(dir)
-	for _, l := range links {
-		if err := b.makeLink(dir, l.name, l.target); err != nil {
-			return err
-		}
-	}
-	if unix.Access("/proc/kcore", unix.F_OK) == nil {
-		if err := b.makeLink(dir, "core", "/proc/kcore"); err != nil {
-			return err
-		}
-	}
-	const ptmx = "pts/ptmx"
-	err = b.root.Symlink(ptmx, dir, "/dev", "ptmx")
-	if !errors.Is(err, unix.EEXIST) {
-		return err
-	}
-	if err := unix.Unlinkat(dir, "ptmx", 0); err != nil {
-		return &os.PathError{Op: "unlinkat", Path: "/dev/ptmx", Err: err}
-	}
-	return b.root.Symlink(ptmx, dir, "/dev", "ptmx")
-}
-
-func (b *Builder) makeLink(dir int, name, target string) error {
-	return skipExists(b.root.Symlink(target, dir, "/dev", name))
-}
-
-func skipExists(err error) error {
-	if errors.Is(err, unix.EEXIST) {
-		return nil
-	}
-	return err
 }
