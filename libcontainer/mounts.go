@@ -12,7 +12,6 @@ import (
 	"github.com/berth-run/berth/libcontainer/internal/record"
 	"github.com/berth-run/berth/libcontainer/internal/sysfile"
 	"github.com/berth-run/berth/libcontainer/internal/userns"
-	"github.com/berth-run/berth/libcontainer/options"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
@@ -65,17 +64,17 @@ func (c *Container) Plan() (*configs.Config, error) {
 
 // AddMounts makes the mounts of cfg, which is [Container.Plan] with mounts added, in a container
 // that has not stopped: all of them, or none if one fails. A paused container stays paused.
-func (c *Container) AddMounts(cfg *configs.Config, log options.Logger) error {
-	return c.changeMounts(cfg, false, log)
+func (c *Container) AddMounts(cfg *configs.Config) error {
+	return c.changeMounts(cfg, false)
 }
 
 // RemoveMounts unmounts what is mounted at the destinations of the mounts of cfg, the last one
 // first: all of them or none. It uses only the names and destinations.
-func (c *Container) RemoveMounts(cfg *configs.Config, log options.Logger) error {
-	return c.changeMounts(cfg, true, log)
+func (c *Container) RemoveMounts(cfg *configs.Config) error {
+	return c.changeMounts(cfg, true)
 }
 
-func (c *Container) changeMounts(cfg *configs.Config, remove bool, log options.Logger) error {
+func (c *Container) changeMounts(cfg *configs.Config, remove bool) error {
 	return c.change(func(status specs.ContainerState, m cgroups.Manager) error {
 		if status == specs.StateStopped || status == specs.StateCreating {
 			return record.ErrNotRunning
@@ -86,7 +85,7 @@ func (c *Container) changeMounts(cfg *configs.Config, remove bool, log options.L
 		}
 		defer target.Close()
 		c.debugMounts(cfg, remove)
-		if err := builder.NewChange(c.rec, cfg, target, m, log).Run(remove); err != nil {
+		if err := builder.NewChange(c.rec, cfg, target, m).Run(remove); err != nil {
 			if unix.PidfdSendSignal(int(target.Fd()), 0, nil, 0) != nil {
 				return fmt.Errorf("%w (it has just ended: %w)", record.ErrNotRunning, err)
 			}

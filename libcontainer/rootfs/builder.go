@@ -75,8 +75,6 @@ type Options struct {
 	// sees, and its owner if owner is set. The container is charged for the memory. It is
 	// called on the builder's thread.
 	CopyUp func(from, to *os.File, owner bool) error
-	// Warn reports problems that are not errors.
-	Warn func(format string, args ...any)
 }
 
 // Builder builds one root file system. Its methods are called in the order Mount, Console

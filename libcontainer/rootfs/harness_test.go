@@ -267,7 +267,7 @@ func add(c *configs.Config, m configs.Mount) {
 // options returns the builder's options, with a procfs context for each mount of proc.
 func options(t *testing.T, c *configs.Config) *Options {
 	t.Helper()
-	o := &Options{Config: c, Warn: t.Logf}
+	o := &Options{Config: c}
 	for i := range c.Mounts {
 		if c.Mounts[i].Type != "proc" {
 			continue

@@ -53,7 +53,7 @@ var arrows = map[string][]string{
 	// What they are made of.
 	room + "builder": {
 		room + "handover", room + "initproc", room + "attr", room + "record",
-		"libcontainer/options", "libcontainer/cgroups", "libcontainer/rootfs", "libcontainer/network", "nsenter",
+		"libcontainer/cgroups", "libcontainer/rootfs", "libcontainer/network", "nsenter",
 	},
 	room + "criu":     {room + "handover", "libcontainer/options", "libcontainer/cgroups", "libcontainer/network", "libcontainer/signals"},
 	room + "initproc": {room + "attr", room + "record", "libcontainer/options", "nsenter", "seccomp"},

@@ -59,12 +59,12 @@ func (a *app) changeMounts(id, file string, remove bool) error {
 		if err := specconv.ConvertDestinations(mounts, plan, o); err != nil {
 			return err
 		}
-		return c.RemoveMounts(plan, a.log)
+		return c.RemoveMounts(plan)
 	}
 	if err := specconv.ConvertMounts(mounts, plan, o); err != nil {
 		return err
 	}
-	return c.AddMounts(plan, a.log)
+	return c.AddMounts(plan)
 }
 
 // completeMounts completes the action, then the container's id, then a file.

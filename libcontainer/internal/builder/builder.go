@@ -13,7 +13,6 @@ import (
 	"github.com/berth-run/berth/libcontainer/cgroups"
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/osthread"
-	"github.com/berth-run/berth/libcontainer/options"
 	"github.com/berth-run/berth/nsenter"
 	"golang.org/x/sys/unix"
 )
@@ -58,7 +57,6 @@ type Site struct {
 	Entered func() error
 	// Describe explains an error from init.
 	Describe func(error) error
-	Log      options.Logger
 }
 
 // Start starts the kind of builder that the container needs.
@@ -213,7 +211,7 @@ func (b *threadBuilder) mount() error {
 	if b.job.opener != nil {
 		b.job.openSource = b.job.opener.openInOrder // this thread is in the right mount namespace
 	}
-	return b.job.mount(append(inside.ProcContexts, b.site.ProcContexts...), b.site.Log.Warnf)
+	return b.job.mount(append(inside.ProcContexts, b.site.ProcContexts...))
 }
 
 // Kinds are the namespaces that matter to the builder because of what it mounts and sets. The

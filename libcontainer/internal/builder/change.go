@@ -11,7 +11,6 @@ import (
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/record"
 	"github.com/berth-run/berth/libcontainer/internal/userns"
-	"github.com/berth-run/berth/libcontainer/options"
 	"github.com/berth-run/berth/nsenter"
 	"golang.org/x/sys/unix"
 )
@@ -27,12 +26,11 @@ type Change struct {
 	c            *record.Record
 	target       *os.File // pidfd of the container's init
 	procContexts []*os.File
-	log          options.Logger
 }
 
 // NewChange returns a Change for the container whose init target is a pidfd of.
-func NewChange(c *record.Record, cfg *configs.Config, target *os.File, m cgroups.Manager, log options.Logger) *Change {
-	ch := &Change{buildJob: buildJob{Config: cfg}, c: c, target: target, log: log}
+func NewChange(c *record.Record, cfg *configs.Config, target *os.File, m cgroups.Manager) *Change {
+	ch := &Change{buildJob: buildJob{Config: cfg}, c: c, target: target}
 	ch.copyUp = copierFor(c, cfg, target).copyUp
 	// A container without cgroups has got the host's, or the part of them that v2 shows.
 	if mode, err := cgroups.DetectMode(); err == nil && (mode == cgroups.Unified || len(c.Saved.CgroupPaths) > 0) {
@@ -105,7 +103,7 @@ func (ch *Change) inProcess() error {
 	if err := b.send(ch, ch.procContexts, ch.trees, ch.target); err != nil {
 		return err
 	}
-	_, _, err = b.answer(ch.log, requests{copyUp: ch.copyUp})
+	_, _, err = b.answer(requests{copyUp: ch.copyUp})
 	return err
 }
 

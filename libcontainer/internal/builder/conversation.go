@@ -11,7 +11,6 @@ import (
 
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/sysfile"
-	"github.com/berth-run/berth/libcontainer/options"
 	"github.com/berth-run/berth/libcontainer/rootfs/reach"
 	"github.com/berth-run/berth/nsenter"
 	"golang.org/x/sys/unix"
@@ -38,8 +37,7 @@ type builderHello struct {
 
 // builderReply is a message from the builder process.
 type builderReply struct {
-	Warning string `json:",omitempty"`
-	Error   string `json:",omitempty"`
+	Error string `json:",omitempty"`
 	// Errno is the kernel's error, if Error comes from the kernel.
 	Errno   unix.Errno `json:",omitempty"`
 	Home    string     `json:",omitempty"`
@@ -175,9 +173,9 @@ func (q *requests) serve(conn *msgConn, r *builderReply, files []*os.File) (isRe
 	return true, conn.send(replyOf(err), tree)
 }
 
-// answer returns the next reply that is neither a warning nor a request; it serves those. If
-// the process reports an error, there is a reply as well. The reply is nil if none has come.
-func (b *builderProcess) answer(log options.Logger, q requests) (*builderReply, []*os.File, error) {
+// answer returns the next reply that is not a request; it serves those. If the process reports an
+// error, there is a reply as well. The reply is nil if none has come.
+func (b *builderProcess) answer(q requests) (*builderReply, []*os.File, error) {
 	for {
 		r := &builderReply{}
 		files, err := b.conn.receive(r)
@@ -189,8 +187,6 @@ func (b *builderProcess) answer(log options.Logger, q requests) (*builderReply, 
 		case err != nil:
 			return nil, nil, fmt.Errorf("builder process: %w", err)
 		case served:
-		case r.Warning != "":
-			log.Warnf("%s", r.Warning)
 		case r.Error != "":
 			return r, files, r.err()
 		default:
@@ -234,15 +230,12 @@ func serveBuild(conn *msgConn) {
 		return // the runtime is gone
 	}
 	job, contexts := files[0], files[1:1+hello.ProcContexts]
-	warn := func(format string, args ...any) {
-		_ = conn.send(&builderReply{Warning: fmt.Sprintf(format, args...)})
-	}
 	if hello.Live {
-		err := runLive(conn, job, hello.Trees, contexts, files[1+hello.ProcContexts:], warn)
+		err := runLive(conn, job, hello.Trees, contexts, files[1+hello.ProcContexts:])
 		_ = conn.send(replyOf(err))
 		return
 	}
-	runBuild(conn, job, hello.Trees, contexts, warn)
+	runBuild(conn, job, hello.Trees, contexts)
 }
 
 // askForCopy returns rootfs.Options.CopyUp for a builder process. The runtime makes the copy,
@@ -316,7 +309,7 @@ func askForReach(conn *msgConn) func(root int, r *reach.Request) (int, error) {
 }
 
 // runBuild carries out the two phases of a buildJob.
-func runBuild(conn *msgConn, file *os.File, trees []int, contexts []*os.File, warn func(string, ...any)) {
+func runBuild(conn *msgConn, file *os.File, trees []int, contexts []*os.File) {
 	job := &buildJob{copyUp: askForCopy(conn), openSource: askForSource(conn)}
 	job.openRoot = func() (int, error) { return askForDescriptor(conn, &builderReply{Root: openRoot}) }
 	job.privateParent = func() error { _, err := ask(conn, &builderReply{Root: privateParent}); return err }
@@ -327,7 +320,7 @@ func runBuild(conn *msgConn, file *os.File, trees []int, contexts []*os.File, wa
 		job.trees, err = receiveTrees(conn, trees, job.treeCount())
 	}
 	if err == nil {
-		err = job.mount(contexts, warn)
+		err = job.mount(contexts)
 	}
 	if conn.send(replyOf(err)) != nil || err != nil {
 		return

@@ -63,7 +63,7 @@ func jobCgroups(cfg *configs.Config, m cgroups.Manager) (all []rootfs.CgroupHier
 }
 
 // mount is the first phase: the loopback interface, all mounts, devices and links.
-func (j *buildJob) mount(procContexts []*os.File, warn func(string, ...any)) error {
+func (j *buildJob) mount(procContexts []*os.File) error {
 	if j.Config.Namespaces.IsNew(configs.NewNet) {
 		if err := network.LoopbackUp(); err != nil {
 			return fmt.Errorf("bring up lo: %w", err)
@@ -83,7 +83,6 @@ func (j *buildJob) mount(procContexts []*os.File, warn func(string, ...any)) err
 		OpenRoot:     j.openRoot, PrivateParent: j.privateParent, Reach: j.reach,
 		Cgroups: j.Cgroups,
 		CopyUp:  j.copyUp,
-		Warn:    warn,
 	})
 	if err != nil {
 		return err

@@ -33,12 +33,12 @@ func (ch *Change) onThread() error {
 	if err := unix.Mount("", "/", "", unix.MS_SLAVE|unix.MS_REC, ""); err != nil {
 		return fmt.Errorf("make the mounts of the copy slaves: %w", os.NewSyscallError("mount", err))
 	}
-	return ch.live(ch.target, host, ch.log.Warnf)
+	return ch.live(ch.target, host)
 }
 
 // runLive carries out a Change in a builder process, which is already in a mount namespace of
 // its own. files holds the pidfd of the container's init.
-func runLive(conn *msgConn, job *os.File, trees []int, contexts, files []*os.File, warn func(string, ...any)) error {
+func runLive(conn *msgConn, job *os.File, trees []int, contexts, files []*os.File) error {
 	ch := &Change{procContexts: contexts}
 	ch.copyUp = askForCopy(conn)
 	if err := readJob(job, ch); err != nil {
@@ -55,17 +55,17 @@ func runLive(conn *msgConn, job *os.File, trees []int, contexts, files []*os.Fil
 	if err := unix.Unshare(unix.CLONE_FS); err != nil {
 		return fmt.Errorf("unshare(CLONE_FS): %w", err)
 	}
-	return ch.live(files[0], nil, warn)
+	return ch.live(files[0], nil)
 }
 
 // live does the work on the calling thread. host is the mount namespace of a container that
 // does not have its own.
-func (ch *Change) live(target, host *os.File, warn func(string, ...any)) error {
+func (ch *Change) live(target, host *os.File) error {
 	cfg := ch.Config
 	o := &rootfs.LiveOptions{
 		Options: rootfs.Options{
 			Config: cfg, ProcContexts: ch.procContexts, Trees: ch.trees, Cgroups: ch.Cgroups,
-			CopyUp: ch.copyUp, Warn: warn,
+			CopyUp: ch.copyUp,
 		},
 		Root: "/",
 		Enter: func() error {

@@ -22,7 +22,7 @@ import (
 //	{source, error}                  →
 //	                                 ←   {reach a file}*
 //	{file, error}                    →
-//	                                 ←   {warnings}* {mounted, error}
+//	                                 ←   {mounted, error}
 //	proceed                          →   job.enter
 //	                                 ←   {home, error, pty, chroot, ruleset}
 //
@@ -94,9 +94,9 @@ func (b *processBuilder) Abort() {
 	b.job.close()
 }
 
-// receive takes the next answer and logs warnings.
+// receive takes the next answer.
 func (b *processBuilder) receive() (*Built, error) {
-	r, files, err := b.answer(b.site.Log, requests{
+	r, files, err := b.answer(requests{
 		copyUp: b.job.copyUp, source: b.serveSource, root: b.serveRoot, reach: b.serveReach,
 	})
 	if r == nil {

@@ -28,7 +28,7 @@ func (cr *Creation) BuildAndPrepare() error {
 	b := builder.Start(&builder.Site{
 		Config: cr.Cfg, Init: cr.Init, Within: cr.within, Cgroup: cr.Cgroup, Limited: cr.limited,
 		ProcContexts: cr.procContexts, Waits: cr.waitsForMounts(),
-		Entered: cr.checkJoinedMaps, Describe: cr.describe, Log: cr.Opts.Log,
+		Entered: cr.checkJoinedMaps, Describe: cr.describe,
 	})
 	cr.procContexts = nil
 	connected := cr.StartNetwork(false)
