@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/berth-run/berth/cmd/internal/command"
+	"github.com/berth-run/berth/cmd/internal/report"
 	"github.com/berth-run/berth/libcontainer"
 )
 
@@ -31,7 +32,7 @@ type app struct {
 	// inherited is the number of open descriptors, from 3 upwards, that berth was started with.
 	inherited int
 	global    globalOptions
-	log       *logger
+	log       *report.Logger
 	// exitStatus is berth's exit status if the command succeeds.
 	exitStatus int
 	// failure is the exit status if the command fails.
@@ -58,7 +59,7 @@ func newApp(argv0 string, stdin, stdout, stderr *os.File) *app {
 	if filepath.Base(argv0) == "runc" {
 		a.name = "runc"
 	}
-	a.log = newLogger(stderr)
+	a.log = report.New(stderr)
 	return a
 }
 
@@ -80,10 +81,10 @@ func (a *app) main(argv []string) int {
 		a.text.WriteString(root.Help())
 		return a.finish(nil)
 	}
-	if err := a.log.configure(&a.global); err != nil {
+	if err := a.log.Configure(&a.global.log); err != nil {
 		return a.fail(err)
 	}
-	defer a.log.close()
+	defer a.log.Close()
 	if err := a.global.checkManager(); err != nil {
 		return a.fail(err)
 	}
@@ -124,13 +125,13 @@ func (a *app) finish(err error) int {
 	if err != nil {
 		return a.fail(err)
 	}
-	a.log.flush()
+	a.log.Flush()
 	return a.exitStatus
 }
 
 // fail reports the one error of this invocation and returns the exit status.
 func (a *app) fail(err error) int {
-	a.log.fatal(err)
+	a.log.Fatal(err)
 	return a.failure
 }
 

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/berth-run/berth/cmd/internal/command"
+	"github.com/berth-run/berth/cmd/internal/signame"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
@@ -151,8 +152,8 @@ func TestOptionValues(t *testing.T) {
 	if len(seen) != 9 {
 		t.Errorf("there are options for %v", seen)
 	}
-	for _, name := range signalNames() {
-		if _, err := parseSignal(name); err != nil {
+	for _, name := range signame.Names() {
+		if _, err := signame.Parse(name); err != nil {
 			t.Error(err)
 		}
 	}

@@ -9,15 +9,15 @@ import (
 	"os"
 	"strings"
 
-	"github.com/opencontainers/runtime-spec/specs-go"
-	"github.com/spf13/pflag"
-
 	"github.com/berth-run/berth/cmd/internal/command"
+	"github.com/berth-run/berth/cmd/internal/foreground"
 	"github.com/berth-run/berth/cmd/internal/terminal"
 	"github.com/berth-run/berth/libcontainer"
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/signals"
 	"github.com/berth-run/berth/specconv"
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/spf13/pflag"
 )
 
 // exitExecFailure is the exit status if exec itself failed, as opposed to the program.
@@ -100,7 +100,7 @@ func (a *app) exec(id string, command []string, o *execOptions, flags *pflag.Fla
 	}
 	var caught *signals.Caught
 	if !o.detach && !o.ignorePaused {
-		if caught, err = catchEarly(); err != nil {
+		if caught, err = foreground.Catch(); err != nil {
 			return 0, err
 		}
 	}
@@ -168,12 +168,12 @@ func (a *app) execForeground(c *libcontainer.Container, process *configs.Process
 		return 0, err
 	}
 	if caught == nil {
-		if caught, err = catchEarly(); err != nil {
+		if caught, err = foreground.Catch(); err != nil {
 			return 0, err
 		}
 	}
 	t.Run()
-	status, err := a.attend(p, caught, t)
+	status, err := foreground.Attend(p, caught, t, a.log)
 	return status, errors.Join(err, t.Drain())
 }
 

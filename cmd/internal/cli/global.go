@@ -7,19 +7,17 @@ import (
 	"fmt"
 
 	"github.com/berth-run/berth/cmd/internal/command"
+	"github.com/berth-run/berth/cmd/internal/report"
 )
 
 // globalOptions holds the options before the command.
 type globalOptions struct {
-	root      string
-	log       string
-	logFormat string
-	logLevel  string
-	manager   string
-	rootless  string
-	criu      string
+	root     string
+	log      report.Options
+	manager  string
+	rootless string
+	criu     string
 
-	debug         bool
 	systemdCgroup bool
 	help          bool
 	version       bool
@@ -53,10 +51,10 @@ Docker, Podman and CRI-O call it; by hand, "berth run" in a bundle is all it tak
 	}
 	g, f := &a.global, c.Flags()
 	f.StringVar(&g.root, "root", "", "keep the state of containers in `DIR`, which should be on a tmpfs (default: /run/berth, or $XDG_RUNTIME_DIR/berth or /run/user/UID/berth when rootless)")
-	f.StringVar(&g.log, "log", "", "append log messages to `FILE` instead of writing them to stderr")
-	f.StringVar(&g.logFormat, "log-format", "text", "write log messages as `FORMAT`: text or json")
-	f.StringVar(&g.logLevel, "log-level", "", "log messages of `LEVEL` and above: error, warning, info or debug (default: warning, but a command that fails logs only its error)")
-	f.BoolVar(&g.debug, "debug", false, "log everything, like --log-level debug")
+	f.StringVar(&g.log.File, "log", "", "append log messages to `FILE` instead of writing them to stderr")
+	f.StringVar(&g.log.Format, "log-format", "text", "write log messages as `FORMAT`: text or json")
+	f.StringVar(&g.log.Level, "log-level", "", "log messages of `LEVEL` and above: error, warning, info or debug (default: warning, but a command that fails logs only its error)")
+	f.BoolVar(&g.log.Debug, "debug", false, "log everything, like --log-level debug")
 	f.BoolVar(&g.systemdCgroup, "systemd-cgroup", false, "let systemd manage cgroups; linux.cgroupsPath then has the form slice:prefix:name (create, run, restore)")
 	f.StringVar(&g.manager, "cgroup-manager", "", "let `MANAGER` create cgroups: cgroupfs, or systemd (like --systemd-cgroup)")
 	f.StringVar(&g.rootless, "rootless", "auto", "tolerate cgroup permission errors: `BOOL` or auto")

@@ -5,10 +5,10 @@ package cli
 import (
 	"errors"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/berth-run/berth/cmd/internal/command"
+	"github.com/berth-run/berth/cmd/internal/signame"
 	"github.com/berth-run/berth/libcontainer"
+	"golang.org/x/sys/unix"
 )
 
 func (a *app) killCommand() *command.Command {
@@ -26,7 +26,7 @@ TERM.`,
 			if len(args) > 1 && args[1] != "" {
 				name = args[1]
 			}
-			sig, err := parseSignal(name)
+			sig, err := signame.Parse(name)
 			if err != nil {
 				return err
 			}
@@ -71,7 +71,7 @@ func (a *app) killMatching(pattern string, sig unix.Signal, all bool) error {
 // completeKill completes the container's id, then the signal.
 func (a *app) completeKill(args []string) ([]command.Candidate, command.Directive) {
 	if len(args) == 1 {
-		return command.Words(signalNames()), command.NoFiles
+		return command.Words(signame.Names()), command.NoFiles
 	}
 	return a.completeContainer(args)
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/berth-run/berth/cmd/internal/command"
+	"github.com/berth-run/berth/cmd/internal/report"
 	"github.com/berth-run/berth/libcontainer"
 )
 
@@ -78,7 +79,7 @@ func writeTable(w io.Writer, states []*libcontainer.State) error {
 	for _, s := range states {
 		// A bundle is a path, and a path may contain escape sequences of terminals.
 		fmt.Fprintf(&rows, "%s\t%d\t%s\t%s\t%s\t%s\n", s.ID, s.PID, s.Status,
-			printable(s.Bundle), s.Created.Format(time.RFC3339Nano), printable(s.Owner))
+			report.Printable(s.Bundle), s.Created.Format(time.RFC3339Nano), report.Printable(s.Owner))
 	}
 	t := tabwriter.NewWriter(w, 12, 1, 3, ' ', 0)
 	if _, err := io.WriteString(t, rows.String()); err != nil {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/berth-run/berth/cmd/internal/command"
+	"github.com/berth-run/berth/cmd/internal/foreground"
 	"github.com/berth-run/berth/cmd/internal/terminal"
 	"github.com/berth-run/berth/libcontainer"
 )
@@ -92,7 +93,7 @@ func (a *app) restore(id string, o *restoreOptions, t *terminal.Terminal) (*libc
 
 // restoreForeground waits until the container's first process has exited.
 func (a *app) restoreForeground(id string, o *restoreOptions) (int, error) {
-	caught, err := catchEarly()
+	caught, err := foreground.Catch()
 	if err != nil {
 		return exitFailure, err
 	}

@@ -6,9 +6,11 @@ import (
 	"errors"
 
 	"github.com/berth-run/berth/cmd/internal/command"
+	"github.com/berth-run/berth/cmd/internal/foreground"
 	"github.com/berth-run/berth/cmd/internal/terminal"
 	"github.com/berth-run/berth/libcontainer"
 	"github.com/berth-run/berth/libcontainer/signals"
+	"golang.org/x/sys/unix"
 )
 
 // runOptions are the options of run.
@@ -74,7 +76,7 @@ func (a *app) createAndStart(id string, p *preparation, foreground bool) (c *lib
 
 // runForeground waits until the container's program has exited.
 func (a *app) runForeground(id string, o *runOptions) (int, error) {
-	caught, err := catchEarly()
+	caught, err := foreground.Catch()
 	if err != nil {
 		return exitFailure, err
 	}
@@ -107,7 +109,7 @@ func (a *app) runForeground(id string, o *runOptions) (int, error) {
 // status.
 func (a *app) serve(c *libcontainer.Container, t *terminal.Terminal, caught *signals.Caught, keep bool) (int, error) {
 	t.Run()
-	status, err := a.attend(containerChild{c}, caught, t)
+	status, err := foreground.Attend(containerChild{c}, caught, t, a.log)
 	err = errors.Join(err, t.Drain())
 	if !keep {
 		// Delete kills what is left: processes may outlive their init if the container shares
@@ -116,3 +118,8 @@ func (a *app) serve(c *libcontainer.Container, t *terminal.Terminal, caught *sig
 	}
 	return status, err
 }
+
+// containerChild is the container's first process.
+type containerChild struct{ *libcontainer.Container }
+
+func (c containerChild) Signal(sig unix.Signal) error { return c.Container.Signal(sig, false) }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cli
+package features
 
 import (
 	"fmt"
@@ -11,13 +11,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/opencontainers/runtime-spec/specs-go"
-	"golang.org/x/sys/unix"
-
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/seccomp"
 	"github.com/berth-run/berth/specconv"
 	"github.com/berth-run/berth/specconv/template"
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 )
 
 // converter converts the example config after a change, in a bundle.
@@ -85,9 +84,9 @@ func variants(listed []string) []string {
 	return all
 }
 
-func TestFeaturesNamesAreExact(t *testing.T) {
+func TestNamesAreExact(t *testing.T) {
 	c := newConverter(t)
-	f := newFeatures("")
+	f := New("1", "")
 	exactly(t, "namespace", f.Linux.Namespaces, []string{"net", "mnt", "cgroup2", ""}, func(name string) string {
 		_, complaint := c.convert(func(s *specs.Spec) {
 			s.Linux = &specs.Linux{Namespaces: []specs.LinuxNamespace{{Type: specs.LinuxNamespaceType(name), Path: "/proc/self/ns/none"}}}
@@ -127,9 +126,9 @@ func TestFeaturesNamesAreExact(t *testing.T) {
 	})
 }
 
-// TestFeaturesHooksAreExact: each listed hook is checked by Convert, and the list has all hooks
+// TestHooksAreExact: each listed hook is checked by Convert, and the list has all hooks
 // of the specification.
-func TestFeaturesHooksAreExact(t *testing.T) {
+func TestHooksAreExact(t *testing.T) {
 	c := newConverter(t)
 	var known []string
 	kinds := reflect.TypeFor[specs.Hooks]()
@@ -144,16 +143,16 @@ func TestFeaturesHooksAreExact(t *testing.T) {
 			t.Errorf("a bad %s hook: %q", name, complaint)
 		}
 	}
-	listed := newFeatures("").Hooks
+	listed := New("1", "").Hooks
 	slices.Sort(known)
 	if got := slices.Sorted(slices.Values(listed)); !slices.Equal(got, known) {
 		t.Errorf("listed %q, the specification has %q", got, known)
 	}
 }
 
-// TestFeaturesAnnotationsAreExact: the annotations listed as unsafe change the plan, or are
+// TestAnnotationsAreExact: the annotations listed as unsafe change the plan, or are
 // refused for their value, and no others do.
-func TestFeaturesAnnotationsAreExact(t *testing.T) {
+func TestAnnotationsAreExact(t *testing.T) {
 	c := newConverter(t)
 	// All that runc and crun read, to find one that berth supports but does not list.
 	others := []string{
@@ -169,7 +168,7 @@ func TestFeaturesAnnotationsAreExact(t *testing.T) {
 			s.Linux.Seccomp = &specs.LinuxSeccomp{}
 		})
 	}
-	listed := newFeatures("").PotentiallyUnsafeConfigAnnotations
+	listed := New("1", "").PotentiallyUnsafeConfigAnnotations
 	if !slices.IsSorted(listed) {
 		t.Errorf("not sorted: %q", listed)
 	}
@@ -190,7 +189,7 @@ func TestFeaturesAnnotationsAreExact(t *testing.T) {
 		}
 		return "has no effect"
 	})
-	for key := range newFeatures("commit").Annotations {
+	for key := range New("1", "commit").Annotations {
 		known := []string{
 			"run.berth.version", "run.berth.commit", "run.berth.landlock.abi", "run.berth.network.version",
 			"run.berth.seccomp.syscalls", "org.opencontainers.runc.checkpoint.enabled",
@@ -201,8 +200,8 @@ func TestFeaturesAnnotationsAreExact(t *testing.T) {
 	}
 }
 
-func TestFeaturesSeccompIsExact(t *testing.T) {
-	f := newFeatures("").Linux.Seccomp
+func TestSeccompIsExact(t *testing.T) {
+	f := New("1", "").Linux.Seccomp
 	compile := func(change func(*specs.LinuxSeccomp)) string {
 		p := &specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Syscalls: []specs.LinuxSyscall{{
 			Names: []string{"getcwd"}, Action: specs.ActErrno, Args: []specs.LinuxSeccompArg{{Op: specs.OpEqualTo}},

@@ -1,25 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cli
+// Package foreground waits for a program of a container, and forwards the signals that berth gets to
+// it.
+package foreground
 
 import (
 	"errors"
 
+	"github.com/berth-run/berth/cmd/internal/report"
+	"github.com/berth-run/berth/cmd/internal/signame"
 	"github.com/berth-run/berth/cmd/internal/terminal"
 	"github.com/berth-run/berth/libcontainer"
 	"github.com/berth-run/berth/libcontainer/signals"
 	"golang.org/x/sys/unix"
 )
 
-// catchEarly catches signals before the program runs, to forward them to it later. An early
+// Catch catches signals before the program runs, to forward them to it later. An early
 // signal must not get lost, or end berth while the program goes on. It is not known yet whether
 // there is a terminal.
-func catchEarly() (*signals.Caught, error) { return signals.Catch(forwardable(true)...) }
+func Catch() (*signals.Caught, error) { return signals.Catch(forwardable(true)...) }
 
 // forwardable lists the signals that berth forwards.
 func forwardable(terminal bool) []unix.Signal {
-	list := make([]unix.Signal, 0, sigRTMax)
-	for sig := unix.Signal(1); sig <= sigRTMax; sig++ {
+	list := make([]unix.Signal, 0, signame.Max)
+	for sig := unix.Signal(1); sig <= signame.Max; sig++ {
 		switch sig {
 		case unix.SIGKILL, unix.SIGSTOP: // cannot be caught
 		case unix.SIGCHLD: // reports berth's own children
@@ -43,31 +47,26 @@ func forwardable(terminal bool) []unix.Signal {
 	return list
 }
 
-// child is the process that berth waits for in the foreground.
-type child interface {
+// Child is the process that berth waits for in the foreground.
+type Child interface {
 	// Reap does not wait.
 	Reap() (status int, ended bool, err error)
 	Signal(sig unix.Signal) error
 }
 
-// containerChild is the container's first process.
-type containerChild struct{ *libcontainer.Container }
-
-func (c containerChild) Signal(sig unix.Signal) error { return c.Container.Signal(sig, false) }
-
-// attend forwards signals to c until it has ended, and returns its exit status. It stays on one
+// Attend forwards signals to c until it has ended, and returns its exit status. It stays on one
 // thread: most programs run only briefly, and switching threads may take as long as the
 // program.
-func (a *app) attend(c child, s *signals.Caught, t *terminal.Terminal) (int, error) {
-	if err := a.log.outlive(); err != nil {
+func Attend(c Child, s *signals.Caught, t *terminal.Terminal, log *report.Logger) (int, error) {
+	if err := log.Outlive(); err != nil {
 		return 0, err
 	}
-	a.log.flush()
+	log.Flush()
 	if err := s.Add(append(forwardable(t.Master != nil), unix.SIGCHLD)...); err != nil {
 		return 0, err
 	}
 	if err := t.Resize(); err != nil { // the size may have changed before SIGWINCH was caught
-		a.log.Warnf("%v", err)
+		log.Warnf("%v", err)
 	}
 	for {
 		// Also at the beginning, and after every signal: SIGCHLD may have come earlier, and is
@@ -81,12 +80,12 @@ func (a *app) attend(c child, s *signals.Caught, t *terminal.Terminal) (int, err
 			return 0, err
 		}
 		if err := forward(sig, c, t); err != nil {
-			a.log.Warnf("forward signal %d: %v", int(sig), err)
+			log.Warnf("forward signal %d: %v", int(sig), err)
 		}
 	}
 }
 
-func forward(sig unix.Signal, c child, t *terminal.Terminal) error {
+func forward(sig unix.Signal, c Child, t *terminal.Terminal) error {
 	switch sig {
 	case 0, unix.SIGCHLD:
 		return nil

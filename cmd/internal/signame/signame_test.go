@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cli
+package signame
 
 import (
 	"testing"
@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func TestParseSignal(t *testing.T) {
+func TestParse(t *testing.T) {
 	tests := []struct {
 		text string
 		want unix.Signal
@@ -47,24 +47,24 @@ func TestParseSignal(t *testing.T) {
 		{"9 ", 0, false},
 	}
 	for _, test := range tests {
-		got, err := parseSignal(test.text)
+		got, err := Parse(test.text)
 		if (err == nil) != test.ok || got != test.want {
-			t.Errorf("parseSignal(%q) = %d, %v; want %d, ok %v", test.text, int(got), err, int(test.want), test.ok)
+			t.Errorf("Parse(%q) = %d, %v; want %d, ok %v", test.text, int(got), err, int(test.want), test.ok)
 		}
 	}
 }
 
-func FuzzParseSignal(f *testing.F) {
+func FuzzParse(f *testing.F) {
 	for _, seed := range []string{"9", "KILL", "sigrtmin+3", "RTMAX-", "-0", "+5"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		s, err := parseSignal(text)
-		if s < 0 || s > sigRTMax {
-			t.Errorf("parseSignal(%q) = %d, no signal", text, int(s))
+		s, err := Parse(text)
+		if s < 0 || s > Max {
+			t.Errorf("Parse(%q) = %d, no signal", text, int(s))
 		}
 		if err != nil && s != 0 {
-			t.Errorf("parseSignal(%q) = %d beside error %v", text, int(s), err)
+			t.Errorf("Parse(%q) = %d beside error %v", text, int(s), err)
 		}
 	})
 }

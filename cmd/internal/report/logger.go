@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cli
+// Package report writes what a command has to say besides its output: warnings, details for
+// debugging, and the one error that ends it.
+package report
 
 import (
 	"fmt"
@@ -12,15 +14,14 @@ import (
 	"github.com/sirupsen/logrus"
 )
 
-// logger writes the log of one invocation; it is the libcontainer.Logger of
-// all commands.
+// Logger writes the log of one invocation; it is the libcontainer.Logger of all commands.
 //
 // Unless a level was given, warnings are held back until the result is known. They are written
 // if the command succeeds and dropped if it fails. Podman parses the log of a failed command as
 // one JSON object, and both Docker and Podman choose an exit status by phrases found anywhere
 // in the text, so a warning that happens to say "no such file or directory" next to the real
 // error would change what the engine reports to the user.
-type logger struct {
+type Logger struct {
 	logrus logrus.Logger
 	stderr io.Writer
 	// file is the log file, nil when the log is stderr.
@@ -34,10 +35,21 @@ type heldWarning struct {
 	text string
 }
 
-// newLogger returns a logger that writes text to stderr, the default until the options are
-// known.
-func newLogger(stderr io.Writer) *logger {
-	l := &logger{stderr: stderr, hold: true}
+// Options say what is logged, and where.
+type Options struct {
+	// File is the log file; "" and /dev/stderr are stderr.
+	File string
+	// Format is text, which is the default, or json.
+	Format string
+	// Level is the lowest level that is logged. With "", that is warnings, if the command succeeds.
+	Level string
+	// Debug logs everything.
+	Debug bool
+}
+
+// New returns a Logger that writes text to stderr, the default until the options are known.
+func New(stderr io.Writer) *Logger {
+	l := &Logger{stderr: stderr, hold: true}
 	l.logrus = logrus.Logger{
 		Out:       stderr,
 		Formatter: textFormatter(),
@@ -46,33 +58,33 @@ func newLogger(stderr io.Writer) *logger {
 	return l
 }
 
-// configure applies the global options.
-func (l *logger) configure(g *globalOptions) error {
-	switch g.logFormat {
+// Configure applies the options.
+func (l *Logger) Configure(o *Options) error {
+	switch o.Format {
 	case "", "text":
 	case "json":
 		l.logrus.Formatter = &logrus.JSONFormatter{TimestampFormat: time.RFC3339}
 	default:
-		return fmt.Errorf("invalid log-format: %s", g.logFormat)
+		return fmt.Errorf("invalid log-format: %s", o.Format)
 	}
 	switch {
-	case g.debug:
+	case o.Debug:
 		l.hold = false
 		l.logrus.Level = logrus.DebugLevel
-	case g.logLevel != "":
-		level, err := logrus.ParseLevel(g.logLevel)
+	case o.Level != "":
+		level, err := logrus.ParseLevel(o.Level)
 		if err != nil {
-			return fmt.Errorf("invalid log-level: %s", g.logLevel)
+			return fmt.Errorf("invalid log-level: %s", o.Level)
 		}
 		l.hold = false
 		l.logrus.Level = level
 	}
-	if g.log == "" || g.log == "/dev/stderr" {
+	if o.File == "" || o.File == "/dev/stderr" {
 		return nil
 	}
 	// Several commands may write to the file at the same time. O_APPEND and a single write(2)
 	// per line keep the lines whole.
-	f, err := os.OpenFile(g.log, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+	f, err := os.OpenFile(o.File, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
 	if err != nil {
 		return fmt.Errorf("--log: %w", err)
 	}
@@ -88,7 +100,7 @@ func textFormatter() logrus.Formatter {
 }
 
 // Warnf logs a problem that is not an error.
-func (l *logger) Warnf(format string, args ...any) {
+func (l *Logger) Warnf(format string, args ...any) {
 	text := message(fmt.Sprintf(format, args...))
 	if l.hold {
 		l.held = append(l.held, heldWarning{time.Now(), text})
@@ -98,17 +110,17 @@ func (l *logger) Warnf(format string, args ...any) {
 }
 
 // Debugging reports whether Debugf logs anything.
-func (l *logger) Debugging() bool { return l.logrus.IsLevelEnabled(logrus.DebugLevel) }
+func (l *Logger) Debugging() bool { return l.logrus.IsLevelEnabled(logrus.DebugLevel) }
 
 // Debugf logs details for debugging the runtime.
-func (l *logger) Debugf(format string, args ...any) {
+func (l *Logger) Debugf(format string, args ...any) {
 	if l.Debugging() {
 		l.logrus.Debug(message(fmt.Sprintf(format, args...)))
 	}
 }
 
-// flush writes the warnings that were held back. Later ones are written at once.
-func (l *logger) flush() {
+// Flush writes the warnings that were held back. Later ones are written at once.
+func (l *Logger) Flush() {
 	l.hold = false
 	for _, w := range l.held {
 		l.logrus.WithTime(w.at).Warn(w.text)
@@ -116,9 +128,9 @@ func (l *logger) flush() {
 	l.held = nil
 }
 
-// fatal logs the error that ends the command. Engines read the log file; users and some engines
+// Fatal logs the error that ends the command. Engines read the log file; users and some engines
 // read stderr. If there is a log file, the error goes to both.
-func (l *logger) fatal(err error) {
+func (l *Logger) Fatal(err error) {
 	text := message(oneLine(err))
 	l.logrus.Error(text)
 	if l.file != nil {
@@ -127,9 +139,9 @@ func (l *logger) fatal(err error) {
 	}
 }
 
-// outlive makes writing the log safe even if nobody reads stderr any more. [os.File] would then
+// Outlive makes writing the log safe even if nobody reads stderr any more. [os.File] would then
 // end the process by SIGPIPE, but in the foreground berth has to serve the container.
-func (l *logger) outlive() error {
+func (l *Logger) Outlive() error {
 	f, ok := l.stderr.(*os.File)
 	if !ok {
 		return nil
@@ -153,8 +165,8 @@ func (u unfailing) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
-// close ends logging.
-func (l *logger) close() {
+// Close ends logging.
+func (l *Logger) Close() {
 	if l.file != nil {
 		// Every line was written with its own write(2), and logrus has reported failures. Close
 		// has nothing to add.

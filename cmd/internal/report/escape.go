@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cli
+package report
 
 import (
 	"fmt"
@@ -26,7 +26,7 @@ func message(text string) string {
 	if n := len(text) - messageHead - messageTail; n > 0 {
 		text = text[:messageHead] + fmt.Sprintf(" [%d bytes left out] ", n) + text[len(text)-messageTail:]
 	}
-	return printable(text)
+	return Printable(text)
 }
 
 // oneLine returns the text of err, with the lines of [errors.Join] joined into one. Line breaks
@@ -56,8 +56,8 @@ func oneLine(err error) string {
 	return text
 }
 
-// printable escapes, as in a Go string literal, unprintable characters and invalid UTF-8.
-func printable(text string) string {
+// Printable escapes, as in a Go string literal, unprintable characters and invalid UTF-8.
+func Printable(text string) string {
 	if isPlain(text) {
 		return text
 	}

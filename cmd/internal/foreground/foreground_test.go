@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cli
+package foreground
 
 import (
 	"errors"
@@ -8,10 +8,11 @@ import (
 	"slices"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
+	"github.com/berth-run/berth/cmd/internal/report"
+	"github.com/berth-run/berth/cmd/internal/signame"
 	"github.com/berth-run/berth/cmd/internal/terminal"
 	"github.com/berth-run/berth/libcontainer"
+	"golang.org/x/sys/unix"
 )
 
 func TestForwardable(t *testing.T) {
@@ -24,8 +25,8 @@ func TestForwardable(t *testing.T) {
 		{unix.SIGTSTP, true, true},
 		{unix.SIGPIPE, true, true},
 		{unix.SIGSEGV, true, true},
-		{sigRTMin, true, true},
-		{sigRTMax, true, true},
+		{34, true, true},
+		{signame.Max, true, true},
 		{unix.SIGKILL, false, false},
 		{unix.SIGSTOP, false, false},
 		{unix.SIGCHLD, false, false},
@@ -71,18 +72,17 @@ func (c *fakeChild) Signal(sig unix.Signal) error {
 
 func TestAttend(t *testing.T) {
 	for _, over := range []error{nil, libcontainer.ErrNotRunning, errors.New("no right to")} {
-		a := newApp("berth", os.Stdin, os.Stdout, os.Stderr)
 		reader, w, err := os.Pipe()
 		if err != nil {
 			t.Fatal(err)
 		}
-		a.log = newLogger(w)
-		caught, err := catchEarly()
+		log := report.New(w)
+		caught, err := Catch()
 		if err != nil {
 			t.Fatal(err)
 		}
 		c := &fakeChild{over: over}
-		status, err := a.attend(c, caught, &terminal.Terminal{Stdin: os.Stdin, Stdout: os.Stdout})
+		status, err := Attend(c, caught, &terminal.Terminal{Stdin: os.Stdin, Stdout: os.Stdout}, log)
 		if err := caught.Release(); err != nil {
 			t.Error(err)
 		}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cli
+package report
 
 import (
 	"errors"
@@ -25,8 +25,8 @@ func TestPrintable(t *testing.T) {
 		{"c1 \u009b31m", `c1 \u009b31m`},
 	}
 	for _, test := range tests {
-		if got := printable(test.in); got != test.want {
-			t.Errorf("printable(%q) = %q, want %q", test.in, got, test.want)
+		if got := Printable(test.in); got != test.want {
+			t.Errorf("Printable(%q) = %q, want %q", test.in, got, test.want)
 		}
 	}
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cli
+package report
 
 import (
 	"bytes"
@@ -30,13 +30,13 @@ func TestFatalJSONLine(t *testing.T) {
 		t.Fatal(err)
 	}
 	var stderr bytes.Buffer
-	l := newLogger(&stderr)
-	if err := l.configure(&globalOptions{log: path, logFormat: "json"}); err != nil {
+	l := New(&stderr)
+	if err := l.Configure(&Options{File: path, Format: "json"}); err != nil {
 		t.Fatal(err)
 	}
 	l.Warnf("no such file or directory: dropped, since the command fails")
-	l.fatal(errors.New("two\nlines"))
-	l.close()
+	l.Fatal(errors.New("two\nlines"))
+	l.Close()
 
 	if got, want := stderr.String(), "two\\nlines\n"; got != want {
 		t.Errorf("stderr %q, want %q", got, want)
@@ -63,8 +63,8 @@ func TestFatalJSONLine(t *testing.T) {
 
 func TestFatalOnStderr(t *testing.T) {
 	var stderr writes
-	l := newLogger(&stderr)
-	l.fatal(errors.New("container does not exist"))
+	l := New(&stderr)
+	l.Fatal(errors.New("container does not exist"))
 	if stderr.n != 1 {
 		t.Errorf("%d writes for one line", stderr.n)
 	}
@@ -76,30 +76,30 @@ func TestFatalOnStderr(t *testing.T) {
 func TestWarnings(t *testing.T) {
 	tests := []struct {
 		name    string
-		options globalOptions
+		options Options
 		succeed bool
 		want    []string // fragments, one for each line
 	}{
 		{name: "held back and dropped on failure", want: []string{"level=error"}},
 		{name: "written on success", succeed: true, want: []string{"level=warning"}},
-		{name: "level error", options: globalOptions{logLevel: "error"}, succeed: true},
-		{name: "level warning", options: globalOptions{logLevel: "warning"}, want: []string{"level=warning", "level=error"}},
-		{name: "debug", options: globalOptions{debug: true}, want: []string{"level=debug", "level=warning", "level=error"}},
+		{name: "level error", options: Options{Level: "error"}, succeed: true},
+		{name: "level warning", options: Options{Level: "warning"}, want: []string{"level=warning", "level=error"}},
+		{name: "debug", options: Options{Debug: true}, want: []string{"level=debug", "level=warning", "level=error"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			var stderr bytes.Buffer
-			l := newLogger(&stderr)
-			test.options.logFormat = "text"
-			if err := l.configure(&test.options); err != nil {
+			l := New(&stderr)
+			test.options.Format = "text"
+			if err := l.Configure(&test.options); err != nil {
 				t.Fatal(err)
 			}
 			l.Debugf("d %d", 1)
 			l.Warnf("w %d", 2)
 			if test.succeed {
-				l.flush()
+				l.Flush()
 			} else {
-				l.fatal(errors.New("e"))
+				l.Fatal(errors.New("e"))
 			}
 			var lines []string
 			if s := strings.TrimSpace(stderr.String()); s != "" {
@@ -120,26 +120,26 @@ func TestWarnings(t *testing.T) {
 // TestNoLogFormat: engines and scripts may pass on an empty value.
 func TestNoLogFormat(t *testing.T) {
 	var stderr bytes.Buffer
-	l := newLogger(&stderr)
-	if err := l.configure(&globalOptions{}); err != nil {
+	l := New(&stderr)
+	if err := l.Configure(&Options{}); err != nil {
 		t.Fatal(err)
 	}
-	if l.fatal(errors.New("e")); !strings.Contains(stderr.String(), "level=error msg=e") {
+	if l.Fatal(errors.New("e")); !strings.Contains(stderr.String(), "level=error msg=e") {
 		t.Errorf("line %q", stderr.String())
 	}
 }
 
 func TestConfigureErrors(t *testing.T) {
 	tests := []struct {
-		options globalOptions
+		options Options
 		want    string
 	}{
-		{globalOptions{logFormat: "xml"}, "invalid log-format: xml"},
-		{globalOptions{logFormat: "text", logLevel: "loud"}, "invalid log-level: loud"},
-		{globalOptions{logFormat: "text", log: "/nonexistent/log"}, "--log: open /nonexistent/log: no such file or directory"},
+		{Options{Format: "xml"}, "invalid log-format: xml"},
+		{Options{Format: "text", Level: "loud"}, "invalid log-level: loud"},
+		{Options{Format: "text", File: "/nonexistent/log"}, "--log: open /nonexistent/log: no such file or directory"},
 	}
 	for _, test := range tests {
-		if err := newLogger(new(bytes.Buffer)).configure(&test.options); err == nil || err.Error() != test.want {
+		if err := New(new(bytes.Buffer)).Configure(&test.options); err == nil || err.Error() != test.want {
 			t.Errorf("%+v: error %v, want %s", test.options, err, test.want)
 		}
 	}

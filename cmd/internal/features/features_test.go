@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cli
+package features
 
 import (
 	"encoding/json"
@@ -11,10 +11,10 @@ import (
 	"github.com/berth-run/berth/seccomp"
 )
 
-// TestFeatures checks the fields on which engines base decisions.
-func TestFeatures(t *testing.T) {
+// TestNew checks the fields on which engines base decisions.
+func TestNew(t *testing.T) {
 	for commit, want := range map[string]bool{"": false, "abc": true} {
-		a := newFeatures(commit).Annotations
+		a := New("1", commit).Annotations
 		if got, ok := a["run.berth.commit"]; ok != want || got != commit {
 			t.Errorf("commit %q: %q, %v", commit, got, ok)
 		}
@@ -32,7 +32,7 @@ func TestFeatures(t *testing.T) {
 			MountExtensions          struct{ IDMap struct{ Enabled bool } }
 		}
 	}
-	text, err := json.Marshal(newFeatures(""))
+	text, err := json.Marshal(New("1", ""))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cli
+package features
 
 import (
 	"reflect"
@@ -8,9 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/opencontainers/runtime-spec/specs-go"
-
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
 // mountOption converts a mount with one option, or none.
@@ -78,9 +77,9 @@ var mountOptionKinds = map[string]string{
 		rremount rbindable nobind nodefaults noro noprivate rtmpcopyup user nouser auto noauto nofail Ro`,
 }
 
-func TestFeaturesMountOptionsAreExact(t *testing.T) {
+func TestMountOptionsAreExact(t *testing.T) {
 	c := newConverter(t)
-	listed := newFeatures("").MountOptions
+	listed := New("1", "").MountOptions
 	known := map[string]string{}
 	for kind, names := range mountOptionKinds {
 		for name := range strings.FieldsSeq(names) {
@@ -105,11 +104,11 @@ func TestFeaturesMountOptionsAreExact(t *testing.T) {
 	}
 }
 
-// TestFeaturesMountOptionsOppose: of two opposite options, one clears the flag that the other
+// TestMountOptionsOppose: of two opposite options, one clears the flag that the other
 // sets.
-func TestFeaturesMountOptionsOppose(t *testing.T) {
+func TestMountOptionsOppose(t *testing.T) {
 	c := newConverter(t)
-	listed := newFeatures("").MountOptions
+	listed := New("1", "").MountOptions
 	pairs := map[string]string{"ro": "rw", "rro": "rrw", "sync": "async", "silent": "loud"}
 	for _, name := range listed {
 		for _, prefix := range []string{"", "r"} {
@@ -142,11 +141,11 @@ func TestFeaturesMountOptionsOppose(t *testing.T) {
 	}
 }
 
-// TestFeaturesIDMapIsTaken: as in runc, the id-map options are under mountExtensions and not in
+// TestIDMapIsTaken: as in runc, the id-map options are under mountExtensions and not in
 // the list.
-func TestFeaturesIDMapIsTaken(t *testing.T) {
+func TestIDMapIsTaken(t *testing.T) {
 	c := newConverter(t)
-	f := newFeatures("")
+	f := New("1", "")
 	for _, name := range []string{"idmap", "ridmap"} {
 		plan, complaint := c.convert(func(s *specs.Spec) {
 			ids := []specs.LinuxIDMapping{{ContainerID: 0, HostID: 1000, Size: 10}}
