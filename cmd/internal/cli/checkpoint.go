@@ -7,15 +7,15 @@ import (
 	"fmt"
 	"os"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/berth-run/berth/cmd/internal/command"
+	"github.com/berth-run/berth/cmd/internal/options"
 	"github.com/berth-run/berth/libcontainer"
+	"golang.org/x/sys/unix"
 )
 
 // checkpointOptions are the options of checkpoint.
 type checkpointOptions struct {
-	criu       criuOptions
+	criu       options.CRIU
 	engine     libcontainer.CheckpointOptions
 	pageServer string
 	statusFD   int
@@ -43,7 +43,7 @@ the container continues to run.`,
 		},
 	}
 	f := c.Flags()
-	o.criu.declare(f, "saved")
+	o.criu.Declare(f, "saved")
 	f.StringVar(&o.engine.ParentPath, "parent-path", "", "save only what has changed since the pre-dump in `DIR`, relative to the images")
 	f.BoolVar(&o.engine.PreDump, "pre-dump", false, "save only memory, and leave the container running")
 	f.BoolVar(&o.engine.LeaveRunning, "leave-running", false, "leave the container running")
@@ -55,13 +55,13 @@ the container continues to run.`,
 
 // complete checks the options and fills in o.engine.
 func (o *checkpointOptions) complete(a *app) (err error) {
-	if err := o.criu.complete(a); err != nil {
+	if err := o.criu.Complete(a.global.criu); err != nil {
 		return err
 	}
 	e := &o.engine
 	e.CRIU, e.Log = o.criu.CriuOptions, a.log
 	if o.pageServer != "" {
-		if e.PageServer, err = parsePageServer(o.pageServer); err != nil {
+		if e.PageServer, err = options.ParsePageServer(o.pageServer); err != nil {
 			return err
 		}
 	}

@@ -7,10 +7,10 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"strings"
 
 	"github.com/berth-run/berth/cmd/internal/command"
 	"github.com/berth-run/berth/cmd/internal/foreground"
+	"github.com/berth-run/berth/cmd/internal/options"
 	"github.com/berth-run/berth/cmd/internal/terminal"
 	"github.com/berth-run/berth/libcontainer"
 	"github.com/berth-run/berth/libcontainer/configs"
@@ -33,17 +33,7 @@ type execOptions struct {
 	preserveFDs   int
 	cgroups       []string
 	ignorePaused  bool
-
-	// The options below change the process.
-	tty            bool
-	cwd            string
-	env            []string
-	user           string
-	additionalGIDs []uint
-	caps           []string
-	noNewPrivs     bool
-	processLabel   string
-	apparmor       string
+	changes       options.Process
 }
 
 func (a *app) execCommand() *command.Command {
@@ -70,21 +60,12 @@ before it ran.`,
 
 // declare adds the options to f.
 func (o *execOptions) declare(f *pflag.FlagSet) {
+	o.changes.Declare(f)
 	f.StringVarP(&o.process, "process", "p", "", "read the process from the JSON document `FILE`")
 	f.BoolVarP(&o.detach, "detach", "d", false, "return as soon as the program has started")
-	f.BoolVarP(&o.tty, "tty", "t", false, "give the program a terminal")
 	f.StringVar(&o.consoleSocket, "console-socket", "", "send the master of the terminal to the unix socket `PATH`")
 	f.StringVar(&o.pidfdSocket, "pidfd-socket", "", "send a pidfd of the process to the unix socket `PATH`")
 	f.StringVar(&o.pidFile, "pid-file", "", "write the pid of the process to `FILE`")
-	f.StringVar(&o.cwd, "cwd", "", "run the program in directory `DIR` of the container")
-	f.StringArrayVarP(&o.env, "env", "e", nil, "set `NAME=VALUE` in the environment (may be repeated)")
-	f.StringVarP(&o.user, "user", "u", "", "run the program as `UID[:GID]`, numeric ids in the container")
-	f.UintSliceVarP(&o.additionalGIDs, "additional-gids", "g", nil, "add `GID` to the supplementary groups (may be repeated)")
-	f.Lookup("additional-gids").DefValue = "" // otherwise pflag prints "[]" as the default
-	f.StringArrayVarP(&o.caps, "cap", "c", nil, "add `CAPABILITY` to the bounding, effective and permitted sets (may be repeated)")
-	f.BoolVar(&o.noNewPrivs, "no-new-privs", false, "do not let the program gain privileges")
-	f.StringVar(&o.processLabel, "process-label", "", "run the program with the SELinux label `LABEL`")
-	f.StringVar(&o.apparmor, "apparmor", "", "run the program under the AppArmor profile `PROFILE`")
 	f.IntVar(&o.preserveFDs, "preserve-fds", 0, "pass on `N` more file descriptors, from 3 upwards or after those of $LISTEN_FDS")
 	f.StringArrayVar(&o.cgroups, "cgroup", nil, "run the program in the cgroup `[CONTROLLER[,CONTROLLER]:]PATH` below the container's (may be repeated on cgroup v1)")
 	f.BoolVar(&o.ignorePaused, "ignore-paused", false, "accept a paused container: the program starts when it is resumed")
@@ -123,7 +104,7 @@ func (a *app) exec(id string, command []string, o *execOptions, flags *pflag.Fla
 	if err != nil {
 		return 0, err
 	}
-	options := &libcontainer.ExecOptions{
+	how := &libcontainer.ExecOptions{
 		Stdio:         [3]*os.File{a.stdin, a.stdout, a.stderr},
 		PreserveFDs:   preserved,
 		ListenFDs:     listen,
@@ -134,9 +115,9 @@ func (a *app) exec(id string, command []string, o *execOptions, flags *pflag.Fla
 		IgnorePaused:  o.ignorePaused,
 	}
 	if o.detach {
-		return 0, execDetached(c, process, options)
+		return 0, execDetached(c, process, how)
 	}
-	return a.execForeground(c, process, options, caught)
+	return a.execForeground(c, process, how, caught)
 }
 
 // execDetached returns when the program runs. A signal that would end berth before that makes
@@ -209,72 +190,10 @@ func (a *app) execProcess(c *libcontainer.Container, document *specs.Process, co
 	if len(command) > 0 {
 		p.Args = command
 	}
-	if err := o.apply(p, flags.Changed); err != nil {
+	if err := o.changes.Apply(p, flags.Changed); err != nil {
 		return nil, err
 	}
 	// Create has printed the warnings about the container's process. Here they would be mixed
 	// into the program's own stderr, each time.
 	return specconv.ConvertExec(p, c.Annotations(), &specconv.Options{Warn: a.log.Debugf})
-}
-
-// apply changes the process as the options say.
-func (o *execOptions) apply(p *specs.Process, changed func(option string) bool) error {
-	if changed("tty") {
-		p.Terminal = o.tty
-	}
-	if changed("no-new-privs") {
-		p.NoNewPrivileges = o.noNewPrivs
-	}
-	if o.cwd != "" {
-		if o.cwd[0] != '/' {
-			return fmt.Errorf("--cwd: Cwd must be an absolute path: %q", o.cwd)
-		}
-		p.Cwd = o.cwd
-	}
-	if o.processLabel != "" {
-		p.SelinuxLabel = o.processLabel
-	}
-	if o.apparmor != "" {
-		p.ApparmorProfile = o.apparmor
-	}
-	if err := checkEnv(o.env); err != nil {
-		return err
-	}
-	p.Env = append(p.Env, o.env...)
-	if o.user != "" {
-		uid, gid, hasGID, err := specconv.ParseUser(o.user)
-		if err != nil {
-			return fmt.Errorf("--user: %w", err)
-		}
-		p.User.UID = uid
-		if hasGID {
-			p.User.GID = gid
-		}
-	}
-	for _, gid := range o.additionalGIDs {
-		if uint64(gid) >= 1<<32-1 {
-			return fmt.Errorf("--additional-gids: %d is not a group id", gid)
-		}
-		p.User.AdditionalGids = append(p.User.AdditionalGids, uint32(gid))
-	}
-	if len(o.caps) > 0 {
-		if err := specconv.AddCapabilities(p, o.caps); err != nil {
-			return fmt.Errorf("--cap: %w", err)
-		}
-	}
-	return nil
-}
-
-// checkEnv checks the variables before they are appended to process.env. Otherwise the error
-// would name an index of process.env, which the caller of exec has not seen.
-func checkEnv(env []string) error {
-	for _, v := range env {
-		switch strings.IndexByte(v, '=') {
-		case -1:
-			return fmt.Errorf("--env: missing '=': %q", v)
-		case 0:
-			return fmt.Errorf("--env: the name must not be empty: %q", v)
-		}
-	}
-	return nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/berth-run/berth/cmd/internal/command"
 	"github.com/berth-run/berth/cmd/internal/foreground"
+	"github.com/berth-run/berth/cmd/internal/options"
 	"github.com/berth-run/berth/cmd/internal/terminal"
 	"github.com/berth-run/berth/libcontainer"
 )
@@ -15,7 +16,7 @@ import (
 // restoreOptions are the options of restore.
 type restoreOptions struct {
 	bundle bundleOptions
-	criu   criuOptions
+	criu   options.CRIU
 
 	detach      bool
 	noSubreaper bool
@@ -51,7 +52,7 @@ or 128+n if signal n killed it.`,
 	f.BoolVar(&o.bundle.noPivot, "no-pivot", false, "accepted for compatibility; criu decides how to enter the root")
 	f.BoolVarP(&o.detach, "detach", "d", false, "return as soon as the processes run")
 	f.BoolVar(&o.noSubreaper, "no-subreaper", false, "do not reap the container's orphaned processes")
-	o.criu.declare(f, "restored")
+	o.criu.Declare(f, "restored")
 	f.BoolVar(&o.tcpClose, "tcp-close", false, "restore open TCP connections as closed ones")
 	f.StringVar(&o.lsmProfile, "lsm-profile", "", "restore processes with the label `TYPE:LABEL` instead of the saved one; TYPE is apparmor or selinux")
 	f.StringVar(&o.lsmMount, "lsm-mount-context", "", "use the SELinux label `LABEL` for mounts that had one")
@@ -60,7 +61,7 @@ or 128+n if signal n killed it.`,
 
 // restore restores a container. t is nil if the container is detached.
 func (a *app) restore(id string, o *restoreOptions, t *terminal.Terminal) (*libcontainer.Container, error) {
-	if err := o.criu.complete(a); err != nil {
+	if err := o.criu.Complete(a.global.criu); err != nil {
 		return nil, err
 	}
 	if err := checkLSMProfile(o.lsmProfile); err != nil {
@@ -75,17 +76,17 @@ func (a *app) restore(id string, o *restoreOptions, t *terminal.Terminal) (*libc
 	if err := a.prepareRoot(); err != nil {
 		return nil, err
 	}
-	options := &libcontainer.RestoreOptions{
+	how := &libcontainer.RestoreOptions{
 		Create: p.create, CRIU: o.criu.CriuOptions,
 		TCPClose: o.tcpClose, LSMProfile: o.lsmProfile, LSMMountContext: o.lsmMount,
 	}
 	if t != nil && p.config.Process.Terminal {
-		options.Console = t.Attach
+		how.Console = t.Attach
 	}
 	var c *libcontainer.Container
 	err = p.interruptible(func() error {
-		options.Interrupts = p.create.Interrupts
-		c, err = p.store.Restore(id, p.config, options)
+		how.Interrupts = p.create.Interrupts
+		c, err = p.store.Restore(id, p.config, how)
 		return err
 	})
 	return c, err

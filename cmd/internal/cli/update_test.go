@@ -3,49 +3,13 @@
 package cli
 
 import (
-	"encoding/json"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/spf13/pflag"
 )
-
-func TestUpdateOptions(t *testing.T) {
-	var o updateOptions
-	f := pflag.NewFlagSet("", pflag.ContinueOnError)
-	o.declare(f)
-	err := f.Parse([]string{
-		"--memory=64m", "--memory-swap=-1", "--memory-reservation=1k", "--kernel-memory=1", "--kernel-memory-tcp=2k",
-		"--cpu-period=100000", "--cpu-quota=-1", "--cpu-burst=0", "--cpu-idle=0", "--cpu-share=512",
-		"--cpu-rt-period=5", "--cpu-rt-runtime=4", "--cpuset-cpus=0-1", "--cpuset-mems=0",
-		"--blkio-weight=300", "--pids-limit=-1", "--l3-cache-schema=L3:0=f", "--mem-bw-schema=MB:0=20",
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := o.schemata(); !slices.Equal(got, []string{"L3:0=f", "MB:0=20"}) {
-		t.Errorf("schemata %q", got)
-	}
-	r, err := o.parse()
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := json.Marshal(r)
-	const want = `{"memory":{"limit":67108864,"reservation":1024,"swap":-1,"kernelTCP":2048},` +
-		`"cpu":{"shares":512,"quota":-1,"burst":0,"period":100000,"realtimeRuntime":4,"realtimePeriod":5,"cpus":"0-1","mems":"0","idle":0},` +
-		`"pids":{"limit":-1},"blockIO":{"weight":300}}`
-	if string(got) != want || err != nil {
-		t.Errorf("%s, %v\nwant %s", got, err, want)
-	}
-	for _, bad := range []updateOptions{{memory: "1xx"}, {quota: "1.5"}, {shares: "-1"}, {blkioWeight: "70000"}, {pids: "x"}, {kernel: "y"}} {
-		if _, err := bad.parse(); err == nil || !strings.HasPrefix(err.Error(), "invalid value for ") {
-			t.Errorf("%+v: %v", bad, err)
-		}
-	}
-}
 
 func TestDocumentIsTooLong(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "long")
@@ -84,7 +48,13 @@ func TestResourcesDocument(t *testing.T) {
 	defer stdin.Close()
 	a := newApp("berth", stdin, nil, nil)
 	for _, from := range []string{file, "-"} {
-		r, err := a.newResources(&updateOptions{resources: from, memory: "nonsense"})
+		o := &updateOptions{resources: from}
+		f := pflag.NewFlagSet("", pflag.ContinueOnError)
+		o.declare(f)
+		if err := f.Parse([]string{"--memory=nonsense", "--resources=" + from}); err != nil {
+			t.Fatal(err)
+		}
+		r, err := a.newResources(o)
 		if err != nil || r.Memory != nil || *r.Pids.Limit != 7 {
 			t.Errorf("%s: %+v, %v", from, r, err)
 		}

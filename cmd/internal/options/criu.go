@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cli
+// Package options has the groups of flags that make something whole: a process, limits, or what
+// criu is told.
+package options
 
 import (
 	"errors"
@@ -10,19 +12,18 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/spf13/pflag"
-
 	"github.com/berth-run/berth/libcontainer"
+	"github.com/spf13/pflag"
 )
 
-// criuOptions are the options that checkpoint and restore share.
-type criuOptions struct {
+// CRIU has the options that checkpoint and restore share.
+type CRIU struct {
 	libcontainer.CriuOptions
 	emptyNS []string
 }
 
-// declare adds the options to f. done is "saved" or "restored", for the help texts.
-func (o *criuOptions) declare(f *pflag.FlagSet, done string) {
+// Declare adds the options to f. done is "saved" or "restored", for the help texts.
+func (o *CRIU) Declare(f *pflag.FlagSet, done string) {
 	f.StringVar(&o.ImagePath, "image-path", "", "keep the images in `DIR` (default: checkpoint)")
 	f.StringVar(&o.WorkPath, "work-path", "", "keep criu's log and statistics in `DIR` (default: the directory of the images)")
 	f.BoolVar(&o.TCPEstablished, "tcp-established", false, "allow open TCP connections to be "+done)
@@ -37,9 +38,9 @@ func (o *criuOptions) declare(f *pflag.FlagSet, done string) {
 	f.StringArrayVar(&o.emptyNS, "empty-ns", nil, "leave out the contents of the namespace `TYPE`; only network is supported")
 }
 
-// complete checks the options and makes the paths absolute.
-func (o *criuOptions) complete(a *app) error {
-	o.Criu = a.global.criu
+// Complete checks the options and makes the paths absolute. criu is the program, "" for the usual one.
+func (o *CRIU) Complete(criu string) error {
+	o.Criu = criu
 	if o.ImagePath == "" {
 		o.ImagePath = "checkpoint"
 	}
@@ -65,8 +66,8 @@ func (o *criuOptions) complete(a *app) error {
 	return nil
 }
 
-// parsePageServer parses ADDRESS:PORT. An IPv6 address may be in brackets.
-func parsePageServer(text string) (*libcontainer.PageServer, error) {
+// ParsePageServer parses ADDRESS:PORT. An IPv6 address may be in brackets.
+func ParsePageServer(text string) (*libcontainer.PageServer, error) {
 	colon := strings.LastIndexByte(text, ':')
 	if colon <= 0 {
 		return nil, errors.New("use --page-server ADDRESS:PORT to specify the page server")
