@@ -8,11 +8,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
-
 	"github.com/berth-run/berth/cmd/internal/cli"
 	"github.com/berth-run/berth/libcontainer"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // TestPages: every command and option is in a page.
@@ -33,7 +32,7 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// TestScripts: berth has the scripts that cobra generates. `go generate ./cmd/internal/cli`
+// TestScripts: berth has the scripts that cobra generates. `go generate ./cmd/internal/scripts`
 // updates them.
 func TestScripts(t *testing.T) {
 	dir := t.TempDir()
@@ -49,7 +48,7 @@ func TestScripts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := os.ReadFile(filepath.Join("../internal/cli/scripts", script.Name()))
+		got, err := os.ReadFile(filepath.Join("../internal/scripts", script.Name()))
 		if err != nil || string(got) != string(want) {
 			t.Errorf("%s differs from what cobra makes (%v)", script.Name(), err)
 		}

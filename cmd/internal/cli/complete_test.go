@@ -3,7 +3,6 @@
 package cli
 
 import (
-	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,7 +12,6 @@ import (
 
 	"github.com/berth-run/berth/cmd/internal/command"
 	"github.com/berth-run/berth/cmd/internal/signame"
-	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
 
@@ -181,42 +179,6 @@ func FuzzComplete(f *testing.F) {
 			t.Errorf("%q: directive %d", words, d)
 		}
 	})
-}
-
-// TestScriptsAreCobras: the scripts work for any name of the program. A test in berth-docs
-// checks those for berth itself.
-func TestScriptsAreCobras(t *testing.T) {
-	runc := &cobra.Command{Use: "runc"}
-	a := newApp("runc", nil, nil, nil)
-	for _, s := range shells() {
-		for _, described := range []bool{false, true} {
-			var b bytes.Buffer
-			var err error
-			switch s.name {
-			case "bash":
-				err = runc.GenBashCompletionV2(&b, described)
-			case "zsh":
-				err = runc.GenZshCompletionNoDesc(&b)
-				if described {
-					b.Reset()
-					err = runc.GenZshCompletion(&b)
-				}
-			case "fish":
-				err = runc.GenFishCompletion(&b, described)
-			case "powershell":
-				err = runc.GenPowerShellCompletion(&b)
-				if described {
-					b.Reset()
-					err = runc.GenPowerShellCompletionWithDesc(&b)
-				}
-			}
-			// The heading has a different width.
-			squeeze := func(script string) string { return strings.ReplaceAll(script, " ", "") }
-			if err != nil || squeeze(a.script(s, described)) != squeeze(b.String()) {
-				t.Errorf("%s (descriptions %v) differs from cobra's: %v", s.name, described, err)
-			}
-		}
-	}
 }
 
 // TestCompletionScripts requires bash, for its own script.
