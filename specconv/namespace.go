@@ -5,6 +5,7 @@ package specconv
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"path"
 	"slices"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/specconv/internal/fault"
+	"github.com/berth-run/berth/specconv/internal/sysctl"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
@@ -201,4 +203,15 @@ func (c *conversion) timeOffsets() error {
 	}
 	c.plan.TimeOffsets = c.linux.TimeOffsets
 	return nil
+}
+
+// sortedKeys returns a map's keys in sorted order.
+func sortedKeys[V any](m map[string]V) []string {
+	return slices.Sorted(maps.Keys(m))
+}
+
+// sysctls converts linux.sysctl.
+func (c *conversion) sysctls() (err error) {
+	c.plan.Sysctls, err = sysctl.Convert(c.linux.Sysctl, c.spec.Domainname, c.plan.Namespaces)
+	return err
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package specconv
+// Package sysctl checks linux.sysctl: only parameters of the container's own namespaces may be set.
+package sysctl
 
 import (
 	"fmt"
@@ -20,36 +21,45 @@ var ipcSysctls = [...]string{
 	"kernel/shmall", "kernel/shmmax", "kernel/shmmni",
 }
 
-// sysctls checks linux.sysctl: only parameters of the container's own namespaces may be set,
-// all others belong to the host. They are sorted, because a map has no order and two runs
-// should not differ.
-func (c *conversion) sysctls() error {
-	origin := make(map[string]string, len(c.linux.Sysctl))
-	for _, name := range sortedKeys(c.linux.Sysctl) {
-		key, err := sysctlKey(name)
+// check is what a parameter is checked against.
+type check struct {
+	all        map[string]string
+	domainname string
+	namespaces configs.Namespaces
+}
+
+// Convert converts the parameters of a container with these namespaces. All others belong to the
+// host. domainname is the field of that name. The result is sorted, because a map has no order and
+// two runs should not differ.
+func Convert(all map[string]string, domainname string, namespaces configs.Namespaces) ([]configs.Sysctl, error) {
+	c := &check{all, domainname, namespaces}
+	var plan []configs.Sysctl
+	origin := make(map[string]string, len(all))
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		key, err := pathOf(name)
 		if err == nil {
-			err = c.allowedSysctl(name, key)
+			err = c.allowed(name, key)
 		}
 		if err != nil {
-			return fault.In(err, "sysctl")
+			return nil, fault.In(err, "sysctl")
 		}
-		value := c.linux.Sysctl[name]
+		value := all[name]
 		if first, twice := origin[key]; twice {
-			if c.linux.Sysctl[first] != value {
-				return fault.New("sysctl", "%q and %q are the same parameter and have different values", first, name)
+			if all[first] != value {
+				return nil, fault.New("sysctl", "%q and %q are the same parameter and have different values", first, name)
 			}
 			continue
 		}
 		origin[key] = name
-		c.plan.Sysctls = append(c.plan.Sysctls, configs.Sysctl{Key: key, Value: value})
+		plan = append(plan, configs.Sysctl{Key: key, Value: value})
 	}
-	return nil
+	return plan, nil
 }
 
-// sysctlKey returns the path below /proc/sys. As in sysctl(8), the first separator decides. If
+// pathOf returns the path below /proc/sys. As in sysctl(8), the first separator decides. If
 // it is a dot, dots separate the components and a slash stands for a dot in a component
 // ("net.ipv4.conf.eth0/1.rp_filter"). If it is a slash, the name is a path already.
-func sysctlKey(name string) (string, error) {
+func pathOf(name string) (string, error) {
 	key := name
 	if i := strings.IndexAny(name, "./"); i >= 0 && name[i] == '.' {
 		key = strings.Map(func(r rune) rune {
@@ -74,10 +84,10 @@ func sysctlKey(name string) (string, error) {
 	return key, nil
 }
 
-// allowedSysctl returns an error if the parameter may not be set.
-func (c *conversion) allowedSysctl(name, key string) error {
+// allowed returns an error if the parameter may not be set.
+func (c *check) allowed(name, key string) error {
 	need := func(t configs.NamespaceType, phrase string) error {
-		if c.plan.Namespaces.Contains(t) {
+		if c.namespaces.Contains(t) {
 			return nil
 		}
 		return fmt.Errorf("sysctl %q %s", name, phrase)
@@ -96,7 +106,7 @@ func (c *conversion) allowedSysctl(name, key string) error {
 		return fmt.Errorf("sysctl %q is not allowed as it conflicts with the OCI %q field", name, "hostname")
 	case key == "kernel/domainname":
 		// As in crun, setting the same value twice is not a contradiction.
-		if d := c.spec.Domainname; d != "" && d != c.linux.Sysctl[name] {
+		if c.domainname != "" && c.domainname != c.all[name] {
 			return fmt.Errorf("sysctl %q is not allowed as it conflicts with the OCI %q field", name, "domainname")
 		}
 		return need(configs.NewUTS, configs.PhraseSysctlHost+": that of UTS is the host's")
@@ -106,8 +116,8 @@ func (c *conversion) allowedSysctl(name, key string) error {
 
 // notHostNetwork checks that a joined network namespace is not the runtime's own: some engines
 // share the host's network this way.
-func (c *conversion) notHostNetwork(name string) error {
-	ns, _ := c.plan.Namespaces.Get(configs.NewNet)
+func (c *check) notHostNetwork(name string) error {
+	ns, _ := c.namespaces.Get(configs.NewNet)
 	if ns.Path == "" {
 		return nil
 	}
@@ -122,9 +132,4 @@ func (c *conversion) notHostNetwork(name string) error {
 		return fmt.Errorf("sysctl %q %s", name, configs.PhraseSysctlNet)
 	}
 	return nil
-}
-
-// sortedKeys returns a map's keys in sorted order.
-func sortedKeys[V any](m map[string]V) []string {
-	return slices.Sorted(maps.Keys(m))
 }
