@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/berth-run/berth/nsenter/internal/wire"
 	"golang.org/x/sys/unix"
 )
 
@@ -258,7 +259,7 @@ func TestLabelsAreRefused(t *testing.T) {
 	if step.Step != StepAppArmor || step.Detail != "no-such-profile" || step.Errno == 0 {
 		t.Errorf("AppArmor: %v", step)
 	}
-	p.AppArmor = strings.Repeat("x", wireMaxDetail)
+	p.AppArmor = strings.Repeat("x", wire.MaxDetail)
 	if step := configureError(t, nil, p); !strings.HasSuffix(step.Error(), ": file name too long") {
 		t.Errorf("long profile: %v", step)
 	}

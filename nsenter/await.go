@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/berth-run/berth/nsenter/internal/wire"
 	"golang.org/x/sys/unix"
 )
 
@@ -29,7 +30,7 @@ const pollInterval = time.Second
 // distinguishes the two.
 func LetGo(fifo int) error {
 	for {
-		_, err := unix.Write(fifo, []byte{wireGo})
+		_, err := unix.Write(fifo, []byte{wire.Go})
 		switch {
 		case errors.Is(err, unix.EINTR):
 		case errors.Is(err, unix.EPIPE):
@@ -82,10 +83,10 @@ func AwaitExec(fifo, pid int, pidfd *os.File) error {
 			if r == nil {
 				break
 			}
-			if r.Kind == wireFailed {
+			if r.Kind == wire.Failed {
 				return new(fileNames).stepError(r, detail)
 			}
-			announced = announced || r.Kind == wireExec
+			announced = announced || r.Kind == wire.Exec
 			pending = rest
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime"
 
+	"github.com/berth-run/berth/nsenter/internal/wire"
 	"golang.org/x/sys/unix"
 )
 
@@ -21,7 +22,7 @@ type insideRequest struct {
 // *StepError if init failed. It must be called at most once. If the files are not needed it
 // need not be called, because Configure waits as well.
 func (i *Init) Namespaces() (*Inside, error) {
-	r, files, err := i.receive(wireNamespaces)
+	r, files, err := i.receive(wire.Namespaces)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +87,7 @@ func (i *Init) Configure(p *Plan) error {
 	if p.AtOnce {
 		return i.awaitExec()
 	}
-	_, _, err = i.receive(wireReady)
+	_, _, err = i.receive(wire.Ready)
 	return err
 }
 
@@ -125,7 +126,7 @@ func (i *Init) followWithListener(p *Plan) error {
 
 // letGo releases an init that waits for it.
 func (i *Init) letGo() error {
-	if err := sendMessage(i.sock, []byte{wireGo}, nil); err != nil {
+	if err := sendMessage(i.sock, []byte{wire.Go}, nil); err != nil {
 		return fmt.Errorf("%w (send: %w)", ErrInitGone, err)
 	}
 	return nil
@@ -150,7 +151,7 @@ func (i *Init) sendPlan(p *Plan) error {
 	if err != nil {
 		return err
 	}
-	m := wirePlanMessage{Magic: wireMagic, Version: wireVersion, Size: uint32(len(data))}
+	m := wire.PlanMessage{Magic: wire.Magic, Version: wire.Version, Size: uint32(len(data))}
 	fd, err := sealedFile("berth-plan", data, false)
 	if err != nil {
 		return err
@@ -164,10 +165,10 @@ func (i *Init) sendPlan(p *Plan) error {
 		}
 	}
 	// In ascending order of the flags, as init expects them.
-	add(wireHasConsole, p.Console)
-	add(wireHasRoot, p.Root)
+	add(wire.HasConsole, p.Console)
+	add(wire.HasRoot, p.Root)
 	if p.Fifos != nil {
-		add(wireHasFifo, p.Fifos[0])
+		add(wire.HasFifo, p.Fifos[0])
 	}
 	if len(p.Hooks) > 0 {
 		state, err := sealedFile("container-state", p.HookState, false)
@@ -175,17 +176,17 @@ func (i *Init) sendPlan(p *Plan) error {
 			return err
 		}
 		defer unix.Close(state)
-		m.Files |= wireHasHookState
+		m.Files |= wire.HasHookState
 		files = append(files, state)
 	}
-	add(wireHasProgram, p.Program)
-	add(wireHasHookStdout, p.HookStdout)
-	add(wireHasHookStderr, p.HookStderr)
+	add(wire.HasProgram, p.Program)
+	add(wire.HasHookStdout, p.HookStdout)
+	add(wire.HasHookStderr, p.HookStderr)
 	if p.Fifos != nil {
-		add(wireHasReports, p.Fifos[1])
+		add(wire.HasReports, p.Fifos[1])
 	}
-	add(wireHasRuleset, p.Landlock)
-	err = sendMessage(i.sock, bytesOf(&m), files)
+	add(wire.HasRuleset, p.Landlock)
+	err = sendMessage(i.sock, wire.Bytes(&m), files)
 	runtime.KeepAlive(p)
 	if err != nil {
 		return fmt.Errorf("send the plan to init: %w", err)
@@ -204,11 +205,11 @@ func (i *Init) Proceed() error {
 
 // awaitExec waits until init has executed the user's program (nil) or failed to.
 func (i *Init) awaitExec() error {
-	if _, _, err := i.receive(wireExec); err != nil {
+	if _, _, err := i.receive(wire.Exec); err != nil {
 		return err
 	}
 	// The kernel closes init's end of the socket at the exec, and this is the answer.
-	_, _, err := i.receive(wireFailed)
+	_, _, err := i.receive(wire.Failed)
 	if !errors.Is(err, ErrInitGone) {
 		return err
 	}
@@ -285,12 +286,12 @@ func (i *Init) Abort() error {
 
 // receive waits for one record of init, which must be of kind want. It returns an error if init
 // reports a failure, and ErrInitGone at the end of the connection.
-func (i *Init) receive(want uint32) (*wireReport, []int, error) {
+func (i *Init) receive(want uint32) (*wire.Report, []int, error) {
 	return i.receiveFrom(i.sock, want)
 }
 
 // receiveFrom is like receive, from the socket of the helper or of init.
-func (i *Init) receiveFrom(sock *os.File, want uint32) (*wireReport, []int, error) {
+func (i *Init) receiveFrom(sock *os.File, want uint32) (*wire.Report, []int, error) {
 	var buf [reportMax]byte
 	m, err := receiveMessage(sock, buf[:])
 	if err != nil {
@@ -304,10 +305,10 @@ func (i *Init) receiveFrom(sock *os.File, want uint32) (*wireReport, []int, erro
 	if err == nil && (r == nil || len(rest) != 0) {
 		err = errBadReport
 	}
-	if err == nil && r.Kind == wireFailed {
+	if err == nil && r.Kind == wire.Failed {
 		err = i.names.stepError(r, detail)
 	} else if err == nil && r.Kind != want {
-		if r.Kind == wireForked {
+		if r.Kind == wire.Forked {
 			i.forked = m.sender
 		}
 		err = fmt.Errorf("%w: kind %d, want %d", errBadReport, r.Kind, want)
@@ -351,7 +352,7 @@ type received struct {
 
 // receiveMessage waits for one message.
 func receiveMessage(sock *os.File, data []byte) (m received, err error) {
-	control := make([]byte, unix.CmsgSpace(4*(wireMaxProcContexts+8))+unix.CmsgSpace(unix.SizeofUcred))
+	control := make([]byte, unix.CmsgSpace(4*(wire.MaxProcContexts+8))+unix.CmsgSpace(unix.SizeofUcred))
 	for {
 		var oob, flags int
 		m.size, oob, flags, _, err = unix.Recvmsg(int(sock.Fd()), data, control, unix.MSG_CMSG_CLOEXEC)

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/berth-run/berth/nsenter/internal/wire"
 	"golang.org/x/sys/unix"
 )
 
@@ -268,10 +269,10 @@ func TestAwaitExecInPieces(t *testing.T) {
 	checkLeaks(t)
 	f, w := reportFifo(t)
 	self := ownPidfd(t)
-	r := wireReport{Magic: wireMagic, Kind: wireExec}
-	data := append([]byte(nil), bytesOf(&r)...)
-	r = wireReport{Magic: wireMagic, Kind: wireFailed, Step: 32, Error: int32(unix.ENOEXEC), DetailSize: 4}
-	data = append(append(data, bytesOf(&r)...), "/x/y"...)
+	r := wire.Report{Magic: wire.Magic, Kind: wire.Exec}
+	data := append([]byte(nil), wire.Bytes(&r)...)
+	r = wire.Report{Magic: wire.Magic, Kind: wire.Failed, Step: 32, Error: int32(unix.ENOEXEC), DetailSize: 4}
+	data = append(append(data, wire.Bytes(&r)...), "/x/y"...)
 	written := make(chan struct{})
 	defer func() { <-written }()
 	go func() {

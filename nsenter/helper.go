@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"unsafe"
 
+	"github.com/berth-run/berth/nsenter/internal/wire"
 	"golang.org/x/sys/unix"
 )
 
@@ -36,7 +37,7 @@ func newHelper() (*helper, error) {
 // adopt waits until init has started the helper. From then on only the helper has its end of
 // the channel open.
 func (h *helper) adopt(i *Init) error {
-	_, files, err := i.receive(wireHelping)
+	_, files, err := i.receive(wire.Helping)
 	if err != nil {
 		return err
 	}
@@ -55,7 +56,7 @@ func (i *Init) takeListener(p *Plan) (*os.File, error) {
 	if p.Listener == nil {
 		return nil, nil
 	}
-	r, _, err := i.receive(wireListener)
+	r, _, err := i.receive(wire.Listener)
 	if err != nil {
 		return nil, err
 	}
@@ -136,7 +137,7 @@ func (i *Init) whyNoListener() error {
 		return err
 	}
 	if said {
-		if _, _, err := i.receive(wireFailed); !errors.Is(err, errBadReport) {
+		if _, _, err := i.receive(wire.Failed); !errors.Is(err, errBadReport) {
 			return err
 		}
 	}
@@ -145,7 +146,7 @@ func (i *Init) whyNoListener() error {
 }
 
 func (h *helper) receive(i *Init) (*os.File, error) {
-	_, files, err := i.receiveFrom(h.ours, wireListener)
+	_, files, err := i.receiveFrom(h.ours, wire.Listener)
 	if errors.Is(err, ErrInitGone) {
 		return nil, i.whyNoListener()
 	}
@@ -162,7 +163,7 @@ func (h *helper) receive(i *Init) (*os.File, error) {
 // lookLastTime tells the helper to look for the last time. If the helper is gone, its pidfd
 // will report it.
 func (h *helper) lookLastTime() error {
-	err := sendMessage(h.ours, []byte{wireGo}, nil)
+	err := sendMessage(h.ours, []byte{wire.Go}, nil)
 	if err != nil && !errors.Is(err, unix.EPIPE) {
 		return fmt.Errorf("send to the helper: %w", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"unsafe"
 
+	"github.com/berth-run/berth/nsenter/internal/wire"
 	"golang.org/x/sys/unix"
 )
 
@@ -19,7 +20,7 @@ const instruction = 8
 // arguments and environment.
 const maxPlan = 1 << 30
 
-// encode returns the message of wire.h: a wirePlan, followed by the data that its spans refer
+// encode returns the message of wire.h: a wire.Plan, followed by the data that its spans refer
 // to.
 //
 // joinsPID means that init joins a pid namespace: then it forks, and if the filter cannot be
@@ -36,9 +37,9 @@ func (p *Plan) encode(joinsPID bool) ([]byte, error) {
 			return nil, err
 		}
 	}
-	e := &encoder{data: make([]byte, unsafe.Sizeof(wirePlan{}), p.sizeHint())}
-	w := wirePlan{
-		Magic: wireMagic, Version: wireVersion, Flags: p.flags(),
+	e := &encoder{data: make([]byte, unsafe.Sizeof(wire.Plan{}), p.sizeHint())}
+	w := wire.Plan{
+		Magic: wire.Magic, Version: wire.Version, Flags: p.flags(),
 		Bounding: p.Bounding, Effective: p.Effective, Permitted: p.Permitted,
 		Inheritable: p.Inheritable, Ambient: p.Ambient,
 		UID: p.UID, GID: p.GID, Umask: p.Umask, SeccompFlags: p.SeccompFlags,
@@ -60,15 +61,15 @@ func (p *Plan) encode(joinsPID bool) ([]byte, error) {
 		return nil, fmt.Errorf("arguments and environment of %d bytes are too long", len(e.data))
 	}
 	w.Size = uint32(len(e.data))
-	copy(e.data, bytesOf(&w))
+	copy(e.data, wire.Bytes(&w))
 	return e.data, nil
 }
 
 // optional adds the optional parts of a plan.
-func (e *encoder) optional(p *Plan, w *wirePlan) {
+func (e *encoder) optional(p *Plan, w *wire.Plan) {
 	for _, s := range [...]struct {
 		field, value string
-		span         *wireSpan
+		span         *wire.Span
 	}{
 		{"keyring", p.Keyring, &w.Keyring},
 		{"path", p.Path, &w.Path},
@@ -120,19 +121,19 @@ func (p *Plan) flags() uint32 {
 		set  bool
 		flag uint32
 	}{
-		{p.NoNewPrivileges, wireNoNewPrivs},
-		{p.NewSession, wireNewSession},
-		{p.SetGroups, wireSetGroups},
-		{p.KeepCredentials, wireKeepCredentials},
-		{p.Keyring != "", wireKeyring},
-		{p.Personality != nil, wirePersonality},
-		{p.MemoryPolicy != nil, wireMemoryPolicy},
-		{p.AtOnce, wireAtOnce},
-		{p.waits(), wireAwaitGo},
-		{p.ListenPID, wireListenPid},
-		{p.OwnStreams[0], wireOwnStdin},
-		{p.OwnStreams[1], wireOwnStdout},
-		{p.OwnStreams[2], wireOwnStderr},
+		{p.NoNewPrivileges, wire.NoNewPrivs},
+		{p.NewSession, wire.NewSession},
+		{p.SetGroups, wire.SetGroups},
+		{p.KeepCredentials, wire.KeepCredentials},
+		{p.Keyring != "", wire.Keyring},
+		{p.Personality != nil, wire.Personality},
+		{p.MemoryPolicy != nil, wire.MemoryPolicy},
+		{p.AtOnce, wire.AtOnce},
+		{p.waits(), wire.AwaitGo},
+		{p.ListenPID, wire.ListenPid},
+		{p.OwnStreams[0], wire.OwnStdin},
+		{p.OwnStreams[1], wire.OwnStdout},
+		{p.OwnStreams[2], wire.OwnStderr},
 	} {
 		if f.set {
 			flags |= f.flag
@@ -143,7 +144,7 @@ func (p *Plan) flags() uint32 {
 
 // sizeHint returns the approximate size of the message, so that it is allocated once.
 func (p *Plan) sizeHint() int {
-	n := int(unsafe.Sizeof(wirePlan{})) + len(p.Seccomp) + 4*len(p.Groups) + len(p.Cwd) + len(p.Keyring) + 64
+	n := int(unsafe.Sizeof(wire.Plan{})) + len(p.Seccomp) + 4*len(p.Groups) + len(p.Cwd) + len(p.Keyring) + 64
 	for _, s := range p.Args {
 		n += len(s) + 1
 	}
@@ -167,24 +168,24 @@ func (e *encoder) align(to int) *encoder {
 }
 
 // bytes appends an array whose elements have the given size.
-func (e *encoder) bytes(b []byte, element int) wireSpan {
-	s := wireSpan{Offset: uint32(len(e.data)), Size: uint32(len(b)), Count: uint32(len(b) / element)}
+func (e *encoder) bytes(b []byte, element int) wire.Span {
+	s := wire.Span{Offset: uint32(len(e.data)), Size: uint32(len(b)), Count: uint32(len(b) / element)}
 	e.data = append(e.data, b...)
 	return s
 }
 
-func (e *encoder) groups(groups []uint32) wireSpan {
+func (e *encoder) groups(groups []uint32) wire.Span {
 	return e.bytes(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(groups))), 4*len(groups)), 4)
 }
 
-func (e *encoder) words(words []uint64) wireSpan {
+func (e *encoder) words(words []uint64) wire.Span {
 	return e.bytes(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(words))), 8*len(words)), 8)
 }
 
 // strings appends strings. field is their name in errors. A NUL byte is refused: it would split
 // a string in two and shift all the following ones.
-func (e *encoder) strings(field string, list ...string) wireSpan {
-	s := wireSpan{Offset: uint32(len(e.data)), Count: uint32(len(list))}
+func (e *encoder) strings(field string, list ...string) wire.Span {
+	s := wire.Span{Offset: uint32(len(e.data)), Count: uint32(len(list))}
 	for n, v := range list {
 		if strings.IndexByte(v, 0) >= 0 && e.err == nil {
 			e.err = fmt.Errorf("%s[%d]: string with a NUL byte", field, n)
@@ -196,18 +197,18 @@ func (e *encoder) strings(field string, list ...string) wireSpan {
 }
 
 // rlimits appends the limits.
-func (e *encoder) rlimits(limits []Rlimit) wireSpan {
-	s := wireSpan{Offset: uint32(len(e.data)), Count: uint32(len(limits))}
+func (e *encoder) rlimits(limits []Rlimit) wire.Span {
+	s := wire.Span{Offset: uint32(len(e.data)), Count: uint32(len(limits))}
 	for _, l := range limits {
-		e.data = append(e.data, bytesOf(&wireRlimit{Resource: uint64(l.Resource), Soft: l.Soft, Hard: l.Hard})...)
+		e.data = append(e.data, wire.Bytes(&wire.Rlimit{Resource: uint64(l.Resource), Soft: l.Soft, Hard: l.Hard})...)
 	}
 	s.Size = uint32(len(e.data)) - s.Offset
 	return s
 }
 
 // hooks appends the hooks: first their strings, then the array.
-func (e *encoder) hooks(hooks []Hook) wireSpan {
-	list := make([]wireHook, len(hooks))
+func (e *encoder) hooks(hooks []Hook) wire.Span {
+	list := make([]wire.Hook, len(hooks))
 	for n := range hooks {
 		h := &hooks[n]
 		args := h.Args
@@ -217,7 +218,7 @@ func (e *encoder) hooks(hooks []Hook) wireSpan {
 		if (h.TimeoutSeconds < 0 || h.TimeoutSeconds > math.MaxInt32) && e.err == nil {
 			e.err = fmt.Errorf("hook %s: timeout of %d seconds", h.Path, h.TimeoutSeconds)
 		}
-		list[n] = wireHook{
+		list[n] = wire.Hook{
 			Timeout: uint32(h.TimeoutSeconds),
 			Path:    e.strings("hook path", h.Path),
 			Args:    e.strings("hook args", args...),
@@ -225,9 +226,9 @@ func (e *encoder) hooks(hooks []Hook) wireSpan {
 		}
 	}
 	e.align(4)
-	s := wireSpan{Offset: uint32(len(e.data)), Count: uint32(len(list))}
+	s := wire.Span{Offset: uint32(len(e.data)), Count: uint32(len(list))}
 	for n := range list {
-		e.data = append(e.data, bytesOf(&list[n])...)
+		e.data = append(e.data, wire.Bytes(&list[n])...)
 	}
 	s.Size = uint32(len(e.data)) - s.Offset
 	return s

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"unsafe"
+
+	"github.com/berth-run/berth/nsenter/internal/wire"
 )
 
 var update = flag.Bool("update", false, "write testdata/*.plan")
@@ -62,9 +64,9 @@ func TestEncodeLayout(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var w wirePlan
-	copy(bytesOf(&w), data)
-	part := func(s wireSpan) string { return string(data[s.Offset : s.Offset+s.Size]) }
+	var w wire.Plan
+	copy(wire.Bytes(&w), data)
+	part := func(s wire.Span) string { return string(data[s.Offset : s.Offset+s.Size]) }
 	if int(w.Size) != len(data) {
 		t.Errorf("size %d, want %d", w.Size, len(data))
 	}
@@ -77,11 +79,11 @@ func TestEncodeLayout(t *testing.T) {
 	if w.Groups.Count != 3 || w.Groups.Size != 12 || w.Groups.Offset%4 != 0 {
 		t.Errorf("groups %+v", w.Groups)
 	}
-	if w.Hooks.Count != 2 || w.Hooks.Size != 2*uint32(unsafe.Sizeof(wireHook{})) || w.Hooks.Offset%4 != 0 {
+	if w.Hooks.Count != 2 || w.Hooks.Size != 2*uint32(unsafe.Sizeof(wire.Hook{})) || w.Hooks.Offset%4 != 0 {
 		t.Fatalf("hooks %+v", w.Hooks)
 	}
-	var h wireHook
-	copy(bytesOf(&h), part(w.Hooks))
+	var h wire.Hook
+	copy(wire.Bytes(&h), part(w.Hooks))
 	if got := part(h.Args); got != "/bin/a\x00" {
 		t.Errorf("a hook without args has argv %q, want its path", got)
 	}

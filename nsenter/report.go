@@ -10,24 +10,26 @@ import (
 	"syscall"
 	"unicode/utf8"
 	"unsafe"
+
+	"github.com/berth-run/berth/nsenter/internal/wire"
 )
 
 const (
-	reportSize = int(unsafe.Sizeof(wireReport{}))
-	reportMax  = reportSize + wireMaxDetail
+	reportSize = int(unsafe.Sizeof(wire.Report{}))
+	reportMax  = reportSize + wire.MaxDetail
 )
 
 var errBadReport = errors.New("malformed message of init")
 
 // parseReport parses one record at the beginning of data. It returns a nil record if data ends
 // before the record does.
-func parseReport(data []byte) (r *wireReport, detail string, rest []byte, err error) {
+func parseReport(data []byte) (r *wire.Report, detail string, rest []byte, err error) {
 	if len(data) < reportSize {
 		return nil, "", data, nil
 	}
-	r = new(wireReport)
-	copy(bytesOf(r), data)
-	if r.Magic != wireMagic || r.DetailSize > wireMaxDetail {
+	r = new(wire.Report)
+	copy(wire.Bytes(r), data)
+	if r.Magic != wire.Magic || r.DetailSize > wire.MaxDetail {
 		return nil, "", data, errBadReport
 	}
 	end := reportSize + int(r.DetailSize)
@@ -52,7 +54,7 @@ func (o *Options) fileNames() fileNames {
 }
 
 // stepError returns the error for a failure record.
-func (n *fileNames) stepError(r *wireReport, detail string) error {
+func (n *fileNames) stepError(r *wire.Report, detail string) error {
 	e := &StepError{Step: "step " + strconv.Itoa(int(r.Step)), Detail: printable(detail), Errno: syscall.Errno(r.Error)}
 	if r.Step < uint32(len(steps)) && steps[r.Step] != "" {
 		e.Step = steps[r.Step]

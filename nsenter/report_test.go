@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"unicode"
+
+	"github.com/berth-run/berth/nsenter/internal/wire"
 )
 
 func TestStepErrorText(t *testing.T) {
@@ -50,17 +52,17 @@ func TestStepErrorText(t *testing.T) {
 func TestStepErrorNames(t *testing.T) {
 	names := fileNames{tasks: []string{"/a/tasks", "/b/tasks"}, joins: []string{"/proc/1/ns/net"}}
 	for _, tt := range []struct {
-		r      wireReport
+		r      wire.Report
 		detail string
 		want   string
 	}{
-		{wireReport{Step: stepCgroup, Index: 1, Error: 1}, "", "join cgroup /b/tasks: operation not permitted"},
-		{wireReport{Step: stepCgroup, Index: 2, Error: 1}, "", "join cgroup: operation not permitted"},
-		{wireReport{Step: stepJoin, Index: 0, Error: 22}, "", "setns /proc/1/ns/net: invalid argument"},
-		{wireReport{Step: stepJoin, Index: 16, Error: 22}, "/x", "setns /x: invalid argument"},
-		{wireReport{Step: stepBounding, Index: 0, Error: 1}, "", "drop bounding capability 0: operation not permitted"},
-		{wireReport{Step: 0, Error: 1}, "", "step 0: operation not permitted"},
-		{wireReport{Step: 4000000000, Error: 1}, "", "step 4000000000: operation not permitted"},
+		{wire.Report{Step: stepCgroup, Index: 1, Error: 1}, "", "join cgroup /b/tasks: operation not permitted"},
+		{wire.Report{Step: stepCgroup, Index: 2, Error: 1}, "", "join cgroup: operation not permitted"},
+		{wire.Report{Step: stepJoin, Index: 0, Error: 22}, "", "setns /proc/1/ns/net: invalid argument"},
+		{wire.Report{Step: stepJoin, Index: 16, Error: 22}, "/x", "setns /x: invalid argument"},
+		{wire.Report{Step: stepBounding, Index: 0, Error: 1}, "", "drop bounding capability 0: operation not permitted"},
+		{wire.Report{Step: 0, Error: 1}, "", "step 0: operation not permitted"},
+		{wire.Report{Step: 4000000000, Error: 1}, "", "step 4000000000: operation not permitted"},
 	} {
 		if got := names.stepError(&tt.r, tt.detail).Error(); got != tt.want {
 			t.Errorf("%q, want %q", got, tt.want)
@@ -88,8 +90,8 @@ func TestPrintable(t *testing.T) {
 }
 
 func TestParseReport(t *testing.T) {
-	r := wireReport{Magic: wireMagic, Kind: wireFailed, Step: 25, Error: 2, DetailSize: 3}
-	whole := append(bytes.Clone(bytesOf(&r)), "/xynext"...)
+	r := wire.Report{Magic: wire.Magic, Kind: wire.Failed, Step: 25, Error: 2, DetailSize: 3}
+	whole := append(bytes.Clone(wire.Bytes(&r)), "/xynext"...)
 	for n := range reportSize + 3 {
 		if got, _, rest, err := parseReport(whole[:n]); got != nil || err != nil || len(rest) != n {
 			t.Errorf("%d bytes: %+v %v", n, got, err)
@@ -99,20 +101,20 @@ func TestParseReport(t *testing.T) {
 	if err != nil || *got != r || detail != "/xy" || string(rest) != "next" {
 		t.Errorf("%+v %q %q %v", got, detail, rest, err)
 	}
-	for name, bad := range map[string]wireReport{
+	for name, bad := range map[string]wire.Report{
 		"magic":  {Magic: 1},
-		"detail": {Magic: wireMagic, DetailSize: wireMaxDetail + 1},
+		"detail": {Magic: wire.Magic, DetailSize: wire.MaxDetail + 1},
 	} {
-		if _, _, _, err := parseReport(bytesOf(&bad)); !errors.Is(err, errBadReport) {
+		if _, _, _, err := parseReport(wire.Bytes(&bad)); !errors.Is(err, errBadReport) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
 
 func FuzzParseReport(f *testing.F) {
-	r := wireReport{Magic: wireMagic, Kind: wireFailed, Step: stepStat, Error: 2, DetailSize: 3}
-	f.Add(append(bytes.Clone(bytesOf(&r)), "/xy"...))
-	f.Add(bytes.Repeat(bytesOf(&r), 3))
+	r := wire.Report{Magic: wire.Magic, Kind: wire.Failed, Step: stepStat, Error: 2, DetailSize: 3}
+	f.Add(append(bytes.Clone(wire.Bytes(&r)), "/xy"...))
+	f.Add(bytes.Repeat(wire.Bytes(&r), 3))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for {
 			r, detail, rest, err := parseReport(data)

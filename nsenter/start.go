@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 
+	"github.com/berth-run/berth/nsenter/internal/wire"
 	"golang.org/x/sys/unix"
 )
 
@@ -88,7 +89,7 @@ func (i *Init) sendBootstrap(o *Options) error {
 		}
 		files = append(files, int(i.helper.theirs.Fd()))
 	}
-	err = sendMessage(i.sock, bytesOf(boot), files)
+	err = sendMessage(i.sock, wire.Bytes(boot), files)
 	runtime.KeepAlive(o)
 	if err != nil {
 		return fmt.Errorf("send to init: %w", err)
@@ -108,12 +109,12 @@ func (i *Init) settle(o *Options) error {
 			return err
 		}
 	}
-	if flags&wireAwaitMaps != 0 {
+	if flags&wire.AwaitMaps != 0 {
 		if err := i.mapIDs(o.MapIDs); err != nil {
 			return err
 		}
 	}
-	if flags&wireFork != 0 {
+	if flags&wire.Fork != 0 {
 		return i.follow()
 	}
 	return nil
@@ -121,13 +122,13 @@ func (i *Init) settle(o *Options) error {
 
 // mapIDs calls MapIDs while init waits.
 func (i *Init) mapIDs(write func(pid int) error) error {
-	if _, _, err := i.receive(wireReady); err != nil {
+	if _, _, err := i.receive(wire.Ready); err != nil {
 		return err
 	}
 	if err := write(i.PID); err != nil {
 		return err
 	}
-	if err := sendMessage(i.sock, []byte{wireGo}, nil); err != nil {
+	if err := sendMessage(i.sock, []byte{wire.Go}, nil); err != nil {
 		return fmt.Errorf("%w (send: %w)", ErrInitGone, err)
 	}
 	return nil
@@ -140,7 +141,7 @@ func (i *Init) mapIDs(write func(pid int) error) error {
 // child is a child of this process.
 func (i *Init) follow() error {
 	if i.forked == 0 {
-		if _, _, err := i.receive(wireForked); err != nil {
+		if _, _, err := i.receive(wire.Forked); err != nil {
 			return err
 		}
 		i.forked = i.sender
@@ -168,20 +169,20 @@ func (i *Init) follow() error {
 }
 
 // bootstrap returns the first message and the descriptors that go with it.
-func (o *Options) bootstrap() (*wireBootstrap, []int, error) {
+func (o *Options) bootstrap() (*wire.Bootstrap, []int, error) {
 	switch {
-	case len(o.CgroupTasks)+len(o.ChildTasks) > wireMaxTasks:
+	case len(o.CgroupTasks)+len(o.ChildTasks) > wire.MaxTasks:
 		return nil, nil, fmt.Errorf("%d cgroup hierarchies: %w", len(o.CgroupTasks)+len(o.ChildTasks), unix.E2BIG)
-	case len(o.Joins) > wireMaxJoins:
+	case len(o.Joins) > wire.MaxJoins:
 		return nil, nil, fmt.Errorf("%d namespaces to join: %w", len(o.Joins), unix.E2BIG)
-	case o.ProcContexts < 0 || o.ProcContexts > wireMaxProcContexts:
+	case o.ProcContexts < 0 || o.ProcContexts > wire.MaxProcContexts:
 		return nil, nil, fmt.Errorf("%d mounts of type proc: %w", o.ProcContexts, unix.E2BIG)
-	case len(o.TimeOffsets) > wireMaxOffsets:
+	case len(o.TimeOffsets) > wire.MaxOffsets:
 		return nil, nil, fmt.Errorf("time offsets of %d bytes: %w", len(o.TimeOffsets), unix.E2BIG)
 	}
-	b := &wireBootstrap{
-		Magic:        wireMagic,
-		Version:      wireVersion,
+	b := &wire.Bootstrap{
+		Magic:        wire.Magic,
+		Version:      wire.Version,
 		UID:          o.OwnerUID,
 		GID:          o.OwnerGID,
 		Unshare:      uint32(o.unshared()),
@@ -215,23 +216,23 @@ func (o *Options) bootstrap() (*wireBootstrap, []int, error) {
 func (o *Options) flags() uint32 {
 	var flags uint32
 	if o.ResetAffinity {
-		flags |= wireResetAffinity
+		flags |= wire.ResetAffinity
 	}
 	joinsUser := o.joins(unix.CLONE_NEWUSER)
 	switch {
 	case o.NewNamespaces&unix.CLONE_NEWUSER != 0 && o.MapIDs != nil:
-		flags |= wireAwaitMaps | wireOwn
+		flags |= wire.AwaitMaps | wire.Own
 	case joinsUser:
-		flags |= wireOwn
+		flags |= wire.Own
 	}
 	if joinsUser && o.NewNamespaces&unix.CLONE_NEWPID != 0 {
-		flags |= wireFork
+		flags |= wire.Fork
 	}
 	if o.Notifies {
-		flags |= wireHelper
+		flags |= wire.Helper
 	}
 	if o.opener {
-		flags |= wireOpener
+		flags |= wire.Opener
 	}
 	return flags
 }

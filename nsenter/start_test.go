@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/berth-run/berth/nsenter/internal/wire"
 	"golang.org/x/sys/unix"
 )
 
@@ -303,7 +304,7 @@ func TestAbort(t *testing.T) {
 			waiting <- err
 			return
 		}
-		_, _, err := i.receive(wireReady)
+		_, _, err := i.receive(wire.Ready)
 		waiting <- err
 	}()
 	if err := i.Abort(); err != nil {

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package nsenter
+
+// The steps that this package checks for.
+const (
+	stepCgroup     = 4
+	stepJoin       = 5
+	stepBounding   = 18
+	stepAmbient    = 24
+	stepVerifyCwd  = 26
+	stepLookUp     = 27
+	stepStat       = 28
+	stepExecutable = 29
+	stepRlimit     = 33
+	stepFork       = 40
+	stepOwner      = 41
+)
+
+// The steps that callers check for: [StepError].Step is one of these if the plan's field of
+// that name could not be applied.
+const (
+	StepJoin         = "setns"
+	StepSetgroups    = "setgroups"
+	StepSetgid       = "setgid"
+	StepSetuid       = "setuid"
+	StepAffinity     = "sched_setaffinity"
+	StepPersonality  = "personality"
+	StepMemoryPolicy = "set_mempolicy"
+	StepAppArmor     = "set AppArmor profile"
+	StepSELinux      = "set SELinux label"
+	StepBounding     = "drop bounding capability"
+	StepCapset       = "capset"
+	StepFork         = "fork"
+	StepChdir        = "chdir"
+)
+
+// steps has the names of WIRE_STEPS by number.
+var steps = [...]string{
+	1:              "read the bootstrap message",
+	2:              "close_range",
+	3:              "open",
+	stepCgroup:     "join cgroup",
+	stepJoin:       StepJoin,
+	6:              "unshare",
+	7:              "write",
+	8:              "fsopen",
+	9:              "open namespace",
+	10:             "read the plan",
+	11:             "join session keyring",
+	12:             "setsid",
+	13:             "set controlling terminal",
+	14:             "fchown stdio",
+	15:             "chroot",
+	16:             "set no_new_privs",
+	17:             "load seccomp filter",
+	stepBounding:   StepBounding,
+	19:             "set keep_caps",
+	20:             StepSetgroups,
+	21:             StepSetgid,
+	22:             StepSetuid,
+	23:             StepCapset,
+	stepAmbient:    "raise ambient capability",
+	25:             StepChdir,
+	stepVerifyCwd:  "verify cwd",
+	stepLookUp:     "look up",
+	stepStat:       "stat",
+	stepExecutable: "check executable",
+	31:             "error running startContainer hook",
+	32:             "exec",
+	stepRlimit:     "set resource limit",
+	34:             StepAffinity,
+	35:             StepPersonality,
+	36:             StepMemoryPolicy,
+	37:             StepAppArmor,
+	38:             StepSELinux,
+	39:             "find a number for the seccomp listener",
+	stepFork:       StepFork,
+	stepOwner:      "become the owner in the user namespace",
+	42:             "start a helper for the seccomp listener",
+	43:             "landlock_restrict_self",
+	44:             "make an empty root",
+}
