@@ -29,7 +29,7 @@ func TestAttach(t *testing.T) {
 			done := make(chan error)
 			go func() {
 				runtime.LockOSThread() // never unlocked: the thread cannot be used again
-				done <- attachIn(dir, early)
+				done <- attachBelow(dir, early)
 			}()
 			if err := <-done; err != nil {
 				t.Error(err)
@@ -38,8 +38,8 @@ func TestAttach(t *testing.T) {
 	}
 }
 
-// attachIn attaches a tmpfs in a mount namespace of its own.
-func attachIn(dir string, early bool) error {
+// attachBelow attaches a tmpfs in a mount namespace of its own.
+func attachBelow(dir string, early bool) error {
 	err := errors.Join(unix.Unshare(unix.CLONE_NEWNS), unix.Mount("", "/", "", unix.MS_PRIVATE|unix.MS_REC, ""))
 	if err != nil {
 		return err
