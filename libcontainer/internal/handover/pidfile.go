@@ -66,6 +66,9 @@ func replaceFile(path string, data []byte) (remove func() error, err error) {
 		}
 	}
 	if err != nil {
+		if open := (*os.PathError)(nil); errors.As(err, &open) {
+			open.Path = path // the name that the caller knows
+		}
 		return nil, err
 	}
 	var ours unix.Stat_t

@@ -10,9 +10,13 @@ import (
 // TestPIDFileUndo: a file that could not be written does not have to be removed, and does not
 // become an undo step that would crash.
 func TestPIDFileUndo(t *testing.T) {
-	remove, err := WritePIDFile(filepath.Join(t.TempDir(), "no", "such"), 1)
+	path := filepath.Join(t.TempDir(), "no", "such")
+	remove, err := WritePIDFile(path, 1)
 	if err == nil || remove == nil {
 		t.Fatalf("error %v; a function to undo it: %v", err, remove != nil)
+	}
+	if want := "pid file: open " + path + ": no such file or directory"; err.Error() != want {
+		t.Errorf("error %q, want %q", err, want)
 	}
 	if err := remove(); err != nil {
 		t.Error(err)

@@ -74,7 +74,8 @@ func Open(path string, flags int) (*os.File, error) {
 	return os.NewFile(uintptr(fd), path), nil
 }
 
-// WriteNew creates and writes a file with plain system calls.
+// WriteNew creates and writes a file with plain system calls. A file that it could not write
+// completely is removed again.
 func WriteNew(path string, data []byte, mode uint32) error {
 	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, mode)
 	if err != nil {
@@ -89,7 +90,8 @@ func WriteNew(path string, data []byte, mode uint32) error {
 		err = cerr
 	}
 	if err != nil {
-		return &os.PathError{Op: "write", Path: path, Err: err}
+		err = &os.PathError{Op: "write", Path: path, Err: err}
+		return errors.Join(err, os.Remove(path))
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/berth-run/berth/libcontainer/internal/osthread"
 	"golang.org/x/sys/unix"
 )
 
@@ -48,5 +49,35 @@ func TestRemoveTree(t *testing.T) {
 	}
 	if err := RemoveTree(filepath.Join(kept, "x")); !errors.Is(err, unix.ENOTDIR) {
 		t.Errorf("of a file: %v", err)
+	}
+}
+
+// TestWriteNewFull: on a full file system nothing is left of the file, and the error names it.
+func TestWriteNewFull(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("requires root, to mount")
+	}
+	path := filepath.Join(t.TempDir(), "f")
+	done := make(chan error)
+	osthread.Go(func() {
+		err := unix.Unshare(unix.CLONE_NEWNS)
+		if err == nil {
+			err = unix.Mount("", "/", "", unix.MS_PRIVATE|unix.MS_REC, "")
+		}
+		if err == nil {
+			err = unix.Mount("tmpfs", filepath.Dir(path), "tmpfs", 0, "size=4k")
+		}
+		if err != nil {
+			done <- fmt.Errorf("make a file system: %w", err)
+			return
+		}
+		err = WriteNew(path, make([]byte, 1<<20), 0o600)
+		if _, left := os.Lstat(path); !errors.Is(left, os.ErrNotExist) {
+			t.Errorf("left behind: %v", left)
+		}
+		done <- err
+	})
+	if err := <-done; !errors.Is(err, unix.ENOSPC) || err.Error() != "write "+path+": no space left on device" {
+		t.Errorf("error %v", err)
 	}
 }
