@@ -74,7 +74,8 @@ func Open(path string, flags int) (*os.File, error) {
 	return os.NewFile(uintptr(fd), path), nil
 }
 
-// WriteNew creates and writes a file with plain system calls.
+// WriteNew creates and writes a file with plain system calls. If it cannot write everything, it
+// removes the file.
 func WriteNew(path string, data []byte, mode uint32) error {
 	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, mode)
 	if err != nil {
@@ -89,6 +90,7 @@ func WriteNew(path string, data []byte, mode uint32) error {
 		err = cerr
 	}
 	if err != nil {
+		_ = unix.Unlink(path)
 		return &os.PathError{Op: "write", Path: path, Err: err}
 	}
 	return nil

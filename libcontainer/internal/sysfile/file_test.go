@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"testing"
 
@@ -48,5 +49,30 @@ func TestRemoveTree(t *testing.T) {
 	}
 	if err := RemoveTree(filepath.Join(kept, "x")); !errors.Is(err, unix.ENOTDIR) {
 		t.Errorf("of a file: %v", err)
+	}
+}
+
+// TestWriteNewFails: a file that does not fit into its file system is not left in part.
+func TestWriteNewFails(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_FSIZE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	signal.Ignore(unix.SIGXFSZ)
+	defer signal.Reset(unix.SIGXFSZ)
+	err := unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: 4, Max: limit.Max})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = WriteNew(path, []byte("too long"), 0o600)
+	if rerr := unix.Setrlimit(unix.RLIMIT_FSIZE, &limit); rerr != nil {
+		t.Fatal(rerr)
+	}
+	if !errors.Is(err, unix.EFBIG) {
+		t.Errorf("error %v", err)
+	}
+	if _, err := os.Lstat(path); !os.IsNotExist(err) {
+		t.Errorf("the file is still there: %v", err)
 	}
 }
