@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/berth-run/berth/libcontainer/internal/sysfile"
 	"golang.org/x/sys/unix"
 )
 
@@ -44,7 +45,7 @@ func (d Dir) WriteEach(file string, values ...string) error {
 // writeValue writes with one call. It retries after EINTR: any signal interrupts the kernel's
 // reclaim for memory.max, and the Go scheduler sends signals.
 func writeValue(fd int, file, value string) error {
-	if _, err := retry(func() (int, error) { return unix.Write(fd, []byte(value)) }); err != nil {
+	if _, err := sysfile.RetryEINTR(func() (int, error) { return unix.Write(fd, []byte(value)) }); err != nil {
 		return &fs.PathError{Op: "write", Path: file, Err: err}
 	}
 	return nil
@@ -80,9 +81,9 @@ func writeAt(dir int, file, value string) error {
 
 func readClosing(fd int, file string) (string, error) {
 	defer unix.Close(fd)
-	b, err := readAll(fd)
+	b, err := sysfile.ReadAll(fd, file)
 	if err != nil {
-		return "", &fs.PathError{Op: "read", Path: file, Err: err}
+		return "", err
 	}
 	return string(bytes.TrimSpace(b)), nil
 }
@@ -109,7 +110,7 @@ func (d Dir) OpenWrite(file string) (*os.File, error) {
 
 // Open opens the directory itself.
 func (d Dir) Open() (*os.File, error) {
-	fd, err := retry(func() (int, error) {
+	fd, err := sysfile.RetryEINTR(func() (int, error) {
 		return unix.Open(string(d), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	})
 	if err != nil {
@@ -129,51 +130,24 @@ func (d Dir) open(file string, flags int) (int, error) {
 
 // openAt opens a file. Its errors contain only the name.
 func openAt(dir int, path, name string, flags int) (int, error) {
-	fd, err := retry(func() (int, error) { return unix.Openat(dir, path, flags|unix.O_CLOEXEC, 0) })
+	fd, err := sysfile.RetryEINTR(func() (int, error) { return unix.Openat(dir, path, flags|unix.O_CLOEXEC, 0) })
 	if err != nil {
 		return -1, &fs.PathError{Op: "open", Path: name, Err: err}
 	}
 	return fd, nil
 }
 
-// readAll reads to the end of file. Most cgroup files fit into the first buffer, but lists of
-// processes may not.
-func readAll(fd int) ([]byte, error) {
-	buf := make([]byte, 0, 4096)
-	for {
-		if len(buf) == cap(buf) {
-			buf = append(buf, 0)[:len(buf)]
-		}
-		n, err := retry(func() (int, error) { return unix.Read(fd, buf[len(buf):cap(buf)]) })
-		if err != nil {
-			return nil, err
-		}
-		if n == 0 {
-			return buf, nil
-		}
-		buf = buf[:len(buf)+n]
-	}
-}
-
 // ReadProc reads a whole file of /proc.
 func ReadProc(path string) (string, error) {
-	fd, err := retry(func() (int, error) { return unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0) })
-	if err != nil {
-		return "", &fs.PathError{Op: "open", Path: path, Err: err}
-	}
-	defer unix.Close(fd)
-	b, err := readAll(fd)
-	if err != nil {
-		return "", &fs.PathError{Op: "read", Path: path, Err: err}
-	}
-	return string(b), nil
+	b, err := sysfile.Read(path)
+	return sysfile.StringOf(b), err
 }
 
 // FileSystem returns the magic number of the file system at path (statfs(2)), 0 if path does
 // not exist.
 func FileSystem(path string) (int64, error) {
 	var st unix.Statfs_t
-	_, err := retry(func() (int, error) { return 0, unix.Statfs(path, &st) })
+	_, err := sysfile.RetryEINTR(func() (int, error) { return 0, unix.Statfs(path, &st) })
 	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
 		return 0, nil
 	}
@@ -191,13 +165,4 @@ func HasWord(list, word string) bool {
 		}
 	}
 	return false
-}
-
-func retry(call func() (int, error)) (int, error) {
-	for {
-		n, err := call()
-		if err != unix.EINTR { //nolint:errorlint // a bare errno
-			return n, err
-		}
-	}
 }

@@ -25,7 +25,7 @@ func (d Dir) freeze(on bool) error {
 	}
 	err := d.Write("cgroup.freeze", value)
 	if err == nil {
-		err = d.AwaitEvent("frozen", value, time.Now().Add(Patience))
+		err = d.awaitEvent("frozen", value, time.Now().Add(Patience))
 	}
 	if gone(err) && !on && !d.Exists() {
 		return nil

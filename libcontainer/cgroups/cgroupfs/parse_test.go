@@ -54,7 +54,7 @@ func TestParsePids(t *testing.T) {
 		{text: "12x\n", bad: true},
 		{text: "4294967297\n", bad: true},
 	} {
-		got, err := ParsePids(c.text)
+		got, err := parsePids(c.text)
 		if !slices.Equal(got, c.want) || (err != nil) != c.bad {
 			t.Errorf("%q: got %v, %v", c.text, got, err)
 		}
@@ -126,7 +126,7 @@ func FuzzParseMounts(f *testing.F) {
 func FuzzParsePids(f *testing.F) {
 	f.Add("1\n22\n0\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		pids, _ := ParsePids(text)
+		pids, _ := parsePids(text)
 		for _, pid := range pids {
 			if pid <= 0 {
 				t.Errorf("%d from %q", pid, text)

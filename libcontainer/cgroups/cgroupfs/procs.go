@@ -72,7 +72,7 @@ func procs(dir int) ([]int, error) {
 	if err != nil {
 		return nil, err
 	}
-	pids, err := ParsePids(text)
+	pids, err := parsePids(text)
 	if err != nil {
 		return nil, fmt.Errorf("cgroup.procs: %w", err)
 	}
@@ -102,10 +102,10 @@ func leaders(tids []int) []int {
 	return pids
 }
 
-// ParsePids parses a list of process ids, one per line. Zeros, which stand for processes
+// parsePids parses a list of process ids, one per line. Zeros, which stand for processes
 // outside the reader's pid namespace, are left out: a signal to pid 0 would hit the reader's
 // own process group.
-func ParsePids(text string) ([]int, error) {
+func parsePids(text string) ([]int, error) {
 	var pids []int
 	for line := range strings.Lines(text) {
 		line = strings.TrimSuffix(line, "\n")

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/berth-run/berth/libcontainer/internal/sysfile"
 	"golang.org/x/sys/unix"
 )
 
@@ -85,7 +86,7 @@ func (d Dir) removeBelow() error {
 		if above < 0 {
 			return nil
 		}
-		_, err := retry(func() (int, error) { return 0, unix.Unlinkat(above, name, unix.AT_REMOVEDIR) })
+		_, err := sysfile.RetryEINTR(func() (int, error) { return 0, unix.Unlinkat(above, name, unix.AT_REMOVEDIR) })
 		if err != nil && !gone(err) && busy == nil {
 			busy = &fs.PathError{Op: "rmdir", Path: string(d) + "/…/" + name, Err: err}
 		}
@@ -98,7 +99,7 @@ func (d Dir) removeBelow() error {
 }
 
 func (d Dir) rmdir() error {
-	_, err := retry(func() (int, error) { return 0, unix.Rmdir(string(d)) })
+	_, err := sysfile.RetryEINTR(func() (int, error) { return 0, unix.Rmdir(string(d)) })
 	if err != nil && !errors.Is(err, unix.ENOENT) {
 		return &fs.PathError{Op: "rmdir", Path: string(d), Err: err}
 	}
@@ -111,7 +112,7 @@ func (d Dir) rmdir() error {
 // A process leaves the cgroup shortly after its pidfd reports its end. Hence the short sleep at
 // the end, which grows with pause.
 func (d Dir) awaitEmpty(pause time.Duration, deadline time.Time) {
-	err := d.AwaitEvent("populated", "0", deadline)
+	err := d.awaitEvent("populated", "0", deadline)
 	if gone(err) {
 		if left := time.Until(deadline); left < pause {
 			pause = left

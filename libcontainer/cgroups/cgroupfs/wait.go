@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/berth-run/berth/libcontainer/internal/sysfile"
 	"golang.org/x/sys/unix"
 )
 
@@ -20,9 +21,9 @@ const Patience = 10 * time.Second
 // ErrTimeout is returned if a wait took too long.
 var ErrTimeout = errors.New("timed out")
 
-// AwaitEvent waits until key in cgroup.events of d (v2) has the value want. A cgroup that is
+// awaitEvent waits until key in cgroup.events of d (v2) has the value want. A cgroup that is
 // removed in the meantime counts as neither populated nor frozen.
-func (d Dir) AwaitEvent(key, want string, deadline time.Time) error {
+func (d Dir) awaitEvent(key, want string, deadline time.Time) error {
 	fd, err := d.open("cgroup.events", unix.O_RDONLY)
 	if err != nil {
 		return err
@@ -30,7 +31,7 @@ func (d Dir) AwaitEvent(key, want string, deadline time.Time) error {
 	defer unix.Close(fd)
 	buf := make([]byte, 256)
 	for {
-		n, err := retry(func() (int, error) { return unix.Pread(fd, buf, 0) })
+		n, err := sysfile.RetryEINTR(func() (int, error) { return unix.Pread(fd, buf, 0) })
 		if gone(err) && want == "0" {
 			return nil
 		}

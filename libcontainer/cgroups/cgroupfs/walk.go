@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"unsafe"
 
+	"github.com/berth-run/berth/libcontainer/internal/sysfile"
 	"golang.org/x/sys/unix"
 )
 
@@ -140,7 +141,7 @@ func (d Dir) descriptor() (int, error) {
 }
 
 func openDirectory(dir int, name string) (int, error) {
-	return retry(func() (int, error) {
+	return sysfile.RetryEINTR(func() (int, error) {
 		return unix.Openat(dir, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	})
 }
@@ -157,7 +158,7 @@ func subdirectories(dir int) ([]string, error) {
 	var names []string
 	buf := make([]byte, 8192)
 	for {
-		n, err := retry(func() (int, error) { return unix.ReadDirent(dir, buf) })
+		n, err := sysfile.RetryEINTR(func() (int, error) { return unix.ReadDirent(dir, buf) })
 		if gone(err) {
 			return nil, nil
 		}

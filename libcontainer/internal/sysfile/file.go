@@ -22,7 +22,7 @@ func Read(path string) ([]byte, error) {
 		return nil, &os.PathError{Op: "open", Path: path, Err: err}
 	}
 	defer unix.Close(fd)
-	return readAll(fd, path)
+	return ReadAll(fd, path)
 }
 
 // ReadOwned is Read for a file that this program has written, and returns its owner. It does not
@@ -41,14 +41,15 @@ func ReadOwned(path string) (data []byte, owner uint32, err error) {
 	if kind := st.Mode & unix.S_IFMT; kind != unix.S_IFREG && kind != unix.S_IFDIR { // read tells of that
 		return nil, 0, fmt.Errorf("%s: %w", path, ErrNotRegular)
 	}
-	data, err = readAll(fd, path)
+	data, err = ReadAll(fd, path)
 	return data, st.Uid, err
 }
 
 // ErrNotRegular is returned by ReadOwned for anything but a regular file.
 var ErrNotRegular = errors.New("not a regular file")
 
-func readAll(fd int, path string) ([]byte, error) {
+// ReadAll reads an open file to its end. path is its name in errors.
+func ReadAll(fd int, path string) ([]byte, error) {
 	buf := make([]byte, 0, 4096)
 	for {
 		if len(buf) == cap(buf) {
@@ -200,10 +201,13 @@ func WriteAtomically(path string, data []byte, mode uint32) error {
 
 // WriteOnce writes a file of /proc with a single write, as such files require.
 func WriteOnce(path, text string) error {
-	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	fd, err := RetryEINTR(func() (int, error) { return unix.Open(path, unix.O_WRONLY|unix.O_CLOEXEC, 0) })
 	if err != nil {
-		return err
+		return &os.PathError{Op: "open", Path: path, Err: err}
 	}
-	_, err = f.WriteString(text)
-	return errors.Join(err, f.Close())
+	defer unix.Close(fd)
+	if _, err := RetryEINTR(func() (int, error) { return unix.Write(fd, []byte(text)) }); err != nil {
+		return &os.PathError{Op: "write", Path: path, Err: err}
+	}
+	return nil
 }
