@@ -10,7 +10,6 @@ import (
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/builder"
 	"github.com/berth-run/berth/libcontainer/internal/record"
-	"github.com/berth-run/berth/libcontainer/internal/sysfile"
 	"github.com/berth-run/berth/libcontainer/internal/userns"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -47,12 +46,8 @@ func (c *Container) Plan() (*configs.Config, error) {
 		file string
 		rows *[]configs.IDMap
 	}{{"/uid_map", &cfg.UIDMappings}, {"/gid_map", &cfg.GIDMappings}} {
-		data, err := sysfile.Read(dir + m.file)
-		if err != nil {
+		if *m.rows, err = userns.ReadMap(dir + m.file); err != nil {
 			return nil, err
-		}
-		if *m.rows, err = userns.ParseMap(data); err != nil {
-			return nil, fmt.Errorf("%s: %w", dir+m.file, err)
 		}
 	}
 	// Another process may have init's number by now.

@@ -177,6 +177,10 @@ func (m *unit) Update(r *specs.LinuxResources) (undo func() error, err error) {
 //
 // A slice that existed before, with everything in it, is not stopped.
 func (m *unit) Destroy() error {
+	return errors.Join(m.unit.Disconnect(), m.destroy())
+}
+
+func (m *unit) destroy() error {
 	if m.found() {
 		return m.files.Destroy()
 	}

@@ -27,6 +27,16 @@ func (u *Unit) Connect() error {
 	return err
 }
 
+// Disconnect closes a connection that no call has used.
+func (u *Unit) Disconnect() error {
+	if u.conn == nil {
+		return nil
+	}
+	c := u.conn
+	u.conn = nil
+	return c.close()
+}
+
 // do connects, calls f within the time that one call may take, and disconnects.
 func (u *Unit) do(what string, f func(*conn) error) error {
 	if err := u.Connect(); err != nil {

@@ -3,6 +3,7 @@
 package systemd
 
 import (
+	"errors"
 	"os"
 	"reflect"
 	"strings"
@@ -49,6 +50,27 @@ func TestStart(t *testing.T) {
 	}
 	if u.conn != nil {
 		t.Error("the connection is still there")
+	}
+}
+
+// TestDisconnect: a create that fails before there is a process needs no connection any more.
+func TestDisconnect(t *testing.T) {
+	s := newServer(t, func(c *call) []message { return c.done() })
+	u := s.unit()
+	if err := u.Connect(); err != nil {
+		t.Fatal(err)
+	}
+	c := u.conn
+	for range 2 {
+		if err := u.Disconnect(); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := c.close(); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("the connection was still open: %v", err)
+	}
+	if err := u.Start(42); err != nil {
+		t.Errorf("start afterwards: %v", err)
 	}
 }
 

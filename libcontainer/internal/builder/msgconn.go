@@ -90,7 +90,7 @@ func (c *msgConn) receiveFiles(n int) ([]*os.File, error) {
 func (c *msgConn) receive(v any) ([]*os.File, error) {
 	data := make([]byte, maxMessage)
 	oob := make([]byte, unix.CmsgSpace(4*maxMessageFDs))
-	n, oobn, err := c.recvmsg(data, oob)
+	n, oobn, flags, err := c.recvmsg(data, oob)
 	if err != nil {
 		return nil, fmt.Errorf("recvmsg: %w", err)
 	}
@@ -98,17 +98,21 @@ func (c *msgConn) receive(v any) ([]*os.File, error) {
 		return nil, io.EOF
 	}
 	files, err := receivedFiles(oob[:oobn])
-	if err != nil {
-		return nil, err
+	switch {
+	case err != nil:
+		return files, err
+	case flags&unix.MSG_CTRUNC != 0:
+		// Otherwise both sides would wait: one for the rest, the other one for an answer.
+		return files, errors.New("recvmsg: not all file descriptors have arrived (is the limit of open files too low?)")
 	}
 	return files, json.Unmarshal(data[:n], v)
 }
 
-func (c *msgConn) recvmsg(data, oob []byte) (n, oobn int, err error) {
+func (c *msgConn) recvmsg(data, oob []byte) (n, oobn, flags int, err error) {
 	for {
-		n, oobn, _, _, err = unix.Recvmsg(int(c.sock.Fd()), data, oob, unix.MSG_CMSG_CLOEXEC)
+		n, oobn, flags, _, err = unix.Recvmsg(int(c.sock.Fd()), data, oob, unix.MSG_CMSG_CLOEXEC)
 		if !errors.Is(err, unix.EINTR) {
-			return n, oobn, err
+			return n, oobn, flags, err
 		}
 	}
 }

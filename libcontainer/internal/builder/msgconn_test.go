@@ -8,6 +8,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestMsgConnCarriesValuesAndFiles(t *testing.T) {
@@ -61,5 +63,59 @@ func TestMsgConnCarriesValuesAndFiles(t *testing.T) {
 	}
 	if _, err := b.receive(&got); !errors.Is(err, io.EOF) {
 		t.Errorf("after the other side has closed: %v", err)
+	}
+}
+
+// TestMsgConnLosesFiles: files for which there is no room are not missed in silence.
+func TestMsgConnLosesFiles(t *testing.T) {
+	a, theirs, err := msgPair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &msgConn{theirs}
+	defer a.close()
+	defer b.close()
+	if err := a.send(struct{}{}, theirs, theirs); err != nil {
+		t.Fatal(err)
+	}
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	next, err := unix.FcntlInt(theirs.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unix.Close(next)
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: uint64(next) + 1, Max: limit.Max}); err != nil {
+		t.Fatal(err)
+	}
+	files, err := b.receive(&struct{}{})
+	if rerr := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); rerr != nil {
+		t.Fatal(rerr)
+	}
+	if err == nil || len(files) != 1 {
+		t.Errorf("%d files of 2, %v", len(files), err)
+	}
+	for _, f := range files {
+		_ = f.Close()
+	}
+}
+
+// TestFinishWithoutBuilder: a builder process that has died is still reaped.
+func TestFinishWithoutBuilder(t *testing.T) {
+	ours, theirs, err := msgPair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := theirs.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b := &processBuilder{job: &buildJob{}, builderProcess: builderProcess{conn: ours}}
+	if _, err := b.Finish(); !errors.Is(err, unix.EPIPE) || !strings.HasPrefix(err.Error(), "builder process: ") {
+		t.Errorf("error %v", err)
+	}
+	if b.conn != nil {
+		t.Error("the connection is still open")
 	}
 }

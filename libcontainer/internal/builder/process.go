@@ -3,6 +3,8 @@
 package builder
 
 import (
+	"fmt"
+
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/userns"
 	"github.com/berth-run/berth/nsenter"
@@ -80,12 +82,11 @@ func (b *processBuilder) WaitMounted() error {
 }
 
 func (b *processBuilder) Finish() (*Built, error) {
+	defer b.Abort()
 	if err := b.conn.send(struct{}{}); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("builder process: %w", err)
 	}
-	res, err := b.receive()
-	b.Abort()
-	return res, err
+	return b.receive()
 }
 
 // Abort makes the builder process exit, and reaps it.

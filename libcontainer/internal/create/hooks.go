@@ -161,7 +161,7 @@ func (cr *Creation) startContainerHook(h *specs.Hook, cwd string, in, out *os.Fi
 		err = proc.Proceed()
 	}
 	if err != nil {
-		return nil, errors.Join(err, proc.Abort())
+		return nil, errors.Join(err, proc.Abort(), proc.Close())
 	}
 	return proc, nil
 }

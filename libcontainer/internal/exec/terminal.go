@@ -10,7 +10,6 @@ import (
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/attr"
 	"github.com/berth-run/berth/libcontainer/internal/handover"
-	"github.com/berth-run/berth/libcontainer/internal/sysfile"
 	"github.com/berth-run/berth/libcontainer/internal/userns"
 	"github.com/berth-run/berth/libcontainer/rootfs/inside"
 )
@@ -71,14 +70,9 @@ func (x *Execution) isCallers() bool {
 
 // mappedUID maps the process's user through the uid map of the container's user namespace.
 func (x *Execution) mappedUID() (uint32, error) {
-	path := "/proc/" + strconv.Itoa(x.c.Saved.PID) + "/uid_map"
-	data, err := sysfile.Read(path)
+	rows, err := userns.ReadMap("/proc/" + strconv.Itoa(x.c.Saved.PID) + "/uid_map")
 	if err != nil {
 		return 0, err
-	}
-	rows, err := userns.ParseMap(data)
-	if err != nil {
-		return 0, fmt.Errorf("%s: %w", path, err)
 	}
 	uid, ok := configs.HostID(rows, x.p.UID)
 	if !ok {

@@ -19,7 +19,7 @@ import (
 func NewPlan(p *configs.Process, home string) *nsenter.Plan {
 	env := p.Env
 	if home != "" {
-		env = append(slices.Clip(WithoutEnv(env, "HOME")), "HOME="+home)
+		env = append(WithoutEnv(env, "HOME"), "HOME="+home)
 	}
 	c := &p.Capabilities
 	plan := &nsenter.Plan{

@@ -47,8 +47,12 @@ func Reap(pid int) (unix.WaitStatus, error) {
 	var ws unix.WaitStatus
 	for {
 		_, err := unix.Wait4(pid, &ws, 0, nil)
-		if !errors.Is(err, unix.EINTR) {
-			return ws, err
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
+			return ws, fmt.Errorf("wait for process %d: %w", pid, err)
+		default:
+			return ws, nil
 		}
 	}
 }

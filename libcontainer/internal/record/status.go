@@ -4,6 +4,7 @@ package record
 
 import (
 	"errors"
+	"fmt"
 	"os"
 
 	"github.com/berth-run/berth/libcontainer/cgroups"
@@ -85,7 +86,7 @@ func (c *Record) Interfaces() ([]configs.Veth, error) {
 	for i := range c.Saved.Network {
 		mac, err := parseHardwareAddr(c.Saved.Network[i].HostMAC)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%s: network[%d].hostMAC: %w", StateFile, i, err)
 		}
 		list[i] = configs.Veth{HostName: c.Saved.Network[i].HostName, HostMAC: mac}
 	}

@@ -6,12 +6,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strconv"
 	"syscall"
 
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/sysfile"
 	"golang.org/x/sys/unix"
 )
 
@@ -47,9 +47,8 @@ func ExplainMaps(err error, cfg *configs.Config) error {
 		{"linux.uidMappings", "/proc/self/uid_map", cfg.UIDMappings},
 		{"linux.gidMappings", "/proc/self/gid_map", cfg.GIDMappings},
 	} {
-		data, rerr := os.ReadFile(m.file)
-		own, perr := ParseMap(data)
-		if rerr != nil || perr != nil {
+		own, rerr := ReadMap(m.file)
+		if rerr != nil {
 			return err
 		}
 		for i, r := range m.rows {
@@ -79,14 +78,9 @@ func CheckMaps(cfg *configs.Config, pid string) error {
 		{"linux.uidMappings", "uid_map", &cfg.UIDMappings},
 		{"linux.gidMappings", "gid_map", &cfg.GIDMappings},
 	} {
-		path := "/proc/" + pid + "/" + m.file
-		data, err := os.ReadFile(path)
+		actual, err := ReadMap("/proc/" + pid + "/" + m.file)
 		if err != nil {
 			return err
-		}
-		actual, err := ParseMap(data)
-		if err != nil {
-			return fmt.Errorf("%s: %w", path, err)
 		}
 		if len(*m.rows) > 0 && !slices.Equal(normalMap(*m.rows), normalMap(actual)) {
 			return fmt.Errorf("%s: the user namespace to join has other mappings", m.field)
@@ -96,8 +90,21 @@ func CheckMaps(cfg *configs.Config, pid string) error {
 	return nil
 }
 
-// ParseMap parses a map in the kernel's format (user_namespaces(7)).
-func ParseMap(data []byte) ([]configs.IDMap, error) {
+// ReadMap reads a file of /proc with an id map.
+func ReadMap(path string) ([]configs.IDMap, error) {
+	data, err := sysfile.Read(path)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := parseMap(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return rows, nil
+}
+
+// parseMap parses a map in the kernel's format (user_namespaces(7)).
+func parseMap(data []byte) ([]configs.IDMap, error) {
 	var rows []configs.IDMap
 	for line := range bytes.Lines(data) {
 		var n [3]uint32

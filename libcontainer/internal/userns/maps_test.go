@@ -28,7 +28,7 @@ func TestParseIDMap(t *testing.T) {
 		{"0 -1 1\n", nil, false},
 		{"\n", nil, false},
 	} {
-		got, err := ParseMap([]byte(test.text))
+		got, err := parseMap([]byte(test.text))
 		if (err == nil) != test.ok || (test.ok && !slices.Equal(got, test.want)) {
 			t.Errorf("%q: %v, %v", test.text, got, err)
 		}
@@ -38,7 +38,7 @@ func TestParseIDMap(t *testing.T) {
 func FuzzParseIDMap(f *testing.F) {
 	f.Add([]byte("0 100000 65536\n65536 7 1\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		rows, err := ParseMap(data)
+		rows, err := parseMap(data)
 		if err == nil && len(rows) > len(data) {
 			t.Errorf("%d rows out of %d bytes", len(rows), len(data))
 		}
