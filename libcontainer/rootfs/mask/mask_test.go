@@ -5,11 +5,11 @@ package mask
 import (
 	"errors"
 	"os"
-	"runtime"
 	"testing"
 
 	"github.com/berth-run/berth/libcontainer/internal/inroot"
 	"github.com/berth-run/berth/libcontainer/internal/mountapi"
+	"github.com/berth-run/berth/libcontainer/internal/mountapi/mounttest"
 	"github.com/berth-run/berth/libcontainer/rootfs/reach"
 	"golang.org/x/sys/unix"
 )
@@ -18,37 +18,26 @@ import (
 // /dev/null, a file and two directories. body must not end its goroutine by t.Fatal.
 func inRoot(t *testing.T, body func(dir string, root *reach.Root, id mountapi.FileID)) {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("requires root, to mount")
-	}
-	dir := t.TempDir()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		runtime.LockOSThread() // never unlocked: the thread cannot be used again
-		if err := enterRoot(dir); err != nil {
-			t.Error(err)
-			return
+	mounttest.Run(t, func(dir string) error {
+		if err := makeRoot(dir); err != nil {
+			return err
 		}
 		root, err := inroot.Open(dir)
 		if err != nil {
-			t.Error(err)
-			return
+			return err
 		}
 		defer root.Close()
 		id, err := mountapi.Identify(root.FD())
 		if err != nil {
-			t.Error(err)
-			return
+			return err
 		}
 		body(dir, reach.NewRoot(root, nil), id)
-	}()
-	<-done
+		return nil
+	})
 }
 
-func enterRoot(dir string) error {
+func makeRoot(dir string) error {
 	err := errors.Join(
-		unix.Unshare(unix.CLONE_NEWNS), unix.Mount("", "/", "", unix.MS_PRIVATE|unix.MS_REC, ""),
 		os.Mkdir(dir+"/dev", 0o755), os.Mkdir(dir+"/one", 0o755), os.Mkdir(dir+"/two", 0o755),
 		os.Symlink("one", dir+"/link"))
 	for _, f := range []string{"/dev/null", "/file", "/one/secret", "/two/secret"} {
