@@ -36,13 +36,13 @@ type Copy struct {
 	Started func(pid int) error
 }
 
-// CopyError is an error of the copier. Path is relative to the directory.
-type CopyError struct {
+// copyError is an error of the copier. Path is relative to the directory.
+type copyError struct {
 	Call, Path string
 	Errno      syscall.Errno
 }
 
-func (e *CopyError) Error() string {
+func (e *copyError) Error() string {
 	text := e.Call
 	if e.Path != "" {
 		text = e.Path + ": " + text
@@ -50,7 +50,7 @@ func (e *CopyError) Error() string {
 	return text + ": " + e.Errno.Error()
 }
 
-func (e *CopyError) Unwrap() error { return e.Errno }
+func (e *copyError) Unwrap() error { return e.Errno }
 
 // ErrCopyKilled means that the copier was killed, for example because its cgroup had no memory.
 var ErrCopyKilled = errors.New("the process that copies was killed")
@@ -90,7 +90,7 @@ func (c *Copy) Run() error {
 func (c *Copy) program() (*os.File, error) {
 	program, err := initFiles.ReadFile(copierFile)
 	if err != nil || len(program) == 0 {
-		return nil, ErrNoInit
+		return nil, errNoInit
 	}
 	fd, err := sealedFile("berth-copier", program, true)
 	if err != nil {
@@ -182,7 +182,7 @@ func copyResult(record []byte, status syscall.WaitStatus) error {
 		return errors.New("the process that copies has not said what failed")
 	}
 	call, path, _ := bytes.Cut(record[numberSize:], []byte{0})
-	return &CopyError{
+	return &copyError{
 		Call:  string(call),
 		Path:  strings.TrimSuffix(string(path), "\x00"),
 		Errno: syscall.Errno(binary.NativeEndian.Uint32(record)),

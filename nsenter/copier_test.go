@@ -172,7 +172,7 @@ func TestCopyErrors(t *testing.T) {
 			from, to, c := copyDirs(t)
 			test.make(t, from, to)
 			err := c.Run()
-			if ce := new(CopyError); !errors.As(err, &ce) || err.Error() != test.want {
+			if ce := new(copyError); !errors.As(err, &ce) || err.Error() != test.want {
 				t.Errorf("%v, want %q", err, test.want)
 			}
 		})

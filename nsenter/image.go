@@ -19,7 +19,7 @@ import (
 func image(lowest int) (int, error) {
 	program, err := initFiles.ReadFile(initFile)
 	if err != nil || len(program) == 0 {
-		return -1, ErrNoInit
+		return -1, errNoInit
 	}
 	fd, err := sealedFile("berth-init", program, true)
 	if err != nil {

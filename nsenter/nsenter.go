@@ -267,5 +267,5 @@ type Hook struct {
 // killer).
 var ErrInitGone = errors.New("init process is gone")
 
-// ErrNoInit is returned by Start in a build without init for its architecture.
-var ErrNoInit = errors.New("this build has no init program (see nsenter/build.mk)")
+// errNoInit is returned by Start in a build without init for its architecture.
+var errNoInit = errors.New("this build has no init program (see nsenter/build.mk)")

@@ -128,10 +128,7 @@ func (i *Init) mapIDs(write func(pid int) error) error {
 	if err := write(i.PID); err != nil {
 		return err
 	}
-	if err := sendMessage(i.sock, []byte{wire.Go}, nil); err != nil {
-		return fmt.Errorf("%w (send: %w)", ErrInitGone, err)
-	}
-	return nil
+	return i.letGo()
 }
 
 // follow waits until init goes on as its child, and reaps the first process.

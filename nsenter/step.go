@@ -13,8 +13,6 @@ const (
 	stepStat       = 28
 	stepExecutable = 29
 	stepRlimit     = 33
-	stepFork       = 40
-	stepOwner      = 41
 )
 
 // The steps that callers check for: [StepError].Step is one of these if the plan's field of
@@ -24,7 +22,6 @@ const (
 	StepSetgroups    = "setgroups"
 	StepSetgid       = "setgid"
 	StepSetuid       = "setuid"
-	StepAffinity     = "sched_setaffinity"
 	StepPersonality  = "personality"
 	StepMemoryPolicy = "set_mempolicy"
 	StepAppArmor     = "set AppArmor profile"
@@ -69,14 +66,14 @@ var steps = [...]string{
 	31:             "error running startContainer hook",
 	32:             "exec",
 	stepRlimit:     "set resource limit",
-	34:             StepAffinity,
+	34:             "sched_setaffinity",
 	35:             StepPersonality,
 	36:             StepMemoryPolicy,
 	37:             StepAppArmor,
 	38:             StepSELinux,
 	39:             "find a number for the seccomp listener",
-	stepFork:       StepFork,
-	stepOwner:      "become the owner in the user namespace",
+	40:             StepFork,
+	41:             "become the owner in the user namespace",
 	42:             "start a helper for the seccomp listener",
 	43:             "landlock_restrict_self",
 	44:             "make an empty root",

@@ -45,7 +45,7 @@ func TestStepNumbersAgree(t *testing.T) {
 	for name, number := range map[string]int{
 		"STEP_CGROUP": stepCgroup, "STEP_JOIN": stepJoin, "STEP_BOUNDING": stepBounding,
 		"STEP_AMBIENT": stepAmbient, "STEP_VERIFY_CWD": stepVerifyCwd, "STEP_LOOK_UP": stepLookUp,
-		"STEP_STAT": stepStat, "STEP_EXECUTABLE": stepExecutable,
+		"STEP_STAT": stepStat, "STEP_EXECUTABLE": stepExecutable, "STEP_RLIMIT": stepRlimit,
 	} {
 		if !strings.Contains(string(text), fmt.Sprintf("X(%s, %d, ", name, number)) {
 			t.Errorf("%s is not %d in C", name, number)

@@ -7,10 +7,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"testing"
 
 	"github.com/berth-run/berth/libcontainer/access"
+	"github.com/berth-run/berth/libcontainer/internal/osthread"
 	"golang.org/x/sys/unix"
 )
 
@@ -22,14 +22,13 @@ func asNobody(t *testing.T, f func()) {
 		return
 	}
 	done := make(chan error)
-	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends with this function
+	osthread.Go(func() {
 		err := unix.Setfsuid(65534)
 		if err == nil {
 			f()
 		}
 		done <- err
-	}()
+	})
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}

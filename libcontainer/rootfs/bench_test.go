@@ -5,10 +5,10 @@ package rootfs
 import (
 	"os"
 	"path/filepath"
-	"runtime"
 	"testing"
 	"time"
 
+	"github.com/berth-run/berth/libcontainer/internal/osthread"
 	"golang.org/x/sys/unix"
 )
 
@@ -28,12 +28,11 @@ func BenchmarkBuild(b *testing.B) {
 	b.ResetTimer()
 	for b.Loop() {
 		done := make(chan error)
-		go func() {
-			runtime.LockOSThread() // never unlocked
+		osthread.Go(func() {
 			m, e, err := timeBuild(root)
 			mount, enter = mount+m, enter+e
 			done <- err
-		}()
+		})
 		if err := <-done; err != nil {
 			b.Fatal(err)
 		}

@@ -179,11 +179,11 @@ func (b *Builder) protectPath(p string) error {
 		return err
 	}
 	defer unix.Close(target)
-	root, err := b.root.Is(target)
+	id, err := mountapi.Identify(target)
 	if err != nil {
 		return err
 	}
-	if root {
+	if id.SameFile(b.id) {
 		// A process whose root is the old mount would not see what is mounted on it.
 		return b.attacher.Set(b.root.FD(), false, readonly)
 	}
@@ -193,11 +193,11 @@ func (b *Builder) protectPath(p string) error {
 	}
 	defer unix.Close(tree)
 	return b.attach(tree, target, func(fd int) error {
-		return b.attacher.Set(fd, false, mountapi.Attr{Set: unix.MOUNT_ATTR_RDONLY})
+		return b.attacher.Set(fd, false, readonly)
 	})
 }
 
 // maskPaths hides linux.maskedPaths.
 func (b *Builder) maskPaths() error {
-	return mask.Paths(b.root, b.c.MaskedPaths, b.c.MountLabel)
+	return mask.Paths(b.root, b.id, b.c.MaskedPaths, b.c.MountLabel)
 }

@@ -7,13 +7,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/osthread"
 	"golang.org/x/sys/unix"
 )
 
@@ -49,8 +49,7 @@ func (l *lived) change(do func(*Live) error, mounts ...configs.Mount) error {
 	o := &LiveOptions{Options: *options(l.t, c), Root: "/"}
 	o.Enter = func() error { return setMountNamespace(l.ns) }
 	done := make(chan error)
-	go func() {
-		runtime.LockOSThread() // never unlocked
+	osthread.Go(func() {
 		err := unix.Unshare(unix.CLONE_NEWNS)
 		if err == nil {
 			err = unix.Mount("", "/", "", unix.MS_SLAVE|unix.MS_REC, "")
@@ -76,7 +75,7 @@ func (l *lived) change(do func(*Live) error, mounts ...configs.Mount) error {
 			err = errors.Join(err, fmt.Errorf("mounts outside: %w, %s", rerr, after))
 		}
 		done <- errors.Join(err, live.Close())
-	}()
+	})
 	return <-done
 }
 

@@ -111,8 +111,6 @@ func (b *Builder) rootPropagation() mountapi.Attr {
 func (b *Builder) bindRoot(tree int) error {
 	dir := b.root.Root
 	b.below, b.root.Root = dir, inroot.FromFD(tree)
-
-	private := mountapi.Attr{Propagation: unix.MS_PRIVATE}
 	onHost := !b.ownMounts()
 	if !onHost {
 		if err := b.closeParent(); err != nil {
@@ -127,7 +125,7 @@ func (b *Builder) bindRoot(tree int) error {
 	if b.mountID, err = mountapi.ID(tree); err != nil {
 		return errors.Join(err, b.proc.WithPath(tree, lazyUmount))
 	}
-	return b.attacher.Set(tree, true, private)
+	return b.attacher.Set(tree, true, mountapi.Attr{Propagation: unix.MS_PRIVATE})
 }
 
 func lazyUmount(path string) error {

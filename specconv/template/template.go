@@ -245,6 +245,3 @@ func (d *draft) allCapabilities() []string {
 
 // Example returns the config that `spec` writes without options.
 func Example() *specs.Spec { return sample.Example() }
-
-// ToRootless changes a config so that the user uid with the group gid can run it without root.
-func ToRootless(spec *specs.Spec, uid, gid uint32) { sample.ToRootless(spec, uid, gid) }

@@ -3,15 +3,13 @@
 package attach
 
 import (
-	"errors"
 	"fmt"
-	"os"
-	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/mountapi"
+	"github.com/berth-run/berth/libcontainer/internal/mountapi/mounttest"
 	"github.com/berth-run/berth/libcontainer/internal/procfs"
 	"github.com/berth-run/berth/libcontainer/rootfs/filesystem"
 	"golang.org/x/sys/unix"
@@ -20,30 +18,15 @@ import (
 // TestAttach: a mount has what its options ask for, and no flags that they do not name, whatever
 // the kernel can do.
 func TestAttach(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("requires root, to mount")
-	}
 	for _, early := range []bool{true, false} {
 		t.Run(fmt.Sprintf("early=%v", early), func(t *testing.T) {
-			dir := t.TempDir()
-			done := make(chan error)
-			go func() {
-				runtime.LockOSThread() // never unlocked: the thread cannot be used again
-				done <- attachBelow(dir, early)
-			}()
-			if err := <-done; err != nil {
-				t.Error(err)
-			}
+			mounttest.Run(t, func(dir string) error { return attachBelow(dir, early) })
 		})
 	}
 }
 
-// attachBelow attaches a tmpfs in a mount namespace of its own.
+// attachBelow attaches a tmpfs on dir.
 func attachBelow(dir string, early bool) error {
-	err := errors.Join(unix.Unshare(unix.CLONE_NEWNS), unix.Mount("", "/", "", unix.MS_PRIVATE|unix.MS_REC, ""))
-	if err != nil {
-		return err
-	}
 	proc, err := procfs.Host()
 	if err != nil {
 		return err

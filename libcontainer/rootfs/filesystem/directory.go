@@ -62,12 +62,12 @@ func KeepsMode(m *configs.Mount) bool { return m.Type == "tmpfs" && !hasOption(m
 
 // Chmod sets the mode of the root directory of the mount tree.
 func Chmod(tree int, mode uint32) error {
-	fd, err := unix.Openat(tree, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	dir, err := openDirectory(tree)
 	if err != nil {
-		return os.NewSyscallError("openat", err)
+		return err
 	}
-	err = unix.Fchmod(fd, mode)
-	return errors.Join(os.NewSyscallError("fchmod", err), unix.Close(fd))
+	err = unix.Fchmod(int(dir.Fd()), mode)
+	return errors.Join(os.NewSyscallError("fchmod", err), dir.Close())
 }
 
 func hasOption(data []string, key string) bool {

@@ -12,12 +12,12 @@ import (
 
 // Label sets the SELinux label of the root directory of the mount tree.
 func Label(tree int, label string) error {
-	fd, err := unix.Openat(tree, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	dir, err := openDirectory(tree)
 	if err != nil {
-		return os.NewSyscallError("openat", err)
+		return err
 	}
-	err = unix.Fsetxattr(fd, "security.selinux", []byte(label), 0)
-	return errors.Join(os.NewSyscallError("fsetxattr", err), unix.Close(fd))
+	err = unix.Fsetxattr(int(dir.Fd()), "security.selinux", []byte(label), 0)
+	return errors.Join(os.NewSyscallError("fsetxattr", err), dir.Close())
 }
 
 // takesContext reports whether the SELinux option context= can label a file system.

@@ -5,10 +5,10 @@ package inside
 import (
 	"fmt"
 	"os"
-	"runtime"
 	"testing"
 
 	"github.com/berth-run/berth/libcontainer/internal/inroot"
+	"github.com/berth-run/berth/libcontainer/internal/mountapi/mounttest"
 	"golang.org/x/sys/unix"
 )
 
@@ -17,36 +17,21 @@ import (
 // ends with it.
 func inRoot(t *testing.T, body func(t *testing.T, dir string, root *inroot.Root)) {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("requires root, to mount")
-	}
-	dir := t.TempDir()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		runtime.LockOSThread() // never unlocked: the thread cannot be used again
-		if err := enterRoot(dir); err != nil {
-			t.Error(err)
-			return
+	mounttest.Run(t, func(dir string) error {
+		if err := makeRoot(dir); err != nil {
+			return err
 		}
 		root, err := inroot.Open(dir)
 		if err != nil {
-			t.Error(err)
-			return
+			return err
 		}
 		defer root.Close()
 		body(t, dir, root)
-	}()
-	<-done
+		return nil
+	})
 }
 
-func enterRoot(dir string) error {
-	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
-		return err
-	}
-	if err := unix.Mount("", "/", "", unix.MS_PRIVATE|unix.MS_REC, ""); err != nil {
-		return err
-	}
+func makeRoot(dir string) error {
 	for _, d := range []string{"/dev", "/proc", "/sys"} {
 		if err := os.Mkdir(dir+d, 0o755); err != nil {
 			return err

@@ -14,10 +14,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Paths hides linux.maskedPaths below root. A path that does not exist is skipped. label is the
-// SELinux label of new mounts, "" for none.
-func Paths(root *reach.Root, paths []string, label string) (err error) {
-	m := masks{root: root, label: label, dir: -1, null: -1}
+// Paths hides linux.maskedPaths below root, whose id is id. A path that does not exist is skipped.
+// label is the SELinux label of new mounts, "" for none.
+func Paths(root *reach.Root, id mountapi.FileID, paths []string, label string) (err error) {
+	m := masks{root: root, id: id, label: label, dir: -1, null: -1}
 	defer func() {
 		for _, fd := range [...]int{m.dir, m.null} {
 			if fd >= 0 {
@@ -39,6 +39,7 @@ func Paths(root *reach.Root, paths []string, label string) (err error) {
 // grace period).
 type masks struct {
 	root  *reach.Root
+	id    mountapi.FileID
 	label string
 	// dir is the attached empty directory, null the container's /dev/null. Both are -1 until
 	// they are needed.
@@ -58,11 +59,7 @@ func (m *masks) mask(p string) error {
 	if err != nil {
 		return err
 	}
-	root, err := m.root.Is(target)
-	if err != nil {
-		return err
-	}
-	if root {
+	if id.SameFile(m.id) {
 		return errors.New("the root file system itself cannot be masked")
 	}
 	// Two names may refer to one path. A second mask would only be one more mount on top.

@@ -5,44 +5,39 @@ package mask
 import (
 	"errors"
 	"os"
-	"runtime"
 	"testing"
 
 	"github.com/berth-run/berth/libcontainer/internal/inroot"
+	"github.com/berth-run/berth/libcontainer/internal/mountapi"
+	"github.com/berth-run/berth/libcontainer/internal/mountapi/mounttest"
 	"github.com/berth-run/berth/libcontainer/rootfs/reach"
 	"golang.org/x/sys/unix"
 )
 
 // inRoot runs body on a thread in a mount namespace of its own, with a root directory that has
 // /dev/null, a file and two directories. body must not end its goroutine by t.Fatal.
-func inRoot(t *testing.T, body func(dir string, root *reach.Root)) {
+func inRoot(t *testing.T, body func(dir string, root *reach.Root, id mountapi.FileID)) {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("requires root, to mount")
-	}
-	dir := t.TempDir()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		runtime.LockOSThread() // never unlocked: the thread cannot be used again
-		if err := enterRoot(dir); err != nil {
-			t.Error(err)
-			return
+	mounttest.Run(t, func(dir string) error {
+		if err := makeRoot(dir); err != nil {
+			return err
 		}
 		root, err := inroot.Open(dir)
 		if err != nil {
-			t.Error(err)
-			return
+			return err
 		}
 		defer root.Close()
-		body(dir, reach.NewRoot(root, nil))
-	}()
-	<-done
+		id, err := mountapi.Identify(root.FD())
+		if err != nil {
+			return err
+		}
+		body(dir, reach.NewRoot(root, nil), id)
+		return nil
+	})
 }
 
-func enterRoot(dir string) error {
+func makeRoot(dir string) error {
 	err := errors.Join(
-		unix.Unshare(unix.CLONE_NEWNS), unix.Mount("", "/", "", unix.MS_PRIVATE|unix.MS_REC, ""),
 		os.Mkdir(dir+"/dev", 0o755), os.Mkdir(dir+"/one", 0o755), os.Mkdir(dir+"/two", 0o755),
 		os.Symlink("one", dir+"/link"))
 	for _, f := range []string{"/dev/null", "/file", "/one/secret", "/two/secret"} {
@@ -56,8 +51,8 @@ func enterRoot(dir string) error {
 
 // TestPaths: files are empty and directories have no room, with one mask for all names of a path.
 func TestPaths(t *testing.T) {
-	inRoot(t, func(dir string, root *reach.Root) {
-		if err := Paths(root, []string{"/file", "/one", "/link", "/two", "/nowhere", "/file/below"}, ""); err != nil {
+	inRoot(t, func(dir string, root *reach.Root, id mountapi.FileID) {
+		if err := Paths(root, id, []string{"/file", "/one", "/link", "/two", "/nowhere", "/file/below"}, ""); err != nil {
 			t.Error(err)
 		}
 		if data, err := os.ReadFile(dir + "/file"); err != nil || len(data) != 0 {
@@ -95,13 +90,13 @@ func TestRefused(t *testing.T) {
 		}, "linux.maskedPaths[1]: /file: /dev/null of the container is not the null device"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inRoot(t, func(dir string, root *reach.Root) {
+			inRoot(t, func(dir string, root *reach.Root, id mountapi.FileID) {
 				if test.spoil != nil {
 					if err := test.spoil(dir); err != nil {
 						t.Error(err)
 					}
 				}
-				if err := Paths(root, []string{"/nowhere", test.path}, ""); err == nil || err.Error() != test.want {
+				if err := Paths(root, id, []string{"/nowhere", test.path}, ""); err == nil || err.Error() != test.want {
 					t.Errorf("error %v, want %s", err, test.want)
 				}
 				if data, err := os.ReadFile(dir + "/file"); err != nil || string(data) != "secret" {

@@ -25,16 +25,6 @@ func NewRoot(root *inroot.Root, ask func(root int, r *Request) (int, error)) *Ro
 	return &Root{Root: root, ask: ask}
 }
 
-// Is reports whether fd refers to the root.
-func (d *Root) Is(fd int) (bool, error) {
-	id, err := mountapi.Identify(fd)
-	if err != nil {
-		return false, err
-	}
-	root, err := mountapi.Identify(d.FD())
-	return id.SameFile(root), err
-}
-
 // viaRuntime lets the runtime do what failed with err. It returns err itself if the cause was
 // not a lack of rights, or nobody has more.
 func (d *Root) viaRuntime(err error, r *Request) (int, error) {
