@@ -55,7 +55,7 @@ func convert(c *command.Command) *cobra.Command {
 		converted.Run = func(*cobra.Command, []string) {}
 	}
 	converted.Flags().AddFlagSet(c.Flags())
-	for _, child := range c.Commands() {
+	for _, child := range c.Children {
 		if child.Name() == "help" {
 			// It has no page.
 			converted.SetHelpCommand(convert(child))

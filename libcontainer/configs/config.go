@@ -3,8 +3,8 @@
 // Package configs holds the typed plan of one container: what specconv makes of a bundle's
 // config.json, with every default filled in, and what the engine then carries out step by step.
 //
-// It is not a file format: nothing here is marshalled, and nothing here does I/O. It has one
-// invariant: a Config that specconv has returned is complete and consistent, so that the layers
+// It is not a file format: only a builder process gets it as JSON, from the same binary. Nothing
+// here does I/O. It has one invariant: a Config that specconv has returned is complete and consistent, so that the layers
 // below do not validate anything again. They only handle what the kernel refuses.
 package configs
 

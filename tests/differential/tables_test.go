@@ -118,6 +118,9 @@ func TestRules(t *testing.T) {
 				t.Errorf("differences:%d: no reason", r.line)
 			}
 		}
+		if len(rules) < 100 {
+			t.Errorf("cgroup %s: only %d rows", mode, len(rules))
+		}
 	}
 }
 

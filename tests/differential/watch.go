@@ -199,14 +199,16 @@ func (w *watch) wait() string {
 	if w.pid <= 0 {
 		return "unknown"
 	}
-	watchdog := time.AfterFunc(patience, func() { _ = unix.Kill(w.pid, unix.SIGKILL) })
+	pid := w.pid // later it may be 0, which kill(2) takes for the whole group
+	watchdog := time.AfterFunc(patience, func() { _ = unix.Kill(pid, unix.SIGKILL) })
+	defer watchdog.Stop()
 	var status unix.WaitStatus
 	for {
 		if w.initStatus != nil {
 			status = *w.initStatus
 			break
 		}
-		_, err := unix.Wait4(w.pid, &status, 0, nil)
+		_, err := unix.Wait4(pid, &status, 0, nil)
 		if errors.Is(err, unix.EINTR) {
 			continue
 		}

@@ -141,10 +141,18 @@ func TestRemountRoot(t *testing.T) {
 	if !strings.HasPrefix(out, "no\n") {
 		t.Errorf("printed %q", out)
 	}
+	roots := 0
 	for _, m := range parseMountinfo(out) {
-		if m.point == "/" && (!slices.Contains(m.options, "ro") || !slices.Contains(m.options, "nosuid") || !slices.Contains(m.super, "rw")) {
+		if m.point != "/" {
+			continue
+		}
+		roots++
+		if !slices.Contains(m.options, "ro") || !slices.Contains(m.options, "nosuid") || !slices.Contains(m.super, "rw") {
 			t.Errorf("root %q, %q", m.options, m.super)
 		}
+	}
+	if roots != 1 {
+		t.Errorf("%d root mounts", roots)
 	}
 	c.content(c.rootfs("still"), "writable")
 }

@@ -142,7 +142,7 @@ func TestOptionValues(t *testing.T) {
 				}
 			}
 		})
-		for _, child := range c.Commands() {
+		for _, child := range c.Children {
 			visit(child)
 		}
 	}

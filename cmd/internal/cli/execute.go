@@ -15,7 +15,7 @@ func (a *app) execute(c *command.Command, argv []string) error {
 	if err != nil {
 		return err
 	}
-	if help, err := c.FlagSet.GetBool("help"); help || err != nil {
+	if help, err := c.Flags().GetBool("help"); help || err != nil {
 		a.text.WriteString(c.Help())
 		return err
 	}

@@ -36,10 +36,11 @@ type Command struct {
 	Hidden bool
 
 	// Alias is a second name.
-	Alias    string
+	Alias string
+	// Parent and Children are set by Add.
 	Parent   *Command
 	Children []*Command
-	FlagSet  *pflag.FlagSet
+	flags    *pflag.FlagSet
 	// StopAtFirstArgument ends option parsing at the first positional argument. It is for
 	// commands whose arguments are another program's command line, or a subcommand.
 	StopAtFirstArgument bool
@@ -59,14 +60,11 @@ func (c *Command) Name() string {
 
 // Flags returns the options of the command.
 func (c *Command) Flags() *pflag.FlagSet {
-	if c.FlagSet == nil {
-		c.FlagSet = pflag.NewFlagSet(c.Name(), pflag.ContinueOnError)
+	if c.flags == nil {
+		c.flags = pflag.NewFlagSet(c.Name(), pflag.ContinueOnError)
 	}
-	return c.FlagSet
+	return c.flags
 }
-
-// Commands returns the subcommands, sorted by name.
-func (c *Command) Commands() []*Command { return c.Children }
 
 // Runnable reports whether the command does something itself, and does not only group
 // subcommands.

@@ -38,7 +38,7 @@ func (c *Command) Help() string {
 		if c.Parent == nil {
 			heading = "GLOBAL OPTIONS"
 		}
-		b.WriteString("\n" + heading + ":\n" + c.FlagSet.FlagUsages())
+		b.WriteString("\n" + heading + ":\n" + c.Flags().FlagUsages())
 	}
 	if len(c.Children) > 0 {
 		fmt.Fprintf(&b, "\nUse \"%s%s [command] --help\" for more information about a command.\n", c.path(), c.Name())

@@ -39,15 +39,12 @@ type Terminal struct {
 // master.
 func (t *Terminal) Attach(master *os.File) error {
 	dup, err := dupNonblocking(master)
-	if err != nil {
-		return fmt.Errorf("console: %w", errors.Join(err, master.Close()))
+	if err = errors.Join(err, master.Close()); err != nil {
+		return fmt.Errorf("console: %w", err)
 	}
 	t.Master = dup
 	if t.out, err = WithoutSIGPIPE(t.Stdout); err != nil {
 		return err
-	}
-	if err := master.Close(); err != nil {
-		return fmt.Errorf("console: %w", err)
 	}
 	for _, f := range [...]*os.File{t.Stdin, t.Stdout} {
 		if saved, err := termios(f); err == nil {
@@ -204,7 +201,7 @@ func WithoutSIGPIPE(f *os.File) (*os.File, error) {
 		return os.NewSyscallError("fcntl F_DUPFD_CLOEXEC", err)
 	})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", f.Name(), err)
 	}
 	return os.NewFile(uintptr(dup), f.Name()), nil
 }

@@ -4,9 +4,11 @@ package terminal
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -90,6 +92,21 @@ func TestBrokenStdout(t *testing.T) {
 	}
 	if err := term.Drain(); err == nil {
 		t.Error("no error")
+	}
+}
+
+// TestClosedStdout: the error names the stream, and the master does not stay open.
+func TestClosedStdout(t *testing.T) {
+	master, _ := openPTY(t)
+	stdin, _ := pipe(t)
+	_, stdout := pipe(t)
+	stdout.Close()
+	term := &Terminal{Stdin: stdin, Stdout: stdout}
+	if err := term.Attach(master); err == nil || !strings.HasPrefix(err.Error(), stdout.Name()+": ") {
+		t.Errorf("error %v", err)
+	}
+	if err := master.Close(); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("the master was open: %v", err)
 	}
 }
 

@@ -108,7 +108,7 @@ func TestCheckLabels(t *testing.T) {
 	}
 }
 
-func TestOfPolicy(t *testing.T) {
+func TestIsPolicyLabel(t *testing.T) {
 	for label, want := range map[string]bool{
 		"system_u:system_r:kernel_t:s0\x00": true, "u:r:t": true, "kernel\x00": false, "init\x00": false, "": false, ":": false,
 	} {

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func TestStrangerTo(t *testing.T) {
+func TestUnmappedID(t *testing.T) {
 	rows := []configs.IDMap{{ContainerID: 0, HostID: 5, Size: 1}, {ContainerID: 1, HostID: 1 << 30, Size: 1 << 30}}
 	for id, want := range map[uint32]bool{4: false, 5: true, 6: false, 1 << 30: true, 1<<31 - 1: true, 1 << 31: false} {
 		if got := hasHostID(rows, id); got != want {
@@ -18,10 +18,10 @@ func TestStrangerTo(t *testing.T) {
 		}
 	}
 	if id := unmappedID(rows); hasHostID(rows, id) || id != 1<<30-1 {
-		t.Errorf("stranger %d", id)
+		t.Errorf("unmapped id %d", id)
 	}
 	if id := unmappedID(nil); id != 1<<31-1 {
-		t.Errorf("stranger to nobody: %d", id)
+		t.Errorf("unmapped id without a map: %d", id)
 	}
 }
 

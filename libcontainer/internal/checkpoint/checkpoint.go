@@ -63,10 +63,7 @@ func (c *Checkpoint) SaveFrozen() error {
 	}
 	err = c.save()
 	c.Debugf("checkpoint: thaw the cgroups")
-	if terr := c.cgroup.Freeze(false); terr != nil {
-		err = errors.Join(err, terr)
-	}
-	return err
+	return errors.Join(err, c.cgroup.Freeze(false))
 }
 
 // RefuseCheckpoint refuses a container that criu would save but nobody could restore.

@@ -29,8 +29,17 @@ import (
 // The format is runc's, which handles only pipes.
 const descriptorsFile = "descriptors.json"
 
+// mountPrefix begins the name of a mount from the host.
+const mountPrefix = "mnt["
+
 // MountName returns the name of what is mounted on path.
-func MountName(path string) string { return "mnt[" + path + "]" }
+func MountName(path string) string { return mountPrefix + path + "]" }
+
+// MountPoint returns the path in a name of a mount from the host. ok is false for other names.
+func MountPoint(name string) (path string, ok bool) {
+	path, ok = strings.CutPrefix(name, mountPrefix)
+	return strings.TrimSuffix(path, "]"), ok
+}
 
 // filePrefix begins criu's name of a file of the host.
 const filePrefix = "file["

@@ -78,6 +78,14 @@ func TestDescriptorsFile(t *testing.T) {
 	}
 }
 
+func TestMountPoint(t *testing.T) {
+	for name, want := range map[string]string{MountName("/a"): "/a", MountName("/a]b"): "/a]b", "own[/a]tmpfs": "", "/mnt[a]": "", "": ""} {
+		if got, is := MountPoint(name); is != (want != "") || is && got != want {
+			t.Errorf("%q: %q, %v", name, got, is)
+		}
+	}
+}
+
 func TestInheritFiles(t *testing.T) {
 	log := filepath.Join(t.TempDir(), "log")
 	if err := os.WriteFile(log, nil, 0o600); err != nil {

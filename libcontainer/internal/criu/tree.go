@@ -32,7 +32,7 @@ func EndOthers(pids []int, m cgroups.Manager) error {
 		if err != nil {
 			return fmt.Errorf("pidfd_open %d: %w", pid, err)
 		}
-		open = append(open, os.NewFile(uintptr(fd), "pidfd"))
+		open = append(open, os.NewFile(uintptr(fd), fmt.Sprintf("process %d", pid)))
 	}
 	// Until now they were frozen, so their pids could not be reused.
 	if err := m.Freeze(false); err != nil {
@@ -41,13 +41,23 @@ func EndOthers(pids []int, m cgroups.Manager) error {
 	for _, f := range open {
 		err := unix.PidfdSendSignal(int(f.Fd()), unix.SIGKILL, nil, 0)
 		if err != nil && !errors.Is(err, unix.ESRCH) {
-			return fmt.Errorf("kill what exec has added: %w", err)
+			return fmt.Errorf("kill %s, which exec has added: %w", f.Name(), err)
 		}
-		if _, err := procs.AwaitExit(f, time.Now().Add(procs.KillPatience)); err != nil {
+		if err := awaitKilled(f, time.Now().Add(procs.KillPatience)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// awaitKilled waits for the end of a process that has been killed. If it does not end, criu must
+// not go on: init would wait for it forever.
+func awaitKilled(pidfd *os.File, deadline time.Time) error {
+	timedOut, err := procs.AwaitExit(pidfd, deadline)
+	if timedOut {
+		err = fmt.Errorf("%s, which exec has added, was killed and still runs", pidfd.Name())
+	}
+	return err
 }
 
 // ProcessTree separates the processes of the container that descend from init, including init,

@@ -11,6 +11,7 @@ import (
 	"github.com/berth-run/berth/libcontainer/codec"
 	"github.com/berth-run/berth/libcontainer/codec/codectest"
 	"github.com/berth-run/berth/libcontainer/internal/firstuse"
+	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
 func TestStateFields(t *testing.T) {
@@ -40,6 +41,25 @@ func TestOldState(t *testing.T) {
 	got, err := codec.Read(string(data), stateFields)
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v, %v\nwant %+v", got, err, want)
+	}
+}
+
+// TestEncodeResources: a field that specs-go gets and EncodeResources forgets makes
+// this fail.
+func TestEncodeResources(t *testing.T) {
+	full := new(specs.LinuxResources)
+	codectest.Fill(full)
+	full.Devices = nil
+	for _, want := range []*specs.LinuxResources{
+		full, {Memory: &specs.LinuxMemory{}}, {CPU: &specs.LinuxCPU{}, Pids: &specs.LinuxPids{}},
+	} {
+		data, got := EncodeResources(want), new(specs.LinuxResources)
+		if err := json.Unmarshal(data, got); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("got  %s, %v\nwant %+v", data, err, want)
+		}
+	}
+	if data := EncodeResources(&specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{{}}}); data != nil {
+		t.Errorf("nothing is %s", data)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/berth-run/berth/libcontainer/internal/criu"
+	"github.com/checkpoint-restore/go-criu/v8/rpc"
 	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 )
@@ -65,6 +66,27 @@ func TestCheckMountName(t *testing.T) {
 	for path, ok := range map[string]bool{"/a": true, "/a]b": true, "/a:b": true, "/a] :": true, "/a]:": false, "/x]:/etc": false} {
 		if err := criu.CheckMountName(path); (err == nil) != ok {
 			t.Errorf("%q: %v", path, err)
+		}
+	}
+}
+
+// TestCheckSources: a mount of the checkpoint that the config has not is named. runc does not
+// list mounts, so there may be any.
+func TestCheckSources(t *testing.T) {
+	opts := &rpc.CriuOpts{}
+	criu.AddMount(opts, "/data", "/run/0")
+	for _, test := range []struct{ name, want string }{
+		{criu.MountName("/data"), ""},
+		{"own[/more]tmpfs", ""},
+		{criu.MountName("/more]"), "the checkpoint has a mount from the host on /more], and the config has none there"},
+	} {
+		r := &Restoration{run: &criu.Run{Task: criu.Task{Opts: opts}}, names: []string{"pipe:[7]", test.name}}
+		err := r.checkSources()
+		if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
+			t.Errorf("%s: %v, want %q", test.name, err, test.want)
+		}
+		if r.mayHaveMount("/other") != !strings.HasPrefix(test.name, "mnt[") || !r.mayHaveMount("/data") && test.want == "" {
+			t.Errorf("%s: may have others %v", test.name, r.mayHaveMount("/other"))
 		}
 	}
 }

@@ -234,7 +234,7 @@ func (r *Restoration) addDevice(point, source string) error {
 // mayHaveMount reports whether the checkpoint may have a mount from the host on point. A
 // checkpoint made by runc does not list its mounts.
 func (r *Restoration) mayHaveMount(point string) bool {
-	isMount := func(name string) bool { return strings.HasPrefix(name, "mnt[") }
+	isMount := func(name string) bool { _, is := criu.MountPoint(name); return is }
 	return slices.Contains(r.names, criu.MountName(point)) || !slices.ContainsFunc(r.names, isMount)
 }
 
@@ -246,12 +246,11 @@ func (r *Restoration) checkSources() error {
 		if err := criu.CheckMountName(m.GetKey()); err != nil {
 			return err
 		}
-		known[criu.MountName(m.GetKey())] = true
+		known[m.GetKey()] = true
 	}
 	for _, name := range r.names {
-		if strings.HasPrefix(name, "mnt[") && !known[name] {
-			return fmt.Errorf("mounts: the checkpoint has a mount from the host on %s, and the config has none there",
-				strings.TrimSuffix(strings.TrimPrefix(name, "mnt["), "]"))
+		if point, is := criu.MountPoint(name); is && !known[point] {
+			return fmt.Errorf("mounts: the checkpoint has a mount from the host on %s, and the config has none there", point)
 		}
 	}
 	return nil

@@ -33,16 +33,21 @@ func (r *Restoration) openImages() (revert func() error, err error) {
 	if st.Mode&all != 0 {
 		return nothing, nil
 	}
+	// unix.Chmod, as [os.Chmod] has other numbers for the set-id and sticky bits.
 	change := func(uid, gid, mode uint32) error {
 		if err := os.Chown(r.o.ImagePath, int(uid), int(gid)); err != nil {
 			return fmt.Errorf("image-path: %w", err)
 		}
-		if err := os.Chmod(r.o.ImagePath, os.FileMode(mode&0o777)); err != nil {
-			return fmt.Errorf("image-path: %w", err)
+		if err := unix.Chmod(r.o.ImagePath, mode&^unix.S_IFMT); err != nil {
+			return fmt.Errorf("image-path: %w", &os.PathError{Op: "chmod", Path: r.o.ImagePath, Err: err})
 		}
 		return nil
 	}
-	return func() error { return change(st.Uid, st.Gid, st.Mode) }, change(0, gid, st.Mode|both)
+	revert = func() error { return change(st.Uid, st.Gid, st.Mode) }
+	if err := change(0, gid, st.Mode|both); err != nil {
+		return nil, errors.Join(err, revert())
+	}
+	return revert, nil
 }
 
 // checkRestrictions runs when everything is restored and no instruction of the program has run

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package libcontainer
+package limits
 
 import (
 	"encoding/json"
@@ -8,12 +8,10 @@ import (
 	"testing"
 
 	"github.com/berth-run/berth/libcontainer/codec/codectest"
-	"github.com/berth-run/berth/libcontainer/internal/limits"
-	"github.com/berth-run/berth/libcontainer/internal/record"
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// Resources reads a document as a test's readers do.
+// resources reads a document.
 func resources(t testing.TB, document string) *specs.LinuxResources {
 	t.Helper()
 	r := new(specs.LinuxResources)
@@ -59,11 +57,11 @@ func TestUpdateMerges(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			stored := resources(t, test.stored)
-			change := limits.Complete(stored, resources(t, test.update))
+			change := Complete(stored, resources(t, test.update))
 			if want := resources(t, test.change); !reflect.DeepEqual(change, want) {
 				t.Errorf("writes %s, want %s", marshal(t, change), test.change)
 			}
-			limits.Merge(stored, change)
+			Merge(stored, change)
 			if want := resources(t, test.merged); !reflect.DeepEqual(stored, want) {
 				t.Errorf("stores %s, want %s", marshal(t, stored), test.merged)
 			}
@@ -80,36 +78,16 @@ func marshal(t testing.TB, v any) string {
 	return string(data)
 }
 
-// TestUpdateIsRemembered: a field that specs-go gets and mergeResources forgets makes
-// this fail.
+// TestUpdateIsRemembered: a field that specs-go gets and Merge forgets makes this fail.
 func TestUpdateIsRemembered(t *testing.T) {
 	want := new(specs.LinuxResources)
 	codectest.Fill(want)
 	stored := new(specs.LinuxResources)
-	limits.Merge(stored, want)
+	Merge(stored, want)
 	want.Devices = nil
 	// What no kernel has any more.
 	want.Memory.Kernel, want.Memory.UseHierarchy = nil, nil
 	if !reflect.DeepEqual(stored, want) {
 		t.Errorf("got  %s\nwant %s", marshal(t, stored), marshal(t, want))
-	}
-}
-
-// TestEncodeResources: a field that specs-go gets and EncodeResources forgets makes
-// this fail.
-func TestEncodeResources(t *testing.T) {
-	full := new(specs.LinuxResources)
-	codectest.Fill(full)
-	full.Devices = nil
-	for _, want := range []*specs.LinuxResources{
-		full, {Memory: &specs.LinuxMemory{}}, {CPU: &specs.LinuxCPU{}, Pids: &specs.LinuxPids{}},
-	} {
-		data := record.EncodeResources(want)
-		if got := resources(t, string(data)); !reflect.DeepEqual(got, want) {
-			t.Errorf("got  %s\nwant %s", data, marshal(t, want))
-		}
-	}
-	if data := record.EncodeResources(&specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{{}}}); data != nil {
-		t.Errorf("nothing is %s", data)
 	}
 }
