@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/berth-run/berth/libcontainer/internal/osthread"
+	"github.com/berth-run/berth/libcontainer/internal/mountapi/mounttest"
 	"golang.org/x/sys/unix"
 )
 
@@ -54,30 +54,18 @@ func TestRemoveTree(t *testing.T) {
 
 // TestWriteNewFull: on a full file system nothing is left of the file, and the error names it.
 func TestWriteNewFull(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("requires root, to mount")
-	}
-	path := filepath.Join(t.TempDir(), "f")
-	done := make(chan error)
-	osthread.Go(func() {
-		err := unix.Unshare(unix.CLONE_NEWNS)
-		if err == nil {
-			err = unix.Mount("", "/", "", unix.MS_PRIVATE|unix.MS_REC, "")
+	mounttest.Run(t, func(dir string) error {
+		if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=4k"); err != nil {
+			return err
 		}
-		if err == nil {
-			err = unix.Mount("tmpfs", filepath.Dir(path), "tmpfs", 0, "size=4k")
+		path := filepath.Join(dir, "f")
+		err := WriteNew(path, make([]byte, 1<<20), 0o600)
+		if !errors.Is(err, unix.ENOSPC) || err.Error() != "write "+path+": no space left on device" {
+			t.Errorf("error %v", err)
 		}
-		if err != nil {
-			done <- fmt.Errorf("make a file system: %w", err)
-			return
+		if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("left behind: %v", err)
 		}
-		err = WriteNew(path, make([]byte, 1<<20), 0o600)
-		if _, left := os.Lstat(path); !errors.Is(left, os.ErrNotExist) {
-			t.Errorf("left behind: %v", left)
-		}
-		done <- err
+		return nil
 	})
-	if err := <-done; !errors.Is(err, unix.ENOSPC) || err.Error() != "write "+path+": no space left on device" {
-		t.Errorf("error %v", err)
-	}
 }
