@@ -4,6 +4,8 @@ package options
 
 import (
 	"errors"
+	"os"
+	"os/signal"
 	"testing"
 
 	"github.com/berth-run/berth/libcontainer/signals"
@@ -15,6 +17,9 @@ func keepInterrupts(t *testing.T) *Interrupts {
 	if !signals.Supported() {
 		t.Skip("requires handlers of signals")
 	}
+	// Under nohup(1) it is ignored, and would stay so.
+	signal.Notify(make(chan os.Signal, 1), unix.SIGHUP)
+	t.Cleanup(func() { signal.Reset(unix.SIGHUP) })
 	i, err := KeepInterrupts()
 	if err != nil {
 		t.Fatal(err)

@@ -130,14 +130,15 @@ func TestWake(t *testing.T) {
 	expect(t, c, unix.SIGUSR1)
 }
 
+// Not SIGHUP, which nohup(1) lets this process ignore.
 func TestAwait(t *testing.T) {
-	c := mustCatch(t, unix.SIGUSR1, unix.SIGUSR2, unix.SIGHUP)
-	sendInOrder(t, c, unix.SIGUSR1, unix.SIGHUP, unix.SIGUSR2)
+	c := mustCatch(t, unix.SIGUSR1, unix.SIGUSR2, unix.SIGALRM)
+	sendInOrder(t, c, unix.SIGUSR1, unix.SIGALRM, unix.SIGUSR2)
 	if got, err := c.Await(unix.SIGTERM, unix.SIGUSR2); err != nil || got != unix.SIGUSR2 {
 		t.Errorf("await: %d, %v", int(got), err)
 	}
 	expect(t, c, unix.SIGUSR1)
-	expect(t, c, unix.SIGHUP)
+	expect(t, c, unix.SIGALRM)
 	if err := c.Wake(); err != nil {
 		t.Fatal(err)
 	}
