@@ -50,7 +50,8 @@ func unreadableCopy(program *os.File, cfg *configs.Config) (_ *os.File, err erro
 		return nil, err
 	}
 	if hasHostID(cfg.UIDMappings, uint32(os.Geteuid())) {
-		if err := f.Chown(int(unmappedID(cfg.UIDMappings)), -1); err != nil {
+		id, ok := unmappedID(cfg.UIDMappings)
+		if !ok || f.Chown(int(id), -1) != nil {
 			return nil, errExposed
 		}
 	}
@@ -58,21 +59,28 @@ func unreadableCopy(program *os.File, cfg *configs.Config) (_ *os.File, err erro
 	return os.Open("/proc/self/fd/" + strconv.Itoa(fd))
 }
 
-// errExposed is for a caller that may not change the owner of the copy to an unmapped id.
+// errExposed is for a caller that may not change the owner of the copy to an unmapped id, and for
+// a map of all ids.
 var errExposed = errors.New("processes of the container could trace the process that makes its mounts, which has access to the host's files: " +
-	"they share its pid namespace and the user who calls berth (give the container a pid namespace, or call berth as root)")
+	"they share its pid namespace and the user who calls berth (give the container a pid namespace, or call berth as root and leave ids of the host unmapped)")
 
-func hasHostID(rows []configs.IDMap, id uint32) bool {
-	return slices.ContainsFunc(rows, func(r configs.IDMap) bool { return id >= r.HostID && id-r.HostID < r.Size })
+func hasHostID(rows []configs.IDMap, id uint32) bool { return rowOf(rows, id) >= 0 }
+
+// rowOf returns the index of the row with a host id, -1 if there is none.
+func rowOf(rows []configs.IDMap, id uint32) int {
+	return slices.IndexFunc(rows, func(r configs.IDMap) bool { return id >= r.HostID && id-r.HostID < r.Size })
 }
 
-// unmappedID returns a host id that the map does not have.
-func unmappedID(rows []configs.IDMap) uint32 {
-	id := uint32(math.MaxInt32) // the largest id that every file system supports
-	for hasHostID(rows, id) {
-		id--
+// unmappedID returns a host id that the map does not have, and whether there is one.
+func unmappedID(rows []configs.IDMap) (id uint32, ok bool) {
+	id = math.MaxInt32 // the largest id that every file system supports
+	for i := rowOf(rows, id); i >= 0; i = rowOf(rows, id) {
+		if rows[i].HostID == 0 {
+			return 0, false
+		}
+		id = rows[i].HostID - 1
 	}
-	return id
+	return id, true
 }
 
 // isExposed reports whether other processes may be in the user namespace and see the builder.

@@ -3,6 +3,7 @@
 package builder
 
 import (
+	"errors"
 	"os"
 	"testing"
 
@@ -17,11 +18,14 @@ func TestUnmappedID(t *testing.T) {
 			t.Errorf("host id %d: %v", id, got)
 		}
 	}
-	if id := unmappedID(rows); hasHostID(rows, id) || id != 1<<30-1 {
-		t.Errorf("unmapped id %d", id)
+	if id, ok := unmappedID(rows); hasHostID(rows, id) || id != 1<<30-1 || !ok {
+		t.Errorf("unmapped id %d, %v", id, ok)
 	}
-	if id := unmappedID(nil); id != 1<<31-1 {
-		t.Errorf("unmapped id without a map: %d", id)
+	if id, ok := unmappedID(nil); id != 1<<31-1 || !ok {
+		t.Errorf("unmapped id without a map: %d, %v", id, ok)
+	}
+	if id, ok := unmappedID([]configs.IDMap{{HostID: 9, Size: 1<<32 - 10}, {ContainerID: 1<<32 - 10, HostID: 0, Size: 9}}); ok {
+		t.Errorf("unmapped id of all: %d", id)
 	}
 }
 
@@ -57,6 +61,23 @@ func TestUnreadableCopy(t *testing.T) {
 		if _, err := program.Seek(0, 0); err != nil {
 			t.Fatal(err)
 		}
+		f.Close()
+	}
+}
+
+// TestUnreadableCopyOfAll: if the container has all ids, nothing hides the builder.
+func TestUnreadableCopyOfAll(t *testing.T) {
+	program, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer program.Close()
+	rows := []configs.IDMap{{HostID: 0, Size: 1<<32 - 1}}
+	f, err := unreadableCopy(program, &configs.Config{UIDMappings: rows})
+	if !errors.Is(err, errExposed) {
+		t.Errorf("error %v", err)
+	}
+	if err == nil {
 		f.Close()
 	}
 }
