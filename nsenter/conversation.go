@@ -87,7 +87,7 @@ func (i *Init) Configure(p *Plan) error {
 	if p.AtOnce {
 		return i.awaitExec()
 	}
-	_, _, err = i.receive(wire.Ready)
+	_, err = i.await(wire.Ready)
 	return err
 }
 
@@ -205,11 +205,11 @@ func (i *Init) Proceed() error {
 
 // awaitExec waits until init has executed the user's program (nil) or failed to.
 func (i *Init) awaitExec() error {
-	if _, _, err := i.receive(wire.Exec); err != nil {
+	if _, err := i.await(wire.Exec); err != nil {
 		return err
 	}
 	// The kernel closes init's end of the socket at the exec, and this is the answer.
-	_, _, err := i.receive(wire.Failed)
+	_, err := i.await(wire.Failed)
 	if !errors.Is(err, ErrInitGone) {
 		return err
 	}
@@ -282,6 +282,14 @@ func (i *Init) Abort() error {
 			return fmt.Errorf("waitid init: %w", err)
 		}
 	}
+}
+
+// await is receive for a record that has no files. It closes those that come with it all the same:
+// a process that traces a child in a joined pid namespace may forge its messages.
+func (i *Init) await(want uint32) (*wire.Report, error) {
+	r, files, err := i.receive(want)
+	closeAll(files)
+	return r, err
 }
 
 // receive waits for one record of init, which must be of kind want. It returns an error if init

@@ -56,7 +56,7 @@ func (i *Init) takeListener(p *Plan) (*os.File, error) {
 	if p.Listener == nil {
 		return nil, nil
 	}
-	r, _, err := i.receive(wire.Listener)
+	r, err := i.await(wire.Listener)
 	if err != nil {
 		return nil, err
 	}
@@ -137,7 +137,7 @@ func (i *Init) whyNoListener() error {
 		return err
 	}
 	if said {
-		if _, _, err := i.receive(wire.Failed); !errors.Is(err, errBadReport) {
+		if _, err := i.await(wire.Failed); !errors.Is(err, errBadReport) {
 			return err
 		}
 	}

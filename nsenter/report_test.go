@@ -6,12 +6,14 @@ import (
 	"bytes"
 	"errors"
 	"io/fs"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
 	"unicode"
 
 	"github.com/berth-run/berth/nsenter/internal/wire"
+	"golang.org/x/sys/unix"
 )
 
 func TestStepErrorText(t *testing.T) {
@@ -162,4 +164,23 @@ func FuzzParseStat(f *testing.F) {
 			t.Fatalf("name %q of %q", name, data)
 		}
 	})
+}
+
+// TestUnexpectedFiles: descriptors in a message that should have none are closed.
+func TestUnexpectedFiles(t *testing.T) {
+	checkLeaks(t)
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours, theirs := os.NewFile(uintptr(pair[0]), "ours"), os.NewFile(uintptr(pair[1]), "theirs")
+	defer ours.Close()
+	defer theirs.Close()
+	r := wire.Report{Magic: wire.Magic, Kind: wire.Ready}
+	if err := sendMessage(theirs, wire.Bytes(&r), []int{0, 0}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := (&Init{sock: ours}).await(wire.Ready); err != nil {
+		t.Error(err)
+	}
 }

@@ -122,7 +122,7 @@ func (i *Init) settle(o *Options) error {
 
 // mapIDs calls MapIDs while init waits.
 func (i *Init) mapIDs(write func(pid int) error) error {
-	if _, _, err := i.receive(wire.Ready); err != nil {
+	if _, err := i.await(wire.Ready); err != nil {
 		return err
 	}
 	if err := write(i.PID); err != nil {
@@ -138,7 +138,7 @@ func (i *Init) mapIDs(write func(pid int) error) error {
 // child is a child of this process.
 func (i *Init) follow() error {
 	if i.forked == 0 {
-		if _, _, err := i.receive(wire.Forked); err != nil {
+		if _, err := i.await(wire.Forked); err != nil {
 			return err
 		}
 		i.forked = i.sender

@@ -304,7 +304,7 @@ func TestAbort(t *testing.T) {
 			waiting <- err
 			return
 		}
-		_, _, err := i.receive(wire.Ready)
+		_, err := i.await(wire.Ready)
 		waiting <- err
 	}()
 	if err := i.Abort(); err != nil {

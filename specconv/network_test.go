@@ -188,6 +188,8 @@ func TestBadNetworkOptions(t *testing.T) {
 		{"br0", `--network[1]: not of the form key=value: "br0"`},
 		{"bridge=", `--network[1]: not of the form key=value: "bridge="`},
 		{"bridge=br0,bridge=br1", `--network[1].bridge: given twice: "br0" and "br1"`},
+		{"bridge=br0,mtu=1400,mtu=1500", `--network[1].mtu: given twice: "1400" and "1500"`},
+		{"bridge=br0,create=true,create=false", `--network[1].create: given twice: "true" and "false"`},
 		{"bridge=br0,color=red", `--network[1].color: unknown key`},
 		{"bridge=br0,create=yes", `--network[1].create: must be true or false, not "yes"`},
 		{"bridge=br0,mtu=big", `--network[1].mtu: not a number: "big"`},

@@ -16,7 +16,7 @@ func Texts[T ~string](c *Coder, name string, v *[]T) {
 }
 
 // Numbers is a field with an array of numbers that are not negative.
-func Numbers[T ~uint32 | ~uint64](c *Coder, name string, v *[]T) {
+func Numbers[T ~uint16 | ~uint32 | ~uint64](c *Coder, name string, v *[]T) {
 	if c.startField(name) {
 		c.endField(array(c, v, unsigned[T]))
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/berth-run/berth/libcontainer/internal/osthread"
+	"github.com/berth-run/berth/libcontainer/internal/sysfile"
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
 	"github.com/vishvananda/netns"
@@ -57,9 +58,9 @@ func (n *namespace) open(file *os.File) error {
 	if err := unix.Setns(int(file.Fd()), unix.CLONE_NEWNET); err != nil {
 		return os.NewSyscallError("setns", err)
 	}
-	fd, err := unix.FcntlInt(file.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	fd, err := sysfile.Dup(int(file.Fd()))
 	if err != nil {
-		return os.NewSyscallError("fcntl F_DUPFD_CLOEXEC", err)
+		return err
 	}
 	n.file = os.NewFile(uintptr(fd), file.Name())
 	if n.handle, err = netlink.NewHandle(unix.NETLINK_ROUTE); err != nil {

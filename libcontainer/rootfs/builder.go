@@ -17,6 +17,7 @@ import (
 	"github.com/berth-run/berth/libcontainer/internal/inroot"
 	"github.com/berth-run/berth/libcontainer/internal/mountapi"
 	"github.com/berth-run/berth/libcontainer/internal/procfs"
+	"github.com/berth-run/berth/libcontainer/internal/sysfile"
 	"github.com/berth-run/berth/libcontainer/rootfs/attach"
 	"github.com/berth-run/berth/libcontainer/rootfs/dev"
 	"github.com/berth-run/berth/libcontainer/rootfs/host"
@@ -192,9 +193,9 @@ func (b *Builder) Enter() (*os.File, error) {
 	if b.pivots() {
 		return nil, nil
 	}
-	fd, err := unix.FcntlInt(uintptr(b.root.FD()), unix.F_DUPFD_CLOEXEC, 0)
+	fd, err := sysfile.Dup(b.root.FD())
 	if err != nil {
-		return nil, os.NewSyscallError("fcntl", err)
+		return nil, err
 	}
 	return os.NewFile(uintptr(fd), b.c.Rootfs.Path), nil
 }

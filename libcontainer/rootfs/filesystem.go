@@ -10,6 +10,7 @@ import (
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/mountapi"
 	"github.com/berth-run/berth/libcontainer/internal/procfs"
+	"github.com/berth-run/berth/libcontainer/internal/sysfile"
 	"github.com/berth-run/berth/libcontainer/rootfs/filesystem"
 	"github.com/berth-run/berth/libcontainer/rootfs/target"
 	"golang.org/x/sys/unix"
@@ -147,9 +148,9 @@ func (b *Builder) mountOldWay(m *configs.Mount, t *target.Target) error {
 
 // takeFilesystem takes over what filesystem.New has made, for t.
 func takeFilesystem(given *os.File, m *configs.Mount, t *target.Target) (int, error) {
-	tree, err := unix.FcntlInt(given.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	tree, err := sysfile.Dup(int(given.Fd()))
 	if err != nil {
-		return -1, os.NewSyscallError("fcntl", err)
+		return -1, err
 	}
 	if !t.Existed || !filesystem.KeepsMode(m) {
 		return tree, nil
@@ -188,9 +189,9 @@ func (b *Builder) context(m *configs.Mount) (*mountapi.Context, error) {
 	}
 	f := b.procContexts[0]
 	b.procContexts = b.procContexts[1:]
-	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	fd, err := sysfile.Dup(int(f.Fd()))
 	if err != nil {
-		return nil, errors.Join(os.NewSyscallError("fcntl", err), f.Close())
+		return nil, errors.Join(err, f.Close())
 	}
 	if err := f.Close(); err != nil {
 		return nil, errors.Join(err, unix.Close(fd))

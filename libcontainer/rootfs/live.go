@@ -11,6 +11,7 @@ import (
 	"github.com/berth-run/berth/libcontainer/internal/inroot"
 	"github.com/berth-run/berth/libcontainer/internal/mountapi"
 	"github.com/berth-run/berth/libcontainer/internal/procfs"
+	"github.com/berth-run/berth/libcontainer/internal/sysfile"
 	"github.com/berth-run/berth/libcontainer/rootfs/attach"
 	"github.com/berth-run/berth/libcontainer/rootfs/reach"
 	"golang.org/x/sys/unix"
@@ -147,9 +148,9 @@ func (l *Live) attach(tree, target int, adjust func(fd int) error) error {
 			return err
 		}
 	}
-	kept, err := unix.FcntlInt(uintptr(tree), unix.F_DUPFD_CLOEXEC, 0)
+	kept, err := sysfile.Dup(tree)
 	if err != nil {
-		return os.NewSyscallError("fcntl", err)
+		return err
 	}
 	err = l.within(func() error { return mountapi.MoveMount(tree, target) })
 	if err != nil {

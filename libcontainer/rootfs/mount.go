@@ -12,6 +12,7 @@ import (
 	"github.com/berth-run/berth/libcontainer/access"
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/mountapi"
+	"github.com/berth-run/berth/libcontainer/internal/sysfile"
 	"github.com/berth-run/berth/libcontainer/rootfs/filesystem"
 	"github.com/berth-run/berth/libcontainer/rootfs/target"
 	"golang.org/x/sys/unix"
@@ -137,8 +138,7 @@ func (b *Builder) bindSource(index int, m *configs.Mount) (int, error) {
 		}
 		return OpenSource(m)
 	}
-	fd, err := unix.FcntlInt(given.Fd(), unix.F_DUPFD_CLOEXEC, 0)
-	return fd, os.NewSyscallError("fcntl", err)
+	return sysfile.Dup(int(given.Fd()))
 }
 
 // callerTree returns the detached tree that came with the plan for a mount, nil for none.

@@ -10,6 +10,7 @@ import (
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/inroot"
 	"github.com/berth-run/berth/libcontainer/internal/mountapi"
+	"github.com/berth-run/berth/libcontainer/internal/sysfile"
 	"github.com/berth-run/berth/libcontainer/rootfs/filesystem"
 	"github.com/berth-run/berth/libcontainer/rootfs/target"
 	"golang.org/x/sys/unix"
@@ -132,9 +133,9 @@ func (b *Builder) adjustRoot(m *configs.Mount, fd int) error {
 	if !asked || before.Flags&unix.ST_RDONLY != 0 && m.IsBind() {
 		return nil
 	}
-	late, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	late, err := sysfile.Dup(fd)
 	if err != nil {
-		return os.NewSyscallError("fcntl", err)
+		return err
 	}
 	b.late = append(b.late, lateReadonly{fd: late, field: m.Field})
 	return b.attacher.Set(fd, false, mountapi.Attr{Clear: unix.MOUNT_ATTR_RDONLY})

@@ -138,7 +138,7 @@ func TestLandlockCheckpoint(t *testing.T) {
 
 func TestBadLandlock(t *testing.T) {
 	for _, test := range []struct{ name, value, err string }{
-		{"no JSON", `{`, `annotations["run.berth.landlock"]: unexpected EOF`},
+		{"no JSON", `{`, `annotations["run.berth.landlock"]: line 1, column 2: unexpected end of the file`},
 		{"unknown right", `{"abi": 1, "handledAccessFS": ["fly"]}`, `annotations["run.berth.landlock"].handledAccessFS[0]: unknown right "fly"`},
 		{
 			"missing path", `{"abi": 1, "handledAccessFS": ["all"], "pathBeneath": [{"paths": ["/", "/none"], "allowedAccess": ["all"]}]}`,

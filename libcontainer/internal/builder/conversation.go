@@ -276,8 +276,7 @@ func askForDescriptor(conn *msgConn, request *builderReply, files ...*os.File) (
 		return -1, errors.New("the runtime has answered without a file")
 	}
 	defer f.Close()
-	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
-	return fd, os.NewSyscallError("fcntl", err)
+	return sysfile.Dup(int(f.Fd()))
 }
 
 // askForSource returns rootfs.Options.OpenSource for a builder process.
@@ -294,9 +293,9 @@ func askForSource(conn *msgConn) func(index int) (*os.File, error) {
 // askForReach returns rootfs.Options.Reach for a builder process.
 func askForReach(conn *msgConn) func(root int, r *reach.Request) (int, error) {
 	return func(root int, r *reach.Request) (int, error) {
-		fd, err := unix.FcntlInt(uintptr(root), unix.F_DUPFD_CLOEXEC, 0)
+		fd, err := sysfile.Dup(root)
 		if err != nil {
-			return -1, os.NewSyscallError("fcntl", err)
+			return -1, err
 		}
 		dir := os.NewFile(uintptr(fd), "root")
 		defer dir.Close()

@@ -158,6 +158,12 @@ func RetryEINTR(call func() (int, error)) (int, error) {
 	}
 }
 
+// Dup returns another descriptor for what fd refers to.
+func Dup(fd int) (int, error) {
+	dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	return dup, os.NewSyscallError("fcntl F_DUPFD_CLOEXEC", err)
+}
+
 // StringOf returns data as a string without a copy. Nobody may change data afterwards.
 func StringOf(data []byte) string { return unsafe.String(unsafe.SliceData(data), len(data)) }
 

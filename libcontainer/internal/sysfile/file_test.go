@@ -69,3 +69,22 @@ func TestWriteNewFull(t *testing.T) {
 		return nil
 	})
 }
+
+// TestDup: the copy is closed at an exec, and stays when the original is closed.
+func TestDup(t *testing.T) {
+	f, err := os.Open("/dev/null")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fd, err := Dup(int(f.Fd()))
+	if err := errors.Join(err, f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
+	if err := errors.Join(err, unix.Close(fd)); err != nil || flags != unix.FD_CLOEXEC {
+		t.Errorf("flags %#x, %v", flags, err)
+	}
+	if fd, err := Dup(-1); fd != -1 || !errors.Is(err, unix.EBADF) {
+		t.Errorf("of nothing: %d, %v", fd, err)
+	}
+}

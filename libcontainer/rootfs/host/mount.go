@@ -81,5 +81,8 @@ func Detach(rootfs string, mountID uint64) error {
 	}
 	// umount(2) takes only paths. This one leads to exactly the mount that was checked.
 	at := fmt.Sprintf("/proc/thread-self/fd/%d", root.FD())
-	return os.NewSyscallError("umount2", unix.Unmount(at, unix.MNT_DETACH))
+	if err := unix.Unmount(at, unix.MNT_DETACH); err != nil {
+		return &os.PathError{Op: "umount2", Path: rootfs, Err: err}
+	}
+	return nil
 }

@@ -59,6 +59,12 @@ func TestDetach(t *testing.T) {
 			t.Errorf("%s: %v, and %d is on top, want %d", name, err, id(), upper)
 		}
 	}
+	if err := os.Mkdir(dir+"/below", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := Detach(dir+"/below", upperID); err == nil || err.Error() != "umount2 "+dir+"/below: invalid argument" {
+		t.Errorf("no mount point: %v", err)
+	}
 	if err := Detach(dir, upperID); err != nil || id() != lower {
 		t.Errorf("the upper: %v, and %d is on top, want %d", err, id(), lower)
 	}

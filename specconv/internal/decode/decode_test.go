@@ -15,6 +15,7 @@ func TestEveryField(t *testing.T) {
 	codectest.Fields(t, imageManifestFields)
 	codectest.Fields(t, imageLayoutFields)
 	codectest.Fields(t, networkFields)
+	codectest.Fields(t, landlockFields)
 }
 
 func TestImage(t *testing.T) {

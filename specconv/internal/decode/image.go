@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package decode reads documents that are not part of the runtime-spec: images, and berth's own
-// network annotation.
+// annotations.
 package decode
 
 import "github.com/berth-run/berth/libcontainer/codec"

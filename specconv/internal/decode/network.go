@@ -60,15 +60,20 @@ type Resolv struct {
 // Unlike config.json, which others may extend, the document is ours and has a version. An
 // unknown key is a mistake: a setting would be ignored silently.
 func ParseNetwork(document string) (n *Network, field string, err error) {
-	n = new(Network)
-	err = codec.ReadValue(document, func(c *codec.Coder) error { return codec.StrictValue(c, n, networkFields) })
+	return strict(document, networkFields)
+}
+
+// strict parses an object that has only known keys.
+func strict[T any](document string, fields codec.Fields[T]) (v *T, field string, err error) {
+	v = new(T)
+	err = codec.ReadValue(document, func(c *codec.Coder) error { return codec.StrictValue(c, v, fields) })
 	if f := (*codec.Fault)(nil); errors.As(err, &f) {
 		return nil, f.Path, errors.New(f.Text)
 	}
 	if err != nil {
 		return nil, "", err
 	}
-	return n, "", nil
+	return v, "", nil
 }
 
 // Write returns the document as JSON.

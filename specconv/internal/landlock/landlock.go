@@ -5,35 +5,13 @@
 package landlock
 
 import (
-	"encoding/json"
-	"errors"
-	"io"
-	"math"
 	"path"
 	"slices"
-	"strings"
 
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/specconv/internal/decode"
 	"github.com/berth-run/berth/specconv/internal/fault"
 )
-
-// landlock is the document in configs.LandlockAnnotation. Its words are those of the kernel's
-// linux/landlock.h, without prefixes and in lower case.
-type landlock struct {
-	// ABI is the Landlock ABI that the rights belong to. It is also the document's version.
-	ABI              int            `json:"abi"`
-	HandledAccessFS  []string       `json:"handledAccessFS"`
-	HandledAccessNet []string       `json:"handledAccessNet"`
-	Scoped           []string       `json:"scoped"`
-	PathBeneath      []landlockRule `json:"pathBeneath"`
-	NetPort          []landlockRule `json:"netPort"`
-}
-
-type landlockRule struct {
-	AllowedAccess []string `json:"allowedAccess"`
-	Paths         []string `json:"paths"`
-	Ports         []int    `json:"ports"`
-}
 
 // landlockRight is a right, and the first ABI that has it. The index in the list is its bit.
 type landlockRight struct {
@@ -71,33 +49,18 @@ func Rules(annotations map[string]string) (*configs.Landlock, error) {
 	if !ok {
 		return nil, nil
 	}
-	doc, err := decodeLandlock(text)
+	doc, key, err := decode.ParseLandlock(text)
 	if err != nil {
+		if key != "" {
+			err = fault.New(key, "%w", err)
+		}
 		return nil, fault.In(err, configs.LandlockField)
 	}
-	out, err := doc.convert()
+	out, err := convert(doc)
 	return out, fault.In(err, configs.LandlockField)
 }
 
-func decodeLandlock(text string) (*landlock, error) {
-	doc := &landlock{}
-	d := json.NewDecoder(strings.NewReader(text))
-	d.DisallowUnknownFields()
-	err := d.Decode(doc)
-	var wrong *json.UnmarshalTypeError
-	if errors.As(err, &wrong) && wrong.Field != "" {
-		return nil, fault.New(wrong.Field, "must not be a %s", wrong.Value)
-	}
-	if err != nil {
-		return nil, err
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("json: more than one document")
-	}
-	return doc, nil
-}
-
-func (doc *landlock) convert() (*configs.Landlock, error) {
+func convert(doc *decode.Landlock) (*configs.Landlock, error) {
 	if doc.ABI < 1 || doc.ABI > configs.LandlockABI {
 		return nil, fault.New("abi", "must be 1 to %d: %d", configs.LandlockABI, doc.ABI)
 	}
@@ -120,13 +83,13 @@ func (doc *landlock) convert() (*configs.Landlock, error) {
 	if out.FS|out.Net|out.Scoped == 0 {
 		return nil, fault.New("handledAccessFS", "nothing is handled, here, in handledAccessNet or in scoped")
 	}
-	if err := doc.paths(out); err != nil {
+	if err := paths(doc, out); err != nil {
 		return nil, err
 	}
-	return out, doc.ports(out)
+	return out, ports(doc, out)
 }
 
-func (doc *landlock) paths(out *configs.Landlock) error {
+func paths(doc *decode.Landlock, out *configs.Landlock) error {
 	for i, r := range doc.PathBeneath {
 		allow, err := landlockBits("allowedAccess", r.AllowedAccess, landlockFS[:], doc.ABI, out.FS)
 		if err == nil && (allow == 0 || len(r.Paths) == 0 || len(r.Ports) > 0) {
@@ -149,7 +112,7 @@ func (doc *landlock) paths(out *configs.Landlock) error {
 	return nil
 }
 
-func (doc *landlock) ports(out *configs.Landlock) error {
+func ports(doc *decode.Landlock, out *configs.Landlock) error {
 	for i, r := range doc.NetPort {
 		allow, err := landlockBits("allowedAccess", r.AllowedAccess, landlockNet[:], doc.ABI, out.Net)
 		if err == nil && (allow == 0 || len(r.Ports) == 0 || len(r.Paths) > 0) {
@@ -158,11 +121,8 @@ func (doc *landlock) ports(out *configs.Landlock) error {
 		if err != nil {
 			return fault.At(err, "netPort", i)
 		}
-		for j, port := range r.Ports {
-			if port < 0 || port > math.MaxUint16 {
-				return fault.At(fault.New(fault.Element("ports", j), "no port: %d", port), "netPort", i)
-			}
-			out.Ports = append(out.Ports, configs.LandlockPort{Port: uint16(port), Allow: allow})
+		for _, port := range r.Ports {
+			out.Ports = append(out.Ports, configs.LandlockPort{Port: port, Allow: allow})
 		}
 	}
 	return nil

@@ -3,6 +3,7 @@
 package netplan
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -17,12 +18,17 @@ func ParseOptions(options []string) (*decode.Network, error) {
 	n := &decode.Network{Version: NetworkVersion}
 	for i, option := range options {
 		d := decode.Interface{}
+		given := make(map[string]string)
 		for pair := range strings.SplitSeq(option, ",") {
 			key, value, ok := strings.Cut(pair, "=")
 			if !ok || value == "" {
 				return nil, fault.New(fault.Element("--network", i), "not of the form key=value: %q", pair)
 			}
-			if err := setNetworkOption(n, &d, key, value); err != nil {
+			err := once(given, key, value)
+			if err == nil {
+				err = setNetworkOption(n, &d, key, value)
+			}
+			if err != nil {
 				return nil, fault.In(err, fault.Element("--network", i))
 			}
 		}
@@ -34,13 +40,13 @@ func ParseOptions(options []string) (*decode.Network, error) {
 func setNetworkOption(n *decode.Network, d *decode.Interface, key, value string) (err error) {
 	switch key {
 	case "bridge":
-		err = once(&d.Bridge, key, value)
+		d.Bridge = value
 	case "host-name":
-		err = once(&d.HostName, key, value)
+		d.HostName = value
 	case "name":
-		err = once(&d.Name, key, value)
+		d.Name = value
 	case "mac":
-		err = once(&d.MAC, key, value)
+		d.MAC = value
 	case "address":
 		d.Addresses = append(d.Addresses, value)
 	case "gateway":
@@ -97,12 +103,15 @@ func setNameOption(n *decode.Network, key, value string) error {
 	return nil
 }
 
-// once sets *to, and refuses to overwrite an earlier value.
-func once(to *string, key, value string) error {
-	if *to != "" {
-		return fault.New(key, "given twice: %q and %q", *to, value)
+// lists are the keys that may be given more than once.
+var lists = [...]string{"address", "gateway", "route", "host", "dns", "search", "dns-option"}
+
+// once refuses a second value for a key that can only have one.
+func once(given map[string]string, key, value string) error {
+	if first, twice := given[key]; twice && !slices.Contains(lists[:], key) {
+		return fault.New(key, "given twice: %q and %q", first, value)
 	}
-	*to = value
+	given[key] = value
 	return nil
 }
 
