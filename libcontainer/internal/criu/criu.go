@@ -29,8 +29,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Find returns the path of the program: named, or "criu" in $PATH if that is "".
-func Find(named string) (string, error) {
+// find returns the path of the program: named, or "criu" in $PATH if that is "".
+func find(named string) (string, error) {
 	name := named
 	if name == "" {
 		name = "criu"
@@ -85,8 +85,8 @@ func (t *Task) Pass(f *os.File) int32 {
 	return int32(firstFile + len(t.files) - 1)
 }
 
-// Version returns criu's version: 31700 is 3.17, 40101 is 4.1.1.
-func Version(path string) (int, error) {
+// versionOf returns criu's version: 31700 is 3.17, 40101 is 4.1.1.
+func versionOf(path string) (int, error) {
 	t := Task{Path: path, Type: rpc.CriuReqType_VERSION, OwnGroup: true}
 	answer, err := t.run()
 	if err != nil {
