@@ -13,8 +13,9 @@
 // The conversation itself does not use go-criu, which can neither receive the descriptor of a
 // restored terminal nor give criu standard streams.
 //
-// The package knows nothing about containers. It has one invariant: when [Task.Run] returns,
-// criu has ended and been reaped.
+// It has one invariant: when [Task.Run] returns, criu has ended and been reaped. A [Task] knows
+// nothing about containers. What checkpoints and restores both tell criu about those is in the
+// other files: options ([Run]), cgroups, files, mounts, processes, network.
 package criu
 
 import (
