@@ -119,7 +119,8 @@ func (r *report) finish(whole bool) error {
 	}
 	useless := 0
 	for _, row := range r.rules {
-		if whole && r.last && row.explained == 0 {
+		// Runs of other modes have no rows of this one.
+		if whole && (r.last || row.mode != "") && row.explained == 0 {
 			useless++
 			fmt.Printf("differences:%d explains nothing: %s | %s | %s\n", row.line, row.peer, strings.Join(row.parts, " & "), row.key)
 		}

@@ -13,7 +13,7 @@ import (
 
 func TestCheckTerminal(t *testing.T) {
 	tests := []struct {
-		Terminal, detached bool
+		terminal, detached bool
 		socket             string
 		err                string
 	}{
@@ -27,7 +27,7 @@ func TestCheckTerminal(t *testing.T) {
 		{false, false, "s", "cannot use console socket"},
 	}
 	for _, test := range tests {
-		err := checkTerminal(test.Terminal, test.detached, test.socket)
+		err := checkTerminal(test.terminal, test.detached, test.socket)
 		if (err == nil) != (test.err == "") || err != nil && !strings.Contains(err.Error(), test.err) {
 			t.Errorf("%+v: error %v", test, err)
 		}

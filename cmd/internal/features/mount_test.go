@@ -36,8 +36,7 @@ func isLinkOption(option string) bool {
 	return slices.Contains(strings.Fields(mountOptionKinds["link"]), option)
 }
 
-// changes returns what the options change in a mount: "set", "clear", "propagation", "recursive
-// set", "recursive clear", "copy up", "link", "data", "".
+// changes returns what the options change in a mount, in the words of mountOptionKinds.
 func changes(m *configs.Mount) string {
 	var all []string
 	for _, c := range []struct {

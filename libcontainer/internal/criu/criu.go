@@ -13,8 +13,9 @@
 // The conversation itself does not use go-criu, which can neither receive the descriptor of a
 // restored terminal nor give criu standard streams.
 //
-// The package knows nothing about containers. It has one invariant: when [Task.Run] returns,
-// criu has ended and been reaped.
+// It has one invariant: when [Task.Run] returns, criu has ended and been reaped. A [Task] knows
+// nothing about containers. What checkpoints and restores both tell criu about those is in the
+// other files: options ([Run]), cgroups, files, mounts, processes, network.
 package criu
 
 import (
@@ -29,8 +30,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Find returns the path of the program: named, or "criu" in $PATH if that is "".
-func Find(named string) (string, error) {
+// find returns the path of the program: named, or "criu" in $PATH if that is "".
+func find(named string) (string, error) {
 	name := named
 	if name == "" {
 		name = "criu"
@@ -85,8 +86,8 @@ func (t *Task) Pass(f *os.File) int32 {
 	return int32(firstFile + len(t.files) - 1)
 }
 
-// Version returns criu's version: 31700 is 3.17, 40101 is 4.1.1.
-func Version(path string) (int, error) {
+// versionOf returns criu's version: 31700 is 3.17, 40101 is 4.1.1.
+func versionOf(path string) (int, error) {
 	t := Task{Path: path, Type: rpc.CriuReqType_VERSION, OwnGroup: true}
 	answer, err := t.run()
 	if err != nil {

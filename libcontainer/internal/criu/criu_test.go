@@ -183,11 +183,11 @@ func TestRunFails(t *testing.T) {
 
 func TestVersion(t *testing.T) {
 	t.Setenv(scriptVariable, "version")
-	if v, err := Version("/proc/self/exe"); err != nil || v != 40101 {
+	if v, err := versionOf("/proc/self/exe"); err != nil || v != 40101 {
 		t.Errorf("version %d, %v", v, err)
 	}
 	t.Setenv(scriptVariable, "die")
-	if _, err := Version("/proc/self/exe"); !errors.Is(err, ErrGone) {
+	if _, err := versionOf("/proc/self/exe"); !errors.Is(err, ErrGone) {
 		t.Errorf("of a dead criu: %v", err)
 	}
 }
@@ -195,7 +195,7 @@ func TestVersion(t *testing.T) {
 func TestFind(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("PATH", dir)
-	if _, err := Find(""); err == nil || !strings.Contains(err.Error(), "executable file not found in $PATH") {
+	if _, err := find(""); err == nil || !strings.Contains(err.Error(), "executable file not found in $PATH") {
 		t.Errorf("without criu: %v", err)
 	}
 	path := filepath.Join(dir, "criu")
@@ -203,7 +203,7 @@ func TestFind(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, named := range []string{"", path} {
-		if got, err := Find(named); err != nil || got != path {
+		if got, err := find(named); err != nil || got != path {
 			t.Errorf("%q: %q, %v", named, got, err)
 		}
 	}

@@ -14,9 +14,9 @@ import (
 // that tells the cause.
 const excerptLines = 4
 
-// Excerpt returns the last errors in the log at path, on one line; "" if there are none or the
+// excerptOf returns the last errors in the log at path, on one line; "" if there are none or the
 // log cannot be read.
-func Excerpt(path string) string {
+func excerptOf(path string) string {
 	text, err := tail(path)
 	if err != nil {
 		return ""
@@ -70,13 +70,13 @@ func isConsequence(text string) bool {
 	return strings.HasSuffix(text, "ing FAILED.") || strings.HasPrefix(text, "cg: cgroupd: recv req error")
 }
 
-// Explain adds the errors in the log to the error of a task.
-func Explain(err error, log string) error {
+// explain adds the errors in the log to the error of a task.
+func explain(err error, log string) error {
 	if err == nil {
 		return nil
 	}
 	var refused *Refused
-	excerpt := Excerpt(log)
+	excerpt := excerptOf(log)
 	if excerpt != "" && errors.As(err, &refused) {
 		// Its message is the first error in the log, which need not be the cause.
 		refused.Message = excerpt

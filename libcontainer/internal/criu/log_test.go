@@ -53,7 +53,7 @@ func FuzzErrorsOf(f *testing.F) {
 func TestExplain(t *testing.T) {
 	log := filepath.Join(t.TempDir(), "dump.log")
 	refused := func() error { return &Refused{Message: "first of all errors"} }
-	text := Explain(refused(), log).Error()
+	text := explain(refused(), log).Error()
 	if want := "criu failed: type EMPTY errno 0: first of all errors (log file: " + log + ")"; text != want {
 		t.Errorf("without a log: %q, want %q", text, want)
 	}
@@ -63,7 +63,7 @@ func TestExplain(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, err := range []error{refused(), ErrGone} {
-		got := Explain(err, log)
+		got := explain(err, log)
 		for _, want := range []string{"criu failed: ", "Can't lookup mount=27", log} {
 			if !strings.Contains(got.Error(), want) {
 				t.Errorf("%q has no %q", got, want)
@@ -73,7 +73,7 @@ func TestExplain(t *testing.T) {
 			t.Errorf("error %q", got)
 		}
 	}
-	if err := Explain(nil, log); err != nil {
+	if err := explain(nil, log); err != nil {
 		t.Errorf("no error became %v", err)
 	}
 }

@@ -111,7 +111,7 @@ func HostsMounts(inside, outside []*mountinfo.Info, own configs.NamespaceType) [
 }
 
 // isPart reports whether m shows a part of a tmpfs that is nowhere mounted as a whole, like the
-// nodes that are made for a user namespace (openDevices). criu could not recreate it.
+// nodes that are made for a user namespace (openDevices of builder). criu could not recreate it.
 func isPart(m *mountinfo.Info, inside []*mountinfo.Info) bool {
 	return m.FSType == "tmpfs" && m.Root != "/" && !slices.ContainsFunc(inside, func(o *mountinfo.Info) bool {
 		return o.Root == "/" && DeviceOf(o) == DeviceOf(m)

@@ -50,7 +50,7 @@ type Run struct {
 
 // NewRun prepares what checkpoints and restores have in common.
 func NewRun(o *options.CRIU, logName string, annotations map[string]string) (*Run, error) {
-	path, err := Find(o.Criu)
+	path, err := find(o.Criu)
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +114,7 @@ func (r *Run) Close() error {
 func (r *Run) Run() error {
 	err := r.Task.Run()
 	if errors.As(err, new(*Refused)) || errors.Is(err, ErrGone) {
-		err = Explain(err, r.Log)
+		err = explain(err, r.Log)
 		if userns.Unprivileged() {
 			err = fmt.Errorf("%w (without root rights criu needs at least CAP_CHECKPOINT_RESTORE)", err)
 		}
@@ -125,7 +125,7 @@ func (r *Run) Run() error {
 // Need refuses a criu older than version (31700 is 3.17): criu ignores the parts of a request
 // that it does not know.
 func (r *Run) Need(version int, option string) error {
-	is, err := Version(r.Task.Path)
+	is, err := versionOf(r.Task.Path)
 	if err != nil || is >= version {
 		return err
 	}
