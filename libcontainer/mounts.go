@@ -19,7 +19,7 @@ import (
 // read from the kernel. It returns ErrNotRunning if the container has stopped.
 func (c *Container) Plan() (*configs.Config, error) {
 	cfg := &configs.Config{
-		SpecVersion: c.rec.Saved.OCIVersion, Bundle: c.rec.Saved.Bundle, MountLabel: c.rec.Saved.MountLabel,
+		SpecVersion: c.rec.Saved.OCIVersion, Bundle: c.rec.Saved.Bundle, MountLabel: configs.MountLabel{Label: c.rec.Saved.MountLabel},
 		Annotations: c.rec.Saved.Annotations,
 		Rootfs:      configs.Rootfs{Path: c.rec.Saved.Rootfs, Propagation: uintptr(c.rec.Saved.RootfsPropagation)},
 		Cgroup:      configs.Cgroup{Rootless: c.rec.Saved.CgroupRootless},

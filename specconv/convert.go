@@ -132,6 +132,6 @@ func (c *conversion) hostname() error {
 
 // labels converts the AppArmor profile and the SELinux labels.
 func (c *conversion) labels() error {
-	c.plan.MountLabel = c.linux.MountLabel
+	c.plan.MountLabel.Label = c.linux.MountLabel
 	return fault.NoNUL("mountLabel", c.linux.MountLabel)
 }

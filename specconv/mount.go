@@ -19,8 +19,8 @@ import (
 func (c *conversion) mounts() error {
 	c.plan.Mounts = make([]configs.Mount, 0, len(c.spec.Mounts))
 	c.plan.PopulateDev = true
-	context, err := c.mountContext()
-	if err != nil {
+	var err error
+	if c.plan.MountLabel.Option, err = c.mountContext(); err != nil {
 		return err
 	}
 	for i := range c.spec.Mounts {
@@ -28,7 +28,6 @@ func (c *conversion) mounts() error {
 		if err != nil {
 			return fault.At(err, "mounts", i)
 		}
-		m.LabelOption = context
 		if m.IsBind() && m.Destination == "/dev" {
 			c.plan.PopulateDev = false
 		}

@@ -70,7 +70,7 @@ type Config struct {
 	// (run.oci.pidfd_receiver).
 	PIDFDReceiver string
 	// MountLabel is the SELinux label of new file systems.
-	MountLabel string
+	MountLabel MountLabel
 	// NoPivotRoot replaces pivot_root by MS_MOVE and chroot (`--no-pivot`).
 	NoPivotRoot bool
 	// NoNewKeyring keeps the caller's session keyring (`--no-new-keyring`).

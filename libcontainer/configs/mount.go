@@ -29,8 +29,6 @@ type Mount struct {
 	// Data holds the file system's own options, in order, without the generic ones: "size=64k",
 	// "mode=755".
 	Data []string
-	// LabelOption is the SELinux option that sets Config.MountLabel; "" for "context".
-	LabelOption string
 	// CopyUp fills a tmpfs with what was at the destination ("tmpcopyup").
 	CopyUp bool
 	// If the source or destination of a bind mount is a symbolic link, SourceNoFollow and
@@ -59,4 +57,20 @@ func (c *Config) RootMount() *Mount {
 		}
 	}
 	return nil
+}
+
+// MountLabel is an SELinux label for new file systems.
+type MountLabel struct {
+	// Label is linux.mountLabel, "" for none.
+	Label string
+	// Option is the mount option that sets it (mount(8)), "" for "context".
+	Option string
+}
+
+// OptionName returns the name of the option.
+func (l MountLabel) OptionName() string {
+	if l.Option == "" {
+		return "context"
+	}
+	return l.Option
 }

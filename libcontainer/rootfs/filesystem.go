@@ -105,9 +105,9 @@ func (b *Builder) fillAndAttach(m *configs.Mount, tree int, t *target.Target) er
 			return fmt.Errorf("tmpcopyup: %w", err)
 		}
 	}
-	if m.Type == "mqueue" && b.c.MountLabel != "" {
+	if m.Type == "mqueue" && b.c.MountLabel.Label != "" {
 		// mqueue does not know the context option.
-		if err := filesystem.Label(tree, b.c.MountLabel); err != nil {
+		if err := filesystem.Label(tree, b.c.MountLabel.Label); err != nil {
 			return err
 		}
 	}

@@ -130,9 +130,7 @@ func TestClosedDirectory(t *testing.T) {
 // TestClosedToUser: the same for the directories that an ordinary user has named.
 func TestClosedToUser(t *testing.T) {
 	onlyBerth(t)
-	if !suite.users.ordinary() {
-		t.Skip("requires an ordinary user")
-	}
+	only(t, suite.users.ordinary(), "an ordinary user")
 	c := newContainer(t)
 	closed := c.path() + "-closed" // c.path() is the user's
 	t.Cleanup(func() { _ = os.RemoveAll(closed) })

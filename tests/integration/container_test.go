@@ -249,6 +249,8 @@ type running struct {
 	out, stderr *os.File
 	cancel      context.CancelFunc
 	err         error
+	// hung describes a command that was killed because it did not end.
+	hung string
 }
 
 // launch starts a command of the runtime.
@@ -292,6 +294,10 @@ func (c *container) exec(stdin *os.File, name string, args ...string) *running {
 	if stdin != nil {
 		cmd.Stdin = stdin
 	}
+	cmd.Cancel = func() error {
+		r.hung = describeHung(cmd.Process.Pid, c.dir)
+		return cmd.Process.Kill()
+	}
 	r.err = cmd.Start()
 	return r
 }
@@ -307,6 +313,9 @@ func (c *container) finish(r *running) (*result, error) {
 		return nil, err
 	}
 	what := strings.Join(r.cmd.Args[1:], " ")
+	if r.hung != "" {
+		c.t.Logf("%s: killed, as it had not ended after %v:\n%s", what, suite.limit, r.hung)
+	}
 	out, err := os.ReadFile(r.out.Name())
 	if err != nil {
 		return nil, err

@@ -44,8 +44,11 @@ func TestMountOntoRoot(t *testing.T) {
 		{"overlay", "overlay", []string{"lowerdir="}, false, "marker read-only", "rw"},
 	} {
 		for _, userns := range []bool{false, true} {
+			if userns && tt.typ == "overlay" {
+				continue // nobody may stack overlays there
+			}
 			t.Run(fmt.Sprintf("%s/userns=%v", tt.name, userns), func(t *testing.T) {
-				only(t, tt.typ != "overlay" || !userns && suite.users.name == "root", "the host's root, who may stack overlays")
+				only(t, tt.typ != "overlay" || suite.users.name == "root", "the host's root, who may stack overlays")
 				// The root of a user namespace cannot copy what only the host's may read.
 				only(t, !userns || tt.typ != "tmpfs" || suite.kind == "busybox", "a root file system whose files all may read")
 				c := newContainer(t)

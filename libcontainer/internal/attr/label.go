@@ -47,9 +47,9 @@ func checkLandlock(l *configs.Landlock) error {
 
 // MountLabel returns the label to mount file systems with. Without SELinux it has no meaning,
 // but engines set it all the same.
-func MountLabel(cfg *configs.Config) string {
-	if cfg.MountLabel == "" || !haveSELinux() {
-		return ""
+func MountLabel(cfg *configs.Config) configs.MountLabel {
+	if !haveSELinux() {
+		return configs.MountLabel{}
 	}
 	return cfg.MountLabel
 }

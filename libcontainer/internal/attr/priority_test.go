@@ -120,11 +120,11 @@ func TestIsPolicyLabel(t *testing.T) {
 
 // A label for mounts, unlike one for the process, is not an error without SELinux.
 func TestMountLabel(t *testing.T) {
-	got := MountLabel(&configs.Config{MountLabel: "x"})
-	if (got == "x") != haveSELinux() {
-		t.Errorf("label %q, SELinux %v", got, haveSELinux())
+	got := MountLabel(&configs.Config{MountLabel: configs.MountLabel{Label: "x"}})
+	if (got.Label == "x") != haveSELinux() {
+		t.Errorf("label %+v, SELinux %v", got, haveSELinux())
 	}
-	if got := MountLabel(&configs.Config{}); got != "" {
-		t.Errorf("label %q of none", got)
+	if got := MountLabel(&configs.Config{}); got.Label != "" {
+		t.Errorf("label %+v of none", got)
 	}
 }

@@ -50,7 +50,7 @@ func (cr *Creation) PlanCgroup() error {
 		JoinedNamespaces: uint32(cr.Cfg.Namespaces.Types() &^ cr.Cfg.Namespaces.NewFlags()),
 		MemoryPolicy:     cr.Cfg.MemoryPolicy, CgroupPlan: plan, CgroupRootless: cr.Cfg.Cgroup.Rootless,
 		SystemdUnit: unit, SystemdUser: unitUser,
-		RootfsPropagation: uint64(cr.Cfg.Rootfs.Propagation), MountLabel: cr.Cfg.MountLabel,
+		RootfsPropagation: uint64(cr.Cfg.Rootfs.Propagation), MountLabel: cr.Cfg.MountLabel.Label,
 		CgroupSubgroup: path.Join(cr.Cfg.Cgroup.Subgroup, cr.Cfg.Cgroup.Delegated),
 		Poststart:      cr.Cfg.Hooks.Poststart, Poststop: cr.Cfg.Hooks.Poststop,
 		HookStdout: cr.Cfg.HookStdout, HookStderr: cr.Cfg.HookStderr,

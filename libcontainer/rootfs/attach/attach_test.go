@@ -37,7 +37,7 @@ func attachBelow(dir string, early bool) error {
 		return nil // an old kernel
 	}
 	a.Early = early
-	tree, err := filesystem.New(&configs.Mount{Type: "tmpfs", Source: "tmpfs", Flags: unix.MS_NODEV}, "")
+	tree, err := filesystem.New(&configs.Mount{Type: "tmpfs", Source: "tmpfs", Flags: unix.MS_NODEV}, configs.MountLabel{})
 	if err != nil {
 		return err
 	}

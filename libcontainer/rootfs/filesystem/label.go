@@ -6,7 +6,6 @@ import (
 	"errors"
 	"os"
 
-	"github.com/berth-run/berth/libcontainer/configs"
 	"golang.org/x/sys/unix"
 )
 
@@ -27,12 +26,4 @@ func takesContext(fstype string) bool {
 		return false
 	}
 	return true
-}
-
-// labelOption returns the name of the option that gives m its SELinux label.
-func labelOption(m *configs.Mount) string {
-	if m.LabelOption == "" {
-		return "context"
-	}
-	return m.LabelOption
 }

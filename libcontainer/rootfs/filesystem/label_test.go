@@ -20,7 +20,7 @@ func TestLabelOption(t *testing.T) {
 		t.Skip("only for a kernel without SELinux")
 	}
 	for option, name := range map[string]string{"": "context", "rootcontext": "rootcontext"} {
-		tree, err := New(&configs.Mount{Type: "tmpfs", LabelOption: option}, "a:b:c:d")
+		tree, err := New(&configs.Mount{Type: "tmpfs"}, configs.MountLabel{Label: "a:b:c:d", Option: option})
 		if err == nil {
 			tree.Close()
 		}

@@ -17,7 +17,7 @@ import (
 // New makes a detached mount as described by m, which is neither a bind mount nor of type proc or
 // cgroup. It is made in the namespaces of the calling thread, with its rights, which a builder may
 // not have.
-func New(m *configs.Mount, label string) (*os.File, error) {
+func New(m *configs.Mount, label configs.MountLabel) (*os.File, error) {
 	if NeedsOldCall(m) {
 		return nil, fmt.Errorf("an option of more than %d bytes, or iversion: %w", mountapi.MaxOption, unix.EOPNOTSUPP)
 	}
@@ -34,8 +34,8 @@ func New(m *configs.Mount, label string) (*os.File, error) {
 }
 
 // FromContext makes the detached mount of a context of m's type, with the options of m and more.
-// label is its SELinux label, "" for none.
-func FromContext(c *mountapi.Context, m *configs.Mount, label string, more ...string) (int, error) {
+// label is its SELinux label, empty for none.
+func FromContext(c *mountapi.Context, m *configs.Mount, label configs.MountLabel, more ...string) (int, error) {
 	flags := m.Flags
 	if StaysWritable(m) {
 		flags &^= unix.MS_RDONLY
@@ -59,8 +59,8 @@ func FromContext(c *mountapi.Context, m *configs.Mount, label string, more ...st
 			return -1, err
 		}
 	}
-	if label != "" && takesContext(m.Type) {
-		if err := c.SetString(labelOption(m), label); err != nil {
+	if label.Label != "" && takesContext(m.Type) {
+		if err := c.SetString(label.OptionName(), label.Label); err != nil {
 			return -1, err
 		}
 	}

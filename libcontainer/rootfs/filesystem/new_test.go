@@ -42,7 +42,7 @@ func TestNew(t *testing.T) {
 	}
 	f, err := New(&configs.Mount{
 		Type: "tmpfs", Source: "tmpfs", Flags: unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NOEXEC, Data: []string{"mode=700", "uid=7", "size=64k"},
-	}, "")
+	}, configs.MountLabel{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,10 +34,10 @@ const oldCallFlags = unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_N
 	unix.MS_STRICTATIME | unix.MS_LAZYTIME | unix.MS_I_VERSION | unix.MS_SILENT | unix.MS_NOSYMFOLLOW
 
 // OldCall makes the mount with mount(2), on path.
-func OldCall(m *configs.Mount, label, path string) error {
+func OldCall(m *configs.Mount, label configs.MountLabel, path string) error {
 	data := m.Data
-	if label != "" && takesContext(m.Type) {
-		data = append(data[:len(data):len(data)], labelOption(m)+`="`+label+`"`)
+	if label.Label != "" && takesContext(m.Type) {
+		data = append(data[:len(data):len(data)], label.OptionName()+`="`+label.Label+`"`)
 	}
 	source := m.Source
 	if source == "" {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/inroot"
 	"github.com/berth-run/berth/libcontainer/internal/mountapi"
 	"github.com/berth-run/berth/libcontainer/rootfs/reach"
@@ -15,8 +16,8 @@ import (
 )
 
 // Paths hides linux.maskedPaths below root, whose id is id. A path that does not exist is skipped.
-// label is the SELinux label of new mounts, "" for none.
-func Paths(root *reach.Root, id mountapi.FileID, paths []string, label string) (err error) {
+// label is the SELinux label of new mounts, empty for none.
+func Paths(root *reach.Root, id mountapi.FileID, paths []string, label configs.MountLabel) (err error) {
 	m := masks{root: root, id: id, label: label, dir: -1, null: -1}
 	defer func() {
 		for _, fd := range [...]int{m.dir, m.null} {
@@ -40,7 +41,7 @@ func Paths(root *reach.Root, id mountapi.FileID, paths []string, label string) (
 type masks struct {
 	root  *reach.Root
 	id    mountapi.FileID
-	label string
+	label configs.MountLabel
 	// dir is the attached empty directory, null the container's /dev/null. Both are -1 until
 	// they are needed.
 	dir, null int
@@ -101,8 +102,8 @@ func (m *masks) maskDirectory(target int) error {
 			return err
 		}
 	}
-	if m.label != "" {
-		if err := c.SetString("context", m.label); err != nil {
+	if m.label.Label != "" {
+		if err := c.SetString(m.label.OptionName(), m.label.Label); err != nil {
 			return err
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"testing"
 
+	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/inroot"
 	"github.com/berth-run/berth/libcontainer/internal/mountapi"
 	"github.com/berth-run/berth/libcontainer/internal/mountapi/mounttest"
@@ -52,7 +53,7 @@ func makeRoot(dir string) error {
 // TestPaths: files are empty and directories have no room, with one mask for all names of a path.
 func TestPaths(t *testing.T) {
 	inRoot(t, func(dir string, root *reach.Root, id mountapi.FileID) {
-		if err := Paths(root, id, []string{"/file", "/one", "/link", "/two", "/nowhere", "/file/below"}, ""); err != nil {
+		if err := Paths(root, id, []string{"/file", "/one", "/link", "/two", "/nowhere", "/file/below"}, configs.MountLabel{}); err != nil {
 			t.Error(err)
 		}
 		if data, err := os.ReadFile(dir + "/file"); err != nil || len(data) != 0 {
@@ -96,7 +97,7 @@ func TestRefused(t *testing.T) {
 						t.Error(err)
 					}
 				}
-				if err := Paths(root, id, []string{"/nowhere", test.path}, ""); err == nil || err.Error() != test.want {
+				if err := Paths(root, id, []string{"/nowhere", test.path}, configs.MountLabel{}); err == nil || err.Error() != test.want {
 					t.Errorf("error %v, want %s", err, test.want)
 				}
 				if data, err := os.ReadFile(dir + "/file"); err != nil || string(data) != "secret" {
