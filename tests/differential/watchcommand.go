@@ -41,7 +41,11 @@ func (w *watch) commandLine() error {
 	w.o["outcome"] = "exit " + r.word()
 	w.o["#stderr"] = r.stderr
 	if r.status == 0 && w.commands("start") && w.Case.Setup == "created" {
-		<-first
+		select {
+		case <-first:
+		case <-time.After(patience):
+			w.o["outcome"] += ", and its program does not begin"
+		}
 	}
 	if w.commands("run", "exec") && w.Case.Setup != "paused" {
 		w.settle()
@@ -140,8 +144,8 @@ func (w *watch) makeContainer(id, status string, r, stdout *os.File) error {
 		}
 		// Before its program is ready, its signals are lost.
 		if args[0] == "start" {
-			if _, err := io.ReadFull(r, w.ready[:]); err != nil {
-				return err
+			if err := readWithin(patience, r, w.ready[:]); err != nil {
+				return fmt.Errorf("%q: the container's program: %w", args, err)
 			}
 		}
 	}
@@ -152,6 +156,16 @@ func (w *watch) makeContainer(id, status string, r, stdout *os.File) error {
 		w.pid = 0
 	}
 	return nil
+}
+
+// readWithin fills b from a pipe. It fails if that takes longer than limit: while this process
+// has the other end open, there is no end of file if the writer has died.
+func readWithin(limit time.Duration, r *os.File, b []byte) error {
+	if err := r.SetReadDeadline(time.Now().Add(limit)); err != nil {
+		return err
+	}
+	_, err := io.ReadFull(r, b)
+	return errors.Join(err, r.SetReadDeadline(time.Time{}))
 }
 
 // commands says whether the command line begins with one of the names.
