@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestForeignProc: in the procfs of another pid namespace the numbers mean others. Nothing
-// is made with it, and nobody is killed.
+// TestForeignProc: if /proc belongs to another pid namespace, its pids mean other processes. The
+// runtime creates nothing and kills nobody.
 func TestForeignProc(t *testing.T) {
 	onlyBerth(t)
 	only(t, !suite.users.ordinary(), "the mode in which root makes the pid namespace")
@@ -15,7 +15,7 @@ func TestForeignProc(t *testing.T) {
 	inside := func(setup string, args ...string) *result {
 		t.Helper()
 		script := setup + ` exec "$0" "$@"`
-		return c.finished(c.exec(nil, "unshare", append([]string{"--fork", "--pid", "--mount", "sh", "-c", script, suite.runtime},
+		return c.mustFinish(c.exec(nil, "unshare", append([]string{"--fork", "--pid", "--mount", "sh", "-c", script, suite.runtime},
 			append(c.globals(), args...)...)...))
 	}
 	other := anotherContainer(t, c).args("sleep", "1000")
