@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestConsoleLink: /dev/console of a volume on /dev is a link to another file, which would
-// be covered by the terminal, or made, in its place (CVE-2025-52565).
+// TestConsoleLink: /dev/console on a volume on /dev is a symbolic link to another file. The
+// terminal would be mounted on that file, or the file would be created (CVE-2025-52565).
 func TestConsoleLink(t *testing.T) {
 	outruns(t, "runc", "1.1", 1, func(s *stage) string {
 		d := s.dirs("dev")[0]
@@ -31,7 +31,7 @@ func TestConsoleLink(t *testing.T) {
 			}
 		}
 		b.spec.Mounts, b.spec.Process.Terminal = mounts, true
-		// A path that is short enough for a socket.
+		// This path is short enough for a socket address.
 		socket, err := os.MkdirTemp("", "attack.")
 		must(t, err)
 		defer os.RemoveAll(socket)
@@ -60,13 +60,13 @@ func TestConsoleLink(t *testing.T) {
 	})
 }
 
-// ended says whether the container has stopped.
+// ended reports whether the container has stopped.
 func (b *box) ended() bool {
 	b.Helper()
 	return strings.Contains(b.command("state", b.id).out, `"stopped"`)
 }
 
-// closeReceived hangs the terminal of a control message up.
+// closeReceived closes the terminal in a control message.
 func closeReceived(t *testing.T, oob []byte) {
 	t.Helper()
 	messages, err := unix.ParseSocketControlMessage(oob)
