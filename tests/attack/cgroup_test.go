@@ -103,8 +103,8 @@ func (s *stage) cgroupBox(name string) (b *box, inside, outside string) {
 	return b, inside, outside
 }
 
-// up starts the container, and waits until its program reports that it runs.
-func (b *box) up() {
+// startAndWait starts the container, and waits until its program reports that it runs.
+func (b *box) startAndWait() {
 	b.Helper()
 	must(b.T, unix.Mkfifo(b.path("rootfs/up"), 0o666))
 	f, err := os.OpenFile(b.path("rootfs/up"), os.O_RDWR|unix.O_NONBLOCK, 0)
@@ -128,7 +128,7 @@ func TestDeepCgroups(t *testing.T) {
 			while [ $i -lt 420 ]; do mkdir dddddddddd && cd -P dddddddddd || exit; i=$((i+1)); done
 			sleep 10000 & echo $! >cgroup.procs
 			echo up >/up; wait; exec sleep 10000`)
-		b.up()
+		b.startAndWait()
 		var got []string
 		for _, args := range [][]string{{"ps", b.id}, {"kill", "--all", b.id, "TERM"}, {"delete", "--force", b.id}} {
 			if r := b.command(args...); r.status != 0 || r.hung {
@@ -165,7 +165,7 @@ func TestFrozenCgroup(t *testing.T) {
 			(cd ` + inside + `/below; echo 1 >cgroup.procs; echo FROZEN >freezer.state; echo up >/up
 			while :; do echo FROZEN >freezer.state; done) &
 			exec sleep 10000`)
-		b.up()
+		b.startAndWait()
 		r := b.command("delete", "--force", b.id)
 		if r.status == 0 && !r.hung {
 			return ""

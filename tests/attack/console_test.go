@@ -15,7 +15,7 @@ import (
 // TestConsoleLink: /dev/console on a volume on /dev is a symbolic link to another file. The
 // terminal would be mounted on that file, or the file would be created (CVE-2025-52565).
 func TestConsoleLink(t *testing.T) {
-	outruns(t, "runc", "1.1", 1, func(s *stage) string {
+	withstandsOf(t, "runc", "1.1", 1, func(s *stage) string {
 		d := s.dirs("dev")[0]
 		b := s.box("a").sh("test -c /etc/hit && echo hit >/hit; echo done >/done; sleep 1000")
 		must(t, os.Symlink("/etc/hit", d+"/console"), os.WriteFile(b.path("rootfs/etc/hit"), []byte("a file"), 0o600),
@@ -52,7 +52,7 @@ func TestConsoleLink(t *testing.T) {
 			s.Log(r)
 			return ""
 		}
-		s.until(func() bool { return strings.HasPrefix(read(b.path("rootfs/done")), "done") || b.ended() })
+		s.waitUntil(func() bool { return strings.HasPrefix(read(b.path("rootfs/done")), "done") || b.hasStopped() })
 		if read(b.path("rootfs/hit")) != "" {
 			return "the terminal is on the file of the link"
 		}
@@ -60,8 +60,8 @@ func TestConsoleLink(t *testing.T) {
 	})
 }
 
-// ended reports whether the container has stopped.
-func (b *box) ended() bool {
+// hasStopped reports whether the container has stopped.
+func (b *box) hasStopped() bool {
 	b.Helper()
 	return strings.Contains(b.command("state", b.id).out, `"stopped"`)
 }

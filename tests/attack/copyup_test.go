@@ -33,7 +33,7 @@ func (s *stage) swapper(volume, one, other string) *box {
 	b := s.box("swapper").mount("/vol", "bind", volume, "bind")
 	b.helper("swap", "/vol/"+one, "/vol/"+other)
 	path := b.startOutput()
-	s.until(func() bool { return strings.HasPrefix(read(path), "ready") })
+	s.waitUntil(func() bool { return strings.HasPrefix(read(path), "ready") })
 	return b
 }
 

@@ -33,7 +33,7 @@ func TestPasswdKernelLog(t *testing.T) {
 			b := s.box("a").sh("rm /etc/passwd; ln -s /proc/kmsg /etc/passwd; touch /ready; sleep 1000")
 			b.spec.Process.Env = append(b.spec.Process.Env, "HOME=/")
 			b.must("run", "--detach", b.id)
-			s.until(func() bool { _, err := os.Stat(b.path("rootfs/ready")); return err == nil })
+			s.waitUntil(func() bool { _, err := os.Stat(b.path("rootfs/ready")); return err == nil })
 			b.spec.Process.Env = nil
 			return b.reads("/proc/kmsg", "exec", "--process", b.processFile(), b.id)
 		})
@@ -66,7 +66,7 @@ func (b *box) reads(file string, args ...string) string {
 		close(ended)
 	}()
 	won := ""
-	b.until(func() bool {
+	b.waitUntil(func() bool {
 		select {
 		case <-ended:
 			return true

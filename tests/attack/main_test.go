@@ -40,7 +40,7 @@ const helperEnv = "BERTH_ATTACK_HELPER"
 // one item per line.
 func helpers() map[string]func(args []string) error {
 	return map[string]func(args []string) error{
-		"hunt": hunt, "peek": peek, "ids": tellIDs, "newer-calls": callNewer, "sockets": useSockets, "swap": swap,
+		"hunt": hunt, "peek": peek, "ids": printPrivileges, "newer-calls": callNewer, "sockets": useSockets, "swap": swap,
 	}
 }
 

@@ -121,7 +121,7 @@ func (s *stage) hunter(prepare func(b *box)) (b *box, found func() string) {
 	b.helper("hunt", marker, fmt.Sprintf("%x", ordinary|1<<unix.CAP_SYS_PTRACE))
 	prepare(b)
 	path := b.startOutput()
-	s.until(func() bool { return strings.HasPrefix(read(path), "ready") })
+	s.waitUntil(func() bool { return strings.HasPrefix(read(path), "ready") })
 	return b, func() string { return strings.TrimSpace(strings.TrimPrefix(read(path), "ready")) }
 }
 
@@ -130,8 +130,8 @@ const ordinary = 1<<unix.CAP_CHOWN | 1<<unix.CAP_DAC_OVERRIDE | 1<<unix.CAP_FSET
 	1<<unix.CAP_NET_RAW | 1<<unix.CAP_SETGID | 1<<unix.CAP_SETUID | 1<<unix.CAP_SETFCAP | 1<<unix.CAP_SETPCAP |
 	1<<unix.CAP_NET_BIND_SERVICE | 1<<unix.CAP_SYS_CHROOT | 1<<unix.CAP_KILL | 1<<unix.CAP_AUDIT_WRITE
 
-// until polls until done returns true.
-func (s *stage) until(done func() bool) {
+// waitUntil polls until done returns true.
+func (s *stage) waitUntil(done func() bool) {
 	s.Helper()
 	for deadline := time.Now().Add(limit); !done(); {
 		if time.Now().After(deadline) {
@@ -213,7 +213,7 @@ func TestPeekExec(t *testing.T) {
 		b.spec.Process.User = specs.User{UID: 1000, GID: 1000}
 		b.spec.Process.Capabilities = nil
 		path := b.helper("peek").startOutput()
-		s.until(func() bool { return strings.HasPrefix(read(path), "ready") })
+		s.waitUntil(func() bool { return strings.HasPrefix(read(path), "ready") })
 		for range 30 {
 			b.command("exec", "--user", "0", "--env", "TOKEN=for-another-user", b.id, "/bin/true")
 		}
@@ -246,16 +246,16 @@ func TestDescriptors(t *testing.T) {
 		running.startOutput()
 		for n := 0; !s.weak && n < 30; n++ {
 			b.spec.Process.Cwd = fmt.Sprintf("/proc/self/fd/%d", n)
-			out += b.sh("ls -d ."+up+marker).command("run", b.id).wins(marker)
+			out += b.sh("ls -d ."+up+marker).command("run", b.id).hostPathIn(marker)
 			b.must("delete", "--force", b.id)
-			out += running.command("exec", "--cwd", b.spec.Process.Cwd, running.id, "ls", "-d", "."+up+marker).wins(marker)
+			out += running.command("exec", "--cwd", b.spec.Process.Cwd, running.id, "ls", "-d", "."+up+marker).hostPathIn(marker)
 		}
 		return strings.TrimSpace(out)
 	})
 }
 
-// wins returns the output if it contains a path of the host.
-func (r *result) wins(path string) string {
+// hostPathIn returns the output if it contains a path of the host.
+func (r *result) hostPathIn(path string) string {
 	if r.status == 0 && strings.Contains(r.out, path) {
 		return r.out
 	}

@@ -35,8 +35,8 @@ func (b *box) quietly(args ...string) *result {
 	return &result{what: strings.Join(args, " "), status: cmd.ProcessState.ExitCode(), out: read(log), hung: ctx.Err() != nil}
 }
 
-// saved runs a container, lets it run prepare as its root, and checkpoints it.
-func (b *box) saved(prepare string) *box {
+// checkpointed runs a container, lets it run prepare as its root, and checkpoints it.
+func (b *box) checkpointed(prepare string) *box {
 	b.Helper()
 	if _, err := exec.LookPath("criu"); err != nil {
 		b.Skip("no criu")
@@ -98,7 +98,7 @@ func TestRestoreExchangedLinks(t *testing.T) {
 			}
 		}
 		b.mount("/l/v", "bind", d[0], "bind", "ro").mount("/m/v", "bind", d[1], "bind")
-		b.saved("rm /l /m; ln -s two /l; ln -s one /m")
+		b.checkpointed("rm /l /m; ln -s two /l; ln -s one /m")
 		if !b.restored() {
 			return ""
 		}
@@ -128,7 +128,7 @@ func TestRestoreDiverted(t *testing.T) {
 			os.MkdirAll(d[0]+"/other/keys", 0o755))
 		b := s.box("a").mount("/data", "bind", d[0], "bind")
 		b.spec.Linux.MaskedPaths = append(b.spec.Linux.MaskedPaths, "/data/d/keys")
-		b.saved("cat /data/d/keys/key && exit 1; true")
+		b.checkpointed("cat /data/d/keys/key && exit 1; true")
 		must(t, os.Rename(d[0]+"/d", d[0]+"/real"), os.Symlink("other", d[0]+"/d"))
 		if !b.restored() {
 			return ""
@@ -162,7 +162,7 @@ func TestRestoreOtherOptions(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			withstands(t, 1, func(s *stage) string {
 				b := s.box("a").mount("/data", "bind", s.dirs("volume")[0], "bind")
-				b.saved("")
+				b.checkpointed("")
 				test.change(b)
 				if !b.restored() {
 					return ""

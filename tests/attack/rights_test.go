@@ -17,10 +17,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tellIDs prints what the process has that an unprivileged user does not have: root's ids and
+// printPrivileges prints what the process has that an unprivileged user does not have: root's ids and
 // groups, and capabilities. It may be run from a file of the image with the set-user-ID bit or
 // with capabilities.
-func tellIDs([]string) error {
+func printPrivileges([]string) error {
 	if uid := os.Geteuid(); uid == 0 {
 		fmt.Println("root's user id")
 	}

@@ -18,9 +18,9 @@ import (
 // directory. No berth has ever followed one, so older versions of other runtimes show that the
 // attacks work.
 
-// outruns is withstands with a runtime of the host as the weak one. Its version must begin with
+// withstandsOf is withstands with a runtime of the host as the weak one. Its version must begin with
 // one that is known to have the vulnerability.
-func outruns(t *testing.T, name, version string, tries int, attack func(s *stage) string) {
+func withstandsOf(t *testing.T, name, version string, tries int, attack func(s *stage) string) {
 	t.Helper()
 	path, err := exec.LookPath(name)
 	if err == nil {
@@ -36,8 +36,8 @@ func outruns(t *testing.T, name, version string, tries int, attack func(s *stage
 	compare(t, path, tries, attack)
 }
 
-// gets returns what an attack has created in a directory of the host.
-func gets(t *testing.T, dir string) string {
+// createdIn returns what an attack has created in a directory of the host.
+func createdIn(t *testing.T, dir string) string {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -53,7 +53,7 @@ func gets(t *testing.T, dir string) string {
 // TestDevLink: /dev of the image is a symbolic link out of the root file system, where devices
 // and symbolic links would be created (CVE-2026-41579, CVE-2026-47766).
 func TestDevLink(t *testing.T) {
-	outruns(t, "runc", "1.1", 1, func(s *stage) string {
+	withstandsOf(t, "runc", "1.1", 1, func(s *stage) string {
 		outside := s.dir + "/outside"
 		b := s.box("a").sh("true")
 		must(t, os.Mkdir(outside, 0o755), os.RemoveAll(b.path("rootfs/dev")), os.Symlink(outside, b.path("rootfs/dev")))
@@ -65,14 +65,14 @@ func TestDevLink(t *testing.T) {
 		}
 		b.spec.Mounts = mounts
 		b.command("run", b.id)
-		return gets(t, outside)
+		return createdIn(t, outside)
 	})
 }
 
 // TestNullLink: /dev/null on a volume on /dev is a symbolic link to a file that the config masks
 // or makes read-only. A mask would then show that file (CVE-2025-31133).
 func TestNullLink(t *testing.T) {
-	outruns(t, "runc", "1.1", 1, func(s *stage) string {
+	withstandsOf(t, "runc", "1.1", 1, func(s *stage) string {
 		d := s.dirs("dev")[0]
 		b := s.box("a").sh("cat /proc/timer_list")
 		must(t, os.Symlink("/etc/hidden", d+"/null"), os.WriteFile(b.path("rootfs/etc/hidden"), []byte("hidden"), 0o600))
@@ -94,7 +94,7 @@ func TestNullLink(t *testing.T) {
 // symbolic link out of it. In that directory are mount points of all kinds, a device, a working
 // directory, and masked and read-only paths (CVE-2021-30465, CVE-2024-45310).
 func TestDestinations(t *testing.T) {
-	outruns(t, "runc", "1.1", 3, func(s *stage) string {
+	withstandsOf(t, "runc", "1.1", 3, func(s *stage) string {
 		d := s.dirs("volume", "source")
 		outside := s.dir + "/outside"
 		must(t, os.Mkdir(outside, 0o777), os.Mkdir(d[0]+"/x", 0o777), os.Symlink(outside, d[0]+"/link"))
@@ -109,7 +109,7 @@ func TestDestinations(t *testing.T) {
 			b.spec.Linux.ReadonlyPaths = append(b.spec.Linux.ReadonlyPaths, dir+"tmpfs")
 			b.spec.Linux.Devices = append(b.spec.Linux.Devices, specs.LinuxDevice{Path: dir + "node", Type: "c", Major: 1, Minor: 3})
 			b.command("run", b.id)
-			if won := gets(t, outside); won != "" {
+			if won := createdIn(t, outside); won != "" {
 				return won
 			}
 		}

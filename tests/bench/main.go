@@ -43,7 +43,7 @@ func main() {
 func run() (err error) {
 	var c config
 	ops := flag.String("ops", strings.Join(allOps, ","), "operations to measure")
-	modes := flag.String("modes", "calm,tight", "calm: with gaps between commands; tight: back to back")
+	modes := flag.String("modes", "calm,tight", "`modes` to measure: calm has gaps between commands, tight has none")
 	flag.IntVar(&c.rounds, "n", 20, "rounds of each operation")
 	flag.IntVar(&c.bursts, "bursts", 3, "rounds of burst, which is 20 runs, 4 at a time")
 	flag.DurationVar(&c.minGap, "min-gap", 30*time.Millisecond, "shortest gap of calm")
