@@ -77,7 +77,7 @@ func TestMountContextType(t *testing.T) {
 		return
 	}
 	needLabel(t, fileLabel)
-	only(t, suite.users.name == "root", "root, who alone may give it")
+	only(t, suite.users.name == "root", "root, the only user who can set it")
 	c.spec.Linux.MountLabel = fileLabel
 	c.mount("/tmp", "tmpfs", "tmpfs").args("sleep", "1000").create()
 	root := "/proc/" + strconv.Itoa(c.pid)

@@ -219,7 +219,7 @@ func TestBindFuse(t *testing.T) {
 		{"for all, with a user namespace", true, true, "text"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			only(t, suite.users.name == "root", "root, whose file system it is")
+			only(t, suite.users.name == "root", "root, who has mounted the file system")
 			b := newBindCase(newContainer(t), tt.userns, "bind")
 			mountFuse(t, b.dir, tt.others)
 			b.c.content(b.dir+"/file", "text")

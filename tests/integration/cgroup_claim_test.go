@@ -19,7 +19,7 @@ import (
 // container, neither if it fails nor if it is killed before it notices the conflict.
 func TestKilledCreateSparesOthers(t *testing.T) {
 	onlyBerth(t)
-	only(t, suite.users.name == "root", "root, who may do all of it")
+	only(t, suite.users.name == "root", "root, who has the privileges for all of it")
 	_, err := exec.LookPath("strace")
 	require(t, err == nil, "strace")
 	first := newContainer(t).args("sleep", "10000").create().start()
@@ -101,7 +101,7 @@ func TestStateOfAnother(t *testing.T) {
 // its successor at the same path.
 func TestReplacedCgroup(t *testing.T) {
 	onlyBerth(t)
-	only(t, !suite.systemd, "no systemd, which is still busy with the first one's unit")
+	only(t, !suite.systemd, "the cgroupfs driver, since systemd still uses the unit of the first container")
 	first := newContainer(t).args("/bin/true")
 	first.create().start().wait()
 	for _, dir := range cgroupsOf(first.id) {
@@ -124,8 +124,8 @@ func TestReplacedCgroup(t *testing.T) {
 // TestFoundCgroup: a cgroup that existed before the container still exists after it.
 func TestFoundCgroup(t *testing.T) {
 	c := newContainer(t).args("sleep", "10000")
-	only(t, suite.users.name == "root", "root, who may make cgroups")
-	only(t, !suite.systemd, "no systemd, which removes its own")
+	only(t, suite.users.name == "root", "root, who can create cgroups")
+	only(t, !suite.systemd, "the cgroupfs driver, since systemd would remove its unit")
 	onlyBerth(t)
 	dir := filepath.Join("/sys/fs/cgroup", c.cgroup)
 	if !suite.unified {

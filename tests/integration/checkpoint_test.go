@@ -27,8 +27,8 @@ func newCounter(t *testing.T) *counter {
 // cannot parse, and a runtime that supports checkpoints.
 func needCriu(t *testing.T) {
 	t.Helper()
-	only(t, exec.Command(suite.runtime, "checkpoint", "--help").Run() == nil, "a runtime with checkpoint")
-	only(t, !suite.users.ordinary(), "root, as criu is: see TestCheckpointRootless")
+	only(t, exec.Command(suite.runtime, "checkpoint", "--help").Run() == nil, "a runtime with checkpoints")
+	only(t, !suite.users.ordinary(), "root, because criu runs as root: see TestCheckpointRootless")
 	version := criuVersion(t)
 	old := version >= "3.17" && version < "4"
 	require(t, version >= "4" || old && !kernelAtLeast(t, 6, 16), "criu 4")
@@ -370,7 +370,7 @@ func TestRestoreFails(t *testing.T) {
 // TestCheckpointRootless: criu decides whether it can.
 func TestCheckpointRootless(t *testing.T) {
 	c := newContainer(t)
-	only(t, suite.users.ordinary(), "who is not the host's root")
+	only(t, suite.users.ordinary(), "callers other than the host's root")
 	c.running()
 	c.tryCheckpoint().fails("criu failed", "")
 	if r := c.tryCheckpoint(); suite.users.rootless() && !strings.Contains(r.stderr, "CAP_CHECKPOINT_RESTORE") {

@@ -143,7 +143,7 @@ func TestCopyUpMountsAdd(t *testing.T) {
 func TestCopyUpPaused(t *testing.T) {
 	onlyBerth(t)
 	c := newContainer(t)
-	only(t, !suite.users.ordinary(), "root, who has a freezer in any mode")
+	only(t, !suite.users.ordinary(), "root, who always has a freezer")
 	if err := os.Mkdir(c.rootfs("data"), 0o755); err != nil {
 		t.Fatal(err)
 	}

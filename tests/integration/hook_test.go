@@ -147,7 +147,7 @@ func TestHookNamespaces(t *testing.T) {
 // TestHookContract checks what docs/hooks.md says about the environment of each kind of hook,
 // whichever command runs it.
 func TestHookContract(t *testing.T) {
-	only(t, suite.users.name == "root", "the mode in which there are two user namespaces to tell apart")
+	only(t, suite.users.name == "root", "the mode in which two user namespaces can be distinguished")
 	onlyBerth(t)
 	const script = `echo "$(for n in user mnt net uts; do readlink /proc/self/ns/$n; done)" "cwd $PWD env $(env | cut -d= -f1 | sort | grep -vE '^(_|PWD|SHLVL)$' | tr '\n' ,) fds $(ls /proc/self/fd | wc -l)" >`
 	for _, userns := range []bool{false, true} {

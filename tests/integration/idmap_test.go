@@ -82,7 +82,7 @@ func TestIDMappedMount(t *testing.T) {
 			only(t, suite.name == "berth", "berth")
 			c := newContainer(t)
 			if slices.ContainsFunc(test.options, func(o string) bool { return strings.HasPrefix(o, "ridmap") }) && !kernelAtLeast(t, 6, 3) {
-				t.Skip("requires Linux 6.3, for the tmpfs that sub is")
+				t.Skip("requires Linux 6.3, where the tmpfs sub can be id-mapped")
 			}
 			if test.userns {
 				c.userns()
@@ -100,7 +100,7 @@ func TestIDMappedMount(t *testing.T) {
 // TestIDMappedFilesystem: id maps of a new file system that is mounted for the container.
 func TestIDMappedFilesystem(t *testing.T) {
 	if !kernelAtLeast(t, 6, 3) {
-		t.Skip("requires Linux 6.3, whose tmpfs can be id-mapped")
+		t.Skip("requires Linux 6.3, where a tmpfs can be id-mapped")
 	}
 	all := []specs.LinuxIDMapping{mapRow(0, firstID, idCount)}
 	swap := []specs.LinuxIDMapping{mapRow(0, 1000, 1), mapRow(1000, 0, 1)}

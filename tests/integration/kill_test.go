@@ -88,7 +88,7 @@ func TestKillCreatedGently(t *testing.T) {
 	for _, sig := range []string{"TERM", "INT", "HUP", "QUIT", "ABRT"} {
 		for _, ns := range []string{"own", "shared"} {
 			t.Run(sig+"/"+ns, func(t *testing.T) {
-				only(t, suite.name != "crun", "crun's init does not hear them")
+				only(t, suite.name != "crun", "runtimes other than crun, whose init ignores the signals")
 				c := newContainer(t)
 				if ns == "shared" {
 					c.without(specs.PIDNamespace)

@@ -98,7 +98,7 @@ type killedCommand struct {
 // run, or one that delete --force removes completely.
 func TestKilledAnywhere(t *testing.T) {
 	onlyBerth(t)
-	only(t, suite.users.name == "root", "root, who may do all of it")
+	only(t, suite.users.name == "root", "root, who has the privileges for all of it")
 	_, err := exec.LookPath("strace")
 	require(t, err == nil, "strace")
 	created := func(c *container) { c.args("sleep", "10000").create() }
@@ -144,7 +144,7 @@ func TestKilledAnywhere(t *testing.T) {
 // TestKilledCheckpoint: the same for a checkpoint and a restore.
 func TestKilledCheckpoint(t *testing.T) {
 	onlyBerth(t)
-	only(t, suite.users.name == "root", "root, who may do all of it")
+	only(t, suite.users.name == "root", "root, who has the privileges for all of it")
 	_, err := exec.LookPath("strace")
 	require(t, err == nil, "strace")
 	running := (*container).runningAgain
@@ -257,7 +257,7 @@ func (c *container) checkRemoved(what string) {
 // its container is unchanged or can be removed. A create leaves nothing behind.
 func TestSystemCallFails(t *testing.T) {
 	onlyBerth(t)
-	only(t, suite.users.name == "root", "root, who may do all of it")
+	only(t, suite.users.name == "root", "root, who has the privileges for all of it")
 	_, err := exec.LookPath("strace")
 	require(t, err == nil, "strace")
 	removed := (*container).checkRemoved

@@ -92,7 +92,7 @@ const (
 func needLabel(t *testing.T, label string) {
 	t.Helper()
 	knows := func(label string) bool { return os.WriteFile("/sys/fs/selinux/context", []byte(label), 0) == nil }
-	only(t, haveSELinux() && knows(label), "a policy with containers")
+	only(t, haveSELinux() && knows(label), "an SELinux policy for containers")
 }
 
 // TestSELinux: the process and the hooks in the container have the label.

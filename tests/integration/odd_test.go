@@ -38,7 +38,7 @@ func TestRunDoesNotWaitForOrphans(t *testing.T) {
 
 // TestRunReapsOrphans: the exit status of an orphan that ends earlier is not that of run.
 func TestRunReapsOrphans(t *testing.T) {
-	only(t, !suite.users.ordinary(), "root: without a cgroup and a pid namespace nothing tells orphans")
+	only(t, !suite.users.ordinary(), "root: without a cgroup and a pid namespace orphans cannot be found")
 	c := newContainer(t).without(specs.PIDNamespace)
 	c.sh("(sh -c 'exit 77' &) ; (sh -c 'exit 78' &); cat /proc/self/stat >/dev/null; exit 4").run().code(4)
 }

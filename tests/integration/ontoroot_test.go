@@ -48,10 +48,10 @@ func TestMountOntoRoot(t *testing.T) {
 				continue // overlays cannot be stacked there
 			}
 			t.Run(fmt.Sprintf("%s/userns=%v", tt.name, userns), func(t *testing.T) {
-				only(t, tt.typ != "overlay" || suite.users.name == "root", "the host's root, who may stack overlays")
+				only(t, tt.typ != "overlay" || suite.users.name == "root", "the host's root, who can stack overlays")
 				// The root of a user namespace cannot copy files that only the host's root may
 				// read.
-				only(t, !userns || tt.typ != "tmpfs" || suite.kind == "busybox", "a root file system whose files all may read")
+				only(t, !userns || tt.typ != "tmpfs" || suite.kind == "busybox", "a root file system with files that everybody may read")
 				c := newContainer(t)
 				c.content(c.rootfs("old"), "old")
 				c.content(c.rootfs("marker"), "old")

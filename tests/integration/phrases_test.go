@@ -100,7 +100,7 @@ func TestPhrasesOfLimits(t *testing.T) {
 		{"error setting cgroup config for procHooks process: ", true, specs.LinuxResources{Unified: map[string]string{"nope.max": "1"}}},
 	} {
 		t.Run(fmt.Sprintf("%s/unified=%v", tt.phrase, tt.unified), func(t *testing.T) {
-			only(t, tt.unified == suite.unified && suite.users.haveCgroups(), "the other version, or without cgroups")
+			only(t, tt.unified == suite.unified && suite.users.haveCgroups(), "the version of cgroups in this row")
 			c := newContainer(t).args("true")
 			c.spec.Linux.Resources = &tt.resources
 			c.run().fails(tt.phrase, "")
@@ -110,7 +110,7 @@ func TestPhrasesOfLimits(t *testing.T) {
 
 // TestPhraseOfSchedulerAndCPUs: SCHED_DEADLINE needs a process that may run on every CPU.
 func TestPhraseOfSchedulerAndCPUs(t *testing.T) {
-	only(t, !suite.unified && suite.users.name == "root", "cpusets, and who may give a deadline")
+	only(t, !suite.unified && suite.users.name == "root", "callers with cpusets that may use SCHED_DEADLINE")
 	require(t, runtime.NumCPU() > 1, "two CPUs")
 	c := newContainer(t).args("true")
 	c.spec.Linux.Resources = &specs.LinuxResources{CPU: &specs.LinuxCPU{Cpus: "0"}}
@@ -120,7 +120,7 @@ func TestPhraseOfSchedulerAndCPUs(t *testing.T) {
 
 // TestPhraseOfCgroup: a cgroup that cannot be created.
 func TestPhraseOfCgroup(t *testing.T) {
-	only(t, suite.users.name == "root", "root, who has cgroups in any case")
+	only(t, suite.users.name == "root", "root, who always has cgroups")
 	c := newContainer(t).args("true")
 	c.spec.Linux.CgroupsPath = "/cgroup.procs/x"
 	c.run().fails("unable to apply cgroup configuration", "")

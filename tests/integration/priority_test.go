@@ -218,7 +218,7 @@ func TestAffinityOfCaller(t *testing.T) {
 func TestAffinityOfCgroup(t *testing.T) {
 	if suite.unified {
 		controllers, err := os.ReadFile("/sys/fs/cgroup/cgroup.controllers")
-		only(t, err == nil && strings.Contains(string(controllers), "cpuset"), "a host whose v2 has cpuset")
+		only(t, err == nil && strings.Contains(string(controllers), "cpuset"), "a host with the cpuset controller on cgroup v2")
 	}
 	require(t, ownCPUs(t) != "0", "two CPUs")
 	c := newContainer(t).args("grep", "Cpus_allowed_list", "/proc/self/status")

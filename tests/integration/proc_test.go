@@ -10,7 +10,7 @@ import (
 // runtime creates nothing and kills nobody.
 func TestForeignProc(t *testing.T) {
 	onlyBerth(t)
-	only(t, !suite.users.ordinary(), "the mode in which root makes the pid namespace")
+	only(t, !suite.users.ordinary(), "the mode in which root creates the pid namespace")
 	c := newContainer(t).args("sleep", "1000").create()
 	inside := func(setup string, args ...string) *result {
 		t.Helper()

@@ -115,7 +115,7 @@ func TestRestoreIDMappedMount(t *testing.T) {
 func TestCheckpointIDMappedFilesystem(t *testing.T) {
 	onlyBerth(t)
 	if !kernelAtLeast(t, 6, 3) {
-		t.Skip("requires Linux 6.3, whose tmpfs can be id-mapped")
+		t.Skip("requires Linux 6.3, where a tmpfs can be id-mapped")
 	}
 	k := newCounter(t)
 	k.mount("/t", "tmpfs", "tmpfs", "idmap=uids=0-1000-1;gids=0-1000-1")
@@ -159,7 +159,7 @@ func TestRestoreSharedPID(t *testing.T) {
 			k.namespace(specs.PIDNamespace, fmt.Sprintf("/proc/%d/ns/pid", pod.pid))
 			k.write()
 			if traces {
-				only(t, suite.name == "berth", "runtimes that look for who could trace criu")
+				only(t, suite.name == "berth", "runtimes that check which processes could trace criu")
 				k.tryRestore().fails(fmt.Sprintf("linux.namespaces: process %d in it may trace others (CAP_SYS_PTRACE)", pod.pid), "")
 				return
 			}

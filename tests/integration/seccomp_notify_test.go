@@ -177,7 +177,7 @@ func TestSeccompAgentDies(t *testing.T) {
 
 // This includes calls that the runtime's init needs.
 func TestSeccompAgentDiesEarly(t *testing.T) {
-	only(t, suite.name == "berth", "runtimes that notify of their own calls, and load the filter in create")
+	only(t, suite.name == "berth", "runtimes with notifications for their own calls that load the filter in create")
 	c := newContainer(t)
 	a := newAgent(c, refuse)
 	a.leave = true

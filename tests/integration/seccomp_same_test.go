@@ -48,8 +48,8 @@ func otherAnswer(call string) *difference {
 // TestSeccompSameAsRunc makes every system call of x86-64 under an engine's default profile, and
 // compares the results with those under runc.
 func TestSeccompSameAsRunc(t *testing.T) {
-	only(t, suite.name != "runc", "another runtime than runc")
-	only(t, suite.users.name == "root", "root, as which runc is called")
+	only(t, suite.name != "runc", "runtimes other than runc")
+	only(t, suite.users.name == "root", "root, because runc is run as root")
 	require(t, runtime.GOARCH == "amd64", "x86-64")
 	runc, err := exec.LookPath("runc")
 	require(t, err == nil, "runc")

@@ -122,7 +122,7 @@ func TestMaskOverChangedNull(t *testing.T) {
 // TestStateIsPrivate: only the caller of the runtime has access to the state.
 func TestStateIsPrivate(t *testing.T) {
 	onlyBerth(t)
-	only(t, suite.users.name != "inside", "who has the ids of another user")
+	only(t, suite.users.name != "inside", "callers that have the ids of another user")
 	c := newContainer(t)
 	c.spec.Process.User = specs.User{UID: 1000, GID: 1000}
 	c.create()

@@ -12,7 +12,7 @@ import (
 // TestDeleteWhatStartWaitsFor: somebody has stopped the container's first process with SIGSTOP,
 // and a start waits for it. delete --force does not wait for that start.
 func TestDeleteWhatStartWaitsFor(t *testing.T) {
-	only(t, suite.name != "crun", "another runtime than crun, whose start does not wait")
+	only(t, suite.name != "crun", "runtimes other than crun, whose start does not wait")
 	c := newContainer(t).args("true").create()
 	if err := unix.Kill(c.pid, unix.SIGSTOP); err != nil {
 		t.Fatal(err)

@@ -188,7 +188,7 @@ func streamFile(t *testing.T, dir string, mode os.FileMode) *os.File {
 // thus not change its content by opening it again, neither as a user nor as root without
 // capabilities.
 func TestStreamsStayTheCallers(t *testing.T) {
-	only(t, suite.users.name == "root", "the mode in which there is somebody else's")
+	only(t, suite.users.name == "root", "the mode in which a file can belong to another user")
 	for _, o := range ownerships {
 		for _, p := range throughPipes {
 			for _, f := range foreign {

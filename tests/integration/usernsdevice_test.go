@@ -21,7 +21,7 @@ func (c *container) device(path, kind string, major, minor int64, mode fs.FileMo
 // mode and owner too, even if the host has no such node at that path.
 func TestUserNamespaceListedDevices(t *testing.T) {
 	if suite.users.ordinary() {
-		t.Skip("requires the right to make nodes")
+		t.Skip("requires the right to create device nodes")
 	}
 	for _, joined := range []bool{false, true} {
 		c := newContainer(t).userns()
