@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// startChild starts a shell as the init of a container, and tells how to end it.
+// startChild starts a shell as the init of a container, and returns a function that makes it end.
 func startChild(t *testing.T, script string) (*Container, func()) {
 	t.Helper()
 	cmd := exec.Command("sh", "-c", script)
@@ -33,7 +33,7 @@ func startChild(t *testing.T, script string) (*Container, func()) {
 	return c, func() { _ = stdin.Close() }
 }
 
-// TestExitStatusOfZombie: nobody has collected the process.
+// TestExitStatusOfZombie: the process has not been reaped.
 func TestExitStatusOfZombie(t *testing.T) {
 	for script, want := range map[string]int{
 		"read x; exit 0": 0, "read x; exit 7": 7, "read x; exit 255": 255, "read x; kill -TERM $$": 128 + 15, "read x; kill -KILL $$": 128 + 9,
@@ -48,7 +48,7 @@ func TestExitStatusOfZombie(t *testing.T) {
 	}
 }
 
-// TestExitStatusOfReaped: the parent was faster, but the pidfd is older than that.
+// TestExitStatusOfReaped: the parent has reaped the process, but after the pidfd was opened.
 func TestExitStatusOfReaped(t *testing.T) {
 	c, end := startChild(t, "read x; exit 7")
 	pidfd, _, err := c.rec.OpenInitOrZombie()
@@ -64,10 +64,10 @@ func TestExitStatusOfReaped(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := c.zombieStatus(); !errors.Is(err, record.ErrNotRunning) {
-		t.Errorf("the process has been collected: %v", err)
+		t.Errorf("after the process was reaped: %v", err)
 	}
 	if _, _, err := c.rec.OpenInitOrZombie(); !errors.Is(err, record.ErrNotRunning) {
-		t.Errorf("the process is gone: %v", err)
+		t.Errorf("opening the reaped process: %v", err)
 	}
 	ws, err := procs.ReapedStatus(pidfd)
 	if err != nil && strings.Contains(err.Error(), "Linux 6.15") {

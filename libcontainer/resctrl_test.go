@@ -13,8 +13,8 @@ import (
 	"github.com/berth-run/berth/libcontainer/internal/record"
 )
 
-// TestDeleteRemovesResctrlGroups: what the state names goes, by all ways of deleting,
-// and one that is gone already is no error.
+// TestDeleteRemovesResctrlGroups: each way of deleting removes the groups in the state. A group
+// that no longer exists is not an error.
 func TestDeleteRemovesResctrlGroups(t *testing.T) {
 	for _, force := range []bool{false, true} {
 		root := t.TempDir()
@@ -41,8 +41,8 @@ func TestDeleteRemovesResctrlGroups(t *testing.T) {
 	}
 }
 
-// TestResctrlStats: the key is there without a group, and a group that the machine has
-// lost is told.
+// TestResctrlStats: the key exists without a group, and a group that no longer exists is an
+// error.
 func TestResctrlStats(t *testing.T) {
 	c := &Container{rec: &record.Record{}}
 	s, err := c.resctrlStats()
@@ -54,7 +54,7 @@ func TestResctrlStats(t *testing.T) {
 	}
 	c.rec.Saved.ResctrlDir = "/sys/fs/resctrl/nobody's"
 	if _, err := c.resctrlStats(); err == nil {
-		t.Error("statistics of a group that is not there")
+		t.Error("statistics of a missing group are not an error")
 	}
 }
 

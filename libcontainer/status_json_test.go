@@ -9,7 +9,7 @@ import (
 	"github.com/berth-run/berth/libcontainer/codec/codectest"
 )
 
-// TestStateJSON: it is to the letter what encoding/json makes of the struct's tags.
+// TestStateJSON: the output is exactly what encoding/json would write with the struct's tags.
 func TestStateJSON(t *testing.T) {
 	full := new(State)
 	codectest.Fill(full)

@@ -39,7 +39,8 @@ func TestLoadSaysWhatIsMissing(t *testing.T) {
 	}
 }
 
-// TestIDs: a valid id is listed, whatever it begins with; the cache is nobody's.
+// TestIDs: a valid id is listed, whatever its first character is. The cache directory is not a
+// container.
 func TestIDs(t *testing.T) {
 	s := Open(t.TempDir())
 	want := []string{".hidden", "a"}
@@ -78,8 +79,8 @@ func TestDeleteOfRemains(t *testing.T) {
 	}
 }
 
-// TestDeleteOfBrokenState: what nobody can read may go, and not in silence; what another
-// version has written may not.
+// TestDeleteOfBrokenState: delete --force removes a state that cannot be parsed, with a warning,
+// but not a state that another version has written.
 func TestDeleteOfBrokenState(t *testing.T) {
 	for _, test := range []struct {
 		state   string
@@ -115,8 +116,8 @@ func TestDeleteOfBrokenState(t *testing.T) {
 	}
 }
 
-// TestDeleteOfUnreadableState: what cannot be read just now may be the state of a container
-// that runs.
+// TestDeleteOfUnreadableState: if the state cannot be read at the moment, the container may still
+// be running.
 func TestDeleteOfUnreadableState(t *testing.T) {
 	s := Open(t.TempDir())
 	// A directory cannot be read as a file.
@@ -131,7 +132,7 @@ func TestDeleteOfUnreadableState(t *testing.T) {
 	}
 }
 
-// warnings keeps them.
+// warnings collects warnings.
 type warnings []string
 
 func (w *warnings) Warnf(format string, args ...any) { *w = append(*w, fmt.Sprintf(format, args...)) }

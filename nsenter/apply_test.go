@@ -124,7 +124,7 @@ func TestCapabilitiesThatRootLacks(t *testing.T) {
 		}
 		less := all &^ (1<<unix.CAP_NET_RAW | 1<<unix.CAP_SETPCAP)
 		p.Bounding, p.Effective, p.Permitted = all, less, less
-		run(t, nil, p) // nothing has to be dropped, so CAP_SETPCAP is not needed
+		run(t, nil, p) // nothing is dropped, so CAP_SETPCAP is not needed
 		p.Bounding = less &^ (1 << unix.CAP_CHOWN)
 		if step := configureError(t, nil, p); step.Error() != "drop bounding capability 0: operation not permitted" {
 			t.Errorf("drop without CAP_SETPCAP: %v", step)
@@ -248,8 +248,8 @@ func TestResetAffinity(t *testing.T) {
 	})
 }
 
-// Without the security module the kernel refuses the text, and the error names the label. The
-// integration tests check the effect with it.
+// Without the security module the kernel refuses the label, and the error names it. The
+// integration tests check the effect with the module.
 func TestLabelsAreRefused(t *testing.T) {
 	requireInit(t)
 	checkLeaks(t)

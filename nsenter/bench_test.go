@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// gap is the time between two runs, as in practice: without a gap the caches make it look
-// faster.
+// gap is the time between two runs. Without it, warm caches would make the result better than it
+// is in practice.
 const gap = 30 * time.Millisecond
 
 // median runs f b.N times with gaps and reports the median of what it measures.
@@ -55,8 +55,8 @@ func BenchmarkNamespaces(b *testing.B) {
 	})
 }
 
-// BenchmarkRun is the time from Start to the end of /bin/true, in new namespaces, or in none,
-// to see the cost of init alone.
+// BenchmarkRun measures the time from Start to the end of /bin/true, in new namespaces, or in
+// none, to show the cost of init alone.
 func BenchmarkRun(b *testing.B) {
 	requireInit(b)
 	for name, namespaces := range map[string]uintptr{"new": allNew, "host": 0} {

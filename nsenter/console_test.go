@@ -79,7 +79,7 @@ func TestConsoleFails(t *testing.T) {
 	}
 }
 
-// Only the streams in the plan become the user's.
+// Only the streams in the plan get the user as their owner.
 func TestStdioOwner(t *testing.T) {
 	requireInit(t)
 	checkLeaks(t)

@@ -191,8 +191,8 @@ func bind(t *testing.T, from, to string) {
 	})
 }
 
-// TestCopyExchange swaps names all the time: a file with a fifo, a directory with a link. The
-// copier copies one or the other, and neither blocks nor follows the link.
+// TestCopyExchange repeatedly exchanges names: a file with a fifo, and a directory with a
+// symbolic link. The copier copies one or the other, and neither blocks nor follows the link.
 func TestCopyExchange(t *testing.T) {
 	from, to, c := copyDirs(t)
 	secret := filepath.Join(filepath.Dir(from), "secret")

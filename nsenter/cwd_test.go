@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// rootfs is a directory with a static shell in it.
+// rootfs returns a directory with a static shell in it.
 func rootfs(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -64,7 +64,7 @@ func TestCwd(t *testing.T) {
 	}
 }
 
-// Root may not enter the directory, but the user may: the second attempt.
+// Root may not enter the directory, but the user may, in the second attempt.
 func TestCwdOfUser(t *testing.T) {
 	requireInit(t)
 	checkLeaks(t)

@@ -31,8 +31,8 @@ func TestProceedFails(t *testing.T) {
 	}
 }
 
-// A program's path through a descriptor of init would lead out of the container as long as that
-// is open (CVE-2024-21626). At the exec none is open.
+// A program's path through a descriptor of init would lead out of the container if that were open
+// (CVE-2024-21626). None is open at the exec.
 func TestExecThroughDescriptor(t *testing.T) {
 	requireInit(t)
 	checkLeaks(t)
@@ -48,7 +48,7 @@ func TestExecThroughDescriptor(t *testing.T) {
 		}
 	}
 	if found == 0 {
-		t.Error("no descriptor of init's leads anywhere: the test tests nothing")
+		t.Error("no descriptor of init leads to a directory: the test proves nothing")
 	}
 }
 
@@ -168,7 +168,7 @@ func TestFifoInitGone(t *testing.T) {
 	}
 }
 
-// Killed while somebody waits for the exec.
+// Init is killed while somebody waits for the exec.
 func TestFifoInitKilledInHook(t *testing.T) {
 	requireInit(t)
 	checkLeaks(t)
@@ -193,8 +193,8 @@ func TestFifoInitKilledInHook(t *testing.T) {
 	})
 }
 
-// Killed between its last message and the exec: here by a filter, in practice by the OOM killer
-// if the limit is too low for the program.
+// Init is killed between its last message and the exec: here by a filter, and in practice by the
+// OOM killer if the limit is too low for the program.
 func TestFifoInitKilledInExec(t *testing.T) {
 	requireInit(t)
 	checkLeaks(t)
@@ -217,8 +217,8 @@ func TestFifoInitKilledInExec(t *testing.T) {
 	}
 }
 
-// A reader that disappears has still released the container: the missing reader must not kill
-// the program with SIGPIPE.
+// A reader that disappears has nevertheless released the container. The missing reader must not
+// kill the program with SIGPIPE.
 func TestFifoReaderGone(t *testing.T) {
 	requireInit(t)
 	checkLeaks(t)
@@ -290,8 +290,8 @@ func TestAwaitExecInPieces(t *testing.T) {
 	}
 }
 
-// The reader of the announcement may have been killed: for the next one the end of the fifo is
-// enough.
+// If the reader of the announcement was killed, the end of the fifo is enough for the next
+// reader.
 func TestAwaitExecUnheard(t *testing.T) {
 	checkLeaks(t)
 	f, w := reportFifo(t)
@@ -304,7 +304,7 @@ func TestAwaitExecUnheard(t *testing.T) {
 	}
 }
 
-// With AtOnce init waits for nobody, and Configure reports the result of the exec.
+// With AtOnce, init does not wait, and Configure reports the result of the exec.
 func TestAtOnce(t *testing.T) {
 	requireInit(t)
 	checkLeaks(t)

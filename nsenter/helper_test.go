@@ -258,7 +258,7 @@ func openFifo(t testing.TB, path string) int {
 	t.Cleanup(func() { _ = unix.Close(fd) })
 	fifo, err := unix.Open(filepath.Join(filepath.Dir(path), "exec.fifo"), unix.O_WRONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if errors.Is(err, unix.ENXIO) {
-		return fd // nobody waits
+		return fd // no reader is left
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -35,7 +35,7 @@ func TestHooks(t *testing.T) {
 	}
 }
 
-// A process that a hook leaves behind may keep its output open; nobody waits for it.
+// A process that a hook leaves behind may keep the hook's output open. Init does not wait for it.
 func TestHookOutput(t *testing.T) {
 	requireInit(t)
 	checkLeaks(t)
@@ -46,12 +46,12 @@ func TestHookOutput(t *testing.T) {
 	}
 	within(t, "a hook with a child", func() {
 		if out := run(t, nil, p); out != "program" {
-			t.Errorf("output %q: a hook's is not the program's", out)
+			t.Errorf("output %q contains output of the hook", out)
 		}
 	})
 }
 
-// A stream with its own file goes there; the other one is in the error.
+// A stream with its own file goes to the file. The other stream is part of the error.
 func TestHookFiles(t *testing.T) {
 	requireInit(t)
 	checkLeaks(t)

@@ -34,7 +34,8 @@ func readOnly(t *testing.T, writable *os.File) *os.File {
 	return ruleset
 }
 
-// Init confines itself with either right to do so, and keeps no right for it.
+// Init can confine itself with either of the two privileges that this needs, and the program does
+// not keep one.
 func TestLandlock(t *testing.T) {
 	requireInit(t)
 	checkLeaks(t)

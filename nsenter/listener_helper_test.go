@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The program begins as if there had never been a helper: no child, no zombie, no
-// descriptor, and SIGCHLD as it is.
+// The program starts as if there had never been a helper: without a child, a zombie or a
+// descriptor, and with SIGCHLD unchanged.
 func TestHelperLeavesNothing(t *testing.T) {
 	onListenerWays(t, func(t *testing.T, nnp bool, o *Options) {
 		a := newAgent(t, func(uint32) unix.Errno { return proceed })
@@ -36,12 +36,12 @@ func TestHelperLeavesNothing(t *testing.T) {
 			}
 		}
 		if !slices.Contains(a.numbers(), unix.SYS_EXECVE) {
-			t.Error("not asked about execve")
+			t.Error("the agent was not asked about execve")
 		}
 	})
 }
 
-// A hook's status is not lost if the kernel has reaped the helper.
+// A hook's status is not lost, even if the kernel has reaped the helper.
 func TestHelperBeforeHooks(t *testing.T) {
 	onListenerWays(t, func(t *testing.T, nnp bool, o *Options) {
 		a := newAgent(t, func(uint32) unix.Errno { return proceed })
@@ -58,7 +58,7 @@ func TestHelperBeforeHooks(t *testing.T) {
 	})
 }
 
-// Limits apply to the program, and leave room for the helper.
+// Resource limits apply to the program, and do not prevent the helper.
 func TestHelperBeforeLimits(t *testing.T) {
 	onListenerWays(t, func(t *testing.T, nnp bool, o *Options) {
 		a := newAgent(t, func(uint32) unix.Errno { return proceed })
@@ -72,7 +72,7 @@ func TestHelperBeforeLimits(t *testing.T) {
 	})
 }
 
-// When this process dies the kernel closes its descriptors, and this ends the helper.
+// When this process dies, the kernel closes its descriptors, which ends the helper.
 func TestHelperEndsWithRuntime(t *testing.T) {
 	onListenerWays(t, func(t *testing.T, _ bool, o *Options) {
 		i := start(t, o)
@@ -89,7 +89,7 @@ func TestHelperEndsWithRuntime(t *testing.T) {
 	})
 }
 
-// Somebody may kill the helper.
+// The helper may be killed.
 func TestHelperKilled(t *testing.T) {
 	onListenerWays(t, func(t *testing.T, nnp bool, o *Options) {
 		i := start(t, o)

@@ -23,7 +23,7 @@ func notifyAll() []byte {
 	return binary.NativeEndian.AppendUint32(out, unix.SECCOMP_RET_USER_NOTIF)
 }
 
-// proceed is an agent's answer that lets the call happen; others are errnos.
+// proceed is an agent's answer that lets the call continue. Other answers are errnos.
 const proceed = unix.Errno(0)
 
 // agent answers the notifications of a listener (seccomp_unotify(2)).
@@ -166,7 +166,8 @@ func TestListenerOfEveryCall(t *testing.T) {
 	})
 }
 
-// Neither the runtime nor init keeps a copy, so the kernel knows when nobody answers any more.
+// Neither the runtime nor init keeps a copy of the listener, so the kernel knows when nobody can
+// answer any more.
 func TestListenerIsDropped(t *testing.T) {
 	requireInit(t)
 	checkLeaks(t)

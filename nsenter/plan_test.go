@@ -53,7 +53,7 @@ func TestEncodeGolden(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(got, want) {
-			t.Errorf("%s: the encoding differs from %s; if that is meant, go test -update", name, path)
+			t.Errorf("%s: the encoding differs from %s; if that is intended, run go test -update", name, path)
 		}
 	}
 }

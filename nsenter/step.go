@@ -28,6 +28,7 @@ const (
 	StepSELinux      = "set SELinux label"
 	StepBounding     = "drop bounding capability"
 	StepCapset       = "capset"
+	StepRlimit       = "set resource limit"
 	StepFork         = "fork"
 	StepChdir        = "chdir"
 )
@@ -65,7 +66,7 @@ var steps = [...]string{
 	stepExecutable: "check executable",
 	31:             "error running startContainer hook",
 	32:             "exec",
-	stepRlimit:     "set resource limit",
+	stepRlimit:     StepRlimit,
 	34:             "sched_setaffinity",
 	35:             StepPersonality,
 	36:             StepMemoryPolicy,

@@ -36,7 +36,7 @@ func TestStepsAgree(t *testing.T) {
 	}
 }
 
-// The steps that Go checks for have numbers; the C names say which.
+// The steps that Go checks for are constants: each must have the number of its name in C.
 func TestStepNumbersAgree(t *testing.T) {
 	text, err := os.ReadFile("init/wire.h")
 	if err != nil {

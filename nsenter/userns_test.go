@@ -125,8 +125,8 @@ func ownerOf(t *testing.T, f *os.File) string {
 	return name
 }
 
-// If it joins a pid namespace, init forks into it last, when it only lacks the program itself.
-// It finds paths that exist only in that namespace.
+// If init joins a pid namespace, it forks into it last, when only the exec of the program is
+// left. It finds paths that only exist in that namespace.
 func TestJoinPIDNamespaceByFork(t *testing.T) {
 	requireInit(t)
 	checkLeaks(t)

@@ -21,7 +21,7 @@ const (
 	i386IPC        = 117
 )
 
-// sampleNumbers returns all numbers that have a meaning in some kernel, and the edges beyond.
+// sampleNumbers returns all numbers that mean something in some kernel, and the edges beyond.
 func sampleNumbers() []uint32 {
 	list := []uint32{x32 - 1, x32 + 1<<20, 0x7fffffff, 0x80000000, 0xf0002, 0xffffffff}
 	for n := range uint32(600) {
@@ -202,8 +202,8 @@ func fromEngineProfile(b []byte) (*specs.LinuxSeccomp, error) {
 	return &out, nil
 }
 
-// TestMeetingRules has profiles that libseccomp 2.5.4 compiles wrongly, or extremely slowly,
-// and similar ones from engines.
+// TestMeetingRules: profiles with overlapping rules that libseccomp 2.5.4 compiles wrongly, or
+// extremely slowly, and similar ones from engines.
 func TestMeetingRules(t *testing.T) {
 	for name, rules := range map[string]string{
 		"a word of another argument": `

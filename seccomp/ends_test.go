@@ -20,7 +20,7 @@ func TestEnds(t *testing.T) {
 			{Names: []string{"write"}, Action: specs.ActKillProcess},
 		}}, []string{"write"}},
 		{"all but one", &specs.LinuxSeccomp{DefaultAction: specs.ActKillThread, Syscalls: []specs.LinuxSyscall{
-			{Names: []string{"write", "statmount"}, Action: specs.ActAllow}, // what is newer gets ENOSYS
+			{Names: []string{"write", "statmount"}, Action: specs.ActAllow}, // newer calls get ENOSYS
 		}}, []string{"read", "close"}},
 		{"errors end nobody", &specs.LinuxSeccomp{DefaultAction: specs.ActErrno, Syscalls: []specs.LinuxSyscall{
 			{Names: []string{"read"}, Action: specs.ActTrap},

@@ -50,13 +50,13 @@ func TestFilterFlags(t *testing.T) {
 	}
 }
 
-// TestHaveFlags checks that the probe can fail, with a bit that has no meaning.
+// TestHaveFlags checks that the probe can fail, with a flag that does not exist.
 func TestHaveFlags(t *testing.T) {
 	if err := haveFlags(unix.SECCOMP_FILTER_FLAG_LOG); err != nil {
 		t.Errorf("LOG: %v", err)
 	}
 	if err := haveFlags(1 << 31); err == nil {
-		t.Error("the kernel is said to have bit 31")
+		t.Error("the probe says that the kernel has flag bit 31")
 	}
 }
 
@@ -75,8 +75,8 @@ func TestFeatureLists(t *testing.T) {
 	}
 }
 
-// TestArchs: the spec's whole list is accepted. Architectures that this machine cannot run need
-// no rules, and change nothing.
+// TestArchs: the whole list of the spec is accepted. Architectures that this machine cannot run
+// need no rules, and do not change the filter.
 func TestArchs(t *testing.T) {
 	profile := func(archs ...specs.Arch) *specs.LinuxSeccomp {
 		return &specs.LinuxSeccomp{

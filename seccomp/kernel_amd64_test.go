@@ -39,8 +39,8 @@ func TestKernelAnswers(t *testing.T) {
 	var want []int32
 	for i := range syscalls.All() {
 		c := &syscalls.All()[i]
-		// Since Linux 6.15 filters do not apply to them: they are jumps that the kernel itself
-		// puts into programs, and end the process elsewhere.
+		// Since Linux 6.15 filters do not apply to these calls: the kernel itself inserts them
+		// into programs as jumps, and anywhere else they end the process.
 		if c.Name == "uprobe" || c.Name == "uretprobe" {
 			continue
 		}

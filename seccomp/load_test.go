@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// attempt is a system call under a filter, and the expected result.
+// attempt is a system call under a filter, with its expected result.
 type attempt struct {
 	name string
 	nr   uintptr
@@ -72,7 +72,7 @@ func TestLoadNotify(t *testing.T) {
 	runChild(t, "notify")
 }
 
-// TestLoadKill sees a process killed.
+// TestLoadKill: the filter kills the process.
 func TestLoadKill(t *testing.T) {
 	out, err := childCommand("kill").CombinedOutput()
 	var exit *exec.ExitError

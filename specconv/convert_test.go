@@ -56,7 +56,7 @@ func addNamespace(s *specs.Spec, t specs.LinuxNamespaceType, path string) {
 	s.Linux.Namespaces = append(s.Linux.Namespaces, specs.LinuxNamespace{Type: t, Path: path})
 }
 
-// addUserNamespace adds one with the ids from 0 to 9.
+// addUserNamespace adds a user namespace with the ids from 0 to 9.
 func addUserNamespace(s *specs.Spec) {
 	addNamespace(s, specs.UserNamespace, "")
 	s.Linux.UIDMappings = []specs.LinuxIDMapping{{ContainerID: 0, HostID: 1000, Size: 10}}
@@ -300,7 +300,7 @@ func TestJoinedUserNamespace(t *testing.T) {
 	s := example()
 	addUserNamespace(s)
 	s.Linux.Namespaces[len(s.Linux.Namespaces)-1].Path = "/run/userns"
-	s.Process.User.UID = 4000 // whether it is mapped is for the joined one to say
+	s.Process.User.UID = 4000 // the joined namespace decides whether it is mapped
 	plan, err := Convert(s, &newBundle(t).Options)
 	if err != nil {
 		t.Fatal(err)

@@ -104,7 +104,7 @@ func TestAddCapabilities(t *testing.T) {
 		t.Errorf("to none: %+v, %v", p.Capabilities, err)
 	}
 	if err := AddCapabilities(p, []string{"CAP_NOPE"}); err == nil {
-		t.Error("an unknown capability was taken")
+		t.Error("an unknown capability was accepted")
 	}
 }
 
@@ -130,7 +130,7 @@ func TestInheritProcess(t *testing.T) {
 	kept := own
 	InheritProcess(&own, container)
 	if !reflect.DeepEqual(own, kept) {
-		t.Errorf("what the document has was replaced: %+v", own)
+		t.Errorf("a setting of the document was replaced: %+v", own)
 	}
 }
 

@@ -47,7 +47,7 @@ func TestSysctlErrors(t *testing.T) {
 	wantError(t, s, &newBundle(t).Options, `linux.sysctl: "net.a" and "net/a" are the same parameter and have different values`)
 }
 
-// TestSysctlHostNetwork joins a network namespace that is the runtime's own.
+// TestSysctlHostNetwork: the network namespace that is joined is the runtime's own.
 func TestSysctlHostNetwork(t *testing.T) {
 	s := example()
 	dropNamespace(s, "network")

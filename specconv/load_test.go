@@ -91,7 +91,7 @@ func TestRealConfigs(t *testing.T) {
 			if s.Linux.Namespaces[1].Path != "/run/netns/netns-5d0e" || *s.Linux.Resources.BlockIO.WeightDevice[0].Weight != 100 {
 				t.Error("something was lost")
 			}
-			// It does not exist here, but sysctls of the network are set.
+			// This path does not exist here, but sysctls of the network are set.
 			s.Linux.Namespaces[1].Path = "/proc/self/ns/uts"
 		}},
 	} {

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// asNobody calls f on a thread without rights over files.
+// asNobody calls f on a thread without capabilities over files.
 func asNobody(t *testing.T, f func()) {
 	t.Helper()
 	if os.Getuid() != 0 {
@@ -77,7 +77,7 @@ func TestExplain(t *testing.T) {
 			}
 		})
 	}
-	// With all rights there is nothing that is closed.
+	// With all capabilities no path is closed.
 	if os.Getuid() == 0 {
 		if got := access.Explain(filepath.Join(dir, "open/closed/in"), unix.EACCES); got.Error() != unix.EACCES.Error() {
 			t.Errorf("as root: %v", got)

@@ -78,7 +78,7 @@ func testClaims(t *testing.T) {
 // created in it.
 func testFound(t *testing.T) {
 	path := unique(t)
-	before := create(t, plan(path)) // stands for whoever makes cgroups by hand
+	before := create(t, plan(path)) // as if created by hand
 	for _, failed := range []bool{true, false} {
 		m, err := New(plan(path), "id")
 		if err != nil {
@@ -104,7 +104,7 @@ func testFound(t *testing.T) {
 		}
 		for _, p := range before.Paths() {
 			if !cgroupfs.Dir(p).Exists() || cgroupfs.Dir(p+"/a").Exists() {
-				t.Errorf("%s is there: %v; what was made below: %v", p, cgroupfs.Dir(p).Exists(), cgroupfs.Dir(p+"/a").Exists())
+				t.Errorf("%s is there: %v; what the container created in it: %v", p, cgroupfs.Dir(p).Exists(), cgroupfs.Dir(p+"/a").Exists())
 			}
 		}
 	}

@@ -67,12 +67,12 @@ func testKill(t *testing.T) {
 		}
 		_ = cmd.Wait()
 		if err := m.Destroy(); err != nil {
-			t.Errorf("somebody has survived: %v", err)
+			t.Errorf("a process has survived: %v", err)
 		}
 	}
 }
 
-// killEach is Kill as before Linux 5.14.
+// killEach is Kill as it works before Linux 5.14.
 func killEach(m Manager) error {
 	d := m.Paths()["freezer"]
 	if d == "" {
@@ -88,7 +88,7 @@ func testStraggler(t *testing.T) {
 	go func() { done <- m.Destroy() }()
 	select {
 	case err := <-done:
-		t.Errorf("destroyed around a process: %v", err)
+		t.Errorf("destroyed although it has a process: %v", err)
 	case <-time.After(50 * time.Millisecond):
 	}
 	if err := cmd.Process.Kill(); err != nil {

@@ -51,7 +51,7 @@ func TestUnitOfAnother(t *testing.T) {
 			t.Fatal(err)
 		}
 		if name, _ := m.Unit(); name != "x.scope" {
-			t.Errorf("%q: its own unit: %q", key, name)
+			t.Errorf("%q: its own unit is not recognized: %q", key, name)
 		}
 	}
 }

@@ -15,12 +15,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// child marks the process in which the tests run themselves: it has its own network namespaces,
-// including that of the "host".
+// child is an environment variable that marks the process in which the tests run. It has its own
+// network namespaces, including the one of the "host".
 const child = "BERTH_NETWORK_TEST_CHILD"
 
-// As in berth itself, the main thread, to which /proc/self/ns/net belongs, runs only the main
-// goroutine.
+// As in berth itself, the main thread runs only the main goroutine, because /proc/self/ns/net is
+// that of the main thread.
 func init() { runtime.LockOSThread() }
 
 // inOwnNamespaces runs the calling test again in a process with its own network and mount

@@ -28,7 +28,7 @@ func addrs(texts ...string) (all []netip.Addr) {
 	return all
 }
 
-// veth is an interface on br0, the n-th of the test.
+// veth returns an interface on br0, the n-th of the test.
 func veth(n byte, addresses ...string) configs.Veth {
 	return configs.Veth{
 		Field: fmt.Sprintf("f[%d]", n), Bridge: "br0", HostName: fmt.Sprintf("h%d", n), Name: "eth0",
@@ -72,7 +72,7 @@ func TestConnect(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := links(t, nil) + links(t, ns); got != "br0" {
-		t.Errorf("left: %s", got)
+		t.Errorf("interfaces left: %s", got)
 	}
 	if err := Disconnect([]configs.Veth{v}); err != nil {
 		t.Errorf("a second time: %v", err)
@@ -239,8 +239,8 @@ func TestDyingInTheWay(t *testing.T) {
 	}
 }
 
-// TestGoneInTheWay: the interface with the name disappears just when it is looked up, so that
-// the kernel's error does not apply any more. Then the batch is tried again, but not forever.
+// TestGoneInTheWay: the interface with the name disappears just before it is looked up, so that
+// the kernel's error no longer applies. Then the batch is tried again, but not forever.
 func TestGoneInTheWay(t *testing.T) {
 	if !inOwnNamespaces(t) {
 		return
@@ -267,8 +267,8 @@ func TestGoneInTheWay(t *testing.T) {
 		if err := findBridges(host, []*port{p}); err != nil {
 			t.Fatal(err)
 		}
-		// try executes a batch whose first request finds an interface in its way, which is gone
-		// when the error is explained.
+		// try executes a batch whose first request fails because of an existing interface. The
+		// interface has disappeared when the error is explained.
 		try := func(what, come, leave string, batch func() []*request, text string) {
 			t.Helper()
 			tries := 0
@@ -307,7 +307,7 @@ func TestGoneInTheWay(t *testing.T) {
 	}
 }
 
-// TestHold: from the beginning or later, and nothing of it remains at the end.
+// TestHold: whether it begins at once or later, nothing of it is left at the end.
 func TestHold(t *testing.T) {
 	if !inOwnNamespaces(t) {
 		return
@@ -343,7 +343,7 @@ func TestHold(t *testing.T) {
 	contains(t, ip(t, nil, "link show dev h1"), ",UP,LOWER_UP")
 }
 
-// TestSettle: what a builder does in its namespace, done from outside.
+// TestSettle: the settings that a builder makes in its namespace, made from outside.
 func TestSettle(t *testing.T) {
 	if !inOwnNamespaces(t) {
 		return
@@ -379,7 +379,7 @@ func TestSettle(t *testing.T) {
 	}
 }
 
-// TestDisconnectForeign: an interface with the name that is not ours stays.
+// TestDisconnectForeign: an interface with this name that is not the container's is kept.
 func TestDisconnectForeign(t *testing.T) {
 	if !inOwnNamespaces(t) {
 		return
@@ -393,7 +393,8 @@ func TestDisconnectForeign(t *testing.T) {
 	}
 }
 
-// TestConnectWithoutRights: the error says what the kernel refuses, and what would help.
+// TestConnectWithoutRights: the error says what the kernel refuses, and which privileges are
+// needed.
 func TestConnectWithoutRights(t *testing.T) {
 	if !inOwnNamespaces(t) {
 		return

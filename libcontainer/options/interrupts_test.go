@@ -17,7 +17,7 @@ func keepInterrupts(t *testing.T) *Interrupts {
 	if !signals.Supported() {
 		t.Skip("requires handlers of signals")
 	}
-	// Under nohup(1) it is ignored, and would stay so.
+	// Under nohup(1) the signal is ignored, and would stay ignored.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGHUP)
 	t.Cleanup(func() { signal.Reset(unix.SIGHUP) })
 	i, err := KeepInterrupts()
@@ -34,14 +34,14 @@ func keepInterrupts(t *testing.T) *Interrupts {
 
 func isInterrupted(err error) bool { return err != nil && err.Error() == "interrupted by SIGHUP" }
 
-// What is done within what is done is stopped with it, and neither waits for the other.
+// A signal stops nested calls of During, and neither of them waits for the other.
 func TestInterruptsDuring(t *testing.T) {
 	other := errors.New("another error")
 	for _, interrupted := range []bool{false, true} {
 		i := keepInterrupts(t)
 		stopped := make(chan string, 2)
 		inner := func() error {
-			if err := i.During(func() error { return other }, func() { t.Error("stopped what is over") }); !errors.Is(err, other) {
+			if err := i.During(func() error { return other }, func() { t.Error("stopped a function that had ended") }); !errors.Is(err, other) {
 				t.Errorf("before: %v", err)
 			}
 			return i.During(func() error {
@@ -63,7 +63,7 @@ func TestInterruptsDuring(t *testing.T) {
 		if err := i.Check(); interrupted != isInterrupted(err) {
 			t.Errorf("interrupted: %v, and the check says %v", interrupted, err)
 		}
-		// What undoes is not stopped, and says what it has to say.
+		// Functions that undo something are not stopped, and return their own error.
 		if err := i.During(func() error { return other }, func() { t.Error("stopped") }); !errors.Is(err, other) {
 			t.Errorf("afterwards: %v", err)
 		}
@@ -83,7 +83,7 @@ func TestInterruptsCheck(t *testing.T) {
 		t.Fatal(err)
 	}
 	err := i.Check()
-	for err == nil { // on its way through another thread
+	for err == nil { // another thread may still be delivering the signal
 		err = i.Check()
 	}
 	if !isInterrupted(err) || !isInterrupted(i.Check()) {

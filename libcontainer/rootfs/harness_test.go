@@ -251,7 +251,7 @@ func plan(root string) *configs.Config {
 	return c
 }
 
-// number names the mounts of c for errors.
+// number sets the field names of the mounts of c, for errors.
 func number(c *configs.Config) {
 	for i := range c.Mounts {
 		c.Mounts[i].Field = fmt.Sprintf("mounts[%d]", i)

@@ -72,14 +72,14 @@ func (l *lived) change(do func(*Live) error, mounts ...configs.Mount) error {
 		}
 		after, rerr := live.b.proc.ReadThread("mountinfo")
 		if rerr != nil || string(before) != string(after) {
-			err = errors.Join(err, fmt.Errorf("mounts outside: %w, %s", rerr, after))
+			err = errors.Join(err, fmt.Errorf("mounts on the host: %w, %s", rerr, after))
 		}
 		done <- errors.Join(err, live.Close())
 	})
 	return <-done
 }
 
-// table returns what the container has mounted, in short.
+// table returns the container's mounts in a short form.
 func (l *lived) table() string {
 	var all []string
 	for _, m := range mountTable(l.t, l.b) {
@@ -89,8 +89,8 @@ func (l *lived) table() string {
 	return strings.Join(all, "\n")
 }
 
-// withoutInherited removes those options that binds inherit from the place of temporary files
-// and that are not wanted.
+// withoutInherited removes options that bind mounts inherit from the file system of temporary
+// files, unless they are wanted.
 func withoutInherited(st *unix.Statfs_t, options, wanted string) string {
 	inherited := map[string]int64{"nosuid": unix.ST_NOSUID, "nodev": unix.ST_NODEV, "noexec": unix.ST_NOEXEC}
 	kept := slices.DeleteFunc(strings.Split(options, ","), func(o string) bool {
@@ -147,8 +147,8 @@ func TestLive(t *testing.T) {
 	}
 }
 
-// TestLiveUndone: whichever mount fails, those before it are gone, and those that could not be
-// removed are all there.
+// TestLiveUndone: whichever mount fails, those before it are removed. If a removal fails, all
+// mounts are still there.
 func TestLiveUndone(t *testing.T) {
 	inChild(t, func(t *testing.T, dir string) {
 		l := live(t, dir)
@@ -201,8 +201,8 @@ func TestLiveUndone(t *testing.T) {
 	})
 }
 
-// TestLiveAttack: the container replaces the directory of the destination by links and by its
-// own mounts while it is used, and unmounts what it gets.
+// TestLiveAttack: the container replaces the directory of the destination by symbolic links and
+// by its own mounts while it is used, and unmounts what it gets.
 func TestLiveAttack(t *testing.T) {
 	inChild(t, func(t *testing.T, dir string) {
 		host := filepath.Join(dir, "host")
@@ -243,7 +243,7 @@ func TestLiveAttack(t *testing.T) {
 	})
 }
 
-// attack goes on in the container until the change is done.
+// attack runs in the container until the change is done.
 func (l *lived) attack(done <-chan error) error {
 	for {
 		select {
@@ -252,7 +252,7 @@ func (l *lived) attack(done <-chan error) error {
 		default:
 		}
 		for range 16 {
-			// Any of these may fail, as the other side works as well.
+			// Any of these may fail, because both sides change things.
 			_ = unix.Renameat2(unix.AT_FDCWD, "/swap", unix.AT_FDCWD, "/link", unix.RENAME_EXCHANGE)
 		}
 		_ = unix.Mount("tmpfs", "/swap", "tmpfs", 0, "")

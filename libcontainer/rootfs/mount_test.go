@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestMountOptions makes one mount each and checks the table.
+// TestMountOptions makes mounts with one set of options each, and checks the mount table.
 func TestMountOptions(t *testing.T) {
 	// The source of the bind mounts is host/, a nosuid,nodev,noatime tmpfs with a tmpfs "sub"
 	// in it.
@@ -144,7 +144,7 @@ func volume(t *testing.T, dir string) string {
 	return v
 }
 
-// TestMountErrors: the error names the mount, the call, and what the kernel says.
+// TestMountErrors: the error names the mount, the call, and the kernel's message.
 func TestMountErrors(t *testing.T) {
 	for _, test := range []struct {
 		name string
@@ -290,8 +290,8 @@ func TestLongOption(t *testing.T) {
 	})
 }
 
-// TestTmpfs: a tmpfs has the mode and owner of what it hides, and there are mounts in a
-// read-only one.
+// TestTmpfs: a tmpfs gets the mode and owner of the directory that it hides, and a read-only
+// tmpfs can contain mounts.
 func TestTmpfs(t *testing.T) {
 	inChild(t, func(t *testing.T, dir string) {
 		root := image(t, dir)
@@ -344,8 +344,8 @@ func TestTmpfs(t *testing.T) {
 	})
 }
 
-// TestProc: a real procfs may be bound on /proc, a second one mounted elsewhere, and the files
-// of lxcfs covered.
+// TestProc: a real procfs may be bind-mounted on /proc, a second one may be mounted elsewhere,
+// and the files of lxcfs may be mounted in it.
 func TestProc(t *testing.T) {
 	inChild(t, func(t *testing.T, dir string) {
 		root := image(t, dir)

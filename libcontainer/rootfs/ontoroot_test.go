@@ -13,9 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestMountOntoRoot: the new root is the only one and has the flags of the mount, with and
-// without mount_setattr(2) and pivot_root(2). The mounts after it in the list and the devices
-// are in it.
+// TestMountOntoRoot: the new root is the only root, and has the flags of the mount, with and
+// without mount_setattr(2) and pivot_root(2). Later mounts in the list and the devices are in it.
 func TestMountOntoRoot(t *testing.T) {
 	for _, setattr := range []bool{true, false} {
 		for _, noPivot := range []bool{false, true} {
@@ -27,7 +26,7 @@ func TestMountOntoRoot(t *testing.T) {
 					other := image(t, filepath.Join(v, "other"))
 					late := configs.Mount{Destination: "/late", Type: "tmpfs", Flags: unix.MS_RDONLY}
 					onto := configs.Mount{Destination: "/", Type: "bind", Source: other, Flags: unix.MS_BIND | unix.MS_RDONLY | unix.MS_NODEV}
-					// The first is on the old root, and disappears with it.
+					// The first mount is on the old root, and disappears with it.
 					c.Mounts = append([]configs.Mount{late, onto}, c.Mounts...)
 					number(c)
 					b := start(t, c)
@@ -45,7 +44,7 @@ func TestMountOntoRoot(t *testing.T) {
 							lateMounts++
 						}
 					}
-					// Without pivot_root(2), the host's root is below it.
+					// Without pivot_root(2), the host's root is below the new one.
 					if roots != 1 && !noPivot || lateMounts != 0 {
 						t.Errorf("%d roots, %d mounts of the old one", roots, lateMounts)
 					}

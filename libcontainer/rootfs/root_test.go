@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestPropagation: the final propagation of "/", and that the container's mounts in a volume
-// reach the host only if that was asked for.
+// TestPropagation: the final propagation of "/". The container's mounts in a volume are
+// propagated to the host only if that was requested.
 func TestPropagation(t *testing.T) {
 	for _, test := range []struct {
 		name  string
@@ -59,9 +59,9 @@ func TestPropagation(t *testing.T) {
 	}
 }
 
-// sharedHost makes the present namespace "the host", with shared mounts as systemd makes them,
-// and enters a copy of it, like a container's. The result checks that the host has the mounts
-// it had.
+// sharedHost turns the current mount namespace into "the host", with shared mounts like
+// systemd's, and enters a copy of it, like a container's. The function that it returns checks
+// that the host's mounts have not changed.
 func sharedHost(t *testing.T, dir string) func() {
 	t.Helper()
 	host := filepath.Join(dir, "host")

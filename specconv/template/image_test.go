@@ -57,7 +57,7 @@ func TestImage(t *testing.T) {
 		}
 	}
 	if _, err := specconv.Convert(s, &specconv.Options{Bundle: o.Bundle}); err != nil {
-		t.Errorf("what was made cannot be run: %v", err)
+		t.Errorf("the result cannot be converted: %v", err)
 	}
 }
 
@@ -77,7 +77,7 @@ func TestImageVolumes(t *testing.T) {
 	}
 }
 
-// TestImageIsTheLeast: each option overrides the image.
+// TestImageIsTheLeast: each option takes precedence over the image.
 func TestImageIsTheLeast(t *testing.T) {
 	o := newTemplate(t)
 	write(t, filepath.Join(o.Bundle, "image"), fullImage)
@@ -93,7 +93,7 @@ func TestImageIsTheLeast(t *testing.T) {
 		if m.Destination == "/srv" {
 			n++
 			if m.Type != "bind" {
-				t.Errorf("a volume is left beside its bind mount: %+v", m)
+				t.Errorf("a volume exists in addition to its bind mount: %+v", m)
 			}
 		}
 	}

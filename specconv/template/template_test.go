@@ -103,7 +103,7 @@ func TestTemplateCapabilities(t *testing.T) {
 	}
 	for _, all := range []string{"ALL", "all"} {
 		o := newTemplate(t)
-		// A machine may not have all of them.
+		// A machine may not have all capabilities.
 		o.Capabilities, o.Rootless = []string{"chown", all}, true
 		c := o.must(t).Process.Capabilities.Permitted
 		slices.Sort(c)

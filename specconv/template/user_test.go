@@ -72,7 +72,7 @@ func FuzzResolveUser(f *testing.F) {
 	})
 }
 
-// TestReadInRoot: the links of an image do not lead out of it, and a FIFO does not block.
+// TestReadInRoot: symbolic links of an image do not lead out of it, and a FIFO does not block.
 func TestReadInRoot(t *testing.T) {
 	root := t.TempDir()
 	write(t, filepath.Join(root, "etc/real"), "inside")

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package arrows_test holds the import arrows between berth's folders (the table of
-// docs/architecture.md): who may know whom. Without it, a shortcut compiles and
-// the layers are gone before anybody has decided that.
+// Package arrows_test checks which folder of berth imports which (the table in
+// docs/architecture.md). Without it, a shortcut would compile, and the layers would erode
+// unnoticed.
 package arrows_test
 
 import (
@@ -20,11 +20,12 @@ import (
 
 const module = "github.com/berth-run/berth/"
 
-// arrows lists every folder and what it may import of ours, besides what is below itself,
-// border and tools. A package belongs to the longest folder that it is in.
+// arrows lists every folder of this module and which other folders it may import, in addition to
+// those below itself, border and tools. A package belongs to the entry with the longest matching
+// path.
 //
-// The rooms of libcontainer are in the order in which they stand on each other: none imports
-// one that comes before it in its own group, and nothing below imports the face.
+// The folders below libcontainer/internal are in order: none imports one that comes before it in
+// its own group, and none imports libcontainer itself.
 var arrows = map[string][]string{
 	"cmd":      {"specconv", "libcontainer", "libcontainer/signals", "seccomp"},
 	"specconv": {},
@@ -35,7 +36,7 @@ var arrows = map[string][]string{
 		"libcontainer/options", "libcontainer/cgroups", "libcontainer/rootfs", "libcontainer/network", "nsenter",
 	},
 
-	// Verbs that are rooms of their own.
+	// These implement one command each.
 	room + "restore": {
 		room + "create", room + "checkpoint", room + "criu", room + "builder", room + "handover", room + "notify", room + "record",
 		"libcontainer/options", "libcontainer/cgroups", "libcontainer/rootfs", "libcontainer/network", "nsenter",
@@ -50,7 +51,7 @@ var arrows = map[string][]string{
 		"libcontainer/options", "libcontainer/cgroups", "libcontainer/rootfs", "libcontainer/network", "nsenter", "seccomp",
 	},
 
-	// What they are made of.
+	// These are used by the ones above.
 	room + "builder": {
 		room + "handover", room + "initproc", room + "attr", room + "record",
 		"libcontainer/cgroups", "libcontainer/rootfs", "libcontainer/network", "nsenter",
@@ -73,20 +74,20 @@ var arrows = map[string][]string{
 	"seccomp":              {},
 	"tests":                {},
 
-	// Tools that know nothing of containers, and what they say themselves.
+	// These tools do not depend on containers. Their entries say what they import themselves.
 	room + "userns":   {"nsenter"},
 	room + "firstuse": {}, room + "inroot": {}, room + "landlock": {}, room + "mountapi": {}, room + "mountinfo": {},
 	room + "osthread": {}, room + "procfs": {}, room + "procs": {}, room + "resctrl": {}, room + "steps": {},
 	room + "sysfile": {}, room + "testlog": {}, room + "unixsocket": {},
 
-	// The border: plans, their text, and why a path is closed.
+	// border: plans, their text form, and why access to a path is denied.
 	"libcontainer/configs": {}, "libcontainer/codec": {}, "libcontainer/access": {},
 }
 
 const room = "libcontainer/internal/"
 
-// tools are the folders that all of libcontainer and nsenter may import, and border those that
-// everybody may.
+// tools are the folders that all of libcontainer and nsenter may import. border are those that
+// every folder may import.
 var (
 	tools = []string{
 		room + "userns", room + "firstuse", room + "inroot", room + "landlock", room + "mountapi", room + "mountinfo",
@@ -96,7 +97,7 @@ var (
 	border = []string{"libcontainer/configs", "libcontainer/codec", "libcontainer/access"}
 )
 
-// mayImport says whether a package in the folder from may import one in the folder to.
+// mayImport reports whether a package in the folder from may import one in the folder to.
 func mayImport(from, to string) bool {
 	switch {
 	case from == to, slices.Contains(arrows[from], to):
@@ -109,7 +110,7 @@ func mayImport(from, to string) bool {
 	return false
 }
 
-// goPackage is what `go list -json` says about a package.
+// goPackage is a part of the output of `go list -json` for a package.
 type goPackage struct {
 	ImportPath string
 	Imports    []string
@@ -119,8 +120,8 @@ type goPackage struct {
 
 func listPackages(t *testing.T) []goPackage {
 	t.Helper()
-	// The test cache knows the files that the test itself has looked at, and not
-	// those that go list reads: without this, yesterday's answer would be reused.
+	// The test cache only knows the files that the test itself has read, and not those that go
+	// list has read. Without this, an old result would be reused.
 	err := filepath.WalkDir("../..", func(_ string, _ fs.DirEntry, err error) error { return err })
 	if err != nil {
 		t.Fatal(err)
@@ -144,7 +145,7 @@ func listPackages(t *testing.T) []goPackage {
 	}
 }
 
-// folder finds the entry of arrows that a package of ours belongs to.
+// folder returns the entry of arrows to which a package of this module belongs.
 func folder(importPath string) (string, bool) {
 	path := strings.TrimPrefix(importPath, module)
 	for {
@@ -152,7 +153,7 @@ func folder(importPath string) (string, bool) {
 			return path, true
 		}
 		i := strings.LastIndexByte(path, '/')
-		if i < 0 || path[:i+1] == room { // a room that nobody has entered in the table
+		if i < 0 || path[:i+1] == room { // a folder that is not in the table
 			return "", false
 		}
 		path = path[:i]
@@ -182,8 +183,8 @@ func TestArrows(t *testing.T) {
 	}
 }
 
-// TestNoCgo: cgo would bring a dynamic loader and threads of C into a program
-// that enters namespaces thread by thread.
+// TestNoCgo: cgo would add a dynamic loader and C threads to a program that enters namespaces in
+// single threads.
 func TestNoCgo(t *testing.T) {
 	for _, p := range listPackages(t) {
 		if len(p.CgoFiles) > 0 {
@@ -192,25 +193,24 @@ func TestNoCgo(t *testing.T) {
 	}
 }
 
-// TestStart: every command pays for what is linked into berth, whether it is used or
-// not: inits, and the pages of tables that these fill (GODEBUG=inittrace=1 shows the
-// inits). Package regexp is allowed: it costs 0.05 to 0.07 of the 2 ms of CPU time that
-// `berth state` takes (the median of 600 alternating pairs of builds with and without it;
-// 0.02 ms are the maps of package unicode), and what chooses the containers that `delete
-// --regex` deletes has to be right. So is crypto/sha256, which costs 0.01 to 0.03 ms (the
-// same way), for those who read our code.
+// TestStart: every command pays for what is linked into berth, even if it does not use it:
+// package initialization, and the pages of the tables that this fills (GODEBUG=inittrace=1 shows
+// it). Package regexp is allowed: it costs 0.05 to 0.07 of the 2 ms of CPU time of `berth state`
+// (the median of 600 alternating pairs of builds with and without it; 0.02 ms are for the maps of
+// package unicode), and the choice of containers by `delete --regex` must be right. So is
+// crypto/sha256, which costs 0.01 to 0.03 ms (measured in the same way), since readers of our
+// code know it.
 func TestStart(t *testing.T) {
 	checkNotLinked(t, "cmd/berth", "github.com/spf13/cobra", "net/http", "os/signal", "text/template", "text/template/parse")
 }
 
-// TestBuilderImports: the builder runs on a thread inside a container, where
-// name look-ups would read the container's files and a goroutine would run on
-// another thread, outside.
+// TestBuilderImports: the builder runs on a thread inside a container, where name lookups would
+// read the container's files, and a goroutine would run on another thread, outside of it.
 func TestBuilderImports(t *testing.T) {
 	checkNotLinked(t, "libcontainer/rootfs", "net", "os/user", "os/exec", "os/signal", "net/http")
 }
 
-// checkNotLinked makes sure that a package of ours depends on none of those.
+// checkNotLinked checks that a package of this module depends on none of the forbidden ones.
 func checkNotLinked(t *testing.T, name string, forbidden ...string) {
 	t.Helper()
 	packages := listPackages(t)

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// TestNotice: the licenses of what is linked into berth want to be named or reproduced
-// wherever it goes.
+// TestNotice: licenses require that NOTICE names or reproduces them for everything that is linked
+// into berth.
 func TestNotice(t *testing.T) {
 	b, err := os.ReadFile("../../NOTICE")
 	if err != nil {
@@ -38,7 +38,7 @@ func TestNotice(t *testing.T) {
 			continue
 		}
 		if _, err := os.Stat(filepath.Join(dir, "NOTICE")); err == nil {
-			t.Errorf("%s has a NOTICE of its own, which has to be in ours", path)
+			t.Errorf("%s has a NOTICE of its own, which must be included in ours", path)
 		}
 		license := strings.Trim(string(text), "\n")
 		if !strings.Contains(license, "Apache License") && !strings.Contains(notice, license) {

@@ -19,9 +19,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Cgroups: those of another container, and those that a container makes itself.
+// These attacks are about cgroups of another container, and those that a container creates
+// itself.
 
-// status is what `state` says of the container.
+// status returns the status that `state` prints.
 func (b *box) status() string {
 	b.Helper()
 	var state struct{ Status string }
@@ -33,8 +34,8 @@ func (b *box) status() string {
 	return state.Status
 }
 
-// createKilled creates the container, and kills the command as soon as it has written down
-// what it is going to make. It says whether that was early enough.
+// createKilled creates the container, and kills the command as soon as it has saved its state. It
+// reports whether the state exists.
 func (b *box) createKilled() bool {
 	b.Helper()
 	b.write()
@@ -48,7 +49,7 @@ func (b *box) createKilled() bool {
 		if unix.Access(file, unix.F_OK) == nil || unix.Kill(cmd.Process.Pid, 0) != nil {
 			break
 		}
-		// Nobody reaps it but this test.
+		// Only this test can reap it.
 		var info unix.Siginfo
 		if unix.Waitid(unix.P_PID, cmd.Process.Pid, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil) == nil && info.Signo != 0 {
 			break
@@ -62,8 +63,8 @@ func (b *box) createKilled() bool {
 	return unix.Access(file, unix.F_OK) == nil
 }
 
-// TestCgroupOfAnother: a create asks for the cgroup of another container, and is killed before
-// it has seen that it cannot have it. Its end is the other one's.
+// TestCgroupOfAnother: a create for the cgroup of another container is killed before it notices
+// the conflict. When it is deleted, the processes of the other container must not be killed.
 func TestCgroupOfAnother(t *testing.T) {
 	withstands(t, 3, func(s *stage) string {
 		one := s.box("one").sh("exec sleep 10000")
@@ -87,8 +88,9 @@ func TestCgroupOfAnother(t *testing.T) {
 	})
 }
 
-// cgroupBox is a container that may write its cgroups; inside is where it finds the one by
-// which a runtime knows its processes, outside where the host has it.
+// cgroupBox returns a container that may write to its cgroups. inside is the path in the
+// container of the cgroup by which a runtime finds its processes, and outside is the same path on
+// the host.
 func (s *stage) cgroupBox(name string) (b *box, inside, outside string) {
 	s.Helper()
 	b = s.box(name)
@@ -101,8 +103,8 @@ func (s *stage) cgroupBox(name string) (b *box, inside, outside string) {
 	return b, inside, outside
 }
 
-// up starts the container, and waits until it says that it is up.
-func (b *box) up() {
+// startAndWait starts the container, and waits until its program reports that it runs.
+func (b *box) startAndWait() {
 	b.Helper()
 	must(b.T, unix.Mkfifo(b.path("rootfs/up"), 0o666))
 	f, err := os.OpenFile(b.path("rootfs/up"), os.O_RDWR|unix.O_NONBLOCK, 0)
@@ -117,8 +119,8 @@ func (b *box) up() {
 	}
 }
 
-// TestDeepCgroups: cgroups nested deeper than a path can be long keep their container from
-// being listed and removed.
+// TestDeepCgroups: a container with cgroups nested deeper than the longest path cannot be listed
+// and removed.
 func TestDeepCgroups(t *testing.T) {
 	withstands(t, 1, func(s *stage) string {
 		b, inside, outside := s.cgroupBox("a")
@@ -126,7 +128,7 @@ func TestDeepCgroups(t *testing.T) {
 			while [ $i -lt 420 ]; do mkdir dddddddddd && cd -P dddddddddd || exit; i=$((i+1)); done
 			sleep 10000 & echo $! >cgroup.procs
 			echo up >/up; wait; exec sleep 10000`)
-		b.up()
+		b.startAndWait()
 		var got []string
 		for _, args := range [][]string{{"ps", b.id}, {"kill", "--all", b.id, "TERM"}, {"delete", "--force", b.id}} {
 			if r := b.command(args...); r.status != 0 || r.hung {
@@ -144,15 +146,15 @@ func TestDeepCgroups(t *testing.T) {
 	})
 }
 
-// cgroupDirs are the directories of a cgroup in all hierarchies.
+// cgroupDirs returns the directories of a cgroup in all hierarchies.
 func cgroupDirs(path string) []string {
 	one, _ := filepath.Glob("/sys/fs/cgroup" + path)
 	more, _ := filepath.Glob("/sys/fs/cgroup/*" + path)
 	return append(one, more...)
 }
 
-// TestFrozenCgroup: on cgroup v1 a container freezes its first process in a cgroup of its
-// own, where nobody thaws it, and a frozen process does not die.
+// TestFrozenCgroup: on cgroup v1 a frozen process cannot be killed. A container freezes its first
+// process in a cgroup of its own, which the runtime does not thaw.
 func TestFrozenCgroup(t *testing.T) {
 	if suite.unified {
 		t.Skip("only for cgroup v1")
@@ -163,7 +165,7 @@ func TestFrozenCgroup(t *testing.T) {
 			(cd ` + inside + `/below; echo 1 >cgroup.procs; echo FROZEN >freezer.state; echo up >/up
 			while :; do echo FROZEN >freezer.state; done) &
 			exec sleep 10000`)
-		b.up()
+		b.startAndWait()
 		r := b.command("delete", "--force", b.id)
 		if r.status == 0 && !r.hung {
 			return ""
@@ -180,8 +182,8 @@ func TestFrozenCgroup(t *testing.T) {
 	})
 }
 
-// TestHookDescriptors: what an engine has left open reaches the hooks, which may be others'
-// programs, and run as root.
+// TestHookDescriptors: hooks inherit descriptors that an engine has left open. Hooks may be
+// programs of others, and run as root.
 func TestHookDescriptors(t *testing.T) {
 	withstands(t, 1, func(s *stage) string {
 		b := s.box("a").sh("true")

@@ -12,10 +12,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestConsoleLink: /dev/console of a volume on /dev is a link to another file, which would
-// be covered by the terminal, or made, in its place (CVE-2025-52565).
+// TestConsoleLink: /dev/console on a volume on /dev is a symbolic link to another file. The
+// terminal would be mounted on that file, or the file would be created (CVE-2025-52565).
 func TestConsoleLink(t *testing.T) {
-	outruns(t, "runc", "1.1", 1, func(s *stage) string {
+	withstandsOf(t, "runc", "1.1", 1, func(s *stage) string {
 		d := s.dirs("dev")[0]
 		b := s.box("a").sh("test -c /etc/hit && echo hit >/hit; echo done >/done; sleep 1000")
 		must(t, os.Symlink("/etc/hit", d+"/console"), os.WriteFile(b.path("rootfs/etc/hit"), []byte("a file"), 0o600),
@@ -31,7 +31,7 @@ func TestConsoleLink(t *testing.T) {
 			}
 		}
 		b.spec.Mounts, b.spec.Process.Terminal = mounts, true
-		// A path that is short enough for a socket.
+		// This path is short enough for a socket address.
 		socket, err := os.MkdirTemp("", "attack.")
 		must(t, err)
 		defer os.RemoveAll(socket)
@@ -52,7 +52,7 @@ func TestConsoleLink(t *testing.T) {
 			s.Log(r)
 			return ""
 		}
-		s.until(func() bool { return strings.HasPrefix(read(b.path("rootfs/done")), "done") || b.ended() })
+		s.waitUntil(func() bool { return strings.HasPrefix(read(b.path("rootfs/done")), "done") || b.hasStopped() })
 		if read(b.path("rootfs/hit")) != "" {
 			return "the terminal is on the file of the link"
 		}
@@ -60,13 +60,13 @@ func TestConsoleLink(t *testing.T) {
 	})
 }
 
-// ended says whether the container has stopped.
-func (b *box) ended() bool {
+// hasStopped reports whether the container has stopped.
+func (b *box) hasStopped() bool {
 	b.Helper()
 	return strings.Contains(b.command("state", b.id).out, `"stopped"`)
 }
 
-// closeReceived hangs the terminal of a control message up.
+// closeReceived closes the terminal in a control message.
 func closeReceived(t *testing.T, oob []byte) {
 	t.Helper()
 	messages, err := unix.ParseSocketControlMessage(oob)

@@ -14,10 +14,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A tmpfs with tmpcopyup is filled with what it hides, by somebody who has more rights and
-// more memory than the container.
+// A tmpfs with tmpcopyup is filled by a process with more privileges and more memory than the
+// container.
 
-// swap is the program of a neighbour: it exchanges two names for ever. args: the names.
+// swap is the program of another container: it exchanges two names forever. args: the names.
 func swap(args []string) error {
 	fmt.Println("ready")
 	for {
@@ -33,15 +33,15 @@ func (s *stage) swapper(volume, one, other string) *box {
 	b := s.box("swapper").mount("/vol", "bind", volume, "bind")
 	b.helper("swap", "/vol/"+one, "/vol/"+other)
 	path := b.startOutput()
-	s.until(func() bool { return strings.HasPrefix(read(path), "ready") })
+	s.waitUntil(func() bool { return strings.HasPrefix(read(path), "ready") })
 	return b
 }
 
 var copyUp = []string{"tmpcopyup", "size=256k"}
 
-// TestCopyUpDevice: a neighbour has a file that is a device node every other moment. To be
-// opened by who has the host's rights is all that some drivers wait for; of this one there
-// is more than of the file, and so too much for the tmpfs.
+// TestCopyUpDevice: another container exchanges a file for a device node and back, over and over.
+// For some drivers it is enough that a process with the host's privileges opens the device. This
+// device has more data than the file, and so more than the tmpfs can hold.
 func TestCopyUpDevice(t *testing.T) {
 	withstands(t, 3, func(s *stage) string {
 		d := s.dirs("volume")[0]
@@ -58,7 +58,7 @@ func TestCopyUpDevice(t *testing.T) {
 	})
 }
 
-// needMemory states that containers' memory can be limited.
+// needMemory skips a test if containers' memory cannot be limited.
 func needMemory(t *testing.T) {
 	t.Helper()
 	if suite.unified && !strings.Contains(read("/sys/fs/cgroup/cgroup.controllers"), "memory") {
@@ -66,8 +66,8 @@ func needMemory(t *testing.T) {
 	}
 }
 
-// TestCopyUpMemory: an image with more than the container's memory in a directory, be it one
-// file, or names without content, for a container with and without a user namespace.
+// TestCopyUpMemory: a directory of the image has more than the container's memory, in one large
+// file or in many empty ones, for containers with and without a user namespace.
 func TestCopyUpMemory(t *testing.T) {
 	needMemory(t)
 	const limit = 4 << 20
@@ -100,7 +100,7 @@ func TestCopyUpMemory(t *testing.T) {
 	}
 }
 
-// memoryBox is a container with a limit and a directory in its image.
+// memoryBox returns a container with a memory limit and a directory in its image.
 func (s *stage) memoryBox(limit int64, fill func(dir string) error) *box {
 	s.Helper()
 	b := s.box("a")

@@ -11,13 +11,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// handover is a socket on which a runtime hands a descriptor over.
+// handover is a socket to which a runtime sends a descriptor.
 type handover struct {
 	*box
 	l *net.UnixListener
 }
 
-// listen makes one in the bundle. It is closed with the stage's test.
+// listen creates the socket in the bundle. It is closed when the stage's test ends.
 func (b *box) listen(name string) *handover {
 	b.Helper()
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: b.path(name), Net: "unix"})
@@ -28,7 +28,7 @@ func (b *box) listen(name string) *handover {
 	return &handover{b, l}
 }
 
-// takeFile waits for a connection, and takes the one descriptor that has to come by it.
+// takeFile waits for a connection, and receives the one descriptor that must come over it.
 func (h *handover) takeFile() *os.File {
 	h.Helper()
 	if err := h.l.SetDeadline(time.Now().Add(limit)); err != nil {
@@ -58,7 +58,7 @@ func (h *handover) takeFile() *os.File {
 	return os.NewFile(uintptr(fds[0]), h.l.Addr().String())
 }
 
-// drain is all that comes from the other side of a terminal, until that is closed.
+// drain reads a terminal until its other side is closed.
 func drain(terminal *os.File) string {
 	var b strings.Builder
 	buf := make([]byte, 4096)
@@ -66,7 +66,7 @@ func drain(terminal *os.File) string {
 		n, err := terminal.Read(buf)
 		b.Write(buf[:n])
 		if err != nil {
-			return strings.TrimSpace(b.String()) // EIO: nobody has it open
+			return strings.TrimSpace(b.String()) // EIO: no process has the other side open
 		}
 	}
 }

@@ -14,10 +14,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Files of an image that the runtime reads on the host's side are the image's to choose.
+// The image decides what is in the files that the runtime reads with the host's privileges.
 
-// TestPasswdKernelLog: the file that HOME comes from is a link to the host's kernel log,
-// which ends for nobody, and from which what is read is gone.
+// TestPasswdKernelLog: the file with HOME is a symbolic link to the host's kernel log, which has
+// no end, and which loses what is read.
 func TestPasswdKernelLog(t *testing.T) {
 	for name, command := range map[string][]string{"run": {"run", "--detach"}, "create": {"create"}} {
 		t.Run(name, func(t *testing.T) {
@@ -33,14 +33,14 @@ func TestPasswdKernelLog(t *testing.T) {
 			b := s.box("a").sh("rm /etc/passwd; ln -s /proc/kmsg /etc/passwd; touch /ready; sleep 1000")
 			b.spec.Process.Env = append(b.spec.Process.Env, "HOME=/")
 			b.must("run", "--detach", b.id)
-			s.until(func() bool { _, err := os.Stat(b.path("rootfs/ready")); return err == nil })
+			s.waitUntil(func() bool { _, err := os.Stat(b.path("rootfs/ready")); return err == nil })
 			b.spec.Process.Env = nil
 			return b.reads("/proc/kmsg", "exec", "--process", b.processFile(), b.id)
 		})
 	})
 }
 
-// processFile is a process document without HOME.
+// processFile writes a process document without HOME.
 func (b *box) processFile() string {
 	b.Helper()
 	const document = `{"args": ["/bin/true"], "cwd": "/", "user": {"uid": 0, "gid": 0}}`
@@ -50,7 +50,8 @@ func (b *box) processFile() string {
 	return b.path("process.json")
 }
 
-// reads runs a command of the runtime until it ends, or has the file open. It is ended then.
+// reads runs a command of the runtime until it ends or has the file open. Then the command is
+// killed.
 func (b *box) reads(file string, args ...string) string {
 	b.Helper()
 	b.write()
@@ -61,11 +62,11 @@ func (b *box) reads(file string, args ...string) string {
 	}
 	ended := make(chan struct{})
 	go func() {
-		_ = cmd.Wait() // how it ends does not matter
+		_ = cmd.Wait() // its status does not matter
 		close(ended)
 	}()
 	won := ""
-	b.until(func() bool {
+	b.waitUntil(func() bool {
 		select {
 		case <-ended:
 			return true
@@ -73,7 +74,7 @@ func (b *box) reads(file string, args ...string) string {
 		}
 		links, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", cmd.Process.Pid))
 		for _, l := range links {
-			// With O_PATH it is only looked at.
+			// A descriptor with O_PATH does not read.
 			target, err := os.Readlink(l)
 			if err == nil && strings.HasSuffix(target, filepath.Base(file)) && !isPath(cmd.Process.Pid, filepath.Base(l)) {
 				won = "the runtime has " + file + " open"
@@ -88,7 +89,7 @@ func (b *box) reads(file string, args ...string) string {
 	return won
 }
 
-// isPath says whether a descriptor of a process is one of O_PATH, or is gone.
+// isPath reports whether a descriptor of a process has O_PATH, or no longer exists.
 func isPath(pid int, fd string) bool {
 	info := read(fmt.Sprintf("/proc/%d/fdinfo/%s", pid, fd))
 	_, after, found := strings.Cut(info, "flags:\t")

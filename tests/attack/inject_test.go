@@ -8,11 +8,11 @@ import (
 	"testing"
 )
 
-// hostile is a text of an image's or a container's: it sets the title of a terminal, and
-// begins a line that looks as one of a log.
+// hostile is a text from an image or a container. It sets the title of a terminal, and starts a
+// line that looks like a line of a log.
 const hostile = "x\x1b]0;owned\a\nlevel=error msg=forged\n{\"level\":\"error\",\"msg\":\"forged\"}\n"
 
-// injected says what of it has come through.
+// injected returns which part of the attack is in a text.
 func injected(text string) string {
 	for line := range strings.Lines(text) {
 		if strings.HasPrefix(line, "level=error msg=forged") || strings.HasPrefix(line, `{"level":"error","msg":"forged"}`) {
@@ -25,8 +25,8 @@ func injected(text string) string {
 	return ""
 }
 
-// names are the ways of a text into a message, by what has it: the name of the program, that
-// of its directory, and a path in the root file system.
+// names are the ways by which the text gets into a message: the name of the program, its working
+// directory, and a path in the root file system.
 var names = map[string]func(b *box){
 	"program":   func(b *box) { b.spec.Process.Args = []string{"/bin/" + hostile} },
 	"directory": func(b *box) { b.spec.Process.Cwd = "/etc/passwd/" + hostile },
@@ -37,8 +37,8 @@ var names = map[string]func(b *box){
 	},
 }
 
-// TestInjectMessages: what runtimes print, and what they write to their logs, is read by
-// people on terminals and by programs line by line.
+// TestInjectMessages: people read the messages of runtimes on terminals, and programs read logs
+// line by line.
 func TestInjectMessages(t *testing.T) {
 	won := false
 	for name, prepare := range names {
@@ -70,11 +70,11 @@ func TestInjectMessages(t *testing.T) {
 		}
 	}
 	if !won {
-		t.Error("the attack gets nothing of runc and crun, where they are: it proves nothing")
+		t.Error("the attack does not succeed on runc or crun, if they are installed: it proves nothing")
 	}
 }
 
-// TestInjectListings: a process of a container names itself, and ps shows it to the host.
+// TestInjectListings: a process in a container sets its own name, which ps shows on the host.
 func TestInjectListings(t *testing.T) {
 	b := func(s *stage) *box {
 		b := s.box("listed").sh(`exec /bin/sh -c 'while :; do sleep 1000; done' "$0"`)
@@ -83,7 +83,7 @@ func TestInjectListings(t *testing.T) {
 		b.startOutput()
 		return b
 	}
-	// The text is there: without a runtime in between it comes through.
+	// The text is unchanged if no runtime is involved.
 	won := onStage(t, suite.runtime, true, func(s *stage) string {
 		pid := strings.TrimSpace(read(b(s).path("pid")))
 		return injected(read("/proc/" + pid + "/cmdline"))

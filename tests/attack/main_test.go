@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package attack tries to get out of containers, as root of a host.
+// Package attack tries to break out of containers, as root of a host.
 //
-// Each attack is tried on something weak first, where it has to succeed: so it is known to
-// work, and its test can fail. Then it is tried on the runtime in $RUNTIME, where it must get
-// nothing. What is weak is an older berth, the one before the attacks were mended ($WEAK), or
-// the same runtime with a config.json that lacks the restriction in question.
+// Each attack is first tried on something weak, where it must succeed. This shows that the attack
+// works, and that its test can fail. Then it is tried on the runtime in $RUNTIME, where it must
+// not succeed. The weak one is an older berth, from before the attacks were fixed ($WEAK), or the
+// same runtime with a config.json without the restriction in question.
 //
-// It is black-box, as tests/integration is: it knows command lines, the runtime-spec and the
-// kernel. Its one invariant: nothing is left behind, neither by an attack that succeeds.
+// It is a black-box test like tests/integration: it knows command lines, the runtime-spec and the
+// kernel. Its one invariant: nothing is left behind, even by an attack that succeeds.
 package attack
 
 import (
@@ -21,26 +21,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// suite is what all attacks share; TestMain fills it in.
+// suite is shared by all attacks. TestMain sets it.
 var suite struct {
 	// runtime and weak are absolute paths.
 	runtime, weak string
-	// rootfs is a directory with a busybox tree, which is never written.
+	// rootfs is a directory with a busybox tree, which is never changed.
 	rootfs string
-	// work is the directory of all stages, token a part of every id and cgroup of this run.
+	// work is the directory for all stages. token is part of every id and cgroup of this run.
 	work, token string
-	// unified says that /sys/fs/cgroup is cgroup v2.
+	// unified means that /sys/fs/cgroup is cgroup v2.
 	unified bool
 }
 
-// helperEnv has the test binary be a program inside a container.
+// helperEnv is the variable that makes the test binary run one of helpers in a container.
 const helperEnv = "BERTH_ATTACK_HELPER"
 
-// helpers are the programs of attackers, by what helperEnv has to say. Each prints what it
-// gets, a line each.
+// helpers returns the attackers' programs by their names in helperEnv. Each prints what it gains,
+// one item per line.
 func helpers() map[string]func(args []string) error {
 	return map[string]func(args []string) error{
-		"hunt": hunt, "peek": peek, "ids": tellIDs, "newer-calls": callNewer, "sockets": useSockets, "swap": swap,
+		"hunt": hunt, "peek": peek, "ids": printPrivileges, "newer-calls": callNewer, "sockets": useSockets, "swap": swap,
 	}
 }
 
@@ -58,7 +58,7 @@ func TestMain(m *testing.M) {
 		return
 	}
 	if slices.Contains(os.Args, "-test.list") {
-		os.Exit(m.Run()) // which runs none
+		os.Exit(m.Run()) // which runs no tests
 	}
 	if os.Getenv("RUNTIME") == "" {
 		fmt.Println("attacks need RUNTIME, WEAK and root: see tests/attack/run")
@@ -79,7 +79,8 @@ func setUp(m *testing.M) (code int, err error) {
 			return 0, fmt.Errorf("RUNTIME, WEAK, ROOTFS: %w", err)
 		}
 	}
-	// First processes of containers become children of the tests, who can wait for them.
+	// The first processes of containers become children of the tests, which can then wait for
+	// them.
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return 0, fmt.Errorf("become a subreaper: %w", err)
 	}
@@ -92,7 +93,7 @@ func setUp(m *testing.M) (code int, err error) {
 	if suite.work, err = os.MkdirTemp("", "berth-attack."); err != nil {
 		return 0, err
 	}
-	// Containers with a user namespace have to reach their root file systems.
+	// Containers with a user namespace must be able to reach their root file systems.
 	if err := os.Chmod(suite.work, 0o755); err != nil {
 		return 0, err
 	}
@@ -101,8 +102,8 @@ func setUp(m *testing.M) (code int, err error) {
 	return code, os.Remove(suite.work)
 }
 
-// TestHelpersRun: a helper that cannot run would make every attack fail, and so every test
-// of the runtime pass.
+// TestHelpersRun: if a helper could not run, every attack would fail, and so every test of the
+// runtime would pass.
 func TestHelpersRun(t *testing.T) {
 	self, err := os.Executable()
 	if err != nil {

@@ -18,13 +18,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A process that berth puts into a pid namespace in which others live is watched from its
-// first moment on, by who may trace it: what it has then, they have.
+// A process that berth adds to a pid namespace with other processes can be traced by them from
+// its first moment. They can get everything that it has at that time.
 
-// hunt is the program of the attacker. It looks at each new process of its pid namespace as
-// early as it can: the program and the root it runs with, its capabilities, what it holds
-// open. A process that is no more than the container's own says nothing. args: the pattern
-// of a file that is on the host alone, and the capabilities of the container (hex).
+// hunt is the program of the attacker. It looks at each new process of its pid namespace as early
+// as possible: the program and the root directory, the capabilities, and the open files. It
+// prints nothing about a process that has no more than the container itself. args: the pattern of
+// a file that only exists on the host, and the capabilities of the container (hex).
 func hunt(args []string) error {
 	runtime.LockOSThread()
 	marker := args[0]
@@ -43,14 +43,14 @@ func hunt(args []string) error {
 	}
 }
 
-// lastPID is the pid that was given out last in this pid namespace.
+// lastPID returns the pid that was assigned last in this pid namespace.
 func lastPID() int {
 	fields := strings.Fields(read("/proc/loadavg"))
 	pid, _ := strconv.Atoi(fields[len(fields)-1])
 	return pid
 }
 
-// look traces process pid, if it is there, and tells what it finds.
+// look traces process pid, if it exists, and prints what it finds.
 func look(pid int, marker string, allowed uint64) {
 	if unix.PtraceSeize(pid) != nil {
 		return
@@ -70,7 +70,7 @@ func look(pid int, marker string, allowed uint64) {
 	if _, err := os.Stat(dir + "root" + marker); err == nil {
 		fmt.Println("root of the host")
 	}
-	// In a user namespace of its own it has rights over nothing.
+	// In its own user namespace a process has no capabilities over anything of the host.
 	own, _ := os.Readlink("/proc/self/ns/user")
 	if its, _ := os.Readlink(dir + "ns/user"); its != own {
 		return
@@ -92,7 +92,7 @@ func look(pid int, marker string, allowed uint64) {
 			if _, err := os.Stat(path + strings.Repeat("/..", 12) + marker); err == nil {
 				fmt.Println("a directory of the host")
 			}
-			// Of the host's procfs each process leads on to its root.
+			// In the host's procfs each process leads to its root directory.
 			if _, err := os.Stat(path + "/../2/ns"); err == nil {
 				fmt.Println("procfs of the host")
 			}
@@ -100,17 +100,17 @@ func look(pid int, marker string, allowed uint64) {
 	}
 }
 
-// release lets a traced process go on, which takes that it has stopped.
+// release lets a traced process continue. It must be stopped for that.
 func release(pid int) {
 	for unix.PtraceDetach(pid) != nil {
 		if unix.PtraceInterrupt(pid) != nil {
-			return // it is gone
+			return // it no longer exists
 		}
 		_, _ = unix.Wait4(pid, nil, unix.WALL|unix.WNOHANG, nil)
 	}
 }
 
-// hunter is a container with a hunter and what it needs to trace.
+// hunter returns a container that runs hunt, and may trace.
 func (s *stage) hunter(prepare func(b *box)) (b *box, found func() string) {
 	s.Helper()
 	marker := s.dir + "/host-alone"
@@ -121,17 +121,17 @@ func (s *stage) hunter(prepare func(b *box)) (b *box, found func() string) {
 	b.helper("hunt", marker, fmt.Sprintf("%x", ordinary|1<<unix.CAP_SYS_PTRACE))
 	prepare(b)
 	path := b.startOutput()
-	s.until(func() bool { return strings.HasPrefix(read(path), "ready") })
+	s.waitUntil(func() bool { return strings.HasPrefix(read(path), "ready") })
 	return b, func() string { return strings.TrimSpace(strings.TrimPrefix(read(path), "ready")) }
 }
 
-// ordinary are the capabilities of bundle.Spec.
+// ordinary are the capabilities in bundle.Spec.
 const ordinary = 1<<unix.CAP_CHOWN | 1<<unix.CAP_DAC_OVERRIDE | 1<<unix.CAP_FSETID | 1<<unix.CAP_FOWNER | 1<<unix.CAP_MKNOD |
 	1<<unix.CAP_NET_RAW | 1<<unix.CAP_SETGID | 1<<unix.CAP_SETUID | 1<<unix.CAP_SETFCAP | 1<<unix.CAP_SETPCAP |
 	1<<unix.CAP_NET_BIND_SERVICE | 1<<unix.CAP_SYS_CHROOT | 1<<unix.CAP_KILL | 1<<unix.CAP_AUDIT_WRITE
 
-// until waits for what nothing tells of.
-func (s *stage) until(done func() bool) {
+// waitUntil polls until done returns true.
+func (s *stage) waitUntil(done func() bool) {
 	s.Helper()
 	for deadline := time.Now().Add(limit); !done(); {
 		if time.Now().After(deadline) {
@@ -141,8 +141,8 @@ func (s *stage) until(done func() bool) {
 	}
 }
 
-// TestHuntExec: what exec adds to a container is the container's equal from the moment on
-// from which it is to be seen there (CVE-2016-9962, CVE-2019-5736).
+// TestHuntExec: from the moment when the container can see a process that exec adds, this has no
+// more privileges than the container (CVE-2016-9962, CVE-2019-5736).
 func TestHuntExec(t *testing.T) {
 	for name, prepare := range map[string]func(b *box){
 		"plain":  func(*box) {},
@@ -160,7 +160,7 @@ func TestHuntExec(t *testing.T) {
 	}
 }
 
-// TestHuntListener: nor is the helper that takes the listener of a filter to be seen.
+// TestHuntListener: the helper that receives the listener of a filter is not visible either.
 func TestHuntListener(t *testing.T) {
 	withstands(t, 3, func(s *stage) string {
 		path := s.dir + "/agent"
@@ -191,7 +191,7 @@ func TestHuntListener(t *testing.T) {
 	})
 }
 
-// peek prints the command lines of new processes, for who has no capability at all.
+// peek prints the command lines of new processes. It needs no capability.
 func peek([]string) error {
 	runtime.LockOSThread()
 	fmt.Println("ready")
@@ -205,15 +205,15 @@ func peek([]string) error {
 	}
 }
 
-// TestPeekExec: the command line of berth, which may have secrets for the program that it
-// execs, is nobody's business.
+// TestPeekExec: the container cannot see the command line of berth, which may have secrets for
+// the program that exec runs.
 func TestPeekExec(t *testing.T) {
 	withstands(t, 5, func(s *stage) string {
 		b := s.box("peeker")
 		b.spec.Process.User = specs.User{UID: 1000, GID: 1000}
 		b.spec.Process.Capabilities = nil
 		path := b.helper("peek").startOutput()
-		s.until(func() bool { return strings.HasPrefix(read(path), "ready") })
+		s.waitUntil(func() bool { return strings.HasPrefix(read(path), "ready") })
 		for range 30 {
 			b.command("exec", "--user", "0", "--env", "TOKEN=for-another-user", b.id, "/bin/true")
 		}
@@ -221,7 +221,7 @@ func TestPeekExec(t *testing.T) {
 	})
 }
 
-// TestDescriptors: no number leads to a directory of the host (CVE-2024-21626).
+// TestDescriptors: no descriptor leads to a directory of the host (CVE-2024-21626).
 func TestDescriptors(t *testing.T) {
 	weakened(t, 1, func(s *stage) string {
 		marker := s.dir + "/host-alone"
@@ -246,16 +246,16 @@ func TestDescriptors(t *testing.T) {
 		running.startOutput()
 		for n := 0; !s.weak && n < 30; n++ {
 			b.spec.Process.Cwd = fmt.Sprintf("/proc/self/fd/%d", n)
-			out += b.sh("ls -d ."+up+marker).command("run", b.id).wins(marker)
+			out += b.sh("ls -d ."+up+marker).command("run", b.id).hostPathIn(marker)
 			b.must("delete", "--force", b.id)
-			out += running.command("exec", "--cwd", b.spec.Process.Cwd, running.id, "ls", "-d", "."+up+marker).wins(marker)
+			out += running.command("exec", "--cwd", b.spec.Process.Cwd, running.id, "ls", "-d", "."+up+marker).hostPathIn(marker)
 		}
 		return strings.TrimSpace(out)
 	})
 }
 
-// wins is the output if the command has shown a path of the host.
-func (r *result) wins(path string) string {
+// hostPathIn returns the output if it contains a path of the host.
+func (r *result) hostPathIn(path string) string {
 	if r.status == 0 && strings.Contains(r.out, path) {
 		return r.out
 	}
@@ -275,7 +275,7 @@ func TestHuntCreate(t *testing.T) {
 	})
 }
 
-// someFilter forbids something that nobody uses here.
+// someFilter returns a profile that forbids a system call which no test uses.
 func someFilter() *specs.LinuxSeccomp {
 	return &specs.LinuxSeccomp{
 		DefaultAction: specs.ActAllow,
@@ -284,7 +284,7 @@ func someFilter() *specs.LinuxSeccomp {
 	}
 }
 
-// TestHuntMounts: `mounts add` to a container opens files in its pid namespace.
+// TestHuntMounts: `mounts add` opens files in the container's pid namespace.
 func TestHuntMounts(t *testing.T) {
 	withstands(t, 3, func(s *stage) string {
 		hunter, found := s.hunter(func(*box) {})
@@ -300,8 +300,8 @@ func TestHuntMounts(t *testing.T) {
 	})
 }
 
-// TestHuntBuilder: where a container has a user namespace the mounts are made by a process
-// in that, with files of the host. With the host's pid namespace it is to be seen.
+// TestHuntBuilder: for a container with a user namespace, a process in that makes the mounts, and
+// has files of the host open. With the host's pid namespace it would be visible.
 func TestHuntBuilder(t *testing.T) {
 	withstands(t, 3, func(s *stage) string {
 		hunter, found := s.hunter(func(b *box) {

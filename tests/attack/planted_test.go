@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestPlantedState: what somebody has put into the state directory holds no command up, and
-// leads nowhere else.
+// TestPlantedState: files that an attacker has planted in the state directory cannot block a
+// command, or lead it elsewhere.
 func TestPlantedState(t *testing.T) {
 	withstands(t, 1, func(s *stage) string {
 		other := s.dir + "/other"
@@ -52,7 +52,7 @@ func TestPlantedState(t *testing.T) {
 	})
 }
 
-// TestPlantedHooks: the hooks in an ordinary user's state are not for root to run.
+// TestPlantedHooks: root does not run the hooks in an ordinary user's state.
 func TestPlantedHooks(t *testing.T) {
 	withstands(t, 1, func(s *stage) string {
 		mark := s.dir + "/mark"

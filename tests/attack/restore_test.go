@@ -14,12 +14,12 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// A restore is criu's work, which follows paths as the host's root. What it finds there is
-// the image's and the volumes', which may have become something else since the checkpoint
-// (CVE-2026-119101, CVE-2026-115520, CVE-2026-119614).
+// criu restores a container, and resolves paths as the host's root. What it finds there belongs
+// to the image and the volumes, and may have changed since the checkpoint (CVE-2026-119101,
+// CVE-2026-115520, CVE-2026-119614).
 
-// quietly runs a command of the runtime without streams of anybody's, which a container
-// would have open and criu could not save.
+// quietly runs a command of the runtime with /dev/null as its streams. The container would have
+// other streams open, and criu could not save them.
 func (b *box) quietly(args ...string) *result {
 	b.Helper()
 	b.write()
@@ -31,12 +31,12 @@ func (b *box) quietly(args ...string) *result {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, b.runtime, slices.Concat([]string{"--root", b.state, "--log", log}, args)...)
 	cmd.Dir = b.dir
-	_ = cmd.Run() // the log and the status tell
+	_ = cmd.Run() // the log and the container's status show the result
 	return &result{what: strings.Join(args, " "), status: cmd.ProcessState.ExitCode(), out: read(log), hung: ctx.Err() != nil}
 }
 
-// saved runs a container that waits, lets it prepare what its root may, and checkpoints it.
-func (b *box) saved(prepare string) *box {
+// checkpointed runs a container, lets it run prepare as its root, and checkpoints it.
+func (b *box) checkpointed(prepare string) *box {
 	b.Helper()
 	if _, err := exec.LookPath("criu"); err != nil {
 		b.Skip("no criu")
@@ -49,13 +49,13 @@ func (b *box) saved(prepare string) *box {
 		b.must("exec", b.id, "/bin/sh", "-c", prepare)
 	}
 	if r := b.quietly("checkpoint", "--image-path", b.path("images"), "--work-path", b.path("logs"), b.id); r.status != 0 {
-		// One that is refused is as good as one that is not restored.
+		// It also counts if the checkpoint is refused.
 		b.Log(r)
 	}
 	return b
 }
 
-// restored says whether the container could be restored.
+// restored reports whether the container was restored.
 func (b *box) restored() bool {
 	b.Helper()
 	r := b.quietly("restore", "--detach", "--image-path", b.path("images"), "--work-path", b.path("logs"), b.id)
@@ -63,7 +63,8 @@ func (b *box) restored() bool {
 	return r.status == 0
 }
 
-// dirs makes directories on the host that all may write to, each with a file of its name.
+// dirs creates directories on the host to which everybody may write, each with a file of the same
+// name.
 func (s *stage) dirs(names ...string) (paths []string) {
 	s.Helper()
 	for _, name := range names {
@@ -79,9 +80,9 @@ func (s *stage) dirs(names ...string) (paths []string) {
 	return paths
 }
 
-// TestRestoreExchangedLinks: two volumes are mounted over links, which the container
-// exchanges. The checkpoint knows what they lead to, and the config where they are: so the
-// read-only volume gets the place, and the options, of the other one.
+// TestRestoreExchangedLinks: two volumes are mounted over symbolic links, which the container
+// exchanges. The checkpoint has the targets of the links, and the config has the links. Therefore
+// the read-only volume gets the place and the options of the other one.
 func TestRestoreExchangedLinks(t *testing.T) {
 	withstands(t, 1, func(s *stage) string {
 		d := s.dirs("readonly", "writable")
@@ -97,7 +98,7 @@ func TestRestoreExchangedLinks(t *testing.T) {
 			}
 		}
 		b.mount("/l/v", "bind", d[0], "bind", "ro").mount("/m/v", "bind", d[1], "bind")
-		b.saved("rm /l /m; ln -s two /l; ln -s one /m")
+		b.checkpointed("rm /l /m; ln -s two /l; ln -s one /m")
 		if !b.restored() {
 			return ""
 		}
@@ -118,8 +119,8 @@ func must(t *testing.T, errs ...error) {
 	}
 }
 
-// TestRestoreDiverted: a neighbour puts a link on the way to a masked path of a volume, and
-// takes it away when the container is restored. The mask is somewhere else then.
+// TestRestoreDiverted: another container puts a symbolic link into the path of a mask in a
+// volume, and removes it when the container is restored. The mask is then at another place.
 func TestRestoreDiverted(t *testing.T) {
 	withstands(t, 1, func(s *stage) string {
 		d := s.dirs("volume")
@@ -127,7 +128,7 @@ func TestRestoreDiverted(t *testing.T) {
 			os.MkdirAll(d[0]+"/other/keys", 0o755))
 		b := s.box("a").mount("/data", "bind", d[0], "bind")
 		b.spec.Linux.MaskedPaths = append(b.spec.Linux.MaskedPaths, "/data/d/keys")
-		b.saved("cat /data/d/keys/key && exit 1; true")
+		b.checkpointed("cat /data/d/keys/key && exit 1; true")
 		must(t, os.Rename(d[0]+"/d", d[0]+"/real"), os.Symlink("other", d[0]+"/d"))
 		if !b.restored() {
 			return ""
@@ -140,7 +141,7 @@ func TestRestoreDiverted(t *testing.T) {
 	})
 }
 
-// TestRestoreOtherOptions: the config has become stricter than the checkpoint.
+// TestRestoreOtherOptions: the config is now stricter than the checkpoint.
 func TestRestoreOtherOptions(t *testing.T) {
 	for name, test := range map[string]struct {
 		change func(b *box)
@@ -161,7 +162,7 @@ func TestRestoreOtherOptions(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			withstands(t, 1, func(s *stage) string {
 				b := s.box("a").mount("/data", "bind", s.dirs("volume")[0], "bind")
-				b.saved("")
+				b.checkpointed("")
 				test.change(b)
 				if !b.restored() {
 					return ""

@@ -17,9 +17,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tellIDs prints what the process has that a user without rights has not: ids and groups of
-// root, capabilities. A program of the image may be set-user-ID, or have capabilities.
-func tellIDs([]string) error {
+// printPrivileges prints what the process has that an unprivileged user does not have: root's ids and
+// groups, and capabilities. It may be run from a file of the image with the set-user-ID bit or
+// with capabilities.
+func printPrivileges([]string) error {
 	if uid := os.Geteuid(); uid == 0 {
 		fmt.Println("root's user id")
 	}
@@ -43,11 +44,11 @@ func tellIDs([]string) error {
 	return nil
 }
 
-// user is who runs the container's processes, without rights.
+// user is the unprivileged user of the container's processes.
 const user = 1000
 
-// unprivileged is a container of user's, with a program of the image for him, and rights of
-// root's on it.
+// unprivileged returns a container of that user. Its image has a program for this user, which
+// mark gives privileges of root.
 func (s *stage) unprivileged(mark func(path string) error) *box {
 	s.Helper()
 	b := s.box("user").sh("exec sleep 1000")
@@ -71,20 +72,20 @@ func (s *stage) unprivileged(mark func(path string) error) *box {
 	return b
 }
 
-// TestSetUserID: noNewPrivileges holds for what exec adds, too.
+// TestSetUserID: noNewPrivileges also applies to processes that exec adds.
 func TestSetUserID(t *testing.T) {
 	weakened(t, 1, func(s *stage) string {
 		b := s.unprivileged(func(path string) error { return os.Chmod(path, os.ModeSetuid|os.ModeSetgid|0o755) })
 		b.spec.Process.NoNewPrivileges = !s.weak
 		b.startOutput()
 		first := b.must("exec", b.id, "/program").out
-		// Other words for the same user.
+		// These are other ways to name the same user.
 		return strings.TrimSpace(first + b.must("exec", "--user", fmt.Sprintf("%d:%d", user, user), b.id, "/program").out)
 	})
 }
 
-// TestFileCapabilities: a program with capabilities in its file gets those that the process
-// before it may inherit, which are none (CVE-2022-29162).
+// TestFileCapabilities: a program with inheritable capabilities in its file gets those that the
+// process may inherit, which must be none (CVE-2022-29162).
 func TestFileCapabilities(t *testing.T) {
 	weakened(t, 1, func(s *stage) string {
 		b := s.unprivileged(func(path string) error {
@@ -100,18 +101,18 @@ func TestFileCapabilities(t *testing.T) {
 			b.spec.Process.Capabilities.Inheritable = []string{"CAP_NET_RAW", "CAP_CHOWN"}
 		}
 		b.startOutput()
-		// --cap is what a caller adds for root, and may make nothing inheritable.
+		// --cap is for capabilities of root, and may not make any inheritable.
 		return strings.TrimSpace(b.must("exec", b.id, "/program").out + b.must("exec", "--cap", "CAP_NET_RAW", b.id, "/program").out)
 	})
 }
 
-// TestGroupsOfCaller: what exec adds has none of the groups of berth's caller.
+// TestGroupsOfCaller: a process that exec adds has none of the groups of berth's caller.
 func TestGroupsOfCaller(t *testing.T) {
 	groups, err := unix.Getgroups()
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The one of package syscall is for all threads.
+	// Setgroups of package syscall changes all threads.
 	if err := syscall.Setgroups([]int{0, 42}); err != nil {
 		t.Fatal(err)
 	}
@@ -133,10 +134,10 @@ func TestGroupsOfCaller(t *testing.T) {
 	})
 }
 
-// useSockets prints the descriptors that this process, or the container's first one, has
-// beside those of its standard streams, if they are for messages, terminals or filters. To
-// a socket it sends a descriptor of its own, as the other end waits for one: a terminal, or
-// the listener of a filter, that the container answers for.
+// useSockets prints the descriptors, other than the standard streams, of this process and of the
+// container's first one which are sockets, terminals or filters. To a socket it sends a
+// descriptor of its own, because the other end waits for one: a terminal, or the listener of a
+// filter, with which the container would then answer.
 func useSockets([]string) error {
 	for _, dir := range []string{"/proc/self/fd", "/proc/1/fd"} {
 		fds, _ := os.ReadDir(dir)
@@ -161,8 +162,9 @@ func useSockets([]string) error {
 	return nil
 }
 
-// TestSocketsInside: the sockets by which terminals and the listeners of filters are handed
-// over are out of the container's reach, and so are these. The weak container is given one.
+// TestSocketsInside: the container cannot reach the sockets over which terminals and the
+// listeners of filters are sent, nor the terminals and listeners themselves. The weak container
+// gets such a socket.
 func TestSocketsInside(t *testing.T) {
 	weakened(t, 1, func(s *stage) string {
 		b := s.box("sockets").helper("sockets")
@@ -186,10 +188,11 @@ func TestSocketsInside(t *testing.T) {
 			t.Fatal(err)
 		}
 		ours, theirs := os.NewFile(uintptr(pair[0]), "ours"), os.NewFile(uintptr(pair[1]), "theirs")
-		// An engine's, which it has forgotten to close. The weak one names it to the runtime.
+		// This is a descriptor that an engine has forgotten to close. The weak runtime is told to
+		// pass it on.
 		cmd.ExtraFiles = []*os.File{theirs}
 		out, err := cmd.CombinedOutput()
-		// What has been sent to it would keep the terminal open.
+		// A file that was sent to the socket would keep the terminal open.
 		_, _ = ours.Close(), theirs.Close()
 		if err != nil {
 			t.Fatalf("run: %v: %s", err, out)

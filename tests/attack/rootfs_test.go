@@ -14,12 +14,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Links in a root file system, which lead out of it, or are there every other moment. No
-// berth has followed one, so older runtimes of others show that the attacks work.
+// Symbolic links in a root file system that lead out of it, or are repeatedly exchanged for a
+// directory. No berth has ever followed one, so older versions of other runtimes show that the
+// attacks work.
 
-// outruns is withstands, where what is weak is a runtime of the host's whose version begins
-// with one that is known to have the hole.
-func outruns(t *testing.T, name, version string, tries int, attack func(s *stage) string) {
+// withstandsOf is withstands with a runtime of the host as the weak one. Its version must begin with
+// one that is known to have the vulnerability.
+func withstandsOf(t *testing.T, name, version string, tries int, attack func(s *stage) string) {
 	t.Helper()
 	path, err := exec.LookPath(name)
 	if err == nil {
@@ -35,8 +36,8 @@ func outruns(t *testing.T, name, version string, tries int, attack func(s *stage
 	compare(t, path, tries, attack)
 }
 
-// gets is what a directory of the host's has got from an attack.
-func gets(t *testing.T, dir string) string {
+// createdIn returns what an attack has created in a directory of the host.
+func createdIn(t *testing.T, dir string) string {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -49,10 +50,10 @@ func gets(t *testing.T, dir string) string {
 	return strings.Join(names, " ")
 }
 
-// TestDevLink: /dev of the image is a link out of it, for devices and the links beside them
-// (CVE-2026-41579, CVE-2026-47766).
+// TestDevLink: /dev of the image is a symbolic link out of the root file system, where devices
+// and symbolic links would be created (CVE-2026-41579, CVE-2026-47766).
 func TestDevLink(t *testing.T) {
-	outruns(t, "runc", "1.1", 1, func(s *stage) string {
+	withstandsOf(t, "runc", "1.1", 1, func(s *stage) string {
 		outside := s.dir + "/outside"
 		b := s.box("a").sh("true")
 		must(t, os.Mkdir(outside, 0o755), os.RemoveAll(b.path("rootfs/dev")), os.Symlink(outside, b.path("rootfs/dev")))
@@ -64,14 +65,14 @@ func TestDevLink(t *testing.T) {
 		}
 		b.spec.Mounts = mounts
 		b.command("run", b.id)
-		return gets(t, outside)
+		return createdIn(t, outside)
 	})
 }
 
-// TestNullLink: /dev/null of a volume on /dev is a link to a file that is to be hidden or
-// read-only. What hides a path then opens that one in its place (CVE-2025-31133).
+// TestNullLink: /dev/null on a volume on /dev is a symbolic link to a file that the config masks
+// or makes read-only. A mask would then show that file (CVE-2025-31133).
 func TestNullLink(t *testing.T) {
-	outruns(t, "runc", "1.1", 1, func(s *stage) string {
+	withstandsOf(t, "runc", "1.1", 1, func(s *stage) string {
 		d := s.dirs("dev")[0]
 		b := s.box("a").sh("cat /proc/timer_list")
 		must(t, os.Symlink("/etc/hidden", d+"/null"), os.WriteFile(b.path("rootfs/etc/hidden"), []byte("hidden"), 0o600))
@@ -89,11 +90,11 @@ func TestNullLink(t *testing.T) {
 	})
 }
 
-// TestDestinations: a neighbour exchanges a directory of a shared volume with a link out of
-// it, all the time. In it are mount points of all kinds, a device, a working directory, and
-// paths to hide and to protect (CVE-2021-30465, CVE-2024-45310).
+// TestDestinations: another container repeatedly exchanges a directory of a shared volume for a
+// symbolic link out of it. In that directory are mount points of all kinds, a device, a working
+// directory, and masked and read-only paths (CVE-2021-30465, CVE-2024-45310).
 func TestDestinations(t *testing.T) {
-	outruns(t, "runc", "1.1", 3, func(s *stage) string {
+	withstandsOf(t, "runc", "1.1", 3, func(s *stage) string {
 		d := s.dirs("volume", "source")
 		outside := s.dir + "/outside"
 		must(t, os.Mkdir(outside, 0o777), os.Mkdir(d[0]+"/x", 0o777), os.Symlink(outside, d[0]+"/link"))
@@ -108,7 +109,7 @@ func TestDestinations(t *testing.T) {
 			b.spec.Linux.ReadonlyPaths = append(b.spec.Linux.ReadonlyPaths, dir+"tmpfs")
 			b.spec.Linux.Devices = append(b.spec.Linux.Devices, specs.LinuxDevice{Path: dir + "node", Type: "c", Major: 1, Minor: 3})
 			b.command("run", b.id)
-			if won := gets(t, outside); won != "" {
+			if won := createdIn(t, outside); won != "" {
 				return won
 			}
 		}
@@ -116,9 +117,9 @@ func TestDestinations(t *testing.T) {
 	})
 }
 
-// TestFakeProc: /proc of the image is a directory of files that look like the kernel's, by a
-// link: what the runtime writes there would be lost (CVE-2019-16884, CVE-2019-19921). Weak
-// is a config.json without a mount on /proc.
+// TestFakeProc: /proc of the image is a symbolic link to a directory of files that look like the
+// kernel's. What the runtime writes there would have no effect (CVE-2019-16884, CVE-2019-19921).
+// A config.json without a mount on /proc is the weak one.
 func TestFakeProc(t *testing.T) {
 	weakened(t, 1, func(s *stage) string {
 		b := s.box("a").sh("cat /proc/self/attr/exec")
@@ -136,8 +137,8 @@ func TestFakeProc(t *testing.T) {
 	})
 }
 
-// TestRootlessSys: a container of the template of `spec --rootless`, with CAP_SYS_ADMIN in
-// its user namespace, takes away what covers the host's cgroups, and makes one.
+// TestRootlessSys: a container with the config of `spec --rootless`, with CAP_SYS_ADMIN in its
+// user namespace, unmounts what hides the host's cgroups, and creates a cgroup.
 func TestRootlessSys(t *testing.T) {
 	withstands(t, 1, func(s *stage) string {
 		b := s.box("a")
@@ -147,7 +148,7 @@ func TestRootlessSys(t *testing.T) {
 		b.spec.Process.Terminal = false
 		b.capabilities("CAP_SYS_ADMIN")
 		name := "made-" + suite.token
-		// Where the containers of this run are; of cgroup v1 one hierarchy will do.
+		// This is where the containers of this run are. One hierarchy of cgroup v1 is enough.
 		parent := "/sys/fs/cgroup/pids/" + suite.token
 		if suite.unified {
 			parent = "/sys/fs/cgroup/" + suite.token

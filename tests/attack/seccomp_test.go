@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// newerCalls are those that libseccomp 2.5 does not know, in the order of their numbers from
-// firstNewer on.
+// newerCalls are the system calls from number firstNewer on, in this order. libseccomp 2.5 does
+// not know them.
 var newerCalls = []string{
 	"statmount", "listmount", "lsm_get_self_attr", "lsm_set_self_attr", "lsm_list_modules", "mseal",
 	"setxattrat", "getxattrat", "listxattrat", "removexattrat", "open_tree_attr", "file_getattr",
@@ -21,8 +21,8 @@ var newerCalls = []string{
 
 const firstNewer = 457
 
-// callNewer makes each of newerCalls, and prints those that the filter has let through. args:
-// the error number of the filter.
+// callNewer makes each of newerCalls, and prints those that the filter allows. args: the error
+// number of the filter.
 func callNewer(args []string) error {
 	for i, name := range newerCalls {
 		const nothing = ^uintptr(0)
@@ -34,8 +34,8 @@ func callNewer(args []string) error {
 	return nil
 }
 
-// TestNewerCalls: a profile that forbids system calls which came after the libseccomp of the
-// machine that a runtime was built on.
+// TestNewerCalls: a profile forbids system calls that are newer than the libseccomp of the
+// machine on which a runtime was built.
 func TestNewerCalls(t *testing.T) {
 	withstands(t, 1, func(s *stage) string {
 		b := s.box("calls").helper("newer-calls", fmt.Sprint(int(unix.EXFULL)))
@@ -48,8 +48,8 @@ func TestNewerCalls(t *testing.T) {
 	})
 }
 
-// TestFilterOfExec: what exec adds is filtered as the container is, whatever its own
-// process.json and the bundle say by then.
+// TestFilterOfExec: a process that exec adds has the container's filter, whatever its own
+// process.json and the current config.json say.
 func TestFilterOfExec(t *testing.T) {
 	weakened(t, 1, func(s *stage) string {
 		b := s.box("filter").sh("exec sleep 1000")
@@ -61,7 +61,7 @@ func TestFilterOfExec(t *testing.T) {
 			}
 		}
 		b.startOutput()
-		b.spec.Linux.Seccomp = nil // and written with the next command
+		b.spec.Linux.Seccomp = nil // the next command writes it to config.json
 		if r := b.command("exec", b.id, "/bin/mkdir", "/made"); r.status == 0 {
 			return "mkdir goes through"
 		}

@@ -19,33 +19,33 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// stage is what an attack is tried on.
+// stage is where an attack is tried.
 type stage struct {
 	*testing.T
-	// runtime is the binary that is attacked; state its --root; dir a directory on the host
-	// for all else, with nothing in it that a container is given unless the attack does.
+	// runtime is the binary that is attacked, and state its --root. dir is a directory on the
+	// host for everything else. A container has access to it only if the attack gives it.
 	runtime, state, dir string
-	// weak says that the attack has to succeed: it is tried on the older berth, or, if it is
-	// one of weakened, may take a restriction out of the config.json.
+	// weak means that the attack must succeed. It is tried on the older berth, or, with weakened,
+	// it may remove a restriction from the config.json.
 	weak bool
-	// boxes are to be removed.
+	// boxes are the containers to be removed.
 	boxes []*box
 }
 
-// limit ends what hangs.
+// limit is how long something may take.
 const limit = 30 * time.Second
 
 var stages atomic.Int64
 
-// withstands tries an attack up to tries times on the older berth, until it has succeeded,
-// and as often on the runtime. The attack returns what it has got, "" for nothing.
+// withstands tries an attack up to tries times on the older berth, until it succeeds, and tries
+// times on the runtime. The attack returns what it has gained; "" for nothing.
 func withstands(t *testing.T, tries int, attack func(s *stage) string) {
 	t.Helper()
 	compare(t, suite.weak, tries, attack)
 }
 
-// weakened is withstands for an attack that no older berth lets through: s.weak tells it to
-// leave out of the config.json what it has to overcome.
+// weakened is withstands for an attack that fails on every older berth. If s.weak is set, the
+// attack leaves out of the config.json the restriction that it has to overcome.
 func weakened(t *testing.T, tries int, attack func(s *stage) string) {
 	t.Helper()
 	compare(t, suite.runtime, tries, attack)
@@ -58,7 +58,7 @@ func compare(t *testing.T, weak string, tries int, attack func(s *stage) string)
 		won = onStage(t, weak, true, attack)
 	}
 	if won == "" {
-		t.Errorf("the attack gets nothing of what is weak in %d tries: it proves nothing", tries)
+		t.Errorf("the attack does not succeed on the weak one in %d tries: it proves nothing", tries)
 	} else {
 		t.Logf("weak: %s", won)
 	}
@@ -69,7 +69,7 @@ func compare(t *testing.T, weak string, tries int, attack func(s *stage) string)
 	}
 }
 
-// onStage tries once, and removes everything.
+// onStage tries an attack once, and removes everything.
 func onStage(t *testing.T, runtime string, weak bool, attack func(s *stage) string) string {
 	t.Helper()
 	s := &stage{T: t, runtime: runtime, weak: weak}
@@ -104,8 +104,8 @@ type box struct {
 	files []*os.File
 }
 
-// box makes a bundle: an ordinary container of bundle.Spec, whose root file system it may
-// write.
+// box creates the bundle of a container as in bundle.Spec, which may write to its root file
+// system.
 func (s *stage) box(name string) *box {
 	s.Helper()
 	b := &box{stage: s, id: fmt.Sprintf("%s-%s-%s", suite.token, filepath.Base(s.dir), name), spec: bundle.Spec()}
@@ -135,7 +135,7 @@ func (b *box) remove() {
 	}
 }
 
-// path is a path below the bundle.
+// path returns a path below the bundle.
 func (b *box) path(elem ...string) string { return filepath.Join(append([]string{b.dir}, elem...)...) }
 
 // sh makes the container run a shell script.
@@ -144,7 +144,7 @@ func (b *box) sh(script string) *box {
 	return b
 }
 
-// helper makes the container run a program of helpers, which is mounted on /helper.
+// helper makes the container run one of helpers, which is mounted on /helper.
 func (b *box) helper(name string, args ...string) *box {
 	b.Helper()
 	self, err := os.Executable()
@@ -161,7 +161,7 @@ func (b *box) mount(dest, typ, source string, options ...string) *box {
 	return b
 }
 
-// capabilities adds capabilities to all sets but the inheritable and the ambient.
+// capabilities adds capabilities to all sets except the inheritable and the ambient one.
 func (b *box) capabilities(names ...string) *box {
 	c := b.spec.Process.Capabilities
 	c.Bounding = append(append([]string{}, c.Bounding...), names...)
@@ -170,7 +170,7 @@ func (b *box) capabilities(names ...string) *box {
 	return b
 }
 
-// namespace adds a namespace, in place of one of its type; path may be "".
+// namespace adds a namespace in place of any other of its type. path may be "".
 func (b *box) namespace(typ specs.LinuxNamespaceType, path string) *box {
 	b.without(typ)
 	b.spec.Linux.Namespaces = append(b.spec.Linux.Namespaces, specs.LinuxNamespace{Type: typ, Path: path})
@@ -188,8 +188,8 @@ func (b *box) without(typ specs.LinuxNamespaceType) *box {
 	return b
 }
 
-// mapped gives the container a user namespace with the ids of the host from 100000 on, and
-// its root file system to them.
+// mapped gives the container a user namespace with the host's ids from 100000 on, which then own
+// its root file system.
 func (b *box) mapped() *box {
 	b.Helper()
 	b.namespace(specs.UserNamespace, "")
@@ -215,13 +215,13 @@ func (b *box) write() {
 	}
 }
 
-// result is how a command of the runtime has ended.
+// result is the result of a command of the runtime.
 type result struct {
 	what   string
 	status int
-	// out is what stdout and stderr got.
+	// out is the output on stdout and stderr.
 	out string
-	// hung says that it had to be killed.
+	// hung means that it had to be killed.
 	hung bool
 }
 
@@ -234,14 +234,14 @@ func (r *result) String() string {
 }
 
 // command runs the runtime in the bundle. Its output is a file, so that a container that
-// lives on holds nothing up.
+// continues to run does not keep a pipe open.
 func (b *box) command(args ...string) *result {
 	b.Helper()
 	wait, out := b.launch(args...)
 	return wait(out)
 }
 
-// launch starts a command of the runtime; wait, called with out, waits for it.
+// launch starts a command of the runtime. wait must be called with out, and waits for its end.
 func (b *box) launch(args ...string) (wait func(out *os.File) *result, out *os.File) {
 	b.Helper()
 	b.write()
@@ -273,7 +273,7 @@ func (b *box) launch(args ...string) (wait func(out *os.File) *result, out *os.F
 	}, out
 }
 
-// must is command, which has to succeed.
+// must is command, which must succeed.
 func (b *box) must(args ...string) *result {
 	b.Helper()
 	r := b.command(args...)
@@ -283,7 +283,8 @@ func (b *box) must(args ...string) *result {
 	return r
 }
 
-// startOutput is run --detach with the container's output in a file, whose path is returned.
+// startOutput runs run --detach with a file for the container's output, and returns the path of
+// that.
 func (b *box) startOutput() string {
 	b.Helper()
 	path := b.path("container-output")
@@ -304,13 +305,13 @@ func (b *box) startOutput() string {
 	return path
 }
 
-// read is the content of a file, "" when it is not there.
+// read returns the content of a file; "" if it does not exist.
 func read(path string) string {
 	data, _ := os.ReadFile(path)
 	return string(data)
 }
 
-// reap collects the containers' processes that have ended, children of this subreaper.
+// reap reaps the containers' processes that have ended, which are children of this subreaper.
 func reap() {
 	for {
 		if pid, err := unix.Wait4(-1, nil, unix.WNOHANG, nil); pid <= 0 || err != nil {

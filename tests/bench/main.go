@@ -2,9 +2,9 @@
 
 // Command bench compares the speed and the memory of OCI runtimes on this machine.
 //
-// It runs every operation with every runtime in turn, round by round, so that what
-// else the machine does meets all of them alike, and rotates who is first. It
-// asserts nothing: what is a good result is for people to say.
+// It runs every operation with every runtime in turn, round by round, and rotates which is first,
+// so that other load on the machine affects all of them equally. It checks nothing: people decide
+// what is a good result.
 package main
 
 import (
@@ -29,8 +29,8 @@ type config struct {
 	runtimes       []*runtimeUnderTest
 }
 
-// allOps are the operations in the order in which they run and are shown. cycle
-// measures create, start and delete.
+// allOps are the operations in the order in which they run and are printed. cycle measures
+// create, start and delete.
 var allOps = []string{"version", "run", "cycle", "exec", "state", "burst"}
 
 func main() {
@@ -43,7 +43,7 @@ func main() {
 func run() (err error) {
 	var c config
 	ops := flag.String("ops", strings.Join(allOps, ","), "operations to measure")
-	modes := flag.String("modes", "calm,tight", "calm: with gaps between commands; tight: back to back")
+	modes := flag.String("modes", "calm,tight", "`modes` to measure: calm has gaps between commands, tight has none")
 	flag.IntVar(&c.rounds, "n", 20, "rounds of each operation")
 	flag.IntVar(&c.bursts, "bursts", 3, "rounds of burst, which is 20 runs, 4 at a time")
 	flag.DurationVar(&c.minGap, "min-gap", 30*time.Millisecond, "shortest gap of calm")
@@ -80,7 +80,7 @@ func run() (err error) {
 	return memory(os.Stdout, &c)
 }
 
-// header says what is compared, and where.
+// header prints what is compared, and on which machine.
 func header(w io.Writer, c *config) error {
 	release, err := os.ReadFile("/proc/sys/kernel/osrelease")
 	if err != nil {
@@ -100,7 +100,7 @@ func header(w io.Writer, c *config) error {
 	return err
 }
 
-// absolute resolves a runtime's name as a shell would, without following links: the
+// absolute resolves a runtime's name as a shell would, but does not follow symbolic links: the
 // name may decide what the binary does.
 func absolute(path string) (string, error) {
 	if !strings.Contains(path, "/") {

@@ -21,7 +21,7 @@ const (
 	burstParallel = 4
 )
 
-// results are the times in ms by row and runtime name.
+// results are the times in ms, by row and by name of the runtime.
 type results struct {
 	rows  []string
 	times map[string]map[string][]float64
@@ -45,7 +45,7 @@ type meter struct {
 
 // measure runs all operations in one mode.
 func measure(c *config, calm bool) (_ *results, err error) {
-	// Containers' first processes become our children, as they are an engine's.
+	// The first processes of containers must become children of the bench, as with an engine.
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return nil, fmt.Errorf("become a subreaper: %w", err)
 	}
@@ -71,7 +71,7 @@ func measure(c *config, calm bool) (_ *results, err error) {
 					continue
 				}
 				if err := m.one(op, rt); err != nil {
-					// A whole operation may be missing; the others are still of interest.
+					// A runtime may lack a whole operation. The others are still measured.
 					rt.lacks[op] = err.Error()
 				}
 			}
@@ -87,7 +87,7 @@ func measure(c *config, calm bool) (_ *results, err error) {
 	return m.res, nil
 }
 
-// rest lets the machine come to rest, when the mode is calm.
+// rest waits until the machine is idle if the mode is calm.
 func (m *meter) rest() {
 	if m.calm {
 		time.Sleep(m.minGap + rand.N(m.maxGap-m.minGap+1))
@@ -122,7 +122,7 @@ func (m *meter) simple(row string, rt *runtimeUnderTest, args ...string) error {
 	return err
 }
 
-// inside measures a command about the container that lives on.
+// inside measures a command on a running container.
 func (m *meter) inside(row string, rt *runtimeUnderTest, command string, args ...string) error {
 	if err := rt.begin(); err != nil {
 		return err
@@ -190,7 +190,7 @@ func readPID(dir string) (int, error) {
 	return strconv.Atoi(string(data))
 }
 
-// burst measures many runs, several at a time, per container.
+// burst measures many runs, several of them at a time, and prints the time per container.
 func (m *meter) burst(rt *runtimeUnderTest) (err error) {
 	var dirs, names []string
 	for range burstRuns {
@@ -227,7 +227,8 @@ func (m *meter) burst(rt *runtimeUnderTest) (err error) {
 	return nil
 }
 
-// percentile is the value below which p of the sorted values are, by nearest rank.
+// percentile returns the smallest of the sorted values that is not exceeded by the fraction p of
+// them (nearest rank).
 func percentile(sorted []float64, p float64) float64 {
 	i := int(p*float64(len(sorted)) + 0.999999)
 	return sorted[min(max(i-1, 0), len(sorted)-1)]

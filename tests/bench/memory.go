@@ -16,8 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// memory shows the most memory that create takes: of the runtime's own process, and
-// of what is charged to the container's cgroup until it waits for start.
+// memory prints the peak of the memory that create uses: that of the runtime's own process, and
+// what is charged to the container's cgroup until it waits for start.
 func memory(w io.Writer, c *config) error {
 	names, rss, peak := "\t", "the runtime's resident peak\t", "the container's cgroup's peak\t"
 	for _, rt := range c.runtimes {
@@ -32,7 +32,7 @@ func memory(w io.Writer, c *config) error {
 	return table(w, "memory of create, in KiB", names+"\n"+rss+"\n"+peak, nil)
 }
 
-// memoryOf creates a container and looks.
+// memoryOf creates a container and reads both.
 func memoryOf(rt *runtimeUnderTest) (rss, peak string, err error) {
 	id := newID()
 	dir, err := rt.bundle(id, "/bin/true")
@@ -62,11 +62,10 @@ func memoryOf(rt *runtimeUnderTest) (rss, peak string, err error) {
 	return rss, peak, err
 }
 
-// peakRSS runs a command and reads VmHWM just before it exits. The rusage of a
-// child does not do: it starts with the peak of the process that started it, and
-// ours is larger than some runtimes.
+// peakRSS runs a command and reads VmHWM just before it exits. The child's rusage would be wrong:
+// it starts with the peak of the parent process, and the bench is larger than some runtimes.
 func (rt *runtimeUnderTest) peakRSS(dir string, args ...string) (string, error) {
-	runtime.LockOSThread() // a tracer is a thread
+	runtime.LockOSThread() // ptrace(2) is per thread
 	defer runtime.UnlockOSThread()
 	cmd := rt.command(args...)
 	cmd.Dir = dir
@@ -104,7 +103,7 @@ func (rt *runtimeUnderTest) peakRSS(dir string, args ...string) (string, error) 
 	}
 }
 
-// highWater is VmHWM of a process in KiB.
+// highWater returns VmHWM of a process in KiB.
 func highWater(pid int) string {
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {

@@ -19,14 +19,14 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// runtimeUnderTest is one of those that are compared.
+// runtimeUnderTest is one of the runtimes that are compared.
 type runtimeUnderTest struct {
 	name, path, version string
 	root, work          string
 	rootfs              string
-	// live is a container that runs for exec and state.
+	// live is a running container for exec and state.
 	live string
-	// lacks are operations that the runtime cannot do, with its error.
+	// lacks are the operations that the runtime does not support, with its error.
 	lacks map[string]string
 }
 
@@ -54,8 +54,8 @@ func newRuntime(c *config, n int, path string) (*runtimeUnderTest, error) {
 	return rt, nil
 }
 
-// spec is what engines usually ask for: their mounts, masks and namespaces, no
-// seccomp and no limits.
+// spec returns what engines usually ask for: their mounts, masks and namespaces, but no seccomp
+// and no limits.
 func (rt *runtimeUnderTest) spec(id string, args ...string) *specs.Spec {
 	s := bundle.Spec()
 	s.Root.Path, s.Root.Readonly = rt.rootfs, true
@@ -72,7 +72,7 @@ func (rt *runtimeUnderTest) spec(id string, args ...string) *specs.Spec {
 	return s
 }
 
-// bundle makes the bundle of a container, whose directory bears its id.
+// bundle creates the bundle of a container in a directory with its id as name.
 func (rt *runtimeUnderTest) bundle(id string, args ...string) (string, error) {
 	dir := filepath.Join(rt.work, id)
 	if err := os.Mkdir(dir, 0o755); err != nil {
@@ -81,8 +81,8 @@ func (rt *runtimeUnderTest) bundle(id string, args ...string) (string, error) {
 	return dir, bundle.Write(dir, rt.spec(id, args...))
 }
 
-// call runs a command of the runtime and measures it. Its output goes to a file,
-// which a container that lives on does not keep us waiting with.
+// call runs a command of the runtime and measures it. Its output is a file, so that a container
+// that continues to run does not keep a pipe open.
 func (rt *runtimeUnderTest) call(dir string, args ...string) (took time.Duration, err error) {
 	stderr, err := os.CreateTemp(rt.work, "stderr.")
 	if err != nil {
@@ -101,7 +101,7 @@ func (rt *runtimeUnderTest) call(dir string, args ...string) (took time.Duration
 	return took, nil
 }
 
-// command is a command of the runtime.
+// command returns a command of the runtime.
 func (rt *runtimeUnderTest) command(args ...string) *exec.Cmd {
 	return exec.Command(rt.path, append([]string{"--root", rt.root}, args...)...)
 }

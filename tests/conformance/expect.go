@@ -12,14 +12,13 @@ import (
 	"strings"
 )
 
-// A failure is named by the number of a test in its program, or by one of these
-// words.
+// A failure is identified by the number of a test in its program, or by one of these words.
 const (
 	failError   = "error"   // an error printed, and no test
 	failExit    = "exit"    // a status that is not 0
 	failPlan    = "plan"    // another number of tests than planned
 	failTimeout = "timeout" // killed after the time limit
-	failAny     = "any"     // at least one failure, whichever
+	failAny     = "any"     // one or more failures of any kind
 )
 
 // expectation is one line of the table of expected failures.
@@ -27,15 +26,15 @@ type expectation struct {
 	Line     int
 	Program  string
 	Failures []string
-	// Runtimes are names of runtimes; "all" stands for each.
+	// Runtimes are names of runtimes; "all" means each of them.
 	Runtimes []string
 	// When are conditions that must all hold.
 	When   []string
 	Reason string
 }
 
-// parseTable reads the table: five columns divided by "|"; blank lines and those
-// that start with # are left out.
+// parseTable reads the table of five columns separated by "|". Blank lines and lines that begin
+// with # are ignored.
 func parseTable(r io.Reader) ([]expectation, error) {
 	var table []expectation
 	sc := bufio.NewScanner(r)
@@ -80,7 +79,7 @@ func parseFailures(s string) ([]string, error) {
 		a, errA := strconv.Atoi(from)
 		b, errB := strconv.Atoi(to)
 		if errA != nil || errB != nil || a < 1 || b < a || b > 10000 {
-			return nil, fmt.Errorf("%q is no failure", f)
+			return nil, fmt.Errorf("%q is not a failure", f)
 		}
 		for ; a <= b; a++ {
 			all = append(all, strconv.Itoa(a))
@@ -89,16 +88,16 @@ func parseFailures(s string) ([]string, error) {
 	return all, nil
 }
 
-// host is what conditions are asked about.
+// host has the answers to conditions.
 type host struct {
-	// Unified says that /sys/fs/cgroup is cgroup v2.
+	// Unified means that /sys/fs/cgroup is cgroup v2.
 	Unified bool
 	// Capabilities is the effective set of this process.
 	Capabilities uint64
 	exists       func(path string) bool
 }
 
-// capabilities that conditions may name.
+// These are the capabilities that conditions may name.
 var capabilityNumbers = map[string]uint{"CAP_SYS_RESOURCE": 24}
 
 // holds evaluates one condition of the table.
@@ -128,14 +127,13 @@ func fileExists(path string) bool {
 	return err == nil
 }
 
-// expectations are the failures of one program that the table explains, by their
-// reasons.
+// expectations are the failures of one program that the table explains, with their reasons.
 type expectations struct {
-	// must happen; may happen in some runs but not in all; either is left open.
+	// must occur. may may occur in some runs, but not in all. either may occur or not.
 	must, may, either map[string]string
 }
 
-// expected tells the failures of program that apply to runtime on this host.
+// expected returns the failures of program that apply to runtime on this host.
 func expected(table []expectation, program, runtime string, h *host) (*expectations, error) {
 	x := &expectations{map[string]string{}, map[string]string{}, map[string]string{}}
 	for _, e := range table {

@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command conformance runs the validation programs of the OCI runtime-tools
-// against one runtime and compares what fails with a table of explained
-// failures.
+// Command conformance runs the validation programs of the OCI runtime-tools with one runtime, and
+// compares the failures with a table of known failures.
 //
-// It is no judge of the table's reasons; those are proven by running it with
-// other runtimes, for which the same table is used. Its one invariant: a failure
-// that the table lacks, and a pass that the table denies, both make it exit 1.
+// It does not check the reasons in the table. They are checked by runs with other runtimes, for
+// which the same table is used. Its one invariant: it exits with status 1 if there is a failure
+// that is not in the table, or a success where the table has a failure.
 //
-// Each program runs in a mount namespace and a directory of its own, with a
-// runtime root of its own.
+// Each program runs in its own mount namespace, directory and runtime root.
 package main
 
 import (
@@ -28,8 +26,7 @@ import (
 	"time"
 )
 
-// programCount is how many programs the suite has; a build that left one out must
-// not look like a success.
+// programCount is the number of programs in the suite, so that an incomplete build is an error.
 const programCount = 58
 
 type options struct {
@@ -46,12 +43,12 @@ func main() {
 	flag.StringVar(&o.table, "table", "", "`file` of expected failures")
 	flag.StringVar(&o.runtime, "runtime", "", "absolute `path` of the runtime")
 	flag.StringVar(&o.name, "name", "", "`name` of the runtime in the table (default: its file name)")
-	flag.StringVar(&o.work, "work", "", "`directory` to work in, reachable for every user")
-	flag.StringVar(&o.output, "output", "", "`directory` to keep what the programs print in")
-	flag.StringVar(&o.only, "only", "", "run only these `programs`, divided by commas")
+	flag.StringVar(&o.work, "work", "", "working `directory`, which every user can reach")
+	flag.StringVar(&o.output, "output", "", "`directory` for the output of the programs")
+	flag.StringVar(&o.only, "only", "", "run only these `programs`, separated by commas")
 	flag.DurationVar(&o.timeout, "timeout", 90*time.Second, "time limit of a program")
-	flag.IntVar(&o.jobs, "jobs", 2, "programs that run at the same time")
-	flag.IntVar(&o.attempts, "attempts", 5, "runs of a program whose failures the table calls racy")
+	flag.IntVar(&o.jobs, "jobs", 2, "`number` of programs at the same time")
+	flag.IntVar(&o.attempts, "attempts", 5, "`number` of runs of a program with racy failures")
 	flag.Parse()
 	if o.name == "" {
 		o.name = filepath.Base(o.runtime)
@@ -68,8 +65,7 @@ func main() {
 	}
 }
 
-// run runs the suite, reports on stdout, and says whether all is as the table
-// expects.
+// run runs the suite, reports on stdout, and returns whether everything is as in the table.
 func run(ctx context.Context, o *options) (bool, error) {
 	f, err := os.Open(o.table)
 	if err != nil {
@@ -100,7 +96,7 @@ func run(ctx context.Context, o *options) (bool, error) {
 	return report(verdicts), nil
 }
 
-// selectPrograms lists the suite's programs, or those that were asked for.
+// selectPrograms lists the suite's programs, or those that were requested.
 func selectPrograms(o *options) ([]string, error) {
 	entries, err := os.ReadDir(o.bin)
 	if err != nil {
@@ -127,8 +123,8 @@ func selectPrograms(o *options) ([]string, error) {
 	return only, nil
 }
 
-// runAll runs the programs, o.jobs at a time. Those about cgroups all use one
-// path and run one after the other.
+// runAll runs the programs, o.jobs of them at a time. Programs about cgroups all use the same
+// path, and run one after the other.
 func runAll(ctx context.Context, o *options, programs []string, table []expectation, h *host) []*verdict {
 	verdicts := make([]*verdict, len(programs))
 	var cgroupPath sync.Mutex
@@ -156,7 +152,7 @@ func runAll(ctx context.Context, o *options, programs []string, table []expectat
 	return verdicts
 }
 
-// report prints a line for each program and the sums, and says whether nothing is
+// report prints a line for each program and the totals, and returns whether there is nothing
 // unexplained.
 func report(verdicts []*verdict) bool {
 	var passed, failed, explained, tests int
@@ -185,7 +181,7 @@ func report(verdicts []*verdict) bool {
 	return failed == 0
 }
 
-// thisHost looks at what conditions of the table may ask about.
+// thisHost finds out what conditions of the table need.
 func thisHost() (*host, error) {
 	h := &host{exists: fileExists}
 	var st syscall.Statfs_t

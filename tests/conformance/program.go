@@ -20,26 +20,26 @@ import (
 	"time"
 )
 
-// outcome is what one run of a program came to.
+// outcome is the result of one run of a program.
 type outcome struct {
 	tap *tapResult
-	// Failures are named as in the table, each with what was said about it.
+	// Failures has the message for each failure, by the name that it has in the table.
 	Failures map[string]string
 }
 
-// verdict is an outcome after a look at the table.
+// verdict is an outcome compared with the table.
 type verdict struct {
 	Program             string
 	Tests               int
 	Problems, Explained []string
 }
 
-// refusals are the programs that pass when the runtime refuses to create: they
-// plan no test, and what they print is the runtime's error.
+// refusals are the programs that pass if the runtime refuses to create the container. They plan
+// no test, and print the runtime's error.
 var refusals = []string{"prestart_fail", "process_rlimits_fail", "process_capabilities_fail"}
 
-// judge runs a program and compares its failures with the table. It runs a program
-// with racy failures again until they are gone: one that never passes is not racy.
+// judge runs a program and compares its failures with the table. If a failure is racy, it runs
+// the program again until it passes: a program that never passes is not racy.
 func judge(ctx context.Context, o *options, name string, table []expectation, h *host) *verdict {
 	v := &verdict{Program: name}
 	expect, err := expected(table, name, o.name, h)
@@ -102,7 +102,7 @@ func runProgram(ctx context.Context, o *options, name string) (_ *outcome, err e
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	// A container's root in a user namespace must be able to reach its rootfs.
+	// The root of a container with a user namespace must be able to reach its rootfs.
 	if err := os.Chmod(dir, 0o755); err != nil {
 		return nil, err
 	}
@@ -119,7 +119,7 @@ func runProgram(ctx context.Context, o *options, name string) (_ *outcome, err e
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "RUNTIME="+wrapper, "TMPDIR="+dir)
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	// Programs that make containers without a mount namespace leave mounts.
+	// Programs whose containers have no mount namespace leave mounts behind.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Unshareflags: syscall.CLONE_NEWNS}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 5 * time.Second
@@ -133,8 +133,8 @@ func runProgram(ctx context.Context, o *options, name string) (_ *outcome, err e
 	return assess(name, &stdout, stderr.String(), runErr, ctx.Err())
 }
 
-// prepare puts into dir what the programs look for in their working directory, and
-// a wrapper that gives the runtime a root of its own.
+// prepare copies to dir the files that the programs look for in their working directory, and a
+// wrapper that gives the runtime its own root.
 func prepare(o *options, dir string) (wrapper string, err error) {
 	err = errors.Join(
 		copyFile(filepath.Join(o.bin, "runtimetest"), filepath.Join(dir, "runtimetest"), 0o755),
@@ -161,8 +161,7 @@ func copyFile(from, to string, mode os.FileMode) error {
 	return errors.Join(err, out.Close())
 }
 
-// cleanUp deletes the containers that a program left, which is a habit of several
-// when they fail.
+// cleanUp deletes the containers that a program has left, as several do when they fail.
 func cleanUp(o *options, state string) error {
 	entries, err := os.ReadDir(state)
 	if errors.Is(err, os.ErrNotExist) {
@@ -181,7 +180,7 @@ func cleanUp(o *options, state string) error {
 	return errors.Join(append(errs, err)...)
 }
 
-// keep saves what a program printed.
+// keep saves the output of a program.
 func keep(o *options, name string, stdout, stderr []byte) error {
 	if o.output == "" {
 		return nil
@@ -191,7 +190,7 @@ func keep(o *options, name string, stdout, stderr []byte) error {
 		os.WriteFile(filepath.Join(o.output, name+".err"), stderr, 0o644))
 }
 
-// assess names the failures of a run.
+// assess returns the failures of a run.
 func assess(name string, stdout io.Reader, stderr string, runErr, ctxErr error) (*outcome, error) {
 	tap, err := parseTAP(stdout)
 	if err != nil {

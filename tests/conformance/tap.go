@@ -16,20 +16,19 @@ type tapTest struct {
 	Description string
 }
 
-// tapResult is what one program said.
+// tapResult is the result of one program.
 type tapResult struct {
 	Tests []tapTest
-	// Planned is the sum of N of the plan lines "1..N", -1 when there was none.
+	// Planned is the sum of N of the plan lines "1..N"; -1 if there was none.
 	Planned int
 	// Errors are the "error" fields of diagnostics that belong to no test. Several
 	// programs of the suite report a failure in this way only, and plan "1..0".
 	Errors []string
 }
 
-// parseTAP reads a TAP stream, or several one after the other, as programs with more
-// than one header print: it numbers the tests through. It skips what it does not
-// know, since the programs print the container's output as it is; it fails only
-// when r fails.
+// parseTAP reads a TAP stream, or several in sequence from programs that print more than one
+// header, whose tests it numbers consecutively. It ignores unknown lines, because the programs
+// also print the container's output. It only fails if r fails.
 func parseTAP(r io.Reader) (*tapResult, error) {
 	res := &tapResult{Planned: -1}
 	inYAML := false
@@ -85,8 +84,8 @@ func parseTest(line string) (tapTest, bool) {
 	return t, true
 }
 
-// errorField finds a non-empty "error" member in a line of a diagnostic, which
-// the suite writes as indented JSON.
+// errorField finds an "error" member that is not empty in a line of a diagnostic, which the suite
+// writes as indented JSON.
 func errorField(line string) (string, bool) {
 	value, found := strings.CutPrefix(strings.TrimSpace(line), `"error": `)
 	if !found {

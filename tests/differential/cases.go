@@ -14,14 +14,14 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// testCase is a config, or a command line, that all runtimes are given.
+// testCase is a config or a command line that every runtime gets.
 type testCase struct {
 	Number int
-	// Parts say what is special about it; the rows of ./differences match them.
+	// Parts describe the case; patterns in ./differences match them.
 	Parts  []string
 	Config string
-	Mapped bool // has a user namespace, and so the root file system of its root
-	// Setup and Command: for a command line.
+	Mapped bool // has a user namespace, whose root owns the root file system
+	// Setup and Command are for a command line.
 	Setup   string
 	Command []string
 }
@@ -30,14 +30,15 @@ func (c *testCase) String() string {
 	return fmt.Sprintf("%d %s", c.Number, strings.Join(c.Parts, " & "))
 }
 
-// makeCases makes all cases of this mode of cgroups. Those of config.json come first, and
-// those of several values last: a value more changes no number before it.
+// makeCases makes all cases for this version of cgroups. Those of config.json come first, and
+// combinations of values last, so that a new value does not change the numbers of the others.
 func makeCases(c *config) ([]*testCase, error) {
 	fields, err := readFields()
 	if err != nil {
 		return nil, err
 	}
-	// What does not depend on it is tried with the newer one, and in combinations with both.
+	// Fields that do not depend on the version are only tried alone with v2, and in combinations
+	// with both.
 	together := slices.DeleteFunc(slices.Clone(fields), func(f *field) bool { return f.v1 && c.mode != "v1" })
 	fields = slices.DeleteFunc(fields, func(f *field) bool { return f.v1 != (c.mode == "v1") })
 	var all []*testCase
@@ -92,8 +93,8 @@ func makeCases(c *config) ([]*testCase, error) {
 	return all, nil
 }
 
-// combination is a case of two to five values of different fields, of which one may be a
-// mistake.
+// combination returns a case with two to five values of different fields, at most one of which is
+// a mistake.
 func combination(fields []*field, random *rand.Rand) (*testCase, error) {
 	mapped := random.IntN(3) == 0
 	want, mistake := 2+random.IntN(4), random.IntN(5) < 2
@@ -123,7 +124,7 @@ func combination(fields []*field, random *rand.Rand) (*testCase, error) {
 	return configCase(chosen, values, mapped)
 }
 
-// clash says whether a path is one of the others, or a part of one, or has one as a part.
+// clash reports whether a path equals one of the others, or contains one, or is contained in one.
 func clash(taken, paths []string) bool {
 	return slices.ContainsFunc(paths, func(p string) bool {
 		return slices.ContainsFunc(taken, func(t string) bool {
@@ -132,7 +133,7 @@ func clash(taken, paths []string) bool {
 	})
 }
 
-// configCase is the ordinary container with these values in it.
+// configCase returns the ordinary container with these values.
 func configCase(fields []*field, values []value, mapped bool) (*testCase, error) {
 	config, err := ordinary(mapped)
 	if err != nil {
@@ -175,12 +176,12 @@ func configCase(fields []*field, values []value, mapped bool) (*testCase, error)
 	return tc, nil
 }
 
-// ordinary is the config that a case changes.
+// ordinary returns the config that a case changes.
 func ordinary(mapped bool) (map[string]any, error) {
 	s := bundle.Spec()
 	s.Process.Args = []string{"/probe", "one"}
 	s.Process.Env = []string{"PATH=/bin:/sbin", "HOME=/root"}
-	// As engines say it; without any, crun allows all devices.
+	// These are rules as engines write them. Without any, crun allows all devices.
 	s.Linux.Resources = &specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{{Allow: false, Access: "rwm"}}}
 	s.Linux.CgroupsPath = "/@cg"
 	if mapped {
@@ -196,7 +197,7 @@ func ordinary(mapped bool) (map[string]any, error) {
 	return parsed.(map[string]any), err
 }
 
-// choose is the part of the cases that the command line asks for.
+// choose returns the cases that the command line asks for.
 func choose(c *config, all []*testCase) []*testCase {
 	chosen := slices.DeleteFunc(slices.Clone(all), func(tc *testCase) bool {
 		if c.only >= 0 && tc.Number != c.only || tc.Number < c.from {
@@ -212,7 +213,7 @@ func choose(c *config, all []*testCase) []*testCase {
 	return chosen
 }
 
-// matches is a pattern's match, in which * stands for anything.
+// matches reports whether text matches a pattern, in which * matches anything.
 func matches(pattern, text string) bool {
 	before, after, more := strings.Cut(pattern, "*")
 	if !more {

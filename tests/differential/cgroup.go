@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// hierarchies are the mounts of cgroups by controllers: "" is the unified one.
+// hierarchies returns the mount points of cgroups by controllers; "" is the unified hierarchy.
 func hierarchies() map[string]string {
 	text, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
@@ -37,7 +37,7 @@ func hierarchies() map[string]string {
 	return all
 }
 
-// limitFiles are those that say what a cgroup allows, and that a runtime can set.
+// limitFiles are the files with limits that a runtime can set.
 var limitFiles = strings.Fields(`memory.limit_in_bytes memory.memsw.limit_in_bytes memory.soft_limit_in_bytes
 	memory.kmem.tcp.limit_in_bytes memory.swappiness memory.oom_control memory.use_hierarchy
 	cpu.shares cpu.cfs_quota_us cpu.cfs_period_us cpu.cfs_burst_us cpu.rt_runtime_us cpu.rt_period_us cpu.idle
@@ -49,7 +49,7 @@ var limitFiles = strings.Fields(`memory.limit_in_bytes memory.memsw.limit_in_byt
 	cpu.max cpu.max.burst cpu.weight io.max io.weight io.bfq.weight hugetlb.2MB.max hugetlb.2MB.rsvd.max rdma.max
 	misc.max cgroup.type cgroup.freeze cgroup.max.depth cgroup.max.descendants`)
 
-// cgroups looks at the cgroups of the container's first process.
+// cgroups records the cgroups of the container's first process.
 func (w *watch) cgroups() {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", w.pid))
 	if err != nil {
@@ -70,7 +70,7 @@ func (w *watch) cgroups() {
 			data, err := os.ReadFile(filepath.Join(dir, path, name))
 			if err == nil {
 				lines := strings.Split(strings.TrimSpace(string(data)), "\n")
-				// The order is that of writing, and says nothing.
+				// The lines are in the order in which they were written, which does not matter.
 				slices.Sort(lines)
 				w.o["cgroup."+name] = strings.Join(lines, "\n")
 			} else if !errors.Is(err, fs.ErrNotExist) {
@@ -80,7 +80,7 @@ func (w *watch) cgroups() {
 	}
 }
 
-// ownCgroups are those of this process, by their controllers.
+// ownCgroups returns the cgroups of this process by controllers.
 func ownCgroups() map[string]string {
 	text, err := os.ReadFile("/proc/self/cgroup")
 	if err != nil {
@@ -95,8 +95,8 @@ func ownCgroups() map[string]string {
 	return own
 }
 
-// below is the path as seen from the cgroup of this process, which is the machine's affair:
-// some runtimes make cgroups below it on cgroup v1, and some at the root.
+// below returns path relative to the cgroup of this process: on cgroup v1, some runtimes create
+// cgroups below their own, and some at the root.
 func below(own, path string) string {
 	if rest, ok := strings.CutPrefix(path, own); ok && own != "/" && strings.HasPrefix(rest, "/") {
 		return rest
@@ -112,7 +112,7 @@ func errorWord(err error) string {
 	return err.Error()
 }
 
-// cgroupsLeft are the cgroups that have the token of this job in their paths.
+// cgroupsLeft returns the cgroups whose paths contain the token of this job.
 func (w *watch) cgroupsLeft() []string {
 	seen := map[string]bool{}
 	var left []string
@@ -136,7 +136,7 @@ func (w *watch) cgroupsLeft() []string {
 	return left
 }
 
-// removeCgroup removes one that nobody is in any more.
+// removeCgroup removes a cgroup that no longer has processes.
 func removeCgroup(dir string) {
 	var dirs []string
 	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {

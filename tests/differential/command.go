@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// section is a command line with a setup, and what may be put into it.
+// section is a command line with a setup, and the words that can be inserted.
 type section struct {
 	setup   string
 	v1      bool
@@ -28,7 +28,7 @@ func commandCases(c *config) ([]*testCase, error) {
 	number := 0
 	seen := map[string]bool{}
 	add := func(words ...string) {
-		// Some tables say the same.
+		// Some parts of the table give the same command line.
 		key := fmt.Sprintf("%s %v %q", s.setup, s.v1, words)
 		if seen[key] || s.v1 != (c.mode == "v1") {
 			return
@@ -79,12 +79,13 @@ func newSection(text string) (section, error) {
 	return section{fields[0], len(fields) > 1 && fields[1] == "v1", command}, err
 }
 
-// with is the section's command line with words between the command and its arguments.
+// with returns the section's command line with words inserted between the command and its
+// arguments.
 func (s section) with(words ...string) []string {
 	return append(append([]string{s.command[0]}, words...), s.command[1:]...)
 }
 
-// boolean gives an option without a value in the ways that people and engines write it.
+// boolean adds an option without a value in the forms that people and engines use.
 func (s section) boolean(names []string, add func(...string)) {
 	for _, name := range names {
 		add(s.with(name)...)
@@ -97,7 +98,7 @@ func (s section) boolean(names []string, add func(...string)) {
 	add(append(s.with(), names[0])...)
 }
 
-// valued gives an option with a value.
+// valued adds an option with a value.
 func (s section) valued(words []string, add func(...string)) {
 	var names, good, bad []string
 	at := &names
@@ -116,7 +117,7 @@ func (s section) valued(words []string, add func(...string)) {
 			add(s.with(name, v)...)
 			add(s.with(name + "=" + v)...)
 			if i == 0 {
-				// Twice, without a value, after the arguments, with one dash.
+				// These are twice, without a value, after the arguments, and with one dash.
 				add(s.with(name, v, name, v)...)
 				add(s.command[0], name)
 				add(append(s.with(), name, v)...)
@@ -136,7 +137,7 @@ var (
 	boolEquals  = regexp.MustCompile(`^--(quiet|all|force|detach|tty|no-.*|keep|ignore-paused|debug|stats)=`)
 )
 
-// forms are parts about the way in which options are written.
+// forms returns parts that describe how the options are written.
 func forms(words []string) []string {
 	var parts []string
 	for _, f := range []struct {
@@ -150,7 +151,7 @@ func forms(words []string) []string {
 	return parts
 }
 
-// split takes words apart, of which some may be in quotes.
+// split splits text into words, which may be quoted.
 func split(text string) ([]string, error) {
 	var words []string
 	for text = strings.TrimLeft(text, " "); text != ""; text = strings.TrimLeft(text, " ") {
@@ -178,7 +179,7 @@ func repeat(word string) string {
 	return word
 }
 
-// show is a command line as it stands in ./differences.
+// show returns a command line in the form of ./differences.
 func show(words []string) string {
 	shown := make([]string, len(words))
 	for i, w := range words {

@@ -18,20 +18,20 @@ import (
 	"time"
 )
 
-// difference is one key on which berth and another runtime do not agree.
+// difference is a key on which berth and another runtime differ.
 type difference struct {
 	tc           *testCase
 	peer, key    string
 	berth, peers string
 }
 
-// seen is what all runtimes did in a case, as -record writes it.
+// seen has the outcomes of all runtimes in a case, as -record writes them.
 type seen struct {
 	Case     *testCase
 	Outcomes []outcome
 }
 
-// compareAll does the cases with each runtime, several at a time, and reports them in order.
+// compareAll runs the cases with each runtime, several at a time, and reports them in order.
 func compareAll(c *config, cases []*testCase, report func(seen) error) error {
 	type done struct {
 		outcomes []outcome
@@ -99,7 +99,7 @@ func replay(path string, report func(seen) error) error {
 	}
 }
 
-// outcomes does a case with each runtime in turn.
+// outcomes runs a case with each runtime in turn.
 func (c *config) outcomes(tc *testCase) ([]outcome, error) {
 	var all []outcome
 	for _, rt := range c.runtimes {
@@ -112,7 +112,7 @@ func (c *config) outcomes(tc *testCase) ([]outcome, error) {
 	return all, nil
 }
 
-// work does a case with one runtime, in a process of its own.
+// work runs a case with one runtime, in a separate process.
 func (c *config) work(tc *testCase, rt runtime) (outcome, error) {
 	id := fmt.Sprintf("df%dx%d%s", os.Getpid(), tc.Number, rt.name[:1])
 	j := job{Case: tc, Name: rt.name, Path: rt.path, Rootfs: c.rootfs, Probe: c.probe, ID: id, Cgroup: "cg" + id[2:], Part: c.part != ""}
@@ -130,8 +130,8 @@ func (c *config) work(tc *testCase, rt runtime) (outcome, error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWUTS | syscall.CLONE_NEWIPC,
 		Pdeathsig:  syscall.SIGKILL,
-		// crun may take a process of another pid namespace, which it sees as 0, for one of a
-		// container's, and kill(2) takes that for the whole group.
+		// crun sees a process of another pid namespace as 0, and may take it for one of a
+		// container. kill(2) takes 0 for the whole process group.
 		Setpgid: true,
 	}
 	if c.part != "" {
@@ -162,15 +162,15 @@ func (c *config) work(tc *testCase, rt runtime) (outcome, error) {
 	return o, nil
 }
 
-// always are the beginnings of keys that count whatever came of a case.
+// always are prefixes of keys that are compared whatever the outcome of a case is.
 var always = []string{"outcome", "stage", "host.", "left.", "failed."}
 
-// compare lists the keys that differ. When one was refused, the effects of the other are no
-// differences of their own, and neither are those of half a container.
+// compare lists the keys that differ. If one runtime has refused the case, its effects under the
+// other one are no further differences, and neither are those of half a container.
 func compare(tc *testCase, peer string, berth, other outcome) []difference {
 	var found []difference
 	effects := berth["outcome"] == other["outcome"] && berth["outcome"] != "refused"
-	// Without the probe's last line all of its lines may be missing: that is one difference.
+	// Without the probe's last line, all of its lines may be missing: that is one difference.
 	spoke := (berth["in.end"] == "") == (other["in.end"] == "")
 	keys := map[string]bool{}
 	for _, o := range []outcome{berth, other} {
@@ -192,14 +192,14 @@ func compare(tc *testCase, peer string, berth, other outcome) []difference {
 	return found
 }
 
-// inside are the beginnings of keys that the probe has seen.
+// inside are the prefixes of keys that the probe has found.
 var inside = []string{"in.", "mount.", "super."}
 
 func begins(key string, with []string) bool {
 	return slices.ContainsFunc(with, func(prefix string) bool { return strings.HasPrefix(key, prefix) })
 }
 
-// version is what --version says in its first two lines.
+// version returns the first two lines of --version.
 func (rt runtime) version() []string {
 	out, err := exec.Command(rt.path, "--version").Output()
 	if err != nil {

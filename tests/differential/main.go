@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command differential gives the same configs and command lines to berth, runc and crun, and
-// compares what comes of them: accepted or refused, and with what effect.
+// compares the results: accepted or refused, and with which effects.
 //
-// The cases are made from the tables in ./tables: each value and each mistake by itself, with
-// and without a user namespace, and some of them together at random. A seed decides which; a
-// case is known by its number and the seed. The differences that are meant are rows of the
-// file ./differences; any other fails, and so does a row that explains nothing.
+// The cases are made from the tables in ./tables: each value and each mistake alone, with and
+// without a user namespace, and random combinations. A case is identified by its number and the
+// seed of the combinations. Intended differences are rows of the file ./differences. Any other
+// difference is a failure, and so is a row that explains nothing.
 package main
 
 import (
@@ -32,10 +32,10 @@ type config struct {
 	combinations         int
 }
 
-// tableVersions are those of the peers that ./differences was made with.
+// tableVersions are the versions of the peers for which ./differences was written.
 var tableVersions = map[string]string{"runc": "version 1.3.6", "crun": "version 1.28"}
 
-// runtime is one of those that are compared. The first one is the one that is tested.
+// runtime is one of the runtimes that are compared. The first one is under test.
 type runtime struct{ name, path string }
 
 func main() {
@@ -56,22 +56,22 @@ func parse() (*config, error) {
 		paths[i] = flag.String(name, "", "the `program` of "+name)
 	}
 	flag.StringVar(&c.rootfs, "rootfs", "", "root file system `directory` with busybox")
-	flag.StringVar(&c.mappedRootfs, "mapped-rootfs", "", "the same one, whose root is 100000")
+	flag.StringVar(&c.mappedRootfs, "mapped-rootfs", "", "`directory` with a copy of it that belongs to user 100000")
 	flag.StringVar(&c.probe, "probe", "", "`directory` with the probe")
-	flag.StringVar(&c.mode, "mode", "v2", "the mode of cgroups that has been prepared: v1 or v2")
-	flag.StringVar(&c.part, "part", "", "`directory` of cgroup v2 in which each case gets one for itself")
-	flag.StringVar(&c.rules, "differences", "", "`file` of differences (default: the one that was built in)")
+	flag.StringVar(&c.mode, "mode", "v2", "`version` of cgroups that has been prepared: v1 or v2")
+	flag.StringVar(&c.part, "part", "", "cgroup v2 `directory` in which each case gets its own cgroup")
+	flag.StringVar(&c.rules, "differences", "", "`file` of differences (default: the built-in one)")
 	flag.StringVar(&c.parts, "parts", "", "only cases with a part that matches this `pattern`")
-	flag.StringVar(&c.record, "record", "", "write all that was seen to this `file`")
-	flag.StringVar(&c.replay, "replay", "", "compare what such a `file` has, and run nothing")
-	flag.StringVar(&c.used, "used", "", "`file` with the rows that the other modes' runs have used, to which this one's are added")
-	flag.BoolVar(&c.last, "last", true, "no other mode follows: fail for rows without use, if all cases have run")
-	flag.IntVar(&c.n, "n", 0, "how many cases; 0: all")
-	flag.IntVar(&c.combinations, "combinations", 700, "how many cases of several values there are, of all")
-	flag.IntVar(&c.jobs, "jobs", 4*goruntime.NumCPU(), "how many cases at a time: they wait more than they work")
-	flag.IntVar(&c.only, "case", -1, "this case alone")
-	flag.IntVar(&c.from, "from", 0, "leave out the cases before this one")
-	flag.Uint64Var(&c.seed, "seed", 1, "decides which values come together, and which cases are chosen")
+	flag.StringVar(&c.record, "record", "", "write all outcomes to this `file`")
+	flag.StringVar(&c.replay, "replay", "", "compare the outcomes in such a `file`, and run nothing")
+	flag.StringVar(&c.used, "used", "", "`file` with the rows that runs in other modes have used; the rows of this run are added")
+	flag.BoolVar(&c.last, "last", true, "no run in another mode follows: fail for unused rows, if all cases have run")
+	flag.IntVar(&c.n, "n", 0, "`number` of cases; 0 for all")
+	flag.IntVar(&c.combinations, "combinations", 700, "`number` of cases with several values among all cases")
+	flag.IntVar(&c.jobs, "jobs", 4*goruntime.NumCPU(), "`number` of cases at a time: they mostly wait")
+	flag.IntVar(&c.only, "case", -1, "run only the case with this `number`")
+	flag.IntVar(&c.from, "from", 0, "leave out the cases before this `number`")
+	flag.Uint64Var(&c.seed, "seed", 1, "`seed` for combinations of values, and for the choice of cases")
 	flag.Parse()
 	if c.replay == "" && (c.rootfs == "" || c.mappedRootfs == "" || c.probe == "") {
 		return nil, errors.New("wants -rootfs, -mapped-rootfs and -probe; see -help")
@@ -111,7 +111,7 @@ func run() error {
 		version := strings.Join(rt.version(), ", ")
 		fmt.Printf("%s: %s\n", rt.name, version)
 		if !strings.Contains(version, tableVersions[rt.name]) {
-			fmt.Printf("./differences is about %s %s: what is not explained may be new in this one\n", rt.name, tableVersions[rt.name])
+			fmt.Printf("./differences is for %s %s: unexplained differences may be new in this version\n", rt.name, tableVersions[rt.name])
 		}
 	}
 	if c.record != "" {
@@ -125,6 +125,6 @@ func run() error {
 		return err
 	}
 	fmt.Printf("took %s\n", time.Since(began).Round(time.Second))
-	// Other seeds make other combinations, which some rows may not be about.
+	// Other seeds make other combinations, in which some rows may not occur.
 	return r.finish(len(chosen) == len(cases) && c.seed == 1)
 }

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// read takes the probe's lines apart; what others print is compared as it is.
+// read parses the lines of the probe. The output of other programs is compared as it is.
 func (w *watch) read(text string) {
 	own := ownCgroups()
 	var table []mountEntry
@@ -34,7 +34,7 @@ func (w *watch) read(text string) {
 		case strings.HasPrefix(key, "fd."):
 			w.o["in."+key] = outputs.ReplaceAllString(numbers.ReplaceAllString(v, ":[N]"), "/output.N ")
 		case key == "cgroup":
-			// That of a parent's namespace has paths of the machine.
+			// The map of a parent's namespace depends on the machine.
 			for hierarchy := range strings.SplitSeq(v, `\n`) {
 				_, rest, _ := strings.Cut(hierarchy, ":")
 				controllers, path, _ := strings.Cut(rest, ":")
@@ -52,12 +52,12 @@ var (
 	outputs = regexp.MustCompile(`/output\.\d+ `)
 )
 
-// mountEntry is a line of mountinfo: where something is mounted, and what the line says of
-// the mount and of the file system, apart from numbers.
+// mountEntry is a line of mountinfo: where something is mounted, and the options of the mount and
+// of the file system, without numbers.
 type mountEntry struct{ id, parent, target, mount, super string }
 
-// mounts makes keys of the table: what is mounted in the same place, the uppermost last. The
-// kernel lists them by their ages.
+// mounts makes keys for what is mounted at each path, the topmost mount last. The kernel lists
+// mounts by age.
 func (w *watch) mounts(table []mountEntry) {
 	byID := map[string]mountEntry{}
 	for _, m := range table {
@@ -96,15 +96,14 @@ func mountLine(line string) (mountEntry, bool) {
 			m.mount += " " + word
 		}
 	}
-	// The options of an overlay name directories of the machine.
+	// The options of an overlay are directories of the machine.
 	if after[0] != "overlay" {
 		m.super = after[1] + " " + after[2]
 	}
 	return m, true
 }
 
-// hookLines takes apart what hooks wrote down: the order of names in a state is nobody's
-// promise.
+// hookLines parses what hooks have written. The order of keys in a state does not matter.
 func (w *watch) hookLines(text string) {
 	n := 0
 	for line := range strings.Lines(text) {
@@ -130,7 +129,7 @@ func (w *watch) hookLines(text string) {
 	}
 }
 
-// namespaceWord says whether a namespace is the worker's.
+// namespaceWord returns "host" if a namespace is the worker's.
 func namespaceWord(kind, link string) string {
 	if own, err := os.Readlink("/proc/self/ns/" + kind); err == nil && own == link {
 		return "host"
@@ -141,7 +140,7 @@ func namespaceWord(kind, link string) string {
 	return link
 }
 
-// normalise takes away what differs between runs of one runtime.
+// normalise removes what differs between runs of the same runtime.
 func (w *watch) normalise() outcome {
 	pid := "none"
 	if w.pid > 0 {
@@ -150,7 +149,7 @@ func (w *watch) normalise() outcome {
 	replace := strings.NewReplacer(w.Cgroup, "@cg", w.ID, "@id", "/proc/"+pid+"/", "/proc/@pid/")
 	o := outcome{}
 	for key, v := range w.o {
-		// That of one which was refused is known to nobody else.
+		// Nobody else knows the pid in a container that was refused.
 		if strings.HasSuffix(key, ".state.pid") && (v == pid || w.pid <= 0 && v != "0") {
 			v = "@pid"
 		}

@@ -13,7 +13,7 @@ import (
 	"strings"
 )
 
-// report collects differences, and which rows explain them.
+// report collects differences, and counts which rows explain them.
 type report struct {
 	*config
 	rules       []*rule
@@ -28,7 +28,7 @@ func newReport(c *config, rules []*rule) *report {
 	return &report{config: c, rules: rules, kinds: map[string]int{}}
 }
 
-// add compares the first outcome with the others.
+// add compares the first outcome with each of the others.
 func (r *report) add(s seen) error {
 	tc, outcomes := s.Case, s.Outcomes
 	if r.record != nil {
@@ -58,7 +58,7 @@ func (r *report) add(s seen) error {
 	return nil
 }
 
-// explain is the first row about it.
+// explain returns the first row that explains a difference.
 func (r *report) explain(d difference) *rule {
 	for _, row := range r.rules {
 		if row.explains(d) {
@@ -68,7 +68,7 @@ func (r *report) explain(d difference) *rule {
 	return nil
 }
 
-// show prints all that was seen in a case.
+// show prints the outcomes of a case.
 func (r *report) show(tc *testCase, outcomes []outcome) {
 	fmt.Printf("case %s\n%s%s %q\n", tc, tc.Config, tc.Setup, tc.Command)
 	for i, rt := range r.runtimes {
@@ -90,7 +90,7 @@ func (r *report) show(tc *testCase, outcomes []outcome) {
 	}
 }
 
-// finish prints what is unexplained, alike ones once, and rows without use when all cases ran.
+// finish prints unexplained differences, grouped by equal ones, and unused rows if all cases ran.
 func (r *report) finish(whole bool) error {
 	fmt.Printf("same: %d cases; differences: %d explained, %d not; %v\n", r.same, r.explained, len(r.unexplained), r.kinds)
 	groups := map[string][]difference{}
@@ -119,19 +119,19 @@ func (r *report) finish(whole bool) error {
 	}
 	useless := 0
 	for _, row := range r.rules {
-		// Runs of other modes have no rows of this one.
+		// Runs of other modes do not use the rows of this mode.
 		if whole && (r.last || row.mode != "") && row.explained == 0 {
 			useless++
-			fmt.Printf("differences:%d explains nothing: %s | %s | %s\n", row.line, row.peer, strings.Join(row.parts, " & "), row.key)
+			fmt.Printf("differences:%d explains no difference: %s | %s | %s\n", row.line, row.peer, strings.Join(row.parts, " & "), row.key)
 		}
 	}
 	if len(r.unexplained)+useless > 0 {
-		return fmt.Errorf("%d differences that no row of tests/differential/differences explains, %d rows without use", len(r.unexplained), useless)
+		return fmt.Errorf("%d differences that no row of tests/differential/differences explains, %d unused rows", len(r.unexplained), useless)
 	}
 	return nil
 }
 
-// shareUse adds the rows that were used to those that other modes' runs have used.
+// shareUse adds the use counts of the runs in other modes to this one's, and saves the sums.
 func (r *report) shareUse() error {
 	if r.used == "" {
 		return nil

@@ -18,9 +18,9 @@ type rule struct {
 	line int
 	// peer is runc, crun, or both.
 	peer string
-	// parts are patterns, each of which a part of the case has to match.
+	// parts are patterns, each of which must match a part of the case.
 	parts []string
-	// mode is that of cgroups, when it counts.
+	// mode is the version of cgroups; "" for any.
 	mode                    string
 	key, berth, peers, text string
 	explained               int
@@ -66,7 +66,7 @@ func readRules(c *config) ([]*rule, error) {
 	return rules, nil
 }
 
-// explains says whether the row is about a difference.
+// explains reports whether the row explains a difference.
 func (r *rule) explains(d difference) bool {
 	if r.peer != "both" && r.peer != d.peer {
 		return false
@@ -79,7 +79,7 @@ func (r *rule) explains(d difference) bool {
 	return matches(r.key, d.key) && matches(r.berth, oneLine(d.berth)) && matches(r.peers, oneLine(d.peers))
 }
 
-// oneLine is a value as it stands in a row.
+// oneLine returns a value in the form of the rows.
 func oneLine(v string) string {
 	if v == "" {
 		return "-"

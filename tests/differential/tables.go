@@ -15,13 +15,13 @@ import (
 //go:embed tables
 var tables embed.FS
 
-// field is what one part of config.json may be.
+// field has the values for one part of config.json.
 type field struct {
-	// path says where a value goes: a name for each level, and [] for "append"; or * when
-	// the value is an object of such paths.
+	// path says where a value is set: a name for each level, and [] to append; or * if the value
+	// is an object of such paths.
 	path string
-	// v1: a limit that only the hierarchies of cgroup v1 have on every machine. nouser: not
-	// with a user namespace. alone: not together with others.
+	// v1 is for limits that every machine only has in cgroup v1 hierarchies. nouser excludes user
+	// namespaces. alone excludes combinations.
 	v1, nouser, alone bool
 	good, bad         []value
 }
@@ -58,8 +58,8 @@ func readFields() ([]*field, error) {
 	return all, nil
 }
 
-// readLine reads "== PATH ATTRIBUTE...", "+[NAME] JSON" for a value that is right or "-[NAME]
-// JSON" for a mistake.
+// readLine reads "== PATH ATTRIBUTE...", "+[NAME] JSON" for a correct value, or "-[NAME] JSON"
+// for a mistake.
 func readLine(all []*field, line string) ([]*field, error) {
 	if after, ok := strings.CutPrefix(line, "== "); ok {
 		words := strings.Fields(after)
@@ -101,7 +101,7 @@ func readLine(all []*field, line string) ([]*field, error) {
 	return all, nil
 }
 
-// apply changes a config by a value of the field.
+// apply sets the field in a config to a value.
 func (f *field) apply(config map[string]any, v value) error {
 	parsed, err := decode(v.text)
 	if err != nil {
@@ -127,7 +127,7 @@ func (f *field) apply(config map[string]any, v value) error {
 	return nil
 }
 
-// paths are those that a value changes, without what says "append".
+// paths returns the paths that a value changes, without the [] for appending.
 func (f *field) paths(v value) ([]string, error) {
 	if f.path != "*" {
 		return []string{strings.TrimRight(f.path, "[]*")}, nil
@@ -143,11 +143,11 @@ func (f *field) paths(v value) ([]string, error) {
 	return paths, nil
 }
 
-// absent is the value that takes a field away.
+// absent is the value that removes a field.
 const absent = "@absent"
 
-// assign sets what is at the path. A path ends with [] to append to a list; and with []* to
-// append several.
+// assign sets the value at the path. A path ends with [] to append to a list, and with []* to
+// append several elements.
 func assign(config map[string]any, path string, v any) error {
 	levels := strings.Split(path, ".")
 	at := config
@@ -155,7 +155,7 @@ func assign(config map[string]any, path string, v any) error {
 		next, ok := at[level].(map[string]any)
 		if !ok {
 			if at[level] != nil {
-				return fmt.Errorf("%s: %s is no object", path, level)
+				return fmt.Errorf("%s: %s is not an object", path, level)
 			}
 			next = map[string]any{}
 			at[level] = next

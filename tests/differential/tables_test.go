@@ -55,11 +55,11 @@ func TestAssign(t *testing.T) {
 		}
 	}
 	if err := assign(map[string]any{"a": "text"}, "a.b", 1); err == nil {
-		t.Error("a path through a string was taken")
+		t.Error("a path through a string was accepted")
 	}
 }
 
-// TestCases: every case can be made, has a name of its own, and is the same each time.
+// TestCases: every case can be made, has a unique name, and is the same each time.
 func TestCases(t *testing.T) {
 	for _, mode := range []string{"v1", "v2"} {
 		c := &config{mode: mode, seed: 7, combinations: 300}
@@ -74,7 +74,7 @@ func TestCases(t *testing.T) {
 		names := map[string]int{}
 		for i, tc := range all {
 			if tc.Number != i || tc.String() != again[i].String() || tc.Config != again[i].Config {
-				t.Errorf("case %d is not what it was: %s, %s", i, tc, again[i])
+				t.Errorf("case %d differs the second time: %s, %s", i, tc, again[i])
 			}
 			if len(tc.Parts) == 1 || tc.Setup != "" {
 				name := strings.Join(tc.Parts, " & ")
@@ -96,11 +96,11 @@ func TestSplit(t *testing.T) {
 		t.Errorf("got %q, %v, want %q", got, err, want)
 	}
 	if _, err := split("'a"); err == nil {
-		t.Error("a quote without end was taken")
+		t.Error("a quote without end was accepted")
 	}
 }
 
-// TestRules: the table can be read, and no row hides behind an earlier one of the same words.
+// TestRules: the table can be read, and no row repeats the patterns of an earlier one.
 func TestRules(t *testing.T) {
 	for _, mode := range []string{"v1", "v2"} {
 		rules, err := readRules(&config{mode: mode})
@@ -111,7 +111,7 @@ func TestRules(t *testing.T) {
 		for _, r := range rules {
 			key := strings.Join([]string{r.peer, strings.Join(r.parts, "&"), r.key, r.berth, r.peers}, "|")
 			if before, ok := seen[key]; ok {
-				t.Errorf("differences:%d says what differences:%d does", r.line, before)
+				t.Errorf("differences:%d has the patterns of differences:%d", r.line, before)
 			}
 			seen[key] = r.line
 			if r.text == "" || strings.Contains(r.text, "|") {
@@ -124,7 +124,7 @@ func TestRules(t *testing.T) {
 	}
 }
 
-// TestUselessRows: a row that explains nothing fails in the last run that it is for.
+// TestUselessRows: a row that explains nothing is a failure in the last run that could use it.
 func TestUselessRows(t *testing.T) {
 	for _, c := range []struct {
 		name        string

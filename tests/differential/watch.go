@@ -16,24 +16,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// patience is how long a command may take: only what hangs takes so long.
+// patience is how long a command may take before it counts as hung.
 const patience = 20 * time.Second
 
-// watch sees what a runtime does.
+// watch observes what a runtime does.
 type watch struct {
 	*job
 	o outcome
-	// pid of the container's first process, as the pid file says.
+	// pid is that of the container's first process, from the pid file.
 	pid int
-	// initStatus is how it has ended, when that was found by the way.
+	// initStatus is the wait status of that process, if it was reaped while waiting for others.
 	initStatus *unix.WaitStatus
-	// ready is what the container's program has said when it takes signals.
+	// ready is what the container's program prints when it handles signals.
 	ready [1]byte
-	// said is what the last command has printed so far.
+	// said returns what the last command has printed so far.
 	said func() string
 }
 
-// result is what a command said.
+// result is the result of a command.
 type result struct {
 	status         int
 	stdout, stderr string
@@ -50,7 +50,7 @@ func (r result) word() string {
 	return strconv.Itoa(r.status)
 }
 
-// call runs a command of the runtime and waits for it; what its container prints goes to the
+// call runs a command of the runtime and waits for it. The output of its container goes to the
 // files.
 func (w *watch) call(stdout, stderr *os.File, args ...string) result {
 	cmd := exec.Command(w.Path, append([]string{"--root", stateDir}, args...)...)
@@ -71,8 +71,8 @@ func (w *watch) call(stdout, stderr *os.File, args ...string) result {
 	return result{status: cmd.ProcessState.ExitCode(), hung: err != nil && !watchdog.Stop()}
 }
 
-// ask runs a command and collects what it says. Files take it: no process that lives on keeps
-// a pipe open.
+// ask runs a command and returns its output. It uses files, so that no process that continues to
+// run keeps a pipe open.
 func (w *watch) ask(args ...string) result {
 	out, stdout, err := temporary()
 	if err != nil {
@@ -90,7 +90,7 @@ func (w *watch) ask(args ...string) result {
 	return r
 }
 
-// temporary is a file for output, and a function that returns what it has.
+// temporary returns a file for output, and a function that returns its content.
 func temporary() (func() string, *os.File, error) {
 	f, err := os.CreateTemp(top, "output.")
 	if err != nil {
@@ -105,8 +105,8 @@ func temporary() (func() string, *os.File, error) {
 	}, f, nil
 }
 
-// collected is a pipe for output, and a function that waits until nobody has it open any more
-// and returns what came through.
+// collected returns a pipe for output, and a function that waits until nobody has the pipe open,
+// and returns what was written to it.
 func collected() (func() string, *os.File, error) {
 	r, writer, err := os.Pipe()
 	if err != nil {
@@ -124,7 +124,7 @@ func collect(r io.Reader) func() string {
 	return func() string { return <-all }
 }
 
-// config creates a container of the config, starts it, waits for its end and deletes it.
+// config creates a container with the config, starts it, waits for its end and deletes it.
 func (w *watch) config() error {
 	printed, stdout, err := collected()
 	if err != nil {
@@ -165,7 +165,7 @@ func (w *watch) config() error {
 	return nil
 }
 
-// outcome says in one word what came of it, and at which stage something was refused.
+// outcome records the result in one word, and the stage at which the config was refused.
 func (w *watch) outcome() {
 	switch {
 	case w.o["#create"] != "0":
@@ -194,12 +194,12 @@ func (w *watch) readPid() {
 	}
 }
 
-// wait waits for the end of the container's first process, whose parent this is now.
+// wait waits for the end of the container's first process, which is now a child of this one.
 func (w *watch) wait() string {
 	if w.pid <= 0 {
 		return "unknown"
 	}
-	pid := w.pid // later it may be 0, which kill(2) takes for the whole group
+	pid := w.pid // w.pid may be 0 later, which means the process group to kill(2)
 	watchdog := time.AfterFunc(patience, func() { _ = unix.Kill(pid, unix.SIGKILL) })
 	defer watchdog.Stop()
 	var status unix.WaitStatus
@@ -226,7 +226,7 @@ func (w *watch) wait() string {
 	return strconv.Itoa(status.ExitStatus())
 }
 
-// killAll ends what is left of this pid namespace, so that nothing holds the pipes open.
+// killAll kills the other processes of this pid namespace, so that nothing keeps the pipes open.
 func (w *watch) killAll() {
 	_ = unix.Kill(-1, unix.SIGKILL)
 	for {
@@ -236,11 +236,11 @@ func (w *watch) killAll() {
 	}
 }
 
-// leftBehind looks at what a create that failed has left.
+// leftBehind records what a failed create has left.
 func (w *watch) leftBehind() {
 	if entries, err := os.ReadDir(stateDir); err == nil {
 		for _, e := range entries {
-			// crun keeps something for all of them there.
+			// crun keeps this for all of its containers.
 			if e.Name() != ".empty-directory" && e.Name() != ".cache" {
 				w.o["failed.state"] += e.Name() + " "
 			}
@@ -252,8 +252,8 @@ func (w *watch) leftBehind() {
 	}
 }
 
-// processes counts those of this pid namespace without the worker. Those that have ended
-// are reaped first.
+// processes counts the processes of this pid namespace except the worker. It first reaps those
+// that have ended.
 func processes() int {
 	for {
 		if pid, err := unix.Wait4(-1, nil, unix.WNOHANG, nil); err != nil || pid == 0 {
@@ -263,7 +263,7 @@ func processes() int {
 	return others(0)
 }
 
-// others counts the processes of this pid namespace but the worker and one more.
+// others counts the processes of this pid namespace except the worker and one more.
 func others(than int) int {
 	n := 0
 	entries, _ := os.ReadDir("/proc")
@@ -275,7 +275,7 @@ func others(than int) int {
 	return n
 }
 
-// left is what there is when all should be gone.
+// left records what exists when everything should be gone.
 func (w *watch) left() {
 	entries, _ := os.ReadDir(stateDir)
 	var names []string

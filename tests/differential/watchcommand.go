@@ -18,11 +18,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// fence is a signal that the container's program takes as the end: whatever was sent before
-// has arrived by then, since lower numbers come first.
+// fence is a signal that ends the container's program. Signals that were sent earlier arrive
+// before it, since those with lower numbers come first.
 const fence = unix.Signal(64)
 
-// commandLine makes the setup, gives the command, and looks at what came of it.
+// commandLine makes the setup, runs the command, and records the result.
 func (w *watch) commandLine() error {
 	reader, stdout, err := os.Pipe()
 	if err != nil {
@@ -41,13 +41,17 @@ func (w *watch) commandLine() error {
 	w.o["outcome"] = "exit " + r.word()
 	w.o["#stderr"] = r.stderr
 	if r.status == 0 && w.commands("start") && w.Case.Setup == "created" {
-		<-first
+		select {
+		case <-first:
+		case <-time.After(patience):
+			w.o["outcome"] += ", and its program does not begin"
+		}
 	}
 	if w.commands("run", "exec") && w.Case.Setup != "paused" {
 		w.settle()
 		r.stdout = w.said()
 	}
-	// After others the process may be about to end.
+	// After other commands the process may be about to end.
 	if w.pid > 0 && w.commands("update", "pause", "resume", "exec") {
 		w.cgroups()
 	}
@@ -63,7 +67,8 @@ func (w *watch) commandLine() error {
 	return nil
 }
 
-// firstByte tells of the first byte that comes, and collects all.
+// firstByte returns a channel that is closed after the first byte, and a function that waits for
+// the end of r and returns everything.
 func firstByte(r io.Reader) (<-chan struct{}, func() string) {
 	first, rest, writer := make(chan struct{}), make(chan string, 1), &strings.Builder{}
 	go func() {
@@ -77,11 +82,12 @@ func firstByte(r io.Reader) (<-chan struct{}, func() string) {
 	return first, func() string { return <-rest }
 }
 
-// command gives a command line. What it prints, and what a container that it starts prints,
-// are one text: some commands make one and end.
+// command runs a command line. Its own output and that of a container that it starts are one
+// text, since some commands start a container and wait for it.
 func (w *watch) command(init *os.File, args []string) result {
 	if w.commands("create") {
-		// Its container has the standard streams for good, and says nothing.
+		// The container of create has the standard streams for its whole life, and prints
+		// nothing.
 		errText, stderr, err := temporary()
 		if err != nil {
 			return result{status: -1, stderr: err.Error()}
@@ -94,7 +100,7 @@ func (w *watch) command(init *os.File, args []string) result {
 	return w.ask(args...)
 }
 
-// setUp makes the containers that there are before the command.
+// setUp creates the containers that exist before the command.
 func (w *watch) setUp(r, stdout *os.File) error {
 	switch w.Case.Setup {
 	case "none":
@@ -119,7 +125,7 @@ func (w *watch) setUp(r, stdout *os.File) error {
 	return w.makeContainer(w.ID, w.Case.Setup, r, stdout)
 }
 
-// makeContainer makes one that is created, running, paused or stopped.
+// makeContainer makes a container that is created, running, paused or stopped.
 func (w *watch) makeContainer(id, status string, r, stdout *os.File) error {
 	commands := [][]string{{"create", "--pid-file", top + "/pid", id}}
 	switch status {
@@ -138,10 +144,10 @@ func (w *watch) makeContainer(id, status string, r, stdout *os.File) error {
 		if done.status != 0 {
 			return fmt.Errorf("%q: exit %s: %s", args, done.word(), errText())
 		}
-		// Before its program is ready, its signals are lost.
+		// Signals before the program is ready would be lost.
 		if args[0] == "start" {
-			if _, err := io.ReadFull(r, w.ready[:]); err != nil {
-				return err
+			if err := readWithin(patience, r, w.ready[:]); err != nil {
+				return fmt.Errorf("%q: the container's program: %w", args, err)
 			}
 		}
 	}
@@ -154,7 +160,17 @@ func (w *watch) makeContainer(id, status string, r, stdout *os.File) error {
 	return nil
 }
 
-// commands says whether the command line begins with one of the names.
+// readWithin fills b from a pipe. It fails if that takes longer than limit: while this process
+// has the other end open, there is no end of file if the writer has died.
+func readWithin(limit time.Duration, r *os.File, b []byte) error {
+	if err := r.SetReadDeadline(time.Now().Add(limit)); err != nil {
+		return err
+	}
+	_, err := io.ReadFull(r, b)
+	return errors.Join(err, r.SetReadDeadline(time.Time{}))
+}
+
+// commands reports whether the command line begins with one of the names.
 func (w *watch) commands(names ...string) bool {
 	return len(w.Case.Command) > 0 && slices.Contains(names, w.Case.Command[0])
 }
@@ -165,12 +181,12 @@ func (w *watch) signal(s unix.Signal) {
 	}
 }
 
-// afterwards says what the container is after the command, and ends it.
+// afterwards records the state of the container after the command, and ends it.
 func (w *watch) afterwards() {
 	var kept []string
 	entries, _ := os.ReadDir(stateDir)
 	for _, e := range entries {
-		// crun keeps something for all of them there.
+		// crun keeps this for all of its containers.
 		if e.Name() != ".empty-directory" && e.Name() != ".cache" {
 			kept = append(kept, e.Name())
 		}
@@ -182,7 +198,7 @@ func (w *watch) afterwards() {
 			w.o["after.pid-file"] = strconv.Quote(string(data))
 		}
 	}
-	// A signal may not have done its work yet.
+	// A signal may not have had its effect yet.
 	if w.pid > 0 && !w.commands("kill") {
 		w.o["after.status"] = w.status(w.ID)
 	}
@@ -204,11 +220,12 @@ func (w *watch) afterwards() {
 	}
 }
 
-// grace is how long init of a created container may take to end by a signal: some runtimes
-// have it ignore them, which only time can tell.
+// grace is how long the init of a created container may take to end by a signal. Some runtimes'
+// init ignores signals, so there is no event to wait for.
 const grace = 2 * time.Second
 
-// ended says whether init of a created container, which takes no fence, has ended by itself.
+// ended records whether the init of a created container, which does not use fence, has ended by
+// itself.
 func (w *watch) ended() {
 	if w.commands("kill") && w.o["outcome"] == "exit 0" {
 		fd, err := unix.PidfdOpen(w.pid, 0)
@@ -224,8 +241,8 @@ func (w *watch) ended() {
 	}
 }
 
-// settle waits for the end of all processes but init: those that were started without waiting
-// for them have become children of this one.
+// settle waits for the end of all processes except init: those that a command has started without
+// waiting for them are now children of this process.
 func (w *watch) settle() {
 	watchdog := time.AfterFunc(patience, func() { _ = unix.Kill(-1, unix.SIGKILL) })
 	defer watchdog.Stop()
@@ -241,7 +258,7 @@ func (w *watch) settle() {
 	}
 }
 
-// status is the word of state.
+// status returns the status in the state.
 func (w *watch) status(id string) string {
 	r := w.ask("state", id)
 	var state struct{ Status string }
@@ -261,7 +278,7 @@ var (
 	spaces   = regexp.MustCompile(`[ \t]+`)
 )
 
-// printed takes apart what the command printed: the probe's lines, JSON, or text.
+// printed parses the output of the command: the probe's lines, JSON, or text.
 func (w *watch) printed(text string) {
 	if strings.Contains(text, "\nend=1\n") {
 		w.read(text)
@@ -291,7 +308,7 @@ func (w *watch) printed(text string) {
 	}
 }
 
-// flatten makes a key of each part of a value.
+// flatten makes a key for each part of a value.
 func (w *watch) flatten(path string, v any, depth int) {
 	switch v := v.(type) {
 	case map[string]any:
@@ -319,7 +336,7 @@ func (w *watch) flatten(path string, v any, depth int) {
 	}
 }
 
-// processFiles makes what exec and update read.
+// processFiles writes the documents for exec and update.
 func processFiles() error {
 	for name, text := range map[string]string{
 		"process.json":       `{"args": ["/probe", "by", "file"], "cwd": "/tmp", "env": ["PATH=/bin", "A=b"], "user": {"uid": 1000, "gid": 5}}`,

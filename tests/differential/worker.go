@@ -14,26 +14,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// workerCommand is the first argument of the process that does one case with one runtime: the
-// first of a pid namespace, with mounts, a hostname and devices of its own. What a runtime
-// leaves or breaks there is seen, and gone with it.
+// workerCommand is the first argument of the process that runs one case with one runtime. It is
+// the first process of a pid namespace, with its own mounts, hostname and devices. What a runtime
+// leaves or breaks there is recorded, and disappears with it.
 const workerCommand = "@worker"
 
-// job is what a worker is told on its stdin.
+// job is the input of a worker, on its stdin.
 type job struct {
 	Case       *testCase
 	Name, Path string
 	Rootfs     string
 	Probe      string
 	ID, Cgroup string
-	// Part: the worker has a part of cgroup v2 for itself, which is all there is of it.
+	// Part means that the worker sees only a part of cgroup v2.
 	Part bool
 }
 
-// outcome is what was seen, by keys, without what differs by itself.
+// outcome has what was observed, by key, without what differs from run to run.
 type outcome map[string]string
 
-// The worker's own directories are the same for every runtime, and so in what it says.
+// The worker's own directories are the same for every runtime, so their output can be compared.
 const (
 	top       = "/mnt"
 	bundleDir = top + "/bundle"
@@ -93,8 +93,8 @@ func (j *job) run() (outcome, error) {
 	return w.normalise(), nil
 }
 
-// prepare makes what the runtime finds: a root file system that shows what changed, devices
-// that are nobody else's, sources of mounts.
+// prepare makes the environment of the runtime: a root file system that shows changes, private
+// devices, and sources of mounts.
 func (j *job) prepare() error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("make mounts private: %w", err)
@@ -129,7 +129,7 @@ func (j *job) prepare() error {
 	if err := os.Chown(upperDir, owner, owner); err != nil {
 		return err
 	}
-	// A volume is the overlay itself: its other layers are not to be seen in the container.
+	// A volume is the overlay itself, so that its other layers are not visible in the container.
 	options := fmt.Sprintf("lowerdir=%s:%s,upperdir=%s,workdir=%s/work", j.Probe, j.Rootfs, upperDir, top)
 	if err := unix.Mount("overlay", rootfsDir, "overlay", 0, options); err != nil {
 		return fmt.Errorf("mount overlay: %w", err)
@@ -138,8 +138,8 @@ func (j *job) prepare() error {
 		return err
 	}
 	unix.Umask(0o022)
-	// Whoever runs this in the background has it ignore them, and runtimes hand that on. What
-	// is caught is not inherited.
+	// If this runs in the background, these signals are ignored, and runtimes pass that on.
+	// Caught signals are not inherited.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGINT, unix.SIGQUIT, unix.SIGHUP)
 	if err := sources(owner); err != nil {
 		return err
@@ -185,8 +185,8 @@ func devices() error {
 	return os.Symlink("pts/ptmx", "/dev/ptmx")
 }
 
-// sources makes what configs mount: @source/dir with a file, @source/file, read-only and
-// restricted mounts, links.
+// sources creates the sources of mounts: @source/dir with a file, @source/file, read-only and
+// restricted mounts, and symbolic links.
 func sources(owner int) error {
 	for _, dir := range []string{"dir", "tree", "tree/sub", "ro", "restricted", "shared"} {
 		if err := os.Mkdir(filepath.Join(sourceDir, dir), 0o755); err != nil {
@@ -228,7 +228,7 @@ func sources(owner int) error {
 	})
 }
 
-// hookScript is a hook of the host's: it writes down what it was given.
+// hookScript is a hook that runs on the host and writes down its arguments and environment.
 const hookScript = `{
 echo "arguments $*"
 echo "directory $(pwd)"
@@ -240,7 +240,7 @@ echo
 } >>/mnt/hooks
 `
 
-// hostState is what must be the same afterwards.
+// hostState returns what must be unchanged afterwards.
 func hostState() (map[string]string, error) {
 	state := map[string]string{}
 	for _, dir := range []string{"/dev", sourceDir, sourceDir + "/dir", bundleDir} {
@@ -268,7 +268,7 @@ func hostState() (map[string]string, error) {
 	return state, err
 }
 
-// describe says what a file is.
+// describe describes a file.
 func describe(path string) string {
 	st, err := os.Lstat(path)
 	if err != nil {

@@ -18,21 +18,21 @@ import (
 
 const repository = "../.."
 
-// TestDocuments holds what needs no commands run: tags, markers, and JSON that is some.
+// TestDocuments checks what needs no commands run: tags, markers, and that JSON is valid.
 func TestDocuments(t *testing.T) {
 	docs, err := readDocuments(repository, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if docs[0].name != "README.md" || len(docs[0].commands()) == 0 {
-		t.Errorf("%s is first, with %d blocks of commands", docs[0].name, len(docs[0].commands()))
+		t.Errorf("%s is the first document, with %d blocks of commands", docs[0].name, len(docs[0].commands()))
 	}
 	var used []string
 	for _, d := range docs {
 		for _, b := range d.blocks {
 			used = append(used, strings.Split(b.notRun, "; ")...)
 			if b.lang == "json" && !json.Valid([]byte(b.text)) {
-				t.Errorf("%s:%d: no JSON", d.name, b.line)
+				t.Errorf("%s:%d: invalid JSON", d.name, b.line)
 			}
 		}
 	}
@@ -43,7 +43,7 @@ func TestDocuments(t *testing.T) {
 	}
 }
 
-// TestLinks: what a document refers to in the repository is there.
+// TestLinks: every link within the repository leads to something that exists.
 func TestLinks(t *testing.T) {
 	docs, err := readDocuments(repository, nil)
 	if err != nil {
@@ -72,7 +72,7 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// sections are the names by which links refer to the headings of a document.
+// sections returns the anchors of a document's headings.
 func sections(text string) []string {
 	var names []string
 	for line := range strings.Lines(text) {
@@ -185,7 +185,7 @@ func TestPerform(t *testing.T) {
 	}
 }
 
-// TestRoomFails: a machine that cannot be had is a failure, whatever the document.
+// TestRoomFails: if there is no machine, every document fails.
 func TestRoomFails(t *testing.T) {
 	d, _ := parse("a.md", lines("'''sh", "true", "'''"))
 	var out strings.Builder

@@ -2,9 +2,9 @@
 
 // Command docs runs the command blocks of the documents as a reader would, and counts them.
 //
-// What it expects of a document is in CONTRIBUTING.md. It knows nothing of where commands
-// run (its script does). Its one invariant: a block of commands has run and has printed what
-// the document says, or a marker with a known reason stands before it.
+// CONTRIBUTING.md says how a document must be written. The command does not know where its script
+// runs the commands. Its one invariant: a block of commands has run and has printed what the
+// document says, or has a marker with a known reason.
 package main
 
 import (
@@ -26,8 +26,8 @@ import (
 	"time"
 )
 
-// fromClone are the documents whose reader has just cloned the repository and is in there.
-// The reader of any other has installed berth as README.md says, and is in an empty directory.
+// fromClone are the documents whose reader is in a new clone. The reader of any other document
+// has installed berth as README.md says, and is in an empty directory.
 var fromClone = []string{"README.md", "CONTRIBUTING.md"}
 
 type options struct {
@@ -39,7 +39,7 @@ type options struct {
 func main() {
 	var o options
 	flag.StringVar(&o.root, "root", ".", "`directory` of the repository")
-	flag.StringVar(&o.room, "room", "", "`command` that runs `clone|installed DOCUMENT SCRIPT`; without it nothing is run")
+	flag.StringVar(&o.room, "room", "", "`command` that runs `clone|installed DOCUMENT SCRIPT`; without it, nothing is run")
 	flag.DurationVar(&o.timeout, "timeout", 20*time.Minute, "time limit of one document")
 	flag.Parse()
 	o.names = flag.Args()
@@ -51,7 +51,7 @@ func main() {
 	}
 }
 
-// run reads all documents, runs those that are asked for, and prints a table.
+// run reads all documents, runs the chosen ones, and prints a table.
 func run(ctx context.Context, o *options, out io.Writer) error {
 	docs, err := readDocuments(o.root, o.names)
 	if err != nil {
@@ -88,11 +88,11 @@ func run(ctx context.Context, o *options, out io.Writer) error {
 	return nil
 }
 
-// say prints; who does not listen misses it.
+// say prints, and ignores errors.
 func say(out io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(out, format, args...) }
 
-// count tells the number of blocks of commands of a document, and how many of them passed,
-// failed (or were not reached) and are not to be run. The last are added to why.
+// count returns the number of a document's blocks of commands, and how many of them have passed,
+// have failed (or were not reached) and are not to be run. It adds the last ones to why.
 func count(d *document, t *transcript, why map[string][]string) [4]int {
 	all := d.commands()
 	marked := 0
@@ -104,7 +104,7 @@ func count(d *document, t *transcript, why map[string][]string) [4]int {
 	}
 	failed := len(all) - marked - t.passed
 	if t.failed {
-		// Also when the room itself has failed.
+		// This includes a failure of the machine itself.
 		failed = max(failed, 1)
 	}
 	return [4]int{len(all), t.passed, failed, marked}
@@ -125,7 +125,7 @@ func perform(ctx context.Context, o *options, d *document, out io.Writer) transc
 	defer cancel()
 	cmd := exec.CommandContext(ctx, o.room, kind, d.name, d.script())
 	cmd.Stdout, cmd.Stderr = &t, &t
-	// It has processes to end and mounts to remove.
+	// The script has processes to end, and mounts to remove.
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	err := cmd.Run()
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
@@ -135,8 +135,8 @@ func perform(ctx context.Context, o *options, d *document, out io.Writer) transc
 	return t
 }
 
-// readDocuments reads and checks the documents of the repository, or the named ones of them:
-// README.md first, which installs berth.
+// readDocuments reads and checks the documents of the repository, or the named ones: README.md is
+// first, because it installs berth.
 func readDocuments(root string, chosen []string) ([]*document, error) {
 	names, err := fs.Glob(os.DirFS(root), "*.md")
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// languages are what a fenced block may be tagged with. sh are commands, output is what the
-// commands before it print; the others are for people and for their editors.
+// languages are the tags of fenced blocks. sh are commands, and output is what the commands
+// before it print. The others are for readers and their editors.
 var languages = []string{"sh", "output", "c", "go", "ini", "json", "text", "toml"}
 
 const (
@@ -19,25 +19,25 @@ const (
 
 // document is one Markdown file.
 type document struct {
-	// name is the path from the root of the repository.
+	// name is the path from the repository's root.
 	name   string
 	blocks []*block
 }
 
 // block is one fenced block.
 type block struct {
-	// line is the first one of its text, counted from 1.
+	// line is the number of its first line of text, from 1.
 	line int
 	lang string
-	// text has all lines, each with its end.
+	// text has all lines, each with its newline.
 	text string
-	// notRun is the reason of the marker before a block of commands, if there is one.
+	// notRun is the reason in the marker before a block of commands, if there is one.
 	notRun string
-	// output is the block after these commands, if it is tagged so.
+	// output is the block after these commands, if its tag says so.
 	output *block
 }
 
-// commands tells the blocks of commands.
+// commands returns the blocks of commands.
 func (d *document) commands() []*block {
 	var list []*block
 	for _, b := range d.blocks {
@@ -48,26 +48,26 @@ func (d *document) commands() []*block {
 	return list
 }
 
-// reader goes through the lines of a document.
+// reader reads the lines of a document.
 type reader struct {
 	doc *document
-	// open is the block that is being read, and indent what its lines begin with.
+	// open is the block that is being read, and indent is the indentation of its lines.
 	open   *block
 	indent string
-	// notRun is the reason of a marker that waits for its block, which follows at once but
-	// for empty lines; markerLine is where it stands.
+	// notRun is the reason in a marker whose block must follow, possibly after empty lines.
+	// markerLine is the marker's line.
 	notRun     string
 	markerLine int
-	// last is the block of commands that output may belong to.
+	// last is the block of commands to which an output block may belong.
 	last *block
-	// afterEmpty is set when the line before was empty.
+	// afterEmpty means that the previous line was empty.
 	afterEmpty bool
 	faults     []string
 }
 
-// parse reads a document, and tells all that is wrong with its blocks, each fault with file
-// and line. It knows as much of Markdown as the documents use, and refuses what would hide a
-// command from it: fences of another kind, blocks that are only indented, other comments.
+// parse reads a document, and returns all faults of its blocks, each with file and line. It knows
+// as much of Markdown as the documents use. It refuses what would hide a command from it: other
+// kinds of fences, indented blocks, other comments.
 func parse(name, text string) (*document, []string) {
 	r := &reader{doc: &document{name: name}, afterEmpty: true}
 	line := 0
@@ -114,7 +114,7 @@ func (r *reader) line(n int, s string) {
 	}
 }
 
-// begin opens a block.
+// begin starts a block.
 func (r *reader) begin(n int, s, trimmed string) {
 	lang := strings.TrimPrefix(trimmed, fence)
 	b := &block{line: n + 1, lang: lang}
@@ -147,7 +147,7 @@ func (r *reader) end() {
 	r.last = b
 	n := b.line
 	for s := range strings.Lines(b.text) {
-		// errexit does not see the failure of what stands before it.
+		// errexit ignores the failure of a command before it.
 		if strings.Contains(s, "&&") {
 			r.fault(n, "commands joined by &&: give each a line, or the failure of the first one is not seen")
 		}
@@ -155,7 +155,7 @@ func (r *reader) end() {
 	}
 }
 
-// prose is a line without what stands between backquotes.
+// prose returns a line without the text between backquotes.
 func prose(s string) string {
 	var kept strings.Builder
 	for i, part := range strings.Split(s, "`") {
@@ -166,7 +166,7 @@ func prose(s string) string {
 	return kept.String()
 }
 
-// comment takes an HTML comment, which must be a marker.
+// comment parses an HTML comment, which must be a marker.
 func (r *reader) comment(n int, s string) {
 	r.dropMarker()
 	inner, ok := strings.CutPrefix(s, "<!-- "+marker)
@@ -178,7 +178,7 @@ func (r *reader) comment(n int, s string) {
 	r.notRun, r.markerLine = reason, n
 }
 
-// dropMarker complains of a marker that no block of commands has taken.
+// dropMarker reports a marker that is not followed by a block of commands.
 func (r *reader) dropMarker() {
 	if r.notRun != "" {
 		r.fault(r.markerLine, "a marker without a block of commands right after it")

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// lines joins lines of a document; ' stands for a backquote.
+// lines joins lines of a document; ' means a backquote.
 func lines(list ...string) string {
 	return strings.ReplaceAll(strings.Join(list, "\n")+"\n", "'", "`")
 }
@@ -99,7 +99,7 @@ func FuzzParse(f *testing.F) {
 		d, faults := parse("a.md", text)
 		for _, b := range d.commands() {
 			if len(faults) == 0 && !strings.Contains(text, "```sh") {
-				t.Errorf("commands %q out of nothing", b.text)
+				t.Errorf("commands %q, but the text has none", b.text)
 			}
 		}
 	})

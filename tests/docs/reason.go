@@ -12,8 +12,8 @@ import (
 	"strings"
 )
 
-// reasons are those for which commands may not be run. Each is something that a machine as
-// the documents suppose it, without a past, cannot have, or not for a test.
+// reasons are the reasons not to run commands. Each is about something that the machine of the
+// documents, a fresh one, cannot have, or not in a test.
 var reasons = []string{
 	"needs a running containerd",
 	"needs a running dockerd",
@@ -22,16 +22,17 @@ var reasons = []string{
 	"takes too long",
 }
 
-// A marker's text is a reason, a reference to what does run the commands, or both with "; "
-// between. What a reference names has to exist.
+// The text of a marker is a reason, a reference to what does run the commands, or both, separated
+// by "; ". What a reference names must exist.
 var (
-	// "tests/fresh runs it": every command stands in that file, or in one below that folder.
+	// "tests/fresh runs it" means that every command is in that file, or in one below that
+	// folder.
 	runsIt = regexp.MustCompile(`^(\S+) runs it$`)
-	// "TestX shows it": a test of the Go package tests/integration.
+	// "TestX shows it" names a test in tests/integration.
 	showsIt = regexp.MustCompile(`^(Test\w+) shows it$`)
 )
 
-// checkMarker tells what is wrong with the marker of a block. root is the repository's.
+// checkMarker returns what is wrong with the marker of a block. root is the repository.
 func checkMarker(root string, b *block) error {
 	for part := range strings.SplitSeq(b.notRun, "; ") {
 		switch {
@@ -56,8 +57,8 @@ func checkMarker(root string, b *block) error {
 	return nil
 }
 
-// checkRuns looks for each command of a block in what is to run it. `make TARGET` is also
-// found in a target that has it among its own.
+// checkRuns looks for each command of a block in the file or folder that should run it. `make
+// TARGET` is also found in a target that runs it.
 func checkRuns(root, path string, b *block) error {
 	text, err := readAll(filepath.Join(root, path))
 	if err != nil {
@@ -80,12 +81,12 @@ func checkRuns(root, path string, b *block) error {
 	return nil
 }
 
-// mentions tells whether a command stands in a text as a whole word.
+// mentions reports whether a text has a command as a whole word.
 func mentions(text, command string) bool {
 	return regexp.MustCompile(`(?m)(^|[\s"'` + "`" + `])` + regexp.QuoteMeta(command) + `($|[\s"';` + "`" + `])`).MatchString(text)
 }
 
-// runsTarget tells whether a text has a `make` of a target that asks for the given one.
+// runsTarget reports whether a text has a `make` of a target that depends on the given one.
 func runsTarget(text, makefile, target string) bool {
 	for line := range strings.Lines(makefile) {
 		name, rest, ok := strings.Cut(line, ":")
@@ -97,7 +98,7 @@ func runsTarget(text, makefile, target string) bool {
 	return false
 }
 
-// readAll reads a file, or all files below a folder one after another.
+// readAll reads a file, or all files below a folder in sequence.
 func readAll(path string) (string, error) {
 	var all strings.Builder
 	err := filepath.WalkDir(path, func(file string, e fs.DirEntry, err error) error {

@@ -12,12 +12,12 @@ import (
 	"time"
 )
 
-// mark begins the lines that the script prints around a block: a character that no command
+// mark begins the lines that the script prints around a block. It is a character that no command
 // prints.
 const mark = "\x1e"
 
-// script is what a document's shell runs: all blocks of commands that can be run, in one bash.
-// The line numbers of its marks are those of the document.
+// script returns the script of a document: all blocks of commands that can be run, in one bash.
+// The line numbers in its marks are those of the document.
 func (d *document) script() string {
 	var s strings.Builder
 	fmt.Fprintf(&s, "set -eu -o pipefail\n"+
@@ -26,27 +26,27 @@ func (d *document) script() string {
 		if b.notRun != "" {
 			continue
 		}
-		// The status is for what errexit does not end the shell for: a command after "!".
+		// The status is needed where errexit does not end the shell: a command after "!".
 		fmt.Fprintf(&s, "mark_block begin %d\n%smark_block end %d $?\n", b.line, b.text, b.line)
 	}
 	return s.String()
 }
 
-// transcript takes what a document's script prints, and judges each block when it ends.
+// transcript parses the output of a document's script, and judges each block when it ends.
 type transcript struct {
 	doc  *document
 	out  io.Writer
 	line []byte
-	// current is the block that runs, since begun, and said what it has printed.
+	// current is the block that runs, begun the time of its start, and said its output.
 	current *block
 	begun   time.Time
 	said    bytes.Buffer
 	passed  int
-	// failed is set when a block was not what it should be.
+	// failed is set if a block has failed.
 	failed bool
 }
 
-// Write takes a part of the output. It never fails.
+// Write parses a part of the output. It never fails.
 func (t *transcript) Write(p []byte) (int, error) {
 	t.line = append(t.line, p...)
 	for {
@@ -59,7 +59,7 @@ func (t *transcript) Write(p []byte) (int, error) {
 	}
 }
 
-// take takes one line without its end.
+// take parses a line without its newline.
 func (t *transcript) take(line string) {
 	words, ok := strings.CutPrefix(line, mark)
 	if !ok {
@@ -93,7 +93,7 @@ func (t *transcript) begin(n int) {
 func (t *transcript) end(status int) {
 	b := t.current
 	t.current = nil
-	// The mark has begun with the end of a line, which is not the block's.
+	// The mark begins with a newline that is not part of the block's output.
 	said := strings.TrimSuffix(t.said.String(), "\n")
 	switch {
 	case status != 0:
@@ -106,7 +106,7 @@ func (t *transcript) end(status int) {
 	}
 }
 
-// close judges the block that the script has ended in, if there is one.
+// close judges the block in which the script has ended, if there is one.
 func (t *transcript) close(err error) {
 	if len(t.line) > 0 {
 		t.take(string(t.line))
@@ -127,7 +127,8 @@ func (t *transcript) fail(b *block, said, reason string) {
 		int(time.Since(t.begun).Seconds()), strings.TrimSuffix(reason, "\n"), indent(b.text), indent(last(said)))
 }
 
-// last is the end of a text: what a package manager says before is not why a block failed.
+// last returns the end of a text: the output of a package manager at its beginning is not why a
+// block has failed.
 func last(text string) string {
 	const most = 40
 	list := strings.SplitAfter(text, "\n")
@@ -145,8 +146,8 @@ func indent(text string) string {
 	return s.String()
 }
 
-// matches tells whether an output is as a document shows it. There "…" stands for anything
-// in a line, and in a line of its own for any lines.
+// matches reports whether an output is as the document shows it. There "…" matches anything in a
+// line, and a line of its own matches any lines.
 func matches(shown, said string) bool {
 	var s strings.Builder
 	s.WriteString(`^`)

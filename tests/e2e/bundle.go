@@ -22,20 +22,20 @@ const (
 	dbTier  tier = "db"
 )
 
-// service is a container of the stack: what its bundle says beyond what all say.
+// service is a container of the stack: what distinguishes its bundle.
 type service struct {
 	name, address string
 	tier          tier
 	args, env     []string
-	// volume is a directory of the host, seen at mountpoint.
+	// volume is a directory of the host, which the container sees at mountpoint.
 	volume, mountpoint string
 	writable           bool
-	// memory is its limit in bytes, tasks that of processes and threads, quota that of
-	// CPU time in microseconds per 100 ms.
+	// memory is its limit in bytes, tasks its limit of processes and threads, and quota its CPU
+	// time in microseconds per 100 ms.
 	memory, tasks, quota int64
 }
 
-// The network. The bridge is the gateway, and the way in for visitors.
+// The bridge is the gateway, and visitors come in through it.
 const (
 	bridgeName     = "stack0"
 	bridgeAddress  = "10.89.0.1"
@@ -55,7 +55,7 @@ func (s *stack) web() *service {
 	}
 }
 
-// app is the application's n-th copy, from 1.
+// app returns the n-th copy of the application, from 1.
 func (s *stack) app(n int) *service {
 	name := fmt.Sprintf("app%d", n)
 	return &service{
@@ -70,7 +70,7 @@ func (s *stack) app(n int) *service {
 	}
 }
 
-// db runs PostgreSQL, or another command with its data.
+// db returns PostgreSQL, or another command with its data.
 func (s *stack) db(name string, args ...string) *service {
 	return &service{
 		name: name, tier: dbTier, address: dbAddress, args: args,
@@ -80,8 +80,8 @@ func (s *stack) db(name string, args ...string) *service {
 	}
 }
 
-// writeBundle makes the service's bundle: a config.json beside the tier's root file
-// system, which all of the tier share, for nobody writes to it.
+// writeBundle writes the service's bundle: a config.json next to the tier's root file system,
+// which is read-only and so shared by the whole tier.
 func (s *stack) writeBundle(svc *service) error {
 	dir := s.bundle(svc)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -98,7 +98,7 @@ func (s *stack) writeBundle(svc *service) error {
 	spec.Process.User = user
 	spec.Process.Args = svc.args
 	spec.Process.Env = append(spec.Process.Env, svc.env...)
-	// Nobody is root here, and needs no privilege to open port 80.
+	// No service runs as root. This lets ordinary users open port 80.
 	spec.Process.Capabilities = &specs.LinuxCapabilities{}
 	spec.Linux.Sysctl = map[string]string{"net.ipv4.ip_unprivileged_port_start": "0"}
 	spec.Linux.Seccomp = s.seccomp
@@ -113,11 +113,11 @@ func (s *stack) writeBundle(svc *service) error {
 	return bundle.Write(dir, spec)
 }
 
-// accounts are the users of Debian's packages, the application's apart, which has none.
+// accounts are the users in Debian's packages. The application's user is in none.
 var accounts = map[tier]string{webTier: "www-data", appTier: "nobody", dbTier: "postgres"}
 
-// mounts are what a service sees beyond its read-only root: scratch space, which is
-// gone with the container, and its volumes.
+// mounts returns the writable mounts of a service: scratch space, which disappears with the
+// container, and its volumes.
 func (s *stack) mounts(svc *service, user specs.User) []specs.Mount {
 	owner := fmt.Sprintf("uid=%d,gid=%d", user.UID, user.GID)
 	var mounts []specs.Mount
@@ -140,12 +140,12 @@ func (s *stack) webConfig() string           { return s.path("web") }
 func (s *stack) log(svc *service) string     { return s.path(svc.name + ".log") }
 func (s *stack) pidFile(svc *service) string { return s.path(svc.name + ".pid") }
 
-// address6 ends in the same number as the other address.
+// address6 has the same last number as the IPv4 address.
 func (svc *service) address6() string {
 	return "fd00:89::" + svc.address[strings.LastIndexByte(svc.address, '.')+1:]
 }
 
-// network is the service's interface, in the words of `create --network`.
+// network returns the service's interface as an argument of `create --network`.
 func network(svc *service) string {
 	options := []string{
 		"bridge=" + bridgeName, "create=true",

@@ -4,10 +4,10 @@
 // nginx, an application server in several copies, and PostgreSQL, each in a container
 // on one bridge.
 //
-// It plays the engine: it writes the bundles, starts the containers, checks their
-// health and tells nginx of it. Everything that it claims it checks; the first thing
-// that does not hold ends it. Its one invariant: whatever happens, no container,
-// process, cgroup, interface or file of it is left.
+// It does what an engine does: it writes the bundles, starts the containers, checks their health
+// and configures nginx accordingly. It checks everything that it claims, and ends at the first
+// thing that is wrong. Its one invariant: whatever happens, it leaves no container, process,
+// cgroup, interface or file behind.
 package main
 
 import (
@@ -28,7 +28,7 @@ import (
 // config is the command line.
 type config struct {
 	berth, seccomp string
-	// roots are the tiers' root file systems.
+	// roots are the root file systems of the tiers.
 	roots   map[tier]string
 	verbose bool
 }
@@ -40,7 +40,7 @@ func main() {
 	db := flag.String("db", "", "root file system `directory` with PostgreSQL 15")
 	flag.StringVar(&c.berth, "berth", "", "the runtime's `path`")
 	flag.StringVar(&c.seccomp, "seccomp", "", "`file` with linux.seccomp for all containers")
-	flag.BoolVar(&c.verbose, "v", false, "show what the containers write")
+	flag.BoolVar(&c.verbose, "v", false, "show the output of the containers")
 	flag.Parse()
 	c.roots = map[tier]string{webTier: *web, appTier: *app, dbTier: *db}
 	if err := run(&c); err != nil {
@@ -49,7 +49,7 @@ func main() {
 	}
 }
 
-// run sets the stage, tells the story on it, and clears it.
+// run prepares the stack, runs the story, and removes everything.
 func run(c *config) (err error) {
 	for t, root := range c.roots {
 		if root == "" {

@@ -15,9 +15,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// snapshot describes every file that a created container sees, a line each: its path,
-// type, mode, owner, content, and on its root file system the time of its last change:
-// others, as that at volume, are newer. It leaves out the skipped directories.
+// snapshot describes every file that a created container sees, in a line with its path, type,
+// mode, owner and content, and on its root file system the time of its last change. Other file
+// systems, such as the one at volume, are newer. Directories in skip are left out.
 func snapshot(pid int, volume string, skip ...string) ([]string, error) {
 	root := fmt.Sprintf("/proc/%d/root", pid)
 	var top unix.Stat_t
@@ -42,7 +42,7 @@ func snapshot(pid int, volume string, skip ...string) ([]string, error) {
 	return lines, err
 }
 
-// describe is the line of one file, with its time if that counts.
+// describe returns the line of a file, with its time if that counts.
 func describe(path, name string, timed func(*unix.Stat_t) bool) (string, error) {
 	var st unix.Stat_t
 	if err := unix.Lstat(path, &st); err != nil {
@@ -71,7 +71,7 @@ func describe(path, name string, timed func(*unix.Stat_t) bool) (string, error) 
 	return line, nil
 }
 
-// sameFiles compares two snapshots and names the first difference.
+// sameFiles compares two snapshots and returns the first difference.
 func sameFiles(before, now []string) error {
 	for i := range min(len(before), len(now)) {
 		if before[i] != now[i] {

@@ -18,31 +18,31 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// stack is what the runtime is asked to run, and where it lives.
+// stack has the containers that the runtime runs, and their directories.
 type stack struct {
 	config  *config
 	seccomp *specs.LinuxSeccomp
-	// work holds everything that is made; state, below it, is the runtime's root.
+	// work contains everything that is created; state, below it, is the runtime's root.
 	work, state string
 	logs        io.Writer
 	// running are the containers that exist, in the order of their creation.
 	running []*service
-	// generation numbers the configurations of the web tier since its start.
+	// generation counts the configurations of the web tier since its start.
 	generation int
-	// seen is what containers saw when they were created, by name.
+	// seen has what containers saw when they were created, by name.
 	seen map[string]*view
 }
 
-// view is the files that a container sees before it starts.
+// view has the files that a container sees before it starts.
 type view struct {
 	files  []string
 	starts int
 }
 
-// prepare lays out the directories that containers see.
+// prepare creates the directories that containers see.
 func (s *stack) prepare() error {
-	// Containers' first processes become children of this one, as with an engine's shim,
-	// and can be waited for.
+	// The first processes of containers become children of this one, as with an engine's shim, so
+	// that it can wait for them.
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("become a subreaper: %w", err)
 	}
@@ -95,7 +95,7 @@ func accountOf(root, name string) (specs.User, error) {
 	return specs.User{}, fmt.Errorf("%s: no user %s", file, name)
 }
 
-// berth runs the runtime and returns what it printed.
+// berth runs the runtime and returns its output.
 func (s *stack) berth(args ...string) (string, error) {
 	cmd := exec.Command(s.config.berth, append([]string{"--root", s.state}, args...)...)
 	var stdout, stderr bytes.Buffer
@@ -106,7 +106,7 @@ func (s *stack) berth(args ...string) (string, error) {
 	return strings.TrimSpace(stdout.String()), nil
 }
 
-// create makes a container; what it will print goes to its log.
+// create creates a container whose output goes to its log.
 func (s *stack) create(svc *service) error {
 	if s.seen[svc.name] == nil {
 		if err := s.writeBundle(svc); err != nil {
@@ -132,8 +132,8 @@ func (s *stack) create(svc *service) error {
 	return nil
 }
 
-// start creates a container and starts it. In between it compares what the container
-// sees with what it saw when it was last started.
+// start creates a container and starts it. Before the start it compares the files that the
+// container sees with those of its last start.
 func (s *stack) start(svc *service) error {
 	if err := s.create(svc); err != nil {
 		return err
@@ -150,7 +150,7 @@ func (s *stack) look(svc *service) error {
 	if err != nil {
 		return err
 	}
-	skip := []string{"/proc", "/sys"} // the kernel's
+	skip := []string{"/proc", "/sys"} // file systems of the kernel
 	if svc.writable {
 		skip = append(skip, svc.mountpoint)
 	}
@@ -167,7 +167,7 @@ func (s *stack) look(svc *service) error {
 	return sameFiles(before.files, files)
 }
 
-// service is a running one, by name.
+// service returns a running service by name.
 func (s *stack) service(name string) *service {
 	for _, svc := range s.running {
 		if svc.name == name {
@@ -177,7 +177,7 @@ func (s *stack) service(name string) *service {
 	return nil
 }
 
-// pid is that of a container's first process.
+// pid returns the pid of a container's first process.
 func (s *stack) pid(svc *service) (int, error) {
 	data, err := os.ReadFile(s.pidFile(svc))
 	if err != nil {
@@ -186,7 +186,7 @@ func (s *stack) pid(svc *service) (int, error) {
 	return strconv.Atoi(string(data))
 }
 
-// wait returns the exit status of a container's first process when it has ended.
+// wait waits for a container's first process to end, and returns its wait status.
 func (s *stack) wait(svc *service) (unix.WaitStatus, error) {
 	pid, err := s.pid(svc)
 	if err != nil {
@@ -201,7 +201,7 @@ func (s *stack) wait(svc *service) (unix.WaitStatus, error) {
 	}
 }
 
-// ended tells whether a container's first process has.
+// ended reports whether a container's first process has ended.
 func (s *stack) ended(svc *service) (bool, error) {
 	pid, err := s.pid(svc)
 	if err != nil {
@@ -241,7 +241,7 @@ func (s *stack) remove(svc *service, flags ...string) error {
 	return err
 }
 
-// takeDown removes what is left, the last first, by force.
+// takeDown deletes the remaining containers by force, the last one first.
 func (s *stack) takeDown() error {
 	var errs []error
 	for _, svc := range slices.Backward(slices.Clone(s.running)) {

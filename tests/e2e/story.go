@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// say tells the audience what comes; in bold on a terminal, and not in a log.
+// say announces the next step; in bold on a terminal, but not in a log.
 func say(format string, args ...any) {
 	bold, plain := "", ""
 	if _, err := unix.IoctlGetWinsize(int(os.Stdout.Fd()), unix.TIOCGWINSZ); err == nil {
@@ -23,7 +23,7 @@ func say(format string, args ...any) {
 	fmt.Printf(bold+"# "+format+plain+"\n", args...)
 }
 
-// story is the life of the stack, in the order in which an operator would meet it.
+// story runs the stack through its life, in the order that an operator would see.
 func story(ctx context.Context, s *stack) error {
 	steps := []func(context.Context, *stack) error{
 		makeDatabase, firstStart, confined, growAndShrink, secondStart,
@@ -72,7 +72,7 @@ func makeDatabase(ctx context.Context, s *stack) error {
 	return s.stop(db, "INT")
 }
 
-// firstStart brings all tiers up and counts the rows that orders become.
+// firstStart starts all tiers, and counts the rows that result from orders.
 func firstStart(ctx context.Context, s *stack) error {
 	say("Three tiers: %s, two applications, %s", "nginx", "PostgreSQL")
 	if err := s.startAll(ctx); err != nil {
@@ -99,7 +99,7 @@ func firstStart(ctx context.Context, s *stack) error {
 	return s.expectRows(kept)
 }
 
-// expectRows compares the data base with what visitors were told.
+// expectRows compares the database with the answers that visitors have got.
 func (s *stack) expectRows(kept int) error {
 	rows, err := s.psql("orders", "SELECT application, count(*) FROM orders GROUP BY 1 ORDER BY 1")
 	if err != nil {
@@ -117,8 +117,8 @@ func (s *stack) expectRows(kept int) error {
 	return err
 }
 
-// confined looks at what the containers may do: nobody is root or has a capability,
-// a filter is loaded, the root file system is read-only, and limits are set.
+// confined checks the restrictions of the containers: no process is root or has a capability, a
+// filter is loaded, the root file system is read-only, and limits are set.
 func confined(_ context.Context, s *stack) error {
 	say("Who they are, and what they may do")
 	for _, svc := range s.running {
@@ -159,7 +159,7 @@ func confined(_ context.Context, s *stack) error {
 	return nil
 }
 
-// limited asks the runtime for a service's limits.
+// limited checks a service's limits in the runtime's statistics.
 func (s *stack) limited(svc *service) error {
 	text, err := s.berth("events", "--stats", svc.name)
 	if err != nil {
@@ -180,7 +180,7 @@ func (s *stack) limited(svc *service) error {
 	return nil
 }
 
-// growAndShrink adds an application and kills another while visitors order.
+// growAndShrink adds an application and kills another one while visitors place orders.
 func growAndShrink(ctx context.Context, s *stack) error {
 	t := newTraffic(ctx, "http://"+webAddress+"/orders")
 	defer t.end()
@@ -227,8 +227,8 @@ func growAndShrink(ctx context.Context, s *stack) error {
 	return nil
 }
 
-// secondStart takes everything down in an orderly way and starts the same bundles again:
-// startAll compares what each container sees with what it saw before.
+// secondStart stops everything in an orderly way and starts the same bundles again. startAll
+// compares the files that each container sees with those before.
 func secondStart(ctx context.Context, s *stack) error {
 	say("The same bundles, started again")
 	for len(s.running) > 0 {
@@ -254,13 +254,13 @@ func secondStart(ctx context.Context, s *stack) error {
 	return s.nothingLeft(ctx)
 }
 
-// nothingLeft takes all down, by force this time, and looks for what should not be there.
-// The bridge stays: berth does not know who else counts on it.
+// nothingLeft stops everything, this time by force, and checks that nothing is left. The bridge
+// stays, because berth does not know who else uses it.
 func (s *stack) nothingLeft(ctx context.Context) error {
 	if err := s.takeDown(); err != nil {
 		return err
 	}
-	// The kernel removes a container's interface with its namespace, in its own time.
+	// The kernel removes a container's interface asynchronously, with its namespace.
 	if err := until(ctx, "wait for the interfaces to go", onlyBridge); err != nil {
 		return err
 	}
@@ -271,7 +271,7 @@ func (s *stack) nothingLeft(ctx context.Context) error {
 	return err
 }
 
-// onlyBridge fails when there are interfaces of containers.
+// onlyBridge fails if there are interfaces of containers.
 func onlyBridge() error {
 	interfaces, err := net.Interfaces()
 	if err != nil {

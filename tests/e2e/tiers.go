@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// startAll brings the tiers up, from the data to the visitor, with two applications.
+// startAll starts the tiers, from the data to the visitor, with two applications.
 func (s *stack) startAll(ctx context.Context) error {
 	if err := s.startDatabase(ctx, s.postgres()); err != nil {
 		return err
@@ -30,7 +30,7 @@ func (s *stack) startAll(ctx context.Context) error {
 	return s.startReady(ctx, s.web(), func() error { return get("http://" + webAddress + "/health") })
 }
 
-// postgres is the data base's server.
+// postgres returns the database server.
 func (s *stack) postgres() *service {
 	return s.db("db", "postgres", "-D", dataDirectory, "-c", "listen_addresses=*", "-c", "unix_socket_directories=/run")
 }
@@ -42,7 +42,7 @@ func (s *stack) startDatabase(ctx context.Context, db *service) error {
 	})
 }
 
-// psql runs a statement as the data base's owner, in its container.
+// psql runs a statement as the database's owner, in its container.
 func (s *stack) psql(database, statement string) (string, error) {
 	return s.berth("exec", "db", "psql", "--host", "/run", "--dbname", database, "--no-psqlrc", "--tuples-only",
 		"--no-align", "--quiet", "--set", "ON_ERROR_STOP=1", "--command", statement)
@@ -52,7 +52,7 @@ func (s *stack) startApplication(ctx context.Context, app *service) error {
 	return s.startReady(ctx, app, func() error { return healthy(app) })
 }
 
-// startReady starts a service and waits until probe succeeds, or the service has ended.
+// startReady starts a service, and waits until probe succeeds or the service has ended.
 func (s *stack) startReady(ctx context.Context, svc *service, probe func() error) error {
 	if err := s.start(svc); err != nil {
 		return err
@@ -68,10 +68,10 @@ func (s *stack) startReady(ctx context.Context, svc *service, probe func() error
 	})
 }
 
-// healthy asks an application whether it can work.
+// healthy asks an application whether it works.
 func healthy(app *service) error { return get("http://" + app.address + ":8000/health") }
 
-// applications are those that exist.
+// applications returns the running applications.
 func (s *stack) applications() []*service {
 	var apps []*service
 	for _, svc := range s.running {
@@ -82,8 +82,8 @@ func (s *stack) applications() []*service {
 	return apps
 }
 
-// balance is the health check: it tells nginx of the applications that answer, and returns
-// when nginx goes by that.
+// balance is the health check: it configures nginx with the applications that answer, and returns
+// when nginx uses that configuration.
 func (s *stack) balance(ctx context.Context) error {
 	var fit []*service
 	for n := 1; n <= 3; n++ {
@@ -101,7 +101,7 @@ func (s *stack) balance(ctx context.Context) error {
 	return until(ctx, "wait for nginx to reload", s.reloaded)
 }
 
-// reloaded asks nginx by which configuration it works.
+// reloaded asks nginx which configuration it uses.
 func (s *stack) reloaded() error {
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 5 * time.Second}
 	resp, err := client.Head("http://" + webAddress + "/generation")
@@ -123,7 +123,7 @@ func (s *stack) writeUpstreams(apps []*service) error {
 		fmt.Fprintf(&b, "\tserver %s:8000; # %s\n", app.address, app.name)
 	}
 	b.WriteString("}\n")
-	// nginx may read at any time.
+	// nginx may read the file at any time.
 	file := filepath.Join(s.webConfig(), "applications.conf")
 	if err := os.WriteFile(file+".new", []byte(b.String()), 0o644); err != nil {
 		return err

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// traffic is visitors who order without a pause, each with a new connection for every
+// traffic are visitors who place orders without a pause, each with a new connection for every
 // order.
 type traffic struct {
 	client *http.Client
@@ -25,16 +25,15 @@ type traffic struct {
 	orders   []order
 }
 
-// order is one request and what became of it.
+// order is a request and its result.
 type order struct {
 	began time.Time
-	// application and generation tell who answered, and by which configuration of nginx
-	// it was found.
+	// application and generation say who has answered, and with which configuration of nginx.
 	application, generation string
 	err                     error
 }
 
-// visitors is how many order at the same time: enough to have some at each application.
+// visitors is the number of visitors: enough to reach each application at the same time.
 const visitors = 4
 
 func newTraffic(ctx context.Context, url string) *traffic {
@@ -51,13 +50,13 @@ func newTraffic(ctx context.Context, url string) *traffic {
 			}
 		})
 	}
-	// Who waits for answers wakes when there will be none.
+	// This wakes goroutines that wait for answers, of which there will be no more.
 	context.AfterFunc(ctx, t.answered.Broadcast)
 	return t
 }
 
-// order places one order. A visitor who is stopped waits for the answer, so that the
-// count is exact.
+// order places one order. A visitor who is stopped still waits for the answer, so that the count
+// is exact.
 func (t *traffic) order(id string) order {
 	o := order{began: time.Now()}
 	resp, err := t.client.Post(t.url, "application/json", strings.NewReader(`{"id": "`+id+`"}`))
@@ -84,8 +83,8 @@ func (t *traffic) record(o order) {
 	t.answered.Broadcast()
 }
 
-// next waits for the answers to n orders that are placed from now on, and returns who
-// answered how many. A lost order is an error.
+// next waits for the answers to n orders that are placed from now on, and returns how many each
+// application has answered. A lost order is an error.
 func (t *traffic) next(ctx context.Context, n int) (map[string]int, error) {
 	now := time.Now()
 	t.mu.Lock()
@@ -109,7 +108,8 @@ func (t *traffic) next(ctx context.Context, n int) (map[string]int, error) {
 	}
 }
 
-// end stops the visitors and returns how many orders were kept, and those that were lost.
+// end stops the visitors, and returns the number of orders that were answered and the errors of
+// those that were lost.
 func (t *traffic) end() (kept int, lost []error) {
 	t.stop()
 	t.done.Wait()
@@ -123,11 +123,10 @@ func (t *traffic) end() (kept int, lost []error) {
 	return kept, lost
 }
 
-// patience is how long the slowest machine may take for something that has to come.
+// patience is how long an event may take on the slowest machine.
 const patience = 2 * time.Minute
 
-// until tries again until probe succeeds: what it asks is another host's to know, so there
-// is no event to wait for.
+// until calls probe until it succeeds. There is no event to wait for.
 func until(ctx context.Context, what string, probe func() error) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -146,7 +145,7 @@ func until(ctx context.Context, what string, probe func() error) error {
 	}
 }
 
-// get is a request that has to be answered with 200 soon.
+// get sends a request, which must soon be answered with status 200.
 func get(url string) error {
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Second}
 	resp, err := client.Get(url)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package install tries make install and make uninstall, and what removes the caches of the
-// tests.
+// Package install tests make install, make uninstall, and the script that removes the caches of
+// the tests.
 package install
 
 import (
@@ -15,13 +15,13 @@ import (
 	"testing"
 )
 
-// TestMain does not take the caller's umask over, which decides about modes.
+// TestMain sets the umask, which decides about modes.
 func TestMain(m *testing.M) {
 	syscall.Umask(0o022)
 	os.Exit(m.Run())
 }
 
-// tree lists what is below dir, with modes and contents.
+// tree lists the files below dir with modes and contents.
 func tree(t *testing.T, dir string) string {
 	t.Helper()
 	var b strings.Builder
@@ -50,7 +50,7 @@ func tree(t *testing.T, dir string) string {
 	return b.String()
 }
 
-// put makes files below dir, each with its name in it.
+// put creates files below dir, each with its name as content.
 func put(t *testing.T, dir string, names ...string) {
 	t.Helper()
 	for _, name := range names {
@@ -64,7 +64,7 @@ func put(t *testing.T, dir string, names ...string) {
 	}
 }
 
-// script runs one of the tree's scripts.
+// script runs a script of the checkout.
 func script(t *testing.T, env []string, path string, args ...string) (output string, err error) {
 	t.Helper()
 	cmd := exec.Command(path, args...)
@@ -73,8 +73,8 @@ func script(t *testing.T, env []string, path string, args ...string) (output str
 	return string(out), err
 }
 
-// TestTargets: what make would install is all that there is to install, each where it
-// belongs, in whatever directories.
+// TestTargets: make install installs everything that there is, at the right places, with any
+// directories.
 func TestTargets(t *testing.T) {
 	out, err := script(t, []string{"MAKEFLAGS="}, "make", "--dry-run", "install", "PREFIX=/opt/x", "BINDIR=/sbin", "DESTDIR=/dest")
 	if err != nil {
@@ -90,7 +90,7 @@ func TestTargets(t *testing.T) {
 	}
 }
 
-// TestInstallUninstall: what was there before is there after, and nothing else.
+// TestInstallUninstall: after uninstall everything is as it was before install.
 func TestInstallUninstall(t *testing.T) {
 	for _, before := range [][]string{nil, {"usr/bin/other", "usr/share/man/man8/other.8", "etc/x"}, {"usr/share/doc/other"}} {
 		dir := t.TempDir()
@@ -119,7 +119,8 @@ func TestInstallUninstall(t *testing.T) {
 	}
 }
 
-// TestUninstallLeavesOthers: a directory that install has made, and others use by now.
+// TestUninstallLeavesOthers: uninstall keeps a directory that install has created if others use
+// it.
 func TestUninstallLeavesOthers(t *testing.T) {
 	dir := t.TempDir()
 	env := []string{"DESTDIR=" + dir, "PREFIX=/usr"}
@@ -144,8 +145,7 @@ func TestInstallRefuses(t *testing.T) {
 	}
 }
 
-// TestCleanCache: it removes what tests make, and nothing else, and nothing while it is in
-// use.
+// TestCleanCache: the script removes only what the tests create, and nothing while it is in use.
 func TestCleanCache(t *testing.T) {
 	const key = "-0123456789ab"
 	dir := t.TempDir()
@@ -173,7 +173,7 @@ func TestCleanCache(t *testing.T) {
 		t.Fatal(err)
 	}
 	if out, err := script(t, env, "tests/internal/clean-cache"); err == nil || !strings.Contains(out, "lock is locked") {
-		t.Errorf("while it is locked: %v: %s", err, out)
+		t.Errorf("with a lock held: %v: %s", err, out)
 	}
 	if now := tree(t, dir); now != was {
 		t.Errorf("removed while it is in use; left:\n%s", now)
@@ -181,7 +181,7 @@ func TestCleanCache(t *testing.T) {
 	in.Close()
 	_ = held.Wait()
 
-	if out, err := script(t, env, "tests/internal/clean-cache"); err != nil || !strings.Contains(out, "has more") {
+	if out, err := script(t, env, "tests/internal/clean-cache"); err != nil || !strings.Contains(out, "has files that are not") {
 		t.Errorf("%v: %s", err, out)
 	}
 	want := t.TempDir()
@@ -189,7 +189,7 @@ func TestCleanCache(t *testing.T) {
 	if got, want := tree(t, dir), tree(t, want); got != want {
 		t.Errorf("left:\n%s\nwant:\n%s", got, want)
 	}
-	// Where that was all, the directory goes as well; and then there is nothing to do.
+	// If nothing else was in it, the directory is removed too. Then there is nothing left to do.
 	for range 2 {
 		env = []string{"BERTH_TEST_CACHE=" + filepath.Join(dir, "other")}
 		put(t, dir, "other/criu"+key+"/bin/criu")

@@ -12,7 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestTimeOffsetAnnotation: it is as good as linux.timeOffsets, and does not contradict that.
+// TestTimeOffsetAnnotation: the annotation has the same effect as linux.timeOffsets, and must not
+// contradict it.
 func TestTimeOffsetAnnotation(t *testing.T) {
 	onlyBerth(t) // crun has dropped it
 	c := newContainer(t)
@@ -29,8 +30,9 @@ func TestTimeOffsetAnnotation(t *testing.T) {
 		fails(`annotations["run.oci.timens_offset"]: another offset of monotonic than before`, "")
 }
 
-// TestRefusedAnnotations: what asks for something else than a container, or for a restriction
-// that berth does not have, is not passed over; without a value it asks for nothing.
+// TestRefusedAnnotations: annotations that ask for something other than a container, or for a
+// restriction that berth does not have, are refused, not ignored. Without a value they ask for
+// nothing.
 func TestRefusedAnnotations(t *testing.T) {
 	onlyBerth(t)
 	for key, reason := range map[string]string{
@@ -47,8 +49,8 @@ func TestRefusedAnnotations(t *testing.T) {
 	}
 }
 
-// TestForceLegacyCgroup: systemd's hierarchy of cgroup v1 is there where the host has it, and
-// a host with cgroup v2 alone refuses.
+// TestForceLegacyCgroup: the container gets systemd's cgroup v1 hierarchy if the host has it. A
+// host with only cgroup v2 refuses.
 func TestForceLegacyCgroup(t *testing.T) {
 	onlyBerth(t)
 	c := newContainer(t).mount("/sys/fs/cgroup", "cgroup", "cgroup", "ro").args("ls", "/sys/fs/cgroup")
@@ -62,8 +64,8 @@ func TestForceLegacyCgroup(t *testing.T) {
 	}
 }
 
-// TestMountContextType: linux.mountLabel becomes the option that is asked for, in mounts that
-// are added later, too; a word that SELinux does not know is refused.
+// TestMountContextType: linux.mountLabel becomes the requested mount option, also in mounts that
+// are added later. A word that SELinux does not know is refused.
 func TestMountContextType(t *testing.T) {
 	onlyBerth(t)
 	c := newContainer(t).annotate("run.oci.mount_context_type", "seclabel")
@@ -75,7 +77,7 @@ func TestMountContextType(t *testing.T) {
 		return
 	}
 	needLabel(t, fileLabel)
-	only(t, suite.users.name == "root", "root, who alone may give it")
+	only(t, suite.users.name == "root", "root, the only user who can set it")
 	c.spec.Linux.MountLabel = fileLabel
 	c.mount("/tmp", "tmpfs", "tmpfs").args("sleep", "1000").create()
 	root := "/proc/" + strconv.Itoa(c.pid)

@@ -38,7 +38,7 @@ func TestKeepOriginalGroups(t *testing.T) {
 	c.annotate("run.oci.keep_original_groups", "1")
 	kept := "5 4242"
 	if suite.users.name == "userns" {
-		kept = "65534 65534" // They have no number in it, and still count.
+		kept = "65534 65534" // They have no number in the user namespace, but are kept.
 	}
 	if out := c.runWithGroups("5,4242"); !strings.Contains(out, kept) || strings.Contains(out, "77") {
 		t.Errorf("with the annotation: %q", out)
@@ -74,7 +74,7 @@ func TestHookFiles(t *testing.T) {
 	}
 }
 
-// TestHookFileFails: a file that cannot be opened is the caller's mistake.
+// TestHookFileFails: a file that cannot be opened is an error of the caller.
 func TestHookFileFails(t *testing.T) {
 	c := newContainer(t).annotate("run.oci.hooks.stdout", "/no/such/directory/file")
 	c.spec.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{{Path: "/bin/true"}}}
@@ -94,7 +94,7 @@ func TestPIDFDReceiver(t *testing.T) {
 	}
 }
 
-// TestUnknownAnnotations only go into the state.
+// TestUnknownAnnotations: unknown annotations only appear in the state.
 func TestUnknownAnnotations(t *testing.T) {
 	c := newContainer(t).args("true").annotate("org.example.a", "1").annotate("", "empty").annotate("é", "\n")
 	c.create()

@@ -11,9 +11,9 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// refused runs create and run with a bundle that is wrong: each must fail with one
-// line, and leave nothing.
-func (c *container) refused(text, crunText string) {
+// checkRefused runs create and run with an invalid bundle. Each must fail with a one-line error and
+// leave nothing behind.
+func (c *container) checkRefused(text, crunText string) {
 	c.t.Helper()
 	for _, command := range [][]string{{"create"}, {"run"}, {"run", "--detach"}} {
 		r := c.command(append(command, c.id)...).fails(text, crunText)
@@ -26,12 +26,12 @@ func (c *container) refused(text, crunText string) {
 		if r.status == 0 {
 			return
 		}
-		c.nothingLeft()
+		c.checkNothingLeft()
 	}
 }
 
-// nothingLeft checks that the container never was.
-func (c *container) nothingLeft() {
+// checkNothingLeft checks that nothing of the container is left.
+func (c *container) checkNothingLeft() {
 	c.t.Helper()
 	if _, err := os.Stat(filepath.Join(c.state, c.id)); err == nil {
 		c.t.Error("a state directory is left")
@@ -40,7 +40,7 @@ func (c *container) nothingLeft() {
 		c.t.Errorf("cgroups are left: %q", left)
 	}
 	for _, pid := range children(c.t) {
-		if !ends(pid) {
+		if !endsSoon(pid) {
 			c.t.Errorf("process %d is left", pid)
 		}
 	}
@@ -71,12 +71,12 @@ func TestBadBundle(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			c.refused(tc.text, tc.crunText)
+			c.checkRefused(tc.text, tc.crunText)
 		})
 	}
 }
 
-// TestBrokenJSONPosition wants to be told where.
+// TestBrokenJSONPosition: the error for invalid JSON names the line.
 func TestBrokenJSONPosition(t *testing.T) {
 	c := newContainer(t)
 	config := "{\n  \"ociVersion\": \"1.0.2\",\n  \"process\": nonsense\n}"
@@ -92,16 +92,16 @@ func TestBrokenJSONPosition(t *testing.T) {
 func TestBundleIsMissing(t *testing.T) {
 	c := newContainer(t)
 	c.command("create", "--bundle", c.path("no/such/dir"), c.id).fails("no such file or directory", "o such file or directory")
-	c.nothingLeft()
+	c.checkNothingLeft()
 }
 
 func TestBadConfig(t *testing.T) {
 	relative := func(c *container) { c.spec.Process.Cwd = "tmp" }
 	cases := []struct {
 		name string
-		// text is what the error has with runc's words ("" is any).
+		// text is the part of the error that has runc's words; "" accepts any.
 		text string
-		// field is what berth's error names besides.
+		// field is what berth's error must name in addition.
 		field  string
 		change func(c *container)
 	}{
@@ -171,7 +171,7 @@ func TestBadConfig(t *testing.T) {
 			c := newContainer(t)
 			tc.change(c)
 			c.write()
-			c.refused(tc.text, "")
+			c.checkRefused(tc.text, "")
 			if suite.name != "berth" {
 				return
 			}
@@ -182,7 +182,7 @@ func TestBadConfig(t *testing.T) {
 	}
 }
 
-// TestBadConfigWarns has what is no error with anybody.
+// TestBadConfigWarns: mistakes that no runtime refuses.
 func TestBadConfigWarns(t *testing.T) {
 	cases := []struct {
 		name   string
@@ -235,7 +235,7 @@ func TestBadID(t *testing.T) {
 			before := tree(t, c.dir)
 			for _, args := range [][]string{{"create", id}, {"run", id}, {"state", id}, {"delete", "--force", id}} {
 				r := c.command(args...)
-				// There never is such a container, so there is nothing to delete.
+				// This container never exists, so there is nothing to delete.
 				if r.status <= 0 && args[0] != "delete" {
 					t.Errorf("%s: status %d", args[0], r.status)
 				}
@@ -257,7 +257,7 @@ func shortenID(id string) string {
 	return "id " + id
 }
 
-// tree lists the files below dir, but for what commands print and an empty root.
+// tree lists the files below dir, except the output of commands and an empty runtime root.
 func tree(t *testing.T, dir string) string {
 	t.Helper()
 	var b strings.Builder
@@ -292,7 +292,7 @@ func TestUnusableRoot(t *testing.T) {
 			c.global = []string{"--root", bad}
 			c.command("create", c.id).fails("", "")
 			c.command("run", c.id).fails("", "")
-			c.nothingLeft()
+			c.checkNothingLeft()
 		})
 	}
 }
@@ -312,13 +312,13 @@ func TestCommandCannotRun(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			c := newContainer(t).args(tc.arg)
 			c.write()
-			c.refused(tc.text, "")
+			c.checkRefused(tc.text, "")
 		})
 	}
 }
 
-// TestExecFailsInStart has a command that only execve can refuse: `start` must tell,
-// in the words that create has for others.
+// TestExecFailsInStart: if only execve(2) can refuse the program, start reports it, in the words
+// that create uses for other programs.
 func TestExecFailsInStart(t *testing.T) {
 	cases := []struct{ name, content, text string }{
 		{"bad format", "neither ELF nor script\n", "exec format error"},
@@ -336,7 +336,7 @@ func TestExecFailsInStart(t *testing.T) {
 			c.status(specs.StateStopped)
 			c.command("delete", c.id).must()
 			c.run().fails(tc.text, tc.text)
-			c.nothingLeft()
+			c.checkNothingLeft()
 		})
 	}
 }

@@ -13,16 +13,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// bindFlags says what becomes of the flags of a bind mount's source, as runc has it. The
-// rule: options that name a flag, set or cleared, replace all flags of the source; one that
-// sets an access time replaces those, which stay otherwise; recursive options come after
-// that, and change no more than they name. Flags that a user namespace locks (ro, nosuid,
-// nodev, noexec) stay there, and to clear one by name is an error.
+// bindFlags says how the options of a bind mount combine with the flags of its source, as in
+// runc. Options that name a flag, set or cleared, replace all flags of the source. An option that
+// sets an access time replaces the source's access time, which is kept otherwise. Recursive
+// options are applied after that and change only the flags that they name. Flags that a user
+// namespace locks (ro, nosuid, nodev, noexec) are kept there, and to clear one by name is an
+// error.
 var bindFlags = []struct {
 	source  uintptr
 	options string
-	// want are the flags without a user namespace, userns those with one where they
-	// differ; "error" for a refusal.
+	// want are the flags without a user namespace. userns are those with one, where they differ;
+	// "error" means that the mount is refused.
 	want, userns string
 }{
 	{0, "", "rw,relatime", ""},
@@ -45,7 +46,7 @@ var bindFlags = []struct {
 	{allLocked, "dev,nosuid", "nosuid,relatime,rw", "error"},
 	{allLocked, "exec", "relatime,rw", "error"},
 	{allLocked, "rsuid", "nodev,noexec,relatime,ro", "error"},
-	// The options of a file system that a bind cannot have count as well.
+	// Options of a file system, which a bind mount cannot have, count as well.
 	{allLocked, "sync", "relatime,rw", "nodev,noexec,nosuid,relatime,ro"},
 	{allLocked, "async", "relatime,rw", "nodev,noexec,nosuid,relatime,ro"},
 	{allLocked, "loud", "relatime,rw", "nodev,noexec,nosuid,relatime,ro"},
@@ -66,7 +67,7 @@ var bindFlags = []struct {
 	{unix.MS_STRICTATIME, "nostrictatime", "rw", ""},
 }
 
-// bindAtimes are more of bindFlags, which runc refuses with a user namespace: berth clones
+// bindAtimes are more rows of bindFlags, which runc refuses with a user namespace. Berth clones
 // the source with the rights of the host, where access times are not locked.
 var bindAtimes = []struct {
 	source        uintptr
@@ -83,7 +84,7 @@ var bindAtimes = []struct {
 	{unix.MS_NOATIME | unix.MS_NODIRATIME, "relatime", "relatime,rw"},
 	{unix.MS_STRICTATIME, "relatime", "relatime,rw"},
 	{0, "noatime,atime", "relatime,rw"},
-	// The kernel's order, not that of the options.
+	// The flags are in the kernel's order, not in that of the options.
 	{0, "noatime,relatime", "noatime,rw"},
 	{0, "relatime,noatime", "noatime,rw"},
 	{0, "strictatime,noatime", "rw"},
@@ -98,11 +99,11 @@ func TestBindFlagRule(t *testing.T) {
 			{"bind", "bind"}, {"rbind", "bind"}, {"bind", "tmpfs"}, {"bind", "fuse"},
 		} {
 			t.Run(fmt.Sprintf("%s/%s/userns=%v", test.kind, test.source, userns), func(t *testing.T) {
-				// crun 1.28 applies "rw", "suid", "dev" and "exec" in another way.
+				// crun 1.28 handles "rw", "suid", "dev" and "exec" differently.
 				only(t, suite.name == "berth" || suite.name == "runc", "runc")
 				kind, source := test.kind, test.source
 				good := newBindCase(newContainer(t), userns, source)
-				// With other users there is one in any case, and for an ordinary one the
+				// In the other modes there always is a user namespace. For an ordinary user the
 				// kernel has locked the access times.
 				userns := userns || suite.users.name != "root"
 				for i, test := range bindFlags {
@@ -131,15 +132,15 @@ func TestBindFlagRule(t *testing.T) {
 	}
 }
 
-// bindCase is a container with many bind mounts.
+// bindCase is a container with many bind mounts and their expected flags.
 type bindCase struct {
 	c    *container
 	want map[string]string
-	dir  string // of the sources, which nobody else is to own
+	dir  string // of the sources; its owner is not to be changed
 }
 
-// newBindCase makes one whose sources are of a file system of that kind: a "tmpfs", "fuse",
-// or what the temporary directory is on ("bind").
+// newBindCase returns a container whose sources are on a file system of the given kind: "tmpfs",
+// "fuse", or "bind" for the file system of the temporary directory.
 func newBindCase(c *container, userns bool, source string) *bindCase {
 	t := c.t
 	t.Helper()
@@ -177,8 +178,8 @@ func unmountSource(t *testing.T, dir string) {
 	}
 }
 
-// mountFuse mounts an empty directory by FUSE, for others than root as well or not, until the
-// test ends.
+// mountFuse mounts an empty FUSE file system until the test ends. others says whether users other
+// than root have access to it.
 func mountFuse(t *testing.T, dir string, others bool) {
 	t.Helper()
 	fuse, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
@@ -190,7 +191,7 @@ func mountFuse(t *testing.T, dir string, others bool) {
 	if err := os.Chmod(from, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	// It says that it is mounted by going into the background, as a child of the tests.
+	// bindfs goes into the background, as a child of the tests, once the file system is mounted.
 	option := "--no-allow-other"
 	if others {
 		option = "-oallow_other"
@@ -202,10 +203,11 @@ func mountFuse(t *testing.T, dir string, others bool) {
 	t.Cleanup(func() { unmountSource(t, dir) })
 }
 
-// TestBindFuse: a FUSE file system is for who has mounted it, and for others where that one
-// allows it. Who is no other may bind it; a container that is gets it, and finds it closed.
+// TestBindFuse: only the user who has mounted a FUSE file system has access, unless it was
+// mounted with allow_other. A container with another user gets the bind mount, but no access to
+// its files.
 func TestBindFuse(t *testing.T) {
-	only(t, suite.name == "berth" || suite.name == "runc", "runc") // crun wants to look into it
+	only(t, suite.name == "berth" || suite.name == "runc", "runc") // crun needs access to the source
 	for _, tt := range []struct {
 		name           string
 		others, userns bool
@@ -217,12 +219,12 @@ func TestBindFuse(t *testing.T) {
 		{"for all, with a user namespace", true, true, "text"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			only(t, suite.users.name == "root", "root, whose file system it is")
+			only(t, suite.users.name == "root", "root, who has mounted the file system")
 			b := newBindCase(newContainer(t), tt.userns, "bind")
 			mountFuse(t, b.dir, tt.others)
 			b.c.content(b.dir+"/file", "text")
 			b.c.mount("/dir", "bind", b.dir, "rbind", "ro").mount("/one", "bind", b.dir+"/file", "bind", "nosuid")
-			if suite.name == "runc" { // which looks at the source to make a mount point
+			if suite.name == "runc" { // which stats the source to create a mount point
 				b.c.mkdir(b.c.rootfs("dir"))
 				b.c.content(b.c.rootfs("one"), "")
 			}
@@ -232,7 +234,7 @@ func TestBindFuse(t *testing.T) {
 	}
 }
 
-// add binds a source with the flags.
+// add adds a bind mount to the container. The source is a mount with the given flags.
 func (b *bindCase) add(i int, flags uintptr, kind, options, want string) {
 	t := b.c.t
 	t.Helper()

@@ -15,17 +15,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What the caller of the runtime hands over by its path, and keeps.
+// These tests are about what the caller of the runtime passes by path, and keeps.
 
-// pidFiles are things that a pid can be written into and that are no regular files.
+// pidFiles are files other than regular files to which a pid can be written.
 var pidFiles = []struct {
 	name string
-	// make makes it at path, and says what to give as --pid-file, and how to read what
-	// has been written there; nil where nothing can be.
+	// make creates the file at path. It returns the argument of --pid-file, and a function that
+	// returns what has been written; nil if that cannot be read.
 	make func(c *container, path string) (option string, written func() string)
 }{
 	{"character device", func(c *container, path string) (string, func() string) {
-		// Where temporary files are there may be no devices (nodev).
+		// The directory for temporary files may be mounted with nodev.
 		path += ".d/null"
 		dir := filepath.Dir(path)
 		if err := errors.Join(os.Mkdir(dir, 0o755), unix.Mount("devices", dir, "tmpfs", 0, "mode=755")); err != nil {
@@ -39,14 +39,14 @@ var pidFiles = []struct {
 		if err := unix.Mknod(path, unix.S_IFCHR|0o666, int(unix.Mkdev(1, 3))); err != nil {
 			c.t.Fatal(err)
 		}
-		suite.users.give(c.t, path)
+		suite.users.chownToCaller(c.t, path)
 		return path, nil
 	}},
 	{"fifo", func(c *container, path string) (string, func() string) {
 		if err := unix.Mkfifo(path, 0o600); err != nil {
 			c.t.Fatal(err)
 		}
-		suite.users.give(c.t, path)
+		suite.users.chownToCaller(c.t, path)
 		f := openStream(c.t, path, unix.O_RDWR|unix.O_NONBLOCK)
 		return path, func() string { return readSome(c.t, f) }
 	}},
@@ -58,7 +58,7 @@ var pidFiles = []struct {
 		if err := os.Symlink(target, path); err != nil {
 			c.t.Fatal(err)
 		}
-		suite.users.give(c.t, target)
+		suite.users.chownToCaller(c.t, target)
 		return path, func() string { return readFile(c.t, target) }
 	}},
 	{"descriptor", func(c *container, path string) (string, func() string) {
@@ -67,9 +67,9 @@ var pidFiles = []struct {
 			c.t.Fatal(err)
 		}
 		c.t.Cleanup(func() { r.Close(); w.Close() })
-		suite.users.give(c.t, fmt.Sprintf("/proc/self/fd/%d", w.Fd()))
+		suite.users.chownToCaller(c.t, fmt.Sprintf("/proc/self/fd/%d", w.Fd()))
 		c.files = []*os.File{w}
-		if err := os.Symlink("/dev/fd/3", path); err != nil { // so that there is a name to look at
+		if err := os.Symlink("/dev/fd/3", path); err != nil { // a name for lstat
 			c.t.Fatal(err)
 		}
 		return "/dev/fd/3", func() string { return readSome(c.t, r) }
@@ -78,7 +78,7 @@ var pidFiles = []struct {
 
 func readSome(t *testing.T, f *os.File) string {
 	t.Helper()
-	// What is no pipe is not waited for, and has no deadline.
+	// Only a pipe has a deadline; reads from other files do not block.
 	if err := f.SetReadDeadline(time.Now().Add(suite.limit / 3)); err != nil && !errors.Is(err, os.ErrNoDeadline) {
 		t.Fatal(err)
 	}
@@ -90,7 +90,7 @@ func readSome(t *testing.T, f *os.File) string {
 	return string(buf[:n])
 }
 
-// lstat is what there is at a path, whatever it leads to.
+// lstat describes the file at path itself, even if it is a symbolic link.
 func lstat(t *testing.T, path string) string {
 	t.Helper()
 	var st unix.Stat_t
@@ -100,7 +100,8 @@ func lstat(t *testing.T, path string) string {
 	return fmt.Sprintf("inode %d, mode %o, device %d", st.Ino, st.Mode, st.Rdev)
 }
 
-// TestPIDFileKeepsWhatIsThere: --pid-file /dev/null does not turn that into a file.
+// TestPIDFileKeepsWhatIsThere: --pid-file /dev/null does not replace the device by a regular
+// file.
 func TestPIDFileKeepsWhatIsThere(t *testing.T) {
 	for _, k := range pidFiles {
 		for _, command := range []string{"create", "exec", "failing exec"} {
@@ -115,7 +116,7 @@ func TestPIDFileKeepsWhatIsThere(t *testing.T) {
 				if strings.HasPrefix(option, c.dir+"/") {
 					path = option
 				}
-				suite.users.give(t, c.dir)
+				suite.users.chownToCaller(t, c.dir)
 				before := lstat(t, path)
 				var pid int
 				switch command {
@@ -154,13 +155,14 @@ func (c *container) rootfsFile(name, content string, mode os.FileMode) {
 	}
 }
 
-// TestPIDFileReplacesAFile: at once, so that a reader of the old one sees no half of it.
+// TestPIDFileReplacesAFile: a regular file is replaced atomically, so that a reader of the old
+// file never sees a part of the new content.
 func TestPIDFileReplacesAFile(t *testing.T) {
 	c := newContainer(t).args("sleep", "1000")
 	if err := os.WriteFile(c.path("pid"), []byte("before"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	suite.users.give(t, c.dir)
+	suite.users.chownToCaller(t, c.dir)
 	old := openStream(t, c.path("pid"), unix.O_RDONLY)
 	c.create()
 	want(t, "the old file", readSome(t, old), "before")
@@ -176,7 +178,8 @@ func glob(t *testing.T, pattern string) []string {
 	return found
 }
 
-// TestRelativePaths: files are where the caller is, sockets where the bundle is, as with runc.
+// TestRelativePaths: paths of files are relative to the caller's directory, those of sockets to
+// the bundle, as with runc.
 func TestRelativePaths(t *testing.T) {
 	c := newContainer(t).terminal().args("sleep", "1000")
 	r := c.receiver("s")
@@ -185,7 +188,7 @@ func TestRelativePaths(t *testing.T) {
 	if err := os.Chmod(filepath.Dir(elsewhere), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	suite.users.give(t, elsewhere)
+	suite.users.chownToCaller(t, elsewhere)
 	run := c.exec(nil, "/bin/sh", append([]string{"-c", `cd "$0" && exec "$@"`, elsewhere, suite.runtime},
 		append(c.globals(), "create", "--bundle", c.dir, "--pid-file", "here", "--console-socket", "s", c.id)...)...)
 	r.receive()
@@ -197,7 +200,7 @@ func TestRelativePaths(t *testing.T) {
 	want(t, "pid file", readFile(t, filepath.Join(elsewhere, "here")), strconv.Itoa(c.stateJSON().Pid))
 }
 
-// farAway moves a socket to where no address of a socket reaches.
+// farAway moves a socket to a path that is too long for a socket address.
 func (c *container) farAway(path string) string {
 	c.t.Helper()
 	dir := c.path(strings.Repeat("d", 100))
@@ -211,7 +214,7 @@ func (c *container) farAway(path string) string {
 	return far
 }
 
-// TestLongSocketPaths: each socket that berth connects to may be at any path.
+// TestLongSocketPaths: each socket that berth connects to may have a path of any length.
 func TestLongSocketPaths(t *testing.T) {
 	onlyBerth(t)
 	t.Run("console of create", func(t *testing.T) {
@@ -220,7 +223,7 @@ func TestLongSocketPaths(t *testing.T) {
 		c.write()
 		run := c.launch(nil, "create", "--console-socket", c.farAway(r.path), c.id)
 		r.receive()
-		c.finished(run).must()
+		c.mustFinish(run).must()
 	})
 	t.Run("pidfd of create", func(t *testing.T) {
 		c := newContainer(t).args("sleep", "1000")
@@ -229,7 +232,7 @@ func TestLongSocketPaths(t *testing.T) {
 		run := c.launch(nil, "create", "--pidfd-socket", c.farAway(r.path), c.id)
 		r.receive()
 		also.receive()
-		c.finished(run).must()
+		c.mustFinish(run).must()
 	})
 	t.Run("console and pidfd of exec", func(t *testing.T) {
 		c := newContainer(t).running()
@@ -238,7 +241,7 @@ func TestLongSocketPaths(t *testing.T) {
 			"--pidfd-socket", c.farAway(pidfd.path), c.id, "true")
 		console.receive()
 		pidfd.receive()
-		c.finished(run).must()
+		c.mustFinish(run).must()
 		reapExec(c)
 	})
 	t.Run("seccomp agent", func(t *testing.T) {
@@ -260,12 +263,12 @@ func TestLongSocketPaths(t *testing.T) {
 		run := c.launch(nil, "run", c.id)
 		m.ready(run.cmd.Process.Pid)
 		in.send("end")
-		c.finished(run)
+		c.mustFinish(run)
 	})
 }
 
-// finished waits for a command.
-func (c *container) finished(run *running) *result {
+// mustFinish waits for a command to end.
+func (c *container) mustFinish(run *running) *result {
 	c.t.Helper()
 	r, err := c.finish(run)
 	if err != nil {
@@ -274,8 +277,8 @@ func (c *container) finished(run *running) *result {
 	return r
 }
 
-// TestUsersRuntimeDir: an ordinary user without the variable is told of it, or has the
-// directory that a login has made.
+// TestUsersRuntimeDir: without XDG_RUNTIME_DIR, an ordinary user gets an error that names it, or
+// berth uses the directory that a login has created.
 func TestUsersRuntimeDir(t *testing.T) {
 	onlyBerth(t)
 	c := newContainer(t).rootless().args("/bin/sleep", "1000")

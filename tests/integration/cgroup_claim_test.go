@@ -15,12 +15,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestKilledCreateSparesOthers: a create that asks for the cgroup of another container, and
-// is killed before it has seen that it cannot have it, has nothing to do with that. Neither
-// has one that gets its error.
+// TestKilledCreateSparesOthers: a create for the cgroup of another container does not harm that
+// container, neither if it fails nor if it is killed before it notices the conflict.
 func TestKilledCreateSparesOthers(t *testing.T) {
 	onlyBerth(t)
-	only(t, suite.users.name == "root", "root, who may do all of it")
+	only(t, suite.users.name == "root", "root, who has the privileges for all of it")
 	_, err := exec.LookPath("strace")
 	require(t, err == nil, "strace")
 	first := newContainer(t).args("sleep", "10000").create().start()
@@ -54,12 +53,12 @@ func TestKilledCreateSparesOthers(t *testing.T) {
 		}
 	}
 	if states < 3 {
-		t.Errorf("it was killed %d times with a state", states)
+		t.Errorf("killed %d times after it had written a state, want 3 or more", states)
 	}
 }
 
-// TestStateOfAnother: what is in the cgroup of a killed create is not killed, also when the
-// state is one that an earlier version has written.
+// TestStateOfAnother: delete does not kill what is in the cgroup that a killed create has asked
+// for, even if the state was written by an earlier version.
 func TestStateOfAnother(t *testing.T) {
 	onlyBerth(t)
 	first := newContainer(t).args("sleep", "10000").create().start()
@@ -98,11 +97,11 @@ func TestStateOfAnother(t *testing.T) {
 	}
 }
 
-// TestReplacedCgroup: a container that has ended knows the cgroup of its successor, which
-// has the path of its own, from its own.
+// TestReplacedCgroup: a container that has ended distinguishes its own cgroup from the cgroup of
+// its successor at the same path.
 func TestReplacedCgroup(t *testing.T) {
 	onlyBerth(t)
-	only(t, !suite.systemd, "no systemd, which is still busy with the first one's unit")
+	only(t, !suite.systemd, "the cgroupfs driver, since systemd still uses the unit of the first container")
 	first := newContainer(t).args("/bin/true")
 	first.create().start().wait()
 	for _, dir := range cgroupsOf(first.id) {
@@ -122,11 +121,11 @@ func TestReplacedCgroup(t *testing.T) {
 	}
 }
 
-// TestFoundCgroup: a cgroup that was there before the container is there after it.
+// TestFoundCgroup: a cgroup that existed before the container still exists after it.
 func TestFoundCgroup(t *testing.T) {
 	c := newContainer(t).args("sleep", "10000")
-	only(t, suite.users.name == "root", "root, who may make cgroups")
-	only(t, !suite.systemd, "no systemd, which removes its own")
+	only(t, suite.users.name == "root", "root, who can create cgroups")
+	only(t, !suite.systemd, "the cgroupfs driver, since systemd would remove its unit")
 	onlyBerth(t)
 	dir := filepath.Join("/sys/fs/cgroup", c.cgroup)
 	if !suite.unified {
@@ -143,8 +142,8 @@ func TestFoundCgroup(t *testing.T) {
 	}
 }
 
-// TestSuccessorSurvives: a run whose container somebody else has deleted has nothing to do
-// with the next one of that name.
+// TestSuccessorSurvives: if somebody else deletes the container of a foreground run, run leaves
+// the next container of that name alone.
 func TestSuccessorSurvives(t *testing.T) {
 	c := newContainer(t)
 	onlyBerth(t)
@@ -157,15 +156,16 @@ func TestSuccessorSurvives(t *testing.T) {
 	c.status(specs.StateRunning)
 }
 
-// stoppedRun runs the container in the foreground, and stops the command once its program is
-// up: it notices nothing that happens to the container from then on.
+// stoppedRun runs the container in the foreground, and stops the command with SIGSTOP once its
+// program runs. From then on the command does not notice what happens to the container.
 func (c *container) stoppedRun() *running {
 	c.t.Helper()
 	waitUp := c.long()
 	c.write()
 	run := c.launch(nil, "run", c.id)
 	waitUp()
-	// The program is up, but its start may not be over yet: this waits for the lock.
+	// The program is up, but run may not have finished starting it. This start waits for the lock
+	// that run holds.
 	c.command("start", c.id).fails("already running", "")
 	if err := run.cmd.Process.Signal(unix.SIGSTOP); err != nil {
 		c.t.Fatal(err)
@@ -173,7 +173,7 @@ func (c *container) stoppedRun() *running {
 	return run
 }
 
-// endStopped lets it go on, to find that the container's program was killed.
+// endStopped continues the command, which then notices that the container's program was killed.
 func (c *container) endStopped(run *running) {
 	c.t.Helper()
 	if err := run.cmd.Process.Signal(unix.SIGCONT); err != nil {

@@ -22,7 +22,7 @@ func TestCgroupPlacement(t *testing.T) {
 	}
 	for line := range strings.Lines(string(data)) {
 		f := strings.SplitN(strings.TrimSpace(line), ":", 3)
-		// A hierarchy that is not mounted here is none of the runtime's business.
+		// The runtime does not use a hierarchy that is not mounted here.
 		if suite.unified && f[1] != "" {
 			continue
 		}
@@ -35,7 +35,7 @@ func TestCgroupPlacement(t *testing.T) {
 	}
 }
 
-// hierarchyDir is where a hierarchy of /proc/PID/cgroup is usually mounted.
+// hierarchyDir returns the usual mount point of a hierarchy in /proc/PID/cgroup.
 func hierarchyDir(controllers string) string {
 	if controllers == "" {
 		return "unified"
@@ -48,8 +48,8 @@ func isMounted(path string) bool {
 	return err == nil && slices.ContainsFunc(parseMountinfo(string(data)), func(m mountEntry) bool { return m.point == path })
 }
 
-// TestCgroupOfChildren: what the container forks is in its cgroup too, and delete
-// removes it all.
+// TestCgroupOfChildren: child processes of the container are in its cgroup too, and delete
+// removes all of them.
 func TestCgroupOfChildren(t *testing.T) {
 	c := newContainer(t)
 	ready := c.fifo("ready")
@@ -65,7 +65,7 @@ func TestCgroupOfChildren(t *testing.T) {
 	}
 }
 
-// TestCgroupWithSubgroups: delete removes cgroups that the container made.
+// TestCgroupWithSubgroups: delete removes cgroups that the container has created.
 func TestCgroupWithSubgroups(t *testing.T) {
 	c := newContainer(t).running()
 	for _, sub := range []string{"a", "a/b", "c"} {
@@ -77,7 +77,7 @@ func TestCgroupWithSubgroups(t *testing.T) {
 	}
 }
 
-// TestCgroupInUse: a cgroup with processes in it is not taken over.
+// TestCgroupInUse: create refuses a cgroup that has processes.
 func TestCgroupInUse(t *testing.T) {
 	first := newContainer(t).running()
 	c := anotherContainer(t, first)
@@ -89,7 +89,7 @@ func TestCgroupInUse(t *testing.T) {
 	}
 }
 
-// TestCgroupsPathForms: relative and absent paths lead somewhere below a default.
+// TestCgroupsPathForms: a relative or absent cgroupsPath leads to a cgroup below a default.
 func TestCgroupsPathForms(t *testing.T) {
 	for _, form := range []string{"relative", "absent"} {
 		t.Run(form, func(t *testing.T) {
@@ -110,24 +110,24 @@ func TestCgroupsPathForms(t *testing.T) {
 	}
 }
 
-// TestCgroupsPathEscapes: a path with dots stays below the root.
+// TestCgroupsPathEscapes: a path with ".." stays below the root.
 func TestCgroupsPathEscapes(t *testing.T) {
 	c := newContainer(t)
 	c.spec.Linux.CgroupsPath = "/../../" + suite.token + "/" + c.id
 	c.run()
 	if _, err := os.Stat("/sys/fs/" + suite.token); err == nil {
-		t.Error("a directory outside of the hierarchy")
+		t.Error("there is a directory outside of the hierarchy")
 	}
 }
 
 func ptr[T any](v T) *T { return &v }
 
-// TestLegacyResources reads back what the runtime wrote.
+// TestLegacyResources reads the limits back from cgroup v1.
 func TestLegacyResources(t *testing.T) {
 	cases := []struct {
 		name      string
 		resources specs.LinuxResources
-		// files are controller/file and the content.
+		// files has the expected content by controller/file.
 		files map[string]string
 	}{
 		{"memory", specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: ptr(int64(64 << 20)), Reservation: ptr(int64(32 << 20)), Swap: ptr(int64(128 << 20)), Swappiness: ptr(uint64(7))}}, map[string]string{
@@ -224,7 +224,7 @@ func TestBadResources(t *testing.T) {
 			only(t, !suite.unified, "cgroup v1")
 			c.spec.Linux.Resources = &tc.resources
 			c.write()
-			c.refused("", "")
+			c.checkRefused("", "")
 			if r := c.command("create", c.id); suite.name == "berth" && !strings.Contains(r.stderr, tc.field) {
 				t.Errorf("stderr %q does not name %s", r.stderr, tc.field)
 			}
@@ -232,7 +232,7 @@ func TestBadResources(t *testing.T) {
 	}
 }
 
-// TestDeviceRules tries what the rules allow and deny, from inside.
+// TestDeviceRules opens devices in the container that the rules allow and deny.
 func TestDeviceRules(t *testing.T) {
 	const readLoop = "(: </dev/loopx) 2>/dev/null && echo open || echo denied"
 	loop := specs.LinuxDevice{Path: "/dev/loopx", Type: "b", Major: 7, Minor: 0}
@@ -268,14 +268,14 @@ func TestDeviceRules(t *testing.T) {
 	}
 }
 
-// TestNoDeviceRules: without any, only the default devices can be used.
+// TestNoDeviceRules: without rules, only the default devices can be used.
 func TestNoDeviceRules(t *testing.T) {
 	c := newContainer(t).sh("(: </dev/loopx) 2>/dev/null && echo open || echo denied; echo x >/dev/null && echo null")
 	c.spec.Linux.Devices = []specs.LinuxDevice{{Path: "/dev/loopx", Type: "b", Major: 7, Minor: 0}}
 	want(t, "output", c.output(), "denied\nnull")
 }
 
-// TestLegacyDeviceList: the rules stand in the list in the order of the config.
+// TestLegacyDeviceList: the rules are in the device list in the order of the config.
 func TestLegacyDeviceList(t *testing.T) {
 	c := newContainer(t)
 	only(t, !suite.unified, "cgroup v1")
@@ -292,7 +292,7 @@ func TestLegacyDeviceList(t *testing.T) {
 	c.start().wait()
 }
 
-// TestTinyMemory starts with less memory than a Go program needs.
+// TestTinyMemory: a container can start with less memory than a Go program needs.
 func TestTinyMemory(t *testing.T) {
 	c := newContainer(t)
 	only(t, !suite.unified, "cgroup v1")
@@ -302,7 +302,7 @@ func TestTinyMemory(t *testing.T) {
 	c.run().must()
 }
 
-// TestPidsLimitHolds: the limit counts the container's processes only, from the first.
+// TestPidsLimitHolds: the limit counts only the container's processes, from the first one on.
 func TestPidsLimitHolds(t *testing.T) {
 	c := newContainer(t).sh("(true) && echo forked || echo refused")
 	only(t, !suite.unified, "cgroup v1")
@@ -312,7 +312,7 @@ func TestPidsLimitHolds(t *testing.T) {
 	}
 }
 
-// TestOutOfMemory: the kernel kills the process, and run tells.
+// TestOutOfMemory: the kernel kills the process, and run reports it.
 func TestOutOfMemory(t *testing.T) {
 	c := newContainer(t).sh("exec tail /dev/zero")
 	only(t, !suite.unified, "cgroup v1")

@@ -10,8 +10,8 @@ import (
 	"github.com/berth-run/berth/tests/internal/cgrouptree"
 )
 
-// cgroupInside is where a container that mounts its cgroups finds the one by which the
-// runtime finds its processes.
+// cgroupInside is the path, in a container that mounts its cgroups, of the cgroup by which the
+// runtime finds the container's processes.
 func cgroupInside() string {
 	if suite.unified {
 		return "/sys/fs/cgroup"
@@ -19,8 +19,8 @@ func cgroupInside() string {
 	return "/sys/fs/cgroup/freezer"
 }
 
-// writableCgroup lets the container make cgroups. Whatever it makes is gone when the test
-// is over, also with a runtime that cannot remove it.
+// writableCgroup lets the container create cgroups. They are removed when the test ends, even if
+// the runtime cannot remove them.
 func (c *container) writableCgroup() *container {
 	c.t.Helper()
 	c.mount("/sys/fs/cgroup", "cgroup", "cgroup", "nosuid", "noexec", "nodev", "relatime", "rw")
@@ -38,9 +38,10 @@ func (c *container) writableCgroup() *container {
 	return c
 }
 
-// nested is a container with a process in a cgroup that is nested deeper than any path
-// leads, another one in a cgroup of an ugly name, and many empty ones.
-func nested(t *testing.T) *container {
+// deeplyNested returns a container with a process in a cgroup that is nested deeper than the
+// longest path, another process in a cgroup with control characters in its name, and many empty
+// cgroups.
+func deeplyNested(t *testing.T) *container {
 	t.Helper()
 	c := newContainer(t)
 	ready := c.fifo("ready")
@@ -59,10 +60,10 @@ func nested(t *testing.T) *container {
 	return c
 }
 
-// TestDeepCgroups: a container that nests its cgroups deeper than a path can be long is
-// listed, stopped, signalled and removed all the same.
+// TestDeepCgroups: a container that nests its cgroups deeper than the longest path can still be
+// listed, paused, signalled and removed.
 func TestDeepCgroups(t *testing.T) {
-	c := nested(t)
+	c := deeplyNested(t)
 	for _, args := range [][]string{
 		{"ps", "--format", "json", c.id},
 		{"events", "--stats", c.id},
@@ -82,30 +83,30 @@ func TestDeepCgroups(t *testing.T) {
 	c.command("delete", "--force", c.id).must().silent()
 	c.killLeftovers()
 	if left := cgroupsOf(c.id); len(left) > 0 {
-		t.Errorf("%d cgroups are left, %q for one", len(left), shorten(left[0]))
+		t.Errorf("%d cgroups are left, for example %q", len(left), shorten(left[0]))
 	}
 }
 
-// TestDeepCgroupsEnd: the end of the first process is enough for delete, without force.
+// TestDeepCgroupsEnd: after the first process has ended, delete works without --force.
 func TestDeepCgroupsEnd(t *testing.T) {
-	c := nested(t)
+	c := deeplyNested(t)
 	c.command("kill", c.id, "KILL").must()
 	c.wait()
 	c.command("delete", c.id).must().silent()
 	if left := cgroupsOf(c.id); len(left) > 0 {
-		t.Errorf("%d cgroups are left, %q for one", len(left), shorten(left[0]))
+		t.Errorf("%d cgroups are left, for example %q", len(left), shorten(left[0]))
 	}
 }
 
-// TestFrozenFromInside: on cgroup v1, where a frozen process does not die, a container
-// that freezes its own first process below where pause reaches is removed all the same.
+// TestFrozenFromInside: on cgroup v1 a frozen process cannot be killed. A container that freezes
+// its own first process, in a cgroup below the one that pause uses, can still be removed.
 func TestFrozenFromInside(t *testing.T) {
 	for _, end := range []string{"delete", "kill"} {
 		t.Run(end, func(t *testing.T) {
 			c := newContainer(t)
 			only(t, !suite.unified, "cgroup v1")
 			ready := c.fifo("ready")
-			// The one that freezes goes on with it for as long as it lives.
+			// The process that freezes repeats it as long as it lives.
 			c.sh(`mkdir /sys/fs/cgroup/freezer/below
 				(cd /sys/fs/cgroup/freezer/below
 				echo 1 >cgroup.procs; echo FROZEN >freezer.state; echo up >/ready

@@ -10,7 +10,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// TestCgroupMount mounts /sys/fs/cgroup, with and without a cgroup namespace.
+// TestCgroupMount: /sys/fs/cgroup in a container with and without a cgroup namespace.
 func TestCgroupMount(t *testing.T) {
 	for _, private := range []bool{true, false} {
 		for _, mode := range []string{"ro", "rw"} {

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestCheckpointNeedsFlag has what criu saves when it is told to, and refuses otherwise.
+// TestCheckpointNeedsFlag: what criu only saves with an option, and otherwise refuses.
 func TestCheckpointNeedsFlag(t *testing.T) {
 	tests := map[string]struct {
 		kind, argument string
@@ -28,7 +28,7 @@ func TestCheckpointNeedsFlag(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			k := newCounter(t).holding(test.kind, test.argument).up()
+			k := newCounter(t).holding(test.kind, test.argument).runAndCount()
 			k.tryCheckpoint().fails("criu failed", "")
 			k.ask()
 			k.checkpoint(test.flags...)
@@ -39,7 +39,7 @@ func TestCheckpointNeedsFlag(t *testing.T) {
 }
 
 func TestCheckpointTCPSkipInFlight(t *testing.T) {
-	k := newCounter(t).holding("pending", "7777").up()
+	k := newCounter(t).holding("pending", "7777").runAndCount()
 	k.tryCheckpoint("--tcp-established").fails("criu failed", "")
 	k.ask()
 	k.checkpoint("--tcp-established", "--tcp-skip-in-flight")
@@ -47,19 +47,19 @@ func TestCheckpointTCPSkipInFlight(t *testing.T) {
 	k.ask()
 }
 
-// TestRestoreTCPClose: the connection is there, and closed.
+// TestRestoreTCPClose: the restored connection exists and is closed.
 func TestRestoreTCPClose(t *testing.T) {
-	k := newCounter(t).holding("tcp", "7777").up()
+	k := newCounter(t).holding("tcp", "7777").runAndCount()
 	k.checkpoint("--tcp-established")
 	k.restore("--tcp-close")
 	k.in.send("x")
 	want(t, "the answer", k.out.line(), "3 is disconnected")
 }
 
-// TestCheckpointExtUnixSk has a socket whose other end is the test's.
+// TestCheckpointExtUnixSk: a socket whose peer belongs to the test.
 func TestCheckpointExtUnixSk(t *testing.T) {
 	k := newCounter(t)
-	k.without(specs.NetworkNamespace) // criu sees only sockets of the container's
+	k.without(specs.NetworkNamespace) // criu only sees the sockets of the container's network namespace
 	hostSafe(k.container, specs.NetworkNamespace)
 	dir := k.volume("sockets")
 	other, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(dir, "s"), Net: "unixgram"})
@@ -70,8 +70,8 @@ func TestCheckpointExtUnixSk(t *testing.T) {
 	if err := os.Chmod(filepath.Join(dir, "s"), 0o777); err != nil {
 		t.Fatal(err)
 	}
-	k.mount(dir, "bind", dir, "bind") // by the name that the other end is bound to
-	k.holding("unix", filepath.Join(dir, "s")).up()
+	k.mount(dir, "bind", dir, "bind") // at the path to which the peer is bound
+	k.holding("unix", filepath.Join(dir, "s")).runAndCount()
 	k.tryCheckpoint().fails("criu failed", "")
 	k.ask()
 	k.checkpoint("--ext-unix-sk")
@@ -87,8 +87,8 @@ func TestCheckpointExtUnixSk(t *testing.T) {
 	}
 }
 
-// TestCheckpointManageCgroups looks at what becomes of a limit that was changed after the
-// create: it is that of the config, or, when criu is to manage them, that of the images.
+// TestCheckpointManageCgroups: a limit that was changed after create is restored from the config,
+// or, if criu manages the cgroups, from the images.
 func TestCheckpointManageCgroups(t *testing.T) {
 	for mode, limit := range map[string]string{"": "99", "soft": "99", "full": "55", "strict": "55", "ignore": "99"} {
 		t.Run("mode "+mode, func(t *testing.T) {
@@ -96,7 +96,7 @@ func TestCheckpointManageCgroups(t *testing.T) {
 			if !suite.unified {
 				k.spec.Linux.Resources = &specs.LinuxResources{Pids: &specs.LinuxPids{Limit: ptr(int64(99))}}
 			}
-			k.up()
+			k.runAndCount()
 			if !suite.unified {
 				k.command("update", "--pids-limit", "55", k.id).must()
 			}
@@ -114,11 +114,11 @@ func TestCheckpointManageCgroups(t *testing.T) {
 				want(t, "pids.max", k.cgroupFile("pids", "pids.max"), limit)
 			}
 			k.command("delete", "--force", k.id).must()
-			k.nothingLeft()
+			k.checkNothingLeft()
 		})
 	}
 	t.Run("strict, exists", func(t *testing.T) {
-		k := newCounter(t).up()
+		k := newCounter(t).runAndCount()
 		k.checkpoint("--manage-cgroups-mode", "strict")
 		other := anotherContainer(t, k.container)
 		other.spec.Linux.CgroupsPath, other.cgroup = k.cgroup, k.cgroup
@@ -129,9 +129,9 @@ func TestCheckpointManageCgroups(t *testing.T) {
 	})
 }
 
-// TestCheckpointEmptyNS: there is a network namespace, and nothing in it.
+// TestCheckpointEmptyNS: the restored network namespace is empty.
 func TestCheckpointEmptyNS(t *testing.T) {
-	k := newCounter(t).up()
+	k := newCounter(t).runAndCount()
 	k.checkpoint("--empty-ns", "network")
 	k.spec.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{{
 		Path: "/bin/sh", Args: []string{"sh", "-c", `pid=$(sed 's/.*"pid":\([0-9]*\).*/\1/'); nsenter --net=/proc/$pid/ns/net ip link add made type veth peer name other`},
@@ -145,8 +145,8 @@ func TestCheckpointEmptyNS(t *testing.T) {
 	}
 }
 
-// TestCheckpointHookNetwork: what a hook has connected, as Docker's does, is not in the
-// images, and the hook connects it again. There is nothing to say.
+// TestCheckpointHookNetwork: an interface that a hook has connected, like Docker's, is not in the
+// images. The hook connects it again, without a warning.
 func TestCheckpointHookNetwork(t *testing.T) {
 	k := newCounter(t)
 	ownHost(t)
@@ -155,7 +155,7 @@ func TestCheckpointHookNetwork(t *testing.T) {
 			ip link add outside type veth peer name eth7 netns $pid && nsenter --net=/proc/$pid/ns/net ip addr add 192.0.2.7/24 dev eth7`},
 		Env: []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"},
 	}}}
-	k.up()
+	k.runAndCount()
 	k.checkpoint()
 	k.restore()
 	k.ask()
@@ -165,7 +165,7 @@ func TestCheckpointHookNetwork(t *testing.T) {
 	ping(t, k.pid, "127.0.0.1")
 }
 
-// TestCheckpointPreDump saves memory twice, and then what has changed.
+// TestCheckpointPreDump saves memory twice, and then only what has changed.
 func TestCheckpointPreDump(t *testing.T) {
 	k := newCounter(t)
 	out, err := exec.Command("criu", "check", "--feature", "mem_dirty_track").CombinedOutput()
@@ -175,7 +175,7 @@ func TestCheckpointPreDump(t *testing.T) {
 	if err != nil {
 		t.Skip("the kernel does not track dirty memory")
 	}
-	k.holding("memory", "16").up()
+	k.holding("memory", "16").runAndCount()
 	base := k.images()
 	dump := func(name string, options ...string) {
 		t.Helper()
@@ -197,7 +197,7 @@ func TestCheckpointPreDump(t *testing.T) {
 	k.ask()
 }
 
-// pagesIn is the size of the memory in images.
+// pagesIn returns the size of the memory in the images.
 func pagesIn(t *testing.T, dir string) (size int64) {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "pages-*.img"))
@@ -214,7 +214,7 @@ func pagesIn(t *testing.T, dir string) (size int64) {
 	return size
 }
 
-// freePort is a TCP port of the host's loopback that nobody listens on.
+// freePort returns an unused TCP port of the host's loopback.
 func freePort(t *testing.T) int {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -229,9 +229,9 @@ func freePort(t *testing.T) int {
 	return addr.Port
 }
 
-// TestCheckpointPageServer sends memory to a server.
+// TestCheckpointPageServer sends memory to a page server.
 func TestCheckpointPageServer(t *testing.T) {
-	k := newCounter(t).holding("memory", "4").up()
+	k := newCounter(t).holding("memory", "4").runAndCount()
 	if err := os.Mkdir(k.images(), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -270,12 +270,12 @@ func awaitByte(t *testing.T, f *os.File) {
 	}
 }
 
-// TestCheckpointLazyPages migrates: the checkpoint serves memory, a daemon of criu asks for
-// it, and the restored processes fault it in.
+// TestCheckpointLazyPages migrates a container: the checkpoint serves its memory, criu's
+// lazy-pages daemon fetches it, and the restored processes fault it in.
 func TestCheckpointLazyPages(t *testing.T) {
 	k := newCounter(t)
 	require(t, exec.Command("criu", "check", "--feature", "uffd-noncoop").Run() == nil, "userfaultfd")
-	k.holding("memory", "4").up()
+	k.holding("memory", "4").runAndCount()
 	port := fmt.Sprint(freePort(t))
 	status, w, err := os.Pipe()
 	if err != nil {
@@ -301,7 +301,7 @@ func TestCheckpointLazyPages(t *testing.T) {
 	}
 	w2.Close()
 	awaitByte(t, status2)
-	// The first one is there until its memory has been fetched.
+	// The first container exists until its memory has been fetched.
 	again := anotherContainer(t, k.container)
 	again.spec.Process, again.spec.Mounts, again.spec.Root = k.spec.Process, k.spec.Mounts, &specs.Root{Path: k.rootfs()}
 	moved := &counter{container: again, in: k.in, out: k.out, n: k.n}
@@ -310,14 +310,14 @@ func TestCheckpointLazyPages(t *testing.T) {
 	if restored.status != 0 {
 		_ = daemon.Process.Kill()
 	}
-	// It ends when all memory has been fetched, which the daemon does by and by.
+	// The daemon ends when all memory has been fetched, which it does in the background.
 	res, err := k.finish(checkpoint)
 	if err != nil {
 		t.Fatal(err)
 	}
 	served := daemon.Wait()
 	if log, _ := os.ReadFile(filepath.Join(k.logs(), "dump.log")); strings.Contains(string(log), "Error (criu/page-pipe.c") {
-		// Plain criu 4.1 and 4.2 fail so with Linux 6.18. The container lives on.
+		// Plain criu 4.1 and 4.2 fail in this way on Linux 6.18. The container continues to run.
 		moved.command("delete", "--force", moved.id).must()
 		res.fails("criu failed", "")
 		k.status(specs.StateRunning)
@@ -334,7 +334,7 @@ func TestCheckpointLazyPages(t *testing.T) {
 	moved.command("delete", "--force", moved.id).must()
 }
 
-// interrupted sends a signal to a checkpoint that waits for somebody to fetch memory.
+// interrupted sends a signal to a checkpoint that waits for its memory to be fetched.
 func (k *counter) interrupted(sig unix.Signal) *result {
 	k.t.Helper()
 	status, w, err := os.Pipe()
@@ -358,18 +358,19 @@ func (k *counter) interrupted(sig unix.Signal) *result {
 	return res
 }
 
-// TestCheckpointInterrupted ends a checkpoint that waits: the container runs on.
+// TestCheckpointInterrupted: the container continues to run if a waiting checkpoint is
+// interrupted.
 func TestCheckpointInterrupted(t *testing.T) {
 	for _, sig := range []unix.Signal{unix.SIGTERM, unix.SIGKILL} {
 		t.Run(unix.SignalName(sig), func(t *testing.T) {
-			k := newCounter(t).up()
+			k := newCounter(t).runAndCount()
 			res := k.interrupted(sig)
 			if sig == unix.SIGTERM {
 				res.code(1).fails("criu has died", "")
 				k.status(specs.StateRunning)
 				ping(t, k.pid, "127.0.0.1") // criu had locked it
 			}
-			if k.frozen() {
+			if k.isFrozen() {
 				k.command("resume", k.id).must()
 			}
 			k.ask()
@@ -378,14 +379,14 @@ func TestCheckpointInterrupted(t *testing.T) {
 }
 
 func TestCheckpointAutoDedup(t *testing.T) {
-	k := newCounter(t).up()
+	k := newCounter(t).runAndCount()
 	k.checkpoint("--auto-dedup")
 	k.restore("--auto-dedup")
 	k.ask()
 }
 
 func TestCheckpointNetworkLock(t *testing.T) {
-	k := newCounter(t).holding("tcp", "7777").up()
+	k := newCounter(t).holding("tcp", "7777").runAndCount()
 	if criuVersion(t) < "3.19" {
 		k.tryCheckpoint("--tcp-established", "--network-lock", "skip").fails("needs criu 3.19", "")
 		return
@@ -395,9 +396,9 @@ func TestCheckpointNetworkLock(t *testing.T) {
 	k.ask()
 }
 
-// TestCheckpointImagePath: the default is a directory of the caller's.
+// TestCheckpointImagePath: the default is a directory below the caller's current directory.
 func TestCheckpointImagePath(t *testing.T) {
-	k := newCounter(t).up()
+	k := newCounter(t).runAndCount()
 	k.command("checkpoint", k.id).must().silent()
 	for _, file := range []string{"inventory.img", "dump.log", "descriptors.json"} {
 		if _, err := os.Stat(k.path("checkpoint", file)); err != nil {
@@ -412,7 +413,7 @@ func TestCheckpointImagePath(t *testing.T) {
 	k.ask()
 }
 
-// TestCheckpointBadFlags: the container runs on, and nothing is made.
+// TestCheckpointBadFlags: the container continues to run, and no directory is created.
 func TestCheckpointBadFlags(t *testing.T) {
 	c := newContainer(t).running()
 	needCriu(t)
@@ -446,8 +447,8 @@ func TestCheckpointBadFlags(t *testing.T) {
 	c.t = t
 }
 
-// findAndSkip skips a subtest that a runtime is known to fail, where the container is
-// shared with others.
+// findAndSkip skips a subtest that is a known gap. The subtests share one container, so they do
+// not call begin.
 func findAndSkip(t *testing.T) {
 	t.Helper()
 	if reason := findGap(t.Name()); reason != "" && !suite.checkGaps {
@@ -455,7 +456,7 @@ func findAndSkip(t *testing.T) {
 	}
 }
 
-// TestCheckpointConfigFile has criu read further options.
+// TestCheckpointConfigFile: criu reads further options from a file.
 func TestCheckpointConfigFile(t *testing.T) {
 	k := newCounter(t).holding("lock", "/lock")
 	config := k.path("criu.conf")
@@ -463,7 +464,7 @@ func TestCheckpointConfigFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	k.annotate("org.criu.config", config)
-	k.up()
+	k.runAndCount()
 	k.checkpoint()
 	k.restore()
 	k.ask()
@@ -472,13 +473,13 @@ func TestCheckpointConfigFile(t *testing.T) {
 func TestCheckpointConfigFileMissing(t *testing.T) {
 	k := newCounter(t)
 	k.annotate("org.criu.config", k.path("nowhere"))
-	k.up()
+	k.runAndCount()
 	k.tryCheckpoint().fails("nowhere", "")
 	k.ask()
 }
 
-// TestCheckpointProbes: Podman asks so whether there is a checkpoint, and whether it can
-// be restored into a pod.
+// TestCheckpointProbes: Podman uses these command lines to find out whether the runtime supports
+// checkpoints, and restores into a pod.
 func TestCheckpointProbes(t *testing.T) {
 	c := newContainer(t)
 	c.command("checkpoint", "--help").must()
@@ -489,13 +490,13 @@ func TestCheckpointProbes(t *testing.T) {
 }
 
 func TestRestoreLSM(t *testing.T) {
-	k := newCounter(t).up()
+	k := newCounter(t).runAndCount()
 	k.checkpoint()
 	for _, bad := range []string{"nonsense", "apparmor:", "smack:x"} {
 		k.tryRestore("--lsm-profile", bad).fails("lsm-profile", "")
 	}
-	// Whether the kernel has either module is not for this test to say: without one criu
-	// ignores that of the mounts.
+	// This test does not depend on a security module: without one, criu ignores the label of the
+	// mounts.
 	k.restore("--lsm-mount-context", "system_u:object_r:container_file_t:s0:c1,c2")
 	k.ask()
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// TestRestoredSurvives: a run in the foreground, whose container is saved and restored by the
-// same name, has nothing to do with the restored one, whenever it comes to notice.
+// TestRestoredSurvives: if the container of a foreground run is checkpointed and restored under
+// the same name, run leaves the restored one alone, whenever it notices.
 func TestRestoredSurvives(t *testing.T) {
 	c := newContainer(t)
 	needCriu(t)

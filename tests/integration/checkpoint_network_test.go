@@ -12,12 +12,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The network of docs/network.md, in checkpoints.
+// These tests checkpoint and restore the network of docs/network.md.
 
 const bridged = `[{"bridge": "br0", "create": true, "addresses": ["10.88.0.2/24", "fd00::2/64"], "gateways": ["10.88.0.1", "fd00::1"]}]`
 
-// echo makes the network of bridged's bridge in the test's own, and sends there what
-// comes to the address that is returned. What is received from the channel is a connection.
+// echo sets up the bridge of bridged in the test's own network namespace, and a server there that
+// sends back what it receives. It returns the server's address and a channel with each accepted
+// connection.
 func echo(t *testing.T, host string) (string, <-chan net.Conn) {
 	t.Helper()
 	ip(t, 0, "link add br0 type bridge", "addr add 10.88.0.1/24 dev br0", "addr add fd00::1/64 dev br0 nodad", "link set br0 up")
@@ -39,13 +40,13 @@ func echo(t *testing.T, host string) (string, <-chan net.Conn) {
 			return
 		}
 		conns <- conn
-		_, _ = io.Copy(struct{ io.Writer }{conn}, struct{ io.Reader }{conn}) // without a pipe that is kept
+		_, _ = io.Copy(struct{ io.Writer }{conn}, struct{ io.Reader }{conn}) // without splice(2), whose pipe Go would keep open
 	}()
 	return l.Addr().String(), conns
 }
 
-// TestCheckpointNetwork: addresses, routes, loopback and sysctls are there again, and a
-// connection to the world goes on, though packets for it come when there is nobody.
+// TestCheckpointNetwork: addresses, routes, loopback and sysctls are restored, and a connection
+// to the outside continues, although packets arrive for it in the meantime.
 func TestCheckpointNetwork(t *testing.T) {
 	for _, host := range []string{"10.88.0.1", "fd00::1"} {
 		t.Run(host, func(t *testing.T) {
@@ -54,7 +55,7 @@ func TestCheckpointNetwork(t *testing.T) {
 			address, _ := echo(t, host)
 			k.network(bridged)
 			k.spec.Linux.Sysctl = map[string]string{"net.core.somaxconn": "77"}
-			k.holding("remote", address).up()
+			k.holding("remote", address).runAndCount()
 			look := func() string {
 				text := ip(t, k.pid, "-o addr show", "route show table all", "-6 route show table all")
 				var lines []string
@@ -67,7 +68,7 @@ func TestCheckpointNetwork(t *testing.T) {
 			before := look()
 			for range 2 {
 				k.checkpoint("--tcp-established")
-				settled(t, "br0")
+				awaitInterfaces(t, "br0")
 				k.restore("--tcp-established")
 				k.ask()
 			}
@@ -75,12 +76,12 @@ func TestCheckpointNetwork(t *testing.T) {
 			want(t, "sysctl", k.execOut(k.id, "cat", "/proc/sys/net/core/somaxconn"), "77")
 			checkRestored(t, k)
 			k.command("delete", "--force", k.id).must()
-			settled(t, "br0")
+			awaitInterfaces(t, "br0")
 		})
 	}
 }
 
-// checkRestored looks at a container with bridged.
+// checkRestored checks the network of a restored container with bridged.
 func checkRestored(t *testing.T, k *counter) {
 	t.Helper()
 	ping(t, 0, "10.88.0.2")
@@ -91,14 +92,14 @@ func checkRestored(t *testing.T, k *counter) {
 	}
 }
 
-// TestCheckpointNetworkEarly: what a peer sends while the container is away arrives, and the
-// first of it comes before there is anybody to take it.
+// TestCheckpointNetworkEarly: what a peer sends while the container is away arrives, although the
+// first packets come before anybody can receive them.
 func TestCheckpointNetworkEarly(t *testing.T) {
 	k := newCounter(t)
 	ownHost(t)
 	address, conns := echo(t, "10.88.0.1")
 	k.network(bridged).annotate("org.criu.config", "")
-	k.holding("remote", address).up()
+	k.holding("remote", address).runAndCount()
 	conn := <-conns
 	defer conn.Close()
 	k.checkpoint("--tcp-established")
@@ -107,7 +108,7 @@ func TestCheckpointNetworkEarly(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// While the namespace is there and the connection is not.
+	// The namespace exists, but the connection does not yet.
 	k.spec.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{{
 		Path: "/bin/sh", Args: []string{"sh", "-c", "busybox ping -c 1 -W 1 10.88.0.2 && echo it answers >&2 && exit 1; exit 0"},
 		Env: []string{"PATH=/usr/bin:/bin"},
@@ -117,7 +118,7 @@ func TestCheckpointNetworkEarly(t *testing.T) {
 	k.ask()
 }
 
-// TestCheckpointNetworkStays: when the container runs on, so does its network.
+// TestCheckpointNetworkStays: if the container continues to run, its network stays.
 func TestCheckpointNetworkStays(t *testing.T) {
 	for name, test := range map[string]struct {
 		kind, argument string
@@ -130,7 +131,7 @@ func TestCheckpointNetworkStays(t *testing.T) {
 			k := newCounter(t)
 			ownHost(t)
 			k.network(bridged)
-			k.holding(test.kind, test.argument).up()
+			k.holding(test.kind, test.argument).runAndCount()
 			if res := k.tryCheckpoint(test.options...); (res.status == 0) != (test.options != nil) {
 				t.Errorf("status %d, stderr %q", res.status, res.stderr)
 			}
@@ -140,18 +141,18 @@ func TestCheckpointNetworkStays(t *testing.T) {
 	}
 }
 
-// TestCheckpointNetworkInterrupted: it stays, too, when criu has had no time to clean up.
+// TestCheckpointNetworkInterrupted: the network also stays if criu had no time to clean up.
 func TestCheckpointNetworkInterrupted(t *testing.T) {
 	k := newCounter(t)
 	ownHost(t)
 	k.network(bridged)
-	k.up()
+	k.runAndCount()
 	k.interrupted(unix.SIGTERM).fails("criu has died", "")
 	k.ask()
 	checkRestored(t, k)
 }
 
-// TestCheckpointNetworkOption: what was given by the option has to be given again.
+// TestCheckpointNetworkOption: a network that was given by --network must be given again.
 func TestCheckpointNetworkOption(t *testing.T) {
 	const option = "bridge=br0,create=true,address=10.88.0.2/24,gateway=10.88.0.1,address=fd00::2/64,gateway=fd00::1"
 	k := newCounter(t)
@@ -161,7 +162,7 @@ func TestCheckpointNetworkOption(t *testing.T) {
 	k.ask()
 	k.checkpoint()
 	k.tryRestore().fails("linux.namespaces: the network namespace is new, and the checkpoint is without a network", "")
-	k.nothingLeft()
+	k.checkNothingLeft()
 	k.restore("--network", option)
 	k.ask()
 	checkRestored(t, k)
@@ -172,12 +173,12 @@ func TestCheckpointNetworkOption(t *testing.T) {
 	ping(t, k.pid, "127.0.0.1")
 }
 
-// TestRestoreNetworkFails: nothing is left when the network cannot be made.
+// TestRestoreNetworkFails: nothing is left behind if the network cannot be created.
 func TestRestoreNetworkFails(t *testing.T) {
 	k := newCounter(t)
 	ownHost(t)
 	k.network(bridged)
-	k.up()
+	k.runAndCount()
 	k.checkpoint()
 	other := anotherContainer(t, k.container)
 	other.network(`[{"bridge": "br0", "addresses": ["10.88.0.2/24"]}]`).create()
@@ -187,27 +188,27 @@ func TestRestoreNetworkFails(t *testing.T) {
 	k.spec.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{{Path: "/bin/false"}}}
 	other.command("delete", "--force", other.id).must()
 	k.tryRestore().fails("hooks.createRuntime[0]", "")
-	k.nothingLeft()
-	settled(t, "br0")
+	k.checkNothingLeft()
+	awaitInterfaces(t, "br0")
 	k.spec.Hooks = nil
 	k.restore()
 	k.ask()
 	checkRestored(t, k)
 }
 
-// TestRestoreHostNetwork: a config that has a network namespace does not have berth change
-// the host's, when that is where the checkpoint was made.
+// TestRestoreHostNetwork: if the checkpoint was made in the host's network, a config with a
+// network namespace does not make berth change the host's network.
 func TestRestoreHostNetwork(t *testing.T) {
 	k := newCounter(t)
 	ownHost(t)
 	namespaces := k.spec.Linux.Namespaces
 	k.without(specs.NetworkNamespace)
 	hostSafe(k.container, specs.NetworkNamespace)
-	k.up()
+	k.runAndCount()
 	k.checkpoint()
 	k.spec.Linux.Namespaces = namespaces
 	k.network(bridged)
 	k.tryRestore().fails("the checkpoint is of a container in the host's", "")
-	k.nothingLeft()
-	settled(t, "")
+	k.checkNothingLeft()
+	awaitInterfaces(t, "")
 }

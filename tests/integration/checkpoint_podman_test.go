@@ -10,8 +10,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// podman is a container with the command lines that Podman 4.3 and conmon 2.1 have for it:
-// images are in the bundle, and logs and statistics are where Podman looks for them.
+// podman is a container that is run with the command lines of Podman 4.3 and conmon 2.1: images
+// are in the bundle, and logs and statistics are where Podman looks for them.
 type podman struct{ *container }
 
 func (p podman) images() string { return p.path("checkpoint") }
@@ -31,7 +31,8 @@ func (p podman) conmon(command string, options ...string) *piped {
 	return pipes
 }
 
-// checkpoint asks whether there are checkpoints, as Podman does each time, and makes one.
+// checkpoint asks whether the runtime supports checkpoints, as Podman does each time, and makes
+// one.
 func (p podman) checkpoint(options ...string) {
 	p.t.Helper()
 	p.command("checkpoint", "--help").must()
@@ -56,8 +57,8 @@ func (p podman) restore(options ...string) *piped {
 	return pipes
 }
 
-// TestPodmanCheckpoint plays "podman container checkpoint" and "restore", with
-// --leave-running, with what has to be allowed, and with --import, after which the
+// TestPodmanCheckpoint runs the commands of "podman container checkpoint" and "restore": with
+// --leave-running, with options that allow more to be saved, and with --import, after which the
 // container has another name, bundle and root file system.
 func TestPodmanCheckpoint(t *testing.T) {
 	p := podman{newContainer(t).sh("n=0; while read x; do n=$((n+1)); echo $n $x; done; exit 7")}
@@ -66,7 +67,7 @@ func TestPodmanCheckpoint(t *testing.T) {
 	pipes := p.conmon("create")
 	p.start()
 	pipes.say("a", "1 a")
-	p.checkpoint("--leave-running", "--leave-running") // twice, as Podman says it
+	p.checkpoint("--leave-running", "--leave-running") // twice, as in Podman
 	pipes.say("b", "2 b")
 	p.checkpoint("--tcp-established", "--file-locks")
 	p.command("delete", "--force", p.id).must().silent()
@@ -92,13 +93,13 @@ func TestPodmanCheckpoint(t *testing.T) {
 	imported.command("kill", imported.id, "9").must().silent()
 	imported.wait()
 	imported.command("delete", "--force", imported.id).must()
-	p.nothingLeft()
-	imported.nothingLeft()
+	p.checkNothingLeft()
+	imported.checkNothingLeft()
 }
 
-// TestPodmanCheckpointFails: what Podman shows is what the command says; with no --log.
+// TestPodmanCheckpointFails: Podman passes no --log, and shows what the command prints to stderr.
 func TestPodmanCheckpointFails(t *testing.T) {
-	k := newCounter(t).holding("lock", "/lock").up()
+	k := newCounter(t).holding("lock", "/lock").runAndCount()
 	k.command("checkpoint", "--image-path", k.path("checkpoint"), "--work-path", k.dir, k.id).fails("criu failed", "")
 	k.status(specs.StateRunning)
 	k.ask()

@@ -14,8 +14,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// newCounter makes a container that counts, for tests that need criu: what it has counted
-// is in its memory only.
+// newCounter makes a container that counts, for tests that need criu. The count is only in its
+// memory.
 func newCounter(t *testing.T) *counter {
 	t.Helper()
 	c := newContainer(t)
@@ -23,18 +23,18 @@ func newCounter(t *testing.T) *counter {
 	return c.counter()
 }
 
-// needCriu states that a test needs criu 4, or 3.17 where the kernel is older than Linux
-// 6.16, over whose vdso that one stumbles, and a runtime that knows what to do with it.
+// needCriu requires criu 4, or criu 3.17 on a kernel older than Linux 6.16, whose vdso criu 3.17
+// cannot parse, and a runtime that supports checkpoints.
 func needCriu(t *testing.T) {
 	t.Helper()
-	only(t, exec.Command(suite.runtime, "checkpoint", "--help").Run() == nil, "a runtime with checkpoint")
-	only(t, !suite.users.ordinary(), "root, as criu is: see TestCheckpointRootless")
+	only(t, exec.Command(suite.runtime, "checkpoint", "--help").Run() == nil, "a runtime with checkpoints")
+	only(t, !suite.users.ordinary(), "root, because criu runs as root: see TestCheckpointRootless")
 	version := criuVersion(t)
 	old := version >= "3.17" && version < "4"
 	require(t, version >= "4" || old && !kernelAtLeast(t, 6, 16), "criu 4")
 }
 
-// criuVersion is "" when there is no criu.
+// criuVersion returns "" if criu is not installed.
 func criuVersion(t *testing.T) string {
 	t.Helper()
 	out, err := exec.Command("criu", "--version").Output()
@@ -46,28 +46,28 @@ func criuVersion(t *testing.T) string {
 	return version
 }
 
-// counter is a container that answers each line of /in with a line in /out: how many there
-// have been.
+// counter is a container that answers each line of /in with a line in /out: the number of lines
+// so far.
 type counter struct {
 	*container
 	in, out *fifo
 	n       int
 }
 
-// counts is the program.
+// counts is the program of a counter.
 const counts = `n=0; while read x; do n=$((n+1)); echo $n >/out; done </in`
 
 func (c *container) counter() *counter {
 	c.t.Helper()
 	k := &counter{container: c, in: c.fifo("in"), out: c.fifo("out")}
-	// Which criu 3.17 leaves out, and then the restore is refused.
+	// criu 3.17 does not save no_new_privs, and then restore refuses the config.
 	c.spec.Process.NoNewPrivileges = criuVersion(c.t) >= "4"
 	c.sh(counts)
 	return k
 }
 
-// holding makes a counter of a program that holds something, and says with each answer
-// whether it still does (see holderHelper).
+// holding makes a counter of a program that holds a resource. Each answer says whether it still
+// holds it (see holderHelper).
 func (k *counter) holding(kind, argument string) *counter {
 	k.t.Helper()
 	k.helper(holderHelper)
@@ -75,7 +75,7 @@ func (k *counter) holding(kind, argument string) *counter {
 	return k
 }
 
-// ask checks that the container counts on from where it was.
+// ask checks that the container continues to count.
 func (k *counter) ask() {
 	k.t.Helper()
 	k.n++
@@ -85,8 +85,8 @@ func (k *counter) ask() {
 	}
 }
 
-// detached runs a command of the runtime whose container has no streams of the test's. What
-// the command has to say goes to its log.
+// detached runs a command of the runtime whose container has none of the test's streams. Its
+// messages go to a log.
 func (c *container) detached(args ...string) *result {
 	c.t.Helper()
 	c.write()
@@ -101,7 +101,7 @@ func (c *container) detached(args ...string) *result {
 	return c.shell(`exec "$@" </dev/null >/dev/null 2>&1`, command...).withStderr(file)
 }
 
-// withStderr takes the text of stderr from a file.
+// withStderr sets the text of stderr to the content of a file.
 func (r *result) withStderr(path string) *result {
 	r.t.Helper()
 	data, err := os.ReadFile(path)
@@ -112,8 +112,8 @@ func (r *result) withStderr(path string) *result {
 	return r
 }
 
-// up runs the container, which counts twice.
-func (k *counter) up() *counter {
+// runAndCount runs the container and lets it count twice.
+func (k *counter) runAndCount() *counter {
 	k.t.Helper()
 	k.detached("run", "--detach", "--pid-file", k.path("pid"), k.id).must()
 	k.pid = k.readPID()
@@ -122,22 +122,22 @@ func (k *counter) up() *counter {
 	return k
 }
 
-// images and logs are the directories of a checkpoint.
+// images and logs are the directories of criu's files.
 func (c *container) images() string { return c.path("images") }
 func (c *container) logs() string   { return c.path("logs") }
 
-// tryCheckpoint checkpoints the container.
+// tryCheckpoint checkpoints the container, which may fail.
 func (c *container) tryCheckpoint(options ...string) *result {
 	c.t.Helper()
 	args := append([]string{"checkpoint", "--image-path", c.images(), "--work-path", c.logs()}, options...)
 	return c.command(append(args, c.id)...)
 }
 
-// checkpoint does so, and checks that nothing of the container is left.
+// checkpoint checkpoints the container, and checks that nothing of it is left.
 func (c *container) checkpoint(options ...string) {
 	c.t.Helper()
 	c.tryCheckpoint(options...).must().silent()
-	if !ends(c.pid) {
+	if !endsSoon(c.pid) {
 		c.t.Errorf("process %d is left", c.pid)
 	}
 	c.command("state", c.id).fails("does not exist", "")
@@ -146,14 +146,14 @@ func (c *container) checkpoint(options ...string) {
 	}
 }
 
-// tryRestore restores the container in the background.
+// tryRestore restores the container in the background, which may fail.
 func (c *container) tryRestore(options ...string) *result {
 	c.t.Helper()
 	args := append([]string{"restore", "--detach", "--pid-file", c.path("pid"), "--image-path", c.images(), "--work-path", c.logs()}, options...)
 	return c.detached(append(args, c.id)...)
 }
 
-// restore does so, and checks that it runs.
+// restore restores the container, and checks that it runs.
 func (c *container) restore(options ...string) {
 	c.t.Helper()
 	if r := c.tryRestore(options...).must(); r.stderr != "" {
@@ -165,8 +165,8 @@ func (c *container) restore(options ...string) {
 	}
 }
 
-// again is a further container with the root file system and the images of k.
-func (k *counter) again() *counter {
+// otherCounter returns another container with the root file system and the images of k.
+func (k *counter) otherCounter() *counter {
 	k.t.Helper()
 	c := anotherContainer(k.t, k.container)
 	c.spec.Process, c.spec.Mounts = k.spec.Process, k.spec.Mounts
@@ -178,11 +178,11 @@ func (k *counter) again() *counter {
 }
 
 func TestCheckpointRestore(t *testing.T) {
-	k := newCounter(t).up()
+	k := newCounter(t).runAndCount()
 	k.checkpoint()
 	k.restore()
 	k.ask()
-	// It is a container like any other.
+	// The restored container can be used like any other.
 	want(t, "exec", k.execOut(k.id, "echo", "here"), "here")
 	k.command("pause", k.id).must()
 	k.status(paused)
@@ -195,12 +195,12 @@ func TestCheckpointRestore(t *testing.T) {
 	k.wait()
 	k.status(specs.StateStopped)
 	k.command("delete", k.id).must().silent()
-	k.nothingLeft()
+	k.checkNothingLeft()
 }
 
-// TestCheckpointTwice checkpoints what has been restored.
+// TestCheckpointTwice checkpoints a restored container.
 func TestCheckpointTwice(t *testing.T) {
-	k := newCounter(t).up()
+	k := newCounter(t).runAndCount()
 	for range 2 {
 		k.checkpoint()
 		k.restore()
@@ -209,17 +209,17 @@ func TestCheckpointTwice(t *testing.T) {
 }
 
 func TestCheckpointLeaveRunning(t *testing.T) {
-	k := newCounter(t).up()
+	k := newCounter(t).runAndCount()
 	k.tryCheckpoint("--leave-running").must().silent()
 	k.status(specs.StateRunning)
 	k.ask()
 	k.command("delete", "--force", k.id).must()
-	k.n-- // what came after
+	k.n-- // the line after the checkpoint
 	k.restore()
 	k.ask()
 }
 
-// TestRestoreElsewhere restores under another id, in another cgroup, from another bundle.
+// TestRestoreElsewhere restores with another id, another cgroup and another bundle.
 func TestRestoreElsewhere(t *testing.T) {
 	for _, ns := range []bool{true, false} {
 		t.Run(map[bool]string{true: "cgroup namespace", false: "host's cgroup namespace"}[ns], func(t *testing.T) {
@@ -228,10 +228,10 @@ func TestRestoreElsewhere(t *testing.T) {
 			if !ns {
 				k.without(specs.CgroupNamespace)
 			}
-			k.up()
+			k.runAndCount()
 			before := k.execOut(k.id, "cat", "/proc/self/mountinfo")
 			k.checkpoint()
-			again := k.again()
+			again := k.otherCounter()
 			if !ns {
 				again.without(specs.CgroupNamespace)
 			}
@@ -251,7 +251,7 @@ func TestRestoreElsewhere(t *testing.T) {
 	}
 }
 
-// mountList is mountinfo without numbers and without the root, in the order of paths.
+// mountList returns mountinfo without numbers and without the root, sorted by path.
 func mountList(text string) string {
 	var lines []string
 	for _, m := range parseMountinfo(text) {
@@ -263,7 +263,8 @@ func mountList(text string) string {
 	return strings.Join(lines, "\n")
 }
 
-// TestCheckpointReadonlyPath: one below a bind mount is a mount of the host's, as that is.
+// TestCheckpointReadonlyPath: a read-only path below a bind mount is a mount of the host too,
+// like the bind mount itself.
 func TestCheckpointReadonlyPath(t *testing.T) {
 	k := newCounter(t)
 	dir := k.path("data")
@@ -275,7 +276,7 @@ func TestCheckpointReadonlyPath(t *testing.T) {
 	}
 	k.mount("/data", "bind", dir, "rbind")
 	k.spec.Linux.ReadonlyPaths = append(k.spec.Linux.ReadonlyPaths, "/data/sub", "/data/none")
-	k.up()
+	k.runAndCount()
 	k.checkpoint()
 	k.restore()
 	k.ask()
@@ -288,7 +289,7 @@ func TestCheckpointReadonlyPath(t *testing.T) {
 	t.Errorf("/data/sub is not read-only:\n%s", mounts)
 }
 
-// TestCheckpointStates: only what runs, be it paused, can be saved.
+// TestCheckpointStates: only a running or paused container can be checkpointed.
 func TestCheckpointStates(t *testing.T) {
 	c := newContainer(t).create()
 	needCriu(t)
@@ -304,7 +305,7 @@ func TestCheckpointStates(t *testing.T) {
 }
 
 func TestCheckpointPaused(t *testing.T) {
-	k := newCounter(t).up()
+	k := newCounter(t).runAndCount()
 	k.command("pause", k.id).must()
 	k.tryCheckpoint("--leave-running").must().silent()
 	k.status(paused)
@@ -316,17 +317,17 @@ func TestCheckpointPaused(t *testing.T) {
 	k.ask()
 }
 
-// TestCheckpointFails has a container that criu does not save without being asked to.
+// TestCheckpointFails: criu does not save this container without an option.
 func TestCheckpointFails(t *testing.T) {
-	k := newCounter(t).holding("lock", "/lock").up()
+	k := newCounter(t).holding("lock", "/lock").runAndCount()
 	r := k.tryCheckpoint().fails("criu failed", "")
 	if log := filepath.Join(k.logs(), "dump.log"); !strings.Contains(r.stderr, log) {
-		t.Errorf("stderr %q does not tell of %s", r.stderr, log)
+		t.Errorf("stderr %q does not name %s", r.stderr, log)
 	} else if _, err := os.Stat(log); err != nil {
 		t.Error(err)
 	}
 	if suite.name == "berth" && !strings.Contains(r.stderr, "file lock") {
-		t.Errorf("stderr %q does not tell why", r.stderr)
+		t.Errorf("stderr %q does not say why", r.stderr)
 	}
 	k.status(specs.StateRunning)
 	k.ask()
@@ -346,11 +347,11 @@ func TestNoCriu(t *testing.T) {
 	c.command("state", c.id+"-2").fails("does not exist", "")
 }
 
-// TestRestoreFails restores from broken images: nothing may be left.
+// TestRestoreFails restores from damaged images. Nothing may be left behind.
 func TestRestoreFails(t *testing.T) {
 	for _, file := range []string{"descriptors.json", "inventory.img", "core-1.img", "mm-1.img"} {
 		t.Run(file, func(t *testing.T) {
-			k := newCounter(t).up()
+			k := newCounter(t).runAndCount()
 			k.checkpoint()
 			if err := os.Remove(filepath.Join(k.images(), file)); err != nil {
 				t.Fatal(err)
@@ -361,26 +362,26 @@ func TestRestoreFails(t *testing.T) {
 			}
 			k.tryRestore().fails(text, "")
 			k.command("state", k.id).fails("does not exist", "")
-			k.nothingLeft()
+			k.checkNothingLeft()
 		})
 	}
 }
 
-// TestCheckpointRootless: whether it is able to is for criu to say.
+// TestCheckpointRootless: criu decides whether it can.
 func TestCheckpointRootless(t *testing.T) {
 	c := newContainer(t)
-	only(t, suite.users.ordinary(), "who is not the host's root")
+	only(t, suite.users.ordinary(), "callers other than the host's root")
 	c.running()
 	c.tryCheckpoint().fails("criu failed", "")
 	if r := c.tryCheckpoint(); suite.users.rootless() && !strings.Contains(r.stderr, "CAP_CHECKPOINT_RESTORE") {
-		t.Errorf("stderr %q does not tell what is missing", r.stderr)
+		t.Errorf("stderr %q does not say what is missing", r.stderr)
 	}
 	c.status(specs.StateRunning)
 }
 
-// TestRestoreExisting does not touch the container that has the id.
+// TestRestoreExisting: a failed restore does not touch the container that already has the id.
 func TestRestoreExisting(t *testing.T) {
-	k := newCounter(t).up()
+	k := newCounter(t).runAndCount()
 	k.tryCheckpoint("--leave-running").must()
 	k.tryRestore().fails("container with given ID already exists", "")
 	k.status(specs.StateRunning)

@@ -141,7 +141,7 @@ func TestSpec(t *testing.T) {
 	}
 	c.command("spec").fails("", "") // it does not overwrite
 
-	// What it writes runs, but for the terminal.
+	// The template runs, except that it asks for a terminal.
 	s.Process.Terminal, s.Process.Args, s.Version = false, []string{"echo", "from the template"}, bundle.Version
 	s.Linux.CgroupsPath = c.cgroup
 	// The machine may be unable to raise a limit.
@@ -158,7 +158,7 @@ func TestSpecBundle(t *testing.T) {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	suite.users.own(c)
+	suite.users.mapOwners(c)
 	c.command("spec", "--bundle", dir).must().silent()
 	var s specs.Spec
 	readJSON(t, filepath.Join(dir, "config.json"), &s)
@@ -262,7 +262,7 @@ func TestListOwner(t *testing.T) {
 	}
 }
 
-// TestListBrokenEntry has a directory among the containers that is none.
+// TestListBrokenEntry: one of the directories below the runtime root is not a container.
 func TestListBrokenEntry(t *testing.T) {
 	c := newContainer(t).create()
 	if err := os.Mkdir(filepath.Join(c.state, "broken"), 0o700); err != nil {
@@ -293,7 +293,7 @@ type logLine struct {
 	Time       time.Time
 }
 
-// readLog reads a JSON log; every byte must belong to a line of it.
+// readLog reads a JSON log. Every line must be valid.
 func readLog(t *testing.T, path string) []logLine {
 	t.Helper()
 	f, err := os.Open(path)
@@ -326,16 +326,16 @@ func TestLogJSON(t *testing.T) {
 		t.Errorf("time %v", at)
 	}
 	if !strings.Contains(r.stderr, lines[0].Msg) && suite.name != "crun" {
-		t.Errorf("stderr %q has not what the log says: %q", r.stderr, lines[0].Msg)
+		t.Errorf("stderr %q does not have the message of the log: %q", r.stderr, lines[0].Msg)
 	}
-	// It is appended to.
+	// A second command appends to the log.
 	c.command("start", c.id).code(1)
 	if lines = readLog(t, log); len(lines) != 2 {
 		t.Errorf("log after a second command: %+v", lines)
 	}
 }
 
-// TestLogQuiet runs a whole life: nothing is worth a line.
+// TestLogQuiet: a normal life of a container logs nothing.
 func TestLogQuiet(t *testing.T) {
 	c := newContainer(t)
 	log := c.path("log.json")
@@ -418,7 +418,7 @@ func TestRootlessFlag(t *testing.T) {
 	c.run().fails("", "")
 }
 
-// TestSystemdCgroup is for a machine without systemd, where asking for it is an error.
+// TestSystemdCgroup: on a machine without systemd, --systemd-cgroup is an error.
 func TestSystemdCgroup(t *testing.T) {
 	c := newContainer(t)
 	_, err := os.Stat("/run/systemd/system")

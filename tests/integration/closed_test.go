@@ -10,9 +10,9 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// foreign gives the root file system, which a container with a user namespace has, to the
-// root of the host again, without its mount points, and closes the directory above it.
-func (c *container) foreign() *container {
+// foreignRoot gives the root file system, without its mount points, back to the host's root,
+// although the container has a user namespace. It also denies access to the directory above it.
+func (c *container) foreignRoot() *container {
 	c.t.Helper()
 	if err := os.Chown(c.rootfs(), 0, 0); err != nil {
 		c.t.Fatal(err)
@@ -28,13 +28,13 @@ func (c *container) foreign() *container {
 	return c
 }
 
-// TestForeignRoot: with a user namespace, the root file system may be below a directory that
-// is closed to the container's root, and belong to somebody who is not mapped: it is opened,
-// and what is missing there is made, by the runtime, at the second start as at the first.
+// TestForeignRoot: with a user namespace, the container's root may have no access to the
+// directory above the root file system, and the owner of that may not be mapped. The runtime
+// opens it and creates what is missing, at the first and at the second start.
 func TestForeignRoot(t *testing.T) {
 	onlyBerth(t)
 	for _, propagation := range []string{"", "private", "rslave", "rshared"} {
-		c := newContainer(t).userns().foreign()
+		c := newContainer(t).userns().foreignRoot()
 		if err := os.Mkdir(c.rootfs("closed"), 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -56,10 +56,11 @@ func TestForeignRoot(t *testing.T) {
 	}
 }
 
-// TestForeignRootDev: the same for devices and links where /dev is a directory of the root file system.
+// TestForeignRootDev: the same for devices and links if /dev is a directory of the root file
+// system.
 func TestForeignRootDev(t *testing.T) {
 	onlyBerth(t)
-	c := newContainer(t).userns().foreign()
+	c := newContainer(t).userns().foreignRoot()
 	var mounts []specs.Mount
 	for _, m := range c.spec.Mounts {
 		if filepath.Dir(m.Destination) != "/dev" && m.Destination != "/dev" {
@@ -78,17 +79,17 @@ func TestForeignRootDev(t *testing.T) {
 // TestForeignRootTerminal: the same for /dev/console.
 func TestForeignRootTerminal(t *testing.T) {
 	onlyBerth(t)
-	c := newContainer(t).userns().foreign()
+	c := newContainer(t).userns().foreignRoot()
 	c.spec.Process.Terminal = true
 	c.sh("test -c /dev/console && tty")
 	want(t, "output", c.output(), "/dev/pts/0")
 }
 
-// TestForeignVolume: what the runtime makes for a container's root, it makes where the path
-// leads by its own names: not behind a link of a volume, in another one.
+// TestForeignVolume: the runtime creates mount points for a container's root only below the path
+// as it is in the config, not behind a link in a volume that leads to another volume.
 func TestForeignVolume(t *testing.T) {
 	onlyBerth(t)
-	c := newContainer(t).userns().foreign()
+	c := newContainer(t).userns().foreignRoot()
 	ours, theirs := c.path("ours"), c.path("theirs")
 	for dir, owner := range map[string]int{ours: firstID, theirs: 0} {
 		if err := os.Mkdir(dir, 0o755); err != nil {
@@ -114,7 +115,7 @@ func TestForeignVolume(t *testing.T) {
 	want(t, "a mount point by its own name", c.output(), "written")
 }
 
-// TestClosedDirectory: where nobody has the rights, the error names the directory.
+// TestClosedDirectory: if nobody has the right, the error names the directory.
 func TestClosedDirectory(t *testing.T) {
 	onlyBerth(t)
 	c := newContainer(t).userns()
@@ -127,7 +128,7 @@ func TestClosedDirectory(t *testing.T) {
 	c.sh("true").run().fails("root.path: permission denied (the directory "+c.rootfs()+", of user 65534 and group 65534 with mode 0700, may not be entered)", "")
 }
 
-// TestClosedToUser: the same for the directories that an ordinary user has named.
+// TestClosedToUser: the same for directories of an ordinary user's paths.
 func TestClosedToUser(t *testing.T) {
 	onlyBerth(t)
 	only(t, suite.users.ordinary(), "an ordinary user")

@@ -26,19 +26,19 @@ import (
 // container is one container of a test, with a bundle and a runtime root of its own.
 type container struct {
 	t *testing.T
-	// id is unique; dir is the bundle, state the runtime's --root.
+	// id is unique, dir is the bundle, and state is the runtime's --root.
 	id, dir, state string
-	// spec is written into the bundle before each create and run.
+	// spec is written to the bundle before each create and run.
 	spec *specs.Spec
-	// pid is the first process's after create.
+	// pid is that of the first process, after create.
 	pid int
 	// cgroup is spec's cgroupsPath.
 	cgroup string
-	// files are passed to the runtime as fd 3 and so on.
+	// files are passed to the runtime from fd 3 on.
 	files []*os.File
-	// global are options before the command, after --root.
+	// global are the options between --root and the command.
 	global []string
-	// credential is who calls the runtime; nil is root, or as the mode has it.
+	// credential is the user who calls the runtime. nil means root, or the mode's user.
 	credential *syscall.Credential
 	// env is the environment of the runtime; nil means this process's.
 	env []string
@@ -46,14 +46,14 @@ type container struct {
 
 var containerCount atomic.Int64
 
-// newContainer begins a test (see begin) and makes a bundle for it.
+// newContainer starts a test (see begin) and creates its bundle.
 func newContainer(t *testing.T) *container {
 	t.Helper()
 	begin(t)
 	return anotherContainer(t, nil)
 }
 
-// anotherContainer makes a further bundle for a test, with the runtime root of first.
+// anotherContainer creates another bundle for a test, with the runtime root of first.
 func anotherContainer(t *testing.T, first *container) *container {
 	t.Helper()
 	n := containerCount.Add(1)
@@ -73,14 +73,14 @@ func anotherContainer(t *testing.T, first *container) *container {
 			t.Fatal(err)
 		}
 	}
-	// Runs before the check for leaks, and after the test's own clean-ups.
+	// This runs before the check for leaks, and after the test's own cleanups.
 	t.Cleanup(c.remove)
-	// The test may write into its root file system, and others do not see it.
+	// The test may write to its root file system. Other tests do not see it.
 	opts := fmt.Sprintf("lowerdir=%s,upperdir=%s,workdir=%s", suite.rootfs, c.path("upper"), c.path("work"))
 	if err := unix.Mount("overlay", c.path("rootfs"), "overlay", 0, opts); err != nil {
 		t.Fatalf("overlay mount: %v", err)
 	}
-	suite.users.bundle(c)
+	suite.users.chownBundle(c)
 	return c
 }
 
@@ -114,9 +114,9 @@ func (c *container) remove() {
 	}
 }
 
-// killLeftovers reaps the container's first process, which delete has killed. That may
-// itself be waiting: for what exec, or another container, has put into its pid namespace,
-// which is ours to reap as well.
+// killLeftovers reaps the container's first process, which delete has killed. The kernel may keep
+// that process until other processes in its pid namespace are reaped, which exec or another
+// container has put there. They are children of the tests as well.
 func (c *container) killLeftovers() {
 	if st, err := readStat(c.pid); c.pid <= 0 || err != nil || st.ppid != os.Getpid() {
 		return
@@ -133,14 +133,14 @@ func (c *container) killLeftovers() {
 			break
 		}
 		if err != nil && err != unix.EINTR || time.Now().After(deadline) {
-			return // the check for leaks tells
+			return // the check for leaks reports it
 		}
 		reapNamespaced(c.t)
 	}
 	_, _ = unix.Wait4(c.pid, nil, unix.WNOHANG, nil)
 }
 
-// reapNamespaced reaps those zombies that were in pid namespaces of containers.
+// reapNamespaced reaps the zombies that are in pid namespaces of containers.
 func reapNamespaced(t *testing.T) {
 	t.Helper()
 	entries, err := os.ReadDir("/proc")
@@ -161,12 +161,12 @@ func reapNamespaced(t *testing.T) {
 	}
 }
 
-// path is a path below the bundle.
+// path returns a path below the bundle.
 func (c *container) path(elem ...string) string {
 	return filepath.Join(append([]string{c.dir}, elem...)...)
 }
 
-// rootfs is a path below the container's root file system, from outside.
+// rootfs returns a path below the container's root file system, as seen on the host.
 func (c *container) rootfs(elem ...string) string {
 	return c.path(append([]string{"rootfs"}, elem...)...)
 }
@@ -186,7 +186,7 @@ func (c *container) write() {
 	if err := bundle.Write(c.dir, suite.users.spec(c)); err != nil {
 		c.t.Fatal(err)
 	}
-	suite.users.own(c)
+	suite.users.mapOwners(c)
 }
 
 // mount adds a mount to the config.
@@ -211,14 +211,14 @@ func (c *container) without(types ...specs.LinuxNamespaceType) *container {
 	return c
 }
 
-// namespace adds a namespace, in place of one of its type.
+// namespace adds a namespace in place of any other of its type.
 func (c *container) namespace(typ specs.LinuxNamespaceType, path string) *container {
 	c.without(typ)
 	c.spec.Linux.Namespaces = append(c.spec.Linux.Namespaces, specs.LinuxNamespace{Type: typ, Path: path})
 	return c
 }
 
-// result is how a command ended.
+// result is the result of a command.
 type result struct {
 	t           *testing.T
 	what        string
@@ -226,15 +226,15 @@ type result struct {
 	out, stderr string
 }
 
-// command runs the runtime with the container's root. Stdio are files, so that a
-// container that lives on holds nothing up.
+// command runs the runtime with the container's root. Its streams are files, so that a container
+// that continues to run does not keep a pipe open.
 func (c *container) command(args ...string) *result {
 	c.t.Helper()
-	return c.with(nil, args...)
+	return c.commandWithStdin(nil, args...)
 }
 
-// with is command with stdin from a file.
-func (c *container) with(stdin *os.File, args ...string) *result {
+// commandWithStdin is command with a file as stdin.
+func (c *container) commandWithStdin(stdin *os.File, args ...string) *result {
 	c.t.Helper()
 	r, err := c.finish(c.launch(stdin, args...))
 	if err != nil {
@@ -243,13 +243,13 @@ func (c *container) with(stdin *os.File, args ...string) *result {
 	return r
 }
 
-// running is a command of the runtime that has not been waited for.
+// running is a command of the runtime that has not been waited for yet.
 type running struct {
 	cmd         *exec.Cmd
 	out, stderr *os.File
 	cancel      context.CancelFunc
 	err         error
-	// hung describes a command that was killed because it did not end.
+	// hung describes the processes of a command that was killed because it did not end.
 	hung string
 }
 
@@ -259,7 +259,7 @@ func (c *container) launch(stdin *os.File, args ...string) *running {
 	return c.exec(stdin, suite.runtime, append(c.globals(), args...)...)
 }
 
-// globals are the options before a command.
+// globals returns the options before a command.
 func (c *container) globals() []string {
 	var args []string
 	if c.state != "" {
@@ -271,7 +271,7 @@ func (c *container) globals() []string {
 	return append(args, c.global...)
 }
 
-// exec starts a command in the bundle.
+// exec starts a program in the bundle.
 func (c *container) exec(stdin *os.File, name string, args ...string) *running {
 	c.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), suite.limit)
@@ -337,7 +337,7 @@ func (r *result) code(want int) *result {
 	return r
 }
 
-// shorten cuts a help text down to its start.
+// shorten cuts off a long text, such as a help text.
 func shorten(s string) string {
 	const most = 600
 	if len(s) > most {
@@ -346,7 +346,7 @@ func shorten(s string) string {
 	return s
 }
 
-// must is code(0), and ends the test otherwise.
+// must is code(0), but ends the test if the status is another one.
 func (r *result) must() *result {
 	r.t.Helper()
 	if r.code(0).status != 0 {
@@ -364,14 +364,14 @@ func (r *result) silent() *result {
 	return r
 }
 
-// fails checks for a status that is not 0 and a text in stderr: the first for
-// runtimes that use runc's words, the second for crun ("" accepts any).
+// fails checks that the status is not 0, and that stderr contains a text: the first one for
+// runtimes that use runc's words, the second one for crun. "" accepts any text.
 func (r *result) fails(text, crunText string) *result {
 	r.t.Helper()
 	if suite.name == "crun" {
 		text = crunText
 	}
-	// The text form of a log has its messages quoted.
+	// The text format of the log has quoted messages.
 	stderr := strings.ReplaceAll(r.stderr, `\"`, `"`)
 	switch {
 	case r.status == 0:
@@ -384,14 +384,14 @@ func (r *result) fails(text, crunText string) *result {
 	return r
 }
 
-// run runs the container in the foreground; its output is the result's.
+// run runs the container in the foreground and returns its output.
 func (c *container) run(options ...string) *result {
 	c.t.Helper()
 	c.write()
 	return c.command(append(append([]string{"run"}, options...), c.id)...)
 }
 
-// output is what the container prints, without the last newline.
+// output runs the container and returns what it prints, without the last newline.
 func (c *container) output() string {
 	c.t.Helper()
 	return strings.TrimSuffix(c.run().must().out, "\n")
@@ -405,7 +405,7 @@ func (c *container) create(options ...string) *container {
 	return c
 }
 
-// tryCreate creates the container.
+// tryCreate creates the container, which may fail.
 func (c *container) tryCreate(options ...string) *result {
 	c.t.Helper()
 	c.write()
@@ -432,7 +432,7 @@ func (c *container) start() *container {
 	return c
 }
 
-// stateJSON asks for the state.
+// stateJSON returns the container's state.
 func (c *container) stateJSON() specs.State {
 	c.t.Helper()
 	r := c.command("state", c.id).must()
@@ -446,7 +446,7 @@ func (c *container) stateJSON() specs.State {
 	return s
 }
 
-// status checks the state's status.
+// status checks the status in the state.
 func (c *container) status(want specs.ContainerState) {
 	c.t.Helper()
 	if got := c.stateJSON().Status; got != want {
@@ -454,8 +454,7 @@ func (c *container) status(want specs.ContainerState) {
 	}
 }
 
-// wait waits for the end of the container's first process, reaps it, and tells its
-// wait status.
+// wait waits for the container's first process to end, reaps it, and returns its wait status.
 func (c *container) wait() unix.WaitStatus {
 	c.t.Helper()
 	fd, err := unix.PidfdOpen(c.pid, 0)

@@ -13,12 +13,13 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// What tmpcopyup copies is memory of the container's, whoever copies it.
+// The memory of the files that tmpcopyup copies is charged to the container, whichever process
+// copies them.
 
 const copyLimit = 16 << 20
 
-// copies makes an image with /data, and the container's limit.
-func (c *container) copies(files, size int) *container {
+// filesToCopy creates /data in the image and sets the container's memory limit.
+func (c *container) filesToCopy(files, size int) *container {
 	c.t.Helper()
 	needController(c.t, "memory")
 	if err := os.MkdirAll(c.rootfs("data"), 0o755); err != nil {
@@ -35,9 +36,9 @@ func (c *container) copies(files, size int) *container {
 	return c
 }
 
-// runsOut checks that a create fails for want of memory. The process of other runtimes that
-// copies is killed, or the limit cannot be set afterwards.
-func (r *result) runsOut() {
+// failsForMemory checks that a create fails because the memory is not enough. With other runtimes
+// the copying process is killed, or the limit cannot be set afterwards.
+func (r *result) failsForMemory() {
 	r.t.Helper()
 	text := ""
 	if suite.name == "berth" {
@@ -46,18 +47,18 @@ func (r *result) runsOut() {
 	r.fails(text, "")
 }
 
-// TestCopyUpTooLarge: the container is not made, and nothing is left.
+// TestCopyUpTooLarge: create fails, and nothing is left behind.
 func TestCopyUpTooLarge(t *testing.T) {
-	c := newContainer(t).copies(1, 4*copyLimit).mount("/data", "tmpfs", "tmpfs", "tmpcopyup")
+	c := newContainer(t).filesToCopy(1, 4*copyLimit).mount("/data", "tmpfs", "tmpfs", "tmpcopyup")
 	for _, command := range []string{"create", "run"} {
 		c.write()
-		c.command(command, c.id).runsOut()
+		c.command(command, c.id).failsForMemory()
 		c.command("state", c.id).fails("does not exist", "")
-		c.nothingLeft()
+		c.checkNothingLeft()
 	}
 }
 
-// TestCopyUpSparse: holes of files stay holes, and so a large file fits in.
+// TestCopyUpSparse: holes in files stay holes, so a large sparse file fits.
 func TestCopyUpSparse(t *testing.T) {
 	c := newContainer(t).mount("/data", "tmpfs", "tmpfs", "tmpcopyup", "size=1m")
 	if err := os.MkdirAll(c.rootfs("data"), 0o755); err != nil {
@@ -75,7 +76,7 @@ func TestCopyUpSparse(t *testing.T) {
 	want(t, "file", c.output(), "2147483648\nhere sparse")
 }
 
-// TestCopyUpNoSpace: what does not fit is told with what it would take.
+// TestCopyUpNoSpace: if the files do not fit, the error says how much space they need.
 func TestCopyUpNoSpace(t *testing.T) {
 	onlyBerth(t)
 	c := newContainer(t).mount("/data", "tmpfs", "tmpfs", "tmpcopyup", "size=64k", "nr_inodes=50")
@@ -89,22 +90,22 @@ func TestCopyUpNoSpace(t *testing.T) {
 	}
 	c.write()
 	c.command("run", c.id).fails("no space left on device (to copy are 163840 bytes in 3 files and directories; the new file system has room for 65536 bytes and 50 files)", "")
-	c.nothingLeft()
+	c.checkNothingLeft()
 }
 
-// TestCopyUpManyFiles: names take memory as well.
+// TestCopyUpManyFiles: names need memory too.
 func TestCopyUpManyFiles(t *testing.T) {
-	c := newContainer(t).copies(8000, 0).mount("/data", "tmpfs", "tmpfs", "tmpcopyup")
+	c := newContainer(t).filesToCopy(8000, 0).mount("/data", "tmpfs", "tmpfs", "tmpcopyup")
 	limit := int64(4 << 20)
 	c.spec.Linux.Resources.Memory = &specs.LinuxMemory{Limit: &limit, Swap: &limit}
 	c.write()
-	c.command("create", c.id).runsOut()
-	c.nothingLeft()
+	c.command("create", c.id).failsForMemory()
+	c.checkNothingLeft()
 }
 
-// TestCopyUpCharged: what fits in counts.
+// TestCopyUpCharged: files that fit are charged.
 func TestCopyUpCharged(t *testing.T) {
-	c := newContainer(t).copies(1, copyLimit/2).mount("/data", "tmpfs", "tmpfs", "tmpcopyup")
+	c := newContainer(t).filesToCopy(1, copyLimit/2).mount("/data", "tmpfs", "tmpfs", "tmpcopyup")
 	c.running()
 	c.checkCharged(copyLimit / 2)
 }
@@ -120,29 +121,29 @@ func (c *container) checkCharged(least int) {
 	}
 }
 
-// TestCopyUpMountsAdd: the same for a container that runs.
+// TestCopyUpMountsAdd: the same for a running container.
 func TestCopyUpMountsAdd(t *testing.T) {
 	onlyBerth(t)
-	c := newContainer(t).copies(1, copyLimit/2)
+	c := newContainer(t).filesToCopy(1, copyLimit/2)
 	c.running()
 	tmpfs := func(dest string) specs.Mount {
 		return specs.Mount{Destination: dest, Type: "tmpfs", Source: "tmpfs", Options: []string{"tmpcopyup"}}
 	}
-	c.change("add", []specs.Mount{tmpfs("/data")}).must().silent()
+	c.changeMounts("add", []specs.Mount{tmpfs("/data")}).must().silent()
 	c.checkCharged(copyLimit / 2)
-	before := c.live()
-	// A copy of what was copied.
-	c.change("add", []specs.Mount{tmpfs("/data"), tmpfs("/data")}).fails("tmpcopyup: ", "")
-	want(t, "mounts", c.live(), before)
+	before := c.liveMounts()
+	// This copies what the mount before has copied.
+	c.changeMounts("add", []specs.Mount{tmpfs("/data"), tmpfs("/data")}).fails("tmpcopyup: ", "")
+	want(t, "mounts", c.liveMounts(), before)
 	c.status(specs.StateRunning)
 	want(t, "exec", c.execOut(c.id, "echo", "here"), "here")
 }
 
-// TestCopyUpPaused: on cgroup v2 who copies would stand still with the container.
+// TestCopyUpPaused: on cgroup v2 a process that copies would be frozen with the container.
 func TestCopyUpPaused(t *testing.T) {
 	onlyBerth(t)
 	c := newContainer(t)
-	only(t, !suite.users.ordinary(), "root, who has a freezer in any mode")
+	only(t, !suite.users.ordinary(), "root, who always has a freezer")
 	if err := os.Mkdir(c.rootfs("data"), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -151,7 +152,7 @@ func TestCopyUpPaused(t *testing.T) {
 	}
 	c.running()
 	c.command("pause", c.id).must()
-	r := c.change("add", []specs.Mount{{Destination: "/data", Type: "tmpfs", Source: "tmpfs", Options: []string{"tmpcopyup"}}})
+	r := c.changeMounts("add", []specs.Mount{{Destination: "/data", Type: "tmpfs", Source: "tmpfs", Options: []string{"tmpcopyup"}}})
 	if suite.unified {
 		r.fails("the container is paused", "")
 	} else {
@@ -160,5 +161,5 @@ func TestCopyUpPaused(t *testing.T) {
 	c.status(paused)
 	c.command("resume", c.id).must()
 	want(t, "file", c.execOut(c.id, "cat", "/data/file"), "content")
-	want(t, "copied", fmt.Sprint(strings.Contains(c.live(), "/data tmpfs")), fmt.Sprint(!suite.unified))
+	want(t, "copied", fmt.Sprint(strings.Contains(c.liveMounts(), "/data tmpfs")), fmt.Sprint(!suite.unified))
 }

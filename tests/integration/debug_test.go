@@ -13,7 +13,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// debugCommand is a command with what is among its steps.
+// debugCommand is a command and some of the steps in its debug log.
 type debugCommand struct {
 	args  []string
 	steps []string
@@ -38,7 +38,7 @@ func debugCommands(c *container) []debugCommand {
 	}
 }
 
-// debugEnd are those that end it.
+// debugEnd are the commands that end a container.
 func debugEnd(c *container) []debugCommand {
 	return []debugCommand{
 		{[]string{"kill", c.id, "KILL"}, []string{"signal 9", "has the signal"}},
@@ -47,11 +47,11 @@ func debugEnd(c *container) []debugCommand {
 	}
 }
 
-// debugCgroup are those that take a cgroup.
+// debugCgroup are the commands that need a cgroup.
 func debugCgroup(c *container) []debugCommand {
 	limits := `{"pids":{"limit":77}}`
 	if suite.unified {
-		limits = "{}" // there need not be any controller
+		limits = "{}" // there may be no controller
 	}
 	c.content(c.path("limits.json"), limits)
 	return []debugCommand{
@@ -63,7 +63,7 @@ func debugCgroup(c *container) []debugCommand {
 	}
 }
 
-// debugCriu are those that take criu.
+// debugCriu are the commands that need criu.
 func debugCriu(c *container) []debugCommand {
 	image := c.path("image")
 	return []debugCommand{
@@ -77,8 +77,8 @@ func debugCriu(c *container) []debugCommand {
 	}
 }
 
-// TestDebugSteps: at level debug each command tells its steps, whole lines of the format that was
-// asked for, and without the option none.
+// TestDebugSteps: at log level debug, each command logs its steps as whole lines of the requested
+// format. Without the option there are none.
 func TestDebugSteps(t *testing.T) {
 	for _, f := range debugFormats {
 		t.Run(f.name, func(t *testing.T) {
@@ -87,12 +87,12 @@ func TestDebugSteps(t *testing.T) {
 			if suite.users.haveCgroups() {
 				commands = append(commands, debugCgroup(c)...)
 			}
-			c.tellSteps(f, append(commands, debugEnd(c)...))
+			c.checkSteps(f, append(commands, debugEnd(c)...))
 		})
 	}
 }
 
-// TestDebugCriuSteps: checkpoints and restores do.
+// TestDebugCriuSteps: checkpoint and restore log theirs too.
 func TestDebugCriuSteps(t *testing.T) {
 	for _, f := range debugFormats {
 		t.Run(f.name, func(t *testing.T) {
@@ -101,12 +101,12 @@ func TestDebugCriuSteps(t *testing.T) {
 			c.spec.Process.NoNewPrivileges = criuVersion(t) >= "4"
 			c.detached("run", "--detach", "--pid-file", c.path("pid"), c.id).must()
 			c.pid = c.readPID()
-			c.tellSteps(f, append(debugCriu(c), debugEnd(c)...))
+			c.checkSteps(f, append(debugCriu(c), debugEnd(c)...))
 		})
 	}
 }
 
-// debugFormats are the options of a log.
+// debugFormats are the log options for each format.
 var debugFormats = []debugFormat{
 	{"text", []string{"--debug"}},
 	{"json", []string{"--log-format", "json", "--log-level", "debug"}},
@@ -120,7 +120,7 @@ type debugFormat struct {
 
 func newDebugged(t *testing.T) *container {
 	t.Helper()
-	c := newContainer(t).args("tail", "-f", "/dev/null") // a sleep may end with a restore
+	c := newContainer(t).args("tail", "-f", "/dev/null") // a sleep may end when it is restored
 	c.spec.Linux.Seccomp = &specs.LinuxSeccomp{
 		DefaultAction: specs.ActAllow,
 		Flags:         []specs.LinuxSeccompFlag{specs.LinuxSeccompFlagLog},
@@ -131,15 +131,15 @@ func newDebugged(t *testing.T) *container {
 	return c
 }
 
-// tellSteps runs the commands, and compares the log of each.
-func (c *container) tellSteps(f debugFormat, commands []debugCommand) {
+// checkSteps runs the commands and checks the log of each.
+func (c *container) checkSteps(f debugFormat, commands []debugCommand) {
 	t := c.t
 	t.Helper()
 	log := c.path("debug.log")
 	for _, command := range commands {
 		_ = os.Remove(log)
 		args := slices.Concat([]string{suite.runtime}, c.globals(), []string{"--log", log}, f.options, command.args)
-		// A checkpoint takes no files of the host along that not everybody can open.
+		// A checkpoint can only refer to files of the host that everybody can open.
 		r := c.shell(`exec "$@" </dev/null >/dev/null 2>&1`, args...)
 		said, err := os.ReadFile(log)
 		if err != nil {

@@ -28,7 +28,7 @@ func TestPreserveFDs(t *testing.T) {
 	}
 	r := c.run("--preserve-fds", "2").must()
 	out := strings.Fields(r.out)
-	// ls has one of its own, the directory.
+	// ls has one more descriptor open: the directory.
 	if strings.Join(out, " ") != "third fourth 0 1 2 3 4 5" {
 		t.Errorf("output %q", out)
 	}
@@ -38,15 +38,15 @@ func TestPreserveFDsMissing(t *testing.T) {
 	c := newContainer(t)
 	c.write()
 	c.command("create", "--preserve-fds", "3", c.id).fails("", "")
-	c.nothingLeft()
+	c.checkNothingLeft()
 }
 
-// TestNoFDLeaks: the process has its three standard streams and nothing else.
+// TestNoFDLeaks: the process has only its three standard streams.
 func TestNoFDLeaks(t *testing.T) {
 	for _, command := range []string{"run", "create"} {
 		t.Run(command, func(t *testing.T) {
 			c := newContainer(t)
-			// What the runtime gets and is not told to hand on, stays outside.
+			// Other descriptors that the runtime has inherited must not reach the container.
 			f, err := os.Open("/dev/null")
 			if err != nil {
 				t.Fatal(err)
@@ -116,7 +116,7 @@ func TestPIDFDSocket(t *testing.T) {
 	}
 }
 
-// TestDetachedStdio: a detached container has the caller's files as they are.
+// TestDetachedStdio: a detached container gets the caller's files unchanged.
 func TestDetachedStdio(t *testing.T) {
 	c := newContainer(t).sh("readlink /proc/self/fd/1; echo to stderr >&2")
 	c.write()

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// event is one line of events.
+// event is a line that events prints.
 type event struct {
 	Type string         `json:"type"`
 	ID   string         `json:"id"`
@@ -30,7 +30,7 @@ func parseEvents(t *testing.T, text string) []event {
 	return events
 }
 
-// number finds a number by its path of keys.
+// number returns the number at a path of keys.
 func (e *event) number(keys ...string) float64 {
 	var v any = e.Data
 	for _, k := range keys {
@@ -73,13 +73,13 @@ func TestEventsStats(t *testing.T) {
 	}
 }
 
-// kernelHasPressure says whether the kernel has PSI, and does it.
+// kernelHasPressure reports whether the kernel has PSI and it is enabled.
 func kernelHasPressure() bool {
 	_, err := os.ReadFile("/proc/pressure/cpu")
 	return err == nil
 }
 
-// TestEventsPressure: cgroup v1 does not tell it, but a hierarchy of v2 beside it does.
+// TestEventsPressure: cgroup v1 has no pressure files, but a v2 hierarchy of a hybrid host has.
 func TestEventsPressure(t *testing.T) {
 	c := newContainer(t)
 	var st unix.Statfs_t
@@ -131,7 +131,7 @@ func TestEventsErrors(t *testing.T) {
 	c.command("events").fails("", "")
 }
 
-// follow starts events and gives its lines as they come.
+// follow starts events. next returns its lines one by one.
 func (c *container) follow(args ...string) (next func() event, r *running) {
 	c.t.Helper()
 	out := c.fifo("events")
@@ -162,7 +162,8 @@ func TestEventsInterval(t *testing.T) {
 	res.code(0)
 }
 
-// TestEventsOfAll: containers that are made later are watched too, also the first one.
+// TestEventsOfAll: containers that are created later are watched too, even if there were none at
+// first.
 func TestEventsOfAll(t *testing.T) {
 	c := newContainer(t)
 	next, r := c.follow("--interval", "20ms", "--all")
@@ -184,7 +185,8 @@ func TestEventsOfAll(t *testing.T) {
 	}
 }
 
-// TestEventsOOM: the kernel kills a child of the container, and events tells.
+// TestEventsOOM: the kernel kills a child of the container for lack of memory, and events reports
+// it.
 func TestEventsOOM(t *testing.T) {
 	c := newContainer(t)
 	needController(t, "memory")
@@ -193,7 +195,7 @@ func TestEventsOOM(t *testing.T) {
 	c.spec.Linux.Resources = &specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: ptr(int64(16 << 20)), Swap: ptr(int64(16 << 20))}}
 	c.create().start()
 	next, r := c.follow("--interval", "100ms", c.id)
-	next() // it is watching
+	next() // events is watching now
 	in.send("go")
 	done.line()
 	e := next()

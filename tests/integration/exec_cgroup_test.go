@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// freeze pauses or resumes the container from outside, and waits for it.
-func freeze(c *container, on bool) {
+// setFrozen freezes or thaws the container's cgroup without the runtime, and waits for the effect.
+func setFrozen(c *container, on bool) {
 	c.t.Helper()
 	file, value := "freezer.state", map[bool]string{true: "FROZEN", false: "THAWED"}[on]
 	reached := value
@@ -30,7 +30,7 @@ func freeze(c *container, on bool) {
 	c.awaitCgroup(file+" "+reached, func() bool { return c.cgroupFile("freezer", file) == reached })
 }
 
-// awaitCgroup waits for what nothing tells of.
+// awaitCgroup polls for a change of which the kernel sends no event.
 func (c *container) awaitCgroup(what string, is func() bool) {
 	c.t.Helper()
 	deadline := time.Now().Add(suite.limit)
@@ -42,7 +42,7 @@ func (c *container) awaitCgroup(what string, is func() bool) {
 	}
 }
 
-// subCgroup makes a cgroup below the container's in each of the hierarchies.
+// subCgroup creates a cgroup below the container's in each hierarchy.
 func subCgroup(c *container, name string) {
 	c.t.Helper()
 	dirs := []string{filepath.Join(c.cgroupDir(""), name)}
@@ -69,8 +69,8 @@ func subCgroup(c *container, name string) {
 	}
 }
 
-// execCgroup runs a process with options in the container, and tells its cgroup of the
-// controller from the container's on.
+// execCgroup runs a process with options in the container. It returns the end of its cgroup path
+// for the controller, from the container's cgroup on.
 func (c *container) execCgroup(controller string, options ...string) string {
 	c.t.Helper()
 	pidFile := c.path("exec.pid")
@@ -104,18 +104,18 @@ func (c *container) awaitFrozen(n int) {
 
 func TestExecPaused(t *testing.T) {
 	c := newContainer(t).running()
-	freeze(c, true)
-	defer freeze(c, false)
+	setFrozen(c, true)
+	defer setFrozen(c, false)
 	c.command("exec", c.id, "true").fails("cannot exec in a paused container (use --ignore-paused to override)", "")
 }
 
-// TestExecIgnorePaused: the process begins when the container goes on.
+// TestExecIgnorePaused: the process starts when the container is resumed.
 func TestExecIgnorePaused(t *testing.T) {
 	c := newContainer(t).running()
-	freeze(c, true)
+	setFrozen(c, true)
 	r := c.launch(nil, "exec", "--ignore-paused", c.id, "echo", "resumed")
 	c.awaitFrozen(2)
-	freeze(c, false)
+	setFrozen(c, false)
 	res, err := c.finish(r)
 	if err != nil {
 		t.Fatal(err)
@@ -123,10 +123,11 @@ func TestExecIgnorePaused(t *testing.T) {
 	want(t, "output", res.must().out, "resumed\n")
 }
 
-// TestExecIgnorePausedInterrupted: nobody has to wait for a resumption.
+// TestExecIgnorePausedInterrupted: a signal ends an exec that waits for the container to be
+// resumed.
 func TestExecIgnorePausedInterrupted(t *testing.T) {
 	c := newContainer(t).running()
-	freeze(c, true)
+	setFrozen(c, true)
 	r := c.launch(nil, "exec", "--ignore-paused", c.id, "echo", "resumed")
 	c.awaitFrozen(2)
 	pids := strings.Fields(c.cgroupFile("freezer", "cgroup.procs"))
@@ -139,8 +140,8 @@ func TestExecIgnorePausedInterrupted(t *testing.T) {
 	}
 	res.code(-int(unix.SIGTERM))
 	want(t, "output", res.out, "")
-	freeze(c, false)
-	// What is left ends by itself, as a child of an engine.
+	setFrozen(c, false)
+	// The remaining processes end by themselves. An engine reaps them as its children.
 	for _, p := range pids {
 		if pid, err := strconv.Atoi(p); err == nil && pid != c.pid {
 			if _, err := unix.Wait4(pid, nil, 0, nil); err != nil {
@@ -182,8 +183,8 @@ func TestExecLegacyCgroup(t *testing.T) {
 	c.command("exec", "--cgroup", "nope:sub", c.id, "true").fails("controller", "")
 }
 
-// TestExecInitMoved: a container whose init made a cgroup for itself, to give
-// controllers to others beside it, as systemd does.
+// TestExecInitMoved: the container's init has moved to a sub-cgroup, so that it can enable
+// controllers for others beside it, as systemd does.
 func TestExecInitMoved(t *testing.T) {
 	c := newContainer(t)
 	only(t, suite.unified, "cgroup v2")
@@ -200,7 +201,7 @@ func TestExecInitMoved(t *testing.T) {
 	c.command("exec", "--cgroup", "/", c.id, "true").fails("device or resource busy", "")
 }
 
-// TestExecInitElsewhere: somebody has moved the container as a whole.
+// TestExecInitElsewhere: somebody has moved the container to another cgroup.
 func TestExecInitElsewhere(t *testing.T) {
 	c := newContainer(t)
 	only(t, suite.unified, "cgroup v2")
@@ -211,7 +212,7 @@ func TestExecInitElsewhere(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(moved, "cgroup.procs"), []byte(strconv.Itoa(c.pid)), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	// Systemd is as quick to remove a scope without processes.
+	// systemd may already have removed the scope, as it has no processes.
 	if err := os.Remove(dir); err != nil && (!suite.systemd || !errors.Is(err, os.ErrNotExist)) {
 		t.Fatal(err)
 	}
@@ -224,7 +225,7 @@ func TestExecInitElsewhere(t *testing.T) {
 	}
 }
 
-// TestExecPidsLimit: v2 takes nobody beyond the limit, and the error says so.
+// TestExecPidsLimit: cgroup v2 does not let a process in beyond the limit, and the error says so.
 func TestExecPidsLimit(t *testing.T) {
 	limit := int64(1)
 	c := newContainer(t)
@@ -233,14 +234,15 @@ func TestExecPidsLimit(t *testing.T) {
 	c.running()
 	r := c.command("exec", c.id, "true")
 	if !suite.unified {
-		r.code(0) // v1 counts it, but refuses only forks
+		r.code(0) // v1 counts the process, but only refuses forks
 		return
 	}
 	r.fails("as many processes as its pids limit allows: 1", "")
 	c.status(specs.StateRunning)
 }
 
-// TestExecMemoryFull: a process that finds no memory is told of, and leaves nothing.
+// TestExecMemoryFull: if there is no memory for the process, exec reports that and leaves nothing
+// behind.
 func TestExecMemoryFull(t *testing.T) {
 	limit := int64(4 << 20)
 	c := newContainer(t)
@@ -251,11 +253,11 @@ func TestExecMemoryFull(t *testing.T) {
 	c.sh("echo up >/ready; exec sleep 10000")
 	c.create().start()
 	want(t, "output", ready.line(), "up")
-	// Into the tmpfs, until the writer is killed for it.
+	// Fill the tmpfs until the writer is killed.
 	c.command("exec", c.id, "dd", "if=/dev/zero", "of=/fill/x", "bs=4096")
 	r := c.command("exec", c.id, "true")
 	if r.status == 0 || r.status == 128+9 {
-		return // what was killed before left enough, to start a program at least
+		return // the end of the writer has left enough memory to start a program
 	}
 	if !strings.Contains(r.stderr, "OOM") && !strings.Contains(r.stderr, "memory limit") && !strings.Contains(r.stderr, "stopped container") {
 		t.Errorf("status %d, stderr %q", r.status, r.stderr)

@@ -31,8 +31,8 @@ func TestExecKeyring(t *testing.T) {
 	}
 }
 
-// TestExecSeccomp: no process of the container goes without its filter, also when the
-// bundle is gone.
+// TestExecSeccomp: every process of the container gets its filter, even if the bundle no longer
+// exists.
 func TestExecSeccomp(t *testing.T) {
 	for name, nnp := range map[string]bool{"no_new_privs": true, "capabilities": false} {
 		t.Run(name, func(t *testing.T) {
@@ -52,7 +52,7 @@ func TestExecSeccomp(t *testing.T) {
 	}
 }
 
-// TestExecSeccompAgent: each process has a listener of its own.
+// TestExecSeccompAgent: each process that exec adds has its own listener.
 func TestExecSeccompAgent(t *testing.T) {
 	c := newContainer(t)
 	a := newAgent(c, refuse)
@@ -71,7 +71,8 @@ func TestExecSeccompAgent(t *testing.T) {
 	}
 }
 
-// TestExecAffinity: the list of CPUs is for what exec adds, and the caller's is not.
+// TestExecAffinity: process.execCPUAffinity applies to processes that exec adds, whatever CPUs
+// the caller may use.
 func TestExecAffinity(t *testing.T) {
 	c := newContainer(t).running()
 	wide := c.execOut(c.id, "grep", "Cpus_allowed_list", "/proc/self/status")
@@ -93,11 +94,11 @@ func TestExecPriorities(t *testing.T) {
 	c, nice := newContainer(t), max(3, ownNice(t))
 	c.spec.Process.Scheduler = &specs.Scheduler{Policy: specs.SchedBatch, Nice: nice}
 	c.running()
-	// The nice value, field 19 of stat, and the policy, field 41.
+	// Fields 19 and 41 of stat are the nice value and the policy.
 	want(t, "priorities", c.execOut(c.id, "sh", "-c", "cut -d ' ' -f 19,41 /proc/self/stat"), fmt.Sprintf("%d 3", nice))
 }
 
-// TestExecDumpable: the process can look at itself, whatever it was before.
+// TestExecDumpable: the process can read its own files in /proc, whatever init was before.
 func TestExecDumpable(t *testing.T) {
 	c := newContainer(t).running()
 	want(t, "own files", c.execOut("-u", "1000:1000", c.id, "sh", "-c", "readlink /proc/self/exe >/dev/null && cat /proc/self/environ >/dev/null && echo yes"), "yes")

@@ -10,15 +10,15 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// labelled is a process document that prints the label it runs under.
+// labelled returns a process document that prints its own label.
 func labelled(change func(*specs.Process)) *specs.Process {
 	p := &specs.Process{Args: []string{"cat", "/proc/self/attr/current"}, Cwd: "/", Env: []string{"PATH=/bin:/usr/bin"}}
 	change(p)
 	return p
 }
 
-// TestExecAppArmor: what exec adds is under the container's profile, or under one of its
-// own, by the option or by the document, of which the option wins.
+// TestExecAppArmor: a process that exec adds has the container's profile, or one that the option
+// or the document sets. The option takes precedence over the document.
 func TestExecAppArmor(t *testing.T) {
 	for _, nnp := range []bool{false, true} {
 		t.Run(fmt.Sprintf("no_new_privs %v", nnp), func(t *testing.T) {
@@ -39,7 +39,7 @@ func TestExecAppArmor(t *testing.T) {
 	}
 }
 
-// TestExecAppArmorOnly: a container without a profile may have processes with one.
+// TestExecAppArmorOnly: processes may have a profile in a container without one.
 func TestExecAppArmorOnly(t *testing.T) {
 	profile := appArmorProfile(t, "exec")
 	c := newContainer(t).running()
@@ -47,7 +47,7 @@ func TestExecAppArmorOnly(t *testing.T) {
 	want(t, "one", c.execOut("--apparmor", profile, c.id, "cat", "/proc/self/attr/current"), profile+" (enforce)")
 }
 
-// TestExecAppArmorUnknownProfile: nothing runs, and the container goes on.
+// TestExecAppArmorUnknownProfile: nothing runs, and the container continues.
 func TestExecAppArmorUnknownProfile(t *testing.T) {
 	only(t, haveAppArmor(), "a kernel with AppArmor")
 	c := newContainer(t).running()
@@ -63,7 +63,7 @@ func TestExecNoAppArmor(t *testing.T) {
 		fails("process.apparmorProfile: apparmor failed to apply profile: AppArmor is not enabled", "").code(255)
 }
 
-// TestExecSELinux: the same with labels.
+// TestExecSELinux: the same with SELinux labels.
 func TestExecSELinux(t *testing.T) {
 	const other = "system_u:system_r:container_t:s0:c0"
 	for _, nnp := range []bool{false, true} {

@@ -21,7 +21,7 @@ func TestExecUserNamespace(t *testing.T) {
 	c.command("exec", "-u", "70000", c.id, "true").fails("", "")
 }
 
-// TestExecHostNamespaces: what the container shares with the host, exec shares too.
+// TestExecHostNamespaces: exec uses the host's namespaces that the container shares.
 func TestExecHostNamespaces(t *testing.T) {
 	c := newContainer(t).without(specs.PIDNamespace, specs.NetworkNamespace, specs.UTSNamespace)
 	c.spec.Hostname = ""

@@ -21,18 +21,19 @@ func TestExecResize(t *testing.T) {
 	c := newContainer(t).running()
 	p := c.onTerminal(unix.Winsize{Row: 24, Col: 80}, "exec", "--tty", c.id, "sh", "-c",
 		"trap 'stty size' WINCH; echo ready; while :; do sleep 10000 & wait $!; kill $! 2>/dev/null; done")
-	p.until("ready")
+	p.readUntil("ready")
 	if err := unix.IoctlSetWinsize(int(p.master.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 44, Col: 99}); err != nil {
 		t.Fatal(err)
 	}
-	p.until("44 99")
+	p.readUntil("44 99")
 	c.command("kill", c.id, "KILL").must()
 	if status := p.end(); status != 128+9 {
 		t.Errorf("status %d, want 137", status)
 	}
 }
 
-// TestExecConsoleSocket is what engines do: a document with a terminal, detached.
+// TestExecConsoleSocket does what engines do: it uses a process document with a terminal,
+// detached.
 func TestExecConsoleSocket(t *testing.T) {
 	for name, userns := range map[string]bool{"host's users": false, "user namespace": true} {
 		t.Run(name, func(t *testing.T) {
@@ -92,8 +93,8 @@ func TestExecPIDFDSocket(t *testing.T) {
 	reapExec(c)
 }
 
-// TestExecFakeDevpts: the container decides what is at /dev/pts, and may not lead the
-// runtime to a file that it could not open itself.
+// TestExecFakeDevpts: the container controls what is at /dev/pts. It must not make the runtime
+// open a file that the container itself could not open.
 func TestExecFakeDevpts(t *testing.T) {
 	c := newContainer(t)
 	for i := range c.spec.Mounts {

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// execOut runs a command in the running container and tells what it printed.
+// execOut runs a command in the running container and returns what it prints.
 func (c *container) execOut(args ...string) string {
 	c.t.Helper()
 	r := c.command(append([]string{"exec"}, args...)...).must()
@@ -44,7 +44,7 @@ func (c *container) process(p *specs.Process) string {
 	if err := os.WriteFile(path, marshal(c.t, p), 0o600); err != nil {
 		c.t.Fatal(err)
 	}
-	suite.users.give(c.t, path)
+	suite.users.chownToCaller(c.t, path)
 	return path
 }
 
@@ -55,12 +55,12 @@ func TestExec(t *testing.T) {
 	c.running()
 	out := c.execOut(c.id, "/bin/sh", "-c", "echo $FROM $HOME; pwd; hostname; until read c </proc/1/comm && test $c = tail; do :; done; echo $c; ls -d /proc/self/root/.; echo $0 $1", "a b", "c")
 	want(t, "output", out, "container /root\n/tmp\ntestbox\ntail\n/proc/self/root/.\na b c")
-	// The same namespaces as init's, all of them.
+	// All namespaces are those of init.
 	script := "for n in cgroup ipc mnt net pid uts user; do readlink /proc/$1/ns/$n; done"
 	want(t, "namespaces", c.execOut(c.id, "sh", "-c", script, "sh", "self"), c.execOut(c.id, "sh", "-c", script, "sh", "1"))
 	// Options after the container's id are the command's.
 	want(t, "arguments", c.execOut(c.id, "echo", "-u", "--cwd"), "-u --cwd")
-	// The container is not disturbed.
+	// The container continues to run.
 	c.status(specs.StateRunning)
 }
 
@@ -74,7 +74,7 @@ func TestExecExitStatus(t *testing.T) {
 	}
 }
 
-// TestExecInCreated: the namespaces are there before the program has started.
+// TestExecInCreated: the namespaces exist before the program has started.
 func TestExecInCreated(t *testing.T) {
 	c := newContainer(t).args("sleep", "1000").create()
 	want(t, "output", c.execOut(c.id, "cat", "/proc/self/comm"), "cat")
@@ -129,7 +129,7 @@ func TestExecErrors(t *testing.T) {
 	}
 }
 
-// TestExecFailsLate: an exec(2) that fails is reported like all else.
+// TestExecFailsLate: an execve(2) that fails is reported like any other error.
 func TestExecFailsLate(t *testing.T) {
 	c := newContainer(t).running()
 	if err := os.WriteFile(c.rootfs("bad"), []byte("\x7fELFnothing"), 0o755); err != nil {
@@ -166,7 +166,7 @@ func TestExecUser(t *testing.T) {
 	want(t, "HOME of nobody", c.execOut("-u", "4242", c.id, "sh", "-c", "echo $HOME"), "/")
 }
 
-// TestExecEmptyOptions: what scripts pass on that have nothing for an option.
+// TestExecEmptyOptions: scripts may pass empty values for options.
 func TestExecEmptyOptions(t *testing.T) {
 	c := newContainer(t)
 	c.spec.Process.User, c.spec.Process.Cwd = specs.User{UID: 7, GID: 8}, "/tmp"
@@ -203,7 +203,7 @@ func TestExecCapabilities(t *testing.T) {
 	want(t, "permitted set", s["CapPrm"], all)
 	want(t, "inheritable set", s["CapInh"], capMask(t))
 	want(t, "ambient set", s["CapAmb"], capMask(t))
-	// An ordinary user gets nothing by it, above all no inheritable ones.
+	// An ordinary user does not get the capability, and above all no inheritable one.
 	s = c.execStatus("--cap", "CAP_SYS_CHROOT", "-u", "1000:1000")
 	want(t, "permitted set of a user", s["CapPrm"], capMask(t))
 	want(t, "inheritable set of a user", s["CapInh"], capMask(t))
@@ -221,8 +221,8 @@ func TestExecNoNewPrivileges(t *testing.T) {
 	want(t, "NoNewPrivs", other.execStatus()["NoNewPrivs"], "1")
 }
 
-// TestExecProcess: the document is the process; what confines it is the container's
-// where the document has nothing of it.
+// TestExecProcess: the document describes the process. Restrictions that it does not set are the
+// container's.
 func TestExecProcess(t *testing.T) {
 	c := newContainer(t)
 	adj := 123
@@ -246,7 +246,7 @@ func TestExecProcess(t *testing.T) {
 	}
 }
 
-// TestExecProcessFromPipe: as a shell's <(…) gives it.
+// TestExecProcessFromPipe: the document may be a pipe, as for <(...) in a shell.
 func TestExecProcessFromPipe(t *testing.T) {
 	c := newContainer(t).running()
 	r, w, err := os.Pipe()
@@ -254,7 +254,7 @@ func TestExecProcessFromPipe(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	suite.users.give(t, fmt.Sprintf("/proc/self/fd/%d", r.Fd()))
+	suite.users.chownToCaller(t, fmt.Sprintf("/proc/self/fd/%d", r.Fd()))
 	p := &specs.Process{Args: []string{"/bin/echo", "piped"}, Cwd: "/"}
 	if _, err := w.Write(marshal(t, p)); err != nil {
 		t.Fatal(err)
@@ -262,7 +262,7 @@ func TestExecProcessFromPipe(t *testing.T) {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	want(t, "output", c.with(r, "exec", "--process", "/dev/stdin", c.id).must().out, "piped\n")
+	want(t, "output", c.commandWithStdin(r, "exec", "--process", "/dev/stdin", c.id).must().out, "piped\n")
 }
 
 func TestExecProcessRlimits(t *testing.T) {
@@ -274,7 +274,7 @@ func TestExecProcessRlimits(t *testing.T) {
 	want(t, "limits", squeeze(c.execOut("-p", c.process(p), c.id)), "100 200")
 }
 
-// TestExecUmask: the container's holds for what exec adds.
+// TestExecUmask: processes that exec adds have the container's umask.
 func TestExecUmask(t *testing.T) {
 	c := newContainer(t)
 	umask := uint32(0o27)
@@ -290,8 +290,8 @@ func TestExecRlimits(t *testing.T) {
 	want(t, "limits", squeeze(c.execOut(c.id, "sh", "-c", "ulimit -Sn; ulimit -Hn")), "300 400")
 }
 
-// TestExecDetach: the caller has the pid, as the parent that engines are, and nothing
-// is printed.
+// TestExecDetach: the caller gets the pid and is the parent, as engines expect, and nothing is
+// printed.
 func TestExecDetach(t *testing.T) {
 	c := newContainer(t).running()
 	out, in := c.fifo("out"), c.fifo("in")
@@ -335,7 +335,7 @@ func TestExecStandardStreams(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer in.Close()
-	r := c.with(in, "exec", c.id, "sh", "-c", "head -n 1; echo problem >&2").must()
+	r := c.commandWithStdin(in, "exec", c.id, "sh", "-c", "head -n 1; echo problem >&2").must()
 	if !strings.HasPrefix(r.out, "root:") || r.stderr != "problem\n" {
 		t.Errorf("stdout %q, stderr %q", r.out, r.stderr)
 	}
@@ -355,18 +355,18 @@ func TestExecPreserveFDs(t *testing.T) {
 		defer f.Close()
 		c.files = append(c.files, f)
 	}
-	// ls has one of its own.
+	// ls has one more descriptor open.
 	want(t, "output", squeeze(c.execOut("--preserve-fds", "1", c.id, "sh", "-c", "cat <&3; ls /proc/self/fd")), "third 0 1 2 3 4")
 	want(t, "files", squeeze(c.execOut(c.id, "ls", "/proc/self/fd")), "0 1 2 3")
 }
 
-// TestExecSignals: what exec gets, its process gets.
+// TestExecSignals: exec forwards signals to its process.
 func TestExecSignals(t *testing.T) {
 	c := newContainer(t).running()
-	c.heeded(c.fifo("out"), "exec", c.id, "sh", "-c", heeder)
+	c.checkSignals(c.fifo("out"), "exec", c.id, "sh", "-c", signalPrinter)
 }
 
-// TestExecContainerEnds: what exec has added ends with the container.
+// TestExecContainerEnds: a process that exec has added ends with the container.
 func TestExecContainerEnds(t *testing.T) {
 	c := newContainer(t).running()
 	out := c.fifo("out")
@@ -380,14 +380,14 @@ func TestExecContainerEnds(t *testing.T) {
 	res.code(128 + 9)
 }
 
-// TestExecMany at the same time.
+// TestExecMany runs several execs at the same time.
 func TestExecMany(t *testing.T) {
 	c := newContainer(t).running()
 	var all [][]string
 	for range 10 {
 		all = append(all, []string{"exec", c.id, "true"})
 	}
-	for _, r := range c.together(all...) {
+	for _, r := range c.runTogether(all...) {
 		r.code(0)
 	}
 }
@@ -401,9 +401,8 @@ func TestExecRootless(t *testing.T) {
 	c.command("exec", c.id, "nope").code(255)
 }
 
-// TestDeleteWithUncollectedExec: the kernel keeps the container's first process from
-// ending, for all others to see, until the one that exec has added is collected. Its
-// parent may never do that.
+// TestDeleteWithUncollectedExec: until the parent of a process that exec has added reaps it,
+// which may never happen, the kernel does not let the container's first process end.
 func TestDeleteWithUncollectedExec(t *testing.T) {
 	for _, tc := range []struct {
 		name string
@@ -423,7 +422,7 @@ func TestDeleteWithUncollectedExec(t *testing.T) {
 			waitZombie(t, pid)
 			if tc.kill {
 				c.command("kill", c.id, "KILL").must()
-				for err := error(nil); err == nil; { // a few instructions of the kernel away
+				for err := error(nil); err == nil; { // until the kernel has released its namespaces
 					_, err = os.Readlink(fmt.Sprintf("/proc/%d/ns/mnt", c.pid))
 				}
 				c.status(specs.StateStopped)

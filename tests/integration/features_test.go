@@ -18,11 +18,11 @@ func readFeatures(t *testing.T) *features.Features {
 	return f
 }
 
-// TestFeaturesAreTrue runs a container with each feature that the document has a yes or
-// no for. Either it works, or the error is one that only the code of the feature can
-// have: about what this machine lacks. A feature that is not listed must be refused.
+// TestFeaturesAreTrue runs a container with each feature for which the document has true or
+// false. Either it works, or the error is one that only the code of the feature can return, about
+// something that this machine lacks. A feature that is not listed must be refused.
 func TestFeaturesAreTrue(t *testing.T) {
-	onlyBerth(t) // by the texts
+	onlyBerth(t) // it checks the texts of errors
 	l := readFeatures(t).Linux
 	cgroup, membership := l.Cgroup.V1, `(?m):memory:/.*`+suite.token
 	if suite.unified {
@@ -34,7 +34,7 @@ func TestFeaturesAreTrue(t *testing.T) {
 		name   string
 		listed *bool
 		change func(c *container)
-		// proof is in what the container prints or in the error.
+		// proof is a text that the container prints, or that is in the error.
 		proof string
 	}{
 		{"mountExtensions.idmap", l.MountExtensions.IDMap.Enabled, func(c *container) {
@@ -42,7 +42,7 @@ func TestFeaturesAreTrue(t *testing.T) {
 			c.idmap(swap, swap)
 		}, `(?m)^1000=0:0$`},
 		{"rro", &hasRRO, func(c *container) {
-			c.mount("/data", "bind", c.nested(), "rbind", "rro").sh("touch /data/inner/new 2>&1")
+			c.mount("/data", "bind", c.nestedVolume(), "rbind", "rro").sh("touch /data/inner/new 2>&1")
 		}, `Read-only file system`},
 		{"apparmor", l.Apparmor.Enabled, func(c *container) {
 			c.spec.Process.ApparmorProfile = "no-such-profile"

@@ -18,7 +18,7 @@ type fifo struct {
 	r    *bufio.Reader
 }
 
-// fifo makes /name in the container's root file system.
+// fifo creates /name in the container's root file system.
 func (c *container) fifo(name string) *fifo {
 	c.t.Helper()
 	path := c.rootfs(name)
@@ -28,7 +28,8 @@ func (c *container) fifo(name string) *fifo {
 	if err := os.Chmod(path, 0o666); err != nil {
 		c.t.Fatal(err)
 	}
-	// Open for both, so that neither this open nor the container's ever blocks.
+	// The fifo is open for reading and writing, so that neither this open nor the container's
+	// blocks.
 	f, err := os.OpenFile(path, os.O_RDWR|unix.O_NONBLOCK, 0)
 	if err != nil {
 		c.t.Fatal(err)
@@ -37,7 +38,7 @@ func (c *container) fifo(name string) *fifo {
 	return &fifo{c, f, bufio.NewReader(f)}
 }
 
-// line waits for a line.
+// line reads a line, which it waits for.
 func (f *fifo) line() string {
 	f.c.t.Helper()
 	if err := f.file.SetReadDeadline(time.Now().Add(suite.limit)); err != nil {
@@ -50,7 +51,7 @@ func (f *fifo) line() string {
 	return strings.TrimSuffix(s, "\n")
 }
 
-// pending is what has been written and not been read, without waiting.
+// pending returns what has been written and not been read yet. It does not wait.
 func (f *fifo) pending() string {
 	f.c.t.Helper()
 	var all []byte
@@ -72,12 +73,12 @@ func (f *fifo) send(s string) {
 	}
 }
 
-// long makes the container say "up" and then live until it is killed; waitUp waits
-// for the former.
+// long gives the container a program that prints "up" and runs until it is killed. waitUp waits
+// for the "up".
 func (c *container) long() (waitUp func()) {
 	c.t.Helper()
 	ready := c.fifo("ready")
-	c.sh("echo up >/ready; exec tail -f /dev/null") // not sleep: busybox's ends when criu has interrupted it
+	c.sh("echo up >/ready; exec tail -f /dev/null") // busybox's sleep ends when criu interrupts it
 	return func() {
 		c.t.Helper()
 		if got := ready.line(); got != "up" {

@@ -58,8 +58,8 @@ func (c *container) onTerminal(size unix.Winsize, args ...string) *ptyCommand {
 	return &ptyCommand{t: c.t, master: master, cmd: cmd}
 }
 
-// until reads the terminal until it shows text.
-func (p *ptyCommand) until(text string) {
+// readUntil reads the terminal until text appears.
+func (p *ptyCommand) readUntil(text string) {
 	p.t.Helper()
 	buf := make([]byte, 4096)
 	for !strings.Contains(p.seen.String(), text) {
@@ -74,7 +74,7 @@ func (p *ptyCommand) until(text string) {
 	}
 }
 
-// end reads the rest and tells the exit status.
+// end reads the rest and returns the exit status.
 func (p *ptyCommand) end() int {
 	p.t.Helper()
 	p.seen.WriteString(readAll(p.t, p.master))
@@ -84,14 +84,15 @@ func (p *ptyCommand) end() int {
 	return p.cmd.ProcessState.ExitCode()
 }
 
-// talker is for talk.
+// talker is the program for talk.
 const talker = `tty; stty size; read line; echo "<$line>"; exit 5`
 
-// talk runs a command of the runtime in a terminal, for which talker then runs in another.
+// talk runs a command of the runtime in a terminal, whose container runs talker in a terminal of
+// its own.
 func (c *container) talk(args ...string) {
 	c.t.Helper()
 	p := c.onTerminal(unix.Winsize{Row: 21, Col: 77}, args...)
-	p.until("21 77")
+	p.readUntil("21 77")
 	if _, err := p.master.WriteString("typed in\n"); err != nil {
 		c.t.Fatal(err)
 	}
@@ -111,7 +112,7 @@ func TestForegroundTerminal(t *testing.T) {
 	c.talk("run", c.id)
 }
 
-// TestForegroundLines: lines end with a newline alone, unless a terminal shows them.
+// TestForegroundLines: lines end with a newline only, unless stdout is a terminal.
 func TestForegroundLines(t *testing.T) {
 	const script = "echo one; echo two >&2"
 	t.Run("run", func(t *testing.T) {
@@ -133,7 +134,8 @@ func TestForegroundLines(t *testing.T) {
 	})
 }
 
-// TestForegroundRestoresTerminal: raw while the container runs, as it was after.
+// TestForegroundRestoresTerminal: the terminal is in raw mode while the container runs, and then
+// as before.
 func TestForegroundRestoresTerminal(t *testing.T) {
 	c := newContainer(t).terminal().sh("echo ready; read x")
 	c.write()
@@ -143,9 +145,9 @@ func TestForegroundRestoresTerminal(t *testing.T) {
 		t.Fatal(err)
 	}
 	if before.Lflag&unix.ICANON == 0 {
-		before.Lflag |= unix.ICANON | unix.ECHO // the runtime has been faster
+		before.Lflag |= unix.ICANON | unix.ECHO // the runtime may have made it raw already
 	}
-	p.until("ready")
+	p.readUntil("ready")
 	raw, err := unix.IoctlGetTermios(int(p.master.Fd()), unix.TCGETS)
 	if err != nil {
 		t.Fatal(err)
@@ -153,7 +155,7 @@ func TestForegroundRestoresTerminal(t *testing.T) {
 	if raw.Lflag&(unix.ICANON|unix.ECHO|unix.ISIG) != 0 {
 		t.Errorf("the terminal is not raw: %#x", raw.Lflag)
 	}
-	// Open the other side, so that the settings outlive the runtime.
+	// Open the other side, so that the settings persist after the runtime has ended.
 	n, err := unix.IoctlGetInt(int(p.master.Fd()), unix.TIOCGPTN)
 	if err != nil {
 		t.Fatal(err)
@@ -178,30 +180,31 @@ func TestForegroundRestoresTerminal(t *testing.T) {
 	}
 }
 
-// TestForegroundResize: a new size of the outer terminal reaches the inner one.
+// TestForegroundResize: a new size of the caller's terminal is set in the container's.
 func TestForegroundResize(t *testing.T) {
 	c := newContainer(t).terminal().sh("trap 'stty size' WINCH; echo ready; while :; do sleep 0.02; done")
 	c.write()
 	p := c.onTerminal(unix.Winsize{Row: 24, Col: 80}, "run", c.id)
-	p.until("ready")
+	p.readUntil("ready")
 	if err := unix.IoctlSetWinsize(int(p.master.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 44, Col: 99}); err != nil {
 		t.Fatal(err)
 	}
-	p.until("44 99")
+	p.readUntil("44 99")
 	c.command("kill", c.id, "KILL").must()
 	if status := p.end(); status != 128+9 {
 		t.Errorf("status %d, want 137", status)
 	}
 }
 
-// heeder writes "up" and the signals that it gets to /out, and ends at SIGQUIT. 11 is SIGSEGV,
-// which a runtime in Go has a use for itself, and 45 is real-time. The shell does not `wait`,
-// which misses a signal that comes just before it.
-const heeder = `for s in TERM HUP USR1 INT PIPE CONT 11 45; do trap "echo $s >/out" $s; done
+// signalPrinter writes "up" and the signals that it receives to /out, and ends at SIGQUIT. 11 is
+// SIGSEGV, which the Go run time handles itself, and 45 is a real-time signal. The shell does not
+// use `wait`, which would miss a signal that comes just before it.
+const signalPrinter = `for s in TERM HUP USR1 INT PIPE CONT 11 45; do trap "echo $s >/out" $s; done
 trap 'exit 9' QUIT; echo up >/out; while :; do sleep 0.02; done`
 
-// heeded sends signals to a command of the runtime that runs heeder, which must get them.
-func (c *container) heeded(out *fifo, args ...string) {
+// checkSignals sends signals to a command of the runtime that runs signalPrinter. The program
+// must receive them.
+func (c *container) checkSignals(out *fifo, args ...string) {
 	c.t.Helper()
 	r := c.launch(nil, args...)
 	want(c.t, "output", out.line(), "up")
@@ -224,17 +227,17 @@ func (c *container) heeded(out *fifo, args ...string) {
 	res.code(9)
 }
 
-// TestForegroundSignals: what run gets, the container gets.
+// TestForegroundSignals: run forwards signals to the container.
 func TestForegroundSignals(t *testing.T) {
 	c := newContainer(t)
 	out := c.fifo("out")
-	c.sh(heeder)
+	c.sh(signalPrinter)
 	c.write()
-	c.heeded(out, "run", c.id)
+	c.checkSignals(out, "run", c.id)
 }
 
-// TestForegroundReaderGone: the runtime looks after the program for as long as that runs,
-// whether anybody reads what it prints or not.
+// TestForegroundReaderGone: the runtime attends to the program until that ends, even if nobody
+// reads its output.
 func TestForegroundReaderGone(t *testing.T) {
 	c := newContainer(t).terminal()
 	out := c.fifo("out")
@@ -267,6 +270,6 @@ func TestForegroundReaderGone(t *testing.T) {
 		t.Errorf("%v: want 7, or 1 for the error of writing", cmd.ProcessState)
 	}
 	if _, err := os.Stat(filepath.Join(c.state, c.id)); err == nil {
-		t.Error("the container was left alone")
+		t.Error("the container was not deleted")
 	}
 }

@@ -15,11 +15,11 @@ import (
 type gap struct {
 	test     string
 	runtimes []string
-	// mode is "v1", "v2", "always", or "racy": it may pass, so that nobody checks.
+	// mode is "v1", "v2", "always", or "racy": the test may pass, so this is not checked.
 	mode, reason string
 }
 
-// readGaps reads the table: four columns divided by "|".
+// readGaps reads the table of four columns separated by "|".
 func readGaps(path string) ([]gap, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -49,8 +49,8 @@ func readGaps(path string) ([]gap, error) {
 	return gaps, sc.Err()
 }
 
-// findGap says why the runtime is known to fail this test, or why nobody could pass it in
-// this mode, "" when neither is so.
+// findGap returns why the runtime is known to fail this test, or why the test cannot pass in this
+// mode. Otherwise it returns "".
 func findGap(test string) string {
 	if reason := suite.users.exceptionFor(test); reason != "" {
 		return reason
@@ -71,8 +71,8 @@ func findGap(test string) string {
 	return ""
 }
 
-// begin is called first by every test that runs the runtime: it skips known gaps
-// (or all others, when the gaps are what is checked), and watches for leaks.
+// begin must be called first by every test that runs the runtime. It skips known gaps (or all
+// other tests if the gaps are to be checked), and checks for leaks at the end.
 func begin(t *testing.T) {
 	t.Helper()
 	reason := findGap(t.Name())
@@ -94,8 +94,8 @@ func begin(t *testing.T) {
 	watchLeaks(t)
 }
 
-// require states what a test needs of the machine. Under CI, where all of it is
-// provided, a lack is a failure.
+// require states what a test needs from the machine. CI provides all of it, so there a lack is a
+// failure.
 func require(t *testing.T, have bool, what string) {
 	t.Helper()
 	if have {
@@ -107,7 +107,7 @@ func require(t *testing.T, have bool, what string) {
 	t.Skipf("requires %s", what)
 }
 
-// only skips a test that is about another mode than this run's.
+// only skips a test that applies to another mode than the mode of this run.
 func only(t *testing.T, applies bool, mode string) {
 	t.Helper()
 	if !applies {

@@ -13,13 +13,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// holderHelper makes the test binary a program that holds something which a checkpoint has
-// to save, and that answers each line of /in with a line in /out: how many there have been,
-// and what is wrong with what it holds, if anything is. Its arguments are a kind and what
-// that takes.
+// holderHelper makes the test binary a program that holds a resource which a checkpoint must
+// save. It answers each line of /in with a line in /out: the number of lines so far, and what is
+// wrong with the resource, if anything. Its arguments are the kind of resource and the argument
+// of that kind.
 const holderHelper = "holder"
 
-// holders are the kinds: each takes its argument, and returns the check.
+// holders returns a function for each kind. It takes the argument, acquires the resource and
+// returns a function that checks it.
 func holders() map[string]func(string) (func() error, error) {
 	return map[string]func(string) (func() error, error){
 		"lock": holdLock, "tcp": holdTCP, "pending": holdPending, "unix": holdUnix, "unlinked": holdUnlinked, "memory": holdMemory,
@@ -68,12 +69,12 @@ func holdLock(path string) (func() error, error) {
 		if err := unix.Flock(int(again.Fd()), unix.LOCK_EX|unix.LOCK_NB); !errors.Is(err, unix.EWOULDBLOCK) {
 			return fmt.Errorf("is not locked: %w", err)
 		}
-		return f.Sync() // or it would be collected
+		return f.Sync() // keeps f alive
 	}
 	return check, unix.Flock(int(f.Fd()), unix.LOCK_EX)
 }
 
-// dial connects to a port of the loopback.
+// dial connects to a port of the loopback interface.
 func dial(port int) (int, error) {
 	s, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
 	if err != nil {
@@ -82,7 +83,7 @@ func dial(port int) (int, error) {
 	return s, unix.Connect(s, &unix.SockaddrInet4{Port: port, Addr: [4]byte{127, 0, 0, 1}})
 }
 
-// listen listens on a port of the loopback, and connects to it.
+// listen listens on a port of the loopback interface, and connects to it.
 func listen(text string) (port, listener, client int, err error) {
 	if port, err = strconv.Atoi(text); err != nil {
 		return 0, -1, -1, err
@@ -127,7 +128,7 @@ func holdTCP(text string) (func() error, error) {
 	}, err
 }
 
-// holdUnix holds a datagram socket that is connected to another one.
+// holdUnix holds a datagram socket that is connected to another socket.
 func holdUnix(path string) (func() error, error) {
 	s, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM, 0)
 	if err != nil {
@@ -136,7 +137,7 @@ func holdUnix(path string) (func() error, error) {
 	return func() error { return unix.Send(s, []byte("x"), unix.MSG_NOSIGNAL) }, unix.Connect(s, &unix.SockaddrUnix{Name: path})
 }
 
-// holdUnlinked holds a file that has lost the name by which it was opened.
+// holdUnlinked holds an open file that was unlinked.
 func holdUnlinked(path string) (func() error, error) {
 	f, err := os.Create(path)
 	if err != nil {
@@ -152,7 +153,7 @@ func holdUnlinked(path string) (func() error, error) {
 	return check, errors.Join(os.Link(path, path+".other"), os.Remove(path))
 }
 
-// holdMemory holds as many MiB of memory that is not zero.
+// holdMemory holds the given number of MiB of memory with content other than zeros.
 func holdMemory(text string) (func() error, error) {
 	size, err := strconv.Atoi(text)
 	memory := make([]uint32, size<<18)
@@ -169,8 +170,8 @@ func holdMemory(text string) (func() error, error) {
 	}, err
 }
 
-// holdRemote holds a connection to an address and port of IPv4 or IPv6, which sends back
-// what it gets.
+// holdRemote holds a connection to an IPv4 or IPv6 address and port, where a server sends back
+// what it receives.
 func holdRemote(text string) (func() error, error) {
 	conn, err := net.Dial("tcp", text)
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// hookScript makes an executable that the host can run, and the container too when
-// it is below the root file system.
+// hookScript creates an executable that the host can run. The container can run it too if it is
+// below the root file system.
 func (c *container) hookScript(path, body string) string {
 	c.t.Helper()
 	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+body+"\n"), 0o755); err != nil {
@@ -23,7 +23,7 @@ func (c *container) hookScript(path, body string) string {
 	return path
 }
 
-// logHook is a hook that writes a word into a file of the bundle.
+// logHook returns a hook that appends a word to a file in the bundle.
 func (c *container) logHook(word string) specs.Hook {
 	c.t.Helper()
 	return specs.Hook{Path: "/bin/sh", Args: []string{"sh", "-c", "cat >/dev/null; echo " + word + " >>" + c.path("hooks.log")}}
@@ -38,7 +38,7 @@ func (c *container) hookLog() string {
 	return squeeze(string(data))
 }
 
-// TestHookOrder has two hooks of each kind, and looks at when they run.
+// TestHookOrder checks when two hooks of each kind run.
 func TestHookOrder(t *testing.T) {
 	c := newContainer(t)
 	// startContainer hooks see the container's file system only.
@@ -70,7 +70,7 @@ func TestHookOrder(t *testing.T) {
 	want(t, "hooks after delete", c.hookLog(), started+" poststop1 poststop2")
 }
 
-// TestHookState looks at the state that each hook reads from stdin.
+// TestHookState checks the state that each hook reads from stdin.
 func TestHookState(t *testing.T) {
 	c := newContainer(t)
 	save := func(name string) []specs.Hook {
@@ -110,7 +110,7 @@ func TestHookState(t *testing.T) {
 	}
 }
 
-// TestHookNamespaces: where a hook runs, by the mount namespace it is in.
+// TestHookNamespaces: the mount namespace in which each kind of hook runs.
 func TestHookNamespaces(t *testing.T) {
 	c := newContainer(t)
 	if err := os.MkdirAll(c.rootfs(c.dir), 0o777); err != nil {
@@ -137,17 +137,17 @@ func TestHookNamespaces(t *testing.T) {
 	want(t, "createRuntime's namespaces", read(c.path("createRuntime")), host)
 	want(t, "poststart's namespaces", read(c.path("poststart")), host)
 	want(t, "startContainer's namespaces", read(c.rootfs(c.dir, "startContainer")), inside)
-	// createContainer: the container's mount namespace, before the pivot, so the
-	// host's files are there.
+	// createContainer hooks run in the container's mount namespace before pivot_root, so they see
+	// the host's files.
 	mnt, _, _ := strings.Cut(read(c.path("createContainer")), " ")
 	insideMnt, _, _ := strings.Cut(inside, " ")
 	want(t, "createContainer's mount namespace", mnt, insideMnt)
 }
 
-// TestHookContract holds docs/hooks.md: what a hook of each kind finds, whichever command
-// runs it.
+// TestHookContract checks what docs/hooks.md says about the environment of each kind of hook,
+// whichever command runs it.
 func TestHookContract(t *testing.T) {
-	only(t, suite.users.name == "root", "the mode in which there are two user namespaces to tell apart")
+	only(t, suite.users.name == "root", "the mode in which two user namespaces can be distinguished")
 	onlyBerth(t)
 	const script = `echo "$(for n in user mnt net uts; do readlink /proc/self/ns/$n; done)" "cwd $PWD env $(env | cut -d= -f1 | sort | grep -vE '^(_|PWD|SHLVL)$' | tr '\n' ,) fds $(ls /proc/self/fd | wc -l)" >`
 	for _, userns := range []bool{false, true} {
@@ -165,9 +165,9 @@ func TestHookContract(t *testing.T) {
 					Prestart: hook("prestart"), CreateRuntime: hook("createRuntime"), CreateContainer: hook("createContainer"),
 					StartContainer: hook("startContainer"), Poststart: hook("poststart"), Poststop: hook("poststop"),
 				}
-				everybodys(t, report)
+				makeWorldWritable(t, report)
 				c.mount(report, "bind", report, "bind")
-				inside := c.hooked(way)
+				inside := c.runThroughLife(way)
 				host := nsOf(t, os.Getpid(), "user") + " " + nsOf(t, os.Getpid(), "mnt") + " " + nsOf(t, os.Getpid(), "net") + " " + nsOf(t, os.Getpid(), "uts")
 				const rest = " env A,PATH, fds 4"
 				for kind, w := range map[string]string{
@@ -182,7 +182,7 @@ func TestHookContract(t *testing.T) {
 	}
 }
 
-// TestHookClosedBundle: an engine may keep the bundle to itself.
+// TestHookClosedBundle: other users need no access to the bundle.
 func TestHookClosedBundle(t *testing.T) {
 	onlyBerth(t)
 	c := newContainer(t).userns().args("true")
@@ -199,8 +199,8 @@ func TestHookClosedBundle(t *testing.T) {
 	c.command("run", "--bundle", closed, c.id).must()
 }
 
-// hooked takes a container through its life, and gives its namespaces.
-func (c *container) hooked(way string) (namespaces string) {
+// runThroughLife takes a container through its life, and returns its namespaces.
+func (c *container) runThroughLife(way string) (namespaces string) {
 	c.t.Helper()
 	out, in := c.fifo("out"), c.fifo("in")
 	c.sh("for n in user mnt net uts; do readlink /proc/self/ns/$n; done | tr '\n' ' ' >/out; echo >/out; read x </in")
@@ -209,7 +209,7 @@ func (c *container) hooked(way string) (namespaces string) {
 		r := c.launch(nil, "run", c.id)
 		namespaces = out.line()
 		in.send("end")
-		c.finished(r).must()
+		c.mustFinish(r).must()
 		return strings.TrimSpace(namespaces)
 	}
 	c.create().start()
@@ -220,8 +220,8 @@ func (c *container) hooked(way string) (namespaces string) {
 	return strings.TrimSpace(namespaces)
 }
 
-// everybodys lets everybody write to a directory of the tests'.
-func everybodys(t *testing.T, dir string) {
+// makeWorldWritable makes a directory of the tests writable for everybody.
+func makeWorldWritable(t *testing.T, dir string) {
 	t.Helper()
 	for _, d := range []string{filepath.Dir(dir), dir} {
 		if err := os.Chmod(d, 0o777); err != nil {
@@ -230,7 +230,7 @@ func everybodys(t *testing.T, dir string) {
 	}
 }
 
-// TestHookSeesMounts: createContainer hooks come after the mounts.
+// TestHookSeesMounts: createContainer hooks run after the mounts are made.
 func TestHookSeesMounts(t *testing.T) {
 	c := newContainer(t)
 	c.spec.Hooks = &specs.Hooks{CreateContainer: []specs.Hook{{Path: "/bin/sh", Args: []string{
@@ -256,7 +256,7 @@ func TestHookFails(t *testing.T) {
 			hooks.Poststop = nil
 			c.spec.Hooks = hooks
 			c.write()
-			c.refused("hook", "")
+			c.checkRefused("hook", "")
 			if r := c.command("create", c.id); suite.name == "berth" && name != "missing program" && !strings.Contains(r.stderr, "the reason") {
 				t.Errorf("stderr %q has not what the hook said", r.stderr)
 			}
@@ -274,11 +274,11 @@ func TestStartContainerHookFails(t *testing.T) {
 	c.wait()
 	c.status(specs.StateStopped)
 	if ran.pending() != "" {
-		t.Error("the process ran all the same")
+		t.Error("the process ran although the hook failed")
 	}
 }
 
-// TestPoststopHookFails: the container is gone all the same, and the next hook runs.
+// TestPoststopHookFails: the container is deleted and the next hook runs, although a hook fails.
 func TestPoststopHookFails(t *testing.T) {
 	c := newContainer(t)
 	c.spec.Hooks = &specs.Hooks{Poststop: []specs.Hook{{Path: "/bin/false"}, c.logHook("second")}}
@@ -292,11 +292,11 @@ func TestHookTimeout(t *testing.T) {
 	c.spec.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{{Path: "/bin/sleep", Args: []string{"sleep", "1000"}, Timeout: ptr(1)}}}
 	c.write()
 	c.command("create", c.id).fails("hook", "")
-	c.nothingLeft()
+	c.checkNothingLeft()
 }
 
-// TestContainerHookTimeout: what the hook has started goes with it, and what it says is
-// not kept whole.
+// TestContainerHookTimeout: child processes of the hook are killed too, and its output is
+// truncated.
 func TestContainerHookTimeout(t *testing.T) {
 	onlyBerth(t)
 	c := newContainer(t).without(specs.PIDNamespace)
@@ -312,14 +312,14 @@ func TestContainerHookTimeout(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !ends(pid) {
-		t.Error("what the hook has started lives on")
+	if !endsSoon(pid) {
+		t.Error("a child process of the hook still runs")
 	}
-	c.nothingLeft()
+	c.checkNothingLeft()
 }
 
-// TestPoststartHookFails: the container ends, as the runtime-spec has it since 1.3, and
-// goes on with a warning for a config.json of before.
+// TestPoststartHookFails: the container is ended, as the runtime-spec requires since 1.3. With an
+// older ociVersion there is a warning, and the container continues.
 func TestPoststartHookFails(t *testing.T) {
 	onlyBerth(t)
 	for version, fatal := range map[string]bool{"1.2.1": false, "1.3.0": true} {
@@ -353,7 +353,7 @@ func TestHookEnvironment(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := strings.Split(string(data), "\n")
-	// A script does not see args[0]: the kernel puts the path in its place.
+	// A script does not see args[0], because the kernel replaces it by the path.
 	want(t, "arguments", lines[0], script+" one two words")
 	for _, l := range lines[1:] {
 		name, _, _ := strings.Cut(l, "=")
@@ -364,7 +364,7 @@ func TestHookEnvironment(t *testing.T) {
 	c.start().wait()
 }
 
-// TestHookIsNotInTheCgroup: a hook's memory is not the container's.
+// TestHookIsNotInTheCgroup: the memory of a hook is not charged to the container.
 func TestHookIsNotInTheCgroup(t *testing.T) {
 	c := newContainer(t)
 	c.spec.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c", "cat /proc/self/cgroup >" + c.path("out")}}}}
@@ -376,8 +376,8 @@ func TestHookIsNotInTheCgroup(t *testing.T) {
 	c.start().wait()
 }
 
-// TestHookFindsNetwork: a createRuntime hook can configure the new network namespace
-// by the pid it is told.
+// TestHookFindsNetwork: a createRuntime hook can configure the new network namespace, which it
+// finds by the pid in the state.
 func TestHookFindsNetwork(t *testing.T) {
 	c := newContainer(t)
 	c.spec.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{{Path: "/bin/sh", Args: []string{
@@ -392,8 +392,8 @@ func TestHookFindsNetwork(t *testing.T) {
 	c.start().wait()
 }
 
-// TestHooksInherit: what an engine has left open is not for hooks, whichever command runs
-// them, but for the standard streams.
+// TestHooksInherit: hooks inherit no open descriptors of the engine except for the standard
+// streams, whichever command runs them.
 func TestHooksInherit(t *testing.T) {
 	c := newContainer(t)
 	secret := c.path("secret")
@@ -406,13 +406,13 @@ func TestHooksInherit(t *testing.T) {
 	}
 	defer f.Close()
 	c.files = []*os.File{f, f}
-	if err := os.WriteFile(c.path("hooks.log"), nil, 0o666); err != nil { // whoever a hook is
+	if err := os.WriteFile(c.path("hooks.log"), nil, 0o666); err != nil { // the hooks' users differ
 		t.Fatal(err)
 	}
 	if err := os.Chmod(c.path("hooks.log"), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	// Shells open files themselves: only those of the engine count.
+	// Shells open files themselves, so only the engine's are counted.
 	look := func(kind string) []specs.Hook {
 		return []specs.Hook{{Path: "/bin/sh", Args: []string{
 			"sh", "-c",

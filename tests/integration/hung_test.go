@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// describeHung tells what a command that did not end was doing: its processes with what each
-// waits for in the kernel, and the ends of criu's logs below dir.
+// describeHung describes what a command that did not end was doing: its processes, the kernel
+// function in which each waits, and the ends of criu's logs below dir.
 func describeHung(pid int, dir string) string {
 	var b strings.Builder
 	describeTree(&b, pid, "")
@@ -53,7 +53,7 @@ func describeTree(b *strings.Builder, pid int, indent string) {
 	}
 }
 
-// TestDescribeHung: what is said of a command that does not end.
+// TestDescribeHung: the description of a command that does not end.
 func TestDescribeHung(t *testing.T) {
 	c := newContainer(t)
 	c.mkdir(c.path("logs"))
@@ -73,7 +73,7 @@ func TestDescribeHung(t *testing.T) {
 		said = describeHung(r.cmd.Process.Pid, c.dir)
 	}
 	if !strings.Contains(said, ": sh | ") || !strings.Contains(said, "\n  /proc/") || !strings.HasSuffix(said, "where criu was\n\n") {
-		t.Errorf("of a shell that waits is said %q", said)
+		t.Errorf("description of a waiting shell: %q", said)
 	}
 	r.cancel()
 	got, err := c.finish(r)
@@ -81,6 +81,6 @@ func TestDescribeHung(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got.status != -9 || !strings.Contains(r.hung, ": cat | ") {
-		t.Errorf("status %d, and of the command is said %q", got.status, r.hung)
+		t.Errorf("status %d, description %q", got.status, r.hung)
 	}
 }

@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ownedVolume makes a directory of files, each named like its owner and group, with a mount
-// of the same below it.
+// ownedVolume creates a directory of files, each named after its owner and group, and a mount
+// with the same files below it.
 func (c *container) ownedVolume(ids ...int) string {
 	c.t.Helper()
 	dir := c.path("volume")
@@ -46,7 +46,7 @@ func (c *container) ownedVolume(ids ...int) string {
 	return dir
 }
 
-// idmap mounts a volume with files of 0, 5 and 1000 on /v and shows how they look.
+// idmap mounts a volume with files of 0, 5 and 1000 on /v. The container prints their owners.
 func (c *container) idmap(uids, gids []specs.LinuxIDMapping, options ...string) *container {
 	c.mount("/v", "bind", c.ownedVolume(0, 5, 1000), append(options, "rbind")...)
 	m := &c.spec.Mounts[len(c.spec.Mounts)-1]
@@ -77,11 +77,12 @@ func TestIDMappedMount(t *testing.T) {
 		{"inline, relative", true, nil, nil, []string{"idmap=uids=@0-2-6;gids=@0-3-6"}, "0=2:3 5=7:8 1000=" + none + " sub/5=" + none},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			// crun 1.8 agrees, but for what is mounted below; runc 1.1 has none.
+			// crun 1.8 agrees, except about what is mounted below. runc 1.1 has no id-mapped
+			// mounts.
 			only(t, suite.name == "berth", "berth")
 			c := newContainer(t)
 			if slices.ContainsFunc(test.options, func(o string) bool { return strings.HasPrefix(o, "ridmap") }) && !kernelAtLeast(t, 6, 3) {
-				t.Skip("requires Linux 6.3, for the tmpfs that sub is")
+				t.Skip("requires Linux 6.3, where the tmpfs sub can be id-mapped")
 			}
 			if test.userns {
 				c.userns()
@@ -96,10 +97,10 @@ func TestIDMappedMount(t *testing.T) {
 	}
 }
 
-// TestIDMappedFilesystem: a file system that is mounted for the container has id maps.
+// TestIDMappedFilesystem: id maps of a new file system that is mounted for the container.
 func TestIDMappedFilesystem(t *testing.T) {
 	if !kernelAtLeast(t, 6, 3) {
-		t.Skip("requires Linux 6.3, whose tmpfs can be id-mapped")
+		t.Skip("requires Linux 6.3, where a tmpfs can be id-mapped")
 	}
 	all := []specs.LinuxIDMapping{mapRow(0, firstID, idCount)}
 	swap := []specs.LinuxIDMapping{mapRow(0, 1000, 1), mapRow(1000, 0, 1)}
@@ -143,7 +144,7 @@ func TestIDMappedFilesystem(t *testing.T) {
 	}
 }
 
-// TestIDMappedMountInJoined takes the maps from the user namespace that is joined.
+// TestIDMappedMountInJoined: the maps are those of the user namespace that is joined.
 func TestIDMappedMountInJoined(t *testing.T) {
 	only(t, suite.name != "runc", "runtimes with id-mapped mounts")
 	c := newContainer(t).userns()
@@ -153,7 +154,7 @@ func TestIDMappedMountInJoined(t *testing.T) {
 	want(t, "owners", strings.Split(c.output(), "\n")[2], "1000=1000:1000")
 }
 
-// TestIDMappedMountsShare has more mounts than one with the same maps.
+// TestIDMappedMountsShare: several mounts with the same maps.
 func TestIDMappedMountsShare(t *testing.T) {
 	only(t, suite.name != "runc", "runtimes with id-mapped mounts")
 	c := newContainer(t)
@@ -166,7 +167,7 @@ func TestIDMappedMountsShare(t *testing.T) {
 	want(t, "owners", c.output(), "3\n3")
 }
 
-// TestBadIDMappedFilesystem: each type that the kernel cannot map.
+// TestBadIDMappedFilesystem: each type of file system that cannot be id-mapped.
 func TestBadIDMappedFilesystem(t *testing.T) {
 	for fstype, text := range map[string]string{
 		"proc":   "mounts[6].uidMappings: a mount of type proc cannot be id-mapped",
@@ -180,7 +181,7 @@ func TestBadIDMappedFilesystem(t *testing.T) {
 			rows := []specs.LinuxIDMapping{mapRow(0, 3, 1)}
 			c.spec.Mounts[6].UIDMappings, c.spec.Mounts[6].GIDMappings = rows, rows
 			c.write()
-			c.refused(text, "")
+			c.checkRefused(text, "")
 		})
 	}
 }
@@ -207,7 +208,7 @@ func TestBadIDMappedMount(t *testing.T) {
 			m := &c.spec.Mounts[6]
 			m.UIDMappings, m.GIDMappings = test.uids, test.gids
 			c.write()
-			c.refused(test.err, "")
+			c.checkRefused(test.err, "")
 		})
 	}
 }

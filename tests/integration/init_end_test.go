@@ -10,22 +10,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ending is a profile that ends whoever makes a call.
-func (c *container) ending(action specs.LinuxSeccompAction, call string) *container {
+// killOnCall sets a profile that ends any process that makes the call.
+func (c *container) killOnCall(action specs.LinuxSeccompAction, call string) *container {
 	c.spec.Linux.Seccomp = &specs.LinuxSeccomp{
 		DefaultAction: specs.ActAllow, Syscalls: []specs.LinuxSyscall{{Names: []string{call}, Action: action}},
 	}
 	return c
 }
 
-// TestInitEndedByFilter: nobody but the runtime can tell which call it was.
+// TestInitEndedByFilter: only the runtime can find out which call it was.
 func TestInitEndedByFilter(t *testing.T) {
 	onlyBerth(t)
 	for _, test := range []struct {
 		call   string
 		action specs.LinuxSeccompAction
 		nnp    bool
-		// create says that create fails, and not the start.
+		// create means that create fails, and not start.
 		create bool
 	}{
 		{"write", specs.ActKillThread, true, true},
@@ -37,16 +37,16 @@ func TestInitEndedByFilter(t *testing.T) {
 		{"execve", specs.ActTrap, false, false},
 	} {
 		t.Run(test.call+" "+string(test.action), func(t *testing.T) {
-			c := newContainer(t).args("true").ending(test.action, test.call)
+			c := newContainer(t).args("true").killOnCall(test.action, test.call)
 			c.spec.Process.NoNewPrivileges = test.nnp
 			text := "killed by SIGSYS: linux.seccomp ends it for a system call that it needs before the program runs: " + test.call
 			if test.create {
 				c.tryCreate().fails(text, "")
-				c.nothingLeft()
+				c.checkNothingLeft()
 				return
 			}
 			if suite.users.ordinary() {
-				text = "" // the status of a process that is not dumpable is root's to see
+				text = "" // only root can see the status of a process that is not dumpable
 			}
 			c.create()
 			c.command("start", c.id).fails(text, "")
@@ -56,16 +56,16 @@ func TestInitEndedByFilter(t *testing.T) {
 	}
 }
 
-// TestExecEndedByFilter: the container's filter is the exec's.
+// TestExecEndedByFilter: exec applies the container's filter.
 func TestExecEndedByFilter(t *testing.T) {
 	onlyBerth(t)
-	c := newContainer(t).ending(specs.ActKillProcess, "execve")
+	c := newContainer(t).killOnCall(specs.ActKillProcess, "execve")
 	c.spec.Process.NoNewPrivileges = true
 	c.create()
 	c.command("exec", c.id, "true").code(255).fails("killed by SIGSYS: linux.seccomp ends it", "")
 }
 
-// TestInitEndedBySignal: what ended a created container is told as long as it is known.
+// TestInitEndedBySignal: start says which signal ended a created container, while that is known.
 func TestInitEndedBySignal(t *testing.T) {
 	onlyBerth(t)
 	for sig, text := range map[unix.Signal]string{
@@ -76,9 +76,9 @@ func TestInitEndedBySignal(t *testing.T) {
 			if err := unix.Kill(c.pid, sig); err != nil {
 				t.Fatal(err)
 			}
-			c.ended()
+			c.awaitEnd()
 			if suite.users.ordinary() {
-				text = "" // the status of a process that is not dumpable is root's to see
+				text = "" // only root can see the status of a process that is not dumpable
 			}
 			c.command("start", c.id).fails("cannot start a container that has stopped", "")
 			c.command("start", c.id).fails(text, "")
@@ -87,18 +87,18 @@ func TestInitEndedBySignal(t *testing.T) {
 	}
 	t.Run("the program", func(t *testing.T) {
 		c := newContainer(t).sh("exit 143").create().start()
-		c.ended()
+		c.awaitEnd()
 		r := c.command("start", c.id)
 		r.fails("cannot start a container that has stopped", "")
 		if strings.Contains(r.stderr, "SIGTERM") {
-			t.Errorf("what the program has done is told of init: %q", r.stderr)
+			t.Errorf("the exit status of the program is taken for that of init: %q", r.stderr)
 		}
 		c.wait()
 	})
 }
 
-// ended waits for the end of the first process and leaves it to be collected.
-func (c *container) ended() {
+// awaitEnd waits for the first process to end without reaping it.
+func (c *container) awaitEnd() {
 	c.t.Helper()
 	fd, err := unix.PidfdOpen(c.pid, 0)
 	if err != nil {

@@ -13,22 +13,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// stuckHook is a hook that tells its pid, as the host's procfs has it, and goes on for ever.
+// stuckHook returns a hook that writes its pid, as in the host's procfs, and never ends.
 func (c *container) stuckHook(ready *fifo) []specs.Hook {
 	return []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c", "read pid rest </proc/self/stat; echo $pid >" + ready.file.Name() + "; exec sleep 10000"}}}
 }
 
-// hookEnds waits for the end of a process that is not ours.
-func hookEnds(t *testing.T, pidfd int) {
+// awaitHookEnd waits for the end of a process that is not a child of the tests.
+func awaitHookEnd(t *testing.T, pidfd int) {
 	t.Helper()
 	if err := pollIn(pidfd); err != nil {
-		t.Errorf("the hook goes on: %v", err)
+		t.Errorf("the hook does not end: %v", err)
 		_ = unix.PidfdSendSignal(pidfd, unix.SIGKILL, nil, 0)
 	}
 }
 
-// whileHook launches a command, and does something to it while its hook runs, which has to
-// end by it.
+// whileHook launches a command, and calls do while its hook runs. The hook must then end.
 func (c *container) whileHook(ready *fifo, do func(command *os.Process) error, args ...string) *result {
 	c.t.Helper()
 	command := c.launch(nil, args...)
@@ -44,7 +43,7 @@ func (c *container) whileHook(ready *fifo, do func(command *os.Process) error, a
 	if err := do(command.cmd.Process); err != nil {
 		c.t.Fatal(err)
 	}
-	hookEnds(c.t, pidfd)
+	awaitHookEnd(c.t, pidfd)
 	r, err := c.finish(command)
 	if err != nil {
 		c.t.Fatal(err)
@@ -52,8 +51,7 @@ func (c *container) whileHook(ready *fifo, do func(command *os.Process) error, a
 	return r
 }
 
-// TestInterrupted: a signal that ends a command has it undo what it has made, as an error
-// does.
+// TestInterrupted: a command that a signal ends undoes what it has done, as after an error.
 func TestInterrupted(t *testing.T) {
 	onlyBerth(t)
 	for _, args := range [][]string{{"create"}, {"run"}, {"run", "--detach"}} {
@@ -74,14 +72,14 @@ func TestInterrupted(t *testing.T) {
 						t.Errorf("status %d, stderr %q", r.status, r.stderr)
 					}
 					want(t, "hooks", c.hookLog(), "poststop")
-					c.nothingLeft()
+					c.checkNothingLeft()
 				})
 			}
 		}
 	}
 }
 
-// TestHookEndsWithCommand: nobody waits for the hook of a command that was killed.
+// TestHookEndsWithCommand: a hook does not outlive a command that is killed.
 func TestHookEndsWithCommand(t *testing.T) {
 	onlyBerth(t)
 	for _, kind := range []string{"prestart", "createRuntime", "createContainer", "poststart", "poststop"} {
@@ -117,8 +115,8 @@ func TestHookEndsWithCommand(t *testing.T) {
 			if _, err := os.Stat(filepath.Join(c.state, c.id)); err != nil {
 				t.Error(err)
 			}
-			reapZombies(t) // the hook is our child now, and its pid namespace waits for it
-			c.removed("in the end")
+			reapZombies(t) // the hook is now a child of the tests, and its pid namespace lasts until it is reaped
+			c.checkRemoved("in the end")
 		})
 	}
 }

@@ -13,15 +13,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// endHelper is the program that an interrupted run of the tests turns into.
+// endHelper is the program that the test binary executes if it is interrupted.
 const endHelper = "end"
 
-// heedSignals gives the runtimes under test the default meaning of signals. A shell
-// starts jobs in the background with two of them ignored, which programs inherit from
-// program to program, and which a runtime rightly leaves so.
+// heedSignals gives SIGINT and SIGQUIT their default meaning for the runtimes under test. A shell
+// starts background jobs with both ignored. Programs inherit this, and a runtime rightly does not
+// change it.
 //
-// When one comes, the tests end with all that they have started. They become another
-// program for it, as tests would start more meanwhile.
+// When one of the signals arrives, the tests and all processes that they have started are ended.
+// The tests execute another program for this, as they would otherwise start more processes in the
+// meantime.
 func heedSignals() {
 	caught := make(chan os.Signal, 1)
 	signal.Notify(caught, unix.SIGINT, unix.SIGQUIT, unix.SIGHUP, unix.SIGTERM)
@@ -33,8 +34,8 @@ func heedSignals() {
 	}()
 }
 
-// endRun ends the processes of a run with the given token, and removes its cgroups. Its
-// process is that of the tests.
+// endRun ends the processes of the run with the given token, and removes its cgroups. It runs in
+// the process that ran the tests.
 func endRun(args []string) error {
 	errInterrupted := errors.New("integration: interrupted")
 	if suite.token = args[0]; suite.token == "" {
@@ -43,7 +44,7 @@ func endRun(args []string) error {
 	const tries = 100
 	for range tries {
 		for _, dir := range cgroupsOf(suite.token) {
-			// What is frozen dies on cgroup v2 only.
+			// Frozen processes can only be killed on cgroup v2.
 			_ = os.WriteFile(filepath.Join(dir, "freezer.state"), []byte("THAWED"), 0)
 		}
 		alive, err := endProcesses(0)

@@ -12,7 +12,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// trapper makes the container say the signals that it gets.
+// trapper makes the container print the signals that it receives.
 func (c *container) trapper(signals ...string) *fifo {
 	c.t.Helper()
 	out := c.fifo("out")
@@ -59,13 +59,13 @@ func TestKillBadSignal(t *testing.T) {
 	c := newContainer(t).running()
 	for _, sig := range []string{"NONSENSE", "SIGNONSENSE", "999", "-1", "9x"} {
 		if r := c.command("kill", c.id, sig); r.status == 0 {
-			t.Errorf("signal %q was taken", sig)
+			t.Errorf("signal %q was accepted", sig)
 		}
 	}
 	c.status(specs.StateRunning)
 }
 
-// TestKillNoSignal: an empty signal is what a script passes on that has none.
+// TestKillNoSignal: scripts may pass an empty signal.
 func TestKillNoSignal(t *testing.T) {
 	c := newContainer(t)
 	out := c.trapper("TERM")
@@ -82,13 +82,13 @@ func TestKillCreated(t *testing.T) {
 	c.status(specs.StateStopped)
 }
 
-// TestKillCreatedGently: a container that waits for its start takes the signals that are
-// to stop it, in a pid namespace of its own, too.
+// TestKillCreatedGently: the signals that ask a process to end do end a container that is not
+// started yet, also in its own pid namespace.
 func TestKillCreatedGently(t *testing.T) {
 	for _, sig := range []string{"TERM", "INT", "HUP", "QUIT", "ABRT"} {
 		for _, ns := range []string{"own", "shared"} {
 			t.Run(sig+"/"+ns, func(t *testing.T) {
-				only(t, suite.name != "crun", "crun's init does not hear them")
+				only(t, suite.name != "crun", "runtimes other than crun, whose init ignores the signals")
 				c := newContainer(t)
 				if ns == "shared" {
 					c.without(specs.PIDNamespace)
@@ -104,10 +104,10 @@ func TestKillCreatedGently(t *testing.T) {
 	}
 }
 
-// TestStartedHasDefaultSignals: what init does with signals is not the program's business.
+// TestStartedHasDefaultSignals: the program does not inherit init's signal handling.
 func TestStartedHasDefaultSignals(t *testing.T) {
 	c := newContainer(t)
-	// cat, as GNU grep has a handler of its own.
+	// Use cat, since GNU grep has a signal handler of its own.
 	out := squeeze(c.args("cat", "/proc/self/status").output())
 	if w := "SigIgn: 0000000000000000 SigCgt: 0000000000000000"; !strings.Contains(out, w) {
 		t.Errorf("no %q in %q", w, out)
@@ -158,18 +158,18 @@ func TestKillSharedPIDNamespace(t *testing.T) {
 			c.command(slices.Concat([]string{"kill"}, flags, []string{c.id, "KILL"})...).must()
 			c.wait()
 			for _, pid := range pids {
-				if pid != c.pid && !ends(pid) {
+				if pid != c.pid && !endsSoon(pid) {
 					t.Errorf("process %d is left", pid)
 				}
 			}
-			livingProcesses(t) // reaps
+			livingProcesses(t) // reaps zombies
 			c.command("delete", c.id).must()
 		})
 	}
 }
 
-// TestKillLeftovers: without a pid namespace, what is left after the first process
-// has ended can still be killed, and delete waits for nobody.
+// TestKillLeftovers: without a pid namespace, processes that are left after the first one has
+// ended can still be killed, and delete does not wait for any of them.
 func TestKillLeftovers(t *testing.T) {
 	for name, options := range map[string][]string{"all": {"--all"}, "plain": nil} {
 		t.Run(name, func(t *testing.T) {
@@ -184,11 +184,11 @@ func TestKillLeftovers(t *testing.T) {
 				t.Fatalf("processes %v", pids)
 			}
 			c.command(append(append([]string{"kill"}, options...), c.id, "KILL")...).code(0)
-			if !ends(pids[0]) {
+			if !endsSoon(pids[0]) {
 				t.Errorf("process %d is left", pids[0])
 			}
 			livingProcesses(t)
-			// And there is nobody left to be killed.
+			// No process is left to be killed.
 			if len(options) == 0 {
 				c.command("kill", c.id, "KILL").code(1).fails("container not running", "")
 			}
@@ -197,7 +197,7 @@ func TestKillLeftovers(t *testing.T) {
 	}
 }
 
-// TestDeleteForceLeftovers: delete --force does the killing itself.
+// TestDeleteForceLeftovers: delete --force kills them itself.
 func TestDeleteForceLeftovers(t *testing.T) {
 	c := newContainer(t).without(specs.PIDNamespace)
 	ready := c.fifo("ready")
@@ -208,14 +208,14 @@ func TestDeleteForceLeftovers(t *testing.T) {
 	pids := cgroupPIDs(c)
 	c.command("delete", "--force", c.id).must()
 	for _, pid := range pids {
-		if !ends(pid) {
+		if !endsSoon(pid) {
 			t.Errorf("process %d is left", pid)
 		}
 	}
 }
 
-// TestPIDReuse: a state whose process has another start time is a stopped container,
-// and nothing is signalled.
+// TestPIDReuse: if the process in the state has another start time, the container is stopped, and
+// nothing is signalled.
 func TestPIDReuse(t *testing.T) {
 	c := newContainer(t).create()
 	dead, err := readStat(c.pid)
@@ -223,8 +223,8 @@ func TestPIDReuse(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.start().wait()
-	// The state of the dead container now names a process of the tests. Two that are
-	// born in one tick of the kernel's clock have one start time.
+	// Now the state of the dead container names a process of the tests. Two processes that start
+	// within one tick of the kernel's clock have the same start time.
 	var victim *container
 	for born := dead.startTime; born == dead.startTime; {
 		victim = anotherContainer(t, c).running()
@@ -241,8 +241,8 @@ func TestPIDReuse(t *testing.T) {
 	victim.status(specs.StateRunning)
 }
 
-// replaceInState changes the pid in the runtime's saved state, whatever its format
-// is, as long as it is JSON in a file of the container's directory.
+// replaceInState changes the pid in the runtime's saved state. The state may have any format, as
+// long as it is JSON in a file of the container's directory.
 func replaceInState(c *container, from, to int) {
 	c.t.Helper()
 	entries, err := os.ReadDir(filepath.Join(c.state, c.id))
@@ -274,8 +274,8 @@ func replaceInState(c *container, from, to int) {
 	}
 }
 
-// TestKillAllSharedPIDNamespace signals each process of a container that has no pid
-// namespace of its own, also when the first one is gone.
+// TestKillAllSharedPIDNamespace signals each process of a container that has no pid namespace of
+// its own, also after the first process has ended.
 func TestKillAllSharedPIDNamespace(t *testing.T) {
 	c := newContainer(t).without(specs.PIDNamespace)
 	out := c.fifo("out")
@@ -295,7 +295,7 @@ func TestKillAllSharedPIDNamespace(t *testing.T) {
 	pids := cgroupPIDs(c)
 	c.command("kill", "--all", c.id, "9").must().silent()
 	for _, pid := range pids {
-		if !ends(pid) {
+		if !endsSoon(pid) {
 			t.Errorf("process %d is left", pid)
 		}
 	}

@@ -14,12 +14,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// injected runs a command of the runtime to which something happens, in the words of
-// strace, when one of its threads, or init, makes its nth system call of a kind. With alone
-// only the main thread's count.
+// injected runs a command of the runtime with a fault that strace injects into the nth system
+// call of a kind, counted in each thread and in init. With alone, only the main thread is traced.
 func (c *container) injected(what, kind string, n int, alone bool, args ...string) *result {
 	c.t.Helper()
-	// With -D the runtime is the child, as without strace.
+	// With -D the runtime is the child of the tests, as it is without strace.
 	strace := []string{"-D", "-qq", "-o", "/dev/null", "-e", "trace=" + kind, "-e", fmt.Sprintf("inject=%s:%s:when=%d", kind, what, n)}
 	if !alone {
 		strace = append(strace, "-f")
@@ -31,7 +30,7 @@ func (c *container) injected(what, kind string, n int, alone bool, args ...strin
 	return r
 }
 
-// killedAt is injected with a kill; killed is false when there are fewer calls.
+// killedAt is injected with SIGKILL. killed is false if there are fewer than n such calls.
 func (c *container) killedAt(kind string, n int, alone bool, args ...string) (killed bool) {
 	c.t.Helper()
 	r := c.injected("signal=SIGKILL", kind, n, alone, args...)
@@ -41,7 +40,7 @@ func (c *container) killedAt(kind string, n int, alone bool, args ...string) (ki
 	return r.status != 0
 }
 
-// stateAfterKill is the status of the container, "" for none.
+// stateAfterKill returns the status of the container; "" if there is none.
 func (c *container) stateAfterKill() specs.ContainerState {
 	c.t.Helper()
 	r := c.command("state", c.id)
@@ -54,7 +53,7 @@ func (c *container) stateAfterKill() specs.ContainerState {
 	return s.Status
 }
 
-// runningAgain starts the container unless it is there.
+// runningAgain starts the container unless it exists.
 func (c *container) runningAgain() {
 	c.t.Helper()
 	if c.stateAfterKill() == "" {
@@ -62,9 +61,9 @@ func (c *container) runningAgain() {
 	}
 }
 
-// manageable checks that a container that a killed command was about is none the worse,
-// but perhaps paused.
-func (c *container) manageable(what string) {
+// checkManageable checks that a command that was killed has not damaged the container, except
+// that it may be paused.
+func (c *container) checkManageable(what string) {
 	c.t.Helper()
 	if c.stateAfterKill() == "paused" {
 		c.command("resume", c.id).must()
@@ -82,22 +81,24 @@ func (c *container) manageable(what string) {
 	}
 }
 
-// killedCommand is a command that is killed on its way.
+// killedCommand is a command that is killed while it runs.
 type killedCommand struct {
 	args []string
-	// alone says that none but the main thread is traced: criu traces what it starts.
+	// alone means that only the main thread is traced, because criu itself traces the processes
+	// that it starts.
 	alone bool
-	// before leads to the container that it is for, unless the last one has left it so.
+	// before prepares the container for the command, unless the last command has left it in that
+	// state.
 	before func(c *container)
-	// after looks at what it has left.
+	// after checks what the command has left.
 	after func(c *container, what string)
 }
 
-// TestKilledAnywhere: a command that is killed at any moment leaves a container that goes
-// on, or one that delete --force removes with all that belongs to it.
+// TestKilledAnywhere: a command that is killed at any moment leaves a container that continues to
+// run, or one that delete --force removes completely.
 func TestKilledAnywhere(t *testing.T) {
 	onlyBerth(t)
-	only(t, suite.users.name == "root", "root, who may do all of it")
+	only(t, suite.users.name == "root", "root, who has the privileges for all of it")
 	_, err := exec.LookPath("strace")
 	require(t, err == nil, "strace")
 	created := func(c *container) { c.args("sleep", "10000").create() }
@@ -106,23 +107,23 @@ func TestKilledAnywhere(t *testing.T) {
 		running(c)
 		c.command("pause", c.id).must()
 	}
-	manageable := (*container).manageable
+	manageable := (*container).checkManageable
 	startable := func(c *container, what string) {
 		if c.stateAfterKill() == specs.StateCreated {
-			// Init may have been on its way to the program just then.
+			// The start may have taken effect before it was killed.
 			if r := c.command("start", c.id); !strings.Contains(r.stderr, "already running") {
 				r.must()
 			}
 		}
 		c.status(specs.StateRunning)
-		c.removed(what)
+		c.checkRemoved(what)
 	}
 	commands := []killedCommand{
-		{args: []string{"create"}, before: (*container).write, after: (*container).removed},
-		{args: []string{"run", "--detach"}, before: (*container).write, after: (*container).removed},
+		{args: []string{"create"}, before: (*container).write, after: (*container).checkRemoved},
+		{args: []string{"run", "--detach"}, before: (*container).write, after: (*container).checkRemoved},
 		{args: []string{"start"}, before: created, after: startable},
-		{args: []string{"delete", "--force"}, before: running, after: (*container).removed},
-		{args: []string{"kill", "ID", "KILL"}, before: running, after: (*container).removed},
+		{args: []string{"delete", "--force"}, before: running, after: (*container).checkRemoved},
+		{args: []string{"kill", "ID", "KILL"}, before: running, after: (*container).checkRemoved},
 		{args: []string{"kill", "ID", "WINCH"}, before: running, after: manageable},
 		{args: []string{"exec", "ID", "/bin/true"}, before: running, after: manageable},
 		{args: []string{"exec", "--detach", "ID", "/bin/true"}, before: running, after: manageable},
@@ -140,19 +141,19 @@ func TestKilledAnywhere(t *testing.T) {
 	}
 }
 
-// TestKilledCheckpoint: the same, while criu works for the command.
+// TestKilledCheckpoint: the same for a checkpoint and a restore.
 func TestKilledCheckpoint(t *testing.T) {
 	onlyBerth(t)
-	only(t, suite.users.name == "root", "root, who may do all of it")
+	only(t, suite.users.name == "root", "root, who has the privileges for all of it")
 	_, err := exec.LookPath("strace")
 	require(t, err == nil, "strace")
 	running := (*container).runningAgain
 	kinds := []string{"openat", "/poll", "/^(send|recv)", "/^(unlink|rmdir|rename)", "/^clone"}
 	settled := func(c *container, what string) {
 		if s := c.stateAfterKill(); s == "paused" || s == specs.StateRunning {
-			c.manageable(what)
+			c.checkManageable(what)
 		} else {
-			c.removed(what)
+			c.checkRemoved(what)
 		}
 	}
 	commands := []killedCommand{
@@ -171,12 +172,12 @@ func TestKilledCheckpoint(t *testing.T) {
 		needCriu(t)
 		c.runningAgain()
 		c.command("checkpoint", "--image-path", "images", c.id).must()
-		k := killedCommand{args: []string{"restore", "--image-path", "images", "--detach"}, alone: true, before: func(*container) {}, after: (*container).removed}
+		k := killedCommand{args: []string{"restore", "--image-path", "images", "--detach"}, alone: true, before: func(*container) {}, after: (*container).checkRemoved}
 		k.test(c, kinds...)
 	})
 }
 
-// prepare makes the files that commands want, and tells the command line.
+// prepare writes the files that the commands need, and returns the command line.
 func (k *killedCommand) prepare(c *container) []string {
 	c.t.Helper()
 	for name, text := range map[string]string{
@@ -196,8 +197,8 @@ func (k *killedCommand) prepare(c *container) []string {
 	return args
 }
 
-// test kills the command at each kind of system call, which are expressions of strace: at
-// the first, the third, and so on.
+// test kills the command at each kind of system call, which is an expression of strace: at the
+// first such call, the third, the ninth and so on.
 func (k *killedCommand) test(c *container, kinds ...string) {
 	c.t.Helper()
 	args := k.prepare(c)
@@ -205,10 +206,10 @@ func (k *killedCommand) test(c *container, kinds ...string) {
 	for _, kind := range kinds {
 		for n := 1; ; n *= 3 {
 			if k.before(c); args[0] == "mounts" {
-				// What the last one has left is gone, or there.
+				// The last command may have left the mount or not.
 				c.command("mounts", "add", c.id, "mounts.json").must()
 				if args[1] == "add" {
-					c.unmounted()
+					c.unmountMnt()
 				}
 			}
 			killed := c.killedAt(kind, n, k.alone, args...)
@@ -223,26 +224,26 @@ func (k *killedCommand) test(c *container, kinds ...string) {
 		}
 	}
 	if kills < 5 {
-		c.t.Errorf("it was killed %d times", kills)
+		c.t.Errorf("killed only %d times", kills)
 	}
-	c.removed("in the end")
+	c.checkRemoved("in the end")
 }
 
-// unmounted removes whatever is mounted on /mnt.
-func (c *container) unmounted() {
+// unmountMnt removes all mounts on /mnt.
+func (c *container) unmountMnt() {
 	c.t.Helper()
 	for c.command("exec", c.id, "/bin/grep", "-q", " /mnt ", "/proc/self/mountinfo").status == 0 {
 		c.command("mounts", "remove", c.id, "mounts.json").must()
 	}
 }
 
-// removed removes the container, and checks that nothing of it is left.
-func (c *container) removed(what string) {
+// checkRemoved removes the container, and checks that nothing of it is left.
+func (c *container) checkRemoved(what string) {
 	c.t.Helper()
 	c.stateAfterKill()
 	c.command("delete", "--force", c.id).code(0).silent()
 	c.killLeftovers()
-	c.nothingLeft()
+	c.checkNothingLeft()
 	all, err := endProcesses(dying)
 	if err != nil {
 		c.t.Error(err)
@@ -252,26 +253,26 @@ func (c *container) removed(what string) {
 	}
 }
 
-// TestSystemCallFails: whatever system call fails, a command succeeds or says one thing, and
-// what it was about is as it was, or can be removed. A create leaves nothing.
+// TestSystemCallFails: whichever system call fails, the command succeeds or prints one error, and
+// its container is unchanged or can be removed. A create leaves nothing behind.
 func TestSystemCallFails(t *testing.T) {
 	onlyBerth(t)
-	only(t, suite.users.name == "root", "root, who may do all of it")
+	only(t, suite.users.name == "root", "root, who has the privileges for all of it")
 	_, err := exec.LookPath("strace")
 	require(t, err == nil, "strace")
-	removed := (*container).removed
+	removed := (*container).checkRemoved
 	for _, k := range []killedCommand{
 		{args: []string{"create"}, before: (*container).write, after: removed},
 		{args: []string{"start"}, before: func(c *container) { c.args("sleep", "10000").create() }, after: removed},
 		{args: []string{"delete", "--force"}, before: (*container).runningAgain, after: removed},
-		{args: []string{"exec", "ID", "/bin/true"}, before: (*container).runningAgain, after: (*container).manageable},
-		{args: []string{"update", "--resources", "limits.json"}, before: (*container).runningAgain, after: (*container).manageable},
+		{args: []string{"exec", "ID", "/bin/true"}, before: (*container).runningAgain, after: (*container).checkManageable},
+		{args: []string{"update", "--resources", "limits.json"}, before: (*container).runningAgain, after: (*container).checkManageable},
 	} {
 		t.Run(k.args[0], func(t *testing.T) {
 			c := newContainer(t)
 			args := k.prepare(c)
-			// Not those whose failure is none of the runtime's: Go's own clone, say, or a read
-			// of a pipe.
+			// These leave out calls whose failure the runtime does not see or cause, such as Go's
+			// own clone, or a read from a pipe.
 			for _, kind := range []string{
 				"openat", "openat2", "/^mk", "/^rename", "/^send", "/^pidfd", "flock", "setns", "clone3", "/^(fs|open_tree|move_mount)",
 			} {
@@ -282,7 +283,7 @@ func TestSystemCallFails(t *testing.T) {
 					if r.status != 0 && (strings.Count(r.stderr, "\n") != 1 || !strings.Contains(r.stderr, "level=error")) {
 						t.Errorf("status %d, stderr %q", r.status, r.stderr)
 					}
-					// Each thread has an nth call: that of the one that cleans up may fail as well.
+					// Each thread has an nth call, so that one of the cleanup may fail as well.
 					undone := !strings.Contains(r.stderr, "(then, ")
 					if r.status != 0 && undone && args[0] == "create" && c.stateAfterKill() != "" {
 						t.Errorf("the container is there: %s", r.stderr)

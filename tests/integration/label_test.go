@@ -23,13 +23,13 @@ func haveSELinux() bool {
 	if unix.Statfs("/sys/fs/selinux", &st) != nil || st.Type != unix.SELINUX_MAGIC {
 		return false
 	}
-	// It is a word, and anything may be one's label, as long as there is no policy.
+	// Without a policy, SELinux accepts any text as a label.
 	label, err := os.ReadFile("/proc/self/attr/current")
 	return err == nil && strings.Contains(string(label), ":")
 }
 
-// appArmorProfile loads a profile that allows all but writing to /tmp, and tells its name,
-// which has word in it.
+// appArmorProfile loads a profile that allows everything except writing to /tmp. It returns its
+// name, which contains word.
 func appArmorProfile(t *testing.T, word string) string {
 	t.Helper()
 	only(t, haveAppArmor(), "a kernel with AppArmor")
@@ -50,7 +50,7 @@ func appArmorProfile(t *testing.T, word string) string {
 	return name
 }
 
-// TestAppArmor: the profile confines the process, and its hooks in the container.
+// TestAppArmor: the profile confines the process and the hooks in the container.
 func TestAppArmor(t *testing.T) {
 	for _, nnp := range []bool{false, true} {
 		t.Run(fmt.Sprintf("no_new_privs %v", nnp), func(t *testing.T) {
@@ -74,7 +74,7 @@ func TestAppArmorUnknownProfile(t *testing.T) {
 	c.run().fails("process.apparmorProfile: set AppArmor profile no-such-profile: no such file or directory", "")
 }
 
-// TestNoAppArmor: a profile that confines nothing is not to be had.
+// TestNoAppArmor: a profile is an error if AppArmor cannot enforce it.
 func TestNoAppArmor(t *testing.T) {
 	only(t, !haveAppArmor(), "a kernel without AppArmor")
 	c := newContainer(t)
@@ -82,20 +82,20 @@ func TestNoAppArmor(t *testing.T) {
 	c.run().fails("process.apparmorProfile: apparmor failed to apply profile: AppArmor is not enabled", "")
 }
 
-// Labels that any policy with containers knows: container-selinux, or container.cil.
+// These are labels that every policy for containers knows: container-selinux, or container.cil.
 const (
 	processLabel = "system_u:system_r:container_t:s0:c0,c1"
 	fileLabel    = "system_u:object_r:container_file_t:s0:c0,c1"
 )
 
-// needLabel skips a test where the kernel has no policy that knows the label.
+// needLabel skips a test if the kernel has no SELinux policy that knows the label.
 func needLabel(t *testing.T, label string) {
 	t.Helper()
 	knows := func(label string) bool { return os.WriteFile("/sys/fs/selinux/context", []byte(label), 0) == nil }
-	only(t, haveSELinux() && knows(label), "a policy with containers")
+	only(t, haveSELinux() && knows(label), "an SELinux policy for containers")
 }
 
-// TestSELinux: the label is that of the process, and of its hooks in the container.
+// TestSELinux: the process and the hooks in the container have the label.
 func TestSELinux(t *testing.T) {
 	for _, nnp := range []bool{false, true} {
 		t.Run(fmt.Sprintf("no_new_privs %v", nnp), func(t *testing.T) {
@@ -125,7 +125,7 @@ func TestNoSELinux(t *testing.T) {
 	c.run().fails("process.selinuxLabel: selinux label is specified in config, but selinux is disabled or not supported: SELinux is not enabled", "")
 }
 
-// TestMountLabelWithoutSELinux: engines set it on every host.
+// TestMountLabelWithoutSELinux: engines set linux.mountLabel on every host.
 func TestMountLabelWithoutSELinux(t *testing.T) {
 	only(t, !haveSELinux(), "a kernel without SELinux")
 	c := newContainer(t).args("echo", "ran")
@@ -133,8 +133,8 @@ func TestMountLabelWithoutSELinux(t *testing.T) {
 	want(t, "output", c.output(), "ran")
 }
 
-// TestMountLabel: it is an option of the file systems that are made, but for those
-// that have labels of their own.
+// TestMountLabel: the label is an option of new file systems, except for those with their own
+// labels.
 func TestMountLabel(t *testing.T) {
 	needLabel(t, fileLabel)
 	c := newContainer(t).args("cat", "/proc/self/mounts")

@@ -13,8 +13,8 @@ import (
 
 const landlockAnnotation = "run.berth.landlock"
 
-// landlocked gives the container Landlock rules, for which the kernel must have the ABI,
-// unless it is older than that.
+// landlocked gives the container Landlock rules. The kernel must support the ABI unless it is
+// older than that.
 func (c *container) landlocked(abi int, rules string) *container {
 	c.t.Helper()
 	onlyBerth(c.t)
@@ -27,20 +27,21 @@ func (c *container) landlocked(abi int, rules string) *container {
 	return c.annotate(landlockAnnotation, fmt.Sprintf(`{"abi": %d, %s}`, abi, rules))
 }
 
-// readOnlyBut are rules that let all be read and executed, and some be written.
+// readOnlyBut returns rules that allow reading and executing everything, and writing only below
+// paths.
 func readOnlyBut(paths ...string) string {
 	return fmt.Sprintf(`"handledAccessFS": ["all"], "pathBeneath": [
 		{"paths": ["/"], "allowedAccess": ["execute", "read_file", "read_dir"]},
 		{"paths": ["%s"], "allowedAccess": ["all"]}]`, strings.Join(paths, `", "`))
 }
 
-// writes is a script that tries to write in both places.
+// writes is a script that tries to write inside and outside of the writable path.
 const writes = `id -u; for d in /tmp /root; do (echo >$d/new) 2>/dev/null && echo "$d written" || echo "$d refused"; done`
 
 const wrote = "0\n/tmp written\n/root refused"
 
-// TestLandlock: the first process, with no_new_privs or without it, the one of exec, and
-// their children, in all of a container's life.
+// TestLandlock: the rules apply to the first process, with and without no_new_privs, to processes
+// that exec adds, and to their children, during the container's whole life.
 func TestLandlock(t *testing.T) {
 	for name, nnp := range map[string]bool{"no_new_privs": true, "capabilities": false} {
 		t.Run(name, func(t *testing.T) {
@@ -59,7 +60,7 @@ func TestLandlockRun(t *testing.T) {
 	want(t, "run", c.sh(writes).output(), wrote)
 }
 
-// TestLandlockMounts: the rules are about what the container sees, and not about what a
+// TestLandlockMounts: rules are about the paths as the container sees them, and not about what a
 // mount hides.
 func TestLandlockMounts(t *testing.T) {
 	c := newContainer(t).landlocked(1, readOnlyBut("/link", "/dev"))
@@ -86,7 +87,7 @@ func TestLandlockTerminal(t *testing.T) {
 	}
 }
 
-// TestLandlockHooks: startContainer hooks are the container's processes.
+// TestLandlockHooks: the rules apply to startContainer hooks, too.
 func TestLandlockHooks(t *testing.T) {
 	hook := func(c *container) {
 		c.spec.Hooks = &specs.Hooks{StartContainer: []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c", "echo >/root/new"}}}}
@@ -126,7 +127,7 @@ func TestLandlockScoped(t *testing.T) {
 	}
 }
 
-// TestLandlockCheckpoint: criu would not restore the rules.
+// TestLandlockCheckpoint: refused, since criu would not restore the rules.
 func TestLandlockCheckpoint(t *testing.T) {
 	c := newContainer(t).landlocked(1, readOnlyBut("/ready")).running()
 	c.command("checkpoint", "--image-path", c.path("image"), c.id).
@@ -155,7 +156,7 @@ func TestBadLandlock(t *testing.T) {
 				return
 			}
 			c.write()
-			c.refused(test.err, "")
+			c.checkRefused(test.err, "")
 		})
 	}
 }

@@ -17,11 +17,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// cgroupLeak stands in known-gaps for a runtime that leaves cgroups now and then.
+// cgroupLeak is an entry of known-gaps for a runtime that sometimes leaves cgroups behind.
 const cgroupLeak = "leaked cgroup"
 
-// watchLeaks fails the test when, after all its other clean-ups, something of it
-// is left that was not there before.
+// watchLeaks fails the test if something that did not exist before is left after all other
+// cleanups.
 func watchLeaks(t *testing.T) {
 	t.Helper()
 	fds, mounts := openFiles(t), mountPoints(t)
@@ -39,9 +39,9 @@ func watchLeaks(t *testing.T) {
 				_ = unix.Unmount(m, unix.MNT_DETACH)
 			}
 		}
-		// An empty one of a hierarchy that only the tests have mounted (more_hierarchies)
-		// may be somebody else's work: criu, called by runc meanwhile, saves all cgroups
-		// there are in a hierarchy whose root its container is in, and restores them.
+		// An empty cgroup in a hierarchy that only the tests have mounted (more_hierarchies) may
+		// not be the test's own: criu, when runc calls it at the same time, saves and restores
+		// all cgroups of any hierarchy in whose root its container is.
 		for _, dir := range cgroupsOf(suite.token) {
 			switch reason := findGap(cgroupLeak); {
 			case filepath.Base(dir) == suite.token, suite.users.isSession(dir):
@@ -61,8 +61,8 @@ func watchLeaks(t *testing.T) {
 	})
 }
 
-// openFiles lists this process's fds with what they refer to. The Go run time's own
-// are left out, since it makes them when it first needs them.
+// openFiles lists the open descriptors of this process and what they refer to. Those of the Go
+// run time are left out, as it opens them when it first needs them.
 func openFiles(t *testing.T) []string {
 	t.Helper()
 	entries, err := os.ReadDir("/proc/self/fd")
@@ -95,7 +95,7 @@ func mountPoints(t *testing.T) []string {
 	return all
 }
 
-// livingProcesses is endProcesses for tests.
+// livingProcesses is endProcesses, but a failure ends the test.
 func livingProcesses(t *testing.T) []string {
 	t.Helper()
 	alive, err := endProcesses(0)
@@ -105,9 +105,9 @@ func livingProcesses(t *testing.T) []string {
 	return alive
 }
 
-// endProcesses lists, and kills, the children of this process and all processes
-// in a cgroup of this run. It reaps zombies on the way: nobody else does that for
-// containers whose end no test waited for. What ends by itself within grace does not count.
+// endProcesses lists and kills the children of this process, and all processes in a cgroup of
+// this run. It also reaps zombies: nobody else reaps those of containers for whose end no test
+// has waited. A process that ends by itself within grace does not count.
 func endProcesses(grace time.Duration) (alive []string, err error) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
@@ -141,11 +141,10 @@ func endProcesses(grace time.Duration) (alive []string, err error) {
 	return alive, nil
 }
 
-// dying is how long a process may take to notice that what it worked for has been killed,
-// and to end.
+// dying is how long a process may take to end after the process that it served was killed.
 const dying = 3 * time.Second
 
-// endsWithin waits for the end of a process, and reaps it.
+// endsWithin waits at most grace for a process to end, and reaps it.
 func endsWithin(pid int, grace time.Duration) bool {
 	fd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
@@ -169,8 +168,8 @@ func endsWithin(pid int, grace time.Duration) bool {
 	return true
 }
 
-// reapZombies reaps the children of this process that have ended. No command may be
-// waited for meanwhile.
+// reapZombies reaps the children of this process that have ended. No command may be waited for at
+// the same time.
 func reapZombies(t *testing.T) {
 	t.Helper()
 	tasks, err := filepath.Glob("/proc/self/task/*/children")
@@ -190,7 +189,7 @@ func reapZombies(t *testing.T) {
 	}
 }
 
-// killAndReap ends a process and waits until it is gone.
+// killAndReap kills a process and waits until it is gone.
 func killAndReap(pid int) {
 	fd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
@@ -202,7 +201,7 @@ func killAndReap(pid int) {
 	_, _ = unix.Wait4(pid, nil, unix.WNOHANG, nil)
 }
 
-// procStat is a part of /proc/PID/stat.
+// procStat has some fields of /proc/PID/stat.
 type procStat struct {
 	state     string
 	ppid      int
@@ -214,7 +213,7 @@ func readStat(pid int) (procStat, error) {
 	if err != nil {
 		return procStat{}, err
 	}
-	// The name, in parentheses, may hold anything.
+	// The name, in parentheses, may contain any character.
 	f := strings.Fields(string(data[strings.LastIndexByte(string(data), ')')+1:]))
 	if len(f) < 20 {
 		return procStat{}, fmt.Errorf("/proc/%d/stat: %q", pid, data)
@@ -227,11 +226,11 @@ func readStat(pid int) (procStat, error) {
 	return procStat{f[0], ppid, start}, err
 }
 
-// cgroupsOf lists the cgroup directories whose path has word in it, deepest first.
+// cgroupsOf lists the cgroup directories whose path contains word, deepest first.
 func cgroupsOf(word string) []string {
 	var found []string
 	_ = filepath.WalkDir("/sys/fs/cgroup", func(path string, d fs.DirEntry, err error) error {
-		// Other containers of the machine come and go during the walk.
+		// Containers of others may come and go during the walk.
 		if err == nil && d.IsDir() && strings.Contains(path, word) {
 			found = append(found, path)
 		}
@@ -241,8 +240,8 @@ func cgroupsOf(word string) []string {
 	return found
 }
 
-// removeCgroupParents removes the cgroups that runtimes made above those of the
-// containers, and leave.
+// removeCgroupParents removes the cgroups that runtimes have created above those of the
+// containers and do not remove.
 func removeCgroupParents() {
 	for _, dir := range cgroupsOf(suite.token) {
 		_ = os.Remove(dir)

@@ -44,8 +44,8 @@ func TestLifecycle(t *testing.T) {
 	c.command("state", c.id).fails("container does not exist", "o such file or directory")
 }
 
-// TestStateOfZombie looks at a container whose first process has ended and has not
-// been reaped: engines ask just then.
+// TestStateOfZombie: the state of a container whose first process has ended and has not been
+// reaped yet. Engines ask for it at that moment.
 func TestStateOfZombie(t *testing.T) {
 	c := newContainer(t).running()
 	st, err := readStat(c.pid)
@@ -153,7 +153,7 @@ func TestRunDetach(t *testing.T) {
 	}
 }
 
-// TestConfigIsRead once: later changes of the bundle change nothing.
+// TestConfigIsReadOnce: later changes of the bundle have no effect.
 func TestConfigIsReadOnce(t *testing.T) {
 	c := newContainer(t)
 	out := c.fifo("out")
@@ -181,7 +181,7 @@ func TestBundleFlag(t *testing.T) {
 			c.write()
 			other := anotherContainer(t, c)
 			other.write()
-			// A command of the other one, whose directory is not the bundle.
+			// This runs a command for the other container, whose bundle is another directory.
 			if r := other.command("run", flag, c.dir, c.id).must(); r.out != "here\n" {
 				t.Errorf("printed %q", r.out)
 			}
@@ -213,8 +213,8 @@ func TestPIDFile(t *testing.T) {
 	c.start().wait()
 }
 
-// TestNothingWaitsWithTheContainer checks that create leaves one process, the
-// container's, and that it is the engine's child.
+// TestNothingWaitsWithTheContainer: create leaves only one process, the container's, and it is a
+// child of the engine.
 func TestNothingWaitsWithTheContainer(t *testing.T) {
 	c := newContainer(t).create()
 	st, err := readStat(c.pid)

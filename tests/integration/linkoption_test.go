@@ -13,7 +13,7 @@ func TestLinkOptions(t *testing.T) {
 		for _, test := range []struct {
 			name    string
 			options []string
-			// dest has a link to /elsewhere when it is /dest.
+			// dest contains a symbolic link to /elsewhere if it is /dest.
 			source, dest, script, want string
 		}{
 			{"copied", []string{"copy-symlink"}, "link", "/new/link", "readlink /new/link", "file"},
@@ -26,8 +26,8 @@ func TestLinkOptions(t *testing.T) {
 			{"both", []string{"src-nofollow", "dest-nofollow"}, "link", "/dest", "readlink /dest", "file"},
 		} {
 			t.Run(test.name, func(t *testing.T) {
-				only(t, suite.name != "runc", "crun") // has none of them
-				// crun 1.28 cannot mount a link on a file that it makes.
+				only(t, suite.name != "runc", "crun") // runc has none of these options
+				// crun 1.28 cannot mount a symbolic link on a file that it creates.
 				only(t, suite.name == "berth" || test.name != "source", "berth")
 				c := newContainer(t)
 				if userns {
@@ -51,7 +51,8 @@ func TestLinkOptions(t *testing.T) {
 	}
 }
 
-// TestLinkOptionsRefused: another link is not replaced, and nothing but a bind has them.
+// TestLinkOptionsRefused: another symbolic link is not replaced, and only a bind mount can have
+// these options.
 func TestLinkOptionsRefused(t *testing.T) {
 	onlyBerth(t)
 	c := newContainer(t)
@@ -60,9 +61,9 @@ func TestLinkOptionsRefused(t *testing.T) {
 	c.link("elsewhere", c.rootfs("dest"))
 	c.mount("/dest", "bind", dir+"/link", "bind", "copy-symlink")
 	c.write()
-	c.refused("mount bind on /dest: symlinkat /dest: file exists", "")
+	c.checkRefused("mount bind on /dest: symlinkat /dest: file exists", "")
 	last := &c.spec.Mounts[len(c.spec.Mounts)-1]
 	last.Type, last.Options = "tmpfs", []string{"src-nofollow"}
 	c.write()
-	c.refused("are only for bind mounts", "")
+	c.checkRefused("are only for bind mounts", "")
 }

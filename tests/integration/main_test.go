@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package integration runs real containers with the runtime in $RUNTIME, as root,
-// and looks at them from outside and inside.
+// Package integration runs real containers with the runtime in $RUNTIME, as root, and looks at
+// them from outside and inside.
 //
-// It is black-box: it knows command lines, the spec and the kernel, and nothing of
-// berth's code, so that runc and crun can prove it right (known-gaps lists what
-// they lack). Its one invariant: after each test nothing of it is left, no
-// process, mount, cgroup, state or fd.
+// It is a black-box test: it knows command lines, the spec and the kernel, but nothing about
+// berth's code. Therefore it can also run with runc and crun, which shows whether a test is right
+// (known-gaps lists what they lack). Its one invariant: each test leaves no process, mount,
+// cgroup, state or descriptor behind.
 package integration
 
 import (
@@ -22,41 +22,41 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// suite is what all tests share; TestMain fills it in.
+// suite is shared by all tests. TestMain sets it.
 var suite struct {
-	// runtime is the absolute path, name the file name of the runtime.
+	// runtime is the absolute path of the runtime, and name its file name.
 	runtime, name string
-	// rootfs is a directory with a root file system of kind ("busybox", "debian").
+	// rootfs is a directory with a root file system of the kind "busybox" or "debian".
 	rootfs, kind string
-	// systemd says that the containers' cgroups are units of systemd, but for those that
-	// a test has ideas of its own about.
+	// systemd means that the containers' cgroups are systemd units, unless a test sets another
+	// cgroup.
 	systemd bool
-	// unified says that /sys/fs/cgroup is cgroup v2.
+	// unified means that /sys/fs/cgroup is cgroup v2.
 	unified bool
 	// token is part of every container id and cgroup path of this run.
 	token string
-	// work is the directory of all bundles.
+	// work is the directory for all bundles.
 	work string
 	gaps []gap
-	// limit ends what hangs: a command of the runtime, or the wait for an event.
+	// limit is how long a command of the runtime, or the wait for an event, may take.
 	limit time.Duration
-	// users says who runs the containers.
+	// users describes who runs the containers.
 	users users
-	// checkGaps runs only the tests that known-gaps says fail.
+	// checkGaps means that only tests in known-gaps run, to find out which of them pass.
 	checkGaps bool
-	// closed are the gaps whose tests pass.
+	// closed are the tests in known-gaps that pass.
 	closed []string
 }
 
-// helperEnv has the test binary be a program inside of a container.
+// helperEnv is the variable that makes the test binary run one of helpers in a container.
 const helperEnv = "BERTH_TEST_HELPER"
 
-// helpers are the programs by what helperEnv has to say.
+// helpers returns the programs by their names in helperEnv.
 func helpers() map[string]func(args []string) error {
 	return map[string]func(args []string) error{notifyHelper: sendNotifications, holderHelper: hold, endHelper: endRun}
 }
 
-// helper mounts the test binary on /helper, to be the program that is named.
+// helper mounts the test binary on /helper and makes it run the named program.
 func (c *container) helper(name string) *container {
 	c.t.Helper()
 	self, err := os.Executable()
@@ -76,7 +76,7 @@ func TestMain(m *testing.M) {
 		return
 	}
 	if slices.Contains(os.Args, "-test.list") {
-		os.Exit(m.Run()) // which runs none
+		os.Exit(m.Run()) // which runs no tests
 	}
 	if os.Getenv("RUNTIME") == "" {
 		fmt.Println("integration tests need RUNTIME and root: see tests/integration/run")
@@ -91,10 +91,10 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// setUp fills in the suite, runs the tests, and cleans up.
+// setUp sets the suite, runs the tests, and cleans up.
 func setUp(m *testing.M) (code int, err error) {
-	// Containers' first processes must become children of the tests, as they do
-	// with an engine's shim.
+	// The first processes of containers must become children of the tests, as they become
+	// children of an engine's shim.
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return 0, fmt.Errorf("become a subreaper: %w", err)
 	}
@@ -109,7 +109,8 @@ func setUp(m *testing.M) (code int, err error) {
 	}
 	suite.systemd = os.Getenv("DRIVER") == "systemd"
 	suite.kind, _, _ = strings.Cut(filepath.Base(suite.rootfs), "-")
-	// Another pid namespace of this machine may have this pid as well, and has the cgroups.
+	// A process in another pid namespace of this machine may have the same pid, and uses the same
+	// cgroups.
 	var ns unix.Stat_t
 	if err := unix.Stat("/proc/self/ns/pid", &ns); err != nil {
 		return 0, fmt.Errorf("stat /proc/self/ns/pid: %w", err)
@@ -117,7 +118,7 @@ func setUp(m *testing.M) (code int, err error) {
 	suite.token = fmt.Sprintf("btn%dp%dx", ns.Ino, os.Getpid())
 	suite.limit = 30 * time.Second
 	if suite.checkGaps = os.Getenv("GAPS") == "check"; suite.checkGaps {
-		suite.limit = 3 * time.Second // several gaps are that a runtime hangs
+		suite.limit = 3 * time.Second // in several gaps a runtime hangs
 	}
 	if slow := os.Getenv("SLOW"); slow != "" {
 		factor, err := strconv.Atoi(slow)

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// volume makes a directory with a file on the host.
+// volume creates a directory with a file on the host.
 func (c *container) volume(name string) string {
 	c.t.Helper()
 	dir := c.path(name)
@@ -88,13 +88,13 @@ func TestMountOptions(t *testing.T) {
 	}
 }
 
-// TestNewMountOptions are those that not every runtime knows.
+// TestNewMountOptions checks options that not every runtime knows.
 func TestNewMountOptions(t *testing.T) {
 	for option, seen := range map[string]string{"nosymfollow": "nosymfollow", "lazytime": "lazytime", "mand": "mand", "iversion": "i_version"} {
 		t.Run(option, func(t *testing.T) {
 			c := newContainer(t).mount("/mnt", "tmpfs", "tmpfs", option)
 			opts := c.mountOptions("/mnt")
-			// Kernels have stopped to show some of them.
+			// Some kernels no longer show some of them.
 			if option == "nosymfollow" && !slices.Contains(opts, seen) {
 				t.Errorf("options %q have no %s", opts, seen)
 			}
@@ -154,8 +154,8 @@ func TestBindReadonly(t *testing.T) {
 	}
 }
 
-// TestBindFlags: a bind mount has what is asked for, instead of what the source's mount has,
-// and leaves that as it was.
+// TestBindFlags: a bind mount gets the flags that are asked for instead of those of the source,
+// whose own mount does not change.
 func TestBindFlags(t *testing.T) {
 	c := newContainer(t)
 	dir := c.tmpfsVolume("vol", unix.MS_NOSUID|unix.MS_NODEV)
@@ -172,7 +172,7 @@ func TestBindFlags(t *testing.T) {
 	}
 }
 
-// tmpfsVolume makes a directory that is a mount of its own, on the host.
+// tmpfsVolume creates a directory with a mount of its own on the host.
 func (c *container) tmpfsVolume(name string, flags uintptr) string {
 	c.t.Helper()
 	dir := c.path(name)
@@ -196,8 +196,8 @@ func (c *container) tmpfsAt(dir string, flags uintptr) {
 	})
 }
 
-// nested makes a volume with another mount in it.
-func (c *container) nested() string {
+// nestedVolume creates a volume with another mount in it.
+func (c *container) nestedVolume() string {
 	c.t.Helper()
 	dir := c.tmpfsVolume("vol", 0)
 	inner := filepath.Join(dir, "inner")
@@ -215,13 +215,13 @@ func TestBindIsNotRecursive(t *testing.T) {
 	for option, sees := range map[string]string{"bind": "nothing", "rbind": "deep"} {
 		t.Run(option, func(t *testing.T) {
 			c := newContainer(t).sh("cat /data/inner/file 2>/dev/null || echo nothing")
-			c.mount("/data", "bind", c.nested(), option)
+			c.mount("/data", "bind", c.nestedVolume(), option)
 			want(t, "the inner mount", c.output(), sees)
 		})
 	}
 }
 
-// TestRecursiveAttributes: "ro" is for the uppermost mount, "rro" for all of them.
+// TestRecursiveAttributes: "ro" applies to the topmost mount only, and "rro" to all mounts.
 func TestRecursiveAttributes(t *testing.T) {
 	cases := []struct {
 		options    []string
@@ -240,7 +240,7 @@ func TestRecursiveAttributes(t *testing.T) {
 	for _, tc := range cases {
 		t.Run(strings.Join(tc.options, ","), func(t *testing.T) {
 			c := newContainer(t)
-			c.mount("/data", "bind", c.nested(), tc.options...)
+			c.mount("/data", "bind", c.nestedVolume(), tc.options...)
 			opts := c.mountOf("/data/inner").options
 			if tc.inner != "" && !slices.Contains(opts, tc.inner) {
 				t.Errorf("options %q have no %s", opts, tc.inner)
@@ -258,7 +258,7 @@ func TestMountPropagation(t *testing.T) {
 	} {
 		t.Run(option, func(t *testing.T) {
 			c := newContainer(t)
-			c.mount("/data", "bind", c.nested(), "rbind", option)
+			c.mount("/data", "bind", c.nestedVolume(), "rbind", option)
 			var outer, inner string
 			for _, m := range c.mounts() {
 				switch m.point {
@@ -282,7 +282,7 @@ func TestMountOrder(t *testing.T) {
 	want(t, "output", c.output(), "from the host\nb")
 }
 
-// TestMountHides: a later mount of the same place covers the earlier.
+// TestMountHides: a later mount hides an earlier one at the same path.
 func TestMountHides(t *testing.T) {
 	c := newContainer(t).sh("ls /a")
 	c.mount("/a", "bind", c.volume("vol"), "bind").mount("/a", "tmpfs", "tmpfs")
@@ -341,14 +341,14 @@ func TestSecondProc(t *testing.T) {
 	want(t, "output", c.output(), "1")
 }
 
-// TestProcSubmounts are the places in /proc that lxcfs covers.
+// TestProcSubmounts: mounts on the files in /proc that lxcfs replaces.
 func TestProcSubmounts(t *testing.T) {
 	c := newContainer(t).args("cat", "/proc/uptime")
 	c.mount("/proc/uptime", "bind", filepath.Join(c.volume("vol"), "file"), "bind")
 	want(t, "uptime", c.output(), "from the host")
 }
 
-// TestSymlinkInDestination: a link of the image leads to a place in the image.
+// TestSymlinkInDestination: a symbolic link of the image leads to a path in the image.
 func TestSymlinkInDestination(t *testing.T) {
 	cases := []struct{ name, link, seen string }{
 		{"absolute", "/real", "/real/file"},
@@ -370,7 +370,7 @@ func TestSymlinkInDestination(t *testing.T) {
 	}
 }
 
-// outside makes a directory of the host's, in which nothing is to be made.
+// outside creates a directory on the host. checkEmpty checks that nothing was created in it.
 func (c *container) outside() (path string, checkEmpty func()) {
 	path = c.path("outside")
 	if err := os.Mkdir(path, 0o755); err != nil {
@@ -387,7 +387,8 @@ func (c *container) outside() (path string, checkEmpty func()) {
 	}
 }
 
-// TestSymlinkToHost: nothing is made on the host through a link of the image.
+// TestSymlinkToHost: no symbolic link of the image makes the runtime create something on the
+// host.
 func TestSymlinkToHost(t *testing.T) {
 	c := newContainer(t).args("/bin/true")
 	outside, checkEmpty := c.outside()
@@ -401,7 +402,7 @@ func TestSymlinkToHost(t *testing.T) {
 	checkEmpty()
 }
 
-// TestProcIsSymlink: an image whose /proc or /sys is a link is refused.
+// TestProcIsSymlink: an image whose /proc or /sys is a symbolic link is refused.
 func TestProcIsSymlink(t *testing.T) {
 	for _, name := range []string{"proc", "sys"} {
 		t.Run(name, func(t *testing.T) {
@@ -416,12 +417,13 @@ func TestProcIsSymlink(t *testing.T) {
 				t.Fatal(err)
 			}
 			c.write()
-			c.refused("", "")
+			c.checkRefused("", "")
 		})
 	}
 }
 
-// TestDevIsSymlink: an image whose /dev is a link gets its devices in the image.
+// TestDevIsSymlink: if /dev of the image is a symbolic link, the devices are created in the
+// image.
 func TestDevIsSymlink(t *testing.T) {
 	c := newContainer(t).sh("true")
 	outside, checkEmpty := c.outside()

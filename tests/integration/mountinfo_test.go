@@ -29,13 +29,13 @@ func parseMountinfo(text string) []mountEntry {
 	return all
 }
 
-// mounts runs the container to see its mounts.
+// mounts runs the container and returns its mounts.
 func (c *container) mounts() []mountEntry {
 	c.t.Helper()
 	return parseMountinfo(c.args("cat", "/proc/self/mountinfo").output())
 }
 
-// mountOf runs the container to see the mount at a path.
+// mountOf runs the container and returns its mount at a path.
 func (c *container) mountOf(path string) mountEntry {
 	c.t.Helper()
 	var last mountEntry
@@ -50,7 +50,7 @@ func (c *container) mountOf(path string) mountEntry {
 	return last
 }
 
-// mountOptions are the mount's and its file system's.
+// mountOptions returns the options of the mount and of its file system.
 func (c *container) mountOptions(path string) []string {
 	c.t.Helper()
 	m := c.mountOf(path)

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestMountSourceOrder: a bind whose source lies in the root file system finds there what the
-// mounts before it have put there, whoever opens it.
+// TestMountSourceOrder: if the source of a bind mount is in the root file system, it is what
+// earlier mounts have put there, whichever process opens it.
 func TestMountSourceOrder(t *testing.T) {
 	for _, mode := range []string{"plain", "userns", "idmap"} {
 		for _, test := range []struct {
@@ -20,8 +20,8 @@ func TestMountSourceOrder(t *testing.T) {
 			mounts func(c *container)
 			script string
 			want   string
-			// image says that the source is the image's, which is an overlay here: that
-			// takes no id maps.
+			// image means that the source is in the image, which is an overlay here. An overlay
+			// cannot be id-mapped.
 			image bool
 		}{
 			{"a file of an earlier bind", func(c *container) {
@@ -76,7 +76,7 @@ func TestMountSourceOrder(t *testing.T) {
 			}, "cat /made/file; grep -Ec ' /made .*(noatime|noexec)' /proc/self/mounts", "of the image\n1", true},
 		} {
 			if mode == "idmap" && (test.image || suite.users.ordinary()) {
-				continue // an ordinary user has none
+				continue // an ordinary user cannot id-map
 			}
 			t.Run(mode+"/"+test.name, func(t *testing.T) {
 				only(t, mode == "plain" || suite.name == "berth", "berth")
@@ -91,7 +91,7 @@ func TestMountSourceOrder(t *testing.T) {
 	}
 }
 
-// bindOf is mount of a bind, with id maps in that mode.
+// bindOf adds a bind mount, with id maps if the mode has them.
 func (c *container) bindOf(dest, source, mode string, options ...string) {
 	c.mount(dest, "bind", source, options...)
 	if mode == "idmap" {
@@ -122,7 +122,7 @@ func (c *container) link(target, path string) {
 	}
 }
 
-// TestMountSourceMissing: what is not there when its turn has come is an error that names it.
+// TestMountSourceMissing: if a source does not exist when it is needed, the error names it.
 func TestMountSourceMissing(t *testing.T) {
 	onlyBerth(t)
 	c := newContainer(t).userns()
@@ -135,8 +135,8 @@ func TestMountSourceMissing(t *testing.T) {
 	}
 }
 
-// TestRootfsPropagationLive: what the host mounts and unmounts below the root file system,
-// when the container runs, is so in the container.
+// TestRootfsPropagationLive: what the host mounts and unmounts below the root file system while
+// the container runs is propagated to the container.
 func TestRootfsPropagationLive(t *testing.T) {
 	for mode, seen := range map[string]bool{"rslave": true, "rshared": true, "slave": true, "shared": true, "rprivate": false, "private": false, "": false} {
 		for _, userns := range []bool{false, true} {
@@ -145,7 +145,7 @@ func TestRootfsPropagationLive(t *testing.T) {
 				name += ", with a user namespace"
 			}
 			t.Run(name, func(t *testing.T) {
-				onlyBerth(t) // runc 1.3 and crun 1.28 keep it from the container
+				onlyBerth(t) // runc 1.3 and crun 1.28 do not propagate it
 				c := newContainer(t)
 				if userns {
 					c.userns()
@@ -179,7 +179,7 @@ func TestRootfsPropagationLive(t *testing.T) {
 	}
 }
 
-// shareRootfs makes the root file system a shared mount of the host.
+// shareRootfs makes the root file system a shared mount on the host.
 func (c *container) shareRootfs() {
 	c.t.Helper()
 	dir := c.rootfs()

@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// change adds or removes mounts, which are one after the other or a document.
-func (c *container) change(what string, mounts any) *result {
+// changeMounts adds or removes mounts, given as separate arguments or in a document.
+func (c *container) changeMounts(what string, mounts any) *result {
 	c.t.Helper()
 	path := c.path("mounts.json")
 	document, isText := mounts.(string)
@@ -29,9 +29,9 @@ func (c *container) change(what string, mounts any) *result {
 	return c.command("mounts", what, c.id, path)
 }
 
-// live are the mounts that a process of the container sees now, without those below
-// /proc, /sys and /dev.
-func (c *container) live() string {
+// liveMounts returns the mounts that a process in the container sees now, except those below /proc,
+// /sys and /dev.
+func (c *container) liveMounts() string {
 	c.t.Helper()
 	var b strings.Builder
 	for _, m := range parseMountinfo(c.execOut(c.id, "cat", "/proc/self/mountinfo")) {
@@ -43,16 +43,16 @@ func (c *container) live() string {
 	return b.String()
 }
 
-// TestMountsAdd: each kind of mount, as a config.json may have it, in a container that
-// runs; the options of all hold, and the host sees none of them.
+// TestMountsAdd adds each kind of mount that config.json may have to a running container. All
+// options take effect, and the host does not see the mounts.
 func TestMountsAdd(t *testing.T) {
 	c := newContainer(t)
 	vol := c.volume("vol")
 	c.running()
 	before := mountPoints(t)
-	c.change("add", []specs.Mount{
+	c.changeMounts("add", []specs.Mount{
 		{Destination: "/vol", Type: "bind", Source: vol, Options: []string{"rbind", "ro", "nosuid", "nodev"}},
-		{Destination: "/etc/added", Source: "vol/file", Options: []string{"bind"}}, // from the bundle on
+		{Destination: "/etc/added", Source: "vol/file", Options: []string{"bind"}}, // relative to the bundle
 		{Destination: "/t", Type: "tmpfs", Source: "tmpfs", Options: []string{"ro", "size=64k"}},
 		{Destination: "/t/below", Type: "tmpfs", Source: "tmpfs", Options: []string{"mode=700"}},
 		{Destination: "/proc2", Type: "proc", Source: "proc"},
@@ -75,14 +75,14 @@ func TestMountsAdd(t *testing.T) {
 			}
 		}
 	}
-	// The order of an add is the one that a remove undoes.
-	c.change("remove", `[{"destination":"/vol"},{"destination":"/etc/added"},{"destination":"/t"},{"destination":"/t/below"},
+	// Mounts are removed in reverse order.
+	c.changeMounts("remove", `[{"destination":"/vol"},{"destination":"/etc/added"},{"destination":"/t"},{"destination":"/t/below"},
 		{"destination":"/proc2"},{"destination":"/sys2"},{"destination":"queue/"}]`).must()
-	want(t, "mounts afterwards", c.live(), "")
+	want(t, "mounts afterwards", c.liveMounts(), "")
 	c.status(specs.StateRunning)
 }
 
-// TestMountsCgroup: what a container gets of the cgroups later is what it gets from the
+// TestMountsCgroup: a cgroup mount that is added later looks like one that was there from the
 // beginning.
 func TestMountsCgroup(t *testing.T) {
 	for _, host := range []bool{false, true} {
@@ -92,7 +92,7 @@ func TestMountsCgroup(t *testing.T) {
 				c.without(specs.CgroupNamespace)
 			}
 			c.running()
-			c.change("add", []specs.Mount{{Destination: "/cg", Type: "cgroup", Source: "cgroup", Options: []string{"ro"}}}).must()
+			c.changeMounts("add", []specs.Mount{{Destination: "/cg", Type: "cgroup", Source: "cgroup", Options: []string{"ro"}}}).must()
 			table := func(dir string) (all string) {
 				for _, m := range parseMountinfo(c.execOut(c.id, "cat", "/proc/self/mountinfo")) {
 					if m.point == dir || strings.HasPrefix(m.point, dir+"/") {
@@ -104,14 +104,14 @@ func TestMountsCgroup(t *testing.T) {
 				return strings.Join(lines, "\n")
 			}
 			want(t, "mounts", table("/cg"), table("/sys/fs/cgroup"))
-			c.change("remove", `[{"destination":"/cg"}]`).must()
-			want(t, "mounts afterwards", c.live(), "")
+			c.changeMounts("remove", `[{"destination":"/cg"}]`).must()
+			want(t, "mounts afterwards", c.liveMounts(), "")
 		})
 	}
 }
 
-// TestMountsOverlay: the paths in the options are the host's, more of them than fit into
-// an option of the new mount calls, and the container's of the same name are not.
+// TestMountsOverlay: paths in the options are the host's, even if the container has the same
+// ones. There are more than fit into an option of the new mount calls.
 func TestMountsOverlay(t *testing.T) {
 	c := newContainer(t)
 	var lower []string
@@ -130,31 +130,31 @@ func TestMountsOverlay(t *testing.T) {
 	}
 	c.running()
 	for _, n := range []int{2, 8} {
-		c.change("add", []specs.Mount{{
+		c.changeMounts("add", []specs.Mount{{
 			Destination: "/o", Type: "overlay", Source: "overlay", Options: []string{"ro", "lowerdir=" + strings.Join(lower[:n], ":")},
 		}}).must()
 		files := strings.Fields(c.execOut(c.id, "ls", "/o"))
 		if len(files) != n || slices.Contains(files, "fake") {
 			t.Errorf("files %q, want %d of the host", files, n)
 		}
-		c.change("remove", `[{"destination":"/o"}]`).must()
+		c.changeMounts("remove", `[{"destination":"/o"}]`).must()
 	}
 }
 
-// TestMountsStates: a container that has not stopped takes mounts, and one that is paused
-// does so without being awake.
+// TestMountsStates: mounts can be added unless the container has stopped, also while it is
+// paused, without resuming it.
 func TestMountsStates(t *testing.T) {
 	const add = `{"mounts":[{"destination":"/t","type":"tmpfs"}]}`
 	c := newContainer(t).args("test", "-d", "/t/stays")
 	c.create()
-	c.change("add", add).must()
+	c.changeMounts("add", add).must()
 	c.command("exec", c.id, "mkdir", "/t/stays").must()
 	c.start()
 	if ws := c.wait(); ws.ExitStatus() != 0 {
 		t.Errorf("exit status %d: the container does not see what was mounted before its start", ws.ExitStatus())
 	}
-	c.change("add", add).fails("container not running", "is not running")
-	c.change("remove", add).fails("container not running", "is not running")
+	c.changeMounts("add", add).fails("container not running", "is not running")
+	c.changeMounts("remove", add).fails("container not running", "is not running")
 	c.command("mounts", "add", "nobody", c.path("mounts.json")).fails("container does not exist", "")
 }
 
@@ -162,17 +162,17 @@ func TestMountsPaused(t *testing.T) {
 	c := newContainer(t)
 	c.running()
 	c.command("pause", c.id).must()
-	c.change("add", `[{"destination":"/t","type":"tmpfs"},{"destination":"/t/proc","type":"proc"}]`).must()
+	c.changeMounts("add", `[{"destination":"/t","type":"tmpfs"},{"destination":"/t/proc","type":"proc"}]`).must()
 	c.status("paused")
 	c.command("resume", c.id).must()
-	want(t, "mounts", c.live(), "/t tmpfs;/t/proc proc;")
+	want(t, "mounts", c.liveMounts(), "/t tmpfs;/t/proc proc;")
 	c.command("pause", c.id).must()
-	c.change("remove", `[{"destination":"/t"}]`).must()
+	c.changeMounts("remove", `[{"destination":"/t"}]`).must()
 	c.command("resume", c.id).must()
-	want(t, "mounts", c.live(), "")
+	want(t, "mounts", c.liveMounts(), "")
 }
 
-// TestMountsStandardInput reads the document from there.
+// TestMountsStandardInput reads the document from stdin.
 func TestMountsStandardInput(t *testing.T) {
 	c := newContainer(t).running()
 	if err := os.WriteFile(c.path("in"), []byte(`[{"destination":"/t","type":"tmpfs"}]`), 0o600); err != nil {
@@ -183,15 +183,15 @@ func TestMountsStandardInput(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.with(in, "mounts", what, c.id, "-").must().silent()
+		c.commandWithStdin(in, "mounts", what, c.id, "-").must().silent()
 		if err := in.Close(); err != nil {
 			t.Fatal(err)
 		}
-		want(t, "mounts after "+what, c.live(), map[string]string{"add": "/t tmpfs;", "remove": ""}[what])
+		want(t, "mounts after "+what, c.liveMounts(), map[string]string{"add": "/t tmpfs;", "remove": ""}[what])
 	}
 }
 
-// TestMountsRefused: the error names the entry, and those before it are undone.
+// TestMountsRefused: the error names the entry, and the mounts of earlier entries are undone.
 func TestMountsRefused(t *testing.T) {
 	const first = `[{"destination":"/a","type":"tmpfs"},{"destination":"/a/b","type":"bind","source":"/usr","options":["rbind"]},`
 	for _, tc := range []struct{ name, what, document, text string }{
@@ -218,15 +218,15 @@ func TestMountsRefused(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			c := newContainer(t).mount("/kept", "tmpfs", "tmpfs").running()
 			c.command("exec", c.id, "sh", "-c", "mkdir /kept/file; mkdir /kept/below").must()
-			c.change("add", `[{"destination":"/kept/below","type":"tmpfs"}]`).must()
-			c.change(tc.what, tc.document).code(1).fails(tc.text, "")
-			want(t, "mounts", c.live(), "/kept tmpfs;/kept/below tmpfs;")
+			c.changeMounts("add", `[{"destination":"/kept/below","type":"tmpfs"}]`).must()
+			c.changeMounts(tc.what, tc.document).code(1).fails(tc.text, "")
+			want(t, "mounts", c.liveMounts(), "/kept tmpfs;/kept/below tmpfs;")
 			want(t, "files", c.execOut(c.id, "ls", "/kept"), "below\nfile")
 		})
 	}
 }
 
-// TestMountsUmask: the caller's has no say in what a container gets to see.
+// TestMountsUmask: the caller's umask has no effect on what is created.
 func TestMountsUmask(t *testing.T) {
 	c := newContainer(t).running()
 	path := c.path("mounts.json")
@@ -243,31 +243,31 @@ func TestMountsArguments(t *testing.T) {
 	c.command("mounts", "add", c.id, "/no/such").fails("open /no/such: no such file or directory", "")
 }
 
-// TestMountsIDMapped: ids of the volume are mapped as with a create.
+// TestMountsIDMapped: owners of the volume are mapped as with create.
 func TestMountsIDMapped(t *testing.T) {
 	c := newContainer(t)
 	swap := []specs.LinuxIDMapping{mapRow(0, 1000, 1), mapRow(1000, 0, 1)}
 	vol := c.ownedVolume(0, 1000)
 	c.running()
-	c.change("add", []specs.Mount{{Destination: "/v", Type: "bind", Source: vol, Options: []string{"bind"}, UIDMappings: swap, GIDMappings: swap}}).must()
+	c.changeMounts("add", []specs.Mount{{Destination: "/v", Type: "bind", Source: vol, Options: []string{"bind"}, UIDMappings: swap, GIDMappings: swap}}).must()
 	want(t, "owners", c.execOut(c.id, "stat", "-c", "%n=%u:%g", "/v/0", "/v/1000"), "/v/0=1000:1000\n/v/1000=0:0")
 }
 
-// TestMountsIDMappedToUserNamespace takes the maps from the container's user namespace.
+// TestMountsIDMappedToUserNamespace: the maps are those of the container's user namespace.
 func TestMountsIDMappedToUserNamespace(t *testing.T) {
 	c := newContainer(t)
 	c.userns(mapRow(0, firstID, idCount))
 	vol := c.ownedVolume(0, 5)
 	c.running()
-	c.change("add", []specs.Mount{
+	c.changeMounts("add", []specs.Mount{
 		{Destination: "/v", Type: "bind", Source: vol, Options: []string{"bind", "idmap"}},
 		{Destination: "/w", Type: "bind", Source: vol, Options: []string{"bind"}},
 	}).must()
 	want(t, "owners", c.execOut(c.id, "stat", "-c", "%n=%u:%g", "/v/0", "/v/5", "/w/5"), "/v/0=0:0\n/v/5=5:5\n/w/5=65534:65534")
 }
 
-// TestMountsLockedFlags: a user namespace does not get rid of the flags of the host's
-// mount in this way either.
+// TestMountsLockedFlags: with a user namespace, the flags of the host's mount cannot be removed
+// in this way either.
 func TestMountsLockedFlags(t *testing.T) {
 	c := newContainer(t)
 	vol := c.path("locked")
@@ -284,9 +284,9 @@ func TestMountsLockedFlags(t *testing.T) {
 	})
 	c.userns(mapRow(0, firstID, idCount))
 	c.running()
-	c.change("add", []specs.Mount{{Destination: "/v", Type: "bind", Source: vol, Options: []string{"bind", "exec"}}}).
+	c.changeMounts("add", []specs.Mount{{Destination: "/v", Type: "bind", Source: vol, Options: []string{"bind", "exec"}}}).
 		fails("mounts[0]: mount bind on /v: ", "")
-	c.change("add", []specs.Mount{{Destination: "/v", Type: "bind", Source: vol, Options: []string{"bind"}}}).must()
+	c.changeMounts("add", []specs.Mount{{Destination: "/v", Type: "bind", Source: vol, Options: []string{"bind"}}}).must()
 	for _, m := range parseMountinfo(c.execOut(c.id, "cat", "/proc/self/mountinfo")) {
 		if m.point == "/v" && !slices.Contains(m.options, "noexec") {
 			t.Errorf("options %q", m.options)
@@ -294,7 +294,7 @@ func TestMountsLockedFlags(t *testing.T) {
 	}
 }
 
-// TestMountsPropagation: what the host mounts later shows in the container's volume, but
+// TestMountsPropagation: what the host mounts later is propagated to the container's volume, but
 // not the other way round.
 func TestMountsPropagation(t *testing.T) {
 	c := newContainer(t)
@@ -308,19 +308,19 @@ func TestMountsPropagation(t *testing.T) {
 		}
 	})
 	c.running()
-	c.change("add", []specs.Mount{{Destination: "/v", Type: "bind", Source: vol, Options: []string{"rbind"}}}).must()
-	c.change("add", `[{"destination":"/v/sub","type":"tmpfs","options":["size=4k"]}]`).must()
+	c.changeMounts("add", []specs.Mount{{Destination: "/v", Type: "bind", Source: vol, Options: []string{"rbind"}}}).must()
+	c.changeMounts("add", `[{"destination":"/v/sub","type":"tmpfs","options":["size=4k"]}]`).must()
 	if slices.Contains(mountPoints(t), vol+"/sub") {
 		t.Error("the container's mount is on the host")
 	}
-	c.change("remove", `[{"destination":"/v/sub"}]`).must()
+	c.changeMounts("remove", `[{"destination":"/v/sub"}]`).must()
 	if err := unix.Mount("none", vol+"/sub", "tmpfs", 0, ""); err != nil {
 		t.Fatal(err)
 	}
-	want(t, "mounts", c.live(), "/v "+fsTypeOf(t, vol)+";/v/sub tmpfs;")
+	want(t, "mounts", c.liveMounts(), "/v "+fsTypeOf(t, vol)+";/v/sub tmpfs;")
 }
 
-// fsTypeOf is the type of the file system that is mounted on a path.
+// fsTypeOf returns the type of the file system at a path.
 func fsTypeOf(t *testing.T, path string) (fsType string) {
 	t.Helper()
 	for _, m := range parseMountinfo(readFile(t, "/proc/self/mountinfo")) {
@@ -331,8 +331,8 @@ func fsTypeOf(t *testing.T, path string) (fsType string) {
 	return fsType
 }
 
-// TestMountsAttack: the container exchanges a directory for a link to the host, over and
-// over, while things are mounted below it.
+// TestMountsAttack: the container repeatedly exchanges a directory for a symbolic link to the
+// host while mounts are made below it.
 func TestMountsAttack(t *testing.T) {
 	c := newContainer(t)
 	victim := c.volume("victim")
@@ -365,7 +365,7 @@ func TestMountsAttack(t *testing.T) {
 	added := 0
 	for i := range 40 {
 		doc := fmt.Sprintf(`[{"destination":"/swap/d%d/deep","type":"tmpfs"},{"destination":"/swap/f%d","type":"bind","source":"/dev/null"}]`, i, i)
-		if c.change("add", doc).status == 0 {
+		if c.changeMounts("add", doc).status == 0 {
 			added++
 		}
 		if now := strings.Join(mountPoints(t), " "); now != before {
@@ -385,18 +385,18 @@ func TestMountsAttack(t *testing.T) {
 	}
 }
 
-// TestMountsNoMountNamespace: they are the host's then, and the container's while it is
-// there.
+// TestMountsNoMountNamespace: without a mount namespace the mounts are made on the host, and last
+// as long as the container.
 func TestMountsNoMountNamespace(t *testing.T) {
 	c := newContainer(t).without(specs.MountNamespace)
 	c.spec.Linux.MaskedPaths, c.spec.Linux.ReadonlyPaths = nil, nil
 	vol := c.volume("vol")
 	c.running()
 	before := strings.Join(mountPoints(t), " ")
-	c.change("add", []specs.Mount{
+	c.changeMounts("add", []specs.Mount{
 		{Destination: "/t", Type: "tmpfs"}, {Destination: "/vol", Type: "bind", Source: vol, Options: []string{"bind"}},
 	}).must()
 	want(t, "file", c.execOut(c.id, "cat", "/vol/file"), "from the host")
-	c.change("remove", `[{"destination":"/t"}]`).must()
+	c.changeMounts("remove", `[{"destination":"/t"}]`).must()
 	want(t, "mounts of the host", strings.Join(mountPoints(t), " "), before+" "+c.rootfs("vol"))
 }

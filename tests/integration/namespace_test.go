@@ -15,13 +15,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// nsFiles names the file in /proc/PID/ns of each type of namespace.
+// nsFiles has the name of the file in /proc/PID/ns for each type of namespace.
 var nsFiles = map[specs.LinuxNamespaceType]string{
 	specs.PIDNamespace: "pid", specs.NetworkNamespace: "net", specs.IPCNamespace: "ipc", specs.UTSNamespace: "uts",
 	specs.MountNamespace: "mnt", specs.CgroupNamespace: "cgroup", specs.TimeNamespace: "time",
 }
 
-// nsOf is the identity of a process's namespace.
+// nsOf identifies a namespace of a process.
 func nsOf(t *testing.T, pid int, file string) string {
 	t.Helper()
 	id, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/%s", pid, file))
@@ -31,21 +31,21 @@ func nsOf(t *testing.T, pid int, file string) string {
 	return id
 }
 
-// needTime says that a test needs time namespaces, which not each runtime has.
+// needTime requires time namespaces, which not every runtime supports.
 func needTime(t *testing.T) {
 	t.Helper()
 	_, err := os.Stat("/proc/self/ns/time")
 	require(t, err == nil, "time namespaces in the kernel")
 }
 
-// hostSafe removes from the spec what would change the host without a namespace of
-// type typ.
+// hostSafe removes what would change the host from the spec of a container without its own
+// namespace of type typ.
 func hostSafe(c *container, typ specs.LinuxNamespaceType) {
 	switch typ {
 	case specs.UTSNamespace:
 		c.spec.Hostname = ""
 	case specs.NetworkNamespace:
-		// A sysfs can only be mounted by the owner of the network namespace; root is.
+		// Only the owner of the network namespace can mount a sysfs: here that is root.
 	case specs.MountNamespace:
 		c.spec.Linux.MaskedPaths, c.spec.Linux.ReadonlyPaths, c.spec.Mounts = nil, nil, nil
 	}
@@ -64,7 +64,7 @@ func TestNamespaceNew(t *testing.T) {
 				t.Error("the host's namespace")
 			}
 			if typ == specs.PIDNamespace {
-				// The same for what it forks.
+				// Child processes are in the same one.
 				if nsOf(t, c.pid, "pid") != nsOf(t, c.pid, "pid_for_children") {
 					t.Error("another pid namespace for children")
 				}
@@ -92,7 +92,7 @@ func TestNamespaceAbsent(t *testing.T) {
 func TestNamespaceJoined(t *testing.T) {
 	for typ, file := range nsFiles {
 		if typ == specs.MountNamespace {
-			continue // a joined one has its own root; see TestMountNamespaceJoined
+			continue // its root is another one; see TestMountNamespaceJoined
 		}
 		t.Run(string(typ), func(t *testing.T) {
 			first := newContainer(t)
@@ -109,7 +109,7 @@ func TestNamespaceJoined(t *testing.T) {
 				t.Error("not the namespace to be joined")
 			}
 			if typ == specs.PIDNamespace && suite.name != "crun" {
-				// The second is not the first process of it.
+				// The second container's process is not the first one of the namespace.
 				ids := nsPIDs(t, c.pid)
 				if len(ids) != 2 || ids[1] == 1 {
 					t.Errorf("pids %v", ids)
@@ -119,7 +119,7 @@ func TestNamespaceJoined(t *testing.T) {
 	}
 }
 
-// nsPIDs are a process's ids from the outermost pid namespace inwards.
+// nsPIDs returns the pids of a process, from the outermost pid namespace inwards.
 func nsPIDs(t *testing.T, pid int) []int {
 	t.Helper()
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
@@ -145,8 +145,8 @@ func nsPIDs(t *testing.T, pid int) []int {
 	return nil
 }
 
-// TestPIDNamespaceEnds: without its first process, the second container of a pid
-// namespace dies too, and both can be deleted.
+// TestPIDNamespaceEnds: if the first process of a pid namespace ends, a second container in it
+// ends too. Both can be deleted.
 func TestPIDNamespaceEnds(t *testing.T) {
 	first := newContainer(t).running()
 	c := anotherContainer(t, first)
@@ -160,8 +160,8 @@ func TestPIDNamespaceEnds(t *testing.T) {
 	first.status(specs.StateStopped)
 }
 
-// TestProcIsOfTheContainer: /proc shows the container's processes, also in a joined
-// pid namespace.
+// TestProcIsOfTheContainer: /proc shows the processes of the container's pid namespace, also if
+// that is joined.
 func TestProcIsOfTheContainer(t *testing.T) {
 	c := newContainer(t).sh("echo $$; cat /proc/self/stat | cut -d' ' -f1; ls /proc | grep -c '^[0-9]'")
 	lines := strings.Split(c.output(), "\n")
@@ -173,7 +173,7 @@ func TestProcIsOfTheContainer(t *testing.T) {
 	}
 }
 
-// TestHostPIDNamespace sees the host's processes.
+// TestHostPIDNamespace: without a pid namespace, the container sees the host's processes.
 func TestHostPIDNamespace(t *testing.T) {
 	c := newContainer(t).without(specs.PIDNamespace)
 	c.sh(fmt.Sprintf("test -d /proc/%d && echo seen", os.Getpid()))
@@ -194,7 +194,7 @@ func TestLoopbackIsUp(t *testing.T) {
 	}
 }
 
-// TestLoopbackOfJoined: a namespace that somebody else made is left alone.
+// TestLoopbackOfJoined: the loopback interface of a joined namespace is not changed.
 func TestLoopbackOfJoined(t *testing.T) {
 	begin(t)
 	cmd := exec.Command("/bin/sh", "-c", "echo; read x")
@@ -272,7 +272,7 @@ func TestTimeOffsets(t *testing.T) {
 	want(t, "offsets", offsets, "monotonic 7881 2 boottime 1073741824 5")
 }
 
-// TestNegativeTimeOffset: clocks may also go back, as far as they do not get negative.
+// TestNegativeTimeOffset: an offset may be negative unless the clock would become negative.
 func TestNegativeTimeOffset(t *testing.T) {
 	c := newContainer(t)
 	needTime(t)
@@ -281,7 +281,7 @@ func TestNegativeTimeOffset(t *testing.T) {
 	want(t, "offsets", squeeze(c.output()), "monotonic 0 0 boottime -1 0")
 }
 
-// TestCgroupNamespaceRoot: the container's cgroup is the root of what it sees.
+// TestCgroupNamespaceRoot: the container's cgroup is the root of the hierarchy that it sees.
 func TestCgroupNamespaceRoot(t *testing.T) {
 	c := newContainer(t).args("cat", "/proc/self/cgroup")
 	for line := range strings.Lines(c.output()) {
@@ -295,7 +295,7 @@ func TestCgroupNamespaceRoot(t *testing.T) {
 	}
 }
 
-// TestNoMountNamespace runs in the runtime's own; nothing is mounted then.
+// TestNoMountNamespace runs in the runtime's mount namespace. Nothing is mounted then.
 func TestNoMountNamespace(t *testing.T) {
 	c := newContainer(t).without(specs.MountNamespace).sh("ls /bin/sh; test -d " + suite.rootfs + " || echo in its root")
 	hostSafe(c, specs.MountNamespace)

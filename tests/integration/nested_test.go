@@ -13,7 +13,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// privileged are the capabilities of a container that is to run others.
+// privileged returns the capabilities for a container that runs other containers.
 func privileged() []string {
 	all := bundle.Capabilities()
 	for _, c := range []string{"SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE", "DAC_READ_SEARCH", "BPF", "PERFMON"} {
@@ -22,8 +22,8 @@ func privileged() []string {
 	return all
 }
 
-// TestNested runs a container in a privileged container, with and without a user
-// namespace of its own.
+// TestNested runs a container in a privileged container, with and without a user namespace of its
+// own.
 func TestNested(t *testing.T) {
 	onlyBerth(t)
 	for _, inner := range []string{"root", "user namespace"} {

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ownNetwork is ownHost, with a device "host0" whose other end is "peer0".
+// ownNetwork is ownHost with a device "host0" whose peer is "peer0".
 func ownNetwork(t *testing.T) {
 	t.Helper()
 	ownHost(t)
@@ -23,7 +23,7 @@ func ownNetwork(t *testing.T) {
 		"addr add 2001:db8::5/64 dev host0 nodad", "link set host0 up")
 }
 
-// ip runs commands of ip(8) in the network namespace of a process, 0 for the test's own.
+// ip runs commands of ip(8) in the network namespace of a process; 0 means the test's own.
 func ip(t *testing.T, pid int, commands ...string) string {
 	t.Helper()
 	var all []byte
@@ -98,7 +98,7 @@ func TestNetDevice(t *testing.T) {
 	}
 }
 
-// TestNetDeviceTwice: two devices get each other's name.
+// TestNetDeviceTwice: two devices exchange their names.
 func TestNetDeviceTwice(t *testing.T) {
 	c := newContainer(t)
 	ownNetwork(t)
@@ -109,8 +109,8 @@ func TestNetDeviceTwice(t *testing.T) {
 	c.start().wait()
 }
 
-// TestNetDeviceInUserNamespace: the runtime has rights over the container's network
-// namespace, too.
+// TestNetDeviceInUserNamespace: the runtime can configure the container's network namespace if a
+// user namespace owns it.
 func TestNetDeviceInUserNamespace(t *testing.T) {
 	c := newContainer(t)
 	ownNetwork(t)
@@ -129,7 +129,7 @@ func TestNetDeviceInJoinedNamespace(t *testing.T) {
 	ip(t, first.pid, "link add eth0 type veth peer name eth1")
 	c := anotherContainer(t, first)
 	c.namespace(specs.NetworkNamespace, fmt.Sprintf("/proc/%d/ns/net", first.pid))
-	c.netDevice("host0", "eth1").refuses(`linux.netDevices["host0"]: the container has an interface "eth1" already: file exists`)
+	c.netDevice("host0", "eth1").createFails(`linux.netDevices["host0"]: the container has an interface "eth1" already: file exists`)
 	checkHost0(t, ip(t, 0, "addr show dev host0"), "host0")
 	c.netDevice("host0", "eth%d").create()
 	want(t, "interfaces of the container", interfaces(t, c.pid), "eth0 eth1 eth2")
@@ -137,7 +137,7 @@ func TestNetDeviceInJoinedNamespace(t *testing.T) {
 	first.start().wait()
 }
 
-// TestNetDeviceBeforeHooks: hooks and sysctls find the devices by their new names.
+// TestNetDeviceBeforeHooks: hooks and sysctls find the devices under their new names.
 func TestNetDeviceBeforeHooks(t *testing.T) {
 	c := newContainer(t).args("cat", "/proc/sys/net/ipv4/conf/eth7/forwarding")
 	ownNetwork(t)
@@ -153,7 +153,7 @@ func TestNetDeviceBeforeHooks(t *testing.T) {
 	}
 }
 
-// TestNetDeviceUndone: what fails, however late, leaves the host as it was.
+// TestNetDeviceUndone: a failure, even a late one, leaves the host unchanged.
 func TestNetDeviceUndone(t *testing.T) {
 	cases := []struct {
 		name   string
@@ -174,27 +174,27 @@ func TestNetDeviceUndone(t *testing.T) {
 			ownNetwork(t)
 			c.netDevice("host0", "eth0")
 			tc.change(c)
-			c.refuses(tc.err)
+			c.createFails(tc.err)
 			want(t, "interfaces of the host", interfaces(t, 0), "host0 peer0")
 			checkHost0(t, ip(t, 0, "addr show dev host0"), "host0")
 		})
 	}
 }
 
-// TestNetDeviceNeedsNamespace: there has to be another namespace to move to.
+// TestNetDeviceNeedsNamespace: a device needs another network namespace to be moved to.
 func TestNetDeviceNeedsNamespace(t *testing.T) {
 	const text = "linux.netDevices: unable to move network devices without a private NET namespace"
 	t.Run("none", func(t *testing.T) {
 		c := newContainer(t)
 		ownNetwork(t)
-		c.without(specs.NetworkNamespace).netDevice("host0", "eth0").refuses(text)
+		c.without(specs.NetworkNamespace).netDevice("host0", "eth0").createFails(text)
 		want(t, "interfaces of the host", interfaces(t, 0), "host0 peer0")
 	})
 	t.Run("the host's by path", func(t *testing.T) {
 		c := newContainer(t)
 		ownNetwork(t)
 		path := fmt.Sprintf("/proc/%d/task/%d/ns/net", os.Getpid(), unix.Gettid())
-		c.namespace(specs.NetworkNamespace, path).netDevice("host0", "eth0").refuses(text)
+		c.namespace(specs.NetworkNamespace, path).netDevice("host0", "eth0").createFails(text)
 		want(t, "interfaces of the host", interfaces(t, 0), "host0 peer0")
 	})
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // TestNetworkKilled: a create that is killed between any two requests to the kernel leaves
-// nothing that delete --force does not find, and does not stand in the way of the next.
+// nothing that delete --force cannot remove, and does not prevent the next create.
 func TestNetworkKilled(t *testing.T) {
 	_, err := exec.LookPath("strace")
 	require(t, err == nil, "strace")
@@ -30,12 +30,13 @@ func TestNetworkKilled(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			// With -D it is not strace's: one that lives on with init does not count.
+			// With -D the runtime is not a child of strace. The status is SIGKILL if the runtime
+			// was killed.
 			if r.status == -int(unix.SIGKILL) {
 				killed++
 			}
 			c.command("delete", "--force", c.id).must()
-			settled(t, "br0")
+			awaitInterfaces(t, "br0")
 		}
 	}
 	if killed < 4 {
@@ -45,7 +46,7 @@ func TestNetworkKilled(t *testing.T) {
 	want(t, "interfaces of the host", interfaces(t, 0), "br0 web0 web1")
 }
 
-// TestNetworkKilledLater: the same for one that has its network and waits for a hook.
+// TestNetworkKilledLater: the same for a create that has made its network and waits for a hook.
 func TestNetworkKilledLater(t *testing.T) {
 	c := newContainer(t)
 	ownHost(t)
@@ -66,5 +67,5 @@ func TestNetworkKilledLater(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.command("delete", "--force", c.id).must()
-	settled(t, "br0") // the hook has ended with its command, or it is told of as a leak
+	awaitInterfaces(t, "br0") // the hook has ended with its command, or the leak check reports it
 }

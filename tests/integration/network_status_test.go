@@ -13,8 +13,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// TestNetworkHooks: createRuntime hooks find it complete and are told of it, and one that
-// fails has it removed, with the bridge.
+// TestNetworkHooks: createRuntime hooks find the complete network and its status. If one of them
+// fails, the network is removed, including the bridge.
 func TestNetworkHooks(t *testing.T) {
 	c := newContainer(t)
 	ownHost(t)
@@ -22,8 +22,8 @@ func TestNetworkHooks(t *testing.T) {
 	c.spec.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{{Path: "/bin/sh", Args: []string{
 		"sh", "-c", `cat >` + c.path("state.json") + `; busybox ping -c 1 -W 5 10.88.0.2 >` + c.path("ping") + `; exit 1`,
 	}, Env: []string{"PATH=/usr/bin:/bin:/usr/sbin:/sbin"}}}}
-	c.refuses("hooks.createRuntime[0]")
-	settled(t, "")
+	c.createFails("hooks.createRuntime[0]")
+	awaitInterfaces(t, "")
 	said, err := os.ReadFile(c.path("ping"))
 	if err != nil || !strings.Contains(string(said), "bytes from 10.88.0.2") {
 		t.Errorf("ping: %q, %v", said, err)
@@ -61,8 +61,8 @@ func checkNetworkStatus(t *testing.T, annotations map[string]string) {
 	}
 }
 
-// TestNetworkStatus: state and list tell the addresses, events the traffic as the container
-// sees it.
+// TestNetworkStatus: state and list have the addresses, and events has the traffic as the
+// container counts it.
 func TestNetworkStatus(t *testing.T) {
 	c := newContainer(t)
 	ownHost(t)
@@ -74,9 +74,9 @@ func TestNetworkStatus(t *testing.T) {
 	}
 	checkNetworkStatus(t, list[0].Annotations)
 	const size = 10000
-	// Fragments to the container and back again, and what is asked for before them.
+	// These are fragments in both directions, and the requests for addresses before them.
 	ping(t, 0, "-s", fmt.Sprint(size), "10.88.0.2")
-	ip(t, c.pid, "link set eth0 down") // nothing more comes
+	ip(t, c.pid, "link set eth0 down") // no more traffic
 	var e struct {
 		Data struct {
 			Interfaces []map[string]any `json:"network_interfaces"`

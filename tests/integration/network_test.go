@@ -17,8 +17,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ownHost puts the rest of the test, with all that it starts, into a new network
-// namespace that stands for the host's. All bridges of the test are in there.
+// ownHost moves the rest of the test, with all the processes that it starts, to a new network
+// namespace that represents the host's. All bridges of the test are in it.
 func ownHost(t *testing.T) {
 	t.Helper()
 	_, err := exec.LookPath("ip")
@@ -40,9 +40,9 @@ func ownHost(t *testing.T) {
 	ip(t, 0, "link set lo up")
 }
 
-// settled waits until the host has just the given interfaces. Those of a container that
-// has ended the kernel removes in its own time.
-func settled(t *testing.T, wanted string) {
+// awaitInterfaces waits until the host has only the given interfaces. The kernel removes those of a
+// container asynchronously after its end.
+func awaitInterfaces(t *testing.T, wanted string) {
 	t.Helper()
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
 	if err != nil {
@@ -62,13 +62,13 @@ func settled(t *testing.T, wanted string) {
 	}
 }
 
-// network sets the annotation; the text is the list of interfaces and what follows it.
+// network sets the annotation. rest is the list of interfaces, and the keys after it.
 func (c *container) network(rest string) *container {
 	return c.annotate("run.berth.network", `{"version": 1, "interfaces": `+rest+`}`)
 }
 
-// ping sends one packet from the network namespace of a process, 0 for the test's own,
-// with busybox, which needs no rights for that and is on the host of all tests.
+// ping sends one packet from the network namespace of a process; 0 means the test's own. It uses
+// busybox, which needs no privileges for it and is on the host of all tests.
 func ping(t *testing.T, pid int, options ...string) {
 	t.Helper()
 	command := append([]string{"busybox", "ping", "-c", "1", "-W", "5"}, options...)
@@ -80,7 +80,7 @@ func ping(t *testing.T, pid int, options ...string) {
 	}
 }
 
-// TestNetworkPing: the documented way to begin, in both forms.
+// TestNetworkPing: the introductory example of the documents, as an annotation and as an option.
 func TestNetworkPing(t *testing.T) {
 	for _, form := range []string{"annotation", "option"} {
 		t.Run(form, func(t *testing.T) {
@@ -97,7 +97,7 @@ func TestNetworkPing(t *testing.T) {
 			ping(t, 0, "10.88.0.2")
 			c.start().wait()
 			c.command("delete", c.id).must()
-			settled(t, "br0")
+			awaitInterfaces(t, "br0")
 			if out := ip(t, 0, "addr show dev br0"); !strings.Contains(out, "inet 10.88.0.1/24") {
 				t.Errorf("bridge: %q", out)
 			}
@@ -105,13 +105,13 @@ func TestNetworkPing(t *testing.T) {
 	}
 }
 
-// TestNetworkAtOnce: the program finds the network ready, with its routes, when it begins.
+// TestNetworkAtOnce: when the program starts, its network is ready, with its routes.
 func TestNetworkAtOnce(t *testing.T) {
 	c := newContainer(t).args("cat", "/proc/net/route", "/proc/net/if_inet6", "/sys/class/net/eth0/operstate")
 	ownHost(t)
 	out := squeeze(c.network(`[{"bridge": "br0", "create": true, "addresses": ["10.88.0.2/24", "fd00::2/64"], "gateways": ["10.88.0.1"], "mac": "02:00:00:00:00:07"}]`).output())
-	// The flags of the addresses are the last number: 80 is permanent, 02 nodad; 40 would
-	// be tentative.
+	// The last number is the flags of the address: 80 is permanent, 02 nodad, and 40 would be
+	// tentative.
 	for _, w := range []string{
 		"eth0 00000000 0100580A 0003", "fd000000000000000000000000000002 02 40 00 82 eth0",
 		"fe80000000000000000000fffe000007 02 40 20 82 eth0",
@@ -122,7 +122,7 @@ func TestNetworkAtOnce(t *testing.T) {
 	}
 }
 
-// TestNetworkTCP: both families carry connections, from the first moment.
+// TestNetworkTCP: connections over IPv4 and IPv6 work from the start.
 func TestNetworkTCP(t *testing.T) {
 	c := newContainer(t)
 	ownHost(t)
@@ -155,7 +155,7 @@ func TestNetworkTCP(t *testing.T) {
 	}
 }
 
-// TestNetworkEverything: what an interface can have, on two bridges.
+// TestNetworkEverything: all settings of an interface, on two bridges.
 func TestNetworkEverything(t *testing.T) {
 	c := newContainer(t)
 	ownHost(t)
@@ -188,10 +188,11 @@ func TestNetworkEverything(t *testing.T) {
 	ping(t, c.pid, "fd00::1")
 	c.start().wait()
 	c.command("delete", c.id).must()
-	settled(t, "br0 br1")
+	awaitInterfaces(t, "br0 br1")
 }
 
-// TestNetworkTwenty: twenty at once make one bridge, and all of them can be reached.
+// TestNetworkTwenty: twenty containers that are created at the same time create one bridge, and
+// all of them can be reached.
 func TestNetworkTwenty(t *testing.T) {
 	const n = 20
 	first := newContainer(t)
@@ -214,10 +215,10 @@ func TestNetworkTwenty(t *testing.T) {
 	for _, c := range all {
 		c.command("delete", "--force", c.id).must()
 	}
-	settled(t, "br0")
+	awaitInterfaces(t, "br0")
 }
 
-// createAll creates containers all at the same time.
+// createAll creates containers at the same time.
 func createAll(t *testing.T, all []*container) (results []*result) {
 	t.Helper()
 	var commands []*running
@@ -235,7 +236,8 @@ func createAll(t *testing.T, all []*container) (results []*result) {
 	return results
 }
 
-// TestNetworkSameAddressAtOnce: of many that want an address at the same time one gets it.
+// TestNetworkSameAddressAtOnce: only one of many containers that want an address at the same time
+// gets it.
 func TestNetworkSameAddressAtOnce(t *testing.T) {
 	first := newContainer(t)
 	ownHost(t)
@@ -258,8 +260,8 @@ func TestNetworkSameAddressAtOnce(t *testing.T) {
 	want(t, "number of interfaces", fmt.Sprint(len(strings.Fields(interfaces(t, 0)))), "2")
 }
 
-// TestNetworkSameAddress: of two containers that want an address the second one is told,
-// and gets it once the first one is gone.
+// TestNetworkSameAddress: the second container with an address gets an error. After the first one
+// is deleted, it gets the address.
 func TestNetworkSameAddress(t *testing.T) {
 	first := newContainer(t)
 	ownHost(t)
@@ -267,16 +269,16 @@ func TestNetworkSameAddress(t *testing.T) {
 	c := anotherContainer(t, first)
 	c.network(`[{"bridge": "br0", "addresses": ["10.88.0.3/24", "10.88.0.2/24"]}]`)
 	before := interfaces(t, 0)
-	c.refuses(`annotations["run.berth.network"].interfaces[0].addresses[1]: 10.88.0.2 is in use on bridge br0 by `)
-	c.refuses(fmt.Sprintf(`of container "%s": address already in use`, first.id))
+	c.createFails(`annotations["run.berth.network"].interfaces[0].addresses[1]: 10.88.0.2 is in use on bridge br0 by `)
+	c.createFails(fmt.Sprintf(`of container "%s": address already in use`, first.id))
 	want(t, "interfaces of the host", interfaces(t, 0), before)
 	first.command("delete", "--force", first.id).must()
 	c.create()
 	c.start().wait()
 }
 
-// TestNetworkAgain: a container is made again and again under the same id, by whichever way
-// the one before ended, and is reachable each time.
+// TestNetworkAgain: a container is created repeatedly with the same id, after the last one has
+// ended in different ways, and is reachable each time.
 func TestNetworkAgain(t *testing.T) {
 	c := newContainer(t).args("true")
 	ownHost(t)
@@ -289,10 +291,10 @@ func TestNetworkAgain(t *testing.T) {
 		c.create().start().wait()
 		c.command("delete", c.id).must()
 	}
-	settled(t, "br0")
+	awaitInterfaces(t, "br0")
 }
 
-// TestNetworkFails: what is wrong is told by its field, and nothing is left.
+// TestNetworkFails: the error names the field, and nothing is left behind.
 func TestNetworkFails(t *testing.T) {
 	const field = `annotations["run.berth.network"]`
 	for name, tc := range map[string]struct{ network, err string }{
@@ -309,13 +311,13 @@ func TestNetworkFails(t *testing.T) {
 			c := newContainer(t)
 			ownHost(t)
 			ip(t, 0, "link add br0 type bridge", "link set br0 up", "link add down0 type bridge")
-			c.network(tc.network).refuses(tc.err)
-			settled(t, "br0 down0")
+			c.network(tc.network).createFails(tc.err)
+			awaitInterfaces(t, "br0 down0")
 		})
 	}
 }
 
-// TestNetworkNeedsNamespace: the network of others is not ours to change.
+// TestNetworkNeedsNamespace: berth does not change a network namespace that it has not created.
 func TestNetworkNeedsNamespace(t *testing.T) {
 	const text = `annotations["run.berth.network"]: needs a new network namespace: linux.namespaces `
 	first := newContainer(t)
@@ -323,13 +325,13 @@ func TestNetworkNeedsNamespace(t *testing.T) {
 	first.create()
 	c := anotherContainer(t, first)
 	c.network(`[{"bridge": "br0", "create": true}]`).namespace(specs.NetworkNamespace, fmt.Sprintf("/proc/%d/ns/net", first.pid))
-	c.refuses(text + "joins /proc/")
-	c.without(specs.NetworkNamespace).refuses(text + "has none of type network")
+	c.createFails(text + "joins /proc/")
+	c.without(specs.NetworkNamespace).createFails(text + "has none of type network")
 	want(t, "interfaces of the host", interfaces(t, 0), "")
 }
 
-// TestNetworkNames: /etc/hosts and /etc/resolv.conf are there when asked for, in a root
-// file system that is read-only and has none, and the image is not changed.
+// TestNetworkNames: the container gets the requested /etc/hosts and /etc/resolv.conf, even in a
+// read-only root file system without these files. The image does not change.
 func TestNetworkNames(t *testing.T) {
 	c := newContainer(t).args("cat", "/etc/hosts", "/etc/resolv.conf")
 	ownHost(t)
@@ -340,7 +342,7 @@ func TestNetworkNames(t *testing.T) {
 "resolv": {"servers": ["10.88.0.1"], "search": ["example"], "options": ["ndots:2"]}}`)
 	want(t, "files", c.output(), "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n10.88.0.2\tweb\n10.88.0.3\tdb\tdb.example\n"+
 		"nameserver 10.88.0.1\nsearch example\noptions ndots:2")
-	// What the container could write there would be on a tmpfs of the host's.
+	// A container that could write there would fill a tmpfs of the host.
 	c.args("sh", "-c", "echo x >>/etc/hosts").spec.Root.Readonly = false
 	if r := c.run(); r.status == 0 || !strings.Contains(r.stderr, "Read-only file system") {
 		t.Errorf("write to /etc/hosts: status %d, %s", r.status, r.stderr)
@@ -352,7 +354,7 @@ func TestNetworkNames(t *testing.T) {
 	}
 }
 
-// TestNetworkWithDevice: linux.netDevices works beside it.
+// TestNetworkWithDevice: linux.netDevices can be used in addition.
 func TestNetworkWithDevice(t *testing.T) {
 	c := newContainer(t)
 	ownNetwork(t)
@@ -362,7 +364,7 @@ func TestNetworkWithDevice(t *testing.T) {
 	ping(t, c.pid, "10.88.0.1")
 }
 
-// TestNetworkSysctl: sysctls may be about the interfaces, and have the last word.
+// TestNetworkSysctl: sysctls may refer to the interfaces, and take precedence.
 func TestNetworkSysctl(t *testing.T) {
 	c := newContainer(t).args("cat", "/proc/sys/net/ipv6/conf/eth0/accept_ra", "/proc/sys/net/ipv6/conf/eth1/accept_ra")
 	ownHost(t)
@@ -370,12 +372,13 @@ func TestNetworkSysctl(t *testing.T) {
 	want(t, "accept_ra", c.network(`[{"bridge": "br0", "create": true}, {"bridge": "br0"}]`).output(), "0\n2")
 }
 
-// TestNetworkInUserNamespace: the runtime has rights over the container's namespace, too.
+// TestNetworkInUserNamespace: the runtime can configure a network namespace that the container's
+// user namespace owns.
 func TestNetworkInUserNamespace(t *testing.T) {
 	c := newContainer(t)
 	ownHost(t)
-	// It is the container's root who makes what is missing to mount on, as with any bind
-	// mount, and this image is not its own.
+	// As for any bind mount, the container's root creates missing mount points, but it does not
+	// own this image.
 	if err := os.WriteFile(c.path("rootfs", "etc", "hosts"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}

@@ -15,11 +15,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// notifyHelper makes the test binary a program that sends its arguments, a message each,
-// to $NOTIFY_SOCKET. No root file system here has one.
+// notifyHelper makes the test binary a program that sends each of its arguments as a message to
+// $NOTIFY_SOCKET. The root file systems of the tests have no such program.
 const notifyHelper = "notify-helper"
 
-// sendNotifications is the helper. Its status says whether all were taken.
+// sendNotifications is the helper. It succeeds if all messages are received.
 func sendNotifications(messages []string) error {
 	conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: os.Getenv("NOTIFY_SOCKET"), Net: "unixgram"})
 	if err != nil {
@@ -34,13 +34,14 @@ func sendNotifications(messages []string) error {
 	return nil
 }
 
-// serviceManager is what NOTIFY_SOCKET leads to.
+// serviceManager listens at the address in NOTIFY_SOCKET.
 type serviceManager struct {
 	c    *container
 	conn *net.UnixConn
 }
 
-// newServiceManager listens, and has the runtime told of it. An abstract one has no path.
+// newServiceManager listens, and sets NOTIFY_SOCKET for the runtime. An abstract socket has no
+// path.
 func newServiceManager(c *container, abstract bool) *serviceManager {
 	c.t.Helper()
 	address := c.path("manager.sock")
@@ -53,7 +54,7 @@ func newServiceManager(c *container, abstract bool) *serviceManager {
 	}
 	c.t.Cleanup(func() { conn.Close() })
 	if !abstract {
-		// The runtime may be an ordinary user's.
+		// The runtime may be run by an ordinary user.
 		if err := os.Chmod(address, 0o777); err != nil {
 			c.t.Fatal(err)
 		}
@@ -62,8 +63,8 @@ func newServiceManager(c *container, abstract bool) *serviceManager {
 	return &serviceManager{c, conn}
 }
 
-// message waits for one, and lets whoever waits behind a barrier go. A barrier is told by
-// its text alone.
+// message receives a message. Only a barrier has a descriptor. It is closed, which releases the
+// sender.
 func (m *serviceManager) message() string {
 	m.c.t.Helper()
 	if err := m.conn.SetReadDeadline(time.Now().Add(suite.limit)); err != nil {
@@ -96,7 +97,7 @@ func (m *serviceManager) message() string {
 	return text
 }
 
-// ready takes all that says that a service is ready, and whose main process is mainPID.
+// ready receives the messages that the service is ready and that its main process is mainPID.
 func (m *serviceManager) ready(mainPID int) {
 	m.c.t.Helper()
 	var got []string
@@ -113,7 +114,7 @@ func (m *serviceManager) ready(mainPID int) {
 	want(m.c.t, "notification", strings.Join(got, "\n"), "READY=1\nMAINPID="+strconv.Itoa(mainPID))
 }
 
-// silent checks that nothing has come.
+// silent checks that there is no message.
 func (m *serviceManager) silent() {
 	m.c.t.Helper()
 	if err := m.conn.SetReadDeadline(time.Now()); err != nil {
@@ -125,15 +126,15 @@ func (m *serviceManager) silent() {
 	}
 }
 
-// notifies makes the container run a script with the helper as /helper.
+// notifies makes the container run a script, with the helper as /helper.
 func (c *container) notifies(script string) *container {
 	c.t.Helper()
 	c.spec.Process.Env = append(c.spec.Process.Env, "NOTIFY_SOCKET=/nowhere")
 	return c.helper(notifyHelper).sh(script)
 }
 
-// TestNotifyForeground: only that the container is ready goes on to the manager, and it
-// can say more all the same.
+// TestNotifyForeground: only the message that the container is ready is forwarded to the manager.
+// The container can send others nevertheless.
 func TestNotifyForeground(t *testing.T) {
 	for name, abstract := range map[string]bool{"path": false, "abstract": true} {
 		t.Run(name, func(t *testing.T) {
@@ -160,12 +161,12 @@ MAINPID=77" && read x </in; /helper STOPPING=1 STATUS=more && exit 7`).write()
 	}
 }
 
-// TestNotifyReadyAmongOthers: a message has lines, in any order.
+// TestNotifyReadyAmongOthers: READY=1 may be on any line of a message.
 func TestNotifyReadyAmongOthers(t *testing.T) {
 	becomesReady(t, "exec /helper 'X=READY=1' 'STATUS=up\nREADY=1'")
 }
 
-// becomesReady runs a container that says that it is ready, and ends.
+// becomesReady runs a container that reports that it is ready, and ends.
 func becomesReady(t *testing.T, script string) {
 	t.Helper()
 	c := newContainer(t)
@@ -180,7 +181,7 @@ func becomesReady(t *testing.T, script string) {
 	res.code(0).silent()
 }
 
-// TestNotifyDetached: both ways to a container that runs on return when it is ready.
+// TestNotifyDetached: run --detach and start return when the container is ready.
 func TestNotifyDetached(t *testing.T) {
 	for _, how := range []string{"run", "start"} {
 		t.Run(how, func(t *testing.T) {
@@ -199,7 +200,7 @@ func TestNotifyDetached(t *testing.T) {
 			want(t, "container", out.line(), "begun")
 			m.silent()
 			in.send("go")
-			// It waits behind the barrier of the message.
+			// The container waits until the barrier after its message is released.
 			pid := c.stateJSON().Pid
 			m.ready(pid)
 			res, err := c.finish(r)
@@ -213,7 +214,7 @@ func TestNotifyDetached(t *testing.T) {
 	}
 }
 
-// TestNotifyEndsUnready: nobody waits for what has ended.
+// TestNotifyEndsUnready: start and run do not wait for a container that has ended.
 func TestNotifyEndsUnready(t *testing.T) {
 	c := newContainer(t)
 	m := newServiceManager(c, false)
@@ -226,10 +227,10 @@ func TestNotifyEndsUnready(t *testing.T) {
 	m.silent()
 }
 
-// TestNotifyReadyAtTheEnd: what was said last is heard.
+// TestNotifyReadyAtTheEnd: a message is received even if the container ends right after it.
 func TestNotifyReadyAtTheEnd(t *testing.T) { becomesReady(t, "exec /helper READY=1") }
 
-// TestNotifyOnlyCreate: a start that is told of no manager waits for nothing.
+// TestNotifyOnlyCreate: a start without NOTIFY_SOCKET does not wait.
 func TestNotifyOnlyCreate(t *testing.T) {
 	c := newContainer(t)
 	m := newServiceManager(c, false)
@@ -239,7 +240,7 @@ func TestNotifyOnlyCreate(t *testing.T) {
 	m.silent()
 }
 
-// TestNotifyOnlyStart: a container that was created without it has no socket.
+// TestNotifyOnlyStart: a container that was created without NOTIFY_SOCKET has no socket.
 func TestNotifyOnlyStart(t *testing.T) {
 	c := newContainer(t)
 	out := c.fifo("out")
@@ -250,8 +251,8 @@ func TestNotifyOnlyStart(t *testing.T) {
 	m.silent()
 }
 
-// TestNotifyAsUser: whoever the container's user is can say it, whatever the umask of the
-// caller, and the state may be far down.
+// TestNotifyAsUser: any user in the container can send the message, whatever the umask of the
+// caller, and even if the path of the state is long.
 func TestNotifyAsUser(t *testing.T) {
 	c := newContainer(t)
 	m := newServiceManager(c, false)
@@ -259,7 +260,7 @@ func TestNotifyAsUser(t *testing.T) {
 	if err := os.Mkdir(c.state, 0o711); err != nil {
 		t.Fatal(err)
 	}
-	suite.users.own(c)
+	suite.users.mapOwners(c)
 	c.notifies("exec /helper READY=1")
 	c.spec.Process.User.UID, c.spec.Process.User.GID = 1000, 1000
 	c.write()
@@ -274,7 +275,7 @@ func TestNotifyAsUser(t *testing.T) {
 	}
 }
 
-// TestNotifyNobody: a manager that is gone does not stop the container.
+// TestNotifyNobody: if the manager no longer exists, the container runs nevertheless.
 func TestNotifyNobody(t *testing.T) {
 	c := newContainer(t)
 	c.env = append(os.Environ(), "NOTIFY_SOCKET="+c.path("nobody.sock"))

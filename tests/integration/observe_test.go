@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// decode reads JSON that must be all there is.
+// decode decodes JSON. There must be nothing after it.
 func decode(t *testing.T, text string, into any) {
 	t.Helper()
 	if err := json.Unmarshal([]byte(text), into); err != nil {
@@ -44,8 +44,8 @@ func children(t *testing.T) []int {
 	return pids
 }
 
-// ends waits until a process that must already be dying is dead.
-func ends(pid int) bool {
+// endsSoon waits for the end of a process that is already being killed.
+func endsSoon(pid int) bool {
 	fd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
 		return true
@@ -54,8 +54,8 @@ func ends(pid int) bool {
 	return pollIn(fd) == nil
 }
 
-// killAndWaitZombie kills the container's first process and waits for its end
-// without reaping it.
+// killAndWaitZombie kills the container's first process, and waits for its end without reaping
+// it.
 func killAndWaitZombie(c *container) {
 	c.t.Helper()
 	fd, err := unix.PidfdOpen(c.pid, 0)
@@ -71,7 +71,7 @@ func killAndWaitZombie(c *container) {
 	}
 }
 
-// cgroupDir is the container's cgroup on the host; controller is only for v1.
+// cgroupDir returns the container's cgroup on the host. controller is only used on v1.
 func (c *container) cgroupDir(controller string) string {
 	if suite.unified {
 		return filepath.Join("/sys/fs/cgroup", c.cgroup)
@@ -89,8 +89,8 @@ func (c *container) cgroupFile(controller, file string) string {
 	return strings.TrimSpace(string(data))
 }
 
-// cgroupPIDs lists the processes in the container's cgroup, or in its pid namespace when
-// it has none.
+// cgroupPIDs lists the processes in the container's cgroup, or in its pid namespace if it has no
+// cgroup.
 func cgroupPIDs(c *container) []int {
 	c.t.Helper()
 	if !suite.users.haveCgroups() {
@@ -149,7 +149,7 @@ func marshal(t *testing.T, doc any) []byte {
 	return data
 }
 
-// replaceNumber replaces a number that is a JSON value, and says how often.
+// replaceNumber replaces a number that is a JSON value, and returns how many times.
 func replaceNumber(text *string, from, to int) int {
 	value := regexp.MustCompile(`(:\s*)` + strconv.Itoa(from) + `\b`)
 	n := len(value.FindAllString(*text, -1))
@@ -157,7 +157,7 @@ func replaceNumber(text *string, from, to int) int {
 	return n
 }
 
-// kernelAtLeast says whether the kernel is of that version, or a later one.
+// kernelAtLeast reports whether the kernel is of that version or a later one.
 func kernelAtLeast(t *testing.T, major, minor int) bool {
 	t.Helper()
 	var name unix.Utsname

@@ -13,10 +13,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestDefaultRoot runs without --root: the state is in /run under the runtime's name.
+// TestDefaultRoot runs without --root. The state is in /run, in a directory named after the
+// runtime.
 func TestDefaultRoot(t *testing.T) {
 	c := newContainer(t)
-	c.global = []string{"--root", "/run/" + suite.name} // what the rest of the test asks for
+	c.global = []string{"--root", "/run/" + suite.name} // for the commands at the end of the test
 	c.write()
 	r := c.shell(`unset XDG_RUNTIME_DIR; exec "$@" </dev/null >/dev/null`, suite.runtime, "create", c.id)
 	r.must()
@@ -27,22 +28,22 @@ func TestDefaultRoot(t *testing.T) {
 	c.command("delete", "--force", c.id).must()
 }
 
-// TestRunDoesNotWaitForOrphans: the first process decides when run ends, and what it
-// left is ended too.
+// TestRunDoesNotWaitForOrphans: run ends with the first process, and kills the processes that it
+// leaves.
 func TestRunDoesNotWaitForOrphans(t *testing.T) {
 	c := newContainer(t).without(specs.PIDNamespace)
 	c.sh("sleep 10000 </dev/null >/dev/null 2>&1 & exit 3").run().code(3)
-	c.nothingLeft()
+	c.checkNothingLeft()
 }
 
-// TestRunReapsOrphans: a process that ends before the first one is no exit status.
+// TestRunReapsOrphans: the exit status of an orphan that ends earlier is not that of run.
 func TestRunReapsOrphans(t *testing.T) {
-	only(t, !suite.users.ordinary(), "root: without a cgroup and a pid namespace nothing tells orphans")
+	only(t, !suite.users.ordinary(), "root: without a cgroup and a pid namespace orphans cannot be found")
 	c := newContainer(t).without(specs.PIDNamespace)
 	c.sh("(sh -c 'exit 77' &) ; (sh -c 'exit 78' &); cat /proc/self/stat >/dev/null; exit 4").run().code(4)
 }
 
-// TestBundleIsReadonly: nothing has to be written into the bundle.
+// TestBundleIsReadonly: the runtime writes nothing to the bundle.
 func TestBundleIsReadonly(t *testing.T) {
 	c := newContainer(t).sh("echo fine")
 	c.write()
@@ -75,8 +76,8 @@ func TestStateByAnotherPath(t *testing.T) {
 	c.status(specs.StateRunning)
 }
 
-// TestLockedFlags: in a user namespace, the flags of the host's mounts are locked;
-// what the config says nothing about is kept, what it asks to clear is an error.
+// TestLockedFlags: in a user namespace, the flags of the host's mounts are locked. They are kept
+// unless the config asks to clear them, which is an error.
 func TestLockedFlags(t *testing.T) {
 	cases := []struct {
 		name    string
@@ -92,7 +93,7 @@ func TestLockedFlags(t *testing.T) {
 			c := newContainer(t).userNamespace()
 			dir := c.tmpfsVolume("vol", unix.MS_NOSUID|unix.MS_NODEV)
 			c.mount("/data", "bind", dir, tc.options...)
-			// The container's root may make nothing in a root file system of the host's.
+			// The container's root may not create anything in a root file system of the host.
 			if err := os.Mkdir(c.rootfs("data"), 0o755); err != nil {
 				t.Fatal(err)
 			}
@@ -108,7 +109,7 @@ func TestLockedFlags(t *testing.T) {
 	}
 }
 
-// userNamespace gives the container one, with the ids from 100000.
+// userNamespace gives the container a user namespace with ids from 100000 on.
 func (c *container) userNamespace() *container {
 	only(c.t, suite.users.name == "root", "the mode in which containers have the user namespace of their test")
 	c.namespace(specs.UserNamespace, "")
@@ -134,7 +135,7 @@ func TestUserNamespaceUser(t *testing.T) {
 	}
 }
 
-// TestManyContainers has several at the same time, below one root.
+// TestManyContainers: several containers at the same time, with one runtime root.
 func TestManyContainers(t *testing.T) {
 	first := newContainer(t)
 	all := []*container{first}
@@ -152,7 +153,7 @@ func TestManyContainers(t *testing.T) {
 	}
 }
 
-// TestManyMounts has more than a message of a fixed size would hold.
+// TestManyMounts: more mounts than fit into a message of a fixed size.
 func TestManyMounts(t *testing.T) {
 	c := newContainer(t)
 	dir := c.volume("vol")
@@ -170,7 +171,7 @@ func TestManyMounts(t *testing.T) {
 	}
 }
 
-// TestLargeProcess has many arguments and a large environment.
+// TestLargeProcess: many arguments and a large environment.
 func TestLargeProcess(t *testing.T) {
 	c := newContainer(t)
 	args := []string{"/bin/sh", "-c", `echo $# ${#LARGE}`, "sh"}

@@ -12,8 +12,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// onto has the container mount something on "/" before all else, or after it.
-func (c *container) onto(last bool, typ, source string, options ...string) *container {
+// mountOnRoot adds a mount on "/" to the container, as the last mount or as the first one.
+func (c *container) mountOnRoot(last bool, typ, source string, options ...string) *container {
 	c.mount("/", typ, source, options...)
 	if !last {
 		n := len(c.spec.Mounts) - 1
@@ -22,10 +22,10 @@ func (c *container) onto(last bool, typ, source string, options ...string) *cont
 	return c
 }
 
-// TestMountOntoRoot: what is mounted on "/" is the root file system, for the mounts after it,
-// too, and nothing of the one that root.path names is left. runc refuses it.
+// TestMountOntoRoot: a mount on "/" becomes the root file system, also for later mounts, and
+// nothing of the root.path directory remains visible. runc refuses it.
 func TestMountOntoRoot(t *testing.T) {
-	onlyBerth(t) // crun does not make it read-only by root.readonly
+	onlyBerth(t) // crun ignores root.readonly for it
 	const script = "cat /marker; echo x >/file && echo written || echo read-only; ls /proc/self/exe /dev/null /old 2>/dev/null; cat /proc/self/mountinfo"
 	for _, tt := range []struct {
 		name, typ string
@@ -45,19 +45,20 @@ func TestMountOntoRoot(t *testing.T) {
 	} {
 		for _, userns := range []bool{false, true} {
 			if userns && tt.typ == "overlay" {
-				continue // nobody may stack overlays there
+				continue // overlays cannot be stacked there
 			}
 			t.Run(fmt.Sprintf("%s/userns=%v", tt.name, userns), func(t *testing.T) {
-				only(t, tt.typ != "overlay" || suite.users.name == "root", "the host's root, who may stack overlays")
-				// The root of a user namespace cannot copy what only the host's may read.
-				only(t, !userns || tt.typ != "tmpfs" || suite.kind == "busybox", "a root file system whose files all may read")
+				only(t, tt.typ != "overlay" || suite.users.name == "root", "the host's root, who can stack overlays")
+				// The root of a user namespace cannot copy files that only the host's root may
+				// read.
+				only(t, !userns || tt.typ != "tmpfs" || suite.kind == "busybox", "a root file system with files that everybody may read")
 				c := newContainer(t)
 				c.content(c.rootfs("old"), "old")
 				c.content(c.rootfs("marker"), "old")
 				other := anotherRoot(c)
 				options := slices.Clone(tt.options)
 				if tt.typ == "overlay" {
-					// More than fsconfig(2) takes.
+					// These are more than fsconfig(2) takes.
 					long := c.path(strings.Repeat("x", 200), strings.Repeat("y", 100))
 					c.mkdir(long)
 					options = []string{options[0] + other + ":" + long}
@@ -66,7 +67,7 @@ func TestMountOntoRoot(t *testing.T) {
 					c.userns()
 				}
 				c.spec.Root.Readonly = tt.readonly
-				c.onto(false, tt.typ, other, options...).sh(script)
+				c.mountOnRoot(false, tt.typ, other, options...).sh(script)
 				lines := strings.Split(c.output(), "\n")
 				c.checkRoot(lines, tt.want, tt.flags)
 			})
@@ -74,8 +75,8 @@ func TestMountOntoRoot(t *testing.T) {
 	}
 }
 
-// anotherRoot is the root file system of a container that does not run, with a marker that
-// all may write beside.
+// anotherRoot creates the root file system of a container that does not run. It has a marker
+// file, and everybody may write to it.
 func anotherRoot(first *container) string {
 	t := first.t
 	t.Helper()
@@ -95,10 +96,10 @@ func (c *container) checkRoot(lines []string, wanted, flags string) {
 	}
 	rest := strings.Join(lines[2:], "\n")
 	if !strings.Contains(rest, "/proc/self/exe\n") || !strings.Contains(rest, "/dev/null\n") {
-		t.Errorf("not there: %q", rest)
+		t.Errorf("missing: %q", rest)
 	}
 	if strings.HasPrefix(wanted, "marker") && strings.Contains(rest, "/old\n") {
-		t.Error("the old root is there")
+		t.Error("the old root is still visible")
 	}
 	roots := 0
 	for _, m := range parseMountinfo(rest) {
@@ -117,15 +118,15 @@ func (c *container) checkRoot(lines []string, wanted, flags string) {
 	}
 }
 
-// TestMountOntoRootLast: it hides what was mounted before, as everywhere in the list.
+// TestMountOntoRootLast: a later mount on "/" hides earlier mounts, as everywhere in the list.
 func TestMountOntoRootLast(t *testing.T) {
 	onlyBerth(t)
 	c := newContainer(t).sh("cat /marker; ls /proc; ls /hidden; cat /after/file")
 	other := anotherRoot(c)
 	c.mount("/hidden", "bind", c.volume("vol"), "bind")
-	c.onto(true, "bind", other, "bind", "dest-nofollow")
+	c.mountOnRoot(true, "bind", other, "bind", "dest-nofollow")
 	c.mount("/after", "bind", c.volume("vol2"), "bind", "ro")
-	// Nobody writes to the host's directory: the devices need a place.
+	// The host's directory stays unchanged, so the devices need a file system.
 	c.mount("/dev", "tmpfs", "tmpfs")
 	r := c.run()
 	want(t, "output", r.out, "marker\nfrom the host\n")
@@ -134,12 +135,12 @@ func TestMountOntoRootLast(t *testing.T) {
 	}
 }
 
-// TestRemountRoot: the mount of the root file system gets the flags, and the host's file
-// system behind it none.
+// TestRemountRoot: the mount of the root file system gets the flags. The host's file system
+// behind it does not change.
 func TestRemountRoot(t *testing.T) {
 	onlyBerth(t)
 	c := newContainer(t).sh("touch /file 2>/dev/null || echo no; cat /proc/self/mountinfo")
-	c.onto(false, "", "", "bind", "remount", "ro", "nosuid").mount("/made/late", "tmpfs", "tmpfs")
+	c.mountOnRoot(false, "", "", "bind", "remount", "ro", "nosuid").mount("/made/late", "tmpfs", "tmpfs")
 	out := c.output()
 	if !strings.HasPrefix(out, "no\n") {
 		t.Errorf("printed %q", out)
@@ -160,7 +161,8 @@ func TestRemountRoot(t *testing.T) {
 	c.content(c.rootfs("still"), "writable")
 }
 
-// TestBadMountOntoRoot: what is no root file system, and what berth cannot do.
+// TestBadMountOntoRoot: file systems that cannot be a root, and options that berth does not
+// support.
 func TestBadMountOntoRoot(t *testing.T) {
 	onlyBerth(t)
 	for _, tt := range []struct {
@@ -173,16 +175,16 @@ func TestBadMountOntoRoot(t *testing.T) {
 		{"", "", "mounts[0].options: a remount of the root file system itself needs bind", []string{"remount", "ro"}},
 		{"bind", "/tmp", "mounts[0].options: shared and unbindable are no propagation for the root file system itself", []string{"bind", "rshared"}},
 	} {
-		newContainer(t).args("true").onto(false, tt.typ, tt.source, tt.options...).run().fails(tt.fails, "")
+		newContainer(t).args("true").mountOnRoot(false, tt.typ, tt.source, tt.options...).run().fails(tt.fails, "")
 	}
 }
 
-// TestMountOntoRootExec: what comes later is in the same root; a checkpoint is refused, and
-// the container runs on.
+// TestMountOntoRootExec: exec and later mounts see the same root. A checkpoint is refused, and
+// the container continues to run.
 func TestMountOntoRootExec(t *testing.T) {
 	onlyBerth(t)
 	c := newContainer(t).args("sleep", "1000")
-	c.onto(false, "bind", anotherRoot(c), "bind").create().start()
+	c.mountOnRoot(false, "bind", anotherRoot(c), "bind").create().start()
 	want(t, "marker", c.command("exec", c.id, "cat", "/marker").must().out, "marker\n")
 	c.command("checkpoint", "--image-path", c.path("image"), c.id).
 		fails("mounts[0].destination: a container whose root file system is a mount on / cannot be checkpointed", "")

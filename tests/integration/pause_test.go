@@ -11,8 +11,8 @@ import (
 
 const paused specs.ContainerState = "paused"
 
-// frozen asks the kernel whether the container stands still.
-func (c *container) frozen() bool {
+// isFrozen reads from the cgroup whether the container is frozen.
+func (c *container) isFrozen() bool {
 	c.t.Helper()
 	if suite.unified {
 		return strings.Contains(c.cgroupFile("", "cgroup.events"), "frozen 1")
@@ -25,12 +25,12 @@ func TestPauseResume(t *testing.T) {
 	for range 2 {
 		c.command("pause", c.id).must().silent()
 		c.status(paused)
-		if !c.frozen() {
+		if !c.isFrozen() {
 			t.Error("pause has returned, and the container is not frozen")
 		}
 		c.command("resume", c.id).must().silent()
 		c.status(specs.StateRunning)
-		if c.frozen() {
+		if c.isFrozen() {
 			t.Error("resume has returned, and the container is frozen")
 		}
 	}
@@ -44,8 +44,8 @@ func TestPauseTwice(t *testing.T) {
 	c.status(paused)
 }
 
-// TestPauseCreated: what waits for its start can be paused too, and not be started
-// then.
+// TestPauseCreated: a created container can be paused too, and cannot be started while it is
+// paused.
 func TestPauseCreated(t *testing.T) {
 	c := newContainer(t).create()
 	c.command("pause", c.id).must().silent()
@@ -65,7 +65,7 @@ func TestPauseStopped(t *testing.T) {
 	c.command("resume", "nobody").fails("container does not exist", "")
 }
 
-// TestPausedEnds: neither kill nor delete waits for a resume.
+// TestPausedEnds: kill and delete do not wait for the container to be resumed.
 func TestPausedEnds(t *testing.T) {
 	c := newContainer(t).running()
 	c.command("pause", c.id).must()
@@ -75,7 +75,7 @@ func TestPausedEnds(t *testing.T) {
 	d := anotherContainer(t, c).running()
 	d.command("pause", d.id).must()
 	d.command("delete", "--force", d.id).must().silent()
-	if !ends(d.pid) {
-		t.Error("the process is left")
+	if !endsSoon(d.pid) {
+		t.Error("the process still exists")
 	}
 }

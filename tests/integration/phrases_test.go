@@ -11,8 +11,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// TestPhrases: the errors that only a real container makes have runc's words as well. Those
-// of config.json are specconv's TestPhrases.
+// TestPhrases: errors that only occur with a real container contain runc's words. For errors in
+// config.json, see specconv's TestPhrases.
 func TestPhrases(t *testing.T) {
 	fails := []specs.Hook{{Path: "/bin/false"}}
 	hooks := func(h specs.Hooks) func(*container) { return func(c *container) { c.spec.Hooks = &h } }
@@ -84,7 +84,7 @@ func TestPhrases(t *testing.T) {
 	}
 }
 
-// TestPhrasesOfLimits: and those of limits, which depend on the version of cgroups.
+// TestPhrasesOfLimits: the same for errors of limits, which depend on the version of cgroups.
 func TestPhrasesOfLimits(t *testing.T) {
 	shares, low, none := uint64(1), int64(-5), uint64(1<<18+1)
 	for _, tt := range []struct {
@@ -100,7 +100,7 @@ func TestPhrasesOfLimits(t *testing.T) {
 		{"error setting cgroup config for procHooks process: ", true, specs.LinuxResources{Unified: map[string]string{"nope.max": "1"}}},
 	} {
 		t.Run(fmt.Sprintf("%s/unified=%v", tt.phrase, tt.unified), func(t *testing.T) {
-			only(t, tt.unified == suite.unified && suite.users.haveCgroups(), "the other version, or without cgroups")
+			only(t, tt.unified == suite.unified && suite.users.haveCgroups(), "the version of cgroups in this row")
 			c := newContainer(t).args("true")
 			c.spec.Linux.Resources = &tt.resources
 			c.run().fails(tt.phrase, "")
@@ -108,10 +108,9 @@ func TestPhrasesOfLimits(t *testing.T) {
 	}
 }
 
-// TestPhraseOfSchedulerAndCPUs: the kernel gives a deadline to no process that may not run
-// on every CPU.
+// TestPhraseOfSchedulerAndCPUs: SCHED_DEADLINE needs a process that may run on every CPU.
 func TestPhraseOfSchedulerAndCPUs(t *testing.T) {
-	only(t, !suite.unified && suite.users.name == "root", "cpusets, and who may give a deadline")
+	only(t, !suite.unified && suite.users.name == "root", "callers with cpusets that may use SCHED_DEADLINE")
 	require(t, runtime.NumCPU() > 1, "two CPUs")
 	c := newContainer(t).args("true")
 	c.spec.Linux.Resources = &specs.LinuxResources{CPU: &specs.LinuxCPU{Cpus: "0"}}
@@ -119,15 +118,15 @@ func TestPhraseOfSchedulerAndCPUs(t *testing.T) {
 	c.run().fails("process scheduler can't be used together with AllowedCPUs", "")
 }
 
-// TestPhraseOfCgroup: one that cannot be made.
+// TestPhraseOfCgroup: a cgroup that cannot be created.
 func TestPhraseOfCgroup(t *testing.T) {
-	only(t, suite.users.name == "root", "root, who has cgroups in any case")
+	only(t, suite.users.name == "root", "root, who always has cgroups")
 	c := newContainer(t).args("true")
 	c.spec.Linux.CgroupsPath = "/cgroup.procs/x"
 	c.run().fails("unable to apply cgroup configuration", "")
 }
 
-// TestPhrasesOfCommands: and those of a mistake on the command line.
+// TestPhrasesOfCommands: the same for mistakes on the command line.
 func TestPhrasesOfCommands(t *testing.T) {
 	c := newContainer(t).running()
 	for _, tt := range []struct {
@@ -146,7 +145,7 @@ func TestPhrasesOfCommands(t *testing.T) {
 	}
 }
 
-// TestConfigOption: another file than config.json, by a path of the caller's.
+// TestConfigOption: --config names another file, relative to the caller's directory.
 func TestConfigOption(t *testing.T) {
 	c := newContainer(t).args("echo", "other")
 	c.write()

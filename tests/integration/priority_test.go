@@ -12,15 +12,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sleeping starts the container with a process that does nothing and never forks, as
-// some policies forbid that.
+// sleeping starts the container with a process that only sleeps and never forks, which some
+// policies forbid.
 func (c *container) sleeping() *container {
 	c.t.Helper()
 	return c.args("sleep", "1000").create().start()
 }
 
-// realtimeGroups lets real-time processes into the container's cgroup on kernels with
-// CONFIG_RT_GROUP_SCHED, where v1 gives a new cgroup no time for them.
+// realtimeGroups allows real-time processes in the container's cgroup on kernels with
+// CONFIG_RT_GROUP_SCHED, where a new v1 cgroup has no real-time budget.
 func realtimeGroups(c *container) {
 	c.t.Helper()
 	parent := filepath.Join("/sys/fs/cgroup/cpu", filepath.Dir(c.cgroup))
@@ -33,15 +33,15 @@ func realtimeGroups(c *container) {
 	if err := os.WriteFile(filepath.Join(parent, "cpu.rt_runtime_us"), []byte("100000"), 0); err != nil {
 		c.t.Fatal(err)
 	}
-	// Little, since a cgroup that is removed keeps its share until the kernel is done
-	// with it, and these tests follow each other fast.
+	// Use little of the budget: a removed cgroup keeps its share until the kernel has released
+	// it, and these tests follow each other quickly.
 	runtime := int64(1000)
 	c.spec.Linux.Resources = &specs.LinuxResources{CPU: &specs.LinuxCPU{RealtimeRuntime: &runtime}}
 }
 
 func TestScheduler(t *testing.T) {
 	const ms = 1_000_000
-	// Ordinary users cannot go below their own.
+	// Ordinary users cannot have a lower nice value than their own.
 	nice := max(7, ownNice(t))
 	for _, tc := range []struct {
 		name      string
@@ -51,7 +51,7 @@ func TestScheduler(t *testing.T) {
 		{"other", specs.Scheduler{Policy: specs.SchedOther, Nice: nice}, unix.SchedAttr{Policy: unix.SCHED_NORMAL, Nice: nice}},
 		{"raised", specs.Scheduler{Policy: specs.SchedOther, Nice: -5}, unix.SchedAttr{Policy: unix.SCHED_NORMAL, Nice: -5}},
 		{"batch", specs.Scheduler{Policy: specs.SchedBatch, Nice: 19}, unix.SchedAttr{Policy: unix.SCHED_BATCH, Nice: 19}},
-		// The kernel keeps what it was started with, for when it is another policy's again.
+		// The kernel keeps the nice value for the time when the policy uses it again.
 		{"idle", specs.Scheduler{Policy: specs.SchedIdle}, unix.SchedAttr{Policy: unix.SCHED_IDLE, Nice: ownNice(t)}},
 		{"fifo", specs.Scheduler{Policy: specs.SchedFIFO, Priority: 12}, unix.SchedAttr{Policy: unix.SCHED_FIFO, Priority: 12}},
 		{
@@ -71,7 +71,7 @@ func TestScheduler(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			c := newContainer(t)
 			c.spec.Process.Scheduler = &tc.scheduler
-			// Ids and capabilities that have no right to any of this.
+			// These ids and capabilities do not permit any of it.
 			c.spec.Process.User = specs.User{UID: 1000, GID: 1000}
 			realtimeGroups(c)
 			c.sleeping()
@@ -79,7 +79,7 @@ func TestScheduler(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			// What the kernel fills in for itself: a slice, and clamps.
+			// The kernel itself sets a time slice and the utilization clamps.
 			got.Size, got.Util_min, got.Util_max = 0, 0, 0
 			if tc.scheduler.Policy != specs.SchedDeadline {
 				got.Runtime, got.Deadline, got.Period = 0, 0, 0
@@ -94,7 +94,7 @@ func TestScheduler(t *testing.T) {
 	}
 }
 
-// ownNice is what all that is started here begins with.
+// ownNice returns the nice value that all processes of the tests start with.
 func ownNice(t *testing.T) int32 {
 	t.Helper()
 	attr, err := unix.SchedGetAttr(0, 0)
@@ -104,7 +104,7 @@ func ownNice(t *testing.T) int32 {
 	return attr.Nice
 }
 
-// TestSchedulerRefused: what the kernel refuses names the field.
+// TestSchedulerRefused: if the kernel refuses the settings, the error names the field.
 func TestSchedulerRefused(t *testing.T) {
 	c := newContainer(t)
 	c.spec.Process.Scheduler = &specs.Scheduler{Policy: specs.SchedDeadline, Runtime: 1, Deadline: 1 << 20, Period: 1 << 20}
@@ -148,7 +148,7 @@ func TestPersonality(t *testing.T) {
 	}
 }
 
-// TestExecPersonality: what exec adds has the container's.
+// TestExecPersonality: processes that exec adds have the container's personality.
 func TestExecPersonality(t *testing.T) {
 	c := newContainer(t)
 	c.spec.Linux.Personality = &specs.LinuxPersonality{Domain: specs.PerLinux32}
@@ -156,7 +156,7 @@ func TestExecPersonality(t *testing.T) {
 	want(t, "personality", c.execOut(c.id, "cat", "/proc/self/personality"), "00000008")
 }
 
-// TestPersonalityFlags: there are none yet, so they can only be warned about.
+// TestPersonalityFlags: no flags are defined yet, so they only cause a warning.
 func TestPersonalityFlags(t *testing.T) {
 	c := newContainer(t).args("cat", "/proc/self/personality")
 	c.spec.Linux.Personality = &specs.LinuxPersonality{Domain: specs.PerLinux32, Flags: []specs.LinuxPersonalityFlag{"NO_SUCH"}}
@@ -199,35 +199,34 @@ func TestMemoryPolicy(t *testing.T) {
 	}
 }
 
-// TestMemoryPolicyRefused has a node that no machine has.
+// TestMemoryPolicyRefused: a node that no machine has.
 func TestMemoryPolicyRefused(t *testing.T) {
 	c := newContainer(t)
 	c.spec.Linux.MemoryPolicy = &specs.LinuxMemoryPolicy{Mode: specs.MpolBind, Nodes: "1023"}
 	c.run().fails("linux.memoryPolicy: set_mempolicy: ", "")
 }
 
-// TestAffinityOfCaller: an engine that runs on some CPUs only does not confine its
-// containers to them.
+// TestAffinityOfCaller: a container may use CPUs that its engine may not use.
 func TestAffinityOfCaller(t *testing.T) {
 	mask := ownCPUs(t)
 	require(t, mask != "0", "two CPUs")
 	c := newContainer(t).args("grep", "Cpus_allowed_list", "/proc/self/status")
-	want(t, "CPUs", c.narrowed(), mask)
+	want(t, "CPUs", c.outputFromCPU0(), mask)
 }
 
-// TestAffinityOfCgroup: the cgroup's CPUs hold, and the caller's do not come on top.
+// TestAffinityOfCgroup: the CPUs are those of the cgroup, whatever the caller's are.
 func TestAffinityOfCgroup(t *testing.T) {
 	if suite.unified {
 		controllers, err := os.ReadFile("/sys/fs/cgroup/cgroup.controllers")
-		only(t, err == nil && strings.Contains(string(controllers), "cpuset"), "a host whose v2 has cpuset")
+		only(t, err == nil && strings.Contains(string(controllers), "cpuset"), "a host with the cpuset controller on cgroup v2")
 	}
 	require(t, ownCPUs(t) != "0", "two CPUs")
 	c := newContainer(t).args("grep", "Cpus_allowed_list", "/proc/self/status")
 	c.spec.Linux.Resources = &specs.LinuxResources{CPU: &specs.LinuxCPU{Cpus: "1", Mems: "0"}}
-	want(t, "CPUs", c.narrowed(), "1")
+	want(t, "CPUs", c.outputFromCPU0(), "1")
 }
 
-// ownCPUs is the list of CPUs that the test may run on.
+// ownCPUs returns the list of CPUs on which the test may run.
 func ownCPUs(t *testing.T) string {
 	t.Helper()
 	all, err := os.ReadFile("/proc/self/status")
@@ -243,15 +242,16 @@ func ownCPUs(t *testing.T) string {
 	return ""
 }
 
-// narrowed runs the container, which prints its list of CPUs, from CPU 0.
-func (c *container) narrowed() string {
+// outputFromCPU0 runs the container from a process that may only use CPU 0. The container prints
+// its own list of CPUs.
+func (c *container) outputFromCPU0() string {
 	c.t.Helper()
 	c.write()
 	r := c.shell(`exec taskset -c 0 "$@"`, suite.runtime, "--root", c.state, "run", c.id).must()
 	return strings.TrimSpace(strings.TrimPrefix(r.out, "Cpus_allowed_list:"))
 }
 
-// TestExecAffinityIsNotInits: it is for processes that exec adds.
+// TestExecAffinityIsNotInits: process.execCPUAffinity only applies to processes that exec adds.
 func TestExecAffinityIsNotInits(t *testing.T) {
 	c := newContainer(t).args("grep", "Cpus_allowed_list", "/proc/self/status")
 	wide := c.output()
@@ -259,7 +259,8 @@ func TestExecAffinityIsNotInits(t *testing.T) {
 	want(t, "CPUs", c.output(), wide)
 }
 
-// TestPrioritiesInUserNamespace: inside of one, root has no right to them.
+// TestPrioritiesInUserNamespace: the root of a user namespace is not permitted to set them
+// itself.
 func TestPrioritiesInUserNamespace(t *testing.T) {
 	c := newContainer(t)
 	c.namespace(specs.UserNamespace, "")

@@ -6,16 +6,16 @@ import (
 	"testing"
 )
 
-// TestForeignProc: in the procfs of another pid namespace the numbers mean others. Nothing
-// is made with it, and nobody is killed.
+// TestForeignProc: if /proc belongs to another pid namespace, its pids mean other processes. The
+// runtime creates nothing and kills nobody.
 func TestForeignProc(t *testing.T) {
 	onlyBerth(t)
-	only(t, !suite.users.ordinary(), "the mode in which root makes the pid namespace")
+	only(t, !suite.users.ordinary(), "the mode in which root creates the pid namespace")
 	c := newContainer(t).args("sleep", "1000").create()
 	inside := func(setup string, args ...string) *result {
 		t.Helper()
 		script := setup + ` exec "$0" "$@"`
-		return c.finished(c.exec(nil, "unshare", append([]string{"--fork", "--pid", "--mount", "sh", "-c", script, suite.runtime},
+		return c.mustFinish(c.exec(nil, "unshare", append([]string{"--fork", "--pid", "--mount", "sh", "-c", script, suite.runtime},
 			append(c.globals(), args...)...)...))
 	}
 	other := anotherContainer(t, c).args("sleep", "1000")

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// want compares one thing seen.
+// want compares an actual text with the wanted one.
 func want(t *testing.T, what, got, wanted string) {
 	t.Helper()
 	if got != wanted {
@@ -23,8 +23,7 @@ func want(t *testing.T, what, got, wanted string) {
 	}
 }
 
-// procStatus runs the container's process as `cat /proc/self/status` and tells the
-// fields of it.
+// procStatus makes the container print /proc/self/status, and returns its fields.
 func (c *container) procStatus() map[string]string {
 	c.t.Helper()
 	c.args("cat", "/proc/self/status")
@@ -51,7 +50,7 @@ func TestUser(t *testing.T) {
 	want(t, "permitted capabilities", s["CapPrm"], "0000000000000000")
 }
 
-// TestNoGroups: the runtime's own groups do not go into the container.
+// TestNoGroups: the container does not get the runtime's own supplementary groups.
 func TestNoGroups(t *testing.T) {
 	c := newContainer(t)
 	c.spec.Process.User = specs.User{UID: 1000, GID: 1000}
@@ -68,7 +67,7 @@ func TestUmask(t *testing.T) {
 	want(t, "umask", c.procStatus()["Umask"], "0137")
 }
 
-// capMask turns names into the form of /proc/PID/status.
+// capMask converts names to the format of /proc/PID/status.
 func capMask(t *testing.T, names ...string) string {
 	t.Helper()
 	numbers := map[string]uint{
@@ -161,7 +160,7 @@ func TestNoNewPrivileges(t *testing.T) {
 
 func TestRlimits(t *testing.T) {
 	c := newContainer(t)
-	// Each is at or below what every machine has as the hard limit.
+	// Each limit is at most the hard limit that every machine has.
 	c.spec.Process.Rlimits = []specs.POSIXRlimit{
 		{Type: "RLIMIT_NOFILE", Soft: 300, Hard: 400},
 		{Type: "RLIMIT_CORE", Soft: 0, Hard: 0},
@@ -179,8 +178,8 @@ func TestRlimits(t *testing.T) {
 	}
 }
 
-// TestRlimitsAreInherited: a runtime in Go must not hand on a limit that the
-// language raised for itself.
+// TestRlimitsAreInherited: the Go run time raises a limit for itself. The container must get the
+// original one.
 func TestRlimitsAreInherited(t *testing.T) {
 	c := newContainer(t).args("cat", "/proc/self/limits")
 	var old unix.Rlimit
@@ -188,7 +187,7 @@ func TestRlimitsAreInherited(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.write()
-	// A shell sets the limit, since Go restores its own for its children.
+	// Use a shell to set the limit, since Go restores the original limit for its children.
 	script := `ulimit -S -n 200; exec "$@"`
 	r := c.shell(script, suite.runtime, "--root", c.state, "run", c.id)
 	if w := fmt.Sprintf("Max open files 200 %d files", old.Max); !strings.Contains(squeeze(r.out), w) {
@@ -223,8 +222,8 @@ func TestCwd(t *testing.T) {
 	}
 }
 
-// TestCwdInProc: what /proc/self is depends on who asks, and only init is in the container's
-// pid namespace when the root file system is made.
+// TestCwdInProc: /proc/self depends on the process that looks it up. When the root file system is
+// set up, only init is in the container's pid namespace.
 func TestCwdInProc(t *testing.T) {
 	c := newContainer(t).sh("pwd -P; cat status | grep ^Pid:")
 	c.spec.Process.Cwd = "/proc/self"
@@ -236,7 +235,7 @@ func TestCwdInProc(t *testing.T) {
 	c.run().fails("/proc/no", "/proc/no/such")
 }
 
-// TestCwdOfUser has a directory that only the user may enter.
+// TestCwdOfUser: a working directory that only the container's user may enter.
 func TestCwdOfUser(t *testing.T) {
 	c := newContainer(t).args("pwd")
 	if err := os.Mkdir(c.rootfs("private"), 0o700); err != nil {
@@ -277,7 +276,7 @@ func TestHome(t *testing.T) {
 
 func TestPathLookUp(t *testing.T) {
 	c := newContainer(t).args("mine")
-	if err := os.MkdirAll(c.rootfs("opt/a/mine"), 0o755); err != nil { // a directory of that name
+	if err := os.MkdirAll(c.rootfs("opt/a/mine"), 0o755); err != nil { // a directory with the program's name
 		t.Fatal(err)
 	}
 	for dir, mode := range map[string]os.FileMode{"opt/b": 0o644, "opt/c": 0o755, "opt/d": 0o755} {
@@ -292,7 +291,8 @@ func TestPathLookUp(t *testing.T) {
 	want(t, "what ran", c.output(), "from opt/c")
 }
 
-// TestPathIsTheContainers: the runtime's own PATH says nothing.
+// TestPathIsTheContainers: the program is looked up in the container's PATH, not in the
+// runtime's.
 func TestPathIsTheContainers(t *testing.T) {
 	c := newContainer(t).args("true")
 	c.spec.Process.Env = []string{"PATH=/no/such"}
@@ -321,7 +321,7 @@ func TestExitStatus(t *testing.T) {
 	}
 	for _, sig := range []int{9, 15, 6, 11} {
 		t.Run(fmt.Sprintf("signal %d", sig), func(t *testing.T) {
-			// The first process of a pid namespace is deaf to its own signals.
+			// The first process of a pid namespace ignores its own signals.
 			c := newContainer(t).without(specs.PIDNamespace)
 			c.sh(fmt.Sprintf("kill -%d $$", sig)).run().code(128 + sig)
 		})
@@ -343,12 +343,12 @@ func TestStandardStreams(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.write()
-	r := c.with(in, "run", c.id).must()
+	r := c.commandWithStdin(in, "run", c.id).must()
 	want(t, "stdout", r.out, "some input\n")
 	want(t, "stderr", r.stderr, "problem\n")
 }
 
-// TestMuchOutput has more than a pipe holds.
+// TestMuchOutput: more output than a pipe holds.
 func TestMuchOutput(t *testing.T) {
 	c := newContainer(t).sh("dd if=/dev/zero bs=65536 count=64 2>/dev/null")
 	if n := len(c.run().must().out); n != 64*65536 {
@@ -356,7 +356,8 @@ func TestMuchOutput(t *testing.T) {
 	}
 }
 
-// TestSessionLeader: the process leads a session, and its signals are its own.
+// TestSessionLeader: the process is a session leader, so that signals to the caller's process
+// group do not reach it.
 func TestSessionLeader(t *testing.T) {
 	c := newContainer(t).sh("cat /proc/self/stat; echo $$")
 	f := strings.Fields(c.output())
@@ -365,8 +366,7 @@ func TestSessionLeader(t *testing.T) {
 	}
 }
 
-// TestSignalsAreReset: what the runtime ignores or blocks does not reach the
-// container.
+// TestSignalsAreReset: the container does not inherit ignored or blocked signals of the runtime.
 func TestSignalsAreReset(t *testing.T) {
 	s := newContainer(t).procStatus()
 	want(t, "blocked signals", s["SigBlk"], "0000000000000000")
@@ -381,14 +381,14 @@ func TestKeyring(t *testing.T) {
 	if out := c.output(); !strings.Contains(out, c.id) {
 		t.Errorf("no session keyring of its own in %q", out)
 	}
-	// Another name, since the kernel takes its time to forget the first one.
+	// Use another name, since the kernel takes time to remove the first keyring.
 	other := anotherContainer(t, c).sh("cat /proc/keys")
 	if out := other.run("--no-new-keyring").must().out; strings.Contains(out, other.id) {
 		t.Errorf("a session keyring in %q", out)
 	}
 }
 
-// TestConsoleSize: the terminal has its size before the program runs.
+// TestConsoleSize: the terminal has its size before the program starts.
 func TestConsoleSize(t *testing.T) {
 	c := newContainer(t).args("sleep", "1000")
 	c.spec.Process.Terminal = true
@@ -402,8 +402,8 @@ func TestConsoleSize(t *testing.T) {
 	}
 }
 
-// TestDumpable: the process can look at itself, which a leftover of the runtime's
-// protection would prevent.
+// TestDumpable: the process can read its own files in /proc. It must not stay non-dumpable, as
+// the runtime has made init.
 func TestDumpable(t *testing.T) {
 	c := newContainer(t).sh("readlink /proc/self/exe >/dev/null && cat /proc/self/environ >/dev/null && ls /proc/1/fd >/dev/null && echo yes")
 	c.spec.Process.User = specs.User{UID: 1000, GID: 1000}

@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// family starts a container of three processes.
-func family(t *testing.T) *container {
+// threeProcesses starts a container with three processes.
+func threeProcesses(t *testing.T) *container {
 	c := newContainer(t)
 	ready := c.fifo("ready")
 	c.sh("sleep 10000 & sleep 10001 & echo up >/ready; wait")
@@ -22,7 +22,7 @@ func family(t *testing.T) *container {
 }
 
 func TestPsJSON(t *testing.T) {
-	c := family(t)
+	c := threeProcesses(t)
 	anotherContainer(t, c).running()
 	for _, args := range [][]string{{"--format", "json"}, {"--format=json"}, {"-f", "json"}} {
 		r := c.command(append(append([]string{"ps"}, args...), c.id)...).must()
@@ -38,8 +38,8 @@ func TestPsJSON(t *testing.T) {
 	}
 }
 
-// TestPsOfNobody is an array, too: of a container that has stopped, and one whose cgroup is
-// gone.
+// TestPsOfNobody: without processes, the JSON is an empty array, both for a stopped container and
+// for one whose cgroup was removed.
 func TestPsOfNobody(t *testing.T) {
 	onlyBerth(t)
 	c := newContainer(t).args("true").create().start()
@@ -54,7 +54,7 @@ func TestPsOfNobody(t *testing.T) {
 }
 
 func TestPsTable(t *testing.T) {
-	c := family(t)
+	c := threeProcesses(t)
 	anotherContainer(t, c).running()
 	for _, test := range []struct {
 		options []string
@@ -85,9 +85,9 @@ func TestPsTable(t *testing.T) {
 	}
 }
 
-// TestPsColumnBehindText finds the pids behind a column that has blanks in it.
+// TestPsColumnBehindText: pids are found after a column whose text has spaces.
 func TestPsColumnBehindText(t *testing.T) {
-	c := family(t)
+	c := threeProcesses(t)
 	lines := strings.Split(strings.TrimSpace(c.command("ps", c.id, "-A", "-o", "args,pid").must().out), "\n")
 	if len(lines) != 4 {
 		t.Errorf("%q, want a heading and three processes", lines)
@@ -102,7 +102,8 @@ func TestPsErrors(t *testing.T) {
 	c.command("ps", "nobody").fails("container does not exist", "")
 }
 
-// TestPsReason: what ps says against its options, without how it is to be used.
+// TestPsReason: the error has the reason why ps refuses its options, but not the usage text of
+// ps.
 func TestPsReason(t *testing.T) {
 	c := newContainer(t).running()
 	r := c.command("ps", c.id, "--no-such-option").fails("", "")
@@ -111,7 +112,7 @@ func TestPsReason(t *testing.T) {
 	}
 }
 
-// TestPsMissing: a host may have no ps.
+// TestPsMissing: the host may not have ps.
 func TestPsMissing(t *testing.T) {
 	c := newContainer(t).running()
 	c.env = []string{"PATH=/nonexistent"}
@@ -120,7 +121,7 @@ func TestPsMissing(t *testing.T) {
 	c.command("ps", "--format", "json", c.id).must()
 }
 
-// TestPsStopped: nobody is there, which is no error.
+// TestPsStopped: a stopped container has no processes, which is not an error.
 func TestPsStopped(t *testing.T) {
 	c := newContainer(t).create().start()
 	c.wait()

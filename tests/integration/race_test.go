@@ -14,11 +14,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// rounds is how often a race is run.
+// rounds is the number of times that a race is run.
 const rounds = 12
 
-// together starts commands at the same time and waits for all of them.
-func (c *container) together(commands ...[]string) []*result {
+// runTogether starts commands at the same time and waits for all of them.
+func (c *container) runTogether(commands ...[]string) []*result {
 	c.t.Helper()
 	var all []*running
 	for _, args := range commands {
@@ -62,13 +62,13 @@ func TestRaceTwoCreates(t *testing.T) {
 	c.write()
 	for range rounds {
 		create := []string{"create", c.id}
-		results := c.together(create, create, create)
+		results := c.runTogether(create, create, create)
 		if n := succeeded(results); n != 1 {
 			t.Fatalf("%d of 3 creates succeeded: %s", n, describe(results))
 		}
 		c.command("start", c.id).must()
 		c.command("delete", "--force", c.id).must()
-		c.nothingLeft()
+		c.checkNothingLeft()
 		livingProcesses(t)
 	}
 }
@@ -80,7 +80,7 @@ func TestRaceTwoStarts(t *testing.T) {
 	for range rounds {
 		c.create()
 		start := []string{"start", c.id}
-		results := c.together(start, start)
+		results := c.runTogether(start, start)
 		if n := succeeded(results); n != 1 {
 			t.Fatalf("%d of 2 starts succeeded: %s", n, describe(results))
 		}
@@ -97,12 +97,12 @@ func TestRaceCreateDelete(t *testing.T) {
 	c := newContainer(t)
 	c.write()
 	for range rounds {
-		results := c.together([]string{"create", c.id}, []string{"delete", "--force", c.id})
+		results := c.runTogether([]string{"create", c.id}, []string{"delete", "--force", c.id})
 		if results[1].status != 0 && suite.name == "berth" {
 			t.Errorf("delete --force: %s", describe(results[1:]))
 		}
 		c.command("delete", "--force", c.id).must()
-		c.nothingLeft()
+		c.checkNothingLeft()
 		livingProcesses(t)
 	}
 }
@@ -111,9 +111,9 @@ func TestRaceStartDelete(t *testing.T) {
 	c := newContainer(t).args("sleep", "10000")
 	for range rounds {
 		c.create()
-		c.together([]string{"start", c.id}, []string{"delete", "--force", c.id})
+		c.runTogether([]string{"start", c.id}, []string{"delete", "--force", c.id})
 		c.command("delete", "--force", c.id).must()
-		c.nothingLeft()
+		c.checkNothingLeft()
 		livingProcesses(t)
 	}
 }
@@ -123,22 +123,23 @@ func TestRaceTwoDeletes(t *testing.T) {
 	for range rounds {
 		c.create()
 		remove := []string{"delete", "--force", c.id}
-		results := c.together(remove, remove)
+		results := c.runTogether(remove, remove)
 		if n := succeeded(results); n == 0 || n != 2 && suite.name == "berth" {
 			t.Errorf("deletes: %s", describe(results))
 		}
-		c.nothingLeft()
+		c.checkNothingLeft()
 		livingProcesses(t)
 	}
 }
 
-// TestRaceListState: readers never fail over a container that comes and goes.
+// TestRaceListState: list and state do not fail because a container is created or deleted at the
+// same time.
 func TestRaceListState(t *testing.T) {
 	c := newContainer(t)
-	// A root that is not there yet may be an error to list.
+	// list may fail if the runtime root does not exist yet.
 	c.create().command("delete", "--force", c.id).must()
 	for range rounds {
-		results := c.together([]string{"run", c.id}, []string{"list", "-q"}, []string{"list"}, []string{"state", c.id})
+		results := c.runTogether([]string{"run", c.id}, []string{"list", "-q"}, []string{"list"}, []string{"state", c.id})
 		if results[0].status != 0 {
 			t.Errorf("run: %s", describe(results[:1]))
 		}
@@ -153,15 +154,16 @@ func TestRaceListState(t *testing.T) {
 	}
 }
 
-// TestRuntimeKilled kills the runtime somewhere on its way, as an engine that dies
-// does; delete --force must then find and remove all that had been made.
+// TestRuntimeKilled kills the runtime at some point, as if the engine died. delete --force must
+// then find and remove everything that was created.
 func TestRuntimeKilled(t *testing.T) {
 	for _, command := range []string{"create", "run", "run --detach"} {
 		t.Run(command, func(t *testing.T) {
 			c := newContainer(t).args("sleep", "10000")
 			c.write()
 			args := append(strings.Fields(command), c.id)
-			// How long an undisturbed one takes, to spread the kills over.
+			// Measure how long an undisturbed create takes, to distribute the kills over that
+			// time.
 			began := time.Now()
 			c.command("create", c.id).must()
 			whole := time.Since(began)
@@ -179,12 +181,12 @@ func TestRuntimeKilled(t *testing.T) {
 				}
 				timer.Stop()
 				c.command("delete", "--force", c.id).code(0)
-				c.nothingLeft()
+				c.checkNothingLeft()
 				livingProcesses(t)
 				if t.Failed() {
 					t.Fatalf("round %d, killed after %v of about %v", i, after, whole)
 				}
-				// The id is free again.
+				// The id can be used again.
 				c.write()
 			}
 			c.command("create", c.id).must()
@@ -192,8 +194,8 @@ func TestRuntimeKilled(t *testing.T) {
 	}
 }
 
-// TestStartKilled: a start that is killed once it has let the container go leaves one that
-// runs, and that is neither started again nor deleted as if it had not begun.
+// TestStartKilled: if a start is killed after it has released the container's program, the
+// container runs. It cannot be started again, nor deleted as if it were only created.
 func TestStartKilled(t *testing.T) {
 	c := newContainer(t)
 	hooked, goOn, out := c.fifo("hooked"), c.path("rootfs", "go"), c.fifo("out")
@@ -222,8 +224,8 @@ func TestStartKilled(t *testing.T) {
 	c.command("exec", c.id, "true").must()
 }
 
-// TestStartReadOnly: a start that cannot put its state away has started the container, and
-// says so.
+// TestStartReadOnly: a start that cannot save the state has nevertheless started the container,
+// and prints a warning.
 func TestStartReadOnly(t *testing.T) {
 	c := newContainer(t)
 	waitUp := c.long()

@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// needController says that a test needs a controller, on v1 by its hierarchy. Which
-// ones a kernel has, and in which version, nobody provides under CI either.
+// needController skips a test if the kernel does not have a controller, on v1 as a hierarchy.
+// Kernels differ, so this is not an error under CI.
 func needController(t *testing.T, name string) {
 	t.Helper()
 	if !suite.unified {
@@ -33,16 +33,15 @@ func needController(t *testing.T, name string) {
 	}
 }
 
-// limited creates the container with limits.
-func (c *container) limited(r *specs.LinuxResources) *container {
+// createLimited creates the container with limits.
+func (c *container) createLimited(r *specs.LinuxResources) *container {
 	c.t.Helper()
 	c.spec.Linux.Resources = r
 	return c.create()
 }
 
-// refuses checks that a create fails, with one text that names the field when it is
-// berth's: others have words of their own.
-func (c *container) refuses(text string) {
+// createFails checks that create fails. The error of berth contains a text that names the field.
+func (c *container) createFails(text string) {
 	c.t.Helper()
 	r := c.tryCreate().fails("", "")
 	if suite.name == "berth" {
@@ -50,7 +49,7 @@ func (c *container) refuses(text string) {
 	}
 }
 
-// TestHugepageReservation: what is reserved is limited like what is used.
+// TestHugepageReservation: reservations have the same limit as usage.
 func TestHugepageReservation(t *testing.T) {
 	c := newContainer(t)
 	needController(t, "hugetlb")
@@ -58,7 +57,7 @@ func TestHugepageReservation(t *testing.T) {
 	if suite.unified {
 		suffix = "max"
 	}
-	c.limited(&specs.LinuxResources{HugepageLimits: []specs.LinuxHugepageLimit{{Pagesize: "2MB", Limit: 4 << 20}}})
+	c.createLimited(&specs.LinuxResources{HugepageLimits: []specs.LinuxHugepageLimit{{Pagesize: "2MB", Limit: 4 << 20}}})
 	want(t, "limit", c.cgroupFile("hugetlb", "hugetlb.2MB."+suffix), "4194304")
 	want(t, "limit of reservations", c.cgroupFile("hugetlb", "hugetlb.2MB.rsvd."+suffix), "4194304")
 	c.start().wait()
@@ -69,7 +68,7 @@ func TestNetworkClass(t *testing.T) {
 	only(t, !suite.unified, "cgroup v1")
 	needController(t, "net_cls")
 	id := uint32(0x100001)
-	c.limited(&specs.LinuxResources{Network: &specs.LinuxNetwork{ClassID: &id}})
+	c.createLimited(&specs.LinuxResources{Network: &specs.LinuxNetwork{ClassID: &id}})
 	want(t, "net_cls.classid", c.cgroupFile("net_cls", "net_cls.classid"), "1048577")
 	c.start().wait()
 }
@@ -78,23 +77,24 @@ func TestNetworkPriorities(t *testing.T) {
 	c := newContainer(t)
 	only(t, !suite.unified, "cgroup v1")
 	needController(t, "net_prio")
-	c.limited(&specs.LinuxResources{Network: &specs.LinuxNetwork{Priorities: []specs.LinuxInterfacePriority{{Name: "lo", Priority: 7}}}})
+	c.createLimited(&specs.LinuxResources{Network: &specs.LinuxNetwork{Priorities: []specs.LinuxInterfacePriority{{Name: "lo", Priority: 7}}}})
 	if got := c.cgroupFile("net_prio", "net_prio.ifpriomap"); !slices.Contains(strings.Split(got, "\n"), "lo 7") {
 		t.Errorf("net_prio.ifpriomap: %q", got)
 	}
 	c.start().wait()
 }
 
-// TestNetworkPriorityOfNothing: a missing interface is an error, which names the field.
+// TestNetworkPriorityOfNothing: for a missing interface, the error names the field.
 func TestNetworkPriorityOfNothing(t *testing.T) {
 	c := newContainer(t)
 	only(t, !suite.unified, "cgroup v1")
 	needController(t, "net_prio")
 	c.spec.Linux.Resources = &specs.LinuxResources{Network: &specs.LinuxNetwork{Priorities: []specs.LinuxInterfacePriority{{Name: "none0", Priority: 7}}}}
-	c.refuses("linux.resources.network.priorities[0]")
+	c.createFails("linux.resources.network.priorities[0]")
 }
 
-// TestIgnoredNetworkClass: engines send it whatever the host has.
+// TestIgnoredNetworkClass: engines set it on every host, so it is ignored where there is no such
+// controller.
 func TestIgnoredNetworkClass(t *testing.T) {
 	c := newContainer(t).args("echo", "fine")
 	only(t, suite.unified, "cgroup v2")
@@ -112,23 +112,23 @@ func TestRdma(t *testing.T) {
 	}
 	name := devices[0].Name()
 	handles, objects := uint32(3), uint32(10000)
-	c.limited(&specs.LinuxResources{Rdma: map[string]specs.LinuxRdma{name: {HcaHandles: &handles, HcaObjects: &objects}}})
+	c.createLimited(&specs.LinuxResources{Rdma: map[string]specs.LinuxRdma{name: {HcaHandles: &handles, HcaObjects: &objects}}})
 	if got := c.cgroupFile("rdma", "rdma.max"); !strings.Contains(got, name+" hca_handle=3 hca_object=10000") {
 		t.Errorf("rdma.max: %q", got)
 	}
 	c.start().wait()
 }
 
-// TestRdmaOfNothing: a limit that cannot be set is an error, for want of the
-// controller or of the device.
+// TestRdmaOfNothing: it is an error if a limit cannot be set because the controller or the device
+// is missing.
 func TestRdmaOfNothing(t *testing.T) {
 	c := newContainer(t)
 	handles := uint32(3)
 	c.spec.Linux.Resources = &specs.LinuxResources{Rdma: map[string]specs.LinuxRdma{"none0": {HcaHandles: &handles}}}
-	c.refuses(`linux.resources.rdma`)
+	c.createFails(`linux.resources.rdma`)
 }
 
-// TestBlockWeight needs the BFQ scheduler in the kernel, or on v2 iocost.
+// TestBlockWeight needs the BFQ scheduler in the kernel, or iocost on v2.
 func TestBlockWeight(t *testing.T) {
 	c := newContainer(t)
 	controller := "blkio"
@@ -163,7 +163,7 @@ func TestIOMax(t *testing.T) {
 		d.Major, d.Minor = int64(unix.Major(st.Rdev)), int64(unix.Minor(st.Rdev))
 		return []specs.LinuxThrottleDevice{d}
 	}
-	c.limited(&specs.LinuxResources{BlockIO: &specs.LinuxBlockIO{
+	c.createLimited(&specs.LinuxResources{BlockIO: &specs.LinuxBlockIO{
 		ThrottleReadBpsDevice: dev(1 << 20), ThrottleWriteBpsDevice: dev(2 << 20), ThrottleReadIOPSDevice: dev(300), ThrottleWriteIOPSDevice: dev(400),
 	}})
 	want(t, "io.max", c.cgroupFile("", "io.max"),
@@ -174,13 +174,13 @@ func TestIOMax(t *testing.T) {
 func TestUnified(t *testing.T) {
 	c := newContainer(t)
 	only(t, suite.unified, "cgroup v2")
-	c.limited(&specs.LinuxResources{Unified: map[string]string{"cgroup.max.depth": "3", "cgroup.max.descendants": "7\n"}})
+	c.createLimited(&specs.LinuxResources{Unified: map[string]string{"cgroup.max.depth": "3", "cgroup.max.descendants": "7\n"}})
 	want(t, "cgroup.max.depth", c.cgroupFile("", "cgroup.max.depth"), "3")
 	want(t, "cgroup.max.descendants", c.cgroupFile("", "cgroup.max.descendants"), "7")
 	c.start().wait()
 }
 
-// TestUnifiedController sets a limit of a controller that has no field of its own.
+// TestUnifiedController: a limit of a controller for which the spec has no field.
 func TestUnifiedController(t *testing.T) {
 	for file, w := range map[string]string{"memory.high": "16777216", "hugetlb.2MB.max": "4194304", "pids.max": "11"} {
 		t.Run(file, func(t *testing.T) {
@@ -188,7 +188,7 @@ func TestUnifiedController(t *testing.T) {
 			only(t, suite.unified, "cgroup v2")
 			controller, _, _ := strings.Cut(file, ".")
 			needController(t, controller)
-			c.limited(&specs.LinuxResources{Unified: map[string]string{file: w}})
+			c.createLimited(&specs.LinuxResources{Unified: map[string]string{file: w}})
 			want(t, file, c.cgroupFile("", file), w)
 			c.start().wait()
 		})
@@ -201,12 +201,12 @@ func TestBadUnified(t *testing.T) {
 			c := newContainer(t)
 			only(t, suite.unified, "cgroup v2")
 			c.spec.Linux.Resources = &specs.LinuxResources{Unified: map[string]string{file: "1"}}
-			c.refuses("linux.resources.unified")
+			c.createFails("linux.resources.unified")
 		})
 	}
 }
 
-// TestIntelRdtWithoutKernel: a class of service that cannot be had is an error.
+// TestIntelRdtWithoutKernel: it is an error if the kernel does not support resctrl.
 func TestIntelRdtWithoutKernel(t *testing.T) {
 	var st unix.Statfs_t
 	mounted := unix.Statfs("/sys/fs/resctrl", &st) == nil && st.Type == unix.RDTGROUP_SUPER_MAGIC
@@ -220,13 +220,13 @@ func TestIntelRdtWithoutKernel(t *testing.T) {
 			c := newContainer(t)
 			only(t, !mounted, "a host without resctrl")
 			c.spec.Linux.IntelRdt = &rdt
-			c.refuses("linux.intelRdt: the resctrl file system is not mounted at /sys/fs/resctrl")
+			c.createFails("linux.intelRdt: the resctrl file system is not mounted at /sys/fs/resctrl")
 		})
 	}
 }
 
-// TestMaskedDirectoriesShareOne: one file system hides them all, and it is empty and
-// read-only whatever one does.
+// TestMaskedDirectoriesShareOne: one empty, read-only file system masks all directories, and none
+// of them can be written.
 func TestMaskedDirectoriesShareOne(t *testing.T) {
 	c := newContainer(t).sh("touch /mask-a/x 2>/dev/null || echo refused; cat /proc/self/mountinfo")
 	for _, dir := range []string{"mask-a", "mask-b", "mask-c"} {

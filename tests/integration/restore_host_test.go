@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestRestoreMounts has mounts from the host, in places of all kinds, with options; one is
-// another directory by the time of the restore.
+// TestRestoreMounts: mounts from the host at different kinds of places, with options. For one of
+// them the source is another directory when the container is restored.
 func TestRestoreMounts(t *testing.T) {
 	k := newCounter(t)
 	dir, other := k.volume("volume"), k.volume("other")
@@ -34,7 +34,7 @@ func TestRestoreMounts(t *testing.T) {
 	k.mount("/etc/one", "bind", filepath.Join(dir, "file"), "bind", "ro")
 	k.mount("/tmp", "tmpfs", "tmpfs", "size=1m", "nodev")
 	k.mount("/tmp/in", "bind", dir, "bind")
-	k.up()
+	k.runAndCount()
 	k.execOut(k.id, "sh", "-c", "echo kept >/tmp/kept")
 	before := k.execOut(k.id, "cat", "/proc/self/mountinfo")
 	k.checkpoint()
@@ -56,8 +56,8 @@ func TestRestoreMounts(t *testing.T) {
 	k.command("delete", "--force", k.id).must()
 }
 
-// TestRestoreSharedMounts: with propagation from the host, as on a host that systemd has
-// set up.
+// TestRestoreSharedMounts: mounts with propagation from a shared mount, which is systemd's
+// default on a host.
 func TestRestoreSharedMounts(t *testing.T) {
 	k := newCounter(t)
 	dir := k.tmpfsVolume("volume", 0)
@@ -66,7 +66,7 @@ func TestRestoreSharedMounts(t *testing.T) {
 	}
 	k.mount("/slave", "bind", dir, "rbind", "rslave")
 	k.mount("/private", "bind", dir, "rbind", "rprivate")
-	k.up()
+	k.runAndCount()
 	k.checkpoint()
 	k.restore()
 	k.ask()
@@ -77,23 +77,23 @@ func TestRestoreSharedMounts(t *testing.T) {
 	k.tmpfsAt(sub, 0)
 	text := k.execOut(k.id, "cat", "/proc/self/mountinfo")
 	if !strings.Contains(text, " /slave/new ") {
-		t.Errorf("no mount has come in: %s", text)
+		t.Errorf("no mount was propagated: %s", text)
 	}
 	if strings.Contains(text, " /private/new ") {
-		t.Errorf("a mount has come into a private one: %s", text)
+		t.Errorf("a mount was propagated to a private one: %s", text)
 	}
 	k.command("delete", "--force", k.id).must()
 }
 
-// TestRestoreMountMissing: what the images need and the config does not have any more.
+// TestRestoreMountMissing: the images have a mount that is no longer in the config.
 func TestRestoreMountMissing(t *testing.T) {
 	k := newCounter(t)
 	k.mount("/volume", "bind", k.volume("volume"), "bind")
-	k.up()
+	k.runAndCount()
 	k.checkpoint()
 	k.spec.Mounts = k.spec.Mounts[:len(k.spec.Mounts)-1]
 	k.tryRestore().fails("/volume", "")
-	k.nothingLeft()
+	k.checkNothingLeft()
 }
 
 func TestRestoreIDMappedMount(t *testing.T) {
@@ -103,7 +103,7 @@ func TestRestoreIDMappedMount(t *testing.T) {
 	k.spec.Mounts = append(k.spec.Mounts, specs.Mount{
 		Destination: "/mapped", Type: "bind", Source: dir, Options: []string{"bind"}, UIDMappings: rows, GIDMappings: rows,
 	})
-	k.up()
+	k.runAndCount()
 	before := k.execOut(k.id, "stat", "-c", "%u %g %n", "/mapped")
 	k.checkpoint()
 	k.restore()
@@ -111,26 +111,26 @@ func TestRestoreIDMappedMount(t *testing.T) {
 	want(t, "owners", k.execOut(k.id, "stat", "-c", "%u %g %n", "/mapped"), before)
 }
 
-// TestCheckpointIDMappedFilesystem: criu would make it again without its maps.
+// TestCheckpointIDMappedFilesystem: criu would create the file system without its id maps.
 func TestCheckpointIDMappedFilesystem(t *testing.T) {
 	onlyBerth(t)
 	if !kernelAtLeast(t, 6, 3) {
-		t.Skip("requires Linux 6.3, whose tmpfs can be id-mapped")
+		t.Skip("requires Linux 6.3, where a tmpfs can be id-mapped")
 	}
 	k := newCounter(t)
 	k.mount("/t", "tmpfs", "tmpfs", "idmap=uids=0-1000-1;gids=0-1000-1")
-	k.up()
+	k.runAndCount()
 	k.tryCheckpoint().fails("/t: an id-mapped file system", "")
 	k.ask()
 }
 
-// TestRestoreJoinedNetwork: the network namespace is somebody else's, and may be another
-// one by then.
+// TestRestoreJoinedNetwork: the container joins a network namespace, and another one when it is
+// restored.
 func TestRestoreJoinedNetwork(t *testing.T) {
 	k := newCounter(t)
 	first, second := anotherContainer(t, k.container).running(), anotherContainer(t, k.container).running()
 	k.namespace(specs.NetworkNamespace, fmt.Sprintf("/proc/%d/ns/net", first.pid))
-	k.up()
+	k.runAndCount()
 	k.checkpoint()
 	k.namespace(specs.NetworkNamespace, fmt.Sprintf("/proc/%d/ns/net", second.pid))
 	k.restore()
@@ -140,8 +140,8 @@ func TestRestoreJoinedNetwork(t *testing.T) {
 	}
 }
 
-// TestRestoreSharedPID: into the pid namespace of a pod, unless somebody there could trace
-// criu, and had the host by it.
+// TestRestoreSharedPID: restore into the pid namespace of a pod. It is refused if a process there
+// could trace criu, and by that gain access to the host.
 func TestRestoreSharedPID(t *testing.T) {
 	for _, traces := range []bool{false, true} {
 		t.Run(map[bool]string{false: "ordinary", true: "CAP_SYS_PTRACE"}[traces], func(t *testing.T) {
@@ -153,13 +153,13 @@ func TestRestoreSharedPID(t *testing.T) {
 			}
 			pod.running()
 			k.namespace(specs.PIDNamespace, fmt.Sprintf("/proc/%d/ns/pid", first.pid))
-			k.up()
+			k.runAndCount()
 			k.checkpoint()
-			// Another one, as the pids are still taken in the first.
+			// Use another pid namespace, as the pids are still in use in the first one.
 			k.namespace(specs.PIDNamespace, fmt.Sprintf("/proc/%d/ns/pid", pod.pid))
 			k.write()
 			if traces {
-				only(t, suite.name == "berth", "runtimes that look for who could trace criu")
+				only(t, suite.name == "berth", "runtimes that check which processes could trace criu")
 				k.tryRestore().fails(fmt.Sprintf("linux.namespaces: process %d in it may trace others (CAP_SYS_PTRACE)", pod.pid), "")
 				return
 			}
@@ -172,7 +172,7 @@ func TestRestoreSharedPID(t *testing.T) {
 	}
 }
 
-// TestRestoreJoined: into the namespaces of a pod.
+// TestRestoreJoined: restore into the namespaces of a pod.
 func TestRestoreJoined(t *testing.T) {
 	for _, typ := range []specs.LinuxNamespaceType{specs.IPCNamespace, specs.UTSNamespace} {
 		t.Run(string(typ), func(t *testing.T) {
@@ -180,7 +180,7 @@ func TestRestoreJoined(t *testing.T) {
 			pod := anotherContainer(t, k.container).running()
 			k.namespace(typ, fmt.Sprintf("/proc/%d/ns/%s", pod.pid, nsFiles[typ]))
 			hostSafe(k.container, typ)
-			k.up()
+			k.runAndCount()
 			k.checkpoint()
 			k.restore()
 			k.ask()
@@ -191,14 +191,14 @@ func TestRestoreJoined(t *testing.T) {
 	}
 }
 
-// TestRestoreAbsent: what is shared with the host stays so.
+// TestRestoreAbsent: namespaces that are shared with the host are still shared.
 func TestRestoreAbsent(t *testing.T) {
 	for _, typ := range []specs.LinuxNamespaceType{specs.NetworkNamespace, specs.IPCNamespace, specs.UTSNamespace, specs.CgroupNamespace} {
 		t.Run(string(typ), func(t *testing.T) {
 			k := newCounter(t)
 			k.without(typ)
 			hostSafe(k.container, typ)
-			k.up()
+			k.runAndCount()
 			k.checkpoint()
 			k.restore()
 			k.ask()
@@ -209,11 +209,12 @@ func TestRestoreAbsent(t *testing.T) {
 	}
 }
 
-// TestRestoreHooks: those of the runtime's namespaces come again, and see the process.
+// TestRestoreHooks: restore runs the hooks that run in the runtime's namespaces, and they get the
+// pid of the restored process.
 func TestRestoreHooks(t *testing.T) {
 	k := newCounter(t)
 	k.spec.Hooks = &specs.Hooks{Poststop: []specs.Hook{k.logHook("poststop")}}
-	k.up()
+	k.runAndCount()
 	k.checkpoint()
 	want(t, "hooks after the checkpoint", k.hookLog(), "poststop")
 	save := specs.Hook{Path: "/bin/sh", Args: []string{"sh", "-c", "cat >" + k.path("state.hook")}}
@@ -233,7 +234,7 @@ func TestRestoreHooks(t *testing.T) {
 }
 
 func TestRestoreHookFails(t *testing.T) {
-	k := newCounter(t).up()
+	k := newCounter(t).runAndCount()
 	k.checkpoint()
 	k.spec.Hooks = &specs.Hooks{
 		CreateRuntime: []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c", "echo no such luck; exit 3"}}},
@@ -241,17 +242,16 @@ func TestRestoreHookFails(t *testing.T) {
 	}
 	k.tryRestore().fails("no such luck", "")
 	k.command("state", k.id).fails("does not exist", "")
-	k.nothingLeft()
+	k.checkNothingLeft()
 	want(t, "hooks", k.hookLog(), "poststop")
 }
 
-// TestRestoreNewRootfs: the root file system is made anew from the image, without mount
-// points.
+// TestRestoreNewRootfs: the root file system is a new copy of the image, without mount points.
 func TestRestoreNewRootfs(t *testing.T) {
 	k := newCounter(t)
 	k.mount("/made/volume", "bind", k.volume("volume"), "bind")
 	k.mount("/made/file", "bind", filepath.Join(k.path("volume"), "file"), "bind")
-	k.up()
+	k.runAndCount()
 	k.checkpoint()
 	again := anotherContainer(t, k.container)
 	again.spec.Process, again.spec.Mounts = k.spec.Process, k.spec.Mounts
@@ -265,7 +265,7 @@ func TestRestoreNewRootfs(t *testing.T) {
 	moved.command("delete", "--force", moved.id).must()
 }
 
-// TestRestoreNotify has a notify socket, whose mount the config does not tell of.
+// TestRestoreNotify: the mount of the notify socket is not in the config.
 func TestRestoreNotify(t *testing.T) {
 	k := newCounter(t)
 	manager, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: k.path("manager"), Net: "unixgram"})
@@ -285,12 +285,12 @@ func TestRestoreNotify(t *testing.T) {
 	want(t, "the directory", k.execOut(k.id, "sh", "-c", "grep -c ' /run/notify ' /proc/self/mountinfo"), "1")
 }
 
-// TestRestoreListedDevices: the nodes that were made for a user namespace.
+// TestRestoreListedDevices: device nodes that were created for a user namespace.
 func TestRestoreListedDevices(t *testing.T) {
 	k := newCounter(t)
 	k.userns().device("/dev/mine", "c", 1, 5, 0o640, 7)
 	k.mount("/tmp/own", "tmpfs", "tmpfs")
-	k.up()
+	k.runAndCount()
 	look := func() string { return k.execOut(k.id, "stat", "-c", "%a %u %g %t:%T", "/dev/mine") }
 	want(t, "node", look(), "640 7 7 1:5")
 	k.checkpoint()
@@ -300,13 +300,13 @@ func TestRestoreListedDevices(t *testing.T) {
 	k.command("delete", "--force", k.id).must()
 }
 
-// TestRestoreRootPropagation: a root file system that receives the mounts of the host.
+// TestRestoreRootPropagation: mounts of the host are propagated to the root file system.
 func TestRestoreRootPropagation(t *testing.T) {
 	for _, mode := range []string{"rslave", "rshared"} {
 		k := newCounter(t)
 		k.shareRootfs()
 		k.spec.Linux.RootfsPropagation = mode
-		k.up()
+		k.runAndCount()
 		k.checkpoint()
 		k.restore()
 		k.ask()
@@ -314,7 +314,7 @@ func TestRestoreRootPropagation(t *testing.T) {
 		c.mkdir(c.rootfs("late"))
 		k.tmpfsAt(c.rootfs("late"), 0)
 		if text := k.execOut(k.id, "cat", "/proc/self/mountinfo"); !strings.Contains(text, " /late ") {
-			t.Errorf("%s: no mount has come in: %s", mode, text)
+			t.Errorf("%s: no mount was propagated: %s", mode, text)
 		}
 		k.command("delete", "--force", k.id).must()
 	}

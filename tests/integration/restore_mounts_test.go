@@ -12,8 +12,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// TestRestoreOddDestinations: mount points with what has a meaning in names of criu's. (One
-// that mountinfo escapes, but for a blank, criu itself does not understand.)
+// TestRestoreOddDestinations: mount points with characters that have a meaning in criu's names.
+// (criu itself does not support those that mountinfo escapes, except for spaces.)
 func TestRestoreOddDestinations(t *testing.T) {
 	k := newCounter(t)
 	odd := []string{"/a]b", "/a:b", "/a b", "/a] b", "/mnt[x]", "/pipe:[1]", "/a]b/c"}
@@ -25,14 +25,14 @@ func TestRestoreOddDestinations(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, "who"), []byte(dest), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		// Mount points are made in the order of the config.
+		// Mount points are created in the order of the config.
 		if err := os.MkdirAll(filepath.Join(dir, "c"), 0o755); err != nil {
 			t.Fatal(err)
 		}
 		k.mount(dest, "bind", dir, "bind", "ro")
 	}
 	k.mount("/own] x", "tmpfs", "tmpfs", "size=64k")
-	k.up()
+	k.runAndCount()
 	k.checkpoint()
 	k.restore()
 	k.ask()
@@ -41,7 +41,7 @@ func TestRestoreOddDestinations(t *testing.T) {
 	}
 }
 
-// TestCheckpointBadDestination: there is one that criu would take for two.
+// TestCheckpointBadDestination: criu would split this path at "]:" into two.
 func TestCheckpointBadDestination(t *testing.T) {
 	onlyBerth(t)
 	k := newCounter(t)
@@ -50,14 +50,14 @@ func TestCheckpointBadDestination(t *testing.T) {
 		t.Fatal(err)
 	}
 	k.mount("/x]:/etc", "bind", dir, "bind")
-	k.up()
+	k.runAndCount()
 	k.tryCheckpoint().fails(`"]:" in the path of a mount of the host's`, "")
 	k.status(specs.StateRunning)
 	k.ask()
 }
 
-// TestRestoreLinkBelowVolume: who writes a volume puts a link in the place of what a
-// read-only path below it is. It is not followed, and nothing is left of the attempt.
+// TestRestoreLinkBelowVolume: a process that can write to a volume replaces a read-only path in
+// it by a symbolic link. The link is not followed, and the refused restore leaves nothing behind.
 func TestRestoreLinkBelowVolume(t *testing.T) {
 	onlyBerth(t)
 	k := newCounter(t)
@@ -69,7 +69,7 @@ func TestRestoreLinkBelowVolume(t *testing.T) {
 	}
 	k.mount("/data", "bind", dir, "bind")
 	k.spec.Linux.ReadonlyPaths = append(k.spec.Linux.ReadonlyPaths, "/data/sub")
-	k.up()
+	k.runAndCount()
 	k.checkpoint()
 	sub, away := filepath.Join(dir, "sub"), filepath.Join(dir, "away")
 	if err := os.Rename(sub, away); err != nil {
@@ -80,7 +80,7 @@ func TestRestoreLinkBelowVolume(t *testing.T) {
 	}
 	k.tryRestore().fails("data/sub: too many levels of symbolic links", "")
 	k.command("state", k.id).fails("does not exist", "")
-	k.nothingLeft()
+	k.checkNothingLeft()
 	if err := os.Remove(sub); err != nil {
 		t.Fatal(err)
 	}
@@ -91,8 +91,8 @@ func TestRestoreLinkBelowVolume(t *testing.T) {
 	k.ask()
 }
 
-// TestRestoreStricterMount: the checkpoint has a mount writable that the config wants
-// read-only by now. The processes are ended before they run.
+// TestRestoreStricterMount: a mount is writable in the checkpoint, but read-only in the new
+// config. The processes are killed before they run.
 func TestRestoreStricterMount(t *testing.T) {
 	onlyBerth(t)
 	k := newCounter(t)
@@ -101,7 +101,7 @@ func TestRestoreStricterMount(t *testing.T) {
 		t.Fatal(err)
 	}
 	k.mount("/data", "bind", dir, "bind")
-	k.up()
+	k.runAndCount()
 	k.checkpoint()
 	m := &k.spec.Mounts[len(k.spec.Mounts)-1]
 	m.Options = append(m.Options, "ro")
@@ -111,7 +111,7 @@ func TestRestoreStricterMount(t *testing.T) {
 	}
 	k.tryRestore().fails(text, "")
 	k.command("state", k.id).fails("does not exist", "")
-	k.nothingLeft()
+	k.checkNothingLeft()
 	m.Options = slices.DeleteFunc(m.Options, func(o string) bool { return o == "ro" })
 	k.restore()
 	k.ask()

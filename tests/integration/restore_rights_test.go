@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestRestoreRights: what the processes may do comes back with them, and what exec adds has
-// that of the config.
+// TestRestoreRights: the processes have the same privileges and restrictions after the restore,
+// and processes that exec adds have those of the config.
 func TestRestoreRights(t *testing.T) {
 	k := newCounter(t)
 	k.spec.Linux.Seccomp = &specs.LinuxSeccomp{
@@ -24,7 +24,7 @@ func TestRestoreRights(t *testing.T) {
 		Syscalls:      []specs.LinuxSyscall{{Names: []string{"getcwd"}, Action: specs.ActErrno, ErrnoRet: ptr(uint(unix.EPERM))}},
 	}
 	k.spec.Process.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_CORE", Soft: 7, Hard: 8}}
-	k.up()
+	k.runAndCount()
 	fields := []string{"Seccomp", "NoNewPrivs", "CapEff", "CapBnd", "CapPrm", "CapInh", "CapAmb", "Uid", "Gid", "Groups"}
 	before := k.statusOf()
 	k.checkpoint()
@@ -33,7 +33,7 @@ func TestRestoreRights(t *testing.T) {
 	after, added := k.statusOf(), k.execStatus()
 	for _, f := range fields {
 		want(t, f, after[f], before[f])
-		if f != "Uid" && f != "Gid" && f != "Groups" { // which it sees as those of its user namespace
+		if f != "Uid" && f != "Gid" && f != "Groups" { // exec's are ids of its user namespace
 			want(t, f+" of exec", added[f], before[f])
 		}
 	}
@@ -43,29 +43,30 @@ func TestRestoreRights(t *testing.T) {
 	}
 }
 
-// TestRestoreRestrictions: a config that asks for more than the checkpoint has is refused.
+// TestRestoreRestrictions: restore refuses a config with restrictions that the checkpoint does
+// not have.
 func TestRestoreRestrictions(t *testing.T) {
 	k := newCounter(t)
 	k.spec.Process.NoNewPrivileges = false
-	k.up()
+	k.runAndCount()
 	k.checkpoint()
 	k.spec.Process.NoNewPrivileges = true
 	k.tryRestore().fails("process.noNewPrivileges", "")
-	k.nothingLeft()
+	k.checkNothingLeft()
 	k.spec.Process.NoNewPrivileges = false
 	k.spec.Linux.Seccomp = &specs.LinuxSeccomp{
 		DefaultAction: specs.ActAllow,
 		Syscalls:      []specs.LinuxSyscall{{Names: []string{"getcwd"}, Action: specs.ActErrno}},
 	}
 	k.tryRestore().fails("linux.seccomp", "")
-	k.nothingLeft()
+	k.checkNothingLeft()
 	k.spec.Linux.Seccomp = nil
 	k.restore()
 	k.ask()
 }
 
-// TestRestoreRestrictionsAtOnce: of a refused restore no process runs, not for a moment, be
-// the pid namespace its own or not.
+// TestRestoreRestrictionsAtOnce: if a restore is refused, none of its processes runs, not even
+// briefly, whether the pid namespace is the container's own or not.
 func TestRestoreRestrictionsAtOnce(t *testing.T) {
 	for _, own := range []bool{true, false} {
 		t.Run(map[bool]string{true: "pid namespace", false: "host's pid namespace"}[own], func(t *testing.T) {
@@ -76,23 +77,23 @@ func TestRestoreRestrictionsAtOnce(t *testing.T) {
 			}
 			k.spec.Process.NoNewPrivileges = false
 			k.sh("(while :; do echo >>/runs; done) & until [ -s /runs ]; do :; done; " + counts)
-			k.up()
+			k.runAndCount()
 			if !own && suite.users.name == "userns" {
 				k.tryCheckpoint().fails("linux.namespaces: a container with a user namespace and without a pid namespace cannot be checkpointed", "")
-				k.ask() // it runs on
+				k.ask() // the container continues to run
 				return
 			}
 			tree := append(childrenOf(t, k.pid), k.pid)
 			k.checkpoint()
-			for _, pid := range tree { // whose numbers they want again
-				ends(pid)
+			for _, pid := range tree { // their pids must be free again
+				endsSoon(pid)
 			}
 			reapZombies(t)
 			size := func() int { return len(readFile(t, k.rootfs("runs"))) }
 			before := size()
 			k.spec.Process.NoNewPrivileges = true
 			k.tryRestore().fails("process.noNewPrivileges", "")
-			k.nothingLeft()
+			k.checkNothingLeft()
 			if left, err := filepath.Glob(k.path("*", ".criu*")); err != nil || len(left) > 0 {
 				t.Errorf("criu leaves %q, %v", left, err)
 			}
@@ -103,7 +104,7 @@ func TestRestoreRestrictionsAtOnce(t *testing.T) {
 	}
 }
 
-// childrenOf are the processes that a process has started and not collected.
+// childrenOf returns the children of a process that it has not reaped.
 func childrenOf(t *testing.T, pid int) (all []int) {
 	t.Helper()
 	for _, word := range strings.Fields(readFile(t, fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))) {
@@ -131,11 +132,12 @@ func (c *container) statusOf() map[string]string {
 	return fields
 }
 
-// TestRestoreLimits: of the cgroup, by the config of the restore; updates go on from there.
+// TestRestoreLimits: the limits of the cgroup are those of the config for the restore. Later
+// updates are based on them.
 func TestRestoreLimits(t *testing.T) {
 	k := newCounter(t)
 	needController(t, "pids")
-	k.up()
+	k.runAndCount()
 	k.checkpoint()
 	k.spec.Linux.Resources = &specs.LinuxResources{Pids: &specs.LinuxPids{Limit: ptr(int64(77))}}
 	k.restore()
@@ -145,8 +147,8 @@ func TestRestoreLimits(t *testing.T) {
 	want(t, "pids.max", k.cgroupFile("pids", "pids.max"), "78")
 }
 
-// execDetached runs a script in the container, and reaps it when it has ended, as an engine
-// does: init does not end before that. The channel is closed then.
+// execDetached runs a script in the container. The process is reaped when it ends, as an engine
+// does it, since init cannot end before that. Then the channel is closed.
 func (c *container) execDetached(script string) <-chan struct{} {
 	c.t.Helper()
 	file := c.path("exec.pid")
@@ -172,15 +174,15 @@ func (c *container) execDetached(script string) <-chan struct{} {
 	return reaped
 }
 
-// TestCheckpointExec has processes that exec has added: what descends from the first
-// process by then is saved, and what does not is told.
+// TestCheckpointExec: of the processes that exec has added, the descendants of the first process
+// are saved. There is a warning for the others.
 func TestCheckpointExec(t *testing.T) {
 	for name, script := range map[string]string{
 		"daemon": "(echo up >/ready; exec tail -f /dev/null) &",
 		"alone":  "echo up >/ready; exec tail -f /dev/null",
 	} {
 		t.Run(name, func(t *testing.T) {
-			k := newCounter(t).up()
+			k := newCounter(t).runAndCount()
 			ready := k.fifo("ready")
 			ended := k.execDetached(script)
 			want(t, "exec", ready.line(), "up")
@@ -201,9 +203,9 @@ func TestCheckpointExec(t *testing.T) {
 	}
 }
 
-// TestCheckpointExecLeavesRunning: what is not saved runs on as well.
+// TestCheckpointExecLeavesRunning: processes that are not saved continue to run, too.
 func TestCheckpointExecLeavesRunning(t *testing.T) {
-	k := newCounter(t).up()
+	k := newCounter(t).runAndCount()
 	ready := k.fifo("ready")
 	second := k.fifo("ready2")
 	k.execDetached("echo up >/ready; read x </ready2; echo $x >/ready")
@@ -214,13 +216,13 @@ func TestCheckpointExecLeavesRunning(t *testing.T) {
 	k.ask()
 }
 
-// TestRestoreSysctls: criu saves only some of those that a namespace has.
+// TestRestoreSysctls: criu saves only some of a namespace's sysctls.
 func TestRestoreSysctls(t *testing.T) {
 	k := newCounter(t)
 	k.spec.Linux.Sysctl = map[string]string{
 		"net.core.somaxconn": "77", "net.ipv4.ip_unprivileged_port_start": "88", "net.ipv4.conf.lo.rp_filter": "2", "kernel.shmmni": "999",
 	}
-	k.up()
+	k.runAndCount()
 	show := func() string {
 		var values []string
 		for key := range k.spec.Linux.Sysctl {
@@ -236,7 +238,7 @@ func TestRestoreSysctls(t *testing.T) {
 	want(t, "sysctls", show(), before)
 }
 
-// TestCheckpointAgent: nobody could answer after a restore.
+// TestCheckpointAgent: refused, since no agent could answer after a restore.
 func TestCheckpointAgent(t *testing.T) {
 	c := newContainer(t)
 	needCriu(t)

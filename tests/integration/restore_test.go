@@ -18,7 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// piped is a command of the runtime whose streams are pipes, as an engine's are.
+// piped is a command of the runtime with pipes as streams, like an engine's.
 type piped struct {
 	c   *container
 	cmd *exec.Cmd
@@ -32,14 +32,15 @@ func (c *container) piped(args ...string) *piped {
 	c.t.Cleanup(cancel)
 	p := &piped{c: c, cmd: exec.CommandContext(ctx, suite.runtime, slices.Concat(c.globals(), args)...)}
 	p.cmd.Dir = c.dir
-	p.cmd.WaitDelay = time.Second // for a container that lives longer, and has the streams
+	p.cmd.WaitDelay = time.Second // for a container that outlives the command and holds the streams
 	suite.users.command(p.cmd)
 	var out io.Reader
 	var err error
 	if p.in, err = p.cmd.StdinPipe(); err == nil {
 		out, err = p.cmd.StdoutPipe()
 	}
-	// A pipe as well: the tests' own may be a file, which is not in the container for criu.
+	// Use a pipe for stderr as well: the tests' own may be a file that criu does not find in the
+	// container.
 	p.cmd.Stderr = c.t.Output()
 	if err == nil {
 		err = p.cmd.Start()
@@ -52,7 +53,7 @@ func (c *container) piped(args ...string) *piped {
 	return p
 }
 
-// say writes a line and checks the one that comes back.
+// say writes a line and checks the answer.
 func (p *piped) say(line, answer string) {
 	p.c.t.Helper()
 	if _, err := io.WriteString(p.in, line+"\n"); err != nil {
@@ -64,7 +65,7 @@ func (p *piped) say(line, answer string) {
 	}
 }
 
-// detaches waits for a command that leaves its streams to a container.
+// detaches waits for a command whose container continues to use its streams.
 func (p *piped) detaches() {
 	p.c.t.Helper()
 	state, err := p.cmd.Process.Wait()
@@ -73,7 +74,7 @@ func (p *piped) detaches() {
 	}
 }
 
-// end closes the input and tells the exit status.
+// end closes the input, and returns the exit status.
 func (p *piped) end() int {
 	p.c.t.Helper()
 	p.in.Close()
@@ -83,8 +84,8 @@ func (p *piped) end() int {
 	return p.cmd.ProcessState.ExitCode()
 }
 
-// restoredPiped runs a container that answers on its streams, saves it, and restores it with
-// others.
+// restoredPiped runs a container that answers on its streams, saves it, and restores it with new
+// streams.
 func (c *container) restoredPiped() *piped {
 	c.t.Helper()
 	c.write()
@@ -98,8 +99,8 @@ func (c *container) restoredPiped() *piped {
 	return again
 }
 
-// TestRestoreForeground restores with other pipes than the container had: the program
-// reads and writes these, and its exit status is the command's.
+// TestRestoreForeground restores with new pipes in place of those that the container had. The
+// program reads and writes them, and its exit status is the command's.
 func TestRestoreForeground(t *testing.T) {
 	c := newContainer(t).sh("while read x; do echo got $x; done; exit 7")
 	needCriu(t)
@@ -110,10 +111,10 @@ func TestRestoreForeground(t *testing.T) {
 		t.Errorf("status %d, want 7", status)
 	}
 	c.command("state", c.id).fails("does not exist", "")
-	c.nothingLeft()
+	c.checkNothingLeft()
 }
 
-// TestRestoreStreamsOpenAgain: the new pipes are the program's as the old ones were.
+// TestRestoreStreamsOpenAgain: the program can open the new pipes again, like the old ones.
 func TestRestoreStreamsOpenAgain(t *testing.T) {
 	c := newContainer(t).userns().sh("while read x; do echo got $x >/dev/stdout; done")
 	needCriu(t)
@@ -122,11 +123,11 @@ func TestRestoreStreamsOpenAgain(t *testing.T) {
 	c.restoredPiped().end()
 }
 
-// TestRestoreExitStatus: that of the first process.
+// TestRestoreExitStatus: the exit status is that of the first process.
 func TestRestoreExitStatus(t *testing.T) {
 	k := newCounter(t)
 	k.sh("n=0; while read x; do [ $x = end ] && exit 7; n=$((n+1)); echo $n >/out; done </in")
-	k.up()
+	k.runAndCount()
 	k.checkpoint()
 	r := k.launch(nil, "restore", "--image-path", k.images(), "--work-path", k.logs(), k.id)
 	k.ask()
@@ -137,10 +138,11 @@ func TestRestoreExitStatus(t *testing.T) {
 	}
 	res.code(7).silent()
 	k.command("state", k.id).fails("does not exist", "")
-	k.nothingLeft()
+	k.checkNothingLeft()
 }
 
-// console restores a container with a terminal, whose master goes to a socket.
+// console restores a container with a terminal, and returns the master, which is sent to a
+// socket.
 func (c *container) console(name string, command ...string) *os.File {
 	c.t.Helper()
 	r := c.receiver(name)
@@ -182,14 +184,14 @@ func TestRestoreConsole(t *testing.T) {
 	c.command("delete", c.id).must().silent()
 }
 
-// TestRestoreTerminal has the terminal of whoever calls the restore.
+// TestRestoreTerminal: the container uses the terminal of the caller of restore.
 func TestRestoreTerminal(t *testing.T) {
 	c := newContainer(t).terminal().sh("echo ready; read x; echo got $x; stty size; exit 5")
 	needCriu(t)
 	c.spec.Process.NoNewPrivileges = false
 	c.write()
 	first := c.onTerminal(unix.Winsize{Row: 21, Col: 77}, "run", c.id)
-	first.until("ready")
+	first.readUntil("ready")
 	c.pid = c.stateJSON().Pid
 	c.tryCheckpoint().must().silent()
 	first.end()
@@ -197,36 +199,36 @@ func TestRestoreTerminal(t *testing.T) {
 	if _, err := p.master.WriteString("typed in\n"); err != nil {
 		t.Fatal(err)
 	}
-	p.until("got typed in")
+	p.readUntil("got typed in")
 	if status := p.end(); status != 5 || !strings.Contains(p.seen.String(), "22 78") {
 		t.Errorf("status %d, want 5; %q", status, p.seen.String())
 	}
-	c.nothingLeft()
+	c.checkNothingLeft()
 }
 
-// TestRestoreConsoleFlags: the rules for who gets the terminal are those of run.
+// TestRestoreConsoleFlags: the rules for the console options are those of run.
 func TestRestoreConsoleFlags(t *testing.T) {
-	k := newCounter(t).up()
+	k := newCounter(t).runAndCount()
 	k.checkpoint()
 	k.tryRestore("--console-socket", k.path("nowhere")).fails("cannot use console socket", "")
 	k.terminal()
 	k.tryRestore().fails("cannot allocate tty", "")
 	k.tryRestore("--console-socket", k.path("nowhere")).fails("no such file or directory", "")
-	k.nothingLeft()
-	// That the images have none is found out too late to tell before.
+	k.checkNothingLeft()
+	// It is only found out later that the images have no terminal.
 	r := k.receiver("s")
 	k.tryRestore("--console-socket", r.path).fails("", "")
-	k.nothingLeft()
+	k.checkNothingLeft()
 }
 
-// TestShellJob has the terminal of a shell as its streams, which is not the container's.
+// TestShellJob: the streams are the terminal of a shell, which is not the container's own.
 func TestShellJob(t *testing.T) {
 	c := newContainer(t).sh("echo ready; read x; echo got $x; exit 5")
 	needCriu(t)
 	c.spec.Process.NoNewPrivileges = false
 	c.write()
 	first := c.onTerminal(unix.Winsize{Row: 21, Col: 77}, "run", c.id)
-	first.until("ready")
+	first.readUntil("ready")
 	c.pid = c.stateJSON().Pid
 	c.tryCheckpoint("--shell-job").must().silent()
 	first.end()
@@ -234,7 +236,7 @@ func TestShellJob(t *testing.T) {
 	if _, err := p.master.WriteString("typed in\n"); err != nil {
 		t.Fatal(err)
 	}
-	p.until("got typed in")
+	p.readUntil("got typed in")
 	if status := p.end(); status != 5 {
 		t.Errorf("status %d, want 5; %q", status, p.seen.String())
 	}

@@ -33,7 +33,7 @@ func TestRootReadonly(t *testing.T) {
 	}
 }
 
-// TestRootAbsolute and the next have other forms of root.path.
+// TestRootAbsolute and the next test use other forms of root.path.
 func TestRootAbsolute(t *testing.T) {
 	c := newContainer(t).sh("echo fine")
 	c.spec.Root.Path = c.rootfs()
@@ -46,9 +46,9 @@ func TestRootElsewhere(t *testing.T) {
 	want(t, "output", c.output(), "fine")
 }
 
-// TestRootLink: a link of the bundle that stays inside it.
+// TestRootLink: root.path is a symbolic link that stays inside the bundle.
 func TestRootLink(t *testing.T) {
-	only(t, suite.name != "runc", "runc") // refuses each
+	only(t, suite.name != "runc", "runc") // refuses all links
 	c := newContainer(t).sh("echo fine")
 	c.link("rootfs", c.path("link"))
 	for _, root := range []string{"link", c.path("link")} {
@@ -63,10 +63,10 @@ func TestRootLink(t *testing.T) {
 	}
 	c.spec.Root.Path = "out"
 	c.write()
-	c.refused("root.path: invalid rootfs: a symbolic link in it must not lead out of the bundle: ", "")
+	c.checkRefused("root.path: invalid rootfs: a symbolic link in it must not lead out of the bundle: ", "")
 }
 
-// TestMaskedTwice: by one name or two, a path is masked once.
+// TestMaskedTwice: a path that is listed twice, even by different names, is masked once.
 func TestMaskedTwice(t *testing.T) {
 	onlyBerth(t) // runc and crun mount twice
 	c := newContainer(t)
@@ -83,8 +83,8 @@ func TestMaskedTwice(t *testing.T) {
 	want(t, "mounts", fmt.Sprint(n["/dir"], n["/file"], n["/proc/sys"]), "1 1 1")
 }
 
-// TestReadonlyRootPath: what is mounted on the root would not be seen by those that have it
-// as their root.
+// TestReadonlyRootPath: a mount on the root would not be visible to processes whose root is the
+// mount below it.
 func TestReadonlyRootPath(t *testing.T) {
 	c := newContainer(t).mount("/data", "tmpfs", "tmpfs")
 	c.spec.Linux.ReadonlyPaths = []string{"/"}
@@ -92,15 +92,15 @@ func TestReadonlyRootPath(t *testing.T) {
 	want(t, "output", c.output(), "no\nyes")
 }
 
-// TestMaskedRoot: the mask would hide nothing.
+// TestMaskedRoot: a mask on the root would have no effect.
 func TestMaskedRoot(t *testing.T) {
-	onlyBerth(t) // runc mounts it where nobody sees it
+	onlyBerth(t) // runc mounts it where it is not visible
 	c := newContainer(t).args("true")
 	c.spec.Linux.MaskedPaths = []string{"/"}
 	c.run().fails("linux.maskedPaths[0]: /: the root file system itself cannot be masked", "")
 }
 
-// TestRemountDevReadonly: devices and mount points in /dev are made first.
+// TestRemountDevReadonly: devices and mount points in /dev are created before the remount.
 func TestRemountDevReadonly(t *testing.T) {
 	for _, userns := range []bool{false, true} {
 		c := newContainer(t)
@@ -115,7 +115,7 @@ func TestRemountDevReadonly(t *testing.T) {
 	}
 }
 
-// TestHostIsHidden: the host's root is gone, and so are its mounts.
+// TestHostIsHidden: the host's root and its mounts are not visible.
 func TestHostIsHidden(t *testing.T) {
 	c := newContainer(t).sh("cat /proc/self/mountinfo; ls -d " + suite.rootfs + " " + suite.work + " 2>/dev/null; true")
 	out := c.output()
@@ -127,7 +127,7 @@ func TestHostIsHidden(t *testing.T) {
 	}
 }
 
-// deviceLine is what `ls -l` in numbers shows of a device.
+// stat returns a line for each path: its type, device number, mode and owner.
 func (c *container) stat(paths ...string) []string {
 	c.t.Helper()
 	c.args(append([]string{"stat", "-c", "%F %t:%T %a %u:%g"}, paths...)...)
@@ -188,7 +188,7 @@ func TestDeviceLinks(t *testing.T) {
 	got := strings.Split(c.run().out, "\n")
 	got = slices.DeleteFunc(got, func(s string) bool { return s == "" })
 	if len(got) > len(w) {
-		got = got[:len(w)] // crun's /dev/core leads nowhere
+		got = got[:len(w)] // crun creates /dev/core, which leads nowhere
 	}
 	for i := range got {
 		got[i] = strings.TrimPrefix(got[i], "/dev/")
@@ -208,7 +208,7 @@ func TestDevPts(t *testing.T) {
 	want(t, "devpts", c.output(), "666\nptmx\nchar")
 }
 
-// TestDevIsBind: what is in a bound /dev is nobody's business.
+// TestDevIsBind: the runtime does not change what is in a bind mount on /dev.
 func TestDevIsBind(t *testing.T) {
 	c := newContainer(t).sh("ls /dev")
 	if err := os.Mkdir(c.path("dev"), 0o755); err != nil {
@@ -217,7 +217,7 @@ func TestDevIsBind(t *testing.T) {
 	if err := os.WriteFile(c.path("dev/mine"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	// Runtimes use this one themselves.
+	// Runtimes use /dev/null themselves.
 	if err := unix.Mknod(c.path("dev/null"), unix.S_IFCHR|0o666, int(unix.Mkdev(1, 3))); err != nil {
 		t.Fatal(err)
 	}
@@ -265,7 +265,7 @@ func TestReadonlyPaths(t *testing.T) {
 	want(t, "output", c.output(), "dir\nfile\nsys\ncontent\nbelow")
 }
 
-// TestReadonlyPathKeepsFlags: the flags of the mount below are not lost.
+// TestReadonlyPathKeepsFlags: the flags of the mount below are kept.
 func TestReadonlyPathKeepsFlags(t *testing.T) {
 	c := newContainer(t).mount("/data", "tmpfs", "tmpfs", "nosuid", "nodev", "noexec")
 	c.spec.Linux.ReadonlyPaths = []string{"/data"}
@@ -292,8 +292,8 @@ func TestSysctlSlashes(t *testing.T) {
 	want(t, "ttl", c.output(), "33")
 }
 
-// propagation is the propagation of a mount: "shared", "master" (a slave), or
-// "private", "unbindable".
+// propagation returns the propagation of a mount: "shared", "master" (a slave), "private" or
+// "unbindable".
 func propagation(optional string) string {
 	switch {
 	case strings.Contains(optional, "shared:") && strings.Contains(optional, "master:"):
@@ -318,8 +318,8 @@ func TestRootfsPropagation(t *testing.T) {
 	}
 }
 
-// TestSlavePropagation: with a slave root a mount of the host comes in by a bind that
-// is a slave, and none goes out.
+// TestSlavePropagation: with a slave root, a mount of the host is propagated to a bind mount that
+// is a slave, and no mount is propagated to the host.
 func TestSlavePropagation(t *testing.T) {
 	for _, mode := range []string{"rslave", "rshared", "rprivate"} {
 		t.Run(mode, func(t *testing.T) {

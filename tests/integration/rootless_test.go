@@ -18,11 +18,11 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// userID is an ordinary user's id that no machine has given away.
+// userID is the id of an ordinary user that no machine assigns.
 const userID = 54321
 
-// rootless makes the container one of an ordinary user, whose bundle and root directory
-// it is: in a user namespace with the given maps, or with the user alone as root.
+// rootless makes the container one of an ordinary user, who owns the bundle and the root
+// directory. It has a user namespace with the given maps, or only with the user as root.
 func (c *container) rootless(rows ...specs.LinuxIDMapping) *container {
 	c.t.Helper()
 	if len(rows) == 0 {
@@ -43,14 +43,14 @@ func (c *container) rootless(rows ...specs.LinuxIDMapping) *container {
 	return c
 }
 
-// ordinary has the runtime called by an ordinary user.
+// ordinary makes an ordinary user call the runtime.
 func (c *container) ordinary() *container {
 	c.credential = &syscall.Credential{Uid: userID, Gid: userID}
 	c.env = []string{"PATH=" + os.Getenv("PATH"), "USER=somebody"}
 	return c
 }
 
-// subordinate gives the user a name and more ids, and is the map of all of them.
+// subordinate gives the user a name and subordinate ids, and returns a map of all ids.
 func subordinate(t *testing.T) []specs.LinuxIDMapping {
 	t.Helper()
 	_, err := exec.LookPath("newuidmap")
@@ -67,7 +67,8 @@ func subordinate(t *testing.T) []specs.LinuxIDMapping {
 	return []specs.LinuxIDMapping{mapRow(0, userID, 1), mapRow(1, firstID, idCount)}
 }
 
-// onlyBerth skips what the Debian 12 versions of the others get wrong or do not have.
+// onlyBerth skips a test for other runtimes, which in Debian 12 do not support this or do it
+// wrong.
 func onlyBerth(t *testing.T) {
 	t.Helper()
 	only(t, suite.name == "berth", "berth")
@@ -85,7 +86,7 @@ func TestRootlessSubordinate(t *testing.T) {
 	want(t, "printed", squeeze(c.output()), "5 0 54321 1 1 100000 65536 allow Groups: 7 8 0:0")
 }
 
-// TestRootlessWithoutRoot maps the user to one that is not root.
+// TestRootlessWithoutRoot maps the user to an id other than root.
 func TestRootlessWithoutRoot(t *testing.T) {
 	onlyBerth(t)
 	c := newContainer(t).rootless(mapRow(7, userID, 1)).sh("id -u; stat -c %u:%g /dev /dev/mqueue")
@@ -111,12 +112,13 @@ func TestRootlessLife(t *testing.T) {
 			c.wait()
 			c.status(specs.StateStopped)
 			c.command("delete", c.id).must()
-			c.nothingLeft()
+			c.checkNothingLeft()
 		})
 	}
 }
 
-// TestRootlessKillAll: without a cgroup its pid namespace tells a container's processes.
+// TestRootlessKillAll: without a cgroup, the processes of a container are those of its pid
+// namespace.
 func TestRootlessKillAll(t *testing.T) {
 	onlyBerth(t)
 	c := newContainer(t).rootless().sh("trap : USR1; sh -c 'trap \"echo child\" USR1; echo up; sleep 1000 & wait; wait' & wait; wait")
@@ -125,7 +127,7 @@ func TestRootlessKillAll(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	// The runtime's fd 3 is the container's.
+	// The container inherits the runtime's fd 3.
 	c.files = []*os.File{w}
 	c.spec.Process.Args[2] = "exec >&3; " + c.spec.Process.Args[2]
 	c.create("--preserve-fds", "1").start()
@@ -144,26 +146,26 @@ func TestRootlessKillAll(t *testing.T) {
 	c.wait()
 	c.command("kill", "--all", c.id, "KILL").must()
 	c.command("delete", c.id).must()
-	c.nothingLeft()
+	c.checkNothingLeft()
 }
 
-// TestRootlessSharedPID: without a pid namespace and a cgroup only init can be found.
+// TestRootlessSharedPID: without a pid namespace and a cgroup, only init can be found.
 func TestRootlessSharedPID(t *testing.T) {
 	onlyBerth(t)
 	c := newContainer(t).rootless().without(specs.PIDNamespace)
 	c.spec.Mounts, c.spec.Linux.MaskedPaths, c.spec.Linux.ReadonlyPaths = c.spec.Mounts[1:], nil, nil
 	c.args("/bin/sleep", "1000").create().start()
 	c.command("delete", "--force", c.id).must()
-	c.nothingLeft()
+	c.checkNothingLeft()
 }
 
-// TestRootlessRoot: an ordinary user's containers are kept in $XDG_RUNTIME_DIR.
+// TestRootlessRoot: the containers of an ordinary user are kept in $XDG_RUNTIME_DIR.
 func TestRootlessRoot(t *testing.T) {
 	onlyBerth(t)
 	c := newContainer(t).rootless().args("/bin/sleep", "1000")
 	c.env = append(c.env, "XDG_RUNTIME_DIR="+c.dir)
 	c.write()
-	c.state = "" // and no --root
+	c.state = "" // no --root
 	c.command("create", c.id).must()
 	info, err := os.Stat(c.path("berth"))
 	if err != nil {
@@ -179,7 +181,7 @@ func TestRootlessRoot(t *testing.T) {
 	c.state = c.path("berth")
 }
 
-// TestRootlessTemplate runs what `spec --rootless` writes as it is.
+// TestRootlessTemplate runs the output of `spec --rootless` unchanged.
 func TestRootlessTemplate(t *testing.T) {
 	onlyBerth(t)
 	c := newContainer(t).rootless()
@@ -196,13 +198,13 @@ func TestRootlessTemplate(t *testing.T) {
 	if _, err := in.Seek(0, 0); err != nil {
 		t.Fatal(err)
 	}
-	r := c.with(in, "run", c.id).code(9)
+	r := c.commandWithStdin(in, "run", c.id).code(9)
 	if !strings.Contains(r.out, "42 0\n") || strings.Contains(r.out, "\nmine") {
 		t.Errorf("printed %q, %q", r.out, r.stderr)
 	}
 }
 
-// delegated makes a cgroup that belongs to the ordinary user, as a session has one.
+// delegated creates a cgroup that belongs to the ordinary user, as a login session has one.
 func (c *container) delegated() string {
 	c.t.Helper()
 	dir := filepath.Join("/sys/fs/cgroup", suite.token, c.id+"-user")
@@ -220,7 +222,7 @@ func (c *container) delegated() string {
 	return dir
 }
 
-// TestRootlessHooks: createContainer hooks see the container's namespaces, others the
+// TestRootlessHooks: createContainer hooks run in the container's namespaces, and others in the
 // user's.
 func TestRootlessHooks(t *testing.T) {
 	onlyBerth(t)
@@ -246,7 +248,7 @@ func TestRootlessHooks(t *testing.T) {
 	}
 }
 
-// TestRootlessJoined: a second container in the namespaces of the first.
+// TestRootlessJoined: a second container joins the namespaces of the first.
 func TestRootlessJoined(t *testing.T) {
 	onlyBerth(t)
 	first := newContainer(t).rootless().args("/bin/sleep", "1000").create().start()
@@ -271,7 +273,7 @@ func TestRootlessJoined(t *testing.T) {
 	c.wait()
 }
 
-// TestRootlessCgroupMount has the host's cgroups, where it has none of its own.
+// TestRootlessCgroupMount: the container sees the host's cgroups, because it has no cgroup.
 func TestRootlessCgroupMount(t *testing.T) {
 	onlyBerth(t)
 	c := newContainer(t).rootless().without(specs.CgroupNamespace)
@@ -340,13 +342,13 @@ func TestBadRootless(t *testing.T) {
 			c := newContainer(t).rootless()
 			test.change(c)
 			c.write()
-			c.refused(test.err, "")
+			c.checkRefused(test.err, "")
 		})
 	}
 }
 
-// TestRootInUserNamespace: rootless Podman calls the runtime as the root of a user
-// namespace that it has made.
+// TestRootInUserNamespace: rootless Podman runs the runtime as the root of a user namespace that
+// it has created.
 func TestRootInUserNamespace(t *testing.T) {
 	onlyBerth(t)
 	for _, test := range []struct {
@@ -377,7 +379,7 @@ func TestRootInUserNamespace(t *testing.T) {
 	}
 }
 
-// TestBadRootInUserNamespace: what the user namespace that the runtime is in has not got.
+// TestBadRootInUserNamespace: ids that the runtime's own user namespace does not have.
 func TestBadRootInUserNamespace(t *testing.T) {
 	onlyBerth(t)
 	for _, test := range []struct {
@@ -412,12 +414,12 @@ func TestBadRootInUserNamespace(t *testing.T) {
 			if strings.Count(r.stderr, "\n") != 1 {
 				t.Errorf("stderr %q, want one line", r.stderr)
 			}
-			c.nothingLeft()
+			c.checkNothingLeft()
 		})
 	}
 }
 
-// TestExecUnmapped: exec finds out about ids only when it tries.
+// TestExecUnmapped: exec reports unmapped ids when the kernel refuses them.
 func TestExecUnmapped(t *testing.T) {
 	onlyBerth(t)
 	c := newContainer(t).rootless().running()
@@ -427,7 +429,7 @@ func TestExecUnmapped(t *testing.T) {
 	c.command("exec", c.id, "true").must()
 }
 
-// TestRootlessOOMScore: to be killed rather than others is a wish that anybody may have.
+// TestRootlessOOMScore: any user may raise oom_score_adj.
 func TestRootlessOOMScore(t *testing.T) {
 	onlyBerth(t)
 	const show = "cat /proc/self/oom_score_adj"
@@ -444,7 +446,7 @@ func TestRootlessOOMScore(t *testing.T) {
 	}
 }
 
-// TestWithoutCgroup: what takes a cgroup says so at once.
+// TestWithoutCgroup: commands that need a cgroup fail with one line.
 func TestWithoutCgroup(t *testing.T) {
 	onlyBerth(t)
 	c := newContainer(t).rootless().running()

@@ -17,28 +17,29 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// proceed is an agent's answer that lets the call happen; others are its errno.
+// proceed is an agent's answer that lets the call continue. Other answers are the errno of the
+// call.
 const proceed = unix.Errno(0)
 
-// seccompAgent listens at a socket for the listener of one container's filter, and
-// answers the notifications that come from it (seccomp_unotify(2)).
+// seccompAgent listens on a socket for the listener of one container's filter, and answers its
+// notifications (seccomp_unotify(2)).
 type seccompAgent struct {
 	t      *testing.T
 	path   string
 	answer func(nr uint32) unix.Errno
-	// leave makes an agent that ends as soon as it has the listener.
+	// leave makes the agent end as soon as it has the listener.
 	leave bool
-	// connected gets what came with the listener.
+	// connected receives the state that came with the listener.
 	connected chan specs.ContainerProcessState
-	// stuck gets the notifications that an agent without answers leaves.
+	// stuck receives the notifications that an agent without answers does not answer.
 	stuck chan struct{}
 	done  sync.WaitGroup
 	mu    sync.Mutex
 	asked []uint32
 }
 
-// newAgent starts an agent at the bundle's agent.sock. A nil answer makes one that
-// takes notifications and never answers.
+// newAgent starts an agent at agent.sock in the bundle. If answer is nil, the agent receives
+// notifications but never answers.
 func newAgent(c *container, answer func(nr uint32) unix.Errno) *seccompAgent {
 	c.t.Helper()
 	a := &seccompAgent{
@@ -57,15 +58,15 @@ func newAgent(c *container, answer func(nr uint32) unix.Errno) *seccompAgent {
 	c.t.Cleanup(func() {
 		_ = l.Close()
 		c.command("delete", "--force", c.id).code(0)
-		// Before Linux 6.11 a zombie holds its filter, and the listener does not end.
+		// Before Linux 6.11 a zombie keeps its filter, and so the listener does not end.
 		reapZombies(c.t)
 		a.done.Wait()
 	})
 	return a
 }
 
-// accept serves connections that bring a listener. A runtime may also connect, and
-// then fail before it has one.
+// accept serves connections that send a listener. A runtime may also connect and then fail before
+// it has a listener.
 func (a *seccompAgent) accept(l *net.UnixListener) {
 	for {
 		conn, err := l.AcceptUnix()
@@ -96,7 +97,7 @@ func (a *seccompAgent) accept(l *net.UnixListener) {
 	}
 }
 
-// receiveListener reads the one message, which ends the connection.
+// receiveListener reads the only message of the connection, and closes that.
 func receiveListener(conn *net.UnixConn) (state specs.ContainerProcessState, listener int, err error) {
 	buf, oob := make([]byte, 64<<10), make([]byte, unix.CmsgSpace(4*4))
 	n, oobn, _, _, err := conn.ReadMsgUnix(buf, oob)
@@ -114,7 +115,7 @@ func receiveListener(conn *net.UnixConn) (state specs.ContainerProcessState, lis
 	return state, fds[0], json.Unmarshal(buf[:n], &state)
 }
 
-// serve answers until all processes that the filter is for have ended.
+// serve answers notifications until all processes with the filter have ended.
 func (a *seccompAgent) serve(listener int) {
 	for {
 		fds := []unix.PollFd{{Fd: int32(listener), Events: unix.POLLIN}}
@@ -125,17 +126,17 @@ func (a *seccompAgent) serve(listener int) {
 		case err != nil || fds[0].Revents&unix.POLLIN == 0:
 			return
 		}
-		a.one(listener)
+		a.answerOne(listener)
 	}
 }
 
-// one takes one notification and answers it.
-func (a *seccompAgent) one(listener int) {
+// answerOne receives one notification and answers it.
+func (a *seccompAgent) answerOne(listener int) {
 	const receive, send = 0xc0502100, 0xc0182101
 	var request [80]byte
 	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(listener), receive, uintptr(unsafe.Pointer(&request)))
 	if errno != 0 {
-		return // killed meanwhile
+		return // the process has been killed in the meantime
 	}
 	nr := binary.NativeEndian.Uint32(request[16:])
 	a.mu.Lock()
@@ -158,14 +159,15 @@ func (a *seccompAgent) one(listener int) {
 	}
 }
 
-// wasAsked says whether a notification of that number has come.
+// wasAsked reports whether there was a notification for a system call.
 func (a *seccompAgent) wasAsked(nr uint32) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return slices.Contains(a.asked, nr)
 }
 
-// notify gives the container a profile that allows all but what the agent decides.
+// notify gives the container a profile that allows all calls except names, about which the agent
+// decides.
 func (a *seccompAgent) notify(c *container, names ...string) {
 	c.spec.Linux.Seccomp = &specs.LinuxSeccomp{
 		DefaultAction: specs.ActAllow,
@@ -174,7 +176,7 @@ func (a *seccompAgent) notify(c *container, names ...string) {
 	}
 }
 
-// socketless is a path at which nobody listens, though a socket is there.
+// socketless returns the path of a socket on which nobody listens.
 func socketless(c *container) string {
 	c.t.Helper()
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: c.path("deaf.sock"), Net: "unix"})

@@ -11,15 +11,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// newerCalls are those that libseccomp 2.5 does not know, in the order of their numbers,
-// which begin at 457.
+// newerCalls are the system calls from number 457 on, in this order. libseccomp 2.5 does not know
+// them.
 var newerCalls = []string{
 	"statmount", "listmount", "lsm_get_self_attr", "lsm_set_self_attr", "lsm_list_modules", "mseal",
 	"setxattrat", "getxattrat", "listxattrat", "removexattrat", "open_tree_attr", "file_getattr",
 	"file_setattr", "listns", "rseq_slice_yield",
 }
 
-// forbidCalls is a profile that allows all but names.
+// forbidCalls returns a profile that allows everything except names.
 func forbidCalls(names ...string) *specs.LinuxSeccomp {
 	return &specs.LinuxSeccomp{
 		DefaultAction: specs.ActAllow,
@@ -27,7 +27,8 @@ func forbidCalls(names ...string) *specs.LinuxSeccomp {
 	}
 }
 
-// TestSeccompNewerCalls: what came after the libseccomp of many a machine is forbidden, too.
+// TestSeccompNewerCalls: system calls that are newer than libseccomp on many machines can be
+// forbidden.
 func TestSeccompNewerCalls(t *testing.T) {
 	c := newContainer(t)
 	buildProbe(c)
@@ -39,8 +40,8 @@ func TestSeccompNewerCalls(t *testing.T) {
 	}
 }
 
-// TestSeccompUnknownCall: a name that nobody knows is passed over, but not in silence where
-// the rule would take something away.
+// TestSeccompUnknownCall: an unknown name is ignored, with a warning if the rule would forbid
+// something.
 func TestSeccompUnknownCall(t *testing.T) {
 	for name, test := range map[string]struct {
 		profile *specs.LinuxSeccomp
@@ -65,7 +66,7 @@ func TestSeccompUnknownCall(t *testing.T) {
 	}
 }
 
-// TestSeccompFailUnknownCall: crun's annotation makes it an error that names the call.
+// TestSeccompFailUnknownCall: with crun's annotation it is an error that names the call.
 func TestSeccompFailUnknownCall(t *testing.T) {
 	for value, refused := range map[string]bool{"1": true, "0": false} {
 		c := newContainer(t)
@@ -79,8 +80,8 @@ func TestSeccompFailUnknownCall(t *testing.T) {
 	}
 }
 
-// TestSeccompEveryArchitecture: the spec's list as it stands, most of which no process here
-// can be of.
+// TestSeccompEveryArchitecture: all architectures in the spec, most of which no process on this
+// machine can use.
 func TestSeccompEveryArchitecture(t *testing.T) {
 	c := newContainer(t)
 	c.spec.Linux.Seccomp = forbidCalls("mkdir", "mkdirat")

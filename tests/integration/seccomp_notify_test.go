@@ -12,19 +12,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// state takes what the agent was told; it must have come.
+// state returns the state that the agent has received. It must have received one.
 func (a *seccompAgent) state() specs.ContainerProcessState {
 	a.t.Helper()
 	select {
 	case s := <-a.connected:
 		return s
 	case <-time.After(suite.limit):
-		a.t.Fatal("the agent was told nothing")
+		a.t.Fatal("the agent has received no state")
 	}
 	return specs.ContainerProcessState{}
 }
 
-// refuse is an agent's answer to everything it is asked about.
+// refuse is an agent's answer that makes every call fail.
 func refuse(uint32) unix.Errno { return unix.EXDEV }
 
 func TestSeccompNotify(t *testing.T) {
@@ -45,7 +45,7 @@ func TestSeccompNotify(t *testing.T) {
 				},
 			}
 			if string(marshal(t, got)) != string(marshal(t, want)) || got.State.Annotations["a"] != "b" || got.Version == "" {
-				t.Errorf("the agent was told\n%s\nwant\n%s", marshal(t, got), marshal(t, want))
+				t.Errorf("the agent received\n%s\nwant\n%s", marshal(t, got), marshal(t, want))
 			}
 			c.wait()
 			out := readFile(t, c.rootfs("error"))
@@ -59,8 +59,8 @@ func TestSeccompNotify(t *testing.T) {
 	}
 }
 
-// The agent is asked about what the runtime's own first process does after it has
-// loaded the filter.
+// The agent is asked about the calls that the runtime's own init makes after it has loaded the
+// filter.
 func TestSeccompNotifyOwnCalls(t *testing.T) {
 	for name, nnp := range map[string]bool{"no_new_privs": true, "capabilities": false} {
 		t.Run(name, func(t *testing.T) {
@@ -80,8 +80,8 @@ func TestSeccompNotifyOwnCalls(t *testing.T) {
 	}
 }
 
-// TestSeccompNotifyWaitKillable: a signal that is not deadly takes no call back that the
-// agent has begun with, or it would be asked twice.
+// TestSeccompNotifyWaitKillable: a signal that does not kill the process does not interrupt a
+// call that the agent has received, or else it would be asked twice.
 func TestSeccompNotifyWaitKillable(t *testing.T) {
 	onlyBerth(t)
 	const flags = unix.SECCOMP_FILTER_FLAG_NEW_LISTENER | unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
@@ -131,7 +131,8 @@ func TestSeccompNotifyEverything(t *testing.T) {
 	}
 }
 
-// A profile may notify of what the kernel does not have; then nobody need listen.
+// A profile may have notifications only for system calls that the kernel does not have. Then
+// nobody needs to listen.
 func TestSeccompNotifyNothing(t *testing.T) {
 	c := newContainer(t)
 	a := newAgent(c, refuse)
@@ -139,7 +140,7 @@ func TestSeccompNotifyNothing(t *testing.T) {
 	c.sh("mkdir /new").run().must()
 	select {
 	case s := <-a.connected:
-		t.Errorf("the agent was told %+v", s)
+		t.Errorf("the agent received %+v", s)
 	default:
 	}
 }
@@ -162,7 +163,7 @@ func TestSeccompAgentMissing(t *testing.T) {
 	}
 }
 
-// When nobody is left to answer the kernel does.
+// If no agent is left to answer, the kernel makes the call fail.
 func TestSeccompAgentDies(t *testing.T) {
 	c := newContainer(t)
 	a := newAgent(c, refuse)
@@ -174,9 +175,9 @@ func TestSeccompAgentDies(t *testing.T) {
 	}
 }
 
-// Not even for what the runtime's first process cannot do without.
+// This includes calls that the runtime's init needs.
 func TestSeccompAgentDiesEarly(t *testing.T) {
-	only(t, suite.name == "berth", "runtimes that notify of their own calls, and load the filter in create")
+	only(t, suite.name == "berth", "runtimes with notifications for their own calls that load the filter in create")
 	c := newContainer(t)
 	a := newAgent(c, refuse)
 	a.leave = true
@@ -185,8 +186,8 @@ func TestSeccompAgentDiesEarly(t *testing.T) {
 	c.command("state", c.id).fails("does not exist", "")
 }
 
-// An agent that never answers holds the runtime up, but not for ever: who has
-// waited long enough can end it, and nothing is left.
+// If an agent never answers, the runtime waits, but it can be interrupted, and then nothing is
+// left behind.
 func TestSeccompAgentNeverAnswers(t *testing.T) {
 	for _, command := range []string{"create", "run"} {
 		t.Run(command, func(t *testing.T) {
@@ -205,8 +206,8 @@ func TestSeccompAgentNeverAnswers(t *testing.T) {
 				t.Fatal(err)
 			}
 			result.fails("linux.seccomp.listenerPath: interrupt", "")
-			if !ends(state.Pid) {
-				t.Error("the first process lives on")
+			if !endsSoon(state.Pid) {
+				t.Error("the first process still runs")
 			}
 			c.command("state", c.id).fails("does not exist", "")
 		})
@@ -224,6 +225,6 @@ func TestSeccompReceiverAnnotation(t *testing.T) {
 		t.Errorf("mkdir: %q", out)
 	}
 	if got := a.state(); got.State.ID != c.id {
-		t.Errorf("the agent was told %+v", got)
+		t.Errorf("the agent received %+v", got)
 	}
 }

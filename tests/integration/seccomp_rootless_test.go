@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// userAgent is an agent of the ordinary user's containers, which is asked about
-// everything and lets everything happen.
+// userAgent is an agent for containers of an ordinary user. It is asked about every system call,
+// and lets each continue.
 func userAgent(c *container) *seccompAgent {
 	a := newAgent(c, func(uint32) unix.Errno { return proceed })
 	if err := os.Chown(a.path, userID, userID); err != nil {
@@ -23,20 +23,20 @@ func userAgent(c *container) *seccompAgent {
 	return a
 }
 
-// unfollowed is the script of a process that tells what it finds: itself, and no other
-// process nor descriptor that the runtime has left to it.
-const unfollowed = `read children </proc/self/task/$$/children; echo "children:$children."; ls -l /proc/$$/fd; true`
+// printChildrenAndFDs is a script that prints the process's children and descriptors. The runtime
+// must have left neither to it.
+const printChildrenAndFDs = `read children </proc/self/task/$$/children; echo "children:$children."; ls -l /proc/$$/fd; true`
 
-func unfollowedBy(t *testing.T, out string) {
+func checkNoChildrenOrFDs(t *testing.T, out string) {
 	t.Helper()
 	if !strings.Contains(out, "children:.") || strings.Contains(out, "seccomp") || strings.Contains(out, "socket:") {
-		t.Errorf("what the process finds: %q", out)
+		t.Errorf("children and descriptors of the process: %q", out)
 	}
 }
 
-// TestRootlessSeccompNotify: an ordinary user's agent is asked about all that happens in
-// the container, the runtime's first process included, and that of each exec, whose
-// descriptors the user may not take.
+// TestRootlessSeccompNotify: an ordinary user's agent is asked about all calls in the container,
+// including those of the runtime's init, and of each process that exec adds, although the user
+// may not take descriptors from that process.
 func TestRootlessSeccompNotify(t *testing.T) {
 	onlyBerth(t)
 	for _, ids := range []string{"one id", "subordinate ids"} {
@@ -53,11 +53,11 @@ func TestRootlessSeccompNotify(t *testing.T) {
 				a := userAgent(c)
 				c.running()
 				if got := a.state(); got.Pid != c.pid || got.State.Status != specs.StateCreating {
-					t.Errorf("the agent was told %s, of create", marshal(t, got))
+					t.Errorf("the agent received %s for create", marshal(t, got))
 				}
-				unfollowedBy(t, c.execOut(c.id, "sh", "-c", unfollowed))
+				checkNoChildrenOrFDs(t, c.execOut(c.id, "sh", "-c", printChildrenAndFDs))
 				if got := a.state(); got.Pid == c.pid || got.State.Status != specs.StateRunning {
-					t.Errorf("the agent was told %s, of exec", marshal(t, got))
+					t.Errorf("the agent received %s for exec", marshal(t, got))
 				}
 				c.command("exec", c.id, "sh", "-c", "exit 7").code(7)
 				for _, nr := range []uint32{unix.SYS_WRITE, unix.SYS_EXECVE} {
@@ -74,11 +74,11 @@ func TestRootlessSeccompNotifyRun(t *testing.T) {
 	onlyBerth(t)
 	c := newContainer(t).rootless()
 	userAgent(c)
-	unfollowedBy(t, c.sh(unfollowed).output())
+	checkNoChildrenOrFDs(t, c.sh(printChildrenAndFDs).output())
 }
 
-// TestRootlessSeccompNotifyJoined: the user may not take descriptors of a process that
-// has joined a user namespace, here the first one of a new pid namespace or another one.
+// TestRootlessSeccompNotifyJoined: the user may not take descriptors of a process that has joined
+// a user namespace, whether it is the first one of a new pid namespace or not.
 func TestRootlessSeccompNotifyJoined(t *testing.T) {
 	onlyBerth(t)
 	for _, kinds := range [][]specs.LinuxNamespaceType{{specs.UserNamespace}, {specs.UserNamespace, specs.PIDNamespace}} {
@@ -90,8 +90,8 @@ func TestRootlessSeccompNotifyJoined(t *testing.T) {
 			}
 			a := userAgent(c)
 			c.spec.Hooks = &specs.Hooks{StartContainer: []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c", "echo hooked >/hooked"}}}}
-			out := c.sh(unfollowed + "; cat /hooked").output()
-			unfollowedBy(t, out)
+			out := c.sh(printChildrenAndFDs + "; cat /hooked").output()
+			checkNoChildrenOrFDs(t, out)
 			if !strings.HasSuffix(out, "\nhooked") {
 				t.Errorf("no hook: %q", out)
 			}
@@ -102,7 +102,7 @@ func TestRootlessSeccompNotifyJoined(t *testing.T) {
 	}
 }
 
-// TestRootlessSeccompAgentRefuses: what the agent forbids its container's processes.
+// TestRootlessSeccompAgentRefuses: the agent can make calls of the container's processes fail.
 func TestRootlessSeccompAgentRefuses(t *testing.T) {
 	onlyBerth(t)
 	c := newContainer(t).rootless()

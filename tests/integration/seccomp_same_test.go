@@ -16,7 +16,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// x32 is what sets the numbers of x32 apart.
+// x32 is the bit in the numbers of x32 system calls.
 const x32 = 0x40000000
 
 type difference struct {
@@ -24,14 +24,14 @@ type difference struct {
 	want, reason string
 }
 
-// otherAnswers are the system calls, by ranges of their numbers, that are known to end
-// otherwise under runc, with what the runtime under test must answer, and why. One in
-// here that ends the same way fails the test.
+// otherAnswers are ranges of system calls that are known to have another result under runc, with
+// the result that the runtime under test must have, and the reason. A call in a range that has
+// runc's result fails the test.
 var otherAnswers = []difference{
 	{x32 + 457, x32 + 511, "errno 38", "newer than the profile, which ends with 456; runc counts 547, an old one that only x32 has"},
 }
 
-// otherAnswer is the entry for a call of the probe, nil when there is none.
+// otherAnswer returns the entry for a call of the probe; nil if there is none.
 func otherAnswer(call string) *difference {
 	n, err := strconv.Atoi(call)
 	if err != nil {
@@ -45,11 +45,11 @@ func otherAnswer(call string) *difference {
 	return nil
 }
 
-// TestSeccompSameAsRunc makes every system call of x86-64 under an engine's default
-// profile, and compares what becomes of each with runc.
+// TestSeccompSameAsRunc makes every system call of x86-64 under an engine's default profile, and
+// compares the results with those under runc.
 func TestSeccompSameAsRunc(t *testing.T) {
-	only(t, suite.name != "runc", "another runtime than runc")
-	only(t, suite.users.name == "root", "root, as which runc is called")
+	only(t, suite.name != "runc", "runtimes other than runc")
+	only(t, suite.users.name == "root", "root, because runc is run as root")
 	require(t, runtime.GOARCH == "amd64", "x86-64")
 	runc, err := exec.LookPath("runc")
 	require(t, err == nil, "runc")
@@ -58,9 +58,11 @@ func TestSeccompSameAsRunc(t *testing.T) {
 			c := newContainer(t)
 			buildProbe(c)
 			c.spec.Linux.Seccomp = readSeccomp(t, "../../seccomp/testdata/default.json")
-			// A runc with libseccomp 2.5 does not know it, and so takes the profile for an older one.
+			// runc with libseccomp 2.5 does not know this call, and so takes the profile for an
+			// older one.
 			withoutCall(c.spec.Linux.Seccomp, "mseal")
-			// Nor does that take this one for x32's as well, which newer ones do, and the kernel.
+			// libseccomp 2.5 does not apply the rule for this call to x32, as newer versions and
+			// the kernel do.
 			withoutCall(c.spec.Linux.Seccomp, "map_shadow_stack")
 			c.spec.Process.NoNewPrivileges = nnp
 			c.args("/probe")
@@ -117,7 +119,7 @@ func underOther(c *container, runtime string) string {
 	return string(out)
 }
 
-// parseProbe reads the lines of the probe: what was called, and what came of it.
+// parseProbe reads the lines of the probe: a system call and its result.
 func parseProbe(t *testing.T, out string) map[string]string {
 	t.Helper()
 	answers := map[string]string{}
@@ -150,7 +152,7 @@ func compareProbes(t *testing.T, ours, theirs map[string]string) {
 			t.Errorf("%s: %s, under runc %s", call, got, theirs[call])
 		}
 	}
-	// All three must be among them, or the profile was not in force.
+	// All three results must occur, or else the profile was not in effect.
 	for _, kind := range []string{"ok", "errno 1", "errno 38"} {
 		if kinds[kind] < 10 {
 			t.Errorf("%d calls ended with %q: %v", kinds[kind], kind, kinds)

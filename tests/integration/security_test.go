@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestRuntimeIsNotInside: no process in the container runs from the runtime's file,
-// nor from one that can be written (CVE-2019-5736).
+// TestRuntimeIsNotInside: no process in the container executes the runtime's file, or a file that
+// can be written (CVE-2019-5736).
 func TestRuntimeIsNotInside(t *testing.T) {
 	c := newContainer(t).create()
 	var own, inside unix.Stat_t
@@ -28,7 +28,7 @@ func TestRuntimeIsNotInside(t *testing.T) {
 	if own.Dev == inside.Dev && own.Ino == inside.Ino {
 		t.Error("the process in the container is the runtime's binary")
 	}
-	// Open for writing must fail also when nobody runs it any more.
+	// Opening it for writing must also fail when no process executes it any more.
 	fd, err := unix.Open(exe, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -44,8 +44,8 @@ func TestRuntimeIsNotInside(t *testing.T) {
 	}
 }
 
-// TestNotDumpable: the waiting process belongs to no user inside, at most to the root of
-// its user namespace.
+// TestNotDumpable: no user in the container may access the waiting process, except perhaps the
+// root of its user namespace.
 func TestNotDumpable(t *testing.T) {
 	c := newContainer(t)
 	c.spec.Process.User = specs.User{UID: 1000, GID: 1000}
@@ -55,13 +55,13 @@ func TestNotDumpable(t *testing.T) {
 		t.Fatal(err)
 	}
 	if int(st.Uid) != suite.users.hostID(0) {
-		t.Errorf("uid %d may look into the waiting process", st.Uid)
+		t.Errorf("uid %d may access the waiting process", st.Uid)
 	}
 	c.start().wait()
 }
 
-// TestCwdIsNotOutside tries to get a working directory on the host through an fd of
-// the runtime (CVE-2024-21626).
+// TestCwdIsNotOutside tries to get a working directory on the host through a descriptor of the
+// runtime (CVE-2024-21626).
 func TestCwdIsNotOutside(t *testing.T) {
 	c := newContainer(t)
 	marker := "/" + suite.token + "-marker"
@@ -79,7 +79,7 @@ func TestCwdIsNotOutside(t *testing.T) {
 	}
 }
 
-// TestErrorsAreOneLine: control characters of a config do not get into a log.
+// TestErrorsAreOneLine: control characters in a config do not get into a log.
 func TestErrorsAreOneLine(t *testing.T) {
 	c := newContainer(t).args("/no/such\nfile\x1b[31m")
 	c.write()
@@ -89,8 +89,8 @@ func TestErrorsAreOneLine(t *testing.T) {
 	}
 }
 
-// TestMaskOverChangedNull: an image whose /dev/null is no null device must not get a
-// masked path that shows something (CVE-2025-31133).
+// TestMaskOverChangedNull: if /dev/null in the image is not the null device, masked paths must
+// not show content (CVE-2025-31133).
 func TestMaskOverChangedNull(t *testing.T) {
 	c := newContainer(t).sh("cat /proc/timer_list; stat -c %F /proc/timer_list; echo x >/proc/timer_list")
 	if err := os.MkdirAll(c.path("dev"), 0o755); err != nil {
@@ -99,7 +99,7 @@ func TestMaskOverChangedNull(t *testing.T) {
 	if err := os.Symlink("/etc/passwd", c.path("dev/null")); err != nil {
 		t.Fatal(err)
 	}
-	// A bound /dev is the caller's, so the runtime puts nothing right in it.
+	// A bind mount on /dev belongs to the caller, so the runtime does not correct it.
 	for i, m := range c.spec.Mounts {
 		if m.Destination == "/dev" {
 			c.spec.Mounts[i] = specs.Mount{Destination: "/dev", Type: "bind", Source: c.path("dev"), Options: []string{"bind"}}
@@ -119,10 +119,10 @@ func TestMaskOverChangedNull(t *testing.T) {
 	}
 }
 
-// TestStateIsPrivate: what the runtime keeps of a container is for who runs it alone.
+// TestStateIsPrivate: only the caller of the runtime has access to the state.
 func TestStateIsPrivate(t *testing.T) {
 	onlyBerth(t)
-	only(t, suite.users.name != "inside", "who has the ids of another user")
+	only(t, suite.users.name != "inside", "callers that have the ids of another user")
 	c := newContainer(t)
 	c.spec.Process.User = specs.User{UID: 1000, GID: 1000}
 	c.create()

@@ -14,14 +14,14 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// Programs read the JSON of runc's commands by its keys. These tests hold berth's against
-// that of a runc, key for key, on the same bundle.
+// Programs read the JSON of runc's commands by its keys. These tests compare berth's keys with
+// those of runc, for the same bundle.
 
-// deviation is a difference that is meant. What is below a path is like it.
+// deviation is a difference on purpose. It also covers what is below its path.
 type deviation struct{ document, path, why string }
 
-// deviations are what the runtimes may have and the other has not: runc's, if missing,
-// berth's otherwise. Debian 12's runc is 1.1.5.
+// These are keys that only one of the runtimes has: runc, or the runtime under test. Debian 12
+// has runc 1.1.5.
 var (
 	missingOfRunc = []deviation{
 		{"events", "cpu.throttling.periods", "left out when zero, which is up to the speed of the machine"},
@@ -53,17 +53,17 @@ var (
 	}
 )
 
-// shapes collects what one document has and the other has not.
+// shapes collects the keys that only one of two documents has.
 type shapes struct {
 	document string
-	// exact are the values that have to be the same, by path.
+	// exact are the paths whose values must be equal.
 	exact         map[string]bool
 	missing, more []string
 	values        []string
 }
 
-// compare walks two documents. Lists of strings are sets; others have elements that are
-// alike, and one is made of all to be compared.
+// compare walks two documents. Lists of strings are compared as sets. Elements of other lists are
+// alike, and are merged into one to be compared.
 func (d *shapes) compare(path string, theirs, ours any) {
 	switch a := theirs.(type) {
 	case map[string]any:
@@ -125,8 +125,8 @@ func (d *shapes) compareLists(path string, theirs, ours []any) {
 	}
 }
 
-// merged is an element with all that any of a list has: what is zero is left out, which
-// may be the case in some.
+// merged returns an element with the keys of all elements of a list: some elements may leave out
+// a key because its value is zero.
 func merged(list []any) any {
 	all := make(map[string]any)
 	for _, v := range slices.Backward(list) {
@@ -139,7 +139,7 @@ func merged(list []any) any {
 	return all
 }
 
-// check complains of what is not meant.
+// check reports differences that are not on purpose.
 func (d *shapes) check(t *testing.T) {
 	t.Helper()
 	drop := func(list []string, meant []deviation) []string {
@@ -176,8 +176,8 @@ func kindOf(v any) string {
 	return "object"
 }
 
-// withRunc calls a function for runc and for the runtime under test, each with a state of
-// its own. What they make is deleted.
+// withRunc calls f for runc and for the runtime under test, each with a state of its own. The
+// containers are deleted.
 func withRunc(t *testing.T, c *container, f func() any) (theirs, ours any) {
 	t.Helper()
 	onlyBerth(t)
@@ -197,7 +197,7 @@ func withRunc(t *testing.T, c *container, f func() any) (theirs, ours any) {
 	return theirs, both(runtime, state)
 }
 
-// document is the JSON that a command prints.
+// document returns the JSON that a command prints.
 func (c *container) document(args ...string) any {
 	c.t.Helper()
 	var v any
@@ -205,7 +205,7 @@ func (c *container) document(args ...string) any {
 	return v
 }
 
-// TestStateLikeRunc in every status.
+// TestStateLikeRunc compares the state in every status.
 func TestStateLikeRunc(t *testing.T) {
 	c := newContainer(t).annotate("org.example.key", "value").sh("exec sleep 10000")
 	exact := map[string]bool{}
@@ -261,8 +261,8 @@ func TestPsLikeRunc(t *testing.T) {
 	d.check(t)
 }
 
-// TestEventsLikeRunc: both leave out what is zero, so the containers use some of
-// everything first.
+// TestEventsLikeRunc: both leave out values that are zero, so the containers first use every
+// resource a little.
 func TestEventsLikeRunc(t *testing.T) {
 	c := newContainer(t)
 	if !suite.unified {
@@ -295,7 +295,8 @@ func TestFeaturesLikeRunc(t *testing.T) {
 		"linux.cgroup.systemdUser": true, "linux.seccomp.enabled": true, "linux.apparmor.enabled": true, "linux.selinux.enabled": true,
 	}}
 	d.compare("", theirs, ours)
-	// Newer runcs keep a container's bundle in an annotation, which berth does not.
+	// Newer versions of runc have an annotation with the container's bundle, which berth does not
+	// have.
 	d.missing = slices.DeleteFunc(d.missing, func(path string) bool {
 		return path == "potentiallyUnsafeConfigAnnotations=bundle"
 	})

@@ -9,10 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestDeleteWhatStartWaitsFor: somebody has stopped the container's first process, and a
-// start waits for it. Who deletes by force need not wait for that start.
+// TestDeleteWhatStartWaitsFor: somebody has stopped the container's first process with SIGSTOP,
+// and a start waits for it. delete --force does not wait for that start.
 func TestDeleteWhatStartWaitsFor(t *testing.T) {
-	only(t, suite.name != "crun", "another runtime than crun, whose start does not wait")
+	only(t, suite.name != "crun", "runtimes other than crun, whose start does not wait")
 	c := newContainer(t).args("true").create()
 	if err := unix.Kill(c.pid, unix.SIGSTOP); err != nil {
 		t.Fatal(err)
@@ -26,11 +26,11 @@ func TestDeleteWhatStartWaitsFor(t *testing.T) {
 		t.Fatal(err)
 	}
 	if r.status == 0 {
-		t.Error("the start of a container that was deleted went well")
+		t.Error("the start of a container that was deleted succeeded")
 	}
 }
 
-// watchOpen watches a file; what it returns waits until somebody has opened it since.
+// watchOpen watches a file. The function that it returns waits until the file is opened.
 func watchOpen(t *testing.T, path string) (wait func()) {
 	t.Helper()
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC)

@@ -17,7 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ownerships are the ways in which a container's user is not the caller.
+// ownerships are the cases in which the container's user is not the caller.
 var ownerships = []struct {
 	name   string
 	userns func(t *testing.T, c *container)
@@ -30,7 +30,7 @@ var ownerships = []struct {
 	}},
 }
 
-// throughPipes are the ways to start a process, each with stdin, stdout and stderr.
+// throughPipes are the ways to start a process with pipes as stdin, stdout and stderr.
 var throughPipes = []struct {
 	name  string
 	start func(c *container, user uint32, script string, run func(args ...string))
@@ -54,8 +54,8 @@ var throughPipes = []struct {
 	}},
 }
 
-// TestStreamsOpenAgain: a pipe is the container's own, whoever its user is and whatever the
-// ids of its user namespace. Programs open /dev/stdout, which opens it again.
+// TestStreamsOpenAgain: a pipe belongs to the container's user, whoever that is and whatever the
+// maps of its user namespace are. Programs open /dev/stdout, which opens the pipe again.
 func TestStreamsOpenAgain(t *testing.T) {
 	for _, o := range ownerships {
 		for _, p := range throughPipes {
@@ -75,7 +75,7 @@ func TestStreamsOpenAgain(t *testing.T) {
 	}
 }
 
-// streams are a process's, as pipes with one line of input. What is written is small.
+// streams are the pipes of a process, with one line of input. The output must be small.
 type streams struct {
 	t               *testing.T
 	in, out, stderr *os.File
@@ -94,7 +94,7 @@ func newStreams(t *testing.T) *streams {
 			*outside, s.inside[n] = w, r
 		}
 		t.Cleanup(func() { r.Close(); w.Close() })
-		suite.users.give(t, fmt.Sprintf("/proc/self/fd/%d", s.inside[n].Fd()))
+		suite.users.chownToCaller(t, fmt.Sprintf("/proc/self/fd/%d", s.inside[n].Fd()))
 	}
 	if _, err := s.in.WriteString("in\n"); err != nil {
 		t.Fatal(err)
@@ -131,7 +131,7 @@ func (s *streams) read(f *os.File) string {
 	return string(data)
 }
 
-// foreign are things of the caller's that a container may be given as a stream.
+// foreign are files of the caller that a container may be given as a stream.
 var foreign = []struct {
 	name string
 	open func(t *testing.T, dir string) *os.File
@@ -169,7 +169,7 @@ func openStream(t *testing.T, path string, flags int) *os.File {
 	return f
 }
 
-// streamOwner owns the caller's file, and is neither the caller nor in the container.
+// streamOwner owns the caller's file. It is neither the caller's id nor one of the container.
 const streamOwner = 4321
 
 func streamFile(t *testing.T, dir string, mode os.FileMode) *os.File {
@@ -184,10 +184,11 @@ func streamFile(t *testing.T, dir string, mode os.FileMode) *os.File {
 	return openStream(t, path, unix.O_RDONLY)
 }
 
-// TestStreamsStayTheCallers: what has a name on the host keeps its owner, and so its content
-// is not the container's to write, neither a user's nor a root's that has no capabilities.
+// TestStreamsStayTheCallers: a file with a name on the host keeps its owner. The container can
+// thus not change its content by opening it again, neither as a user nor as root without
+// capabilities.
 func TestStreamsStayTheCallers(t *testing.T) {
-	only(t, suite.users.name == "root", "the mode in which there is somebody else's")
+	only(t, suite.users.name == "root", "the mode in which a file can belong to another user")
 	for _, o := range ownerships {
 		for _, p := range throughPipes {
 			for _, f := range foreign {
@@ -198,7 +199,7 @@ func TestStreamsStayTheCallers(t *testing.T) {
 						c.spec.Process.Capabilities = nil
 						checkKept(t, f.open(t, t.TempDir()), func(stream *os.File) {
 							p.start(c, user, "(echo mine >/proc/self/fd/0) 2>/dev/null; true", func(args ...string) {
-								c.with(stream, args...).must()
+								c.commandWithStdin(stream, args...).must()
 							})
 						})
 					})
@@ -208,7 +209,7 @@ func TestStreamsStayTheCallers(t *testing.T) {
 	}
 }
 
-// checkKept runs something with a stream and compares owner, mode and content after it.
+// checkKept checks that do changes neither owner, mode nor content of a stream.
 func checkKept(t *testing.T, stream *os.File, do func(stream *os.File)) {
 	t.Helper()
 	before := describeStream(t, stream)

@@ -14,14 +14,14 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// The names of crun's annotations. crun heeds them with systemd alone, so that these
-// tests are berth's.
+// These are the names of crun's annotations. crun only uses them with systemd, so these tests are
+// for berth only.
 const (
 	subgroup = "run.oci.systemd.subgroup"
 	delegate = "run.oci.delegate-cgroup"
 )
 
-// cgroupV2Of is the cgroup of a process on the v2 hierarchy.
+// cgroupV2Of returns the cgroup of a process in the v2 hierarchy.
 func cgroupV2Of(t *testing.T, pid int) string {
 	t.Helper()
 	data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cgroup")
@@ -37,8 +37,8 @@ func cgroupV2Of(t *testing.T, pid int) string {
 	return ""
 }
 
-// TestSubgroup: the processes are below the container's cgroup, which has the limits, and
-// with a delegated cgroup yet one further down.
+// TestSubgroup: the processes are in a cgroup below the container's cgroup, which has the limits.
+// With a delegated cgroup they are one level deeper.
 func TestSubgroup(t *testing.T) {
 	onlyBerth(t)
 	only(t, suite.unified, "cgroup v2")
@@ -72,8 +72,7 @@ func TestSubgroup(t *testing.T) {
 	}
 }
 
-// TestDelegatedCgroupOwner: the delegated cgroup is the container's root's, and nothing
-// above it is.
+// TestDelegatedCgroupOwner: the container's root owns the delegated cgroup, but none above it.
 func TestDelegatedCgroupOwner(t *testing.T) {
 	onlyBerth(t)
 	only(t, suite.unified, "cgroup v2")
@@ -97,7 +96,7 @@ func TestDelegatedCgroupOwner(t *testing.T) {
 	}
 }
 
-// TestSubgroupUndone: a create that fails takes all of them back.
+// TestSubgroupUndone: a create that fails removes all of these cgroups.
 func TestSubgroupUndone(t *testing.T) {
 	onlyBerth(t)
 	only(t, suite.unified, "cgroup v2")
@@ -109,8 +108,8 @@ func TestSubgroupUndone(t *testing.T) {
 	}
 }
 
-// TestSubgroupOnLegacy: what is for cgroup v2 alone cannot be delegated on v1, and is
-// not needed there otherwise.
+// TestSubgroupOnLegacy: a cgroup cannot be delegated on v1, where the annotation is otherwise not
+// needed.
 func TestSubgroupOnLegacy(t *testing.T) {
 	onlyBerth(t)
 	only(t, !suite.unified, "cgroup v1")
@@ -127,7 +126,7 @@ func TestSubgroupOnLegacy(t *testing.T) {
 		fails(`annotations["run.oci.delegate-cgroup"]: not supported on cgroup v1`, "")
 }
 
-// TestBadSubgroup: a name that would lead elsewhere.
+// TestBadSubgroup: a name that would lead out of the container's cgroup.
 func TestBadSubgroup(t *testing.T) {
 	onlyBerth(t)
 	for _, name := range []string{"..", "a/b", "/", "cgroup.procs", "a\n"} {

@@ -10,8 +10,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// TestSystemdLimits: each limit is a property, so that systemd does not take it back, and
-// a file, which says it exactly.
+// TestSystemdLimits: each limit is a property of the unit, so that systemd does not reset it, and
+// is written to a file, which has the exact value.
 func TestSystemdLimits(t *testing.T) {
 	c := newScope(t)
 	needLimits(t)
@@ -38,28 +38,28 @@ func TestSystemdLimits(t *testing.T) {
 	v1, v2 := baseLimits()
 	v1["cpu/cpu.cfs_quota_us"], v2["cpu.max"] = "41234", "41234 80000"
 	v2["memory.high"], v2["cpu.weight"], v2["cpuset.cpus"] = "33554432", "77", "0"
-	c.hold(v1, v2)
+	c.checkLimits(v1, v2)
 	if allowed := show(t, c.unit(), "DeviceAllow"); !strings.Contains(allowed, "/dev/char/1:3 rwm") || !strings.Contains(allowed, "char-pts rwm") {
 		t.Errorf("DeviceAllow %q", allowed)
 	}
 }
 
-// TestSystemdReload: when systemd reads its units again, it does not undo the limits.
+// TestSystemdReload: a reload of systemd's configuration does not undo the limits.
 func TestSystemdReload(t *testing.T) {
 	c := newScope(t)
 	needLimits(t)
 	c.spec.Linux.Resources = base()
 	c.running()
 	systemctl(t, "daemon-reload")
-	// This has it write all limits of the unit.
+	// This makes systemd write all limits of the unit.
 	systemctl(t, "set-property", "--runtime", c.unit(), "CPUAccounting=yes", "TasksAccounting=yes", "MemoryAccounting=yes")
-	c.hold(baseLimits())
+	c.checkLimits(baseLimits())
 	c.command("exec", c.id, "sh", "-c", "echo >/dev/null").must().silent()
 	c.command("delete", "--force", c.id).must()
-	noUnit(t, c.unit())
+	checkNoUnit(t, c.unit())
 }
 
-// TestSystemdUpdate changes properties along with files.
+// TestSystemdUpdate: update changes properties as well as files.
 func TestSystemdUpdate(t *testing.T) {
 	c := newScope(t)
 	needLimits(t)
@@ -69,7 +69,7 @@ func TestSystemdUpdate(t *testing.T) {
 	v1, v2 := baseLimits()
 	v1["pids/pids.max"], v1["cpu/cpu.cfs_quota_us"], v1["memory/memory.limit_in_bytes"] = "77", "12345", "100663296"
 	v2["pids.max"], v2["cpu.max"], v2["memory.max"], v2["memory.swap.max"] = "77", "12345 80000", "100663296", "33554432"
-	c.hold(v1, v2)
+	c.checkLimits(v1, v2)
 	properties := map[string]string{"TasksMax": "77", "CPUQuotaPerSecUSec": "160ms"}
 	showAll(t, c.unit(), properties)
 	memory := "MemoryLimit"
@@ -78,15 +78,15 @@ func TestSystemdUpdate(t *testing.T) {
 	}
 	want(t, memory, show(t, c.unit(), memory), "100663296")
 
-	// What is refused changes nothing.
+	// A refused update changes nothing.
 	c.command("update", "--pids-limit", "78", "--cpu-quota", "23456", "--cpuset-cpus", "4000", c.id).fails("cpu", "")
 	if suite.name == "berth" {
-		c.hold(v1, v2)
+		c.checkLimits(v1, v2)
 		showAll(t, c.unit(), properties)
 	}
 }
 
-// TestSystemdTasks: a limit of tasks below what systemd knows.
+// TestSystemdTasks: TasksMax cannot be less than 1.
 func TestSystemdTasks(t *testing.T) {
 	for limit, w := range map[int64]string{0: "1", 1: "1", -1: "infinity"} {
 		t.Run(strconv.FormatInt(limit, 10), func(t *testing.T) {
@@ -100,7 +100,7 @@ func TestSystemdTasks(t *testing.T) {
 	}
 }
 
-// TestSystemdProperties: annotations are properties of the unit.
+// TestSystemdProperties: annotations set properties of the unit.
 func TestSystemdProperties(t *testing.T) {
 	c := newScope(t).annotate("org.systemd.property.TimeoutStopSec", "7").
 		annotate("org.systemd.property.RuntimeMaxUSec", "uint64 3600000000").
@@ -121,13 +121,13 @@ func TestSystemdBadProperties(t *testing.T) {
 			onlyBerth(t)
 			c := newScope(t).annotate("org.systemd.property."+name, test.value)
 			c.tryCreate().fails(test.text, "")
-			noUnit(t, c.unit())
-			c.nothingLeft()
+			checkNoUnit(t, c.unit())
+			c.checkNothingLeft()
 		})
 	}
 }
 
-// TestSystemdDevices: what the rules deny is denied, though systemd's own are wider.
+// TestSystemdDevices: what the rules deny is denied, although systemd itself would allow it.
 func TestSystemdDevices(t *testing.T) {
 	c := newScope(t)
 	full := specs.LinuxDeviceCgroup{Allow: true, Type: "c", Major: ptr(int64(1)), Access: "rwm"}

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// needSystemd is for tests of the systemd driver, which root runs on a host with systemd.
+// needSystemd skips a test of the systemd driver unless root runs it on a host with systemd.
 func needSystemd(t *testing.T) {
 	t.Helper()
 	_, err := os.Stat("/run/systemd/system")
@@ -23,15 +23,15 @@ func needSystemd(t *testing.T) {
 	only(t, suite.users.name == "root" || suite.users.name == "userns", "the host's root")
 }
 
-// scope makes the container's cgroup a scope of systemd in a slice, which may be in
-// others.
+// scope makes the container's cgroup a scope of systemd in a slice, which may be below other
+// slices.
 func (c *container) scope(slice string, parents ...string) *container {
 	c.spec.Linux.CgroupsPath = slice + ":" + suite.token + ":" + c.id
 	c.cgroup = "/" + filepath.Join(append(append(parents, slice), c.unit())...)
 	return c
 }
 
-// unit is the name of the container's scope.
+// unit returns the name of the container's scope.
 func (c *container) unit() string { return suite.token + "-" + c.id + ".scope" }
 
 // newScope is newContainer with a scope.
@@ -56,7 +56,7 @@ func systemctl(t *testing.T, args ...string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// show is a property of a unit, as systemctl prints it.
+// show returns a property of a unit as systemctl prints it.
 func show(t *testing.T, unit, property string) string {
 	t.Helper()
 	return systemctl(t, "show", "--property", property, "--value", unit)
@@ -70,8 +70,9 @@ func showAll(t *testing.T, unit string, properties map[string]string) {
 	}
 }
 
-// noUnit checks that systemd does not know the unit. A slice it can always think of.
-func noUnit(t *testing.T, unit string) {
+// checkNoUnit checks that systemd does not know the unit. For a slice it checks that this is
+// inactive, since systemd can always create one.
+func checkNoUnit(t *testing.T, unit string) {
 	t.Helper()
 	if !strings.HasSuffix(unit, ".slice") {
 		want(t, "state of "+unit, show(t, unit, "LoadState"), "not-found")
@@ -79,7 +80,7 @@ func noUnit(t *testing.T, unit string) {
 	want(t, "state of "+unit, show(t, unit, "ActiveState"), "inactive")
 }
 
-// cgroupOf is the cgroup of a process in the hierarchy that systemd uses.
+// cgroupOf returns the cgroup of a process in the hierarchy that systemd uses.
 func cgroupOf(t *testing.T, pid int) string {
 	t.Helper()
 	if suite.unified {
@@ -90,7 +91,7 @@ func cgroupOf(t *testing.T, pid int) string {
 			return path
 		}
 	}
-	t.Fatal("no cgroup of systemd")
+	t.Fatal("no cgroup in systemd's hierarchy")
 	return ""
 }
 
@@ -118,14 +119,13 @@ func TestSystemdLife(t *testing.T) {
 	c.wait()
 	c.status(specs.StateStopped)
 	c.command("delete", c.id).must().silent()
-	noUnit(t, c.unit())
+	checkNoUnit(t, c.unit())
 	if left := cgroupsOf(c.id); len(left) > 0 {
 		t.Errorf("cgroups left: %q", left)
 	}
 }
 
-// TestSystemdAgain uses a name again as soon as the container has gone, of itself, or is
-// deleted.
+// TestSystemdAgain uses a name again as soon as the container has ended by itself or is deleted.
 func TestSystemdAgain(t *testing.T) {
 	c := newScope(t).args("true")
 	for range 3 {
@@ -136,14 +136,15 @@ func TestSystemdAgain(t *testing.T) {
 		c.create()
 		c.command("delete", "--force", c.id).must().silent()
 	}
-	noUnit(t, c.unit())
+	checkNoUnit(t, c.unit())
 }
 
-// TestSystemdCollected: the scope goes when the last process does, and nobody misses it.
+// TestSystemdCollected: the scope ends with its last process, which is not an error for later
+// commands.
 func TestSystemdCollected(t *testing.T) {
 	c := newScope(t).running()
 	killAndWaitZombie(c)
-	// Each question is answered after systemd has seen to what happened before it.
+	// systemd answers each request after it has handled earlier events.
 	for dir := c.cgroupDir("systemd"); ; {
 		if _, err := os.Lstat(dir); err != nil {
 			break
@@ -171,8 +172,8 @@ func TestSystemdPaths(t *testing.T) {
 			needSystemd(t)
 			begin(t)
 			t.Cleanup(func() {
-				// With the container in it, when something goes wrong. In hierarchies
-				// of v1 that systemd does not use, its cgroup is the runtime's.
+				// If the test fails, the container is still in the slice. In v1 hierarchies that
+				// systemd does not use, the runtime has made the slice's cgroup.
 				systemctl(t, "stop", token+".slice")
 				removeCgroupParents()
 			})
@@ -187,7 +188,7 @@ func TestSystemdPaths(t *testing.T) {
 			want(t, "state", show(t, filepath.Base(c.cgroup), "ActiveState"), "active")
 			c.command("exec", c.id, "true").must()
 			c.command("delete", "--force", c.id).must().silent()
-			noUnit(t, filepath.Base(c.cgroup))
+			checkNoUnit(t, filepath.Base(c.cgroup))
 			if left := cgroupsOf(filepath.Base(c.cgroup)); len(left) > 0 {
 				t.Errorf("cgroups left: %q", left)
 			}
@@ -195,7 +196,7 @@ func TestSystemdPaths(t *testing.T) {
 	}
 }
 
-// TestSystemdNoPath: a container without cgroupsPath has a scope of its name.
+// TestSystemdNoPath: without cgroupsPath, the scope is named after the container.
 func TestSystemdNoPath(t *testing.T) {
 	c := newScope(t)
 	c.spec.Linux.CgroupsPath = ""
@@ -205,7 +206,7 @@ func TestSystemdNoPath(t *testing.T) {
 		t.Errorf("cgroup %q", c.cgroup)
 	}
 	c.command("delete", "--force", c.id).must()
-	noUnit(t, filepath.Base(c.cgroup))
+	checkNoUnit(t, filepath.Base(c.cgroup))
 }
 
 func TestSystemdBadPath(t *testing.T) {
@@ -220,12 +221,12 @@ func TestSystemdBadPath(t *testing.T) {
 			c := newScope(t)
 			c.spec.Linux.CgroupsPath = path
 			c.tryCreate().fails("cgroupsPath", "").fails(text, "")
-			c.nothingLeft()
+			c.checkNothingLeft()
 		})
 	}
 }
 
-// TestSystemdSameUnit: a unit that is in use is not taken over.
+// TestSystemdSameUnit: create refuses a unit that is in use.
 func TestSystemdSameUnit(t *testing.T) {
 	first := newScope(t).running()
 	c := anotherContainer(t, first)
@@ -237,7 +238,7 @@ func TestSystemdSameUnit(t *testing.T) {
 	want(t, "cgroup", cgroupOf(t, first.pid), first.cgroup)
 }
 
-// TestSystemdFailedUnit: what has failed under the same name is forgotten.
+// TestSystemdFailedUnit: a failed unit with the same name is reset.
 func TestSystemdFailedUnit(t *testing.T) {
 	c := newScope(t)
 	err := exec.Command("systemd-run", "--quiet", "--scope", "--unit", c.unit(), "-p", "RuntimeMaxSec=1", "sleep", "1000").Run()
@@ -250,29 +251,28 @@ func TestSystemdFailedUnit(t *testing.T) {
 	c.running()
 	want(t, "state", show(t, c.unit(), "ActiveState"), "active")
 	c.command("delete", "--force", c.id).must()
-	noUnit(t, c.unit())
+	checkNoUnit(t, c.unit())
 }
 
-// TestSystemdFailedCreate: nothing is left of a create that fails late.
+// TestSystemdFailedCreate: a create that fails late leaves nothing behind.
 func TestSystemdFailedCreate(t *testing.T) {
 	c := newScope(t)
 	c.spec.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{{Path: "/bin/false"}}}
 	c.tryCreate().fails("hook", "")
-	noUnit(t, c.unit())
-	c.nothingLeft()
+	checkNoUnit(t, c.unit())
+	c.checkNothingLeft()
 }
 
-// TestSystemdKilledCreate: after a create that was killed delete finds the unit, if it is
-// not gone already.
+// TestSystemdKilledCreate: after a create was killed, delete finds the unit if it still exists.
 func TestSystemdKilledCreate(t *testing.T) {
 	c := newScope(t)
 	c.spec.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c", "kill -9 $PPID"}}}}
 	c.tryCreate().code(-int(unix.SIGKILL))
 	c.command("delete", "--force", c.id).must()
-	noUnit(t, c.unit())
+	checkNoUnit(t, c.unit())
 }
 
-// TestSystemdSubgroup: the processes are below the scope, which has the limits.
+// TestSystemdSubgroup: the processes are in a cgroup below the scope, which has the limits.
 func TestSystemdSubgroup(t *testing.T) {
 	for name, test := range map[string]struct{ sub, del, want, inside string }{
 		"subgroup":  {"sub", "", "/sub", "/"},
@@ -296,7 +296,7 @@ func TestSystemdSubgroup(t *testing.T) {
 			inside := c.command("exec", c.id, "cat", "/proc/self/cgroup").must()
 			want(t, "cgroup of exec", strings.TrimSpace(inside.out), "0::"+test.inside)
 			c.command("delete", "--force", c.id).must().silent()
-			noUnit(t, c.unit())
+			checkNoUnit(t, c.unit())
 			if left := cgroupsOf(c.id); len(left) > 0 {
 				t.Errorf("cgroups left: %q", left)
 			}
@@ -304,16 +304,16 @@ func TestSystemdSubgroup(t *testing.T) {
 	}
 }
 
-// TestSystemdRestore: a checkpoint ends the scope, and a restore starts it.
+// TestSystemdRestore: a checkpoint ends the scope, and a restore creates it again.
 func TestSystemdRestore(t *testing.T) {
 	for _, test := range [][]string{nil, {"--manage-cgroups-mode", "ignore"}} {
 		t.Run(strings.Join(test, " "), func(t *testing.T) {
 			c := newScope(t)
 			needCriu(t)
 			c.spec.Linux.Resources = &specs.LinuxResources{Pids: &specs.LinuxPids{Limit: ptr(int64(33))}}
-			k := c.counter().up()
+			k := c.counter().runAndCount()
 			k.checkpoint(test...)
-			noUnit(t, c.unit())
+			checkNoUnit(t, c.unit())
 			k.restore(test...)
 			k.ask()
 			want(t, "cgroup", cgroupOf(t, k.pid), c.cgroup)
@@ -321,8 +321,8 @@ func TestSystemdRestore(t *testing.T) {
 			want(t, "limit", c.cgroupFile("pids", "pids.max"), "33")
 			want(t, "processes", strconv.Itoa(len(strings.Fields(c.cgroupFile("pids", "cgroup.procs")))), "1")
 			c.command("delete", "--force", c.id).must().silent()
-			noUnit(t, c.unit())
-			c.nothingLeft()
+			checkNoUnit(t, c.unit())
+			c.checkNothingLeft()
 		})
 	}
 }

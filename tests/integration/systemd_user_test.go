@@ -14,8 +14,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// TestSystemdUser: an ordinary user's containers are units of his own service manager,
-// wherever he calls from.
+// TestSystemdUser: containers of an ordinary user are units of that user's service manager,
+// wherever the command is called from.
 func TestSystemdUser(t *testing.T) {
 	runtime := needUserManager(t)
 	for _, test := range []string{"private socket", "bus", "nothing"} {
@@ -45,7 +45,7 @@ func TestSystemdUser(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if suite.name == "berth" { // others leave it where it was
+			if suite.name == "berth" { // others do not move the process
 				want(t, "cgroup of exec", cgroupOf(t, pid), c.cgroup)
 			}
 			killAndReap(pid)
@@ -57,8 +57,8 @@ func TestSystemdUser(t *testing.T) {
 	}
 }
 
-// needUserManager is for tests of an ordinary user's own systemd, whose runtime directory
-// it tells.
+// needUserManager skips a test unless an ordinary user has a systemd instance. It returns the
+// user's runtime directory.
 func needUserManager(t *testing.T) (runtime string) {
 	t.Helper()
 	needSystemd(t)
@@ -69,7 +69,8 @@ func needUserManager(t *testing.T) (runtime string) {
 	return runtime
 }
 
-// TestSystemdUserByRoot: root changes and deletes what is a unit of a user's manager.
+// TestSystemdUserByRoot: root can update and delete a container whose unit belongs to a user's
+// manager.
 func TestSystemdUserByRoot(t *testing.T) {
 	onlyBerth(t)
 	needUserManager(t)
@@ -77,7 +78,7 @@ func TestSystemdUserByRoot(t *testing.T) {
 	c.spec.Linux.CgroupsPath = "user.slice:" + suite.token + ":" + c.id
 	c.args("sleep", "1000").create().start()
 	c.cgroup = cgroupOf(t, c.pid)
-	// Root's own, which are of no use here.
+	// These variables of root must not be used here.
 	c.credential, c.global = nil, nil
 	c.env = append(c.env, "XDG_RUNTIME_DIR="+c.dir, "DBUS_SESSION_BUS_ADDRESS=unix:path="+c.dir+"/bus")
 	c.command("update", "--pids-limit", "44", c.id).must().silent()
@@ -104,12 +105,12 @@ func userShow(t *testing.T, unit, property string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// TestSystemdNoUser: a user without a service manager is told so.
+// TestSystemdNoUser: without a service manager, the user gets an error that says so.
 func TestSystemdNoUser(t *testing.T) {
 	onlyBerth(t)
 	c := newScope(t).rootless()
 	c.env = append(c.env, "XDG_RUNTIME_DIR="+c.dir)
 	c.spec.Linux.CgroupsPath = "user.slice:p:" + c.id
 	c.tryCreate().fails(fmt.Sprintf("--systemd-cgroup: systemd does not run for user %d: ", userID), "")
-	c.nothingLeft()
+	c.checkNothingLeft()
 }

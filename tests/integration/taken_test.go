@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestTaken has what the peers take, too, and what it then does.
+// TestTaken: configs that runc or crun also accept, and their effect.
 func TestTaken(t *testing.T) {
 	onlyBerth(t)
 	for _, test := range []struct {
@@ -38,7 +38,8 @@ func TestTaken(t *testing.T) {
 	}
 }
 
-// manyValues refuses as many values of an argument that no program has.
+// manyValues returns a profile that refuses n values of an argument, none of which a program
+// uses.
 func manyValues(n int) *specs.LinuxSeccomp {
 	s := &specs.LinuxSeccomp{DefaultAction: specs.ActAllow}
 	for i := range n {
@@ -50,7 +51,7 @@ func manyValues(n int) *specs.LinuxSeccomp {
 	return s
 }
 
-// TestUnconfined asks for nothing, and so needs no AppArmor.
+// TestUnconfined: the profile "unconfined" does not need AppArmor.
 func TestUnconfined(t *testing.T) {
 	onlyBerth(t)
 	c := newContainer(t)
@@ -59,7 +60,7 @@ func TestUnconfined(t *testing.T) {
 	want(t, "exec", c.execOut("--apparmor", "unconfined", c.id, "echo", "runs"), "runs")
 }
 
-// TestHookTellsTheEnd: a hook that says much says why it fails last.
+// TestHookTellsTheEnd: the error has the end of a hook's long output, where the reason is.
 func TestHookTellsTheEnd(t *testing.T) {
 	onlyBerth(t)
 	script := []string{"sh", "-c", "echo BEGIN; head -c 200000 /dev/zero | tr '\\0' x; echo; echo THE REASON; exit 3"}
@@ -80,14 +81,14 @@ func TestHookTellsTheEnd(t *testing.T) {
 	}
 }
 
-// TestUpdateNoMoreTasks: 0 is a limit, and the container goes on with what it has.
+// TestUpdateNoMoreTasks: 0 is a limit, and existing processes continue to run.
 func TestUpdateNoMoreTasks(t *testing.T) {
 	c := newContainer(t)
 	needLimits(t)
 	onlyBerth(t)
 	c.running()
 	c.command("update", "--pids-limit", "0", c.id).must().silent()
-	// On v1 a task may still be moved in, but fork none.
+	// On v1 a task can still be moved into the cgroup, but not fork there.
 	if r := c.command("exec", c.id, "sh", "-c", "sleep 0 & wait $!"); r.status == 0 {
 		t.Error("one more task")
 	}

@@ -15,8 +15,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// template has `spec` write the config.json. The test's is that one, but for where the
-// container's cgroup is, and for limits that the machine may be unable to raise.
+// template makes `spec` write the config.json. The container uses it with two changes: the path
+// of its cgroup, and limits that the machine may not be able to raise.
 func (c *container) template(options ...string) *container {
 	c.t.Helper()
 	onlyBerth(c.t)
@@ -36,7 +36,7 @@ func (c *container) template(options ...string) *container {
 
 func (c *container) isRootless() bool { return c.credential != nil && c.credential.Uid == userID }
 
-// TestTemplateProcess: what is run, with which environment, and as whom.
+// TestTemplateProcess: the program, its environment and its user.
 func TestTemplateProcess(t *testing.T) {
 	c := newContainer(t)
 	const script = "echo $A-$TERM $0; id -u; id -g; test -t 0 || echo no terminal"
@@ -48,12 +48,12 @@ func TestTemplateProcess(t *testing.T) {
 	}
 }
 
-// rootfsHas says whether a line of a file has the member.
+// rootfsHas reports whether a line of a file in the root file system has a member.
 func (c *container) rootfsHas(file, member string) bool {
 	return strings.Contains(readFile(c.t, c.rootfs(file)), ":"+member+"\n")
 }
 
-// TestTemplateTerminal: run on a terminal gives the program one.
+// TestTemplateTerminal: on a terminal, run gives the program a terminal.
 func TestTemplateTerminal(t *testing.T) {
 	c := newContainer(t)
 	for option, terminal := range map[string]bool{"--tty": true, "--tty=false": false, "--no-tty": false, "--no-tty=false": true} {
@@ -70,7 +70,8 @@ func TestTemplateTerminal(t *testing.T) {
 	}
 }
 
-// TestTemplateRootfs: the root file system is the image's, and read-only unless asked for.
+// TestTemplateRootfs: the root file system is the image's. It is read-only unless the option says
+// otherwise.
 func TestTemplateRootfs(t *testing.T) {
 	c := newContainer(t)
 	want(t, "read-only", c.template("--", "/bin/sh", "-c", "touch /new 2>/dev/null || echo no").output(), "no")
@@ -82,7 +83,7 @@ func TestTemplateRootfs(t *testing.T) {
 	want(t, "root.path", c.spec.Root.Path, "rootfs")
 }
 
-// TestTemplateBind: a file, read-only, and a directory of a volume.
+// TestTemplateBind: bind mounts of a read-only file, and of a directory on a volume.
 func TestTemplateBind(t *testing.T) {
 	c := newContainer(t)
 	dir := c.volume("data")
@@ -99,18 +100,18 @@ func TestTemplateLimits(t *testing.T) {
 	c := newContainer(t)
 	needController(t, "memory")
 	needController(t, "cpu")
-	c.template("--memory", "32M", "--cpus", "0.25", "--", "/bin/true").create().hold(
+	c.template("--memory", "32M", "--cpus", "0.25", "--", "/bin/true").create().checkLimits(
 		limits{"memory/memory.limit_in_bytes": "33554432", "cpu/cpu.cfs_quota_us": "25000", "cpu/cpu.cfs_period_us": "100000"},
 		limits{"memory.max": "33554432", "cpu.max": "25000 100000"})
 	c.start().wait()
 }
 
-// TestTemplateCapabilities: root has it in the first three sets, another user really has
-// it once the program runs.
+// TestTemplateCapabilities: the first three sets of root have the capability. For another user it
+// is also ambient, so that the program has it.
 func TestTemplateCapabilities(t *testing.T) {
 	const netRaw, none = "0000000000002000", "0000000000000000"
-	// ALL are those that whoever writes the config.json may pass on. In a user namespace
-	// it is all that the kernel has.
+	// ALL means all capabilities that the writer of the config.json has. In a user namespace
+	// these are all of the kernel.
 	all := "000001ffffffffff"
 	if suite.users.name != "inside" {
 		_, all, _ = strings.Cut(readFile(t, "/proc/self/status"), "CapBnd:\t")
@@ -131,8 +132,8 @@ func TestTemplateCapabilities(t *testing.T) {
 	}
 }
 
-// TestTemplateNetwork: the host's, none, and one of berth's own, in which ping(8) takes the
-// capability: the kernel lets no group of a new network namespace do without
+// TestTemplateNetwork: the host's network, none, and a network made by berth, where ping(8) needs
+// the capability: in a new network namespace the kernel permits no group to ping without it
 // (net.ipv4.ping_group_range).
 func TestTemplateNetwork(t *testing.T) {
 	c := newContainer(t)
@@ -146,10 +147,10 @@ func TestTemplateNetwork(t *testing.T) {
 	want(t, "with the capability", c.template("--network", bridge, "--cap-add", "net_raw", "--", "/bin/sh", "-c", script).output(), "pong")
 	c.template("--network", bridge, "--", "/bin/sh", "-c", script)
 	c.run().code(1)
-	settled(t, "br0 seen")
+	awaitInterfaces(t, "br0 seen")
 }
 
-// image makes an OCI image layout with the configuration.
+// image creates an OCI image layout with the configuration.
 func (c *container) image(config map[string]any) string {
 	c.t.Helper()
 	write := func(name string, v any) []byte {
@@ -182,8 +183,8 @@ func (c *container) image(config map[string]any) string {
 	return "image:latest"
 }
 
-// TestTemplateImage: the program of an image, in its directory, with its environment, user,
-// and a volume that has the image's files.
+// TestTemplateImage: the container runs the program of an image with its directory, environment
+// and user, and has a volume with the image's files.
 func TestTemplateImage(t *testing.T) {
 	c := newContainer(t)
 	onlyBerth(t)
@@ -221,8 +222,8 @@ func (c *container) noConfig() {
 	}
 }
 
-// TestTemplateRootless: the options go together with --rootless, for a user with one id and
-// with more.
+// TestTemplateRootless: the options together with --rootless, for a user with one id and with
+// more.
 func TestTemplateRootless(t *testing.T) {
 	c := newContainer(t).rootless()
 	onlyBerth(t)
@@ -247,7 +248,8 @@ func TestTemplateRootless(t *testing.T) {
 	want(t, "printed", squeeze(out), "5 0 54321 1 1 100000 65536 0 54321 1 1 100000 65536")
 }
 
-// TestTemplateRefuses: one line that names the option and the value, and no file.
+// TestTemplateRefuses: the error is one line that names the option and the value, and no file is
+// written.
 func TestTemplateRefuses(t *testing.T) {
 	c := newContainer(t)
 	onlyBerth(t)

@@ -14,14 +14,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// fdReceiver is a unix socket that waits for one fd, as engines do.
+// fdReceiver is a unix socket that waits for one descriptor, like an engine's.
 type fdReceiver struct {
 	c        *container
 	path     string
 	listener *net.UnixListener
 }
 
-// receiver listens on a socket. The path is short: there is a limit of 108 bytes.
+// receiver listens on a socket. Its path is short, because a socket address is limited to 108
+// bytes.
 func (c *container) receiver(name string) *fdReceiver {
 	c.t.Helper()
 	path := c.path(name)
@@ -30,11 +31,11 @@ func (c *container) receiver(name string) *fdReceiver {
 		c.t.Fatal(err)
 	}
 	c.t.Cleanup(func() { l.Close() })
-	suite.users.give(c.t, path)
+	suite.users.chownToCaller(c.t, path)
 	return &fdReceiver{c, path, l}
 }
 
-// receive takes one connection, and one fd with its message.
+// receive accepts one connection. It returns the descriptor and the message.
 func (r *fdReceiver) receive() (*os.File, string) {
 	r.c.t.Helper()
 	if err := r.listener.SetDeadline(time.Now().Add(suite.limit)); err != nil {
@@ -63,13 +64,13 @@ func (r *fdReceiver) receive() (*os.File, string) {
 	return f, string(msg[:n])
 }
 
-// terminal makes the container's process have a terminal.
+// terminal gives the container's process a terminal.
 func (c *container) terminal() *container {
 	c.spec.Process.Terminal = true
 	return c
 }
 
-// readAll reads a pty master until the other side is gone, which reads as EIO.
+// readAll reads a pty master until its other side is closed, when read fails with EIO.
 func readAll(t *testing.T, master *os.File) string {
 	t.Helper()
 	var all bytes.Buffer
@@ -105,15 +106,15 @@ func TestConsoleSocket(t *testing.T) {
 	out := strings.Fields(readAll(t, master))
 	c.wait()
 	if w := []string{"/dev/pts/0", "all", "33", "111", "/dev/pts/0"}; len(out) != 6 || strings.Join(out[:5], " ") != strings.Join(w, " ") {
-		t.Errorf("the terminal said %q, want %q", out, w)
+		t.Errorf("the terminal shows %q, want %q", out, w)
 	}
-	// A device, or a link to it.
+	// It may be a device or a symbolic link to one.
 	if len(out) == 6 && out[5] != "c" && out[5] != "l" {
 		t.Errorf("/dev/console is a %q", out[5])
 	}
 }
 
-// readUntil reads from a terminal up to what ends with text, or has it in it.
+// readUntil reads from a terminal until text appears.
 func readUntil(t *testing.T, master *os.File, text string) string {
 	t.Helper()
 	var seen strings.Builder
@@ -131,8 +132,7 @@ func readUntil(t *testing.T, master *os.File, text string) string {
 	return seen.String()
 }
 
-// TestConsoleIsControlling: the shell has job control, and the terminal's signals
-// reach it.
+// TestConsoleIsControlling: the shell has job control, and signals of the terminal reach it.
 func TestConsoleIsControlling(t *testing.T) {
 	c := newContainer(t).terminal().sh("trap 'echo interrupted; exit 7' INT; echo ready; read x </dev/tty; echo got $x; while :; do sleep 10000 & wait $!; done")
 	r := c.receiver("s")
@@ -150,15 +150,15 @@ func TestConsoleIsControlling(t *testing.T) {
 	if _, err := master.WriteString("line\n"); err != nil {
 		t.Fatal(err)
 	}
-	// Only when the line has been read: a terminal throws away what is still in its
-	// queue when an interrupt comes.
+	// Send the interrupt only after the line was read: it makes the terminal discard its input
+	// queue.
 	seen.WriteString(readUntil(t, master, "got line"))
 	if _, err := master.WriteString("\x03"); err != nil {
 		t.Fatal(err)
 	}
 	seen.WriteString(readAll(t, master))
 	if ws := c.wait(); !ws.Exited() || ws.ExitStatus() != 7 {
-		t.Errorf("wait status %#x, said %q", ws, seen.String())
+		t.Errorf("wait status %#x, output %q", ws, seen.String())
 	}
 }
 
@@ -177,27 +177,27 @@ func TestConsoleSocketErrors(t *testing.T) {
 		res := c.command("create", "--console-socket", r.path, c.id)
 		<-done
 		if res.status != 0 {
-			c.nothingLeft()
+			c.checkNothingLeft()
 		}
 	})
 	t.Run("missing", func(t *testing.T) {
 		c := newContainer(t).terminal()
 		c.write()
 		c.command("create", "--console-socket", c.path("nowhere"), c.id).fails("no such file or directory", "o such file")
-		c.nothingLeft()
+		c.checkNothingLeft()
 	})
 	t.Run("no socket for a detached terminal", func(t *testing.T) {
 		c := newContainer(t).terminal()
 		c.write()
 		c.command("create", c.id).fails("cannot allocate tty if runc will detach without setting console socket", "")
 		c.command("run", "--detach", c.id).fails("cannot allocate tty if runc will detach without setting console socket", "")
-		c.nothingLeft()
+		c.checkNothingLeft()
 	})
 	t.Run("socket without a terminal", func(t *testing.T) {
 		c := newContainer(t)
 		r := c.receiver("s")
 		c.write()
 		c.command("create", "--console-socket", r.path, c.id).fails("cannot use console socket if runc will not detach or allocate tty", "")
-		c.nothingLeft()
+		c.checkNothingLeft()
 	})
 }

@@ -10,11 +10,11 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// limits are read back from "controller/file" of v1, or from a file of v2.
+// limits are the expected values by "controller/file" of v1, or by the file of v2.
 type limits map[string]string
 
-// hold checks the limits of the mode at hand.
-func (c *container) hold(v1, v2 limits) {
+// checkLimits checks the limits for the version of cgroups in use.
+func (c *container) checkLimits(v1, v2 limits) {
 	c.t.Helper()
 	l := v1
 	if suite.unified {
@@ -29,7 +29,7 @@ func (c *container) hold(v1, v2 limits) {
 	}
 }
 
-// needLimits needs the controllers that most updates are about.
+// needLimits requires the controllers that most updates use.
 func needLimits(t *testing.T) {
 	t.Helper()
 	for _, controller := range []string{"memory", "cpu", "pids"} {
@@ -37,7 +37,7 @@ func needLimits(t *testing.T) {
 	}
 }
 
-// base are the limits that updates begin with.
+// base returns the limits before an update.
 func base() *specs.LinuxResources {
 	return &specs.LinuxResources{
 		Memory: &specs.LinuxMemory{Limit: ptr(int64(64 << 20)), Swap: ptr(int64(128 << 20)), Reservation: ptr(int64(16 << 20))},
@@ -46,7 +46,7 @@ func base() *specs.LinuxResources {
 	}
 }
 
-// baseLimits are their texts, of those that a test changes.
+// baseLimits returns the same limits as the files show them, if a test changes them.
 func baseLimits() (v1, v2 limits) {
 	v1 = limits{
 		"memory/memory.limit_in_bytes": "67108864", "memory/memory.memsw.limit_in_bytes": "134217728",
@@ -90,13 +90,13 @@ func TestUpdateFlags(t *testing.T) {
 			c.spec.Linux.Resources = base()
 			c.running()
 			c.command(append(append([]string{"update"}, tc.args...), c.id)...).must().silent()
-			c.hold(tc.v1, tc.v2)
+			c.checkLimits(tc.v1, tc.v2)
 			c.status(specs.StateRunning)
 		})
 	}
 }
 
-// TestUpdateDocument gives the limits as engines do: zeros change nothing.
+// TestUpdateDocument gives the limits in a document, like engines. Zeros change nothing.
 func TestUpdateDocument(t *testing.T) {
 	const document = `{"memory":{"limit":100663296,"reservation":0,"swap":100663296,"kernel":0},
 		"cpu":{"shares":512,"quota":50000,"period":100000,"cpus":""},"pids":{},"blockIO":{"weight":0}}`
@@ -116,18 +116,18 @@ func TestUpdateDocument(t *testing.T) {
 			}
 			defer stdin.Close()
 			args := strings.Fields("update " + strings.ReplaceAll(form, "FILE", file))
-			c.with(stdin, append(args, c.id)...).must().silent()
+			c.commandWithStdin(stdin, append(args, c.id)...).must().silent()
 			v1, v2 := baseLimits()
 			v1["memory/memory.limit_in_bytes"], v1["memory/memory.memsw.limit_in_bytes"] = "100663296", "100663296"
 			v1["cpu/cpu.shares"], v1["cpu/cpu.cfs_quota_us"], v1["cpu/cpu.cfs_period_us"] = "512", "50000", "100000"
 			v2["memory.max"], v2["memory.swap.max"], v2["cpu.max"] = "100663296", "0", "50000 100000"
-			c.hold(v1, v2)
+			c.checkLimits(v1, v2)
 		})
 	}
 }
 
-// TestUpdateFailsWhole: what was written before the limit that is refused is taken
-// back, and the next update knows nothing of it.
+// TestUpdateFailsWhole: if a limit is refused, those written before it are reset, and the next
+// update does not contain them.
 func TestUpdateFailsWhole(t *testing.T) {
 	c := newContainer(t)
 	needLimits(t)
@@ -137,14 +137,14 @@ func TestUpdateFailsWhole(t *testing.T) {
 	c.command("update", "--memory", "96m", "--memory-swap", "96m", "--cpu-quota", "20000", "--cpu-share", "555", "--cpuset-cpus", "4000", c.id).
 		fails("cpu.cpus", "")
 	v1, v2 := baseLimits()
-	c.hold(v1, v2)
+	c.checkLimits(v1, v2)
 	c.command("update", "--cpu-period", "50000", c.id).must()
 	v1["cpu/cpu.cfs_period_us"], v2["cpu.max"] = "50000", "40000 50000"
-	c.hold(v1, v2)
+	c.checkLimits(v1, v2)
 }
 
-// TestUpdateOfIdle: the kernel has no shares for an idle cgroup; the error is one line, and
-// the same update with an end to the idleness is taken.
+// TestUpdateOfIdle: an idle cgroup cannot have shares. The error is one line, and the same update
+// works if it also makes the cgroup not idle.
 func TestUpdateOfIdle(t *testing.T) {
 	c := newContainer(t)
 	needLimits(t)
@@ -157,13 +157,13 @@ func TestUpdateOfIdle(t *testing.T) {
 		if strings.Contains(r.stderr, "previous") {
 			t.Errorf("stderr %q", r.stderr)
 		}
-		c.hold(limits{"pids/pids.max": "42", "cpu/cpu.idle": "1"}, nil)
+		c.checkLimits(limits{"pids/pids.max": "42", "cpu/cpu.idle": "1"}, nil)
 	}
 	c.command("update", "--cpu-idle", "0", "--cpu-share", "100", c.id).must()
-	c.hold(limits{"cpu/cpu.idle": "0", "cpu/cpu.shares": "100"}, limits{"cpu.idle": "0"})
+	c.checkLimits(limits{"cpu/cpu.idle": "0", "cpu/cpu.shares": "100"}, limits{"cpu.idle": "0"})
 }
 
-// TestUpdateRemembers: one update builds on those before it.
+// TestUpdateRemembers: an update keeps what earlier updates have set.
 func TestUpdateRemembers(t *testing.T) {
 	c := newContainer(t)
 	needLimits(t)
@@ -171,7 +171,7 @@ func TestUpdateRemembers(t *testing.T) {
 	c.command("update", "--cpu-quota", "30000", c.id).must()
 	c.command("update", "--cpu-period", "60000", "--memory", "64m", c.id).must()
 	c.command("update", "--memory-swap", "64m", c.id).must()
-	c.hold(limits{
+	c.checkLimits(limits{
 		"cpu/cpu.cfs_quota_us": "30000", "cpu/cpu.cfs_period_us": "60000", "memory/memory.limit_in_bytes": "67108864", "memory/memory.memsw.limit_in_bytes": "67108864",
 	}, limits{"cpu.max": "30000 60000", "memory.max": "67108864", "memory.swap.max": "0"})
 }
@@ -181,12 +181,12 @@ func TestUpdateStates(t *testing.T) {
 	needLimits(t)
 	c.sh("sleep 10000").create()
 	c.command("update", "--pids-limit", "11", c.id).must().silent()
-	c.hold(limits{"pids/pids.max": "11"}, limits{"pids.max": "11"})
+	c.checkLimits(limits{"pids/pids.max": "11"}, limits{"pids.max": "11"})
 	c.status(specs.StateCreated)
 	c.start()
 	c.command("pause", c.id).must()
 	c.command("update", "--pids-limit", "12", "--memory", "64m", c.id).must().silent()
-	c.hold(limits{"pids/pids.max": "12"}, limits{"pids.max": "12"})
+	c.checkLimits(limits{"pids/pids.max": "12"}, limits{"pids.max": "12"})
 	c.status(paused)
 	c.command("resume", c.id).must()
 	c.command("kill", c.id, "KILL").must()
@@ -195,7 +195,7 @@ func TestUpdateStates(t *testing.T) {
 	c.command("update", "--pids-limit", "13", "nobody").fails("container does not exist", "")
 }
 
-// TestUpdateLeavesDevices: a document with device rules changes none.
+// TestUpdateLeavesDevices: device rules in a document have no effect.
 func TestUpdateLeavesDevices(t *testing.T) {
 	c := newContainer(t)
 	ready, in := c.fifo("ready"), c.fifo("in")
@@ -233,7 +233,7 @@ func TestUpdateBadInput(t *testing.T) {
 	}
 }
 
-// TestUpdateNull: what an encoder makes of no limits.
+// TestUpdateNull: null, as encoders write it for missing limits.
 func TestUpdateNull(t *testing.T) {
 	c := newContainer(t).running()
 	file := c.path("limits.json")
@@ -243,7 +243,7 @@ func TestUpdateNull(t *testing.T) {
 	c.command("update", "-r", file, c.id).must().silent()
 }
 
-// TestUpdateWithoutResctrl: a schema for a container without a group of its own.
+// TestUpdateWithoutResctrl: a schema for a container that has no resctrl group of its own.
 func TestUpdateWithoutResctrl(t *testing.T) {
 	c := newContainer(t).running()
 	c.command("update", "--l3-cache-schema", "L3:0=f", c.id).fails("", "")

@@ -11,12 +11,12 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// TestUpgrade installs berth over itself while a container runs and others call it: each
-// call finds a whole program, and the container does not notice.
+// TestUpgrade repeatedly installs berth over itself while a container runs and others call berth.
+// Each call finds a complete program, and the container is not affected.
 func TestUpgrade(t *testing.T) {
 	onlyBerth(t)
 	_, err := os.Stat("../../.ci/install")
-	require(t, err == nil, "what make install runs")
+	require(t, err == nil, "the programs that make install runs")
 	c := newContainer(t).args("/bin/sleep", "1000")
 	prefix := c.path("prefix")
 	installed := prefix + "/bin/berth"
@@ -81,5 +81,5 @@ func TestUpgrade(t *testing.T) {
 	call("kill", c.id, "KILL")
 	c.wait()
 	call("delete", c.id)
-	c.nothingLeft()
+	c.checkNothingLeft()
 }

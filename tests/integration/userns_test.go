@@ -16,19 +16,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// firstID is the host's id of a container's root, idCount how many ids are mapped.
+// firstID is the host id of a container's root, and idCount the number of mapped ids.
 const (
 	firstID = 100000
 	idCount = 65536
 )
 
-// mapRow is an id map of one row.
+// mapRow returns an id map with one row.
 func mapRow(container, host, size uint32) specs.LinuxIDMapping {
 	return specs.LinuxIDMapping{ContainerID: container, HostID: host, Size: size}
 }
 
-// userns gives the container a user namespace with the given map, or with the usual
-// one, and its root the root file system.
+// userns gives the container a user namespace with the given map, or with the usual one. The
+// container's root then owns the root file system.
 func (c *container) userns(rows ...specs.LinuxIDMapping) *container {
 	c.t.Helper()
 	only(c.t, suite.users.name == "root", "the mode in which containers have the user namespace of their test")
@@ -43,8 +43,8 @@ func (c *container) userns(rows ...specs.LinuxIDMapping) *container {
 	return c
 }
 
-// pinned is the path of a user namespace with the usual map and without a process, as
-// engines keep them for a pod.
+// pinned returns the path of a user namespace with the usual map and without a process, like an
+// engine's for a pod.
 func pinned(t *testing.T) string {
 	t.Helper()
 	ids := []syscall.SysProcIDMap{{HostID: firstID, Size: idCount}}
@@ -74,7 +74,7 @@ func pinned(t *testing.T) string {
 	return path
 }
 
-// inode is the number that tells a namespace from others.
+// inode returns the inode number, which identifies a namespace.
 func inode(t *testing.T, path string) uint64 {
 	t.Helper()
 	var st unix.Stat_t
@@ -84,7 +84,7 @@ func inode(t *testing.T, path string) uint64 {
 	return st.Ino
 }
 
-// owners prints who owns what the runtime makes in a container.
+// owners is a script that prints the owners of what the runtime creates in a container.
 const owners = "cat /proc/self/uid_map; for f in /dev /dev/shm /dev/fd /made/for/it /dev/pts/ptmx; do stat -c '%n %u:%g' $f; done"
 
 func TestUserNamespaceOwners(t *testing.T) {
@@ -95,20 +95,21 @@ func TestUserNamespaceOwners(t *testing.T) {
 		"0 100000 65536 /dev 0:0 /dev/shm 0:0 /dev/fd 0:0 /made/for/it 0:0 /dev/pts/ptmx 0:0")
 }
 
-// TestUserNamespaceMqueue: the kernel gives mqueue's root directory to who makes the ipc
+// TestUserNamespaceMqueue: the root directory of mqueue belongs to the creator of the ipc
 // namespace.
 func TestUserNamespaceMqueue(t *testing.T) {
 	c := newContainer(t).userns().args("stat", "-c", "%u:%g", "/dev/mqueue")
 	want(t, "owner", c.output(), "0:0")
 }
 
-// TestUserNamespaceDevices: a user namespace may not make nodes, but has the host's.
+// TestUserNamespaceDevices: device nodes cannot be created in a user namespace, so the host's are
+// used.
 func TestUserNamespaceDevices(t *testing.T) {
 	c := newContainer(t).userns().sh("for d in null zero full random urandom tty; do test -c /dev/$d || echo no $d; done; echo x >/dev/null && head -c 2 /dev/zero | wc -c")
 	want(t, "devices", c.output(), "2")
 }
 
-// TestUserNamespaceJoined joins one by its path. Engines send the maps as well.
+// TestUserNamespaceJoined joins a user namespace by its path. Engines give the maps as well.
 func TestUserNamespaceJoined(t *testing.T) {
 	for _, test := range []struct {
 		name string
@@ -128,7 +129,7 @@ func TestUserNamespaceJoined(t *testing.T) {
 			c.mount("/made/for/it", "tmpfs", "tmpfs")
 			if test.err != "" {
 				c.write()
-				c.refused(test.err, "")
+				c.checkRefused(test.err, "")
 				return
 			}
 			lines := strings.Split(c.output(), "\n")
@@ -144,7 +145,8 @@ func TestUserNamespaceJoined(t *testing.T) {
 	}
 }
 
-// TestUserNamespaceJoinedOfContainer: as containers of a pod do it.
+// TestUserNamespaceJoinedOfContainer joins the user namespace of another container, like the
+// containers of a pod.
 func TestUserNamespaceJoinedOfContainer(t *testing.T) {
 	first := newContainer(t).userns().running()
 	c := anotherContainer(t, first).userns()
@@ -167,8 +169,8 @@ func TestUserNamespaceJoinedOfContainer(t *testing.T) {
 	}
 }
 
-// TestUserNamespaceWithOthers: namespaces that the container's user namespace does not
-// own, such as the network namespace that an engine has made.
+// TestUserNamespaceWithOthers: the container joins namespaces that its user namespace does not
+// own, such as the network namespace of an engine.
 func TestUserNamespaceWithOthers(t *testing.T) {
 	for name, joined := range map[string]bool{"new": false, "joined": true} {
 		t.Run(name, func(t *testing.T) {
@@ -199,8 +201,8 @@ func TestUserNamespaceWithOthers(t *testing.T) {
 	}
 }
 
-// TestUserNamespaceWithTime: a time namespace can be joined only by who has rights over
-// it, and by no thread of many.
+// TestUserNamespaceWithTime: only a privileged process with a single thread can join a time
+// namespace.
 func TestUserNamespaceWithTime(t *testing.T) {
 	needTime(t)
 	for name, joined := range map[string]bool{"new": false, "joined": true} {
@@ -225,8 +227,8 @@ func TestUserNamespaceWithTime(t *testing.T) {
 	}
 }
 
-// TestRuntimeIsNotInPIDNamespace: every process in a pid namespace takes the next number
-// of it, so a gap in the numbers would be a process of the runtime, however short-lived.
+// TestRuntimeIsNotInPIDNamespace: each process in a pid namespace gets the next number, so a
+// process of the runtime would leave a gap, however short-lived it is.
 func TestRuntimeIsNotInPIDNamespace(t *testing.T) {
 	only(t, suite.name == "berth", "berth")
 	const next = "sleep 0 & echo $!"
@@ -244,8 +246,8 @@ func TestRuntimeIsNotInPIDNamespace(t *testing.T) {
 			first := newContainer(t).running()
 			c := anotherContainer(t, first).sh("echo $$; " + next)
 			prepare(c)
-			// The pid namespace is the host's, whose procfs is not for the root of
-			// another user namespace to mount.
+			// The pid namespace is the host's, whose procfs the root of another user namespace
+			// cannot mount.
 			c.spec.Mounts, c.spec.Linux.MaskedPaths, c.spec.Linux.ReadonlyPaths = c.spec.Mounts[1:], nil, nil
 			c.namespace(specs.PIDNamespace, fmt.Sprintf("/proc/%d/ns/pid", first.pid))
 			lines := strings.Split(c.output(), "\n")
@@ -263,8 +265,8 @@ func TestRuntimeIsNotInPIDNamespace(t *testing.T) {
 	}
 }
 
-// TestUnreachableBindSource: the root of a user namespace may not get at what the
-// runtime is asked to give it.
+// TestUnreachableBindSource: the root of a user namespace may have no access to the source of a
+// bind mount that the caller of the runtime can access.
 func TestUnreachableBindSource(t *testing.T) {
 	c := newContainer(t).userns().sh("cat /inside/file; echo; awk '$5 == \"/inside\" {print $6}' /proc/self/mountinfo; echo x 2>/dev/null >/inside/file || echo refused")
 	if err := os.MkdirAll(c.path("closed/dir"), 0o755); err != nil {
@@ -283,8 +285,8 @@ func TestUnreachableBindSource(t *testing.T) {
 	}
 }
 
-// TestSysfsWithHostNetwork: a sysfs shows the network namespace, and the root of
-// another user namespace than that one's may not mount it.
+// TestSysfsWithHostNetwork: a sysfs shows the network namespace. Only the root of the user
+// namespace that owns this can mount it.
 func TestSysfsWithHostNetwork(t *testing.T) {
 	c := newContainer(t).userns().without(specs.NetworkNamespace).sh("ls -d /sys/class/net/lo; awk '$5 == \"/sys\" {print $6}' /proc/self/mountinfo")
 	lines := strings.Split(c.output(), "\n")
@@ -293,10 +295,10 @@ func TestSysfsWithHostNetwork(t *testing.T) {
 	}
 }
 
-// TestSysfsWithForeignNetwork: it shows the network namespace that is joined, and nothing of
-// the host's that is mounted below /sys.
+// TestSysfsWithForeignNetwork: the sysfs shows the network namespace that is joined, and none of
+// the host's mounts below /sys.
 func TestSysfsWithForeignNetwork(t *testing.T) {
-	onlyBerth(t) // crun binds the host's
+	onlyBerth(t) // crun bind-mounts the host's /sys
 	for _, network := range []string{"joined", "host's"} {
 		t.Run(network, func(t *testing.T) {
 			first := newContainer(t)
@@ -321,7 +323,8 @@ func TestSysfsWithForeignNetwork(t *testing.T) {
 	}
 }
 
-// TestUserNamespaceWithoutRoot: what is made belongs to the user then.
+// TestUserNamespaceWithoutRoot: if root is not mapped, what the runtime creates belongs to the
+// container's user.
 func TestUserNamespaceWithoutRoot(t *testing.T) {
 	c := newContainer(t).userns(mapRow(1000, firstID+1000, 10)).sh("id -u; for f in /dev /dev/mqueue /made; do stat -c '%n %u:%g' $f; done")
 	c.spec.Process.User = specs.User{UID: 1000, GID: 1001}
@@ -334,15 +337,15 @@ func TestUserNamespaceWithoutRoot(t *testing.T) {
 	want(t, "owners", strings.ReplaceAll(c.output(), "\n", " "), "1000 /dev 1000:1001 /dev/mqueue 1000:1001 /made 1000:1001")
 }
 
-// TestUserNamespaceGroups: supplementary groups that are mapped are set.
+// TestUserNamespaceGroups: mapped supplementary groups are set.
 func TestUserNamespaceGroups(t *testing.T) {
 	c := newContainer(t).userns().args("grep", "Groups", "/proc/self/status")
 	c.spec.Process.User = specs.User{UID: 1, GID: 2, AdditionalGids: []uint32{3, 4}}
 	want(t, "groups", squeeze(c.output()), "Groups: 3 4")
 }
 
-// TestCgroupDelegation: a container's root may use a cgroup that it sees alone and
-// writable, and no other.
+// TestCgroupDelegation: the container's root may use a cgroup only if the container sees no other
+// one, and sees it writable.
 func TestCgroupDelegation(t *testing.T) {
 	only(t, suite.unified, "cgroup v2")
 	for _, test := range []struct {
@@ -400,12 +403,12 @@ func TestBadUserNamespace(t *testing.T) {
 			only(t, suite.name == "berth", "berth")
 			test.change(c)
 			c.write()
-			c.refused(test.err, "")
+			c.checkRefused(test.err, "")
 		})
 	}
 }
 
-// TestUserNamespaceLongMap: the kernel takes less than a page of text.
+// TestUserNamespaceLongMap: the kernel accepts less than a page of text.
 func TestUserNamespaceLongMap(t *testing.T) {
 	onlyBerth(t) // runc 1.3: invalid argument
 	c := newContainer(t).userns().sh("cat /proc/self/uid_map")

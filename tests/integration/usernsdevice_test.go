@@ -9,7 +9,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// device lists a device node.
+// device adds a device node to the config.
 func (c *container) device(path, kind string, major, minor int64, mode fs.FileMode, id uint32) *container {
 	c.spec.Linux.Devices = append(c.spec.Linux.Devices, specs.LinuxDevice{
 		Path: path, Type: kind, Major: major, Minor: minor, FileMode: &mode, UID: &id, GID: &id,
@@ -17,11 +17,11 @@ func (c *container) device(path, kind string, major, minor int64, mode fs.FileMo
 	return c
 }
 
-// TestUserNamespaceListedDevices: with a user namespace, too, a device is the node that was
-// asked for, with its mode and owner, also one that the host does not have at that path.
+// TestUserNamespaceListedDevices: with a user namespace, a device is a node with the requested
+// mode and owner too, even if the host has no such node at that path.
 func TestUserNamespaceListedDevices(t *testing.T) {
 	if suite.users.ordinary() {
-		t.Skip("requires the right to make nodes")
+		t.Skip("requires the right to create device nodes")
 	}
 	for _, joined := range []bool{false, true} {
 		c := newContainer(t).userns()
@@ -54,8 +54,8 @@ func (c *container) allowDevice(kind string, major, minor int64) {
 		specs.LinuxDeviceCgroup{Allow: true, Type: kind, Major: &major, Minor: &minor, Access: "rwm"})
 }
 
-// TestDefaultDevicesListed: a config that lists the default devices once more, as those of
-// privileged containers do, has what it would have without.
+// TestDefaultDevicesListed: a config that lists the default devices again, like those of
+// privileged containers, has the same result as without them.
 func TestDefaultDevicesListed(t *testing.T) {
 	for _, userns := range []bool{false, true} {
 		c := newContainer(t)

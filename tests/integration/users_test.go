@@ -19,33 +19,35 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// users says who runs the containers of this run of the suite, and as whom. The tests
-// themselves are root's always, and look at everything from the host.
+// users describes who runs the containers in this run of the suite. The tests themselves always
+// run as root, and look at everything from the host.
 type users struct {
-	// name is "root", "userns": root gives each container a new user namespace,
-	// "rootless": so does an ordinary user, who has subordinate ids, "delegated": who has
-	// cgroups of version 1 as well, or "inside": an ordinary user is root in a user
-	// namespace without other ids.
+	// name is the mode.
+	// "root": root runs them.
+	// "userns": root gives each container a new user namespace.
+	// "rootless": an ordinary user with subordinate ids does so.
+	// "delegated": the same with cgroups of version 1 as well.
+	// "inside": an ordinary user is root in a user namespace without other ids.
 	name string
-	// rows map the ids of containers, if not to themselves.
+	// rows map the ids of containers; nil if they are not mapped.
 	rows []specs.LinuxIDMapping
-	// namespace is the file of the user namespace to be inside of.
+	// namespace is the file of the user namespace for the mode "inside".
 	namespace string
-	// session is the cgroup that an ordinary user's commands run in, below one that is
-	// delegated to it; nil where it has none: cgroup v1 is delegated to nobody.
+	// session is the cgroup of an ordinary user's commands. It is below one that is delegated to
+	// the user. It is nil if there is none, as in the mode "rootless" on cgroup v1.
 	session *os.File
-	// exceptions are known-modes.
+	// exceptions is the content of known-modes.
 	exceptions []exception
 }
 
-// exception is one line of known-modes: a test that cannot hold in some modes.
+// exception is a line of known-modes: a test that cannot pass in some modes.
 type exception struct {
 	test   string
 	modes  []string
 	reason string
 }
 
-// setUpUsers makes what the mode needs, in dir; undo is to be called in the end.
+// setUpUsers prepares the mode, with files in dir. undo must be called at the end.
 func setUpUsers(name, dir string) (u users, undo func() error, err error) {
 	u.name, undo = name, func() error { return nil }
 	switch name {
@@ -78,9 +80,9 @@ func setUpUsers(name, dir string) (u users, undo func() error, err error) {
 	return u, undo, err
 }
 
-// ownCgroup makes a cgroup that is the ordinary user's, as a service manager does for a
-// session (Documentation/admin-guide/cgroup-v2.rst, "Delegation"), with all controllers, and
-// opens one below it for the session's own processes.
+// ownCgroup creates a cgroup that the ordinary user owns, with all controllers, like a service
+// manager for a session (Documentation/admin-guide/cgroup-v2.rst, "Delegation"). It opens a
+// cgroup below it for the session's own processes.
 func ownCgroup(dir string) (session *os.File, err error) {
 	controllers, err := os.ReadFile(filepath.Join(filepath.Dir(dir), "cgroup.controllers"))
 	if err != nil {
@@ -100,8 +102,8 @@ func ownCgroup(dir string) (session *os.File, err error) {
 	return os.Open(dir + "/session")
 }
 
-// delegateLegacy makes a cgroup that is the ordinary user's in each hierarchy of version 1.
-// That of version 2, which a hybrid host has besides, stays root's.
+// delegateLegacy creates a cgroup that the ordinary user owns in each hierarchy of version 1. The
+// cgroup of version 2 on a hybrid host belongs to root.
 func delegateLegacy() error {
 	if suite.unified {
 		return errors.New("USERS=delegated is for cgroup v1: there is USERS=rootless for v2")
@@ -123,7 +125,7 @@ func delegateLegacy() error {
 	return nil
 }
 
-// delegateIn makes the cgroup in one hierarchy.
+// delegateIn creates the cgroup in one hierarchy.
 func delegateIn(mount string) error {
 	dir := filepath.Join(mount, suite.token)
 	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
@@ -146,7 +148,7 @@ func delegateIn(mount string) error {
 	return nil
 }
 
-// giveLegacyCgroup is what happens to a cgroup of version 1 that the user makes.
+// giveLegacyCgroup changes owners as if the user had created the cgroup, of version 1.
 func giveLegacyCgroup(dir string) error {
 	entries, err := os.ReadDir(dir)
 	for _, e := range entries {
@@ -164,8 +166,8 @@ func giveCgroup(dir string) error {
 	return nil
 }
 
-// nameUser gives the ordinary user a name, and the ids from firstID on, as far as this
-// mount namespace sees: that is what newuidmap and newgidmap read.
+// nameUser gives the ordinary user a name, and subordinate ids from firstID on, in this mount
+// namespace. newuidmap and newgidmap read these files.
 func nameUser(dir string) (undo func() error, err error) {
 	ranges := fmt.Sprintf("berthtest:%d:%d\n", firstID, idCount)
 	var undone []func() error
@@ -195,7 +197,7 @@ func nameUser(dir string) (undo func() error, err error) {
 	return undo, nil
 }
 
-// ownNamespace makes file the user namespace of an ordinary user, who is its root.
+// ownNamespace mounts a user namespace on file whose root is an ordinary user.
 func ownNamespace(file string) error {
 	cmd := exec.Command("unshare", "--user", "--map-root-user", "/bin/sh", "-c", "echo; exec sleep 1000")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: userID, Gid: userID}}
@@ -219,7 +221,7 @@ func ownNamespace(file string) error {
 	return unix.Mount(fmt.Sprintf("/proc/%d/ns/user", cmd.Process.Pid), file, "", unix.MS_BIND, "")
 }
 
-// readExceptions reads the table: three columns divided by "|".
+// readExceptions reads the table of three columns separated by "|".
 func readExceptions(path string) ([]exception, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -250,14 +252,14 @@ func readExceptions(path string) ([]exception, error) {
 	return all, sc.Err()
 }
 
-// exceptionFor says why a test cannot hold in this mode, "" when it can.
+// exceptionFor returns why a test cannot pass in this mode; "" if it can.
 func (u *users) exceptionFor(test string) string {
 	mode := u.name + map[bool]string{true: "/v2", false: "/v1"}[suite.unified]
 	for _, e := range u.exceptions {
 		if suite.checkGaps && strings.HasPrefix(e.reason, "racy: ") {
 			continue
 		}
-		// With cgroups one can do what one can without.
+		// The exceptions of rootless also apply to delegated, which has the same user.
 		asRootless := u.name == "delegated" && slices.Contains(e.modes, "rootless")
 		if covers(e.test, test) && (asRootless || slices.Contains(e.modes, u.name) || slices.Contains(e.modes, mode)) {
 			return e.reason
@@ -266,8 +268,8 @@ func (u *users) exceptionFor(test string) string {
 	return ""
 }
 
-// covers says whether a line of a table is about a test: a name that ends with "/*" is
-// about all that is below.
+// covers reports whether a line of a table applies to a test. A name that ends with "/*" applies
+// to all subtests.
 func covers(line, test string) bool {
 	if above, all := strings.CutSuffix(line, "*"); all {
 		return strings.HasPrefix(test, above)
@@ -275,13 +277,13 @@ func covers(line, test string) bool {
 	return test == line
 }
 
-// ordinary says that the runtime is not called by the host's root.
+// ordinary reports whether the caller of the runtime is not the host's root.
 func (u *users) ordinary() bool { return u.rootless() || u.name == "inside" }
 
-// rootless says that each container has a user namespace of an ordinary user's.
+// rootless reports whether each container has a user namespace that an ordinary user creates.
 func (u *users) rootless() bool { return u.name == "rootless" || u.name == "delegated" }
 
-// mkdirCgroup makes a cgroup as who calls the runtime does it.
+// mkdirCgroup creates a cgroup as the caller of the runtime would.
 func (u *users) mkdirCgroup(t *testing.T, dir string) {
 	t.Helper()
 	err := os.Mkdir(dir, 0o755)
@@ -296,15 +298,15 @@ func (u *users) mkdirCgroup(t *testing.T, dir string) {
 	}
 }
 
-// haveCgroups says that the containers get the cgroups they ask for.
+// haveCgroups reports whether the containers get the cgroups that they ask for.
 func (u *users) haveCgroups() bool {
 	return !u.ordinary() || u.session != nil || u.name == "delegated"
 }
 
-// isSession says that a cgroup is that of the ordinary user's commands.
+// isSession reports whether a cgroup is that of the ordinary user's commands.
 func (u *users) isSession(dir string) bool { return u.session != nil && dir == u.session.Name() }
 
-// hostID is the host's id of a container's id.
+// hostID returns the host's id for an id in a container.
 func (u *users) hostID(id int) int {
 	for _, row := range u.rows {
 		if first := int(row.ContainerID); id >= first && id < first+int(row.Size) {
@@ -317,7 +319,7 @@ func (u *users) hostID(id int) int {
 	return id
 }
 
-// command makes a command one of the mode's: who calls it, and from where.
+// command makes a command run as the mode's caller of the runtime.
 func (u *users) command(cmd *exec.Cmd) {
 	if !u.ordinary() {
 		return
@@ -344,8 +346,8 @@ func (u *users) command(cmd *exec.Cmd) {
 	cmd.Path = nsenter
 }
 
-// spec is what a container's config is in this mode. One that has a user namespace is
-// left as it is.
+// spec returns a container's config for this mode. One that already has a user namespace keeps
+// it.
 func (u *users) spec(c *container) *specs.Spec {
 	if u.name == "root" || c.spec.Linux == nil {
 		return c.spec
@@ -360,8 +362,8 @@ func (u *users) spec(c *container) *specs.Spec {
 			spec.Mounts[i].Options = slices.DeleteFunc(slices.Clone(m.Options), func(o string) bool { return o == "gid=5" })
 		}
 	}
-	// A user namespace may mount what shows a namespace only if it owns that. Engines have
-	// the container see the host's then, or go without.
+	// A user namespace can only mount a file system that shows a namespace if it owns that
+	// namespace. Otherwise engines use the host's file system, or none.
 	for i, m := range spec.Mounts {
 		if m.Type == "proc" && m.Destination == "/proc" && !ownsNew(&linux, specs.PIDNamespace) {
 			spec.Mounts[i] = specs.Mount{Destination: "/proc", Type: "bind", Source: "/proc", Options: append([]string{"rbind"}, m.Options...)}
@@ -379,15 +381,15 @@ func (u *users) spec(c *container) *specs.Spec {
 	return &spec
 }
 
-// ownsNew says that a namespace of the kind is made for the container.
+// ownsNew reports whether a new namespace of the kind is created for the container.
 func ownsNew(linux *specs.Linux, typ specs.LinuxNamespaceType) bool {
 	return slices.ContainsFunc(linux.Namespaces, func(ns specs.LinuxNamespace) bool {
 		return ns.Type == typ && ns.Path == ""
 	})
 }
 
-// podsNamespace is the user namespace of the container whose namespaces are joined, which
-// engines have all containers of a pod join; "" when there is none but the tests' own.
+// podsNamespace returns the user namespace of the container whose namespaces are joined, since
+// engines make all containers of a pod join it; "" if that is the tests' own.
 func podsNamespace(t *testing.T, namespaces []specs.LinuxNamespace) string {
 	t.Helper()
 	for _, ns := range namespaces {
@@ -403,8 +405,9 @@ func podsNamespace(t *testing.T, namespaces []specs.LinuxNamespace) string {
 	return ""
 }
 
-// bundle gives a new bundle to who runs it, and the root file system to its root.
-func (u *users) bundle(c *container) {
+// chownBundle makes the caller of the runtime the owner of a new bundle, and the container's root
+// that of the root file system.
+func (u *users) chownBundle(c *container) {
 	c.t.Helper()
 	if u.name == "root" {
 		return
@@ -414,7 +417,7 @@ func (u *users) bundle(c *container) {
 	if u.ordinary() {
 		err = errors.Join(err, os.Chown(c.dir, userID, userID))
 	} else {
-		// createContainer hooks are the container's root.
+		// createContainer hooks run as the container's root.
 		err = errors.Join(err, os.Chmod(c.dir, 0o777))
 	}
 	if err != nil {
@@ -422,8 +425,8 @@ func (u *users) bundle(c *container) {
 	}
 }
 
-// give gives a file to who calls the runtime.
-func (u *users) give(t *testing.T, path string) {
+// chownToCaller makes the caller of the runtime the owner of a file.
+func (u *users) chownToCaller(t *testing.T, path string) {
 	t.Helper()
 	if !u.ordinary() {
 		return
@@ -433,9 +436,9 @@ func (u *users) give(t *testing.T, path string) {
 	}
 }
 
-// own gives what the test has put into the bundle, and into the root file system, to the
-// ids that its owners are in the container.
-func (u *users) own(c *container) {
+// mapOwners maps the owners of the files that the test has created in the bundle and in the root
+// file system to the container's ids on the host.
+func (u *users) mapOwners(c *container) {
 	c.t.Helper()
 	if u.name == "root" {
 		return
@@ -448,17 +451,17 @@ func (u *users) own(c *container) {
 		switch e.Name() {
 		case "rootfs", "work", "state":
 		case "upper":
-			// Changes have to be made through the mount, which is at hand only with
-			// all that is below.
-			u.shift(c.t, c.path("upper"), c.rootfs())
+			// Changes must be made through the overlay mount, which also shows what is below it.
+			u.mapOwnersBelow(c.t, c.path("upper"), c.rootfs())
 		default:
-			u.shift(c.t, c.path(e.Name()), c.path(e.Name()))
+			u.mapOwnersBelow(c.t, c.path(e.Name()), c.path(e.Name()))
 		}
 	}
 }
 
-// shift maps the owners of all in a directory, which is also at another path.
-func (u *users) shift(t *testing.T, listed, changed string) {
+// mapOwnersBelow maps the owners of all files in the directory listed. It changes them by their
+// paths in changed.
+func (u *users) mapOwnersBelow(t *testing.T, listed, changed string) {
 	t.Helper()
 	err := filepath.WalkDir(listed, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -467,7 +470,7 @@ func (u *users) shift(t *testing.T, listed, changed string) {
 		var st unix.Stat_t
 		path = changed + strings.TrimPrefix(path, listed)
 		if err := unix.Lstat(path, &st); err != nil {
-			// A whiteout, or a mount that hides it.
+			// The file is a whiteout, or hidden by a mount.
 			return nil
 		}
 		uid, gid := int(st.Uid), int(st.Gid)

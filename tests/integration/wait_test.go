@@ -31,7 +31,7 @@ func TestWait(t *testing.T) {
 				t.Fatal(err)
 			}
 			want(t, "status", res.must().out, status+"\n")
-			// Still nobody has collected it.
+			// The process has still not been reaped.
 			want(t, "status", c.command("wait", c.id).must().out, status+"\n")
 			c.wait()
 			c.command("wait", c.id).fails("container not running", "")
@@ -39,7 +39,7 @@ func TestWait(t *testing.T) {
 	}
 }
 
-// TestWaitBeforeTheParent: whoever collects the process first, the status is told.
+// TestWaitBeforeTheParent: wait prints the status, whichever process reaps the container first.
 func TestWaitBeforeTheParent(t *testing.T) {
 	c := newContainer(t)
 	if !kernelAtLeast(t, 6, 15) {
@@ -61,7 +61,7 @@ func TestWaitBeforeTheParent(t *testing.T) {
 	want(t, "status", res.must().out, "9\n")
 }
 
-// awaitPidfd waits until a process has a pidfd open, of which there is no event.
+// awaitPidfd waits until a process has opened a pidfd, of which there is no event.
 func awaitPidfd(t *testing.T, pid int) {
 	t.Helper()
 	dir := fmt.Sprintf("/proc/%d/fd/", pid)

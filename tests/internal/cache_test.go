@@ -24,7 +24,7 @@ cached tree make_tree
 echo "$dir"
 `
 
-// TestCache: what was made is kept, and made again when it or its recipe is not what it was.
+// TestCache: a directory is kept, and made again if it or its recipe has changed.
 func TestCache(t *testing.T) {
 	work := t.TempDir()
 	script, count := filepath.Join(work, "script"), filepath.Join(work, "count")
@@ -60,7 +60,7 @@ func TestCache(t *testing.T) {
 
 	must(os.WriteFile(broken, nil, 0o600))
 	if dir, _ := run(recipe); dir != "error" {
-		t.Errorf("a recipe that fails gives %q", dir)
+		t.Errorf("a recipe that fails returns %q", dir)
 	}
 	must(os.Remove(broken))
 	first, made := run(recipe)
@@ -87,6 +87,6 @@ func TestCache(t *testing.T) {
 		}
 	}
 	if other, _ := run(recipe + "# changed\n"); other == first || other == "error" {
-		t.Errorf("a changed recipe gives %q", other)
+		t.Errorf("a changed recipe returns %q", other)
 	}
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package internal tries the shell functions that the tests' scripts share.
+// Package internal tests the shell functions that the tests' scripts share.
 package internal
 
 import (
@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// bash runs a script after it has sourced library, in an environment of its own.
+// bash sources library and runs a script, with only the variables in env.
 func bash(t *testing.T, library, script string, env ...string) (output string, err error) {
 	t.Helper()
 	cmd := exec.Command("bash", "-c", "set -euo pipefail\n. ./"+library+"\n"+script)
@@ -20,7 +20,7 @@ func bash(t *testing.T, library, script string, env ...string) (output string, e
 	return strings.TrimSpace(string(out)), err
 }
 
-// goTool is the go that runs this.
+// goTool returns the path of the go command.
 func goTool(t *testing.T) string {
 	t.Helper()
 	path, err := exec.LookPath("go")
@@ -37,7 +37,7 @@ func needRoot(t *testing.T) {
 	}
 }
 
-// TestCaller: what cron gives, or nothing at all, is as good as a login.
+// TestCaller: scripts work with cron's environment, and with none at all.
 func TestCaller(t *testing.T) {
 	got, err := bash(t, "caller.sh", `umask; echo "$LC_ALL $HOME"; command -v sysctl >/dev/null || command -v chroot`)
 	if want := "0022\nC /"; err != nil || !strings.HasPrefix(got, want) {
@@ -45,8 +45,8 @@ func TestCaller(t *testing.T) {
 	}
 }
 
-// TestStage: ordinary users can run what is staged, wherever it was, and even when TMPDIR is
-// the caller's alone.
+// TestStage: ordinary users can run staged programs, wherever they were before, even if only the
+// caller can reach TMPDIR.
 func TestStage(t *testing.T) {
 	needRoot(t)
 	private := t.TempDir()

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# cgroup_mode v1|v2 prepares /sys/fs/cgroup in the calling script's own mount namespace:
-# as the machine has it, or as cgroup v2. leave_mode is to be called in the end.
+# cgroup_mode v1|v2 prepares /sys/fs/cgroup in the calling script's own mount namespace: as it is
+# on the machine, or as cgroup v2. leave_mode must be called at the end.
 cgroup_mode() {
 	enabled=
 	if [[ $1 == v2 ]]; then
@@ -12,31 +12,32 @@ cgroup_mode() {
 			enabled=" $(</sys/fs/cgroup/cgroup.subtree_control) "
 		fi
 	elif ! mountpoint -q /sys/fs/cgroup/hugetlb && grep -q '^hugetlb' /proc/cgroups; then
-		# runc and crun refuse a host where v2 has this one controller and v1 the others.
+		# runc and crun refuse a host where v2 has only this controller, and v1 the others.
 		mkdir -p /sys/fs/cgroup/hugetlb
 		mount_controller hugetlb /sys/fs/cgroup/hugetlb || echo "no hugetlb hierarchy" >&2
 	fi
 }
 
-# leave_mode disables the controllers that runtimes have enabled at the root of cgroup v2
-# since cgroup_mode, where the machine does not use it: there, one with a cgroup below the
-# root could not be had as a hierarchy of cgroup v1 again.
+# leave_mode disables the controllers that runtimes have enabled at the root of cgroup v2 since
+# cgroup_mode, if the machine does not use cgroup v2: otherwise an enabled controller with a
+# cgroup below the root could not be mounted as a cgroup v1 hierarchy again.
 leave_mode() {
 	local controller
 	[[ -n $enabled ]] || return 0
 	for controller in $(</sys/fs/cgroup/cgroup.subtree_control); do
 		if [[ $enabled != *" $controller "* ]]; then
-			# Not while another run uses it.
+			# This fails while another run uses it.
 			{ echo "-$controller" >/sys/fs/cgroup/cgroup.subtree_control; } 2>/dev/null || true
 		fi
 	done
 }
 
 # mount_controller NAME DIRECTORY mounts a controller of cgroup v1. The kernel refuses while
-# cgroup v2 has cgroups with it, for a moment removed ones too; those that a killed run of
-# the integration tests has left are removed. Another run may have it for some minutes.
+# cgroup v2 has cgroups with it, including those that were just removed. Cgroups that a killed run
+# of the integration tests has left are removed. Another run may use the controller for some
+# minutes.
 mount_controller() {
-	local tries dir pid here # the run's, and the pid namespace that knows it
+	local tries dir pid here # pid is the run's, here its pid namespace
 	here=$(stat -Lc %i /proc/self/ns/pid)
 	for ((tries = 0; tries < 3000; tries++)); do
 		mount -t cgroup -o "$1" cgroup "$2" 2>/dev/null && return
@@ -48,22 +49,22 @@ mount_controller() {
 		done
 		if ((tries == 50)); then
 			grep -qw "$1" "${2%/*}/unified/cgroup.subtree_control" 2>/dev/null || break
-			echo "waiting for the $1 controller, which cgroup v2 has: $(find "${2%/*}/unified" -mindepth 1 -type d | tr '\n' ' ')" >&2
+			echo "waiting for the $1 controller, which cgroup v2 uses: $(find "${2%/*}/unified" -mindepth 1 -type d | tr '\n' ' ')" >&2
 		fi
 		sleep 0.1
 	done
 	mount -t cgroup -o "$1" cgroup "$2"
 }
 
-# more_hierarchies mounts controllers of cgroup v1 that this host has not mounted, in the
-# calling script's own mount namespace, and so is the directory that they are mounted in.
-# settle_hierarchies is to be called in the end, or they would outlive it.
+# more_hierarchies mounts controllers of cgroup v1 that this host has not mounted, and the
+# directory that they are in, in the calling script's own mount namespace. settle_hierarchies must
+# be called at the end, or the hierarchies would outlive it.
 more_hierarchies() {
 	local root path controller
 	root=$(mktemp -d)
 	mount -t tmpfs -o mode=755 cgroup "$root"
 	for path in /sys/fs/cgroup/*; do
-		# Links first: systemd has them from each of two controllers to their hierarchy.
+		# systemd has symbolic links from two controllers to the hierarchy that they share.
 		if [[ -L $path ]]; then
 			cp -P "$path" "$root/"
 		elif mountpoint -q "$path"; then
@@ -84,9 +85,8 @@ more_hierarchies() {
 	rmdir "$root"
 }
 
-# settle_hierarchies waits until the kernel is done with the removed cgroups of what
-# more_hierarchies has mounted: a hierarchy with any left is not dropped when it is
-# unmounted.
+# settle_hierarchies waits until the kernel has released the removed cgroups of the hierarchies
+# from more_hierarchies. If any is left, a hierarchy persists when it is unmounted.
 settle_hierarchies() {
 	local controller tries
 	for controller in net_cls net_prio rdma; do
@@ -98,7 +98,7 @@ settle_hierarchies() {
 	done
 }
 
-# native_mode prints the mode that the machine has.
+# native_mode prints the cgroup mode of the machine.
 native_mode() {
 	if [[ $(stat -fc %T /sys/fs/cgroup) == cgroup2fs ]]; then
 		echo v2
@@ -107,7 +107,7 @@ native_mode() {
 	fi
 }
 
-# drop_cgroup NAME removes a parent of containers' cgroups, which runtimes leave.
+# drop_cgroup NAME removes a parent of containers' cgroups, which runtimes leave behind.
 drop_cgroup() {
 	local dir
 	for dir in "/sys/fs/cgroup/$1" /sys/fs/cgroup/*/"$1"; do

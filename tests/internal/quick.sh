@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Unit tests and lint of what has changed since a commit (SINCE, HEAD), or is not in git yet:
-# packages of changed Go files, and those that import them; scripts; words.
+# Unit tests and lint of what has changed since a commit (SINCE, default HEAD), or is not in git
+# yet: packages with changed Go files, packages that import them, scripts, and spelling.
 #
 # usage: GOLANGCI=command [SINCE=commit] quick.sh
 set -euo pipefail
@@ -10,7 +10,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 since=${SINCE:-HEAD}
 : "${GOLANGCI:?}"
 
-# changed PATTERN prints the changed files that there still are.
+# changed PATTERN prints the changed files that still exist.
 changed() {
 	{
 		git diff --name-only --diff-filter=d "$since" -- "$@"
@@ -29,14 +29,14 @@ if ((${#all[@]} == 0)); then
 fi
 
 if ((${#gofiles[@]})); then
-	# Other modules have their tests with themselves.
+	# Other modules have their own tests.
 	mapfile -t dirs < <(for f in "${gofiles[@]}"; do
 		d=$(dirname "$f")
 		[[ $(cd "$d" && go env GOMOD) == "$PWD/go.mod" ]] && echo "./$d"
 	done | sort -u)
 	if ((${#dirs[@]})); then
 		changed_packages=$(go list -e -f '{{.ImportPath}}' "${dirs[@]}" | tr '\n' '|')
-		# Who imports one directly may notice; who does so by others hardly will.
+		# Direct importers may be affected. Others hardly ever are.
 		mapfile -t importers < <(go list -e -f '{{.ImportPath}} {{join .Imports " "}} {{join .TestImports " "}}' ./... |
 			awk -v c="^(${changed_packages%|})$" '{ for (i = 2; i <= NF; i++) if ($i ~ c) { print $1; break } }')
 		mapfile -t packages < <({

@@ -17,7 +17,7 @@ type box struct{ id, dir string }
 
 func (b *box) path(name string) string { return filepath.Join(b.dir, name) }
 
-// variants are the kinds of containers, by turns.
+// variants are the kinds of containers, which are used in turn.
 var variants = []func(*specs.Spec){
 	func(*specs.Spec) {},
 	func(s *specs.Spec) {
@@ -53,7 +53,8 @@ var variants = []func(*specs.Spec){
 	},
 }
 
-// newBox makes the bundle of container number i, and in it one of a program that ends at once.
+// newBox creates the bundle of container number i. The bundle in its directory short has a
+// program that ends at once.
 func (s *soak) newBox(i int) (*box, error) {
 	b := &box{id: fmt.Sprintf("%s-%d", s.token, i)}
 	b.dir = filepath.Join(s.config.work, b.id)
@@ -68,7 +69,7 @@ func (s *soak) newBox(i int) (*box, error) {
 	}
 	spec := bundle.Spec()
 	spec.Linux.CgroupsPath = "/" + s.token + "/" + b.id
-	// It ends at TERM, which a first process without a handler does not hear.
+	// It ends at SIGTERM, which the first process of a pid namespace ignores without a handler.
 	spec.Process.Args = []string{"/bin/sh", "-c", `trap 'exit 0' TERM; while :; do sleep 1000 & wait $!; done`}
 	variants[i%len(variants)](spec)
 	if err := bundle.Write(b.dir, spec); err != nil {

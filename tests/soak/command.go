@@ -16,17 +16,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// limit is how long a command may take on a machine that has too much to do.
+// limit is how long a command may take on an overloaded machine.
 const limit = 90 * time.Second
 
-// kind is a kind of command, drawn as often as its weight says.
+// kind is a kind of command. Its weight is how often it is drawn.
 type kind struct {
 	name   string
 	weight int
 	args   func(r *rand.Rand, b *box) []string
 }
 
-// plain is a command whose only argument is the container, after fixed ones.
+// plain returns a command with fixed arguments, followed by the container's id.
 func plain(words ...string) func(*rand.Rand, *box) []string {
 	return func(_ *rand.Rand, b *box) []string { return append(slices.Clone(words), b.id) }
 }
@@ -48,7 +48,8 @@ func kinds() []kind {
 			return []string{"exec", "--detach", b.id, "/bin/sleep", pick(r, "0", "0.1", "1000")}
 		}},
 		{"kill", 5, func(r *rand.Rand, b *box) []string {
-			// No STOP: who waits for a stopped one waits for a CONT, which may not come.
+			// There is no STOP: a command that waits for a stopped process needs a CONT, which
+			// may not come.
 			return []string{"kill", b.id, pick(r, "TERM", "KILL", "USR1", "CONT", "0")}
 		}},
 		{"kill --all", 2, func(r *rand.Rand, b *box) []string { return []string{"kill", "--all", b.id, pick(r, "TERM", "KILL")} }},
@@ -68,7 +69,7 @@ func kinds() []kind {
 	}
 }
 
-// draw draws a kind.
+// draw draws a kind of command.
 func draw(r *rand.Rand, list []kind) *kind {
 	sum := 0
 	for i := range list {
@@ -83,19 +84,19 @@ func draw(r *rand.Rand, list []kind) *kind {
 	return nil
 }
 
-// result is how a command ended.
+// result is the result of a command.
 type result struct {
 	status int
-	// signal is what it died of, 0 for none.
+	// signal is the signal that has killed it; 0 for none.
 	signal unix.Signal
 	output string
 	hung   bool
 }
 
-// bad is what a runtime says of its own faults.
+// bad are texts by which a runtime reports its own faults.
 var bad = regexp.MustCompile(`(?m)^(panic: |fatal error: |goroutine \d+ \[|.*(SIGSEGV|runtime error: ))`)
 
-// one gives one command.
+// one runs one command.
 func (s *soak) one(r *rand.Rand) {
 	k := draw(r, kinds())
 	b := s.boxes[r.IntN(len(s.boxes))]
@@ -133,8 +134,8 @@ func (s *soak) one(r *rand.Rand) {
 	}
 }
 
-// command runs the runtime, and kills it after a while if kill is not negative. Its output is
-// a file, so that a container that lives on holds nothing up.
+// command runs the runtime, and kills it after a while unless kill is negative. Its output is a
+// file, so that a container that continues to run does not keep a pipe open.
 func (s *soak) command(ctx context.Context, b *box, kill time.Duration, args ...string) result {
 	out, err := os.CreateTemp(b.dir, "output.")
 	if err != nil {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command soak gives a runtime thousands of commands at random, several at a time on the
-// same few containers, and kills some of them at random moments. In the end everything is
-// deleted by force, and what is left over is counted: there must be nothing.
+// Command soak runs thousands of random commands of a runtime, several at a time on the same few
+// containers, and kills some of them at random moments. At the end it deletes everything by
+// force, and checks that nothing is left.
 //
-// Commands may fail: most meet a container in the wrong state. They may not hang, end by a
-// signal that nobody sent, or tell of a fault of the runtime itself. Which commands are given
-// is decided by a seed; when they meet is not.
+// Commands may fail, as most containers are in a wrong state for them. They may not hang, die
+// from a signal that nobody has sent, or report a fault of the runtime itself. A seed decides
+// which commands run, but not their timing.
 package main
 
 import (
@@ -30,7 +30,7 @@ type config struct {
 	commands, workers     int
 	boxes                 int
 	seed                  uint64
-	// killed is one in how many commands that is killed.
+	// killed says that one in so many commands is killed.
 	killed int
 }
 
@@ -38,11 +38,11 @@ func main() {
 	var c config
 	flag.StringVar(&c.runtime, "runtime", "", "the runtime")
 	flag.StringVar(&c.rootfs, "rootfs", "", "root file system `directory` with busybox")
-	flag.IntVar(&c.commands, "n", 5000, "how many commands")
-	flag.IntVar(&c.workers, "workers", 8, "how many at a time")
-	flag.IntVar(&c.boxes, "containers", 12, "how many containers they are about")
-	flag.IntVar(&c.killed, "kill", 8, "kill -9 one of so many commands")
-	flag.Uint64Var(&c.seed, "seed", 0, "decides about the commands; 0 for a new one")
+	flag.IntVar(&c.commands, "n", 5000, "`number` of commands")
+	flag.IntVar(&c.workers, "workers", 8, "`number` of commands at a time")
+	flag.IntVar(&c.boxes, "containers", 12, "`number` of containers")
+	flag.IntVar(&c.killed, "kill", 8, "kill one in `N` commands with SIGKILL")
+	flag.Uint64Var(&c.seed, "seed", 0, "`seed` of the random commands; 0 for a new one")
 	flag.Parse()
 	if c.seed == 0 {
 		c.seed = uint64(time.Now().UnixNano())
@@ -57,14 +57,14 @@ func run(c *config) (err error) {
 	if c.runtime == "" || c.rootfs == "" {
 		return errors.New("wants -runtime and -rootfs; see -help")
 	}
-	// Whatever outlives its parent becomes a child of this process, where it is found.
+	// Orphans become children of this process, so that it finds them.
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("become a subreaper: %w", err)
 	}
 	if c.work, err = os.MkdirTemp("", "berth-soak."); err != nil {
 		return err
 	}
-	// Containers with a user namespace have to reach their root file systems.
+	// Containers with a user namespace must be able to reach their root file systems.
 	if err := os.Chmod(c.work, 0o755); err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ func run(c *config) (err error) {
 	select {
 	case <-finished:
 	case <-time.After(patience):
-		// What is left waits for a container that is paused, and nobody will resume it.
+		// The remaining commands wait for a paused container, which no other command will resume.
 	}
 	s.deleteAll()
 	<-finished
@@ -109,7 +109,7 @@ func run(c *config) (err error) {
 // soak is one run.
 type soak struct {
 	*config
-	// token is a part of every id and cgroup.
+	// token is part of every id and cgroup.
 	token string
 	boxes []*box
 	done  atomic.Int64
@@ -119,14 +119,14 @@ type soak struct {
 	faults []string
 }
 
-// count is how the commands of one kind ended.
+// count counts the results of one kind of command.
 type count struct{ well, failed, killed int }
 
-// patience is for the last commands.
+// patience is how long the last commands may take.
 const patience = 10 * time.Second
 
-// work gives all commands. The channels are closed when the last one has been given, and
-// when all have ended.
+// work runs all commands. given is closed when the last one has been started, and finished when
+// all have ended.
 func (s *soak) work() (given, finished chan struct{}) {
 	s.counts = make(map[string]*count)
 	var next atomic.Int64
@@ -165,7 +165,7 @@ func (s *soak) fault(format string, args ...any) {
 	s.faults = append(s.faults, text)
 }
 
-// deleteAll deletes every container by force, one at a time, as nothing else runs.
+// deleteAll deletes every container by force, one at a time. Nothing else runs.
 func (s *soak) deleteAll() {
 	for _, b := range s.boxes {
 		ctx, cancel := context.WithTimeout(context.Background(), limit)
@@ -188,7 +188,7 @@ func (s *soak) summary(took time.Duration) {
 	fmt.Printf("%-16s %7d %7d %7d in %.0f s\n", "all", all.well, all.failed, all.killed, took.Seconds())
 }
 
-// clear removes what is the program's own.
+// clear removes the program's own files and mounts.
 func (s *soak) clear() error {
 	var errs []error
 	for _, b := range s.boxes {
@@ -201,5 +201,5 @@ func (s *soak) clear() error {
 	return os.RemoveAll(s.config.work)
 }
 
-// stateRoot is the --root of the runtime.
+// stateRoot returns the --root of the runtime.
 func (s *soak) stateRoot() string { return filepath.Join(s.config.work, "state") }

@@ -16,11 +16,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// residue is what a run may leave behind, a line for each.
+// residue lists what a run has left behind, one item per line.
 type residue []string
 
-// take looks at everything: processes that became this one's, mounts of the host, cgroups,
-// state directories, descriptors.
+// take collects everything: processes that have become children of this one, mounts on the host,
+// cgroups, state directories and descriptors.
 func take(s *soak) (residue, error) {
 	var all residue
 	for _, look := range []func(*soak) ([]string, error){processes, mounts, cgroups, states, descriptors} {
@@ -33,7 +33,7 @@ func take(s *soak) (residue, error) {
 	return all, nil
 }
 
-// less is what after has and before has not.
+// less returns what is in after, but not in before.
 func (before residue) less(after residue) []string {
 	before = slices.Clone(before)
 	var more []string
@@ -47,8 +47,8 @@ func (before residue) less(after residue) []string {
 	return more
 }
 
-// reap collects the processes that have ended or are about to, of which this one is the
-// parent by now, until there are none, or for as long as a command may take.
+// reap reaps the processes that have become children of this one and end, until there are none,
+// or for as long as a command may take.
 func reap() {
 	none := make(chan struct{})
 	go func() {
@@ -65,8 +65,8 @@ func reap() {
 	}
 }
 
-// processes are the descendants of this one, which is the subreaper of all, and whatever is
-// in a cgroup of the run.
+// processes returns the descendants of this process, which is the subreaper, and all processes in
+// a cgroup of the run.
 func processes(s *soak) ([]string, error) {
 	reap()
 	dirs, err := filepath.Glob("/proc/[0-9]*")
@@ -127,7 +127,7 @@ func mounts(*soak) ([]string, error) {
 	return list, nil
 }
 
-// cgroups are those below the parents that runtimes make for the run.
+// cgroups returns the cgroups below the parents that runtimes create for the run.
 func cgroups(s *soak) ([]string, error) {
 	var list []string
 	for _, parent := range cgroupParents(s.token) {
@@ -162,7 +162,7 @@ func cgroupParents(token string) []string {
 func removeParents(token string) error {
 	var errs []error
 	for _, dir := range cgroupParents(token) {
-		// The same hierarchy may be there by two names.
+		// The same hierarchy may be mounted under two names.
 		if err := unix.Rmdir(dir); err != nil && !errors.Is(err, unix.ENOENT) {
 			errs = append(errs, fmt.Errorf("rmdir %s: %w", dir, err))
 		}
@@ -182,7 +182,7 @@ func states(s *soak) ([]string, error) {
 	return list, nil
 }
 
-// descriptors are this process' own: a runtime gives none back.
+// descriptors returns those of this process.
 func descriptors(*soak) ([]string, error) {
 	entries, err := os.ReadDir("/proc/self/fd")
 	if err != nil {

@@ -8,8 +8,7 @@ import (
 	"testing"
 )
 
-// TestDifferences: each row of docs/differences.md has all six columns, and names tests
-// that exist.
+// TestDifferences: each row of docs/differences.md has all six columns, and names existing tests.
 func TestDifferences(t *testing.T) {
 	text, err := os.ReadFile("../../docs/differences.md")
 	if err != nil {
@@ -48,8 +47,8 @@ func TestDifferences(t *testing.T) {
 	}
 }
 
-// TestDifferentialReasons: where a row of the differential test has its reason in
-// docs/differences.md, that has such a row.
+// TestDifferentialReasons: if a row of the differential test refers to a row of
+// docs/differences.md, this exists.
 func TestDifferentialReasons(t *testing.T) {
 	text, err := os.ReadFile("../../docs/differences.md")
 	if err != nil {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package specsupport_test holds docs/spec-support.md against the runtime-spec's own
-// types and the tests of the tree: a field without a row, a row without a field, and
-// a test that is gone are failures. It does not run the tests that the table names.
+// Package specsupport_test compares docs/spec-support.md with the runtime-spec's own types and
+// with the tests. A field without a row, a row without a field, or a test that does not exist is
+// a failure. It does not run the tests that the document names.
 package specsupport_test
 
 import (
@@ -20,7 +20,7 @@ import (
 
 // row is one line of a table in the document.
 type row struct {
-	// paths are those of the first column, written out.
+	// paths are those of the first column, expanded.
 	paths   []string
 	support string
 	// tests are pairs of a folder's name and a test in it.
@@ -62,8 +62,7 @@ func readRows(t *testing.T) []row {
 	return rows
 }
 
-// expand writes alternatives out, as a shell does: a.{b,c} is a.b and a.c. They do
-// not nest.
+// expand expands alternatives like a shell: a.{b,c} is a.b and a.c. They cannot be nested.
 func expand(path string) []string {
 	open, end := strings.IndexByte(path, '{'), strings.IndexByte(path, '}')
 	if open < 0 || end < open {
@@ -131,7 +130,7 @@ func TestEveryFieldHasARow(t *testing.T) {
 		}
 		for _, p := range r.paths {
 			if !missing[p] {
-				t.Errorf("%s: stands in two rows, or is no field of Linux", p)
+				t.Errorf("%s: is in two rows, or is not a field for Linux", p)
 			}
 			delete(missing, p)
 		}
@@ -153,7 +152,7 @@ func TestEveryAnnotationHasARow(t *testing.T) {
 	}
 }
 
-// testFunctions are the tests by the name of their folder.
+// testFunctions returns the tests by the name of their folder.
 func testFunctions(t *testing.T) map[string]map[string]bool {
 	t.Helper()
 	function := regexp.MustCompile(`(?m)^func (Test\w+)\(`)

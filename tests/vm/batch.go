@@ -12,10 +12,10 @@ import (
 	"strings"
 )
 
-// machines are the kinds of machines that boot knows, in the order they are booted in.
+// machines are the kinds of machines that boot supports, in the order in which they are booted.
 var machines = []string{"v2", "v1", "legacy"}
 
-// cgroupMode is what tests/integration/run calls the cgroups of a machine.
+// cgroupMode returns the mode of tests/integration/run for a machine.
 func cgroupMode(machine string) string {
 	if machine == "v2" {
 		return "v2"
@@ -23,12 +23,12 @@ func cgroupMode(machine string) string {
 	return "v1"
 }
 
-// batch is a line of the table of batches.
+// batch is a row of the table of batches.
 type batch struct {
 	name, machine, command string
 }
 
-// skip is a line of the table of accepted skips.
+// skip is a row of the table of accepted skips.
 type skip struct {
 	test     string
 	machines []string
@@ -86,7 +86,7 @@ func parseSkips(r io.Reader) ([]skip, error) {
 	return all, err
 }
 
-// parseRows reads a table of three columns divided by "|", none of which is empty.
+// parseRows reads a table of three columns separated by "|", none of which may be empty.
 func parseRows(r io.Reader, add func(line int, cols [3]string) error) error {
 	sc := bufio.NewScanner(r)
 	for n := 1; sc.Scan(); n++ {
@@ -109,7 +109,7 @@ func parseRows(r io.Reader, add func(line int, cols [3]string) error) error {
 	return sc.Err()
 }
 
-// choose picks the batches of these names, all for none.
+// choose returns the batches with these names, or all if there are none.
 func choose(all []batch, names []string) ([]batch, error) {
 	if len(names) == 0 {
 		return all, nil
@@ -125,8 +125,8 @@ func choose(all []batch, names []string) ([]batch, error) {
 	return chosen, nil
 }
 
-// covers says whether the line is about this test on this machine: a name that ends with
-// "/*" is about all that is below.
+// covers reports whether the row applies to this test on this machine. A name that ends with "/*"
+// applies to all subtests.
 func (s *skip) covers(test, machine string) bool {
 	if !slices.Contains(s.machines, machine) {
 		return false

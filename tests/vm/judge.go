@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// judge lists what is wrong with the batches; complete says that they are all there are.
+// judge lists what is wrong with the batches. complete means that these are all batches.
 func judge(reports []*report, accepted []skip, complete bool) []string {
 	var complaints []string
 	complain := func(format string, args ...any) {

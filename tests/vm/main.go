@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command vm runs batches of tests in test machines, by one boot for each kind of
-// machine, and judges what they print.
+// Command vm runs batches of tests in test machines, in one boot for each kind of machine, and
+// judges their output.
 //
-// It knows nothing of how a machine is made (boot does) nor of what the tests do. Its
-// one invariant: what fails, what skips without being listed, what is listed without
-// skipping, and what does not run at all make it fail.
+// It does not know how a machine is made (boot does), nor what the tests do. Its one invariant:
+// it fails if a test fails, is skipped without being listed, is listed without being skipped, or
+// does not run at all.
 package main
 
 import (
@@ -35,13 +35,13 @@ type options struct {
 func main() {
 	var o options
 	flag.StringVar(&o.boot, "boot", "", "`path` of the script that boots a machine")
-	flag.StringVar(&o.payload, "payload", "", "`directory` to give to the machines")
+	flag.StringVar(&o.payload, "payload", "", "`directory` to copy to the machines")
 	flag.StringVar(&o.batches, "batches", "", "`file` with the table of batches")
 	flag.StringVar(&o.skips, "skips", "", "`file` with the table of accepted skips")
 	flag.StringVar(&o.name, "name", "berth", "`name` of the runtime for the tests")
 	flag.DurationVar(&o.timeout, "timeout", 20*time.Minute, "time limit of one boot and its batches")
 	flag.IntVar(&o.slow, "slow", 4, "`factor` of the tests' own time limits")
-	flag.BoolVar(&o.verbose, "v", false, "print what passes and skips, too")
+	flag.BoolVar(&o.verbose, "v", false, "print tests that pass or are skipped, too")
 	flag.Parse()
 	o.names = flag.Args()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -54,8 +54,8 @@ func main() {
 	os.Exit(status)
 }
 
-// run boots the machines one after another, and tells the exit status: the worst of the
-// boots', or 1 when the batches are not as they should be.
+// run boots the machines one after another. It returns the exit status: the worst status of the
+// boots, or 1 if the batches are not as they should be.
 func run(ctx context.Context, o *options, out io.Writer) (int, error) {
 	batches, err := readTable(o.batches, parseBatches)
 	if err != nil {
@@ -104,13 +104,13 @@ func run(ctx context.Context, o *options, out io.Writer) (int, error) {
 	return status, err
 }
 
-// bootMachine runs a script in a machine, whose stdout goes to w. It tells the script's
-// status, 124 when it took too long, or 125 when the machine failed.
+// bootMachine runs a script in a machine, whose stdout goes to w. It returns the script's status,
+// 124 after a timeout, or 125 if the machine has failed.
 func bootMachine(ctx context.Context, o *options, machine, script string, w io.Writer) (int, error) {
 	seconds := strconv.Itoa(int(o.timeout.Seconds()))
 	cmd := exec.CommandContext(ctx, o.boot, "--timeout", seconds, machine, o.payload, script)
 	cmd.Stdout, cmd.Stderr = w, os.Stderr
-	// It has a machine to end, and files to remove.
+	// boot has a machine to end, and files to remove.
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	err := cmd.Run()
 	if ctx.Err() != nil {
@@ -122,19 +122,19 @@ func bootMachine(ctx context.Context, o *options, machine, script string, w io.W
 	return 0, err
 }
 
-// script is what a machine runs: the batches, with the lines around them that the parser
-// looks for. Its status is 0, since the parser judges the batches.
+// script returns the script for a machine: the batches, with the lines around them that the
+// parser recognizes. Its status is 0, since the parser judges the batches.
 func script(o *options, machine string, batches []batch) string {
 	var s strings.Builder
-	// CI: what a test requires of the machine has to be there.
 	// 130 makes criu stop processes without hardware breakpoints. An emulated CPU now and then
 	// loses one, for which criu then waits forever; and the kernel, which patches its code for
 	// them while both CPUs run it, has crashed.
 	s.WriteString("export CRIU_FAULT=130\n")
+	// With CI set, whatever a test requires must exist on the machine.
 	fmt.Fprintf(&s, "export NAME=%s MODES=%s SLOW=%d ROOTS=busybox PREBUILT=1 VERBOSE=1 CI=true PATH=$PWD/criu/bin:$PATH\n", o.name, cgroupMode(machine), o.slow)
 	for _, b := range batches {
 		fmt.Fprintf(&s, "echo; echo '%s%s'; start=$SECONDS\n", beginMark, b.name)
-		// A shell of its own: it may change directories and variables, and exit.
+		// Use a subshell: the command may change directories and variables, and exit.
 		fmt.Fprintf(&s, "(\n%s\n) 2>&1\n", b.command)
 		fmt.Fprintf(&s, "status=$?; echo; echo '%s%s' $status $((SECONDS - start))\n", endMark, b.name)
 	}

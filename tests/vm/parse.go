@@ -11,16 +11,16 @@ import (
 	"sync"
 )
 
-// What the script in the machine prints around a batch.
+// These are the lines that the script in the machine prints around a batch.
 const (
 	beginMark = "== batch "
 	endMark   = "== end of batch "
 )
 
-// report is what one batch printed.
+// report is the result of one batch.
 type report struct {
 	batch, machine string
-	// status is the batch's; -1 until it has ended.
+	// status is the exit status of the batch; -1 until it has ended.
 	status, seconds int
 	passed, failed  []string
 	skipped         []skipped
@@ -29,17 +29,17 @@ type report struct {
 // skipped is a test that did not run.
 type skipped struct{ test, reason string }
 
-// parser reads the output of `go test -v`, and prints what is worth it at once: all that
-// belongs to no test, and to those that fail.
+// parser reads the output of `go test -v`, and prints the relevant parts at once: those outside
+// of tests, and those of tests that fail.
 type parser struct {
 	mu      sync.Mutex
 	out     io.Writer
 	machine string
 	verbose bool
 	partial []byte
-	// test is the one that lines belong to, said what the tests have printed.
+	// test is the test to which the lines belong, and said the output of the tests by name.
 	test string
-	// telling says that somebody listens to how far it is.
+	// telling means that progress reports are read.
 	telling bool
 	said    map[string][]string
 	reports []*report
@@ -49,7 +49,7 @@ func newParser(out io.Writer, machine string, verbose bool) *parser {
 	return &parser{out: out, machine: machine, verbose: verbose, said: make(map[string][]string)}
 }
 
-// Write takes a part of the output. It never fails.
+// Write parses a part of the output. It never fails.
 func (p *parser) Write(b []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -65,7 +65,7 @@ func (p *parser) Write(b []byte) (int, error) {
 	}
 }
 
-// tell says to tests/internal/progress, where that listens, which test runs and how many have
+// tell reports to tests/internal/progress, if that reads it, which test runs and how many have
 // ended on this machine.
 func (p *parser) tell(r *report) {
 	if !p.telling {
@@ -78,10 +78,10 @@ func (p *parser) tell(r *report) {
 	_, _ = fmt.Fprintf(p.out, "@progress %d 0 %s, %s: %s\n", ended, p.machine, r.batch, p.test)
 }
 
-// line takes one line.
+// line parses a line.
 func (p *parser) line(s string) {
 	if p.verbose {
-		_, _ = fmt.Fprintln(p.out, s) // what is not shown is judged all the same
+		_, _ = fmt.Fprintln(p.out, s) // the result does not depend on the output
 	}
 	if name, ok := strings.CutPrefix(s, beginMark); ok {
 		p.end()
@@ -118,11 +118,11 @@ func (p *parser) line(s string) {
 	}
 }
 
-// ended notes how a test ended.
+// ended records how a test has ended.
 func (p *parser) ended(r *report, kind, name, line string) {
 	said := p.said[name]
 	delete(p.said, name)
-	// A subtest's line comes after its parent's, when nothing is running any more.
+	// The line of a subtest comes after that of its parent, when no test runs any more.
 	if p.test == name || strings.HasPrefix(p.test, name+"/") {
 		p.test = ""
 	}
@@ -140,7 +140,7 @@ func (p *parser) ended(r *report, kind, name, line string) {
 	}
 }
 
-// end prints what tests have said that have not ended, as after a panic.
+// end prints the output of tests that have not ended, as after a panic.
 func (p *parser) end() {
 	for name, said := range p.said {
 		p.print(name + " did not end; it said:")
@@ -152,7 +152,7 @@ func (p *parser) end() {
 	p.test = ""
 }
 
-// finish ends the parsing, and tells of all the batches that there should be.
+// finish ends the parsing, and returns the reports of all batches that should have run.
 func (p *parser) finish(batches []batch) []*report {
 	p.end()
 	if len(p.partial) > 0 {
@@ -171,14 +171,14 @@ func (p *parser) finish(batches []batch) []*report {
 	return all
 }
 
-// print prints a line, unless all are.
+// print prints a line, unless all lines are printed anyway.
 func (p *parser) print(s string) {
 	if !p.verbose {
-		_, _ = fmt.Fprintln(p.out, s) // what is not shown is judged all the same
+		_, _ = fmt.Fprintln(p.out, s) // the result does not depend on the output
 	}
 }
 
-// running finds the test that a line like "=== RUN   TestX" says the next lines belong to.
+// running returns the test in a line like "=== RUN   TestX", to which the next lines belong.
 func running(s string) (test string, ok bool) {
 	rest, ok := strings.CutPrefix(s, "=== ")
 	if !ok {
@@ -194,7 +194,7 @@ func running(s string) (test string, ok bool) {
 	return "", false
 }
 
-// outcome takes a line like "    --- PASS: TestX/y (0.10s)" apart.
+// outcome parses a line like "    --- PASS: TestX/y (0.10s)".
 func outcome(s string) (kind, test string, ok bool) {
 	rest, ok := strings.CutPrefix(strings.TrimLeft(s, " "), "--- ")
 	if !ok {
@@ -208,7 +208,7 @@ func outcome(s string) (kind, test string, ok bool) {
 	return kind, test, true
 }
 
-// reason is the text of a skip: its last line without the place in the code.
+// reason returns the text of a skip: its last line without the position in the code.
 func reason(said []string) string {
 	if len(said) == 0 {
 		return ""
@@ -220,7 +220,7 @@ func reason(said []string) string {
 	return last
 }
 
-// number is -1 for what is none.
+// number returns -1 if s is not a number.
 func number(s string) int {
 	n, err := strconv.Atoi(s)
 	if err != nil {
@@ -229,7 +229,7 @@ func number(s string) int {
 	return n
 }
 
-// summary tells of the batch in a line.
+// summary returns one line about the batch.
 func (r *report) summary() string {
 	return fmt.Sprintf("%-16s %s: %d passed, %d skipped, %d failed, in %d s",
 		r.batch, r.machine, len(r.passed), len(r.skipped), len(r.failed), r.seconds)

@@ -71,7 +71,7 @@ func TestChoose(t *testing.T) {
 	}
 }
 
-// output is what a machine prints in two batches.
+// output is the output of a machine with two batches.
 const output = `before
 == batch one
 == some title
@@ -143,7 +143,7 @@ func TestParser(t *testing.T) {
 	}
 }
 
-// TestParserTells: what takes long has a name, where somebody listens.
+// TestParserTells: the names of running tests are reported if somebody reads them.
 func TestParserTells(t *testing.T) {
 	for _, telling := range []bool{false, true} {
 		var out bytes.Buffer
@@ -200,7 +200,7 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-// TestRun has a shell in place of a machine.
+// TestRun uses a shell in place of a machine.
 func TestRun(t *testing.T) {
 	dir := t.TempDir()
 	file := func(name, text string) string {
@@ -238,7 +238,7 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// TestTables holds the tables of the checkout.
+// TestTables reads the tables of the checkout.
 func TestTables(t *testing.T) {
 	if all, err := readTable("batches", parseBatches); err != nil || len(all) == 0 {
 		t.Errorf("batches: %d, %v", len(all), err)

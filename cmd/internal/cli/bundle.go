@@ -56,6 +56,30 @@ type preparation struct {
 	notifier *libcontainer.Notifier
 }
 
+// prepareNew is prepare for a container with a new program. It also gets what a service manager
+// has passed to berth in the environment.
+func (a *app) prepareNew(o *bundleOptions, detached bool) (*preparation, error) {
+	listen, err := listenFDs(os.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	preserved, err := a.preserved(listen, o.preserveFDs)
+	if err != nil {
+		return nil, err
+	}
+	notifier, err := libcontainer.NewNotifier(os.Getenv(libcontainer.NotifySocketEnv))
+	if err != nil {
+		return nil, err
+	}
+	p, err := a.prepare(o, detached)
+	if err != nil {
+		return nil, err
+	}
+	p.notifier = notifier
+	p.create.PreserveFDs, p.create.ListenFDs, p.create.Notify = preserved, listen, notifier != nil
+	return p, nil
+}
+
 // prepare reads the bundle and checks the options. detached means that berth does not wait for
 // the container.
 func (a *app) prepare(o *bundleOptions, detached bool) (*preparation, error) {
@@ -75,18 +99,6 @@ func (a *app) prepare(o *bundleOptions, detached bool) (*preparation, error) {
 			return nil, fmt.Errorf("--pid-file: %w", err)
 		}
 	}
-	listen, err := listenFDs(os.Getenv)
-	if err != nil {
-		return nil, err
-	}
-	preserved, err := a.preserved(listen, o.preserveFDs)
-	if err != nil {
-		return nil, err
-	}
-	notifier, err := libcontainer.NewNotifier(os.Getenv(libcontainer.NotifySocketEnv))
-	if err != nil {
-		return nil, err
-	}
 	config, process, err := a.loadBundle(o, rootless)
 	if err != nil {
 		return nil, err
@@ -94,11 +106,8 @@ func (a *app) prepare(o *bundleOptions, detached bool) (*preparation, error) {
 	if err := checkTerminal(config.Process.Terminal, detached, o.consoleSocket); err != nil {
 		return nil, err
 	}
-	return &preparation{store: store, config: config, notifier: notifier, create: libcontainer.CreateOptions{
+	return &preparation{store: store, config: config, create: libcontainer.CreateOptions{
 		Stdio:         [3]*os.File{a.stdin, a.stdout, a.stderr},
-		PreserveFDs:   preserved,
-		ListenFDs:     listen,
-		Notify:        notifier != nil,
 		ConsoleSocket: o.consoleSocket,
 		PIDFDSocket:   o.pidfdSocket,
 		PIDFile:       o.pidFile,

@@ -135,7 +135,7 @@ func TestOptionValues(t *testing.T) {
 				}
 				seen[f.Name] = true
 				if f.Name != "cap" && f.Name != "cap-add" && f.Name != "rootless" && !strings.Contains(f.Usage, value) {
-					t.Errorf("%s: the help of --%s does not tell of %s: %s", c.Name(), f.Name, value, f.Usage)
+					t.Errorf("%s: the help of --%s does not mention %s: %s", c.Name(), f.Name, value, f.Usage)
 				}
 				if err := c.Flags().Set(f.Name, value); err != nil {
 					t.Errorf("%s: %v", c.Name(), err)

@@ -16,7 +16,7 @@ that.`,
 		Args:     a.arguments(1, 1),
 		Complete: command.CompleteNothing,
 		Run: func(args []string) error {
-			p, err := a.prepare(&o, true)
+			p, err := a.prepareNew(&o, true)
 			if err != nil {
 				return err
 			}

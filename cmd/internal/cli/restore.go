@@ -71,8 +71,6 @@ func (a *app) restore(id string, o *restoreOptions, t *terminal.Terminal) (*libc
 	if err != nil {
 		return nil, err
 	}
-	// The processes keep the descriptors that they had.
-	p.create.PreserveFDs, p.create.ListenFDs, p.create.Notify = 0, libcontainer.ListenFDs{}, false
 	if err := a.prepareRoot(); err != nil {
 		return nil, err
 	}

@@ -35,7 +35,7 @@ exit status is that of the container's program, or 128+n if signal n killed it.`
 				a.exitStatus, err = a.runForeground(args[0], &o)
 				return err
 			}
-			p, err := a.prepare(&o.bundleOptions, true)
+			p, err := a.prepareNew(&o.bundleOptions, true)
 			if err != nil {
 				return err
 			}
@@ -80,7 +80,7 @@ func (a *app) runForeground(id string, o *runOptions) (int, error) {
 	if err != nil {
 		return exitFailure, err
 	}
-	p, err := a.prepare(&o.bundleOptions, false)
+	p, err := a.prepareNew(&o.bundleOptions, false)
 	if err != nil {
 		return exitFailure, err
 	}

@@ -37,7 +37,7 @@ func newConverter(t *testing.T) *converter {
 	return &converter{t, dir}
 }
 
-// convert returns the plan, and the complaints: the error, or else the warnings.
+// convert returns the plan and the complaint: the error, or otherwise the warnings.
 func (c *converter) convert(change func(*specs.Spec)) (*configs.Config, string) {
 	s := template.Example()
 	change(s)
@@ -67,7 +67,7 @@ func exactly(t *testing.T, kind string, listed, others []string, complaint func(
 	}
 	for _, name := range slices.Concat(others, variants(listed)) {
 		if !slices.Contains(listed, name) && complaint(name) == "" {
-			t.Errorf("%s %q is taken and not listed", kind, name)
+			t.Errorf("%s %q is accepted but not listed", kind, name)
 		}
 	}
 }
@@ -154,7 +154,8 @@ func TestHooksAreExact(t *testing.T) {
 // refused for their value, and no others do.
 func TestAnnotationsAreExact(t *testing.T) {
 	c := newConverter(t)
-	// All that runc and crun read, to find one that berth supports but does not list.
+	// These are all annotations that runc and crun read, to find one that berth supports but does
+	// not list.
 	others := []string{
 		"run.oci.systemd.subgroup", "run.oci.delegate-cgroup", "run.oci.hooks.stdout", "run.oci.hooks.stderr",
 		"run.oci.keep_original_groups", "run.oci.pidfd_receiver", "run.oci.seccomp.receiver",
@@ -195,7 +196,7 @@ func TestAnnotationsAreExact(t *testing.T) {
 			"run.berth.seccomp.syscalls", "org.opencontainers.runc.checkpoint.enabled",
 		}
 		if !slices.Contains(known, key) {
-			t.Errorf("annotation %s of berth itself", key)
+			t.Errorf("berth's own annotation %s", key)
 		}
 	}
 }
@@ -246,7 +247,7 @@ func TestSeccompIsExact(t *testing.T) {
 	}
 	for _, name := range f.SupportedFlags {
 		if !slices.Contains(f.KnownFlags, name) {
-			t.Errorf("flag %s is supported and not known", name)
+			t.Errorf("flag %s is supported but not known", name)
 		}
 	}
 }

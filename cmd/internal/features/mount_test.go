@@ -12,7 +12,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// mountOption converts a mount with one option, or none.
+// mountOption converts a mount with the options and returns it.
 func (c *converter) mountOption(options ...string) *configs.Mount {
 	forBind := slices.ContainsFunc(options, isLinkOption)
 	plan, complaint := c.convert(func(s *specs.Spec) {
@@ -59,8 +59,8 @@ func changes(m *configs.Mount) string {
 	return strings.Join(all, " and ")
 }
 
-// mountOptionKinds has all options of mount(8) and the runtime-spec that are not for the file
-// system, by what they change.
+// mountOptionKinds has all options of mount(8) and the runtime-spec except those of file systems,
+// with what they change.
 var mountOptionKinds = map[string]string{
 	"": "defaults",
 	"set": `bind dirsync iversion lazytime mand noatime nodev nodiratime noexec nosuid nosymfollow rbind relatime remount
@@ -71,7 +71,7 @@ var mountOptionKinds = map[string]string{
 		rnosymfollow rrelatime rro rrw rstrictatime rsuid rsymfollow`,
 	"copy up": "tmpcopyup",
 	"link":    "copy-symlink src-nofollow dest-nofollow",
-	// Options of file systems, and those that only runc or crun knows.
+	// These are options of file systems, and options that only runc or crun knows.
 	"data": `acl noacl rsync rasync rdirsync rmand rnomand size=1m mode=755 rdefaults
 		rremount rbindable nobind nodefaults noro noprivate rtmpcopyup user nouser auto noauto nofail Ro`,
 }
@@ -93,12 +93,12 @@ func TestMountOptionsAreExact(t *testing.T) {
 	}
 	for _, name := range listed {
 		if _, ok := known[name]; !ok {
-			t.Errorf("mount option %s is listed, and not tested", name)
+			t.Errorf("mount option %s is listed but not tested", name)
 		}
 	}
 	for _, name := range variants(listed) {
 		if _, ok := known[name]; !ok && changes(c.mountOption(name)) != "data" {
-			t.Errorf("mount option %q is taken and not listed", name)
+			t.Errorf("mount option %q is accepted but not listed", name)
 		}
 	}
 }

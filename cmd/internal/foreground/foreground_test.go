@@ -55,7 +55,7 @@ type fakeChild struct {
 func (c *fakeChild) Reap() (int, bool, error) {
 	c.reaps++
 	if c.reaps == 1 {
-		// Between the first check and the first wait.
+		// This is between the first check and the first wait.
 		for _, sig := range []unix.Signal{unix.SIGUSR1, unix.SIGCHLD, unix.SIGSEGV, unix.SIGTERM} {
 			if err := unix.Kill(unix.Getpid(), sig); err != nil {
 				return 0, false, err
@@ -99,7 +99,7 @@ func TestAttend(t *testing.T) {
 		}
 		text := make([]byte, 1000)
 		if n, err := reader.Read(text); err != nil || n == 0 {
-			t.Errorf("nothing was logged of an error: %v", err)
+			t.Errorf("the error was not logged: %v", err)
 		}
 	}
 }

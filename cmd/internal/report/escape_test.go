@@ -69,7 +69,7 @@ func FuzzMessage(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		got := message(text)
 		if !utf8.ValidString(got) {
-			t.Errorf("message(%q) is no UTF-8: %q", text, got)
+			t.Errorf("message(%q) is not UTF-8: %q", text, got)
 		}
 		for _, r := range got {
 			if !unicode.IsPrint(r) {

@@ -47,7 +47,7 @@ func TestFatalJSONLine(t *testing.T) {
 	}
 	lines := strings.Split(string(text), "\n")
 	if len(lines) != 3 || lines[0] != "{}" || lines[2] != "" {
-		t.Fatalf("log %q: want one line after what was there", text)
+		t.Fatalf("log %q: want one line after the old content", text)
 	}
 	var entry struct{ Level, Msg, Time string }
 	if err := json.Unmarshal([]byte(lines[1]), &entry); err != nil {

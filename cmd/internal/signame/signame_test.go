@@ -64,7 +64,7 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("Parse(%q) = %d, no signal", text, int(s))
 		}
 		if err != nil && s != 0 {
-			t.Errorf("Parse(%q) = %d beside error %v", text, int(s), err)
+			t.Errorf("Parse(%q) = %d together with the error %v", text, int(s), err)
 		}
 	})
 }

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openPTY opens a pty of the host's devpts, which needs no rights.
+// openPTY opens a pty of the host's devpts, which needs no privileges.
 func openPTY(t *testing.T) (master, peer *os.File) {
 	t.Helper()
 	fd, err := unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)

@@ -17,13 +17,13 @@ func TestClaimToNone(t *testing.T) {
 		t.Fatalf("claim %q, %v", c, err)
 	}
 	if !c.Holds(d) {
-		t.Error("a missing cgroup is taken for another's")
+		t.Error("a missing cgroup belongs to another container")
 	}
 	if err := os.Mkdir(string(d), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	if c.Holds(d) {
-		t.Error("another's cgroup is taken for the container's")
+		t.Error("a cgroup of another container belongs to this one")
 	}
 	if own, err := d.Claim(true); err != nil || !own.Holds(d) || !own.Found() || own.Made().Found() {
 		t.Errorf("claim %q, %v", own, err)

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestMayEnter checks the kernel's rule with plain files: those that exist may be written.
+// TestMayEnter checks the kernel's rule with plain files: a file that exists is writable.
 func TestMayEnter(t *testing.T) {
 	root := t.TempDir()
 	for _, dir := range []string{"a/own", "a/b/c", "x/y"} {
@@ -40,7 +40,7 @@ func TestMayEnter(t *testing.T) {
 		err := mayEnter(at(""), at(test.to), at(test.own))
 		wanted := test.missing
 		if wanted == "" && test.to == "/x/y" {
-			wanted = " " // that of the mount itself
+			wanted = " " // the mount point itself
 		}
 		switch {
 		case wanted == "" && err != nil:

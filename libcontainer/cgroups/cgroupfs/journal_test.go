@@ -37,7 +37,7 @@ func TestRestoring(t *testing.T) {
 	}
 }
 
-// TestJournal: the first content is restored, whatever was written after it.
+// TestJournal: undo restores the first content, whatever was written after it.
 func TestJournal(t *testing.T) {
 	d := Dir(t.TempDir())
 	path := filepath.Join(string(d), "pids.max")
@@ -67,8 +67,8 @@ func TestJournal(t *testing.T) {
 	}
 }
 
-// TestJournalUnchanged: a file that has its first content is not written again, because the
-// kernel may refuse even that.
+// TestJournalUnchanged: undo does not write to a file that has its first content again, because
+// the kernel may refuse even that.
 func TestJournalUnchanged(t *testing.T) {
 	d := Dir(t.TempDir())
 	path := filepath.Join(string(d), "cpu.shares")

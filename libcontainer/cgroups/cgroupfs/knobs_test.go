@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// files makes a directory of files.
+// files creates a directory with files.
 func files(t *testing.T, contents map[string]string) Dir {
 	t.Helper()
 	d := Dir(t.TempDir())
@@ -28,7 +28,7 @@ func wantContent(t *testing.T, d Dir, file, want string) {
 	}
 }
 
-// TestKnobsAfterFailure: nothing is written after the first error, which stays.
+// TestKnobsAfterFailure: nothing is written after the first error, which is kept.
 func TestKnobsAfterFailure(t *testing.T) {
 	d := files(t, map[string]string{"a": "", "b": "", "c": ""})
 	k := Knobs{Dir: d}
@@ -86,7 +86,7 @@ func TestCheckUsage(t *testing.T) {
 
 // TestFreezeFails: if not all processes freeze, all are thawed.
 func TestFreezeFails(t *testing.T) {
-	d := files(t, map[string]string{"cgroup.freeze": "0"}) // and no cgroup.events to wait with
+	d := files(t, map[string]string{"cgroup.freeze": "0"}) // without cgroup.events to wait for
 	if err := d.Freeze(true); err == nil || !strings.HasPrefix(err.Error(), "freeze cgroup "+string(d)) {
 		t.Errorf("got %v", err)
 	}
@@ -103,7 +103,7 @@ func TestFreezeGone(t *testing.T) {
 		t.Errorf("thaw: %v", err)
 	}
 	if err := d.Freeze(true); err == nil {
-		t.Error("froze nothing")
+		t.Error("froze a missing cgroup")
 	}
 	if frozen, err := d.Frozen(); frozen || err != nil {
 		t.Errorf("frozen: %v, %v", frozen, err)

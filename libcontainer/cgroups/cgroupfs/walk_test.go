@@ -100,7 +100,7 @@ func TestWalkDeep(t *testing.T) {
 		t.Errorf("removed: %v, %v", !d.Exists(), err)
 	}
 	if err := d.walk(nil); err != nil {
-		t.Errorf("nothing there: %v", err)
+		t.Errorf("a missing cgroup: %v", err)
 	}
 }
 

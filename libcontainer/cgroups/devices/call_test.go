@@ -21,10 +21,10 @@ func TestWholeUnion(t *testing.T) {
 		}
 		all := unsafe.Slice((*byte)(attr), size)
 		if part := (*queryAttr)(attr); part.target != 7 {
-			t.Errorf("the kernel gets %+v", part)
+			t.Errorf("the kernel would read %+v", part)
 		}
 		if rest := all[unsafe.Sizeof(queryAttr{}):]; !bytes.Equal(rest, make([]byte, len(rest))) {
-			t.Errorf("the rest is %x", rest)
+			t.Errorf("the rest of the union is %x", rest)
 		}
 		for i := range all {
 			all[i] = 0xaa

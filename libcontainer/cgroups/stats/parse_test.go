@@ -130,7 +130,7 @@ func FuzzParse(f *testing.F) {
 		}
 		psi, err := parsePressure(text)
 		if err == nil && (math.IsNaN(psi.Some.Avg10) || math.IsInf(psi.Full.Avg300, 0)) {
-			t.Errorf("%q: %v is no JSON", text, psi)
+			t.Errorf("%q: %v is not JSON", text, psi)
 		}
 		_, _ = parseBlkio(text)
 		_, _ = parseIOStat(text)

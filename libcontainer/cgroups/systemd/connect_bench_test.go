@@ -43,7 +43,7 @@ func startBus(b *testing.B) string {
 func BenchmarkConnect(b *testing.B) {
 	const variable, path = "BERTH_BENCHMARK_BUS", "/org/freedesktop/DBus"
 	const match = "type='signal',sender='" + service + "',interface='" + managerInterface + "',member='JobRemoved'"
-	if os.Getenv(variable) == "" { // it is in the processes that measure
+	if os.Getenv(variable) == "" { // it is set in the processes that measure
 		b.Setenv(variable, startBus(b))
 	}
 	own := func() error {

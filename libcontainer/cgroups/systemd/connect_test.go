@@ -172,7 +172,7 @@ func TestForgedSender(t *testing.T) {
 				return out
 			}
 			forged := []message{sentBy(forger, removed(testJob, "done"))}
-			if forger != busName { // who tells of a peer that is gone
+			if forger != busName { // which reports peers that have disconnected
 				forged = append(forged, sentBy(forger, c.reply(dbus.ObjectPath("/forged"))))
 			}
 			return append(forged, sentBy(testOwner, c.reply(testJob)), sentBy(forger, removed(testJob, "done")),

@@ -33,7 +33,7 @@ type server struct {
 	calls []string
 }
 
-// call is a method call that the server has got.
+// call is a method call that the server has received.
 type call struct {
 	method string
 	args   []any

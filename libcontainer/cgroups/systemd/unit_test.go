@@ -53,7 +53,8 @@ func TestStart(t *testing.T) {
 	}
 }
 
-// TestDisconnect: a create that fails before there is a process needs no connection any more.
+// TestDisconnect: a create that fails before there is a process does not need the connection any
+// longer.
 func TestDisconnect(t *testing.T) {
 	s := newServer(t, func(c *call) []message { return c.done() })
 	u := s.unit()
@@ -208,7 +209,7 @@ func TestUnitExists(t *testing.T) {
 		{"failed", "StartTransientUnit Get StopUnit ResetFailedUnit StartTransientUnit", "<nil>"},
 		{"inactive", "StartTransientUnit Get StopUnit ResetFailedUnit StartTransientUnit", "<nil>"},
 		{"deactivating", "StartTransientUnit Get StopUnit ResetFailedUnit StartTransientUnit", "<nil>"},
-		{"active", "StartTransientUnit Get StopUnit ResetFailedUnit StartTransientUnit", "<nil>"}, // with nobody in it
+		{"active", "StartTransientUnit Get StopUnit ResetFailedUnit StartTransientUnit", "<nil>"}, // without processes
 		{"activating", "StartTransientUnit Get", "systemd: start x.scope: linux.cgroupsPath: the unit exists already, and is in use"},
 	}
 	for _, tt := range tests {

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestFill has cgroups that another runtime has created and left empty.
+// TestFill: cgroups that another runtime has created and left empty.
 func TestFill(t *testing.T) {
 	for _, c := range []struct {
 		name string

@@ -281,7 +281,7 @@ func TestLoad(t *testing.T) {
 	}
 }
 
-// TestUpdateOOMKiller: what is the default in a new cgroup may have changed in an existing one.
+// TestUpdateOOMKiller: the default of a new cgroup may have been changed in an existing one.
 func TestUpdateOOMKiller(t *testing.T) {
 	m, root := fake(t)
 	file := filepath.Join(root, "memory", "memory.oom_control")

@@ -13,7 +13,7 @@ import (
 	"github.com/berth-run/berth/libcontainer/configs"
 )
 
-// counters are files with a different number in each, so that they cannot be confused.
+// counters are files with a different number in each, so that mixing them up is noticed.
 var counters = map[string]map[string]string{
 	"cpuacct": {
 		"cpuacct.stat": "user 3\nsystem 4\n", "cpuacct.usage": "70000001\n", "cpuacct.usage_percpu": "40000000 30000001 \n",
@@ -92,7 +92,7 @@ func TestStats(t *testing.T) {
 		t.Fatal(err)
 	}
 	if s, err := m.Stats(); err != nil || s.Pids.Limit != 0 {
-		t.Errorf("no limit of pids is %+v, %v", s, err)
+		t.Errorf("without a limit of pids: %+v, %v", s, err)
 	}
 	if err := os.WriteFile(filepath.Join(root, "xcpu", "cpu.stat"), []byte("rubbish\n"), 0o600); err != nil {
 		t.Fatal(err)

@@ -61,7 +61,7 @@ func TestStats(t *testing.T) {
 	}
 }
 
-// TestStatsOfLess: files that some kernels lack, and missing limits.
+// TestStatsOfLess: without files that some kernels lack, and without limits.
 func TestStatsOfLess(t *testing.T) {
 	const none = math.MaxUint64
 	for _, test := range []struct {

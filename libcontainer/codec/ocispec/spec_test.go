@@ -17,7 +17,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// sample is what the fuzz test reads: a config.json, and values of types that it does not have.
+// sample is what the fuzz test reads: a config.json, and values of types that a config.json does
+// not have.
 type sample struct {
 	specs.Spec
 
@@ -65,11 +66,11 @@ func compare(t *testing.T, document string) {
 	got, err := codec.Read(document, sampleFields)
 	if strings.TrimSpace(document) == "null" {
 		if err == nil {
-			t.Error("null taken as an object")
+			t.Error("null accepted as an object")
 		}
 		return
 	}
-	if wantErr == nil && isNoText(err) {
+	if wantErr == nil && isInvalidUTF8(err) {
 		return
 	}
 	if (err == nil) != (wantErr == nil) {
@@ -84,7 +85,7 @@ func compare(t *testing.T, document string) {
 		t.Fatalf("differs from encoding/json:\n got %s\nwant %s", g, w)
 	}
 	codectest.Written(t, got, sampleFields)
-	// A string that is not text is written as encoding/json does.
+	// A string that is not valid UTF-8 is written like encoding/json does it.
 	hostname := sample{Spec: specs.Spec{Hostname: document, Annotations: map[string]string{document: "\xff"}}}
 	written := codec.Write(&hostname, sampleFields)
 	byJSON, err := json.Marshal(&hostname)
@@ -98,13 +99,13 @@ func compare(t *testing.T, document string) {
 	}
 }
 
-// isNoText reports whether an error is about bytes that are not a character. encoding/json
-// replaces them by one.
-func isNoText(err error) bool {
+// isInvalidUTF8 reports whether an error is about bytes that are not valid UTF-8. encoding/json
+// replaces them.
+func isInvalidUTF8(err error) bool {
 	return err != nil && (strings.Contains(err.Error(), "half a surrogate pair") || strings.Contains(err.Error(), "a string is UTF-8"))
 }
 
-// samples are documents as engines write them, and strange ones.
+// samples are documents as engines write them, and unusual ones.
 func samples(t testing.TB) []string {
 	files, err := filepath.Glob("../../../specconv/testdata/*.json")
 	if err != nil || len(files) < 3 {
@@ -121,7 +122,7 @@ func samples(t testing.TB) []string {
 	return append(all, strange...)
 }
 
-// strange documents are those that decoders tend to read differently.
+// strange documents are those that decoders often read differently.
 var strange = []string{
 	`{}`, ` { } `, `null`, `[]`, ``, `{`, `{}x`, `{"a":1,}`, `{,}`, `{"a" 1}`, `{a:1}`, "\ufeff{}", "{}\x00",
 	`{"process":null,"mounts":null,"annotations":null,"hostname":null}`,
@@ -160,7 +161,7 @@ func TestSameAsEncodingJSON(t *testing.T) {
 // reads.
 func FuzzCodec(f *testing.F) {
 	for _, document := range samples(f) {
-		if len(document) < 4096 { // long seeds make the fuzzer crawl
+		if len(document) < 4096 { // long seeds slow down the fuzzer
 			f.Add(document)
 		}
 	}

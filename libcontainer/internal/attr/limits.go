@@ -14,14 +14,14 @@ import (
 // all limits later, but has no right to raise one in a user namespace. Setting them from here
 // at that point would be too late, since init has changed its user by then.
 func RaiseRlimits(pid int, limits []configs.Rlimit) error {
-	for _, l := range limits {
+	for i, l := range limits {
 		var now unix.Rlimit
 		err := unix.Prlimit(pid, l.Resource, nil, &now)
 		if err == nil && l.Hard > now.Max {
 			err = unix.Prlimit(pid, l.Resource, &unix.Rlimit{Cur: now.Cur, Max: l.Hard}, nil)
 		}
 		if err != nil {
-			return fmt.Errorf("process.rlimits: %s: prlimit soft %d, hard %d: %w ("+configs.PhraseSetRlimit+")", l.Name, l.Soft, l.Hard, err, l.Resource)
+			return fmt.Errorf("process.rlimits[%d]: %s: prlimit soft %d, hard %d: %w ("+configs.PhraseSetRlimit+")", i, l.Name, l.Soft, l.Hard, err, l.Resource)
 		}
 	}
 	return nil

@@ -11,13 +11,13 @@ import (
 
 // TestBuildersThread: no other goroutine may ever run on the thread of a builder.
 func TestBuildersThread(t *testing.T) {
-	// With one P, the next goroutine runs where another one has just begun to wait.
+	// With one P, the next goroutine runs on the thread where another one has just begun to wait.
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	ours, theirs, err := msgPair()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := theirs.Close(); err != nil { // the runtime is gone
+	if err := theirs.Close(); err != nil { // the runtime has closed the connection
 		t.Fatal(err)
 	}
 	type threads struct{ builder, next int }

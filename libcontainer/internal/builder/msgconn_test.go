@@ -66,7 +66,8 @@ func TestMsgConnCarriesValuesAndFiles(t *testing.T) {
 	}
 }
 
-// TestMsgConnLosesFiles: files for which there is no room are not missed in silence.
+// TestMsgConnLosesFiles: it is an error if there are no free descriptors for the files of a
+// message.
 func TestMsgConnLosesFiles(t *testing.T) {
 	a, theirs, err := msgPair()
 	if err != nil {

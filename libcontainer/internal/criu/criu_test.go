@@ -16,8 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The tests talk to themselves: the test binary acts as criu when it is called as such, and
-// does what its environment says.
+// The test binary also acts as criu if it is called in that way. It then does what its
+// environment says.
 const scriptVariable = "BERTH_TEST_CRIU"
 
 func TestMain(m *testing.M) {
@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// fakeCriu plays the words of the script in order.
+// fakeCriu executes the words of the script in order.
 func fakeCriu(sock int, script []string) int {
 	data := make([]byte, maxMessage)
 	n, err := unix.Read(sock, data)
@@ -113,7 +113,7 @@ func TestRun(t *testing.T) {
 		t.Errorf("steps %q, started %d", steps, started)
 	}
 	if !task.Opts.GetNotifyScripts() {
-		t.Error("criu is not told to tell")
+		t.Error("criu is not asked for notifications")
 	}
 	// Run has reaped it.
 	if err := unix.Kill(started, 0); !errors.Is(err, unix.ESRCH) {
@@ -171,7 +171,7 @@ func TestRunFails(t *testing.T) {
 				t.Errorf("error %v, want %v %s", err, test.is, test.text)
 			}
 			if errors.Is(test.is, broken) && errors.As(err, new(*Refused)) {
-				t.Errorf("the error %v hides why", err)
+				t.Errorf("the error %v does not have the reason", err)
 			}
 		})
 	}

@@ -122,6 +122,6 @@ func TestPathInHierarchy(t *testing.T) {
 		}
 	}
 	if got, err := pathInHierarchy("/sys/fs/cgroup/cpuset/a", mounts); err == nil {
-		t.Errorf("a hierarchy that is not mounted: %q", got)
+		t.Errorf("options for a hierarchy that is not mounted: %q", got)
 	}
 }

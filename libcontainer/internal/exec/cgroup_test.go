@@ -16,7 +16,7 @@ func TestSubCgroups(t *testing.T) {
 	for key, name := range map[string]string{"cpu": "cpu,cpuacct", "cpuacct": "cpu,cpuacct", "memory": "memory", "name=systemd": "systemd", "": "unified"} {
 		paths[key] = filepath.Join(dir, name)
 		if key == "" {
-			name = "unused" // nobody makes cgroups in the second hierarchy of a hybrid host
+			name = "unused" // no cgroups are created in the second hierarchy of a hybrid host
 		}
 		if err := os.MkdirAll(filepath.Join(dir, name, "a/b"), 0o755); err != nil {
 			t.Fatal(err)
@@ -56,7 +56,7 @@ func TestSubCgroups(t *testing.T) {
 		}
 	}
 	if _, err := subCgroups(nil, []string{"a"}); err == nil {
-		t.Error("a container without cgroups has one below them")
+		t.Error("a sub-cgroup is accepted for a container without cgroups")
 	}
 }
 

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestPIDFileUndo: a file that could not be written does not have to be removed, and does not
-// become an undo step that would crash.
+// TestPIDFileUndo: if the file could not be written, there is nothing to remove, but the undo
+// function can still be called.
 func TestPIDFileUndo(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "no", "such")
 	remove, err := WritePIDFile(path, 1)

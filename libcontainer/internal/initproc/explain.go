@@ -5,6 +5,7 @@ package initproc
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/berth-run/berth/libcontainer/configs"
@@ -22,7 +23,7 @@ func Describe(err error, phrase string, joined configs.Namespaces, mapped bool, 
 	if !errors.As(err, &step) {
 		return err
 	}
-	if field := initField(step, joined); field != "" {
+	if field := initField(step, joined, p); field != "" {
 		err = fmt.Errorf("%s: %w", field, err)
 	}
 	if why := initReason(step, mapped, p); why != "" {
@@ -33,7 +34,7 @@ func Describe(err error, phrase string, joined configs.Namespaces, mapped bool, 
 
 // initField returns the field of the config that a step of init carries out; "" if the error of
 // the step says enough.
-func initField(step *nsenter.StepError, joined configs.Namespaces) string {
+func initField(step *nsenter.StepError, joined configs.Namespaces, p *configs.Process) string {
 	switch step.Step {
 	case nsenter.StepPersonality:
 		return "linux.personality"
@@ -53,6 +54,12 @@ func initField(step *nsenter.StepError, joined configs.Namespaces) string {
 		return "process.user.gid"
 	case nsenter.StepSetuid:
 		return "process.user.uid"
+	case nsenter.StepRlimit:
+		for i, l := range p.Rlimits {
+			if strconv.Itoa(l.Resource) == step.Detail {
+				return fmt.Sprintf("process.rlimits[%d]: %s: "+configs.PhraseSetRlimit, i, l.Name, l.Resource)
+			}
+		}
 	case nsenter.StepJoin:
 		for _, ns := range joined {
 			if ns.Path == step.Detail {

@@ -41,6 +41,7 @@ func TestDescribeInitError(t *testing.T) {
 	}
 	p := &configs.Process{UID: 5, GID: 6, AdditionalGIDs: []uint32{7, 8}}
 	p.Capabilities.Effective = 1 << unix.CAP_KILL
+	p.Rlimits = []configs.Rlimit{{Name: "RLIMIT_CORE", Resource: unix.RLIMIT_CORE}, {Name: "RLIMIT_NOFILE", Resource: unix.RLIMIT_NOFILE}}
 	step := func(step string, errno unix.Errno) error { return &nsenter.StepError{Step: step, Errno: errno} }
 	for _, tc := range []struct {
 		err  error
@@ -80,6 +81,10 @@ func TestDescribeInitError(t *testing.T) {
 		{
 			step(nsenter.StepCapset, unix.EPERM),
 			start + `process.capabilities: can't apply capabilities: capset: operation not permitted (effective has ["CAP_KILL"], which permitted does not have)`,
+		},
+		{
+			&nsenter.StepError{Step: nsenter.StepRlimit, Detail: "7", Errno: unix.EPERM},
+			start + "process.rlimits[1]: RLIMIT_NOFILE: error setting rlimits for ready process: error setting rlimit type 7: set resource limit 7: operation not permitted",
 		},
 		{nsenter.ErrInitGone, "init process is gone"},
 	} {

@@ -70,7 +70,7 @@ func TestAllowPath(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	// The right to list does not apply to a file: it gets the other one.
+	// The right to list directories does not apply to a file, which gets the other right.
 	err = r.AllowPath(openPath(t, filepath.Join(dir, "file")), unix.LANDLOCK_ACCESS_FS_WRITE_FILE|unix.LANDLOCK_ACCESS_FS_READ_DIR)
 	err = errors.Join(err,
 		r.AllowPath(openPath(t, filepath.Join(dir, "other")), unix.LANDLOCK_ACCESS_FS_READ_DIR),
@@ -133,7 +133,7 @@ func TestAllowPort(t *testing.T) {
 func TestErrors(t *testing.T) {
 	requireABI(t, 4)
 	if _, err := New(0, 0, 0); err == nil || !strings.HasPrefix(err.Error(), "landlock_create_ruleset: ") {
-		t.Errorf("a ruleset of nothing: %v", err)
+		t.Errorf("an empty ruleset: %v", err)
 	}
 	r, err := New(unix.LANDLOCK_ACCESS_FS_EXECUTE, 0, 0)
 	if err != nil {

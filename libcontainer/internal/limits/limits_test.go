@@ -24,7 +24,7 @@ func resources(t testing.TB, document string) *specs.LinuxResources {
 func TestUpdateMerges(t *testing.T) {
 	for _, test := range []struct {
 		name, stored, update string
-		// change is what is written to the cgroup, merged what is stored.
+		// change is the update of the cgroup, and merged the new stored limits.
 		change, merged string
 	}{
 		{
@@ -78,14 +78,14 @@ func marshal(t testing.TB, v any) string {
 	return string(data)
 }
 
-// TestUpdateIsRemembered: a field that specs-go gets and Merge forgets makes this fail.
+// TestUpdateIsRemembered fails if specs-go gets a new field that Merge does not copy.
 func TestUpdateIsRemembered(t *testing.T) {
 	want := new(specs.LinuxResources)
 	codectest.Fill(want)
 	stored := new(specs.LinuxResources)
 	Merge(stored, want)
 	want.Devices = nil
-	// What no kernel has any more.
+	// No supported kernel has these limits.
 	want.Memory.Kernel, want.Memory.UseHierarchy = nil, nil
 	if !reflect.DeepEqual(stored, want) {
 		t.Errorf("got  %s\nwant %s", marshal(t, stored), marshal(t, want))

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestAllowAll: the container may have put something else in the place of its socket.
+// TestAllowAll: the container may have replaced its socket by another file.
 func TestAllowAll(t *testing.T) {
 	path := t.TempDir()
 	victim := filepath.Join(path, "victim")

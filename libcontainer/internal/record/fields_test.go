@@ -31,7 +31,7 @@ func usualState() *State {
 	}
 }
 
-// TestOldState: what berth wrote with encoding/json, and earlier by hand, is read.
+// TestOldState: states that earlier versions of berth have written with encoding/json are read.
 func TestOldState(t *testing.T) {
 	want := usualState()
 	data, err := json.Marshal(want)
@@ -44,8 +44,7 @@ func TestOldState(t *testing.T) {
 	}
 }
 
-// TestEncodeResources: a field that specs-go gets and EncodeResources forgets makes
-// this fail.
+// TestEncodeResources fails if specs-go gets a new field that EncodeResources does not write.
 func TestEncodeResources(t *testing.T) {
 	full := new(specs.LinuxResources)
 	codectest.Fill(full)
@@ -63,7 +62,7 @@ func TestEncodeResources(t *testing.T) {
 	}
 }
 
-// BenchmarkFirstUse is what a command pays for the state that it reads.
+// BenchmarkFirstUse measures what a command pays to read its state.
 func BenchmarkFirstUse(b *testing.B) {
 	data := codec.Write(usualState(), stateFields)
 	firstuse.Compare(b, map[string]func() error{

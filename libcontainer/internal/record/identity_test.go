@@ -11,7 +11,7 @@ import (
 	"github.com/berth-run/berth/libcontainer/internal/procs"
 )
 
-// A process number alone does not make the container run: the start time must match.
+// A container does not run just because a process has its pid: the start time must match.
 func TestOpenInitIsNotFooledByPidReuse(t *testing.T) {
 	child := exec.Command("/bin/sleep", "1000")
 	if err := child.Start(); err != nil {
@@ -25,12 +25,12 @@ func TestOpenInitIsNotFooledByPidReuse(t *testing.T) {
 	c := &Record{Saved: State{PID: pid, StartTime: st.StartTime}}
 	pidfd, err := c.OpenInit()
 	if err != nil {
-		t.Fatalf("the true init is not found: %v", err)
+		t.Fatalf("the container's own init is not found: %v", err)
 	}
 	_ = pidfd.Close()
 	c.Saved.StartTime++
 	if _, err := c.OpenInit(); !errors.Is(err, ErrNotRunning) {
-		t.Errorf("another process with init's number: %v", err)
+		t.Errorf("another process with init's pid: %v", err)
 	}
 	c.Saved.StartTime--
 	if err := child.Process.Kill(); err != nil {

@@ -23,7 +23,7 @@ func TestLockSerialises(t *testing.T) {
 	}
 	defer other.Close()
 	if err := unix.Flock(int(other.Fd()), unix.LOCK_EX|unix.LOCK_NB); !errors.Is(err, unix.EWOULDBLOCK) {
-		t.Fatalf("a second lock beside the first: %v", err)
+		t.Fatalf("a second lock in addition to the first: %v", err)
 	}
 	order := make(chan string, 2)
 	done := make(chan struct{})
@@ -68,7 +68,8 @@ func TestLockOfARemovedDirectory(t *testing.T) {
 	}
 }
 
-// What is not known to be gone is not taken for gone: creates would try for ever.
+// A directory that cannot be checked does not count as removed, or else create would retry
+// forever.
 func TestLockOfAnUnreachableDirectory(t *testing.T) {
 	parent := filepath.Join(t.TempDir(), "root")
 	path := filepath.Join(parent, "c")
@@ -81,7 +82,7 @@ func TestLockOfAnUnreachableDirectory(t *testing.T) {
 	}
 	defer dir.Close()
 	if err := checkNamed(dir, path); err != nil {
-		t.Errorf("a directory that is there: %v", err)
+		t.Errorf("an existing directory: %v", err)
 	}
 	if err := os.Rename(parent, parent+".old"); err != nil {
 		t.Fatal(err)
@@ -94,7 +95,7 @@ func TestLockOfAnUnreachableDirectory(t *testing.T) {
 	}
 }
 
-// TestLockByForce: who has the lock gives it back only when what it waits for is gone.
+// TestLockByForce: the caller gets the lock after its function has made the holder release it.
 func TestLockByForce(t *testing.T) {
 	dir := t.TempDir()
 	first, err := LockDir(dir)

@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// fake makes a tree that looks like the file system: directories appear with their files and
-// disappear with them. A write replaces the beginning of a file, and is otherwise not checked.
+// fake creates a directory tree that imitates the file system: directories appear with their
+// files and disappear with them. A write replaces the beginning of a file without any checks.
 func fake(t *testing.T) *FS {
 	t.Helper()
 	root := t.TempDir()
@@ -57,7 +57,7 @@ func get(t *testing.T, f *FS, path string) string {
 	return string(data)
 }
 
-// groups returns all directories that a container may have made.
+// groups returns all directories that a container may have created.
 func groups(t *testing.T, f *FS) string {
 	t.Helper()
 	var dirs []string
@@ -77,10 +77,10 @@ func TestGroup(t *testing.T) {
 	tests := []struct {
 		name string
 		plan Plan
-		// existing is a group made before, with its schemata.
+		// existing is a group created earlier, with its schemata.
 		existing, schemata string
-		// made are all groups afterwards, owned those that Owned returns, and left those after
-		// a delete. file is the content of the schemata file of the first.
+		// made are all groups after the create, owned those that Owned returns, and left those
+		// after a delete. file is the content of the schemata file of the first group.
 		made, owned, left, tasks, file string
 		err                            string
 	}{
@@ -176,7 +176,7 @@ func TestGroup(t *testing.T) {
 			if got := groups(t, f); got != test.left {
 				t.Errorf("after delete: %q, want %q", got, test.left)
 			}
-			// If the create fails later on, nothing that was made stays.
+			// If the create fails later, nothing that was created stays.
 			if err := g.Remove(); err != nil {
 				t.Error(err)
 			}

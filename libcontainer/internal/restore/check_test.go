@@ -70,8 +70,8 @@ func TestCheckMountName(t *testing.T) {
 	}
 }
 
-// TestCheckSources: a mount of the checkpoint that the config has not is named. runc does not
-// list mounts, so there may be any.
+// TestCheckSources: an error names a mount of the checkpoint that the config does not have.
+// runc's checkpoints have no list of mounts, so every mount is accepted.
 func TestCheckSources(t *testing.T) {
 	opts := &rpc.CriuOpts{}
 	criu.AddMount(opts, "/data", "/run/0")

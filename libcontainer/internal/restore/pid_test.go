@@ -21,10 +21,10 @@ func TestMayTrace(t *testing.T) {
 	}
 }
 
-// TestRefuseTracers: this machine's own pid namespace has processes that may do anything.
+// TestRefuseTracers: processes in the tests' own pid namespace may trace others.
 func TestRefuseTracers(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Skip("needs root, to look at the namespaces of others")
+		t.Skip("needs root, to read the namespaces of other processes")
 	}
 	own, err := os.Open("/proc/self/ns/pid")
 	if err != nil {

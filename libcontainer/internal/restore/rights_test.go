@@ -14,11 +14,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestOpenImages: the directory of the images is open to the namespace's root for a while, and
-// then what it was, with all bits of its mode.
+// TestOpenImages: the directory of the images is accessible to the namespace's root for a while.
+// Then it has its old owner and mode again, with all bits.
 func TestOpenImages(t *testing.T) {
 	if userns.Unprivileged() {
-		t.Skip("needs root, for whom there are user namespaces to restore")
+		t.Skip("needs root, to restore a user namespace")
 	}
 	dir := t.TempDir()
 	is := func(when string, uid, gid, mode uint32) {

@@ -13,10 +13,10 @@ import (
 	"github.com/berth-run/berth/libcontainer/options"
 )
 
-// TestFindStage: nothing that criu needs is below the directory that its mounts hide.
+// TestFindStage: the mounts of criu's stage hide no path that criu needs.
 func TestFindStage(t *testing.T) {
 	if userns.Unprivileged() {
-		t.Skip("needs root, for whom there are user namespaces to restore")
+		t.Skip("needs root, to restore a user namespace")
 	}
 	r := &Restoration{
 		Creation: create.Creation{Record: &record.Record{Dir: "/run/berth/id"}, Cfg: &configs.Config{}},

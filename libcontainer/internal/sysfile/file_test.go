@@ -16,7 +16,7 @@ import (
 func TestRemoveTree(t *testing.T) {
 	dir := t.TempDir()
 	if err := RemoveTree(filepath.Join(dir, "nothing")); err != nil {
-		t.Errorf("of what is not there: %v", err)
+		t.Errorf("of a missing directory: %v", err)
 	}
 	tree, kept := filepath.Join(dir, "tree"), filepath.Join(dir, "kept")
 	for _, d := range []string{filepath.Join(tree, "a", "b"), kept} {
@@ -24,7 +24,7 @@ func TestRemoveTree(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// More names than one call of the kernel tells.
+	// These are more names than one call of getdents64(2) returns.
 	for i := range 200 {
 		for _, d := range []string{tree, filepath.Join(tree, "a", "b")} {
 			if err := os.WriteFile(filepath.Join(d, fmt.Sprintf("a file with a name of some length %d", i)), nil, 0o600); err != nil {

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestExplainMaps runs where all ids are mapped to themselves, or only root's: the last id is
-// in no map.
+// TestExplainMaps runs in a user namespace where all ids, or only root's, are mapped to
+// themselves: the last id is never mapped.
 func TestExplainMaps(t *testing.T) {
 	cfg := &configs.Config{
 		Namespaces:  configs.Namespaces{{Type: configs.NewUser}},
@@ -20,8 +20,8 @@ func TestExplainMaps(t *testing.T) {
 		GIDMappings: []configs.IDMap{{HostID: 0, Size: 1}, {ContainerID: 1, HostID: 1<<32 - 2, Size: 1}},
 	}
 	eperm := fmt.Errorf("start init: %w", unix.EPERM)
-	if got := ExplainMaps(eperm, cfg); got != eperm { //nolint:errorlint // it is to be left alone
-		t.Errorf("maps that are fine: %v", got)
+	if got := ExplainMaps(eperm, cfg); got != eperm { //nolint:errorlint // the same error, unchanged
+		t.Errorf("correct maps: %v", got)
 	}
 	cfg.GIDMappings[1].Size = 2
 	got := ExplainMaps(eperm, cfg)

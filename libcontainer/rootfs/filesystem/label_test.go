@@ -10,8 +10,8 @@ import (
 	"github.com/berth-run/berth/libcontainer/configs"
 )
 
-// TestLabelOption: the SELinux label is set by the option that the mount names. A kernel
-// without SELinux knows none of them, and its error names the one it got.
+// TestLabelOption: the SELinux label is set by the option in the mount's config. A kernel without
+// SELinux refuses all of these options, and the error names the option.
 func TestLabelOption(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("requires root, to make file systems")

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestNeedsOldCall: the new calls do all that they can.
+// TestNeedsOldCall: mount(2) is only used for what the new mount calls cannot do.
 func TestNeedsOldCall(t *testing.T) {
 	long := strings.Repeat("x", mountapi.MaxOption+1)
 	for _, test := range []struct {
@@ -35,7 +35,7 @@ func TestNeedsOldCall(t *testing.T) {
 	}
 }
 
-// TestNew: a file system is complete before anybody sees it.
+// TestNew: a file system is completely set up before it is mounted.
 func TestNew(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("requires root, to make file systems")

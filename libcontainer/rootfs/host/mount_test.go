@@ -11,7 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestDetach: only mounts of the container's are removed, and what is gone already is no error.
+// TestDetach: only mounts of the container are removed. It is no error if a mount no longer
+// exists.
 func TestDetach(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("requires root, to mount")
@@ -37,7 +38,7 @@ func TestDetach(t *testing.T) {
 	lower := mount()
 	upper := mount()
 
-	// An id that is not used again: Detach looks at nothing else.
+	// Use an id that is never used again, since Detach checks nothing else.
 	fd, err := unix.Open(dir, unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)

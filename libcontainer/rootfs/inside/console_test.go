@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestConsole: both ends belong to the devpts of the container, and what is said at one is heard at
-// the other.
+// TestConsole: both ends belong to the devpts of the container, and data written to one end can
+// be read from the other.
 func TestConsole(t *testing.T) {
 	inRoot(t, func(t *testing.T, dir string, root *inroot.Root) {
 		if err := unix.Mount("devpts", dir+"/dev/pts", "devpts", 0, "newinstance,ptmxmode=0666"); err != nil {
@@ -45,7 +45,7 @@ func TestConsole(t *testing.T) {
 	})
 }
 
-// TestConsoleAttacks: what is at /dev/pts is not what it should be.
+// TestConsoleAttacks: /dev/pts is not a proper devpts.
 func TestConsoleAttacks(t *testing.T) {
 	for name, test := range map[string]struct {
 		spoil func(pts string) error

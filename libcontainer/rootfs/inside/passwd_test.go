@@ -42,7 +42,7 @@ func FuzzHomeOf(f *testing.F) {
 	})
 }
 
-// TestHome: the container's /etc/passwd is not always a file, nor a small one.
+// TestHome: the container's /etc/passwd may be something other than a small regular file.
 func TestHome(t *testing.T) {
 	link := func(target string) func(*testing.T, string) {
 		return func(t *testing.T, name string) {

@@ -50,7 +50,8 @@ func makeRoot(dir string) error {
 	return unix.Mount("/dev/null", dir+"/dev/null", "", unix.MS_BIND, "")
 }
 
-// TestPaths: files are empty and directories have no room, with one mask for all names of a path.
+// TestPaths: masked files are empty, and masked directories are empty and read-only. A path is
+// masked once, whichever names it has.
 func TestPaths(t *testing.T) {
 	inRoot(t, func(dir string, root *reach.Root, id mountapi.FileID) {
 		if err := Paths(root, id, []string{"/file", "/one", "/link", "/two", "/nowhere", "/file/below"}, configs.MountLabel{}); err != nil {
@@ -76,7 +77,7 @@ func TestPaths(t *testing.T) {
 	})
 }
 
-// TestRefused: what cannot be hidden, or not by what is there, is an error.
+// TestRefused: it is an error if a path cannot be hidden, or if /dev/null is unusable.
 func TestRefused(t *testing.T) {
 	for name, test := range map[string]struct {
 		path  string

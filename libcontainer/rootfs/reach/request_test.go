@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestFollowsInRootOnly: links are followed in the mount of the root, but not into another
-// one, even if the path itself may lead there.
+// TestFollowsInRootOnly: symbolic links are followed within the mount of the root, but not into
+// another mount, even if the path itself may lead there.
 func TestFollowsInRootOnly(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("requires root, to mount")

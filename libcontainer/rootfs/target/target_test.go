@@ -14,7 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestOpen: what is missing is made, and what no mount may hide is refused. The root is the test's.
+// TestOpen: missing mount points are created, and paths that no mount may hide are refused. The
+// root is that of the test.
 func TestOpen(t *testing.T) {
 	dir := t.TempDir()
 	err := errors.Join(
@@ -66,7 +67,7 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-// TestOpenBind: a procfs may be bound on /proc, and nothing else.
+// TestOpenBind: on /proc, only a procfs may be bind-mounted.
 func TestOpenBind(t *testing.T) {
 	root, id := open(t)
 	for source, allowed := range map[string]bool{"/proc": true, "/proc/sys": false, "/": false} {

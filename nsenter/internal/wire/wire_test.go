@@ -124,7 +124,7 @@ func TestStructsAgree(t *testing.T) {
 		delete(h.structs, name)
 	}
 	for name := range h.structs {
-		t.Errorf("%s has no twin in Go", name)
+		t.Errorf("%s does not exist in Go", name)
 	}
 }
 
@@ -182,6 +182,6 @@ func TestConstantsAgree(t *testing.T) {
 		delete(h.constants, name)
 	}
 	for name := range h.constants {
-		t.Errorf("%s has no twin in Go", name)
+		t.Errorf("%s does not exist in Go", name)
 	}
 }

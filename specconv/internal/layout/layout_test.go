@@ -18,7 +18,7 @@ import (
 // object is a JSON object of a test.
 type object map[string]any
 
-// image is a layout that is being made.
+// image is a layout that a test creates.
 type image struct {
 	t   *testing.T
 	dir string
@@ -46,7 +46,7 @@ func (i *image) file(name string, content any) []byte {
 	return text
 }
 
-// blob adds one and returns its descriptor.
+// blob adds a blob and returns its descriptor.
 func (i *image) blob(mediaType string, content any) object {
 	i.t.Helper()
 	text, err := json.Marshal(content)
@@ -66,7 +66,7 @@ func (i *image) manifest(author string) object {
 
 func (i *image) index(entries ...object) { i.file("index.json", object{"manifests": entries}) }
 
-// with adds to a descriptor.
+// with returns a descriptor with one more member.
 func (o object) with(key string, value any) object {
 	all := maps.Clone(o)
 	all[key] = value
@@ -206,7 +206,7 @@ func FuzzConfig(f *testing.F) {
 			}
 		}
 		if config, err := Config(dir, tag, "amd64"); err == nil {
-			t.Errorf("a configuration from nowhere: %q", config)
+			t.Errorf("a configuration that no blob has: %q", config)
 		}
 	})
 }

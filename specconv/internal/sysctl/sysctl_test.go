@@ -22,7 +22,7 @@ func FuzzPathOf(f *testing.F) {
 	})
 }
 
-// TestConvert: parameters of the container's own namespaces are taken, in the order of their names.
+// TestConvert: parameters of the container's own namespaces are accepted, and sorted by name.
 func TestConvert(t *testing.T) {
 	own := configs.Namespaces{{Type: configs.NewIPC}, {Type: configs.NewNet}, {Type: configs.NewUTS}}
 	for _, test := range []struct {

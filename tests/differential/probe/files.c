@@ -14,7 +14,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-// content says what the file has, without the last end of line.
+// content prints the content of a file without its last newline.
 static void content(const char *key, const char *path)
 {
 	static char data[8000];
@@ -86,7 +86,7 @@ static void sysctls(void)
 	}
 }
 
-// entry says what a file is, without what differs from run to run.
+// entry describes a file, without what differs from run to run.
 static void entry(const char *prefix, const char *path)
 {
 	struct stat st;
@@ -196,8 +196,8 @@ static void writing(void)
 	}
 }
 
-// devices tries which ones may be made, and opened. Whether they exist on this machine is
-// nothing that a runtime decides, so EPERM is all that counts.
+// devices tries which devices can be created and opened. Only EPERM counts, since the runtime
+// does not decide whether they exist on this machine.
 static void devices(void)
 {
 	static const struct {
@@ -208,7 +208,7 @@ static void devices(void)
 	char key[64];
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-		// The only mount that takes devices, as a rule.
+		// Usually this is the only mount without nodev.
 		const char *path = "/dev/probe-device";
 		mode_t type = all[i].type == 'c' ? S_IFCHR : S_IFBLK;
 		snprintf(key, sizeof(key), "device.%c%u:%u", all[i].type, all[i].major,

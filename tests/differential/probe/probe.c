@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The program in the containers that are compared: it prints what a program can see of the
-// container around it, as lines of "key=value". It is C, since Go's runtime changes limits
-// and signals before main, and does not start below small limits.
+// This is the program in the containers that are compared: it prints what a program can see of
+// its container, as lines of "key=value". It is in C, since the Go run time changes limits and
+// signals before main, and does not start with small limits.
 
 #include "probe.h"
 
@@ -32,7 +32,7 @@ void say(const char *key, const char *format, ...)
 	vsnprintf(value, sizeof(value), format, args);
 	va_end(args);
 	printf("%s=", key);
-	// One line for each key, whatever is in it.
+	// Print one line for each key, whatever the value contains.
 	for (const char *p = value; *p != '\0'; p++) {
 		if (*p == '\n')
 			fputs("\\n", stdout);
@@ -176,7 +176,7 @@ static void scheduling(void)
 	int mode = -1;
 
 	if (syscall(SYS_sched_getattr, 0, &attr, sizeof(attr), 0) == 0) {
-		// What a fair policy says there is a time slice, which no runtime sets.
+		// Fair policies have a time slice there, which no runtime sets.
 		say("scheduler", "policy %u flags %llu priority %u", attr.policy, attr.flags,
 		    attr.priority);
 		if (attr.policy == 6)
@@ -241,7 +241,7 @@ static void process(int argc, char **argv)
 	}
 }
 
-// calls tries system calls that filters are about, with arguments that none can take.
+// calls makes system calls for which there are filters, with invalid arguments.
 static void calls(void)
 {
 	static const struct {
@@ -279,12 +279,12 @@ static void received(int number)
 		_exit(15);
 }
 
-// wait_for_signals writes down the signals that come, until the one that ends it.
+// wait_for_signals prints the signals that it receives, until the one that ends it.
 static void wait_for_signals(void)
 {
 	struct sigaction action = {.sa_handler = received, .sa_flags = SA_RESTART};
 
-	// One at a time: otherwise the last one that is delivered runs first.
+	// Handle one signal at a time: otherwise the last one that is delivered runs first.
 	sigfillset(&action.sa_mask);
 	for (int i = 1; i < 65; i++)
 		sigaction(i, &action, NULL);
@@ -298,7 +298,7 @@ int main(int argc, char **argv)
 {
 	if (argc == 2 && strcmp(argv[1], "wait") == 0)
 		wait_for_signals();
-	// In a file system that is full, or with a limit on files, the lines must still come out.
+	// Buffer the lines: a full file system or a limit on file sizes must not cut them off.
 	setvbuf(stdout, NULL, _IOFBF, 1 << 16);
 	ids();
 	capabilities();

@@ -2,11 +2,11 @@
 
 #pragma once
 
-// say prints a line of one key.
+// say prints the line of a key.
 void say(const char *key, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-// error_name is a word for what a system call has said; valid until the next one.
+// error_name returns a name for the result of a system call; valid until the next call.
 const char *error_name(int number);
 
-// files prints what is found by path: procfs, mounts, devices, and who may write where.
+// files prints what depends on paths: procfs, mounts, devices, and who may write where.
 void files(void);

@@ -2,9 +2,8 @@
 
 // Package bundle makes OCI bundles for tests and benchmarks.
 //
-// It knows the runtime-spec and no runtime. Its one invariant: what [Spec] returns
-// runs on every runtime that the tests are run with, so every test changes only
-// what it is about.
+// It depends on the runtime-spec, but on no runtime. Its one invariant: every runtime that the
+// tests use runs the result of [Spec], so that each test only changes what it is about.
 package bundle
 
 import (
@@ -19,7 +18,7 @@ import (
 // Version is the ociVersion of the bundles: the newest that crun 1.8 accepts.
 const Version = "1.0.2"
 
-// Capabilities is the set that engines give to an ordinary container.
+// Capabilities returns the capabilities that engines give to an ordinary container.
 func Capabilities() []string {
 	return []string{
 		"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FSETID", "CAP_FOWNER", "CAP_MKNOD", "CAP_NET_RAW", "CAP_SETGID",
@@ -27,9 +26,8 @@ func Capabilities() []string {
 	}
 }
 
-// Spec is an ordinary container: root with an engine's usual capabilities, all
-// namespaces but user and time, the usual mounts, and a root file system at
-// "rootfs" in the bundle.
+// Spec returns an ordinary container: root with an engine's usual capabilities, all namespaces
+// except user and time, the usual mounts, and a root file system at "rootfs" in the bundle.
 func Spec() *specs.Spec {
 	caps := Capabilities()
 	return &specs.Spec{
@@ -61,8 +59,7 @@ func Spec() *specs.Spec {
 	}
 }
 
-// Mounts are the mounts that engines give to every container, without the one of
-// cgroups.
+// Mounts returns the mounts that engines give to every container, except the cgroup mount.
 func Mounts() []specs.Mount {
 	return []specs.Mount{
 		{Destination: "/proc", Type: "proc", Source: "proc", Options: []string{"nosuid", "noexec", "nodev"}},
@@ -76,7 +73,7 @@ func Mounts() []specs.Mount {
 	}
 }
 
-// Write writes spec as dir's config.json, in place of an older one.
+// Write writes spec as dir's config.json, and replaces an older one.
 func Write(dir string, spec any) error {
 	data, err := json.MarshalIndent(spec, "", "\t")
 	if err != nil {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package cgrouptree clears up after containers that nest their cgroups deeper than a
-// runtime can remove them, so that a test of that leaves nothing.
+// Package cgrouptree removes the cgroups of containers that nest them deeper than a runtime can
+// remove, so that such a test leaves nothing behind.
 package cgrouptree
 
 import (
@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Remove removes a cgroup without processes and those below it, at any depth. A missing one
-// is no error.
+// Remove removes a cgroup without processes and those below it, at any depth. It is no error if
+// the cgroup does not exist.
 func Remove(top string) error {
 	for {
 		removed, err := removeLowest(top)
@@ -22,8 +22,8 @@ func Remove(top string) error {
 	}
 }
 
-// removeLowest goes down as far as it leads, and removes on the way what can be removed.
-// It says false when there was nothing below the top, which it has removed then.
+// removeLowest descends as far as possible, and then removes what can be removed on the way back.
+// It returns false if there was nothing below top, which it has then removed.
 func removeLowest(top string) (bool, error) {
 	dir, err := os.Open(top)
 	if os.IsNotExist(err) {

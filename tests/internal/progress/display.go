@@ -12,24 +12,24 @@ import (
 	"unicode/utf8"
 )
 
-// display is what is shown and how far the work is.
+// display shows the output and the progress of the work.
 type display struct {
 	out   io.Writer
 	log   io.Writer
 	label string
 	every time.Duration
-	// width is that of the terminal, 0 for a log.
+	// width is that of the terminal; 0 for a log.
 	width int
 	began time.Time
-	// said is when something was last written.
+	// said is when the last output was written.
 	said time.Time
 
 	done, total int
-	// what is being done, last the last line.
+	// what is the current step, and last is the line that was drawn last.
 	what, last string
-	// shown is how many characters the terminal's last line has.
+	// shown is the number of characters in the terminal's last line.
 	shown int
-	// tests holds back what a test prints; nil when lines are not those of tests.
+	// tests holds back the output of tests; nil if the lines are not from a test binary.
 	tests *tests
 }
 
@@ -42,7 +42,7 @@ func newDisplay(o *options) *display {
 	return d
 }
 
-// tick is how often to look whether there is something to say.
+// tick returns the interval at which to call remind.
 func (d *display) tick() time.Duration {
 	if d.width > 0 {
 		return time.Second
@@ -50,7 +50,7 @@ func (d *display) tick() time.Duration {
 	return max(d.every/4, time.Millisecond)
 }
 
-// line takes one of the work's lines.
+// line handles a line of the work's output.
 func (d *display) line(line string) {
 	if rest, ok := strings.CutPrefix(line, "@progress "); ok && d.step(rest) {
 		if d.width > 0 {
@@ -72,7 +72,7 @@ func (d *display) line(line string) {
 	d.write(line)
 }
 
-// step takes what follows "@progress ", and says whether that is what it should be.
+// step parses the text after "@progress ", and reports whether it is valid.
 func (d *display) step(text string) bool {
 	done, rest, _ := strings.Cut(strings.TrimSpace(text), " ")
 	total, what, _ := strings.Cut(rest, " ")
@@ -85,7 +85,7 @@ func (d *display) step(text string) bool {
 	return true
 }
 
-// write writes lines above the terminal's last one.
+// write writes lines above the terminal's last line.
 func (d *display) write(lines string) {
 	if lines == "" {
 		return
@@ -100,7 +100,7 @@ func (d *display) write(lines string) {
 	d.said = time.Now()
 }
 
-// remind says how far the work is, where that is due.
+// remind reports the progress if that is due.
 func (d *display) remind(now time.Time) {
 	if d.width > 0 {
 		d.draw(now)
@@ -110,7 +110,7 @@ func (d *display) remind(now time.Time) {
 	}
 }
 
-// state is one line: "label: 3 of 20, 1m5s: what".
+// state returns one line: "label: 3 of 20, 1m5s: what".
 func (d *display) state(now time.Time) string {
 	var b strings.Builder
 	b.WriteString(d.label)
@@ -130,8 +130,8 @@ func (d *display) state(now time.Time) string {
 	return b.String()
 }
 
-// draw writes the terminal's last line again. It does not reach the right edge, where some
-// terminals begin a new one.
+// draw redraws the terminal's last line. It leaves the right edge free, where some terminals
+// start a new line.
 func (d *display) draw(now time.Time) {
 	text := []rune(d.state(now))
 	if len(text) >= d.width {
@@ -142,13 +142,13 @@ func (d *display) draw(now time.Time) {
 	d.shown = len(text)
 }
 
-// erase leaves the terminal's last line empty.
+// erase clears the terminal's last line.
 func (d *display) erase() {
 	_, _ = fmt.Fprintf(d.out, "\r%s\r", strings.Repeat(" ", d.shown))
 	d.shown = 0
 }
 
-// finish shows what is still held back.
+// finish writes what is still held back.
 func (d *display) finish() {
 	if d.tests != nil {
 		d.write(d.tests.rest())
@@ -158,7 +158,7 @@ func (d *display) finish() {
 	}
 }
 
-// printable leaves out what would be a control character in a log.
+// printable removes control characters.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f || r == utf8.RuneError {

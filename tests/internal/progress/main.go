@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command progress says what a long piece of work is doing and how far it is, beside what
-// the work prints: on a terminal in a line that is written over in place, elsewhere, so in a
-// log, in a line of its own when nothing was printed for half a minute, without control
-// characters.
+// Command progress reports the progress of a long piece of work, in addition to the output of
+// that. On a terminal the report is a line that is overwritten. In a log it is a new line,
+// without control characters, if nothing was printed for half a minute.
 //
-// It runs the command that it is given, or, without one, copies its stdin. Work says how far
-// it is by lines of the form "@progress DONE TOTAL WHAT", which are not copied;
-// BERTH_PROGRESS=1 in its environment says that somebody reads them. Its one invariant: it
-// loses no other line, and its exit status is the command's.
+// It runs the given command, or copies its stdin if there is none. The work reports progress in
+// lines of the form "@progress DONE TOTAL WHAT", which are not copied. BERTH_PROGRESS=1 in its
+// environment means that they are read. Its one invariant: it loses no other line, and its exit
+// status is that of the command.
 package main
 
 import (
@@ -36,11 +35,11 @@ type options struct {
 
 func main() {
 	var o options
-	flag.StringVar(&o.label, "label", "", "what is being done")
+	flag.StringVar(&o.label, "label", "", "`name` of the work")
 	flag.StringVar(&o.log, "log", "", "write all lines to this `file`, and show only the last one")
 	flag.DurationVar(&o.every, "every", 30*time.Second, "longest silence in a log")
-	flag.BoolVar(&o.gotest, "gotest", false, "the lines are those of a test binary with -test.v: show what fails")
-	flag.IntVar(&o.total, "total", 0, "how many tests there are, for -gotest")
+	flag.BoolVar(&o.gotest, "gotest", false, "the lines are those of a test binary with -test.v: show only failures")
+	flag.IntVar(&o.total, "total", 0, "`number` of tests, for -gotest")
 	flag.Parse()
 	status, err := run(&o, flag.Args())
 	if err != nil {
@@ -52,7 +51,7 @@ func main() {
 
 // run copies and reports until the work ends.
 func run(o *options, args []string) (status int, err error) {
-	// A terminal's ^C is for the work, whose last words are to be read.
+	// A ^C on the terminal is for the work, and its last output must still be read.
 	signal.Ignore(os.Interrupt)
 	d := newDisplay(o)
 	if o.log != "" {
@@ -80,7 +79,7 @@ func run(o *options, args []string) (status int, err error) {
 	go func() {
 		var err error
 		status, err = wait()
-		// What it has started may go on, and have the pipe open.
+		// Child processes may continue, and keep the pipe open.
 		ended <- errors.Join(err, r.SetReadDeadline(time.Now().Add(patience)))
 	}()
 	if err = d.copyAll(r); errors.Is(err, os.ErrDeadlineExceeded) {
@@ -90,12 +89,12 @@ func run(o *options, args []string) (status int, err error) {
 	return status, errors.Join(err, waitErr)
 }
 
-// patience is for the last lines of a command that has ended.
+// patience is how long to wait for the last lines of a command that has ended.
 const patience = time.Second
 
-// start starts the command, which ends with this process, and is told of a SIGTERM.
+// start starts the command. It is killed if this process ends, and gets its SIGTERM.
 func start(args []string, out *os.File) (wait func() (int, error), err error) {
-	// The signal of the parent's death is that of the thread's.
+	// The parent-death signal is tied to the parent's thread.
 	runtime.LockOSThread()
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, out, out
@@ -125,7 +124,7 @@ func start(args []string, out *os.File) (wait func() (int, error), err error) {
 	}, nil
 }
 
-// copyAll shows the lines of r, and how far they are, until it ends.
+// copyAll shows the lines of r and their progress, until r ends.
 func (d *display) copyAll(r io.Reader) error {
 	lines, failed := make(chan string), make(chan error, 1)
 	go func() {
@@ -161,13 +160,13 @@ func (d *display) copyAll(r io.Reader) error {
 	}
 }
 
-// width is the terminal's, or 0 where f is none.
+// width returns the width of the terminal; 0 if f is not a terminal.
 func width(f *os.File) int {
 	size, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
 	if err != nil {
 		return 0
 	}
-	// What has no size is as wide as the first ones were.
+	// A terminal without a size gets the width of the first terminals.
 	if size.Col == 0 {
 		return 80
 	}

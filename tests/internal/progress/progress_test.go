@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// fed returns what a display of that width shows of lines.
+// fed feeds lines to a display and returns what it writes.
 func fed(t *testing.T, d *display, lines string) string {
 	t.Helper()
 	var out bytes.Buffer
@@ -34,7 +34,7 @@ func TestLogHasAllLines(t *testing.T) {
 	}
 }
 
-// TestRemind: how far it is is said when nothing else was, and without control characters.
+// TestRemind: the progress is reported if nothing else was printed, without control characters.
 func TestRemind(t *testing.T) {
 	var out bytes.Buffer
 	began := time.Unix(1000, 0)
@@ -48,7 +48,7 @@ func TestRemind(t *testing.T) {
 	}
 }
 
-// TestTerminal: the last line is written over, does not wrap, and is gone in the end.
+// TestTerminal: the last line is overwritten, does not wrap, and is erased at the end.
 func TestTerminal(t *testing.T) {
 	got := fed(t, &display{every: time.Hour, width: 24}, "@progress 1 2 something that is long\none\n@progress 2 2 b\n")
 	want := "\rwork: 1 of 2, 0s: somet" + "\r" + strings.Repeat(" ", 23) + "\rone\n" +
@@ -94,15 +94,15 @@ panic: dead
 	}
 }
 
-// TestCommand runs the program itself: it has the command's status, and says by the last
-// line of what goes to a file how far that is.
+// TestCommand runs the program itself. It has the command's exit status, and reports the progress
+// that is written to a file by its last line.
 func TestCommand(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "progress")
 	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	log := program + ".log"
-	// It goes on when it was seen: when nobody has its stdin open any more.
+	// The command continues when its output was seen: when nobody has its stdin open any more.
 	// Its child has the pipe open for longer.
 	const script = `echo first; echo "second $BERTH_PROGRESS"; sleep 1000 & read -r _; echo $! >&3; exit 7`
 	cmd := exec.Command(program, "-label", "work", "-every", "1ms", "-log", log, "sh", "-c", script)

@@ -4,18 +4,19 @@ package main
 
 import "strings"
 
-// tests reads what a test binary prints with -test.v, one top-level test after another, and
-// makes of it what the binary prints without: that of the tests that fail. So a run of
-// hundreds can say which one it is at.
+// tests reads the output of a test binary with -test.v, which runs one top-level test after
+// another. It returns the output without -test.v: that of failed tests. So a run of hundreds of
+// tests can show which one it is at.
 type tests struct {
-	// now is the test that runs, held what it has printed.
+	// now is the current test, and held is its output.
 	now, held string
-	// heading says whose the next lines are; it is only wanted if there are any.
+	// heading is the line with the name of the subtest that prints the next lines. It is only
+	// needed if there are any.
 	heading string
 	done    int
 }
 
-// line takes a line, and returns what is to be shown.
+// line handles a line, and returns what is to be printed.
 func (t *tests) line(line string) string {
 	word, rest, _ := strings.Cut(strings.TrimLeft(line, " "), " ")
 	fields := strings.Fields(rest)
@@ -33,7 +34,7 @@ func (t *tests) line(line string) string {
 		}
 		return ""
 	case below && what == "FAIL:":
-		// After the line of the test that it is a part of.
+		// It follows the line of its parent test.
 		return line
 	case below:
 		return ""
@@ -45,7 +46,7 @@ func (t *tests) line(line string) string {
 	}
 }
 
-// text takes a line that a test prints, or what runs it.
+// text handles a line that is printed by a test, or outside of tests.
 func (t *tests) text(line string) string {
 	if t.now == "" {
 		return line
@@ -55,7 +56,7 @@ func (t *tests) text(line string) string {
 	return ""
 }
 
-// end ends the test that runs, and returns what it has printed.
+// end ends the current test, and returns its output.
 func (t *tests) end() string {
 	t.done++
 	held := t.held
@@ -63,7 +64,7 @@ func (t *tests) end() string {
 	return held
 }
 
-// rest is what the last test has printed, which did not come to its end.
+// rest returns the output of the last test if it has not ended.
 func (t *tests) rest() string {
 	held := t.held
 	t.held = ""
