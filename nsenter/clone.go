@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"syscall"
 
+	"github.com/berth-run/berth/nsenter/timerslack"
 	"golang.org/x/sys/unix"
 )
 
@@ -53,6 +54,9 @@ func (o *Options) clone(i *Init, sock int) error {
 			return err
 		}
 	}
+	// Not with the goroutine locked to its thread, for which Go would start another thread. It only
+	// changes threads here if a system call has taken long and no other thread is free.
+	timerslack.Restore()
 	argv := []string{"berth-init", strconv.Itoa(len(files) - 1)}
 	pid, err := syscall.ForkExec("/proc/self/fd/"+strconv.Itoa(program), argv, attr)
 	runtime.KeepAlive(o)

@@ -11,8 +11,10 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -27,7 +29,7 @@ const module = "github.com/berth-run/berth/"
 // The folders below libcontainer/internal are in order: none imports one that comes before it in
 // its own group, and none imports libcontainer itself.
 var arrows = map[string][]string{
-	"cmd":      {"specconv", "libcontainer", "libcontainer/signals", "seccomp"},
+	"cmd":      {"specconv", "libcontainer", "libcontainer/signals", "seccomp", "nsenter/timerslack"},
 	"specconv": {},
 
 	"libcontainer": {
@@ -78,7 +80,7 @@ var arrows = map[string][]string{
 	room + "userns":   {"nsenter"},
 	room + "firstuse": {}, room + "inroot": {}, room + "landlock": {}, room + "mountapi": {}, room + "mountinfo": {},
 	room + "osthread": {}, room + "procfs": {}, room + "procs": {}, room + "resctrl": {}, room + "steps": {},
-	room + "sysfile": {}, room + "testlog": {}, room + "unixsocket": {},
+	room + "sysfile": {}, room + "testlog": {}, room + "unixsocket": {}, "nsenter/timerslack": {},
 
 	// border: plans, their text form, and why access to a path is denied.
 	"libcontainer/configs": {}, "libcontainer/codec": {}, "libcontainer/access": {},
@@ -92,7 +94,7 @@ var (
 	tools = []string{
 		room + "userns", room + "firstuse", room + "inroot", room + "landlock", room + "mountapi", room + "mountinfo",
 		room + "osthread", room + "procfs", room + "procs", room + "resctrl", room + "steps", room + "sysfile",
-		room + "testlog", room + "unixsocket",
+		room + "testlog", room + "unixsocket", "nsenter/timerslack",
 	}
 	border = []string{"libcontainer/configs", "libcontainer/codec", "libcontainer/access"}
 )
@@ -222,6 +224,35 @@ func checkNotLinked(t *testing.T, name string, forbidden ...string) {
 		if slices.Contains(packages[i].Deps, dep) {
 			t.Errorf("%s depends on %s", name, dep)
 		}
+	}
+}
+
+// TestTimerSlack: whatever starts a program gives it the timer slack that berth has got itself
+// (package timerslack). Package firstuse is for benchmarks.
+func TestTimerSlack(t *testing.T) {
+	starts := regexp.MustCompile(`exec\.Command|ForkExec\(|StartProcess\(`)
+	found := 0
+	for _, dir := range [...]string{"cmd", "libcontainer", "nsenter", "seccomp", "specconv"} {
+		err := filepath.WalkDir("../../"+dir, func(path string, _ fs.DirEntry, err error) error {
+			if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || strings.HasSuffix(path, "/firstuse.go") {
+				return err
+			}
+			text, err := os.ReadFile(path)
+			if err != nil || !starts.Match(text) {
+				return err
+			}
+			found++
+			if !bytes.Contains(text, []byte("timerslack.Restore()")) {
+				t.Errorf("%s starts a program without timerslack.Restore", path)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if found == 0 {
+		t.Error("nothing that starts a program was found")
 	}
 }
 

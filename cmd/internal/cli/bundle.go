@@ -12,6 +12,7 @@ import (
 
 	"github.com/berth-run/berth/libcontainer"
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/nsenter/timerslack"
 	"github.com/berth-run/berth/specconv"
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -59,6 +60,7 @@ type preparation struct {
 // prepareNew is prepare for a container with a new program. It also gets what a service manager
 // has passed to berth in the environment.
 func (a *app) prepareNew(o *bundleOptions, detached bool) (*preparation, error) {
+	timerslack.Relax()
 	listen, err := listenFDs(os.Getenv)
 	if err != nil {
 		return nil, err

@@ -15,6 +15,7 @@ import (
 	"github.com/berth-run/berth/libcontainer"
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/signals"
+	"github.com/berth-run/berth/nsenter/timerslack"
 	"github.com/berth-run/berth/specconv"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/spf13/pflag"
@@ -73,6 +74,7 @@ func (o *execOptions) declare(f *pflag.FlagSet) {
 
 // exec runs the program and returns the exit status.
 func (a *app) exec(id string, command []string, o *execOptions, flags *pflag.FlagSet) (int, error) {
+	timerslack.Relax()
 	// Reading from a pipe may block, and the start of a process in a paused container waits
 	// until the container is resumed. Until then signals are meant for berth itself.
 	document, err := o.document()

@@ -9,11 +9,13 @@ import (
 	"fmt"
 	"math"
 	"os/exec"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/berth-run/berth/cmd/internal/command"
+	"github.com/berth-run/berth/nsenter/timerslack"
 )
 
 func (a *app) psCommand() *command.Command {
@@ -59,6 +61,9 @@ func (a *app) printProcesses(pids []int, options []string) error {
 	var stderr bytes.Buffer
 	ps := exec.Command("ps", options...)
 	ps.Stderr = &stderr
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	timerslack.Restore()
 	out, err := ps.Output()
 	if err != nil {
 		// After the first line ps prints its usage.

@@ -15,6 +15,7 @@ import (
 	"github.com/berth-run/berth/libcontainer/internal/criu"
 	"github.com/berth-run/berth/libcontainer/internal/osthread"
 	"github.com/berth-run/berth/libcontainer/network"
+	"github.com/berth-run/berth/nsenter/timerslack"
 	"golang.org/x/sys/unix"
 )
 
@@ -100,6 +101,7 @@ func (c *Checkpoint) removeLock() error {
 		for _, tool := range [...]string{"iptables-restore", "ip6tables-restore"} {
 			cmd := exec.Command(tool, "--noflush", "--wait")
 			cmd.Stdin = strings.NewReader(lockRules)
+			timerslack.Restore()
 			_ = cmd.Run()
 		}
 		done <- nil

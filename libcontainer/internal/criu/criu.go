@@ -26,6 +26,7 @@ import (
 	"runtime"
 	"syscall"
 
+	"github.com/berth-run/berth/nsenter/timerslack"
 	"github.com/checkpoint-restore/go-criu/v8/rpc"
 	"golang.org/x/sys/unix"
 )
@@ -159,6 +160,9 @@ func (t *Task) start() (*exec.Cmd, error) {
 		if t.Cgroup != nil {
 			cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, int(t.Cgroup.Fd())
 		}
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		timerslack.Restore()
 		return cmd.Start()
 	})
 	if err != nil {

@@ -10,11 +10,13 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/sysfile"
 	"github.com/berth-run/berth/nsenter"
+	"github.com/berth-run/berth/nsenter/timerslack"
 	"golang.org/x/sys/unix"
 )
 
@@ -83,6 +85,9 @@ func runMapHelper(helper string, pid int, rows []configs.IDMap) error {
 			args = append(args, strconv.FormatUint(uint64(n), 10))
 		}
 	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	timerslack.Restore()
 	out, err := exec.Command(path, args...).CombinedOutput()
 	if err == nil {
 		return nil
