@@ -6,35 +6,33 @@
 package builder
 
 import (
-	"errors"
-	"fmt"
 	"os"
 
 	"github.com/berth-run/berth/libcontainer/cgroups"
 	"github.com/berth-run/berth/libcontainer/configs"
-	"github.com/berth-run/berth/libcontainer/internal/osthread"
 	"github.com/berth-run/berth/nsenter"
-	"golang.org/x/sys/unix"
 )
 
 // Builder builds the root file system from inside the container's namespaces, in two
 // phases with room for hooks between them:
 //
 //	runtime                        builder
-//	start                   →      job.mount
+//	Start
 //	(cgroup limits, filter)
-//	WaitMounted             ←      mounted
+//	Mount                   →      job.mount
+//	                        ←      mounted
 //	hooks
-//	finish                  →      job.enter
+//	Finish                  →      job.enter
 //	                        ←      built
 //
-// It is a thread of this process. If there is a user namespace, which a thread of a
-// multithreaded process cannot enter, it is a process of its own that runs the same job.
+// It is the calling thread, which enters the namespaces for each phase and returns. If there is
+// a user namespace, which a thread of a multithreaded process cannot enter, it is a process of
+// its own that runs the same job. That process is started by Start, and begins with the first
+// phase at once.
 type Builder interface {
-	// WaitMounted waits for the first phase.
-	WaitMounted() error
-	// Finish lets the second phase run and waits for it. The result belongs to the caller, even
-	// with an error.
+	// Mount runs the first phase, or waits for its end.
+	Mount() error
+	// Finish runs the second phase. The result belongs to the caller, even with an error.
 	Finish() (*Built, error)
 	// Abort ends the builder, whatever phase it is in.
 	Abort()
@@ -51,8 +49,6 @@ type Site struct {
 	Limited <-chan struct{}
 	// ProcContexts are for a pid namespace that is joined. They belong to the builder.
 	ProcContexts []*os.File
-	// Waits is set if there is something to do between the two phases.
-	Waits bool
 	// Entered is called when init is in its namespaces, before anything is mounted.
 	Entered func() error
 	// Describe explains an error from init.
@@ -65,7 +61,7 @@ func Start(s *Site) Builder {
 	if s.Config.Namespaces.Contains(configs.NewUser) {
 		return startProcessBuilder(s, job)
 	}
-	return startThreadBuilder(s, job)
+	return newThreadBuilder(s, job)
 }
 
 // InitNamespaces holds the namespaces of an init, for other processes to join.
@@ -131,105 +127,7 @@ func (b *Built) Close() {
 	}
 }
 
-// threadBuilder is a builder on a locked OS thread. The thread ends with the builder, so that
-// no other Go code ever runs in its namespaces.
-type threadBuilder struct {
-	site    *Site
-	job     *buildJob
-	mounted chan error
-	proceed chan bool
-	done    chan buildResult
-}
-
-type buildResult struct {
-	built *Built
-	err   error
-}
-
-func startThreadBuilder(s *Site, job *buildJob) *threadBuilder {
-	b := &threadBuilder{
-		site: s, job: job,
-		mounted: make(chan error, 1),
-		proceed: make(chan bool, 1),
-		done:    make(chan buildResult, 1),
-	}
-	if !s.Waits {
-		b.proceed <- true // nothing to wait for between the mounts and the pivot
-	}
-	osthread.Go(b.run)
-	return b
-}
-
-func (b *threadBuilder) WaitMounted() error { return <-b.mounted }
-
-func (b *threadBuilder) Finish() (*Built, error) {
-	b.decide(true)
-	r := <-b.done
-	return r.built, r.err
-}
-
-func (b *threadBuilder) Abort() {
-	b.decide(false)
-	r := <-b.done
-	r.built.Close()
-}
-
-// decide lets the second phase begin or skips it. A builder that had no hooks to wait for has
-// been told already.
-func (b *threadBuilder) decide(proceed bool) {
-	select {
-	case b.proceed <- proceed:
-	default:
-	}
-}
-
-// run is the body of the builder thread.
-func (b *threadBuilder) run() {
-	defer b.job.close()
-	err := b.mount()
-	b.mounted <- err
-	if err != nil || !<-b.proceed {
-		b.done <- buildResult{}
-		return
-	}
-	res, err := b.job.enter()
-	b.done <- buildResult{res, err}
-}
-
-// mount joins the container's namespaces and runs the first phase.
-func (b *threadBuilder) mount() error {
-	inside, err := b.site.Init.Namespaces()
-	if err != nil {
-		return b.site.Describe(err)
-	}
-	if err := b.job.openTrees(b.site.Init.PID, b.site.Init.PIDFD); err != nil {
-		return errors.Join(err, inside.Close())
-	}
-	if err := joinAsBuilder(b.site.Init, b.site.Config.Namespaces); err != nil {
-		return err
-	}
-	if b.job.opener != nil {
-		b.job.openSource = b.job.opener.openInOrder // this thread is in the right mount namespace
-	}
-	return b.job.mount(append(inside.ProcContexts, b.site.ProcContexts...))
-}
-
 // Kinds are the namespaces that matter to the builder because of what it mounts and sets. The
 // pid namespace does not (a procfs context comes from init), and a thread of a multithreaded
 // process cannot join a time or user namespace.
 const Kinds = configs.NewMount | configs.NewNet | configs.NewIPC | configs.NewUTS | configs.NewCgroup
-
-// joinAsBuilder moves the calling thread into init's namespaces.
-func joinAsBuilder(init *nsenter.Init, list configs.Namespaces) error {
-	if err := unix.Unshare(unix.CLONE_FS); err != nil {
-		return fmt.Errorf("unshare(CLONE_FS): %w", err)
-	}
-	flags := list.Types() & Kinds
-	if flags == 0 {
-		return nil
-	}
-	if err := unix.Setns(int(init.PIDFD.Fd()), int(flags)); err != nil {
-		return fmt.Errorf("setns to init's namespaces: %w", err)
-	}
-	return nil
-}

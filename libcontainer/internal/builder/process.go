@@ -73,7 +73,7 @@ func (b *processBuilder) start() error {
 	return b.send(b.job, append(inside.ProcContexts, b.site.ProcContexts...), b.job.trees)
 }
 
-func (b *processBuilder) WaitMounted() error {
+func (b *processBuilder) Mount() error {
 	if b.err != nil {
 		return b.err
 	}

@@ -15,8 +15,8 @@ import (
 	"github.com/berth-run/berth/libcontainer/rootfs/host"
 )
 
-// BuildAndPrepare starts the builder, which makes the root file system, and meanwhile prepares the
-// host.
+// BuildAndPrepare prepares the host and has the builder make the root file system. The host comes
+// first: meanwhile init enters its namespaces.
 func (cr *Creation) BuildAndPrepare() error {
 	if cr.Saved.RootfsMountID != 0 {
 		cr.Undo.Push("unmount the rootfs", func() error {
@@ -27,14 +27,14 @@ func (cr *Creation) BuildAndPrepare() error {
 	cr.debugBuild()
 	b := builder.Start(&builder.Site{
 		Config: cr.Cfg, Init: cr.Init, Within: cr.within, Cgroup: cr.Cgroup, Limited: cr.limited,
-		ProcContexts: cr.procContexts, Waits: cr.waitsForMounts(),
-		Entered: cr.checkJoinedMaps, Describe: cr.describe,
+		ProcContexts: cr.procContexts, Entered: cr.checkJoinedMaps, Describe: cr.describe,
 	})
 	cr.procContexts = nil
 	connected := cr.StartNetwork(false)
 	herr := cr.prepareHost()
 	nerr := connected()
-	err := b.WaitMounted()
+	// The builder's error comes first: it may say why init is gone.
+	err := b.Mount()
 	if err == nil {
 		err = herr
 	}
@@ -61,12 +61,7 @@ func (cr *Creation) BuildAndPrepare() error {
 	return err
 }
 
-// waitsForMounts reports whether anything has to be done between the mounts and the pivot.
-func (cr *Creation) waitsForMounts() bool {
-	return hasCreateHooks(cr.Cfg) || len(cr.Cfg.NetDevices) > 0 || cr.Cfg.Network != nil && setsNetwork(cr.Cfg.Sysctls)
-}
-
-// prepareHost does the host's part of the work, while the builder builds.
+// prepareHost does the host's part of the work.
 func (cr *Creation) prepareHost() error {
 	list := []steps.Step{
 		{"set the limits of the cgroup", func() error {

@@ -14,12 +14,12 @@ import (
 	"github.com/berth-run/berth/libcontainer/internal/initproc"
 	"github.com/berth-run/berth/libcontainer/internal/procs"
 	"github.com/berth-run/berth/libcontainer/internal/userns"
+	"github.com/berth-run/berth/nsenter"
 	"golang.org/x/sys/unix"
 )
 
-// StartInit makes the cgroups and starts init in its namespaces. It does both at the same time,
-// because they take about equally long. Until init has its plan, it exits when this process
-// dies.
+// StartInit makes the cgroups and starts init in its namespaces. Until init has its plan, it exits
+// when this process dies.
 func (cr *Creation) StartInit() error {
 	o, release, err := initOptions(cr)
 	if err != nil {
@@ -33,21 +33,12 @@ func (cr *Creation) StartInit() error {
 	if o.CgroupDir != nil {
 		defer o.CgroupDir.Close()
 	}
-	made, born := make(chan error, 1), make(chan int, 1)
-	go func() { made <- cr.makeCgroup(born) }()
-	err = attr.WithOOMScore(cr.Cfg.Process.OOMScoreAdj, func() (err error) {
-		cr.Init, err = startNamespaced(o)
-		return err
-	})
-	if cr.Init != nil {
-		cr.within = &builder.InitNamespaces{Init: cr.Init, Kinds: cr.Cfg.Namespaces.Types()}
-		cr.Undo.Push("kill init", cr.KillInit)
-		born <- cr.Init.PID
-	}
-	close(born)
-	// That a cgroup cannot be made explains more than that init could not enter it.
-	if cerr := <-made; cerr != nil {
-		err = cerr
+	if o.CgroupDir != nil {
+		if err = cr.cloneInit(o); err == nil {
+			err = cr.adoptInit()
+		}
+	} else {
+		err = cr.makeCgroupBeside(o)
 	}
 	if err != nil {
 		return cr.describe(userns.ExplainMaps(err, cr.Cfg))
@@ -68,22 +59,44 @@ func (cr *Creation) StartInit() error {
 	return err
 }
 
-// makeCgroup makes the cgroups and opens the files by which init enters them. It receives init's
-// pid from born, which is closed without one if init could not be started.
-func (cr *Creation) makeCgroup(born <-chan int) error {
-	cr.Debugf("cgroup: make %v", cr.Saved.CgroupPlan)
-	if err := cr.Cgroup.Create(); err != nil {
-		return noCgroup(err)
+// cloneInit starts init.
+func (cr *Creation) cloneInit(o *nsenter.Options) error {
+	err := attr.WithOOMScore(cr.Cfg.Process.OOMScoreAdj, func() (err error) {
+		cr.Init, err = startNamespaced(o)
+		return err
+	})
+	if cr.Init != nil {
+		cr.within = &builder.InitNamespaces{Init: cr.Init, Kinds: cr.Cfg.Namespaces.Types()}
+		cr.Undo.Push("kill init", cr.KillInit)
 	}
-	pid, ok := <-born
-	if !ok {
-		return nil // startNamespaced has an error.
+	return err
+}
+
+// makeCgroupBeside starts init and makes the cgroups at the same time, for cgroups in which init
+// cannot be born: both take about equally long.
+func (cr *Creation) makeCgroupBeside(o *nsenter.Options) error {
+	made := make(chan error, 1)
+	go func() {
+		cr.Debugf("cgroup: make %v", cr.Saved.CgroupPlan)
+		made <- cr.Cgroup.Create()
+	}()
+	err := cr.cloneInit(o)
+	// That a cgroup cannot be made explains more than that init could not be started.
+	if cerr := <-made; cerr != nil {
+		return noCgroup(cerr)
 	}
-	if err := cr.Cgroup.Adopt(pid); err != nil {
+	if err != nil {
 		return err
 	}
-	var err error
-	cr.Place, err = cr.Cgroup.Placement()
+	return cr.adoptInit()
+}
+
+// adoptInit tells the cgroups about init, and opens the files by which init enters them.
+func (cr *Creation) adoptInit() error {
+	err := cr.Cgroup.Adopt(cr.Init.PID)
+	if err == nil {
+		cr.Place, err = cr.Cgroup.Placement()
+	}
 	return err
 }
 
