@@ -79,9 +79,9 @@ type Options struct {
 }
 
 // Builder builds one root file system. Its methods are called in the order Mount, Console
-// (optional), Enter, Home. All are called on the same thread, which has its own root, working
-// directory and umask (unshare(2) with CLONE_FS), since the builder changes all three and the
-// thread stays in the container.
+// (optional), Enter, Home. All are called on a thread in the container's namespaces, which has its
+// own root, working directory and umask (unshare(2) with CLONE_FS), since the builder changes all
+// three. After Mount the thread may have left the namespaces and entered them again.
 type Builder struct {
 	c *configs.Config
 	o *Options

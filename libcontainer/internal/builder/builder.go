@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package builder is the runtime's side of building a root file system. It starts the builder,
-// a thread or a process in the container's namespaces, opens in advance what the builder has no
+// Package builder is the runtime's side of building a root file system. It sends the
+// builder, a thread or a process, into the container's namespaces, opens in advance what the builder has no
 // right to open, and answers its requests. What the builder does there is in package rootfs.
 package builder
 
