@@ -145,8 +145,8 @@ soak: build deps-test ## thousands of commands at random, some killed, and a loo
 	RUNTIME='$(abspath $(BIN))' N=$(N) SEED=$(SEED) tests/soak/run
 
 .PHONY: bench
-bench: build ## compare the speed with crun and runc, installing them (root)
-	@.ci/deps bench
+bench: build ## compare the speed with crun and runc, installing them (root); CRUN and RUNC choose others
+	@.ci/deps bench build
 	RUNTIME='$(abspath $(BIN))' tests/bench/run
 
 .PHONY: demo
