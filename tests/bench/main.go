@@ -14,8 +14,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -29,6 +31,17 @@ type config struct {
 	floor, word string
 	work        string
 	runtimes    []*runtimeUnderTest
+	interrupts  chan os.Signal
+}
+
+// interrupted tells of a signal to end.
+func (c *config) interrupted() error {
+	select {
+	case s := <-c.interrupts:
+		return fmt.Errorf("%v", s)
+	default:
+		return nil
+	}
 }
 
 // actions are what is done instead of measuring.
@@ -45,7 +58,7 @@ func main() {
 }
 
 func run() error {
-	var c config
+	c := config{interrupts: make(chan os.Signal, 1)}
 	var a actions
 	flag.IntVar(&c.rounds, "rounds", 40, "rounds of each operation; a quarter of it for those that take long")
 	flag.DurationVar(&c.gap, "gap", 30*time.Millisecond, "rest before each command")
@@ -106,6 +119,9 @@ func (c *config) with(runtimes []string, f func() error) (err error) {
 	if err := adopt(); err != nil {
 		return err
 	}
+	// Containers that live, and all cgroups, are to be removed.
+	signal.Notify(c.interrupts, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(c.interrupts)
 	return f()
 }
 

@@ -20,18 +20,27 @@ import (
 type meter struct {
 	*config
 	res *results
-	// peaks is set in the round in which commands are traced, to see the most memory that
-	// they have. It has no times.
-	peaks  bool
+	// way is what is looked at.
+	way    way
 	crowds map[string][]*container
 	many   string // the directory of many mounts
 }
+
+// way is what of a command is looked at in a round.
+type way int
+
+const (
+	timed  way = iota // its time, and what it takes
+	peaks             // traced: the most memory
+	traced            // traced: its system calls
+)
 
 // sample is what one command has taken.
 type sample struct {
 	took time.Duration
 	usage
 	peak int64 // in KiB
+	trace
 }
 
 func (s sample) and(o sample) sample {
@@ -54,13 +63,19 @@ func (m *meter) measured(rt *runtimeUnderTest, dir string, after func() error, a
 		return s, err
 	}
 	time.Sleep(m.gap)
-	if m.peaks {
+	switch m.way {
+	case timed:
+		s.took, err = rt.call(dir, args...)
+	case peaks:
 		err = rt.perform(dir, args, func(cmd *exec.Cmd) (err error) {
 			s.peak, err = peakRSS(cmd)
 			return err
 		})
-	} else {
-		s.took, err = rt.call(dir, args...)
+	case traced:
+		err = rt.perform(dir, args, func(cmd *exec.Cmd) (err error) {
+			s.trace, err = traceCalls(cmd)
+			return err
+		})
 	}
 	if err == nil && after != nil {
 		err = after()
@@ -75,14 +90,20 @@ func (m *meter) measured(rt *runtimeUnderTest, dir string, after func() error, a
 
 // record adds a sample.
 func (m *meter) record(row string, rt *runtimeUnderTest, s sample) {
-	if m.peaks {
-		m.res.add(row, rt.name, metricPeak, float64(s.peak))
-		return
+	add := func(metric string, value float64) { m.res.add(row, rt.name, metric, value) }
+	switch m.way {
+	case timed:
+		add(metricTime, float64(s.took.Nanoseconds())/1e6)
+		add(metricCPU, float64(s.cpu.Nanoseconds())/1e6)
+		add(metricFaults, float64(s.faults))
+		add(metricSwitches, float64(s.switches))
+		add(metricVoluntary, float64(s.voluntary))
+	case peaks:
+		add(metricPeak, float64(s.peak))
+	case traced:
+		add(metricCalls, float64(s.calls))
+		add(metricThreads, float64(s.threads))
 	}
-	m.res.add(row, rt.name, metricTime, float64(s.took.Nanoseconds())/1e6)
-	m.res.add(row, rt.name, metricCPU, float64(s.cpu.Nanoseconds())/1e6)
-	m.res.add(row, rt.name, metricFaults, float64(s.faults))
-	m.res.add(row, rt.name, metricSwitches, float64(s.switches))
 }
 
 // measure runs all operations.
@@ -136,13 +157,20 @@ func (m *meter) all(op *operation) (err error) {
 		rounds = max(rounds/4, 1)
 	}
 	for round := range rounds + 1 {
-		m.peaks = round == rounds
+		m.way = timed
+		if round == rounds {
+			m.way = peaks
+		}
 		for _, i := range rand.Perm(len(m.runtimes)) {
 			rt := m.runtimes[i]
 			if !rt.takesPart(op.name) {
 				continue
 			}
-			if err := op.once(m, rt); err != nil {
+			err := op.once(m, rt)
+			if interrupt := m.interrupted(); interrupt != nil {
+				return interrupt
+			}
+			if err != nil {
 				// A whole operation may be missing; the others are still of interest.
 				rt.lacks[op.name] = err.Error()
 			}

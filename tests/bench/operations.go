@@ -114,7 +114,7 @@ func (m *meter) cycle(prefix, kind string, rt *runtimeUnderTest) (err error) {
 	if err != nil {
 		return err
 	}
-	if m.peaks {
+	if m.way == peaks {
 		kib, err := resident(before)
 		if err != nil {
 			return err
@@ -132,7 +132,7 @@ func (m *meter) cycle(prefix, kind string, rt *runtimeUnderTest) (err error) {
 	m.record(prefix+"create", rt, create)
 	m.record(prefix+"start", rt, start)
 	m.record(prefix+"delete", rt, remove)
-	if !m.peaks {
+	if m.way == timed {
 		m.record(prefix+"cycle", rt, create.and(start).and(remove))
 	}
 	return nil
@@ -157,7 +157,7 @@ func (m *meter) create(row string, rt *runtimeUnderTest) (err error) {
 
 // burst measures many runs, several at a time, per container.
 func (m *meter) burst(row string, parallel int, rt *runtimeUnderTest) (err error) {
-	if m.peaks {
+	if m.way != timed {
 		return nil // that of run
 	}
 	var dirs, names []string

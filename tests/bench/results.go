@@ -17,12 +17,16 @@ import (
 
 // The metrics of an operation.
 const (
-	metricTime     = "time"     // ms
-	metricCPU      = "cpu"      // ms
-	metricFaults   = "faults"   // page faults
-	metricSwitches = "switches" // context switches
-	metricPeak     = "peak"     // KiB
-	metricResident = "resident" // KiB
+	metricTime      = "time"      // ms
+	metricCPU       = "cpu"       // ms
+	metricFaults    = "faults"    // page faults
+	metricSwitches  = "switches"  // context switches
+	metricVoluntary = "voluntary" // those of them that waited for something
+	metricPeak      = "peak"      // KiB
+	metricResident  = "resident"  // KiB
+	// Only compared with bounds.
+	metricCalls   = "calls"   // system calls
+	metricThreads = "threads" // threads started
 )
 
 // results are what one run of the bench has found.

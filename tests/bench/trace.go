@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os/exec"
+	"runtime"
+	"strings"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// trace is what a command and all that it starts do until the command ends.
+type trace struct {
+	calls, threads int64
+}
+
+// traceCalls runs a command and counts its system calls and the threads that it starts, and
+// those of its descendants.
+func traceCalls(cmd *exec.Cmd) (t trace, err error) {
+	done := make(chan struct{})
+	go func() {
+		// A tracer is a thread. This one ends with the goroutine, and so the kernel detaches
+		// from the processes that live on.
+		runtime.LockOSThread()
+		defer close(done)
+		err = t.follow(cmd)
+	}()
+	<-done
+	return t, err
+}
+
+// follow traces until the command has ended.
+func (t *trace) follow(cmd *exec.Cmd) error {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Ptrace: true}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	main := cmd.Process.Pid
+	if _, err := unix.Wait4(main, nil, 0, nil); err != nil { // the stop after execve
+		return fmt.Errorf("wait: %w", err)
+	}
+	const options = unix.PTRACE_O_TRACECLONE | unix.PTRACE_O_TRACEFORK | unix.PTRACE_O_TRACEVFORK | unix.PTRACE_O_TRACEEXEC |
+		unix.PTRACE_O_TRACESYSGOOD
+	if err := unix.PtraceSetOptions(main, options); err != nil {
+		return fmt.Errorf("ptrace: %w", err)
+	}
+	known := map[int]bool{main: true}
+	for pid, signal := main, 0; ; {
+		// One that is being killed is not there any more.
+		if err := unix.PtraceSyscall(pid, signal); err != nil && !errors.Is(err, unix.ESRCH) {
+			return fmt.Errorf("ptrace: %w", err)
+		}
+		for {
+			var ws unix.WaitStatus
+			// Its own tracees only, threads as well.
+			stopped, err := unix.Wait4(-1, &ws, unix.WALL|unix.WNOTHREAD, nil)
+			if errors.Is(err, unix.EINTR) {
+				continue
+			}
+			if err != nil {
+				return fmt.Errorf("wait: %w", err)
+			}
+			if ws.Exited() || ws.Signaled() {
+				if stopped != main {
+					continue
+				}
+				if ws.ExitStatus() != 0 {
+					return fmt.Errorf("%s: wait status %#x", strings.Join(cmd.Args, " "), ws)
+				}
+				return cmd.Process.Release()
+			}
+			pid, signal = stopped, t.stop(stopped, ws, known)
+			break
+		}
+	}
+}
+
+// stop counts what a process has stopped for, and returns the signal that it is to get.
+func (t *trace) stop(pid int, ws unix.WaitStatus, known map[int]bool) int {
+	switch {
+	case ws.StopSignal() == unix.SIGTRAP|0x80:
+		if entersCall(pid) {
+			t.calls++
+		}
+		return 0
+	case ws.TrapCause() == unix.PTRACE_EVENT_CLONE:
+		if id, err := unix.PtraceGetEventMsg(pid); err == nil && isThread(int(id)) {
+			t.threads++
+		}
+		return 0
+	case ws.TrapCause() > 0:
+		return 0
+	case ws.StopSignal() == unix.SIGSTOP && !known[pid]:
+		known[pid] = true // how a new one reports
+		return 0
+	}
+	return int(ws.StopSignal())
+}
+
+// entersCall tells whether a process in a stop for a system call is at its beginning.
+func entersCall(pid int) bool {
+	const getSyscallInfo, entry = 0x420e, 1 // PTRACE_GET_SYSCALL_INFO, PTRACE_SYSCALL_INFO_ENTRY
+	var info [88]byte                       // the first byte says
+	_, _, errno := unix.Syscall6(unix.SYS_PTRACE, getSyscallInfo, uintptr(pid), uintptr(len(info)),
+		uintptr(unsafe.Pointer(&info[0])), 0, 0)
+	return errno == 0 && info[0] == entry
+}
+
+// isThread tells whether an id is one of a thread that is not the first of its process.
+func isThread(id int) bool {
+	tgid, err := statusField(fmt.Sprintf("/proc/%d", id), "Tgid:")
+	return err == nil && int(tgid) != id
+}
