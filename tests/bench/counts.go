@@ -23,7 +23,7 @@ var counted = []struct{ metric, title string }{
 // How often each command is run: the least of several does not depend on what else the
 // machine does.
 const (
-	tracedRounds  = 5
+	tracedRounds  = 10
 	countedRounds = 20
 )
 

@@ -80,7 +80,7 @@ func (r *results) part(name string) (string, error) {
 	case "behind":
 		return r.behindText(), nil
 	case "summary":
-		return r.summary().markdown() + "\n" + r.behindText(), nil
+		return r.summary().markdown() + "\n" + r.behindShort(), nil
 	}
 	for _, m := range metrics {
 		if m.name == name {
@@ -97,6 +97,20 @@ func (r *results) behindText() string {
 		return wrap(fmt.Sprintf("%s is slower than another in: %s.", first, strings.Join(list, "; ")))
 	}
 	return wrap(first + " is slower than no other in any row.")
+}
+
+// behindShort names the rows only.
+func (r *results) behindShort() string {
+	list := r.behind()
+	if len(list) == 0 {
+		return r.behindText()
+	}
+	for i, text := range list {
+		list[i], _, _ = strings.Cut(text, " (")
+	}
+	list = slices.Compact(list)
+	return wrap(fmt.Sprintf("%s is slower than another in %d of %d rows there: %s.", r.Runtime[0].Name, len(list),
+		len(r.of(metricTime, ""))-1, strings.Join(list, "; ")))
 }
 
 // wrap breaks lines as our documents do.
@@ -124,7 +138,7 @@ func wrap(text string) string {
 func (r *results) summary() table {
 	times := r.of(metricTime, "**")
 	t := table{append([]string{"ms, on cgroup " + r.Cgroup}, times[0][1:]...)}
-	for _, name := range []string{"run", "exec", "cycle", "version", "docker.run", "pod.run", "burst16"} {
+	for _, name := range []string{"run", "exec", "cycle", "docker.run", "version"} {
 		i := slices.IndexFunc(times, func(line []string) bool { return line[0] == title(name) })
 		if i < 0 {
 			continue

@@ -134,6 +134,11 @@ func compare(w io.Writer, c *config, file string) error {
 	if err := measure(c, res); err != nil {
 		return err
 	}
+	for _, row := range res.Rows {
+		for _, cell := range row.Cells {
+			delete(cell, metricVoluntary) // for bounds only
+		}
+	}
 	if err := res.print(w); err != nil || file == "" {
 		return err
 	}

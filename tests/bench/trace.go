@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"unsafe"
@@ -16,7 +17,8 @@ import (
 
 // trace is what a command and all that it starts do until the command ends.
 type trace struct {
-	calls, threads int64
+	calls   int64 // without waits
+	threads int64
 }
 
 // traceCalls runs a command and counts its system calls and the threads that it starts, and
@@ -84,7 +86,7 @@ func (t *trace) follow(cmd *exec.Cmd) error {
 func (t *trace) stop(pid int, ws unix.WaitStatus, known map[int]bool) int {
 	switch {
 	case ws.StopSignal() == unix.SIGTRAP|0x80:
-		if entersCall(pid) {
+		if nr, ok := entersCall(pid); ok && !slices.Contains(waits, nr) {
 			t.calls++
 		}
 		return 0
@@ -102,13 +104,29 @@ func (t *trace) stop(pid int, ws unix.WaitStatus, known map[int]bool) int {
 	return int(ws.StopSignal())
 }
 
-// entersCall tells whether a process in a stop for a system call is at its beginning.
-func entersCall(pid int) bool {
+// waits are the system calls of Go's scheduler: threads wait for each other, for work, and
+// interrupt one that works for long. How many these are is a matter of time.
+var waits = []uint64{
+	unix.SYS_FUTEX, unix.SYS_NANOSLEEP, unix.SYS_SCHED_YIELD, unix.SYS_EPOLL_PWAIT, unix.SYS_TGKILL, unix.SYS_GETPID,
+	unix.SYS_RT_SIGRETURN,
+}
+
+// entersCall returns the number of the system call at whose beginning a process has stopped,
+// if it is not at its end.
+func entersCall(pid int) (nr uint64, ok bool) {
 	const getSyscallInfo, entry = 0x420e, 1 // PTRACE_GET_SYSCALL_INFO, PTRACE_SYSCALL_INFO_ENTRY
-	var info [88]byte                       // the first byte says
-	_, _, errno := unix.Syscall6(unix.SYS_PTRACE, getSyscallInfo, uintptr(pid), uintptr(len(info)),
-		uintptr(unsafe.Pointer(&info[0])), 0, 0)
-	return errno == 0 && info[0] == entry
+	// struct ptrace_syscall_info up to the number, and room for the rest.
+	var info struct {
+		op   uint8
+		arch uint32
+		ip   uint64
+		sp   uint64
+		nr   uint64
+		rest [8]uint64
+	}
+	_, _, errno := unix.Syscall6(unix.SYS_PTRACE, getSyscallInfo, uintptr(pid), unsafe.Sizeof(info),
+		uintptr(unsafe.Pointer(&info)), 0, 0)
+	return info.nr, errno == 0 && info.op == entry
 }
 
 // isThread tells whether an id is one of a thread that is not the first of its process.
