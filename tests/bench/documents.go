@@ -82,10 +82,8 @@ func (r *results) part(name string) (string, error) {
 	case "summary":
 		return r.summary().markdown() + "\n" + r.behindShort(), nil
 	}
-	for _, m := range metrics {
-		if m.name == name {
-			return r.of(name, "**").markdown(), nil
-		}
+	if m, ok := metricOf(name); ok {
+		return r.of(m, "**").markdown(), nil
 	}
 	return "", fmt.Errorf("unknown part %q", name)
 }
@@ -110,7 +108,7 @@ func (r *results) behindShort() string {
 	}
 	list = slices.Compact(list)
 	return wrap(fmt.Sprintf("%s is slower than another in %d of %d rows there: %s.", r.Runtime[0].Name, len(list),
-		len(r.of(metricTime, ""))-1, strings.Join(list, "; ")))
+		len(r.times(""))-1, strings.Join(list, "; ")))
 }
 
 // wrap breaks lines as our documents do.
@@ -134,9 +132,15 @@ func wrap(text string) string {
 	return b.String() + "\n"
 }
 
+// times is the table of times.
+func (r *results) times(mark string) table {
+	m, _ := metricOf(metricTime)
+	return r.of(m, mark)
+}
+
 // summary is the table of README.md: what most people ask for.
 func (r *results) summary() table {
-	times := r.of(metricTime, "**")
+	times := r.times("**")
 	t := table{append([]string{"ms, on cgroup " + r.Cgroup}, times[0][1:]...)}
 	for _, name := range []string{"run", "exec", "cycle", "docker.run", "version"} {
 		i := slices.IndexFunc(times, func(line []string) bool { return line[0] == title(name) })
@@ -149,13 +153,14 @@ func (r *results) summary() table {
 		}
 		t = append(t, line)
 	}
-	for _, m := range []struct{ metric, row, title string }{
+	for _, o := range []struct{ metric, row, title string }{
 		{metricPeak, "create", "peak memory of `create`, MB"},
 		{metricResident, "created", "memory of a created container, MB"},
 	} {
-		memory := r.of(m.metric, "**")
-		if i := slices.IndexFunc(memory, func(line []string) bool { return line[0] == title(m.row) }); i > 0 {
-			t = append(t, append([]string{m.title}, memory[i][1:]...))
+		m, _ := metricOf(o.metric)
+		memory := r.of(m, "**")
+		if i := slices.IndexFunc(memory, func(line []string) bool { return line[0] == title(o.row) }); i > 0 {
+			t = append(t, append([]string{o.title}, memory[i][1:]...))
 		}
 	}
 	return t

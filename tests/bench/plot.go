@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 )
 
@@ -50,28 +49,21 @@ func plotFile(file, metric, output string) error {
 
 // plot draws the medians of a metric: a panel for each row, with a scale of its own, as rows
 // differ too much for one.
-func (r *results) plot(metric string) (string, error) {
-	i := slices.IndexFunc(metrics, func(m struct {
-		name, title string
-		format      func(float64) string
-	},
-	) bool {
-		return m.name == metric
-	})
-	if i < 0 {
-		return "", fmt.Errorf("unknown metric %q", metric)
+func (r *results) plot(name string) (string, error) {
+	m, ok := metricOf(name)
+	if !ok {
+		return "", fmt.Errorf("unknown metric %q", name)
 	}
-	m := metrics[i]
 	var names []string
 	most := 0
 	for _, row := range r.Rows {
-		if n := len(r.bars(row, metric)); n > 0 {
+		if n := len(r.bars(row, m.name)); n > 0 {
 			names = append(names, row.Name)
 			most = max(most, n)
 		}
 	}
 	if len(names) == 0 {
-		return "", fmt.Errorf("no row has %s", metric)
+		return "", fmt.Errorf("no row has %s", name)
 	}
 	height := titleHeight + most*barHeight + panelGap
 	lines := (len(names) + plotColumns - 1) / plotColumns
@@ -82,9 +74,9 @@ func (r *results) plot(metric string) (string, error) {
 	fmt.Fprintf(&b, `<rect width="%d" height="%d" fill="#ffffff"/>`+"\n", width, total)
 	fmt.Fprintf(&b, `<text x="%d" y="22" font-size="14">%s, medians on cgroup %s; less is better; the line in a bar is the minimum</text>`+"\n",
 		panelGap, escape(m.title), escape(r.Cgroup))
-	for n, name := range names {
+	for n, row := range names {
 		x, y := panelGap+n%plotColumns*(panelWidth+panelGap), 40+n/plotColumns*height
-		panel(&b, x, y, strings.ReplaceAll(title(name), "`", ""), r.bars(r.row(name), metric), m.format)
+		panel(&b, x, y, strings.ReplaceAll(title(row), "`", ""), r.bars(r.row(row), m.name), m.format)
 	}
 	b.WriteString("</svg>\n")
 	return b.String(), nil

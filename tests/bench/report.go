@@ -74,11 +74,13 @@ func count(x float64) string { return fmt.Sprintf("%.0f", x) }
 // megabytes is KiB as MB.
 func megabytes(x float64) string { return number(x * 1024 / 1e6) }
 
-// metrics are what tables are made of.
-var metrics = []struct {
+// metric is what a table is made of.
+type metric struct {
 	name, title string
 	format      func(float64) string
-}{
+}
+
+var metrics = []metric{
 	{metricTime, "ms", number},
 	{metricCPU, "ms of CPU time", number},
 	{metricFaults, "page faults", count},
@@ -87,44 +89,46 @@ var metrics = []struct {
 	{metricResident, "resident memory in MB", megabytes},
 }
 
+// metricOf finds a metric.
+func metricOf(name string) (metric, bool) {
+	i := slices.IndexFunc(metrics, func(m metric) bool { return m.name == name })
+	if i < 0 {
+		return metric{}, false
+	}
+	return metrics[i], true
+}
+
 // table is one that is shown as text or as Markdown: a heading, and lines.
 type table [][]string
 
 // of makes the table of a metric: the runtimes' cells of each row that has any. The best
 // median is marked.
-func (r *results) of(metric, mark string) table {
-	i := slices.IndexFunc(metrics, func(m struct {
-		name, title string
-		format      func(float64) string
-	},
-	) bool {
-		return m.name == metric
-	})
-	format, head := metrics[i].format, []string{metrics[i].title}
+func (r *results) of(m metric, mark string) table {
+	head := []string{m.title}
 	for _, rt := range r.Runtime {
 		head = append(head, rt.Name)
 	}
 	t := table{head}
 	for _, row := range r.Rows {
-		line, any := []string{title(row.Name)}, false
-		best := r.best(row.Name, metric)
+		line, empty := []string{title(row.Name)}, true
+		best := m.format(r.best(row.Name, m.name))
 		for _, rt := range r.Runtime {
-			s := row.Cells[rt.Name][metric]
+			s := row.Cells[rt.Name][m.name]
 			if s == nil {
 				line = append(line, "-")
 				continue
 			}
-			any = true
-			text := format(s.Median)
-			if text == format(best) && len(r.Runtime) > 1 {
+			empty = false
+			text := m.format(s.Median)
+			if text == best && len(r.Runtime) > 1 {
 				text = mark + text + mark
 			}
-			if metric == metricTime {
-				text += " (" + format(s.Min) + ")"
+			if m.name == metricTime {
+				text += " (" + m.format(s.Min) + ")"
 			}
 			line = append(line, text)
 		}
-		if any {
+		if !empty {
 			t = append(t, line)
 		}
 	}
@@ -199,7 +203,7 @@ func (r *results) print(w io.Writer) error {
 		fmt.Fprintf(&b, "%-8s %s\n", rt.Name, rt.Version)
 	}
 	for _, m := range metrics {
-		t := r.of(m.name, "")
+		t := r.of(m, "")
 		if len(t) < 2 {
 			continue
 		}

@@ -30,20 +30,27 @@ func sampleResults() *results {
 
 func TestTableOf(t *testing.T) {
 	r := sampleResults()
+	of := func(name, mark string) table {
+		m, ok := metricOf(name)
+		if !ok {
+			t.Fatalf("no metric %s", name)
+		}
+		return r.of(m, mark)
+	}
 	want := table{
 		{"ms", "a", "b<c"},
 		{"`--version`", "3.00 (2.00)", "*1.50* (1.00)"},
 		{"`run`", "*3.00* (2.00)", "6.00 (4.00)"},
 		{"`exec`", "-", "*7.00* (7.00)"},
 	}
-	got := r.of(metricTime, "*")
+	got := of(metricTime, "*")
 	if !slices.EqualFunc(got, want, slices.Equal[[]string]) {
 		t.Errorf("times are %q", got)
 	}
-	if got := r.of(metricFaults, ""); len(got) != 2 || !slices.Equal(got[1], []string{"`run`", "400", "-"}) {
+	if got := of(metricFaults, ""); len(got) != 2 || !slices.Equal(got[1], []string{"`run`", "400", "-"}) {
 		t.Errorf("faults are %q", got)
 	}
-	if got := r.of(metricResident, ""); len(got) != 2 || got[1][1] != "2.05" {
+	if got := of(metricResident, ""); len(got) != 2 || got[1][1] != "2.05" {
 		t.Errorf("resident memory is %q", got)
 	}
 }
