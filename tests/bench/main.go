@@ -62,7 +62,7 @@ func run() error {
 	var a actions
 	flag.IntVar(&c.rounds, "rounds", 40, "rounds of each operation; a quarter of it for those that take long")
 	flag.DurationVar(&c.gap, "gap", 30*time.Millisecond, "rest before each command")
-	flag.StringVar(&c.only, "only", "", "comma-separated `operations` to measure (default: all)")
+	flag.StringVar(&c.only, "only", "", "comma-separated `operations` to measure (default: all): "+operationNames())
 	flag.StringVar(&c.rootfs, "rootfs", "", "root file system `directory` with /bin/true and /bin/sleep")
 	flag.StringVar(&c.profile, "profile", "", "seccomp profile `file` of the engines' containers")
 	flag.StringVar(&c.floor, "floor", "", "`program` built from floor/floor.c")
@@ -107,7 +107,8 @@ func (c *config) with(runtimes []string, f func() error) (err error) {
 		c.runtimes = append(c.runtimes, rt)
 	}
 	for name, path := range map[string]string{floorName: c.floor, wordName: c.word} {
-		if path == "" {
+		// floor.c is for cgroup v2.
+		if path == "" || name == floorName && !unified() {
 			continue
 		}
 		rt, err := newYardstick(c, name, path)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -233,6 +234,15 @@ func disperse(m *meter) error {
 // takesPart tells whether a runtime or yardstick has an operation.
 func (rt *runtimeUnderTest) takesPart(name string) bool {
 	return rt.lacks[name] == "" && (rt.only == nil || slices.Contains(rt.only, name))
+}
+
+// operationNames are all of them, for the help.
+func operationNames() string {
+	var names []string
+	for _, o := range allOperations() {
+		names = append(names, o.name)
+	}
+	return strings.Join(names, ", ")
 }
 
 // unknown is the first name that is no operation's.
