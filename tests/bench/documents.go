@@ -70,7 +70,7 @@ func update(text string, all map[string]*results) (string, error) {
 func (r *results) part(name string) (string, error) {
 	switch name {
 	case "machine":
-		text := "Measured on " + r.machine() + ":\n\n"
+		text := wrap("Measured on "+r.machine()+":") + "\n"
 		for _, rt := range r.Runtime {
 			text += fmt.Sprintf("- %s: %s\n", rt.Name, rt.Version)
 		}

@@ -38,52 +38,78 @@ func traceCalls(cmd *exec.Cmd) (t trace, err error) {
 
 // follow traces until the command has ended.
 func (t *trace) follow(cmd *exec.Cmd) error {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Ptrace: true}
-	if err := cmd.Start(); err != nil {
+	if err := seize(cmd); err != nil {
 		return err
 	}
 	main := cmd.Process.Pid
-	if _, err := unix.Wait4(main, nil, 0, nil); err != nil { // the stop after execve
-		return fmt.Errorf("wait: %w", err)
-	}
-	const options = unix.PTRACE_O_TRACECLONE | unix.PTRACE_O_TRACEFORK | unix.PTRACE_O_TRACEVFORK | unix.PTRACE_O_TRACEEXEC |
-		unix.PTRACE_O_TRACESYSGOOD
-	if err := unix.PtraceSetOptions(main, options); err != nil {
-		return fmt.Errorf("ptrace: %w", err)
-	}
-	known := map[int]bool{main: true}
-	for pid, signal := main, 0; ; {
-		// One that is being killed is not there any more.
-		if err := unix.PtraceSyscall(pid, signal); err != nil && !errors.Is(err, unix.ESRCH) {
-			return fmt.Errorf("ptrace: %w", err)
+	for {
+		var ws unix.WaitStatus
+		// Its own tracees only, threads as well.
+		pid, err := unix.Wait4(-1, &ws, unix.WALL|unix.WNOTHREAD, nil)
+		if errors.Is(err, unix.EINTR) {
+			continue
 		}
-		for {
-			var ws unix.WaitStatus
-			// Its own tracees only, threads as well.
-			stopped, err := unix.Wait4(-1, &ws, unix.WALL|unix.WNOTHREAD, nil)
-			if errors.Is(err, unix.EINTR) {
-				continue
+		if err != nil {
+			return fmt.Errorf("wait: %w", err)
+		}
+		if ws.Stopped() {
+			// One that is being killed is not there any more.
+			if err := unix.PtraceSyscall(pid, t.stop(pid, ws)); err != nil && !errors.Is(err, unix.ESRCH) {
+				return fmt.Errorf("ptrace: %w", err)
 			}
-			if err != nil {
-				return fmt.Errorf("wait: %w", err)
+		} else if pid == main {
+			if !ws.Exited() || ws.ExitStatus() != 0 {
+				return fmt.Errorf("%s: wait status %#x", strings.Join(cmd.Args, " "), ws)
 			}
-			if ws.Exited() || ws.Signaled() {
-				if stopped != main {
-					continue
-				}
-				if ws.ExitStatus() != 0 {
-					return fmt.Errorf("%s: wait status %#x", strings.Join(cmd.Args, " "), ws)
-				}
-				return cmd.Process.Release()
-			}
-			pid, signal = stopped, t.stop(stopped, ws, known)
-			break
+			return cmd.Process.Release()
 		}
 	}
 }
 
+// seize starts a command that is traced by PTRACE_SEIZE. With PTRACE_TRACEME, what it starts
+// would begin with a SIGSTOP, and stay stopped if the tracer ended just then.
+func seize(cmd *exec.Cmd) error {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Ptrace: true}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	pid := cmd.Process.Pid
+	wait := func(options int) error {
+		if _, err := unix.Wait4(pid, nil, options, nil); err != nil {
+			return fmt.Errorf("wait: %w", err)
+		}
+		return nil
+	}
+	if err := wait(0); err != nil { // the stop after execve
+		return err
+	}
+	if _, _, errno := unix.Syscall6(unix.SYS_PTRACE, unix.PTRACE_DETACH, uintptr(pid), 0, uintptr(unix.SIGSTOP), 0, 0); errno != 0 {
+		return fmt.Errorf("detach: %w", errno)
+	}
+	if err := wait(unix.WUNTRACED); err != nil {
+		return err
+	}
+	if err := unix.PtraceSeize(pid); err != nil {
+		return fmt.Errorf("seize: %w", err)
+	}
+	if err := wait(0); err != nil { // the same stop, as a tracee
+		return err
+	}
+	const options = unix.PTRACE_O_TRACECLONE | unix.PTRACE_O_TRACEFORK | unix.PTRACE_O_TRACEVFORK | unix.PTRACE_O_TRACEEXEC |
+		unix.PTRACE_O_TRACESYSGOOD
+	if err := unix.PtraceSetOptions(pid, options); err != nil {
+		return fmt.Errorf("ptrace: %w", err)
+	}
+	// Or its threads would begin as stopped as it is.
+	if err := unix.Kill(pid, unix.SIGCONT); err != nil {
+		return fmt.Errorf("kill: %w", err)
+	}
+	return unix.PtraceSyscall(pid, 0)
+}
+
 // stop counts what a process has stopped for, and returns the signal that it is to get.
-func (t *trace) stop(pid int, ws unix.WaitStatus, known map[int]bool) int {
+func (t *trace) stop(pid int, ws unix.WaitStatus) int {
+	const eventShift = 16
 	switch {
 	case ws.StopSignal() == unix.SIGTRAP|0x80:
 		if nr, ok := entersCall(pid); ok && !slices.Contains(waits, nr) {
@@ -95,10 +121,7 @@ func (t *trace) stop(pid int, ws unix.WaitStatus, known map[int]bool) int {
 			t.threads++
 		}
 		return 0
-	case ws.TrapCause() > 0:
-		return 0
-	case ws.StopSignal() == unix.SIGSTOP && !known[pid]:
-		known[pid] = true // how a new one reports
+	case ws>>eventShift != 0:
 		return 0
 	}
 	return int(ws.StopSignal())
