@@ -7,9 +7,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // counted are the columns of the file of bounds, after the name of a row.
@@ -77,8 +80,32 @@ func checkCounts(w io.Writer, c *config, file string) error {
 	return b.check(w, res)
 }
 
+// oneCPU has this thread, and what it starts, run on one CPU. With more, how often a thread of
+// Go waits for another depends on which is faster.
+func oneCPU() error {
+	var set unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &set); err != nil {
+		return fmt.Errorf("sched_getaffinity: %w", err)
+	}
+	cpu := 0
+	for !set.IsSet(cpu) {
+		cpu++
+	}
+	set.Zero()
+	set.Set(cpu)
+	if err := unix.SchedSetaffinity(0, &set); err != nil {
+		return fmt.Errorf("sched_setaffinity: %w", err)
+	}
+	return nil
+}
+
 // countAll fills the results of one runtime.
 func countAll(m *meter, rt *runtimeUnderTest) (err error) {
+	// Not unlocked: no other goroutine is to have this thread.
+	runtime.LockOSThread()
+	if err := oneCPU(); err != nil {
+		return err
+	}
 	defer func() { err = errors.Join(err, rt.end()) }()
 	for _, op := range allOperations() {
 		if !slices.Contains([]string{"version", "run", "cycle", "exec", "state", "kill", "docker.run"}, op.name) {
