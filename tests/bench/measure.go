@@ -149,7 +149,8 @@ func (m *meter) all(op *operation) (err error) {
 	}
 	if op.prepare != nil {
 		if err := op.prepare(m); err != nil {
-			return err
+			m.res.Notes = append(m.res.Notes, fmt.Sprintf("%s left out: %v", op.name, err))
+			return nil
 		}
 	}
 	rounds := m.rounds
