@@ -88,7 +88,7 @@ $(PROGRESS): $(wildcard tests/internal/progress/*.go)
 	CGO_ENABLED=0 $(GO) build -o $@ ./tests/internal/progress
 
 .PHONY: test
-test: deps all lint unit integration conformance ## build, and run every check and test there is (root)
+test: deps all lint unit integration conformance counts ## build, and run every check and test there is (root)
 
 .PHONY: unit
 unit: $(EMBEDDED) $(if $(C_TEST),c-test) $(PROGRESS) ## run the tests beside the code
@@ -145,9 +145,17 @@ soak: build deps-test ## thousands of commands at random, some killed, and a loo
 	RUNTIME='$(abspath $(BIN))' N=$(N) SEED=$(SEED) tests/soak/run
 
 .PHONY: bench
-bench: build ## compare the speed with crun and runc, installing them (root)
-	@.ci/deps bench
-	RUNTIME='$(abspath $(BIN))' tests/bench/run
+bench: build ## compare the speed with crun and runc, installing them (root); CRUN and RUNC choose others, JSON=file keeps
+	@.ci/deps bench build
+	RUNTIME='$(abspath $(BIN))' tests/bench/run $(if $(JSON),-json '$(abspath $(JSON))')
+
+.PHONY: counts
+counts: build deps-test ## system calls, threads, context switches and page faults, against bounds (root)
+	tests/bench/run -bounds tests/bench/bounds '$(abspath $(BIN))'
+
+.PHONY: bench-docs
+bench-docs: ## put the results in tests/bench/results into README.md and docs/performance.md
+	tests/bench/documents
 
 .PHONY: demo
 demo: all ## run a real container and show what happens (root)

@@ -7,244 +7,209 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
-	"sync"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-const (
-	burstRuns     = 20
-	burstParallel = 4
-)
-
-// results are the times in ms, by row and by name of the runtime.
-type results struct {
-	rows  []string
-	times map[string]map[string][]float64
-	notes []string
-}
-
-func (r *results) add(row, name string, took time.Duration) {
-	if r.times[row] == nil {
-		r.rows = append(r.rows, row)
-		r.times[row] = map[string][]float64{}
-	}
-	r.times[row][name] = append(r.times[row][name], float64(took.Microseconds())/1000)
-}
-
-// meter measures in one mode.
+// meter measures.
 type meter struct {
 	*config
-	calm bool
-	res  *results
+	res *results
+	// way is what is looked at.
+	way    way
+	crowds map[string][]*container
+	many   string // the directory of many mounts
 }
 
-// measure runs all operations in one mode.
-func measure(c *config, calm bool) (_ *results, err error) {
-	// The first processes of containers must become children of the bench, as with an engine.
-	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
-		return nil, fmt.Errorf("become a subreaper: %w", err)
+// way is what of a command is looked at in a round.
+type way int
+
+const (
+	timed  way = iota // its time, and what it takes
+	peaks             // traced: the most memory
+	traced            // traced: its system calls
+)
+
+// sample is what one command has taken.
+type sample struct {
+	took time.Duration
+	usage
+	peak int64 // in KiB
+	trace
+}
+
+func (s sample) and(o sample) sample {
+	s.took += o.took
+	s.plus(o.usage)
+	return s
+}
+
+// each is one of n equal parts.
+func (s sample) each(n int64) sample {
+	u := s.usage
+	return sample{took: s.took / time.Duration(n), usage: usage{u.cpu / time.Duration(n), u.faults / n, u.voluntary / n, u.switches / n}}
+}
+
+// measured rests, and runs a command; after then waits until everything is done that belongs
+// to it.
+func (m *meter) measured(rt *runtimeUnderTest, dir string, after func() error, args ...string) (s sample, err error) {
+	before, err := spent()
+	if err != nil {
+		return s, err
 	}
-	m := &meter{config: c, calm: calm, res: &results{times: map[string]map[string][]float64{}}}
+	time.Sleep(m.gap)
+	switch m.way {
+	case timed:
+		s.took, err = rt.call(dir, args...)
+	case peaks:
+		err = rt.perform(dir, args, func(cmd *exec.Cmd) (err error) {
+			s.peak, err = peakRSS(cmd)
+			return err
+		})
+	case traced:
+		err = rt.perform(dir, args, func(cmd *exec.Cmd) (err error) {
+			s.trace, err = traceCalls(cmd)
+			return err
+		})
+	}
+	if err == nil && after != nil {
+		err = after()
+	}
+	if err != nil {
+		return s, err
+	}
+	done, err := spent()
+	s.usage = done.minus(before)
+	return s, err
+}
+
+// record adds a sample.
+func (m *meter) record(row string, rt *runtimeUnderTest, s sample) {
+	add := func(metric string, value float64) { m.res.add(row, rt.name, metric, value) }
+	switch m.way {
+	case timed:
+		add(metricTime, float64(s.took.Nanoseconds())/1e6)
+		add(metricCPU, float64(s.cpu.Nanoseconds())/1e6)
+		add(metricFaults, float64(s.faults))
+		add(metricSwitches, float64(s.switches))
+		add(metricVoluntary, float64(s.voluntary))
+	case peaks:
+		add(metricPeak, float64(s.peak))
+	case traced:
+		add(metricCalls, float64(s.calls))
+		add(metricThreads, float64(s.threads))
+	}
+}
+
+// measure runs all operations.
+func measure(c *config, res *results) (err error) {
+	m := &meter{config: c, res: res}
+	ops := allOperations()
+	if c.only != "" {
+		names := strings.Split(c.only, ",")
+		if err := unknown(names); err != nil {
+			return err
+		}
+		ops = slices.DeleteFunc(ops, func(o operation) bool { return !slices.Contains(names, o.name) })
+	}
 	defer func() {
 		for _, rt := range c.runtimes {
 			err = errors.Join(err, rt.end())
 		}
 	}()
-	for n, op := range c.ops {
+	for n, op := range ops {
 		// For tests/internal/progress.
 		if os.Getenv("BERTH_PROGRESS") != "" {
-			fmt.Printf("@progress %d %d %s\n", n, len(c.ops), op)
+			fmt.Printf("@progress %d %d %s\n", n, len(ops), op.name)
 		}
-		rounds := c.rounds
-		if op == "burst" {
-			rounds = c.bursts
-		}
-		for round := range rounds {
-			for i := range c.runtimes {
-				rt := c.runtimes[(i+round)%len(c.runtimes)]
-				if rt.lacks[op] != "" {
-					continue
-				}
-				if err := m.one(op, rt); err != nil {
-					// A runtime may lack a whole operation. The others are still measured.
-					rt.lacks[op] = err.Error()
-				}
-			}
+		if err := m.all(&op); err != nil {
+			return fmt.Errorf("%s: %w", op.name, err)
 		}
 	}
 	for _, rt := range c.runtimes {
-		for _, op := range c.ops {
-			if rt.lacks[op] != "" {
-				m.res.notes = append(m.res.notes, fmt.Sprintf("%s left out: %s", op, rt.lacks[op]))
+		for _, op := range ops {
+			if rt.lacks[op.name] != "" {
+				res.Notes = append(res.Notes, fmt.Sprintf("%s left out: %s", op.name, rt.lacks[op.name]))
 			}
 		}
 	}
-	return m.res, nil
-}
-
-// rest waits until the machine is idle if the mode is calm.
-func (m *meter) rest() {
-	if m.calm {
-		time.Sleep(m.minGap + rand.N(m.maxGap-m.minGap+1))
-	}
-}
-
-// one measures one operation once.
-func (m *meter) one(op string, rt *runtimeUnderTest) error {
-	switch op {
-	case "version":
-		return m.simple(op, rt, "--version")
-	case "run":
-		return m.run(rt)
-	case "cycle":
-		return m.cycle(rt)
-	case "exec":
-		return m.inside(op, rt, "exec", "/bin/true")
-	case "state":
-		return m.inside(op, rt, "state")
-	case "burst":
-		return m.burst(rt)
-	}
-	return fmt.Errorf("unknown operation %q", op)
-}
-
-func (m *meter) simple(row string, rt *runtimeUnderTest, args ...string) error {
-	m.rest()
-	took, err := rt.call(rt.work, args...)
-	if err == nil {
-		m.res.add(row, rt.name, took)
-	}
-	return err
-}
-
-// inside measures a command on a running container.
-func (m *meter) inside(row string, rt *runtimeUnderTest, command string, args ...string) error {
-	if err := rt.begin(); err != nil {
-		return err
-	}
-	return m.simple(row, rt, append([]string{command, rt.live}, args...)...)
-}
-
-func (m *meter) run(rt *runtimeUnderTest) (err error) {
-	id := newID()
-	dir, err := rt.bundle(id, "/bin/true")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	m.rest()
-	took, err := rt.call(dir, "run", id)
-	if err == nil {
-		m.res.add("run", rt.name, took)
-	}
-	return err
-}
-
-// cycle measures create, start and delete of one container, and their sum.
-func (m *meter) cycle(rt *runtimeUnderTest) (err error) {
-	id := newID()
-	dir, err := rt.bundle(id, "/bin/true")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	m.rest()
-	create, err := rt.call(dir, "create", "--pid-file", filepath.Join(dir, "pid"), id)
-	if err != nil {
-		return err
-	}
-	pid, err := readPID(dir)
-	if err != nil {
-		return err
-	}
-	m.rest()
-	start, err := rt.call(dir, "start", id)
-	if err != nil {
-		return err
-	}
-	if err := waitForExit(pid); err != nil {
-		return err
-	}
-	m.rest()
-	remove, err := rt.call(dir, "delete", id)
-	if err != nil {
-		return err
-	}
-	m.res.add("create", rt.name, create)
-	m.res.add("start", rt.name, start)
-	m.res.add("delete", rt.name, remove)
-	m.res.add("c+s+d", rt.name, create+start+remove)
+	res.finish()
 	return nil
 }
 
-func readPID(dir string) (int, error) {
-	data, err := os.ReadFile(filepath.Join(dir, "pid"))
-	if err != nil {
-		return 0, err
+// all measures one operation of all runtimes: its rounds, and one more for the memory.
+func (m *meter) all(op *operation) (err error) {
+	if op.finish != nil {
+		defer func() { err = errors.Join(err, op.finish(m)) }()
 	}
-	return strconv.Atoi(string(data))
+	if op.prepare != nil {
+		if err := op.prepare(m); err != nil {
+			m.res.Notes = append(m.res.Notes, fmt.Sprintf("%s left out: %v", op.name, err))
+			return nil
+		}
+	}
+	rounds := m.rounds
+	if op.slow {
+		rounds = max(rounds/4, 1)
+	}
+	for round := range rounds + 1 {
+		m.way = timed
+		if round == rounds {
+			m.way = peaks
+		}
+		for _, i := range rand.Perm(len(m.runtimes)) {
+			rt := m.runtimes[i]
+			if !rt.takesPart(op.name) {
+				continue
+			}
+			err := op.once(m, rt)
+			if interrupt := m.interrupted(); interrupt != nil {
+				return interrupt
+			}
+			if err != nil {
+				// A whole operation may be missing; the others are still of interest.
+				rt.lacks[op.name] = err.Error()
+			}
+		}
+	}
+	return nil
 }
 
-// burst measures many runs, several of them at a time, and prints the time per container.
-func (m *meter) burst(rt *runtimeUnderTest) (err error) {
-	var dirs, names []string
-	for range burstRuns {
-		id := newID()
-		dir, err := rt.bundle(id, "/bin/true")
-		if err != nil {
+// mountMany mounts a directory at many places of the bench's mount namespace.
+func mountMany(n int) func(*meter) error {
+	return func(m *meter) error {
+		m.many = filepath.Join(m.work, "many")
+		if err := os.Mkdir(m.many, 0o755); err != nil {
 			return err
 		}
-		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-		dirs, names = append(dirs, dir), append(names, id)
-	}
-	m.rest()
-	var wg sync.WaitGroup
-	next := make(chan int, burstRuns)
-	errs := make([]error, burstRuns)
-	for i := range burstRuns {
-		next <- i
-	}
-	close(next)
-	began := time.Now()
-	for range burstParallel {
-		wg.Go(func() {
-			for i := range next {
-				_, errs[i] = rt.call(dirs[i], "run", names[i])
+		if err := unix.Mount("many", m.many, "tmpfs", 0, ""); err != nil {
+			return fmt.Errorf("mount %s: %w", m.many, err)
+		}
+		source := filepath.Join(m.many, "source")
+		for i := range n {
+			dir := filepath.Join(m.many, fmt.Sprint(i))
+			if i == 0 {
+				dir = source
 			}
-		})
+			if err := os.Mkdir(dir, 0o755); err != nil {
+				return err
+			}
+			if err := unix.Mount(source, dir, "", unix.MS_BIND, ""); err != nil {
+				return fmt.Errorf("mount %s: %w", dir, err)
+			}
+		}
+		return nil
 	}
-	wg.Wait()
-	took := time.Since(began) / burstRuns
-	if err := errors.Join(errs...); err != nil {
-		return err
-	}
-	m.res.add("burst/container", rt.name, took)
-	return nil
 }
 
-// percentile returns the smallest of the sorted values that is not exceeded by the fraction p of
-// them (nearest rank).
-func percentile(sorted []float64, p float64) float64 {
-	i := int(p*float64(len(sorted)) + 0.999999)
-	return sorted[min(max(i-1, 0), len(sorted)-1)]
-}
-
-// median is the middle value, or the mean of the two in the middle.
-func median(sorted []float64) float64 {
-	n := len(sorted)
-	if n%2 == 1 {
-		return sorted[n/2]
+func unmountMany(m *meter) error {
+	if err := unix.Unmount(m.many, unix.MNT_DETACH); err != nil {
+		return fmt.Errorf("unmount %s: %w", m.many, err)
 	}
-	return (sorted[n/2-1] + sorted[n/2]) / 2
-}
-
-func sorted(values []float64) []float64 {
-	s := slices.Clone(values)
-	slices.Sort(s)
-	return s
+	return os.Remove(m.many)
 }

@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -166,9 +167,15 @@ func prose(s string) string {
 	return kept.String()
 }
 
+// generated are the comments around what a program has written, which is not of interest here.
+var generated = regexp.MustCompile(`^<!-- bench: \w+ v[12] -->$|^<!-- bench end -->$`)
+
 // comment parses an HTML comment, which must be a marker.
 func (r *reader) comment(n int, s string) {
 	r.dropMarker()
+	if generated.MatchString(s) {
+		return
+	}
 	inner, ok := strings.CutPrefix(s, "<!-- "+marker)
 	reason, closed := strings.CutSuffix(inner, " -->")
 	if !ok || !closed || reason == "" {

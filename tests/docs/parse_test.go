@@ -72,6 +72,8 @@ func TestParseFaults(t *testing.T) {
 		{"tab", lines("text:", "", "\tx"), "a.md:3: a block by its indent alone"},
 		{"another comment", lines("<!-- to do -->"), "a.md:1: unknown comment"},
 		{"another spelling", lines("<!-- not-run: x -->", "'''sh", "x", "'''"), "a.md:1: unknown comment"},
+		{"a marker before what is generated", lines("<!-- not run: x -->", "<!-- bench: time v2 -->"), "a.md:1: a marker without a block"},
+		{"almost generated", lines("<!-- bench: time -->"), "a.md:1: unknown comment"},
 		{"no reason", lines("<!-- not run: -->", "'''sh", "x", "'''"), "a.md:1: unknown comment"},
 		{"marker that does not end", lines("<!-- not run: x", "-->"), "a.md:1: unknown comment"},
 		{"marker alone", lines("<!-- not run: x -->"), "a.md:1: a marker without a block"},
