@@ -34,7 +34,7 @@ func newThreadBuilder(s *Site, job *buildJob) *threadBuilder {
 		b.inside, b.end = t.do, t.end
 		return b
 	}
-	v := &visit{init: s.Init, kinds: s.Config.Namespaces.Types() & Kinds}
+	v := newVisit(s.Init, s.Config.Namespaces.Types()&Kinds)
 	b.inside, b.end = v.do, v.end
 	copyUp := job.copyUp
 	job.copyUp = func(from, to *os.File, owner bool) error {
@@ -100,57 +100,76 @@ func setnsInit(init *nsenter.Init, kinds configs.NamespaceType) error {
 type visit struct {
 	init  *nsenter.Init
 	kinds configs.NamespaceType
-	// home is the way back: the root directory, the working directory and, from firstNamespace
-	// on, the namespaces; nil before the first visit.
-	home  []int
-	umask int
+	// namespaces are those of the host; nil before the first visit.
+	namespaces []int
+	// home is where the thread was on the host, and there is where it was in the namespaces when it
+	// left them: that can be below the mount that the builder has made on "/", and setns would
+	// begin in that mount.
+	home, there directories
+	umask       int
 }
 
-const firstNamespace = 2
+func newVisit(init *nsenter.Init, kinds configs.NamespaceType) *visit {
+	return &visit{init: init, kinds: kinds, home: noDirectories, there: noDirectories}
+}
 
-// do runs f in the namespaces.
-func (v *visit) do(f func() error) error {
+// do runs f in the namespaces. If the error is an [*Astray], the thread is still there.
+func (v *visit) do(f func() error) (err error) {
 	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
+	defer func() {
+		// A goroutine that is astray stays alone on its thread.
+		if !errors.As(err, new(*Astray)) {
+			runtime.UnlockOSThread()
+		}
+	}()
 	if err := v.enter(); err != nil {
 		return err
 	}
-	defer v.leave()
-	return f()
+	err = f()
+	return errors.Join(err, v.leave())
 }
+
+// Astray is the error of a thread that cannot return from a container's namespaces. Its goroutine
+// must not use a path any more. Other goroutines run on other threads, and can.
+type Astray struct{ cause error }
+
+func (a *Astray) Error() string {
+	return fmt.Sprintf("cannot return to the host's namespaces: %v", a.cause)
+}
+
+func (a *Astray) Unwrap() error { return a.cause }
 
 // outside runs f at home. It is for use during do.
 func (v *visit) outside(f func() error) error {
-	v.leave()
+	if err := v.leave(); err != nil {
+		return err
+	}
 	err := f()
 	return errors.Join(err, v.enter())
 }
 
 // prepare opens the way back.
-func (v *visit) prepare() error {
-	paths := []string{"/", "."}
-	for _, kind := range configs.NamespaceTypes() {
-		if v.kinds&kind != 0 {
-			paths = append(paths, "/proc/thread-self/ns/"+kind.ProcName())
-		}
+func (v *visit) prepare() (err error) {
+	if v.home, err = openDirectories(); err != nil {
+		return err
 	}
-	for i, path := range paths {
-		flags := unix.O_RDONLY | unix.O_CLOEXEC
-		if i < firstNamespace {
-			flags |= unix.O_PATH
+	for _, kind := range configs.NamespaceTypes() {
+		if v.kinds&kind == 0 {
+			continue
 		}
-		fd, err := unix.Open(path, flags, 0)
+		path := "/proc/thread-self/ns/" + kind.ProcName()
+		fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 		if err != nil {
 			v.end()
 			return &os.PathError{Op: "open", Path: path, Err: err}
 		}
-		v.home = append(v.home, fd)
+		v.namespaces = append(v.namespaces, fd)
 	}
 	return nil
 }
 
 func (v *visit) enter() error {
-	if v.home == nil {
+	if v.home == noDirectories {
 		if err := v.prepare(); err != nil {
 			return err
 		}
@@ -163,33 +182,85 @@ func (v *visit) enter() error {
 		return err // none of them
 	}
 	v.umask = unix.Umask(0)
+	if v.there == noDirectories {
+		return nil
+	}
+	if err := v.there.restore(); err != nil {
+		return errors.Join(err, v.leave())
+	}
+	v.there.close()
 	return nil
 }
 
-// leave returns the thread. Nothing that this process still has to do may be done elsewhere, what it
-// has to undo least of all, and it has had the right to enter. So it panics if that fails.
-func (v *visit) leave() {
-	fail := func(err error) {
-		if err != nil {
-			panic(fmt.Sprintf("builder: cannot return to the host's namespaces: %v", err))
-		}
+// leave returns the thread.
+func (v *visit) leave() error {
+	there, err := openDirectories()
+	if err != nil {
+		return &Astray{err}
 	}
-	for _, fd := range v.home[firstNamespace:] {
-		fail(unix.Setns(fd, 0))
+	v.there.close()
+	v.there = there
+	for _, fd := range v.namespaces {
+		if err := unix.Setns(fd, 0); err != nil {
+			return &Astray{os.NewSyscallError("setns", err)}
+		}
 	}
 	// setns makes the root of the mount namespace the root directory, and the fallbacks for
 	// containers without a mount namespace of their own chroot.
-	fail(unix.Fchdir(v.home[0]))
-	fail(unix.Chroot("."))
-	fail(unix.Fchdir(v.home[1]))
+	if err := v.home.restore(); err != nil {
+		return &Astray{err}
+	}
 	unix.Umask(v.umask)
+	return nil
 }
 
 func (v *visit) end() {
-	for _, fd := range v.home {
+	for _, fd := range v.namespaces {
 		_ = unix.Close(fd)
 	}
-	v.home = nil
+	v.namespaces = nil
+	v.home.close()
+	v.there.close()
+}
+
+// directories are the root and the working directory of a thread.
+type directories struct{ root, cwd int }
+
+var noDirectories = directories{-1, -1}
+
+func openDirectories() (d directories, err error) {
+	const flags = unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC
+	if d.root, err = unix.Open("/", flags, 0); err != nil {
+		return noDirectories, &os.PathError{Op: "open", Path: "/", Err: err}
+	}
+	if d.cwd, err = unix.Open(".", flags, 0); err != nil {
+		_ = unix.Close(d.root)
+		return noDirectories, &os.PathError{Op: "open", Path: ".", Err: err}
+	}
+	return d, nil
+}
+
+func (d directories) restore() error {
+	for _, step := range [...]struct {
+		name string
+		do   func() error
+	}{
+		{"fchdir", func() error { return unix.Fchdir(d.root) }},
+		{"chroot", func() error { return unix.Chroot(".") }},
+		{"fchdir", func() error { return unix.Fchdir(d.cwd) }},
+	} {
+		if err := step.do(); err != nil {
+			return os.NewSyscallError(step.name, err)
+		}
+	}
+	return nil
+}
+
+func (d *directories) close() {
+	if *d != noDirectories {
+		_, _ = unix.Close(d.root), unix.Close(d.cwd)
+		*d = noDirectories
+	}
 }
 
 // stayingThread is a thread that enters init's namespaces and ends there, so that no other Go code

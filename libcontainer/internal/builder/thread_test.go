@@ -59,10 +59,10 @@ func testVisit(t *testing.T, kinds configs.NamespaceType) {
 		t.Fatal(err)
 	}
 	home := whereabouts(t)
-	v := &visit{init: init, kinds: kinds}
+	v := newVisit(init, kinds)
 	defer v.end()
 	failure := errors.New("failure")
-	for range 2 {
+	for round := range 2 {
 		var first string
 		err = v.do(func() error {
 			first = whereabouts(t)
@@ -83,9 +83,11 @@ func testVisit(t *testing.T, kinds configs.NamespaceType) {
 			if got := whereabouts(t); got != first {
 				t.Errorf("after outside, inside is %s, want %s", got, first)
 			}
-			// What the builder of a container without a mount namespace does.
-			if cerr := unix.Chroot("/usr"); cerr != nil {
-				t.Error(cerr)
+			// As the builder of a container without a mount namespace does.
+			if round == 1 {
+				if err := unix.Chroot("/usr"); err != nil {
+					t.Error(err)
+				}
 			}
 			return err
 		})
@@ -95,6 +97,16 @@ func testVisit(t *testing.T, kinds configs.NamespaceType) {
 		if got := whereabouts(t); got != home {
 			t.Errorf("at home is %s, want %s", got, home)
 		}
+	}
+	// It begins again where it has been.
+	err = v.do(func() error {
+		if _, err := os.Stat("/usr"); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("/usr in the root directory /usr: %v", err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
 	}
 	if err := init.Abort(); err != nil {
 		t.Fatal(err)

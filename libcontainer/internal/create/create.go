@@ -104,7 +104,7 @@ func (cr *Creation) Release() {
 
 // fail undoes what was done. If init's death is the cause, it explains that.
 func (cr *Creation) fail(err error) error {
-	err = cr.Undo.Run(err)
+	err = cr.undo(err)
 	err = initproc.ExplainKernel(err)
 	if !errors.Is(err, nsenter.ErrInitGone) {
 		return err
@@ -118,6 +118,16 @@ func (cr *Creation) fail(err error) error {
 		filter = cr.Filter.BPF
 	}
 	return initproc.ExplainEnd(err, cr.reaped, filter)
+}
+
+// undo undoes what was done, on a thread that is on the host.
+func (cr *Creation) undo(err error) error {
+	if !errors.As(err, new(*builder.Astray)) {
+		return cr.Undo.Run(err)
+	}
+	undone := make(chan error)
+	go func() { undone <- cr.Undo.Run(err) }()
+	return <-undone
 }
 
 // OpenCallerFiles opens the sockets and files that the caller has named. It comes before anything
