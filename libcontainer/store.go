@@ -15,11 +15,11 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
-	"syscall"
 
 	"github.com/berth-run/berth/libcontainer/internal/procs"
 	"github.com/berth-run/berth/libcontainer/internal/record"
 	"github.com/berth-run/berth/libcontainer/options"
+	"golang.org/x/sys/unix"
 )
 
 // Store is a directory of containers (`--root`).
@@ -111,19 +111,16 @@ func (s *Store) describe(id string) (*State, error) {
 	if err != nil {
 		return nil, err
 	}
-	if fi, err := os.Stat(s.dir(id)); err == nil {
-		st.Owner = ownerName(fi)
+	var dir unix.Stat_t
+	if err := unix.Stat(s.dir(id), &dir); err == nil {
+		st.Owner = ownerName(dir.Uid)
 	}
 	return st, nil
 }
 
-// ownerName returns the user name of a file's owner, or "#UID" if the user has no name.
-func ownerName(fi os.FileInfo) string {
-	st, ok := fi.Sys().(*syscall.Stat_t)
-	if !ok {
-		return ""
-	}
-	uid := strconv.FormatUint(uint64(st.Uid), 10)
+// ownerName returns the name of a user, or "#UID" for one without a name.
+func ownerName(id uint32) string {
+	uid := strconv.FormatUint(uint64(id), 10)
 	if u, err := user.LookupId(uid); err == nil {
 		return u.Username
 	}

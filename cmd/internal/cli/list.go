@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"strings"
 	"text/tabwriter"
@@ -63,7 +62,7 @@ func (a *app) printList(states []*libcontainer.State, format string, quiet bool)
 		return a.print(b.String())
 	}
 	if format == "table" {
-		return writeTable(a.stdout, states)
+		return a.print(table(states))
 	}
 	text, err := json.Marshal(states) // "null" if there are none, as in runc
 	if err != nil {
@@ -72,21 +71,16 @@ func (a *app) printList(states []*libcontainer.State, format string, quiet bool)
 	return a.print(string(text) + "\n")
 }
 
-// writeTable prints the columns of runc's table. Scripts cut them by position.
-func writeTable(w io.Writer, states []*libcontainer.State) error {
-	var rows strings.Builder
-	rows.WriteString("ID\tPID\tSTATUS\tBUNDLE\tCREATED\tOWNER\n")
+// table returns the columns of runc's table. Scripts cut them by position.
+func table(states []*libcontainer.State) string {
+	var text strings.Builder
+	t := tabwriter.NewWriter(&text, 12, 1, 3, ' ', 0)
+	fmt.Fprint(t, "ID\tPID\tSTATUS\tBUNDLE\tCREATED\tOWNER\n")
 	for _, s := range states {
 		// A bundle is a path, and a path may contain escape sequences of terminals.
-		fmt.Fprintf(&rows, "%s\t%d\t%s\t%s\t%s\t%s\n", s.ID, s.PID, s.Status,
+		fmt.Fprintf(t, "%s\t%d\t%s\t%s\t%s\t%s\n", s.ID, s.PID, s.Status,
 			report.Printable(s.Bundle), s.Created.Format(time.RFC3339Nano), report.Printable(s.Owner))
 	}
-	t := tabwriter.NewWriter(w, 12, 1, 3, ' ', 0)
-	if _, err := io.WriteString(t, rows.String()); err != nil {
-		return fmt.Errorf("print table: %w", err)
-	}
-	if err := t.Flush(); err != nil {
-		return fmt.Errorf("print table: %w", err)
-	}
-	return nil
+	_ = t.Flush() // a strings.Builder has no errors
+	return text.String()
 }

@@ -56,20 +56,16 @@ func TestStateAnnotations(t *testing.T) {
 	}
 }
 
-func TestWriteTable(t *testing.T) {
+func TestTable(t *testing.T) {
 	running := testState()
 	running.ID, running.PID, running.Status = "a-rather-long-name", 4194304, "running"
 	running.Bundle = "/evil\x1b[2J"
-	var b bytes.Buffer
-	if err := writeTable(&b, []*libcontainer.State{testState(), running}); err != nil {
-		t.Fatal(err)
-	}
 	want := "" +
 		"ID                   PID         STATUS      BUNDLE         CREATED                          OWNER\n" +
 		"web                  0           stopped     /b             2026-01-02T03:04:05.000000006Z   root\n" +
 		"a-rather-long-name   4194304     running     /evil\\x1b[2J   2026-01-02T03:04:05.000000006Z   root\n"
-	if b.String() != want {
-		t.Errorf("table\n%s\nwant\n%s", b.String(), want)
+	if got := table([]*libcontainer.State{testState(), running}); got != want {
+		t.Errorf("table\n%s\nwant\n%s", got, want)
 	}
 }
 
@@ -96,12 +92,8 @@ func TestPrintEmptyList(t *testing.T) {
 	}
 }
 
-func TestWriteEmptyTable(t *testing.T) {
-	var b bytes.Buffer
-	if err := writeTable(&b, nil); err != nil {
-		t.Fatal(err)
-	}
-	if want := "ID          PID         STATUS      BUNDLE      CREATED     OWNER\n"; b.String() != want {
-		t.Errorf("table %q, want %q", b.String(), want)
+func TestEmptyTable(t *testing.T) {
+	if got, want := table(nil), "ID          PID         STATUS      BUNDLE      CREATED     OWNER\n"; got != want {
+		t.Errorf("table %q, want %q", got, want)
 	}
 }

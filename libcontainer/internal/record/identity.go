@@ -15,43 +15,51 @@ import (
 // OpenInit returns a pidfd of the container's init process. It returns ErrNotRunning if init is dead
 // or its number belongs to another process by now.
 func (c *Record) OpenInit() (*os.File, error) {
-	pidfd, _, err := c.openInitStat()
-	return pidfd, err
+	fd, _, err := c.openLivingInit()
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), "pidfd"), nil
 }
 
-// openInitStat is OpenInit, and also returns the process's stat.
-func (c *Record) openInitStat() (*os.File, procs.Stat, error) {
-	pidfd, p, err := c.OpenInitOrZombie()
+// openLivingInit is OpenInit, and also returns the process's stat.
+func (c *Record) openLivingInit() (int, procs.Stat, error) {
+	fd, p, err := c.openInit()
+	if err == nil && (p.Dead() || procs.Lingers(c.Saved.PID, p)) {
+		_ = unix.Close(fd)
+		return -1, procs.Stat{}, ErrNotRunning
+	}
+	return fd, p, err
+}
+
+// OpenInitOrZombie is OpenInit, but accepts a dead init that its parent has not reaped.
+func (c *Record) OpenInitOrZombie() (*os.File, procs.Stat, error) {
+	fd, p, err := c.openInit()
 	if err != nil {
 		return nil, procs.Stat{}, err
 	}
-	if p.Dead() || procs.Lingers(c.Saved.PID, p) {
-		_ = pidfd.Close()
-		return nil, procs.Stat{}, ErrNotRunning
-	}
-	return pidfd, p, nil
+	return os.NewFile(uintptr(fd), "pidfd"), p, nil
 }
 
-// OpenInitOrZombie is OpenInit, but accepts a dead init that its parent has not reaped. It opens the
-// pidfd first and reads the start time second. If the process dies in between, the pidfd still
-// refers to the dead process, and every later call on it fails.
-func (c *Record) OpenInitOrZombie() (*os.File, procs.Stat, error) {
+// openInit opens the pidfd first and reads the start time second. If the process dies in between,
+// the pidfd still refers to the dead process, and every later call on it fails.
+func (c *Record) openInit() (int, procs.Stat, error) {
 	fd, err := unix.PidfdOpen(c.Saved.PID, 0)
 	if errors.Is(err, unix.ESRCH) || errors.Is(err, unix.EINVAL) { // the latter for 0
-		return nil, procs.Stat{}, ErrNotRunning
+		return -1, procs.Stat{}, ErrNotRunning
 	}
 	if err != nil {
-		return nil, procs.Stat{}, fmt.Errorf("pidfd_open %d: %w", c.Saved.PID, err)
+		return -1, procs.Stat{}, fmt.Errorf("pidfd_open %d: %w", c.Saved.PID, err)
 	}
 	p, err := procs.Read(c.Saved.PID)
 	if err == nil && p.StartTime == c.Saved.StartTime {
-		return os.NewFile(uintptr(fd), "pidfd"), p, nil
+		return fd, p, nil
 	}
 	_ = unix.Close(fd)
 	if err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, unix.ESRCH) {
-		return nil, procs.Stat{}, err
+		return -1, procs.Stat{}, err
 	}
-	return nil, procs.Stat{}, ErrNotRunning
+	return -1, procs.Stat{}, ErrNotRunning
 }
 
 // InitLingers reports whether init has exited but is not a zombie yet; see procs.Lingers.

@@ -5,12 +5,12 @@ package record
 import (
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/berth-run/berth/libcontainer/cgroups"
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/nsenter"
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 )
 
 // Status derives the status from the kernel, so that no process can forget to update it. It checks
@@ -19,14 +19,14 @@ func (c *Record) Status() (specs.ContainerState, error) {
 	if c.Saved.PID == 0 {
 		return specs.StateCreating, nil
 	}
-	pidfd, p, err := c.openInitStat()
+	fd, p, err := c.openLivingInit()
 	if errors.Is(err, ErrNotRunning) {
 		return specs.StateStopped, nil
 	}
 	if err != nil {
 		return "", err
 	}
-	_ = pidfd.Close()
+	_ = unix.Close(fd)
 	m, err := c.Cgroup()
 	if err != nil {
 		return "", err
@@ -44,8 +44,8 @@ func (c *Record) Status() (specs.ContainerState, error) {
 
 // HasFifo reports whether the fifo still exists, that is, no `start` has completed.
 func (c *Record) HasFifo() bool {
-	_, err := os.Lstat(c.Path(FifoFile))
-	return err == nil
+	var st unix.Stat_t
+	return unix.Lstat(c.Path(FifoFile), &st) == nil
 }
 
 // Cgroup returns the manager of the container's cgroups. Until the create has claimed cgroups, it

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -50,19 +51,44 @@ var ErrNotRegular = errors.New("not a regular file")
 
 // ReadAll reads an open file to its end. path is its name in errors.
 func ReadAll(fd int, path string) ([]byte, error) {
-	buf := make([]byte, 0, 4096)
-	for {
-		if len(buf) == cap(buf) {
-			buf = append(buf, 0)[:len(buf)]
-		}
-		n, err := RetryEINTR(func() (int, error) { return unix.Read(fd, buf[len(buf):cap(buf)]) })
+	// On the stack: most files are much smaller, and `list` reads hundreds.
+	var first [4096]byte
+	n := 0
+	for n < len(first) {
+		m, err := read(fd, path, first[n:])
 		if err != nil {
-			return nil, &os.PathError{Op: "read", Path: path, Err: err}
+			return nil, err
 		}
-		if n == 0 {
+		if m == 0 {
+			return append([]byte(nil), first[:n]...), nil
+		}
+		n += m
+	}
+	buf := append(make([]byte, 0, 4*len(first)), first[:]...)
+	for {
+		m, err := read(fd, path, buf[len(buf):cap(buf)])
+		if err != nil {
+			return nil, err
+		}
+		if m == 0 {
 			return buf, nil
 		}
-		buf = buf[:len(buf)+n]
+		if buf = buf[:len(buf)+m]; len(buf) == cap(buf) {
+			buf = slices.Grow(buf, len(buf))
+		}
+	}
+}
+
+// read reads into buf, which is not empty. It returns 0 at the end of the file.
+func read(fd int, path string, buf []byte) (int, error) {
+	for {
+		n, err := unix.Read(fd, buf)
+		switch {
+		case err == nil:
+			return n, nil
+		case !errors.Is(err, unix.EINTR):
+			return 0, &os.PathError{Op: "read", Path: path, Err: err}
+		}
 	}
 }
 

@@ -3,10 +3,12 @@
 package sysfile
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/berth-run/berth/libcontainer/internal/mountapi/mounttest"
@@ -86,5 +88,42 @@ func TestDup(t *testing.T) {
 	}
 	if fd, err := Dup(-1); fd != -1 || !errors.Is(err, unix.EBADF) {
 		t.Errorf("of nothing: %d, %v", fd, err)
+	}
+}
+
+// TestReadAll: files of every size, in pieces of every size, are read to their end.
+func TestReadAll(t *testing.T) {
+	for _, size := range []int{0, 1, 4095, 4096, 4097, 16383, 16384, 16385, 100_000} {
+		for _, piece := range []int{1000, 4096, 100_000} {
+			want := make([]byte, size)
+			for i := range want {
+				want[i] = byte(i / 7)
+			}
+			r, w, err := os.Pipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			go func() {
+				for rest := want; len(rest) > 0; {
+					n := min(piece, len(rest))
+					_, _ = w.Write(rest[:n])
+					rest = rest[n:]
+				}
+				_ = w.Close()
+			}()
+			got, err := ReadAll(int(r.Fd()), "pipe")
+			_ = r.Close()
+			if err != nil || !bytes.Equal(got, want) {
+				t.Errorf("%d bytes in pieces of %d: got %d, %v", size, piece, len(got), err)
+			}
+		}
+	}
+	dir, err := os.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	if _, err := ReadAll(int(dir.Fd()), "the/path"); !errors.Is(err, unix.EISDIR) || !strings.Contains(err.Error(), "read the/path: ") {
+		t.Errorf("error %v, want EISDIR with the path", err)
 	}
 }
