@@ -33,7 +33,7 @@ func (cr *Creation) StartInit() error {
 	if o.CgroupDir != nil {
 		defer o.CgroupDir.Close()
 	}
-	if o.CgroupDir != nil {
+	if o.CgroupDir != nil && isUnified(cr.Cgroup) {
 		if err = cr.cloneInit(o); err == nil {
 			err = cr.adoptInit()
 		}
@@ -70,6 +70,12 @@ func (cr *Creation) cloneInit(o *nsenter.Options) error {
 		cr.Undo.Push("kill init", cr.KillInit)
 	}
 	return err
+}
+
+// isUnified reports whether the only cgroup is one of v2.
+func isUnified(m cgroups.Manager) bool {
+	paths := m.Paths()
+	return len(paths) == 1 && paths[""] != ""
 }
 
 // makeCgroupBeside starts init and makes the cgroups at the same time, for cgroups in which init
