@@ -40,6 +40,9 @@ func (b *Builder) mountCgroup(m *configs.Mount) error {
 	return b.mountCgroupTmpfs(m, t)
 }
 
+// hostCgroups is where the host has its hierarchies.
+const hostCgroups = "/sys/fs/cgroup"
+
 // errNoCgroup means that a rootless container has no cgroup to show.
 var errNoCgroup = errors.New("the container has no cgroup")
 
@@ -47,7 +50,7 @@ var errNoCgroup = errors.New("the container has no cgroup")
 // they cannot be mounted anew. It is read-only, whatever the options say: cgroups that the user
 // owns on the host are not the container's (CVE-2023-25809).
 func (b *Builder) bindHostCgroups(m *configs.Mount, t *target.Target) error {
-	tree, err := mountapi.OpenTree("/sys/fs/cgroup", true)
+	tree, err := mountapi.OpenTree(hostCgroups, true)
 	if err != nil {
 		return err
 	}
@@ -126,8 +129,11 @@ func (b *Builder) mountHierarchy(h *CgroupHierarchy, m *configs.Mount, dir int) 
 // A new mount shows the root of the reader's cgroup namespace. If that namespace is new, its
 // root is the container's own cgroup. A bind mount of that directory is the same for the kernel
 // (one superblock, another root directory), and quicker. Without a namespace a new mount of v1
-// would show the host's whole hierarchy. Runtimes have always mounted v2 that way; only if the
-// kernel refuses it is a bind mount tried.
+// would show the host's whole hierarchy, and one of v2 does. In the first cgroup namespace the
+// kernel applies the options of every new mount of v2 to the whole hierarchy: nsdelegate and
+// memory_recursiveprot, which systemd sets, would be gone from the host. So whoever has the right
+// to mount it gets a bind mount of the host's, unless the plan has such options. Others, who may
+// see no more than their own cgroup, get that if the kernel refuses a new mount.
 func (b *Builder) cgroupTree(h *CgroupHierarchy, m *configs.Mount) (int, error) {
 	joined := b.c.Namespaces.Contains(configs.NewCgroup) && !b.c.Namespaces.IsNew(configs.NewCgroup)
 	if !h.V2 && !joined {
@@ -135,6 +141,10 @@ func (b *Builder) cgroupTree(h *CgroupHierarchy, m *configs.Mount) (int, error) 
 	}
 	if h.V2 && h.Name != "" && !b.c.Namespaces.Contains(configs.NewCgroup) {
 		return mountapi.OpenTree(h.HostPath, false)
+	}
+	if h.V2 && !b.c.Namespaces.Contains(configs.NewCgroup) && !b.c.Namespaces.Contains(configs.NewUser) &&
+		!b.c.Cgroup.Rootless && len(m.Data) == 0 {
+		return mountapi.OpenTree(hostCgroups, false)
 	}
 	tree, err := newCgroupMount(h, m)
 	if h.V2 && (errors.Is(err, unix.EPERM) || errors.Is(err, unix.EBUSY)) {

@@ -3,11 +3,13 @@
 package integration
 
 import (
+	"os"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 )
 
 // TestCgroupMount: /sys/fs/cgroup in a container with and without a cgroup namespace.
@@ -77,4 +79,51 @@ func checkLegacyMount(t *testing.T, c *container, mode string) {
 	want(t, "first process", c.output(), "1\n1")
 	c.sh("mkdir /sys/fs/cgroup/memory/sub 2>/dev/null && rmdir /sys/fs/cgroup/memory/sub && echo writable || echo read-only")
 	want(t, "access", c.output(), map[string]string{"ro": "read-only", "rw": "writable"}[mode])
+}
+
+// TestHostCgroupOptions: a container that sees the host's hierarchy leaves its options alone. The
+// kernel applies those of a new mount to the whole hierarchy, and has none of systemd's then.
+func TestHostCgroupOptions(t *testing.T) {
+	onlyBerth(t) // runc 1.3 and crun 1.28 clear them
+	only(t, suite.unified, "cgroup v2")
+	only(t, suite.users.name == "root", "root, who may mount it")
+	before := cgroupOptions(t)
+	set := func(options string) {
+		t.Helper()
+		if err := unix.Mount("", "/sys/fs/cgroup", "", unix.MS_REMOUNT|unix.MS_RELATIME, options); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// One that means nothing to other cgroups here: where the memory controller is on v2, systemd
+	// has set it already.
+	const option = "memory_recursiveprot"
+	words := strings.Split(before, ",")
+	if !slices.Contains(words, option) {
+		set(strings.Join(append(slices.DeleteFunc(words, func(w string) bool { return w == "rw" }), option), ","))
+		t.Cleanup(func() { set(strings.TrimPrefix(strings.TrimPrefix(before, "rw"), ",")) })
+	}
+	with := cgroupOptions(t)
+	if !strings.Contains(with, option) {
+		t.Fatalf("options %q of the host, want %s", with, option)
+	}
+	c := newContainer(t).mount("/sys/fs/cgroup", "cgroup", "cgroup", "ro").without(specs.CgroupNamespace)
+	c.sh("test -e /sys/fs/cgroup/cgroup.procs && ! test -e /sys/fs/cgroup/cgroup.type && echo the root")
+	want(t, "in the container is", c.output(), "the root")
+	want(t, "options", cgroupOptions(t), with)
+}
+
+// cgroupOptions returns the options of the hierarchy of cgroup v2.
+func cgroupOptions(t *testing.T) string {
+	t.Helper()
+	table, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range parseMountinfo(string(table)) {
+		if m.point == "/sys/fs/cgroup" {
+			return strings.Join(m.super, ",")
+		}
+	}
+	t.Fatal("no mount on /sys/fs/cgroup")
+	return ""
 }
