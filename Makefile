@@ -6,6 +6,11 @@ PREFIX  ?= /usr/local
 BINDIR  ?= $(PREFIX)/bin
 MANDIR  ?= $(PREFIX)/share/man
 BIN     ?= bin/berth
+# Go's older collector, where Go still has it: the newer one's mark bits are at the end of each
+# span, one more page to touch. Without them a command has 25 to 35 page faults less of some 300
+# (a `run` of 447), and takes 0.05 to 0.1 ms less of its 2 (`create` 0.4 of 5.3): medians of 80
+# interleaved runs. A build without this works all the same.
+export GOEXPERIMENT := $(or $(GOEXPERIMENT),$(shell GOEXPERIMENT=nogreenteagc $(GO) env GOEXPERIMENT 2>/dev/null))
 # Build tags; berth has none of its own.
 GOTAGS  ?=
 COMMIT  ?= $(shell git describe --always --dirty --abbrev=40 2>/dev/null)

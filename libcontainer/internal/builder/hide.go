@@ -61,8 +61,13 @@ func unreadableCopy(program *os.File, cfg *configs.Config) (_ *os.File, err erro
 
 // errExposed is for a caller that may not change the owner of the copy to an unmapped id, and for
 // a map of all ids.
-var errExposed = errors.New("processes of the container could trace the process that makes its mounts, which has access to the host's files: " +
+const errExposed = constantError("processes of the container could trace the process that makes its mounts, which has access to the host's files: " +
 	"they share its pid namespace and the user who calls berth (give the container a pid namespace, or call berth as root and leave ids of the host unmapped)")
+
+// constantError is an error that is not made anew at each start of the program.
+type constantError string
+
+func (e constantError) Error() string { return string(e) }
 
 func hasHostID(rows []configs.IDMap, id uint32) bool { return rowOf(rows, id) >= 0 }
 

@@ -18,9 +18,11 @@ import (
 // This file has what the runtime does with its own rights for a builder process. The builder is
 // root in a user namespace and has no rights over files whose owners are not mapped.
 
-// errForeignMounts refuses that in a mount namespace that existed before: other processes
+// foreignMounts refuses that in a mount namespace that existed before: other processes
 // decide where a path leads there.
-var errForeignMounts = fmt.Errorf("%w for the root of the user namespace, and the mount namespace is not the container's own", unix.EACCES)
+func foreignMounts() error {
+	return fmt.Errorf("%w for the root of the user namespace, and the mount namespace is not the container's own", unix.EACCES)
+}
 
 // inMountNamespace calls do on a thread in the container's mount namespace. The root directory
 // of the thread is the host's root in that namespace.
@@ -52,7 +54,7 @@ func enterMounts(namespace *os.File) error {
 // serveRoot does what rootfs.Options.OpenRoot and PrivateParent say.
 func (b *processBuilder) serveRoot(r rootRequest) (dir *os.File, err error) {
 	if !b.site.Config.Namespaces.IsNew(configs.NewMount) {
-		return nil, errForeignMounts
+		return nil, foreignMounts()
 	}
 	at := b.site.Config.Rootfs.Path
 	err = b.inMountNamespace(func() error {
@@ -71,7 +73,7 @@ func (b *processBuilder) serveRoot(r rootRequest) (dir *os.File, err error) {
 // serveReach does what rootfs.Options.Reach says.
 func (b *processBuilder) serveReach(root *os.File, r *reach.Request) (file *os.File, err error) {
 	if !b.site.Config.Namespaces.IsNew(configs.NewMount) {
-		return nil, errForeignMounts
+		return nil, foreignMounts()
 	}
 	done := make(chan struct{})
 	osthread.Go(func() {
