@@ -27,7 +27,7 @@ const module = "github.com/berth-run/berth/"
 // The folders below libcontainer/internal are in order: none imports one that comes before it in
 // its own group, and none imports libcontainer itself.
 var arrows = map[string][]string{
-	"cmd":      {"specconv", "libcontainer", "libcontainer/signals", "seccomp"},
+	"cmd":      {"specconv", "libcontainer", "libcontainer/signals", "libcontainer/trace", "seccomp"},
 	"specconv": {},
 
 	"libcontainer": {
@@ -78,7 +78,7 @@ var arrows = map[string][]string{
 	room + "userns":   {"nsenter"},
 	room + "firstuse": {}, room + "inroot": {}, room + "landlock": {}, room + "mountapi": {}, room + "mountinfo": {},
 	room + "osthread": {}, room + "procfs": {}, room + "procs": {}, room + "resctrl": {}, room + "steps": {},
-	room + "sysfile": {}, room + "testlog": {}, room + "unixsocket": {},
+	room + "sysfile": {}, room + "testlog": {}, room + "unixsocket": {}, "libcontainer/trace": {},
 
 	// border: plans, their text form, and why access to a path is denied.
 	"libcontainer/configs": {}, "libcontainer/codec": {}, "libcontainer/access": {},
@@ -92,7 +92,7 @@ var (
 	tools = []string{
 		room + "userns", room + "firstuse", room + "inroot", room + "landlock", room + "mountapi", room + "mountinfo",
 		room + "osthread", room + "procfs", room + "procs", room + "resctrl", room + "steps", room + "sysfile",
-		room + "testlog", room + "unixsocket",
+		room + "testlog", room + "unixsocket", "libcontainer/trace",
 	}
 	border = []string{"libcontainer/configs", "libcontainer/codec", "libcontainer/access"}
 )
