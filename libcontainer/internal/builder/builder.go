@@ -13,6 +13,7 @@ import (
 	"github.com/berth-run/berth/libcontainer/cgroups"
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/osthread"
+	"github.com/berth-run/berth/libcontainer/trace"
 	"github.com/berth-run/berth/nsenter"
 	"golang.org/x/sys/unix"
 )
@@ -57,15 +58,16 @@ type Site struct {
 	Entered func() error
 	// Describe explains an error from init.
 	Describe func(error) error
+	Trace    *trace.Trace
 }
 
 // Start starts the kind of builder that the container needs.
 func Start(s *Site) Builder {
 	job := newBuildJob(s)
 	if s.Config.Namespaces.Contains(configs.NewUser) {
-		return startProcessBuilder(s, job)
+		return traced(startProcessBuilder(s, job), s.Trace)
 	}
-	return startThreadBuilder(s, job)
+	return traced(startThreadBuilder(s, job), s.Trace)
 }
 
 // InitNamespaces holds the namespaces of an init, for other processes to join.
@@ -188,24 +190,28 @@ func (b *threadBuilder) run() {
 	defer b.job.close()
 	err := b.mount()
 	b.mounted <- err
+	span := b.job.track.Begin("wait for the runtime")
 	if err != nil || !<-b.proceed {
 		b.done <- buildResult{}
 		return
 	}
+	_ = span.End(nil)
 	res, err := b.job.enter()
 	b.done <- buildResult{res, err}
 }
 
 // mount joins the container's namespaces and runs the first phase.
 func (b *threadBuilder) mount() error {
+	span := b.job.track.Begin("wait for init in its namespaces")
 	inside, err := b.site.Init.Namespaces()
-	if err != nil {
+	if span.End(err) != nil {
 		return b.site.Describe(err)
 	}
 	if err := b.job.openTrees(b.site.Init.PID, b.site.Init.PIDFD); err != nil {
 		return errors.Join(err, inside.Close())
 	}
-	if err := joinAsBuilder(b.site.Init, b.site.Config.Namespaces); err != nil {
+	span = b.job.track.Begin("join the namespaces of init")
+	if err := span.End(joinAsBuilder(b.site.Init, b.site.Config.Namespaces)); err != nil {
 		return err
 	}
 	if b.job.opener != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/berth-run/berth/libcontainer/internal/initproc"
 	"github.com/berth-run/berth/libcontainer/internal/procs"
 	"github.com/berth-run/berth/libcontainer/internal/userns"
+	"github.com/berth-run/berth/libcontainer/trace"
 	"golang.org/x/sys/unix"
 )
 
@@ -72,17 +73,19 @@ func (cr *Creation) StartInit() error {
 // pid from born, which is closed without one if init could not be started.
 func (cr *Creation) makeCgroup(born <-chan int) error {
 	cr.Debugf("cgroup: make %v", cr.Saved.CgroupPlan)
-	if err := cr.Cgroup.Create(); err != nil {
+	span := cr.Trace.Begin(trace.Cgroup, "make the cgroups")
+	if err := span.End(cr.Cgroup.Create()); err != nil {
 		return noCgroup(err)
 	}
 	pid, ok := <-born
 	if !ok {
 		return nil // startNamespaced has an error.
 	}
-	if err := cr.Cgroup.Adopt(pid); err != nil {
+	span = cr.Trace.Begin(trace.Cgroup, "prepare the entry of init")
+	err := span.End(cr.Cgroup.Adopt(pid))
+	if err != nil {
 		return err
 	}
-	var err error
 	cr.Place, err = cr.Cgroup.Placement()
 	return err
 }
