@@ -29,7 +29,7 @@ func (c *Container) Checkpoint(o *options.Checkpoint) error {
 			{"make the directories of the images", d.MakeDirectories},
 			{"let criu save it while it is frozen", d.SaveFrozen},
 		}
-		err := steps.Run(list, func(what string) error {
+		err := steps.Run(list, c.rec.Trace, func(what string) error {
 			c.rec.Debugf("checkpoint: %s", what)
 			return nil
 		})

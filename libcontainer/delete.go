@@ -14,10 +14,12 @@ import (
 	"github.com/berth-run/berth/libcontainer/internal/procs"
 	"github.com/berth-run/berth/libcontainer/internal/record"
 	"github.com/berth-run/berth/libcontainer/internal/resctrl"
+	"github.com/berth-run/berth/libcontainer/internal/steps"
 	"github.com/berth-run/berth/libcontainer/internal/sysfile"
 	"github.com/berth-run/berth/libcontainer/network"
 	"github.com/berth-run/berth/libcontainer/options"
 	"github.com/berth-run/berth/libcontainer/rootfs/host"
+	"github.com/berth-run/berth/libcontainer/trace"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
@@ -39,7 +41,9 @@ func (s *Store) Delete(id string, force bool, log options.Logger) error {
 	if force {
 		unblock = func() { s.killWithoutLock(id) }
 	}
+	span := s.trace.Begin(trace.Runtime, "take the lock")
 	lock, err := record.LockByForce(s.dir(id), unblock)
+	_ = span.End(err)
 	if errors.Is(err, os.ErrNotExist) {
 		if force {
 			return nil
@@ -123,42 +127,56 @@ func (c *Container) refuseDelete(force bool) error {
 // destroy kills what is left and removes everything, the state directory last: as long as it
 // exists, a delete that was killed can be repeated.
 func (c *Container) destroy(log options.Logger) error {
-	c.rec.Debugf("delete: make sure that init %d has ended", c.rec.Saved.PID)
+	var m cgroups.Manager
+	list := []steps.Step{
+		{"make sure that init has ended", func() (err error) {
+			m, err = c.endAll()
+			return err
+		}},
+		{"detach the root file system", c.detachRootfs},
+		{"remove the resctrl groups", func() error { return resctrl.Remove(c.rec.Saved.ResctrlGroups) }},
+		{"remove the cgroups", func() error {
+			c.rec.Debugf("delete: its cgroups are %v", c.rec.Saved.CgroupPaths)
+			if err := m.Destroy(); err != nil {
+				return err
+			}
+			return c.removeUnclaimed(log)
+		}},
+		{"disconnect the network", c.disconnectNetwork},
+		{"run poststop hooks", func() error {
+			c.runPoststop(log)
+			return nil
+		}},
+		{"remove the state directory", func() error { return sysfile.RemoveTree(c.rec.Dir) }},
+	}
+	return steps.Run(list, c.rec.Trace, func(what string) error {
+		c.rec.Debugf("delete: %s", what)
+		return nil
+	})
+}
+
+// endAll makes sure that init has ended and, if its end does not end the others, kills them. It
+// returns the cgroups.
+func (c *Container) endAll() (cgroups.Manager, error) {
 	if err := c.killInit(); err != nil {
-		return err
+		return nil, err
 	}
 	m, err := c.rec.Cgroup()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if c.rec.Saved.SharedPID || c.rec.Saved.PID == 0 || c.rec.InitLingers() {
-		if err := create.IgnoreNoCgroup(m.Kill()); err != nil {
-			return err
-		}
+		err = create.IgnoreNoCgroup(m.Kill())
 	}
-	c.rec.Debugf("delete: detach the root file system")
-	if err := c.detachRootfs(); err != nil {
-		return err
+	return m, err
+}
+
+// runPoststop runs the poststop hooks. Their failure is only a warning.
+func (c *Container) runPoststop(log options.Logger) {
+	s := &c.rec.Saved
+	if len(s.Poststop) > 0 && c.mayRunHooks(log) {
+		hooks.WarnTo(s.HookStdout, s.HookStderr, "poststop", s.Poststop, c.rec.HookState(specs.StateStopped), log, c.rec.Trace)
 	}
-	if err := resctrl.Remove(c.rec.Saved.ResctrlGroups); err != nil {
-		return err
-	}
-	c.rec.Debugf("delete: remove the cgroups %v", c.rec.Saved.CgroupPaths)
-	if err := m.Destroy(); err != nil {
-		return err
-	}
-	if err := c.removeUnclaimed(log); err != nil {
-		return err
-	}
-	c.rec.Debugf("delete: disconnect the network")
-	if err := c.disconnectNetwork(); err != nil {
-		return err
-	}
-	if len(c.rec.Saved.Poststop) > 0 && c.mayRunHooks(log) {
-		hooks.WarnTo(c.rec.Saved.HookStdout, c.rec.Saved.HookStderr, "poststop", c.rec.Saved.Poststop, c.rec.HookState(specs.StateStopped), log)
-	}
-	c.rec.Debugf("delete: remove the state directory")
-	return sysfile.RemoveTree(c.rec.Dir)
 }
 
 // removeUnclaimed removes cgroups that a killed create made but did not claim, unless

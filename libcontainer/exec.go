@@ -37,7 +37,7 @@ func (c *Container) Exec(p *configs.Process, o *options.Exec) (*Process, error) 
 		{"hand over the console", x.HandOverTerminal},
 		{"give init its plan", x.Configure},
 	}
-	err := steps.Run(list, func(what string) error {
+	err := steps.Run(list, c.rec.Trace, func(what string) error {
 		c.rec.Debugf("exec: %s", what)
 		return o.Interrupts.Check()
 	})

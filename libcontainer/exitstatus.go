@@ -31,7 +31,9 @@ func (c *Container) ExitStatus() (int, error) {
 	}
 	defer pidfd.Close()
 	c.rec.Debugf("wait for the end of init %d", c.rec.Saved.PID)
-	if _, err := procs.AwaitExit(pidfd, time.Time{}); err != nil {
+	span := c.rec.Begin("wait for the end of init")
+	_, err = procs.AwaitExit(pidfd, time.Time{})
+	if span.End(err) != nil {
 		return 0, err
 	}
 	ws, err := c.zombieStatus()

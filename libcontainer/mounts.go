@@ -80,7 +80,8 @@ func (c *Container) changeMounts(cfg *configs.Config, remove bool) error {
 		}
 		defer target.Close()
 		c.debugMounts(cfg, remove)
-		if err := builder.NewChange(c.rec, cfg, target, m).Run(remove); err != nil {
+		span := c.rec.Begin("change the mounts")
+		if err := span.End(builder.NewChange(c.rec, cfg, target, m).Run(remove)); err != nil {
 			if unix.PidfdSendSignal(int(target.Fd()), 0, nil, 0) != nil {
 				return fmt.Errorf("%w (it has just ended: %w)", record.ErrNotRunning, err)
 			}

@@ -21,7 +21,8 @@ func (c *Container) Pause() error {
 			return record.ErrNotRunning
 		}
 		c.rec.Debugf("pause: freeze the cgroups %v", c.rec.Saved.CgroupPaths)
-		return m.Freeze(true)
+		span := c.rec.Begin("freeze the cgroups")
+		return span.End(m.Freeze(true))
 	})
 }
 
@@ -32,7 +33,8 @@ func (c *Container) Resume() error {
 			return ErrNotPaused
 		}
 		c.rec.Debugf("resume: thaw the cgroups %v", c.rec.Saved.CgroupPaths)
-		return m.Freeze(false)
+		span := c.rec.Begin("thaw the cgroups")
+		return span.End(m.Freeze(false))
 	})
 }
 
@@ -40,16 +42,18 @@ func (c *Container) Resume() error {
 // so that no start or delete interferes.
 func (c *Container) change(do func(specs.ContainerState, cgroups.Manager) error) error {
 	c.rec.Debugf("take the lock")
+	span := c.rec.Begin("take the lock")
 	lock, err := c.rec.Lock()
-	if err != nil {
+	if span.End(err) != nil {
 		return err
 	}
 	defer lock.Unlock()
 	if err := c.rec.Reload(); err != nil {
 		return err
 	}
+	span = c.rec.Begin("find out how init is")
 	status, err := c.rec.Status()
-	if err != nil {
+	if span.End(err) != nil {
 		return err
 	}
 	m, err := c.rec.Cgroup()

@@ -17,6 +17,7 @@ import (
 	"github.com/berth-run/berth/libcontainer/internal/sysfile"
 	"github.com/berth-run/berth/libcontainer/internal/userns"
 	"github.com/berth-run/berth/libcontainer/options"
+	"github.com/berth-run/berth/libcontainer/trace"
 	"github.com/berth-run/berth/nsenter"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -34,12 +35,12 @@ func (c *Container) Start(log options.Logger, n *notify.Notifier) error {
 	c.rec.Debugf("start: %d poststart hooks", len(c.rec.Saved.Poststart))
 	state := c.rec.HookState(specs.StateRunning)
 	if !poststartIsFatal(c.rec.Saved.OCIVersion) {
-		hooks.WarnTo(c.rec.Saved.HookStdout, c.rec.Saved.HookStderr, "poststart", c.rec.Saved.Poststart, state, log)
+		hooks.WarnTo(c.rec.Saved.HookStdout, c.rec.Saved.HookStderr, "poststart", c.rec.Saved.Poststart, state, log, c.rec.Trace)
 		return nil
 	}
 	out, err := hooks.OpenOutput(c.rec.Saved.HookStdout, c.rec.Saved.HookStderr)
 	if err == nil {
-		err = hooks.Run("poststart", c.rec.Saved.Poststart, state, out, nil)
+		err = hooks.Run("poststart", c.rec.Saved.Poststart, state, out, nil, c.rec.Trace)
 		out.Close()
 	}
 	if err == nil {
@@ -65,8 +66,9 @@ func poststartIsFatal(ociVersion string) bool {
 // other one finds the container running.
 func (c *Container) release(log options.Logger, n *notify.Notifier) error {
 	c.rec.Debugf("start: take the lock")
+	span := c.rec.Begin("take the lock")
 	lock, err := c.rec.Lock()
-	if err != nil {
+	if span.End(err) != nil {
 		return err
 	}
 	defer lock.Unlock()
@@ -75,8 +77,9 @@ func (c *Container) release(log options.Logger, n *notify.Notifier) error {
 			return err
 		}
 	}
+	span = c.rec.Begin("find out how init is")
 	status, err := c.rec.Status()
-	if err != nil {
+	if span.End(err) != nil {
 		return err
 	}
 	c.rec.Debugf("start: it is %s", status)
@@ -94,7 +97,8 @@ func (c *Container) release(log options.Logger, n *notify.Notifier) error {
 	if err := n.Listen(c.rec); err != nil {
 		return err
 	}
-	return c.letGo(log)
+	span = c.rec.Begin("let init go on")
+	return span.End(c.letGo(log))
 }
 
 // The texts are runc's.
@@ -151,7 +155,8 @@ func (c *Container) passFifos(pidfd *os.File) error {
 			return &os.PathError{Op: "write", Path: c.rec.Path(record.FifoFile), Err: err}
 		}
 	}
-	return nsenter.AwaitExec(reports, c.rec.Saved.PID, pidfd)
+	span := c.rec.Trace.Begin(trace.Init, "startContainer hooks, exec of the program")
+	return span.End(nsenter.AwaitExec(reports, c.rec.Saved.PID, pidfd))
 }
 
 // explainStopped adds to the error of a start why init has died, if that can still be found out.

@@ -19,6 +19,7 @@ import (
 	"github.com/berth-run/berth/libcontainer/internal/procs"
 	"github.com/berth-run/berth/libcontainer/internal/record"
 	"github.com/berth-run/berth/libcontainer/options"
+	"github.com/berth-run/berth/libcontainer/trace"
 	"golang.org/x/sys/unix"
 )
 
@@ -26,17 +27,26 @@ import (
 type Store struct {
 	root string
 	log  options.Logger // of LogTo; nil for none
+	// trace is that of TraceTo; nil for none.
+	trace *trace.Trace
 }
 
 // Open returns the store at root, an absolute path. The first Create makes the directory.
 func Open(root string) *Store { return &Store{root: root} }
+
+// TraceTo makes the store and its containers record the times of their phases in t, which may be
+// nil.
+func (s *Store) TraceTo(t *trace.Trace) *Store {
+	s.trace = t
+	return s
+}
 
 // dir returns the state directory of a container.
 func (s *Store) dir(id string) string { return filepath.Join(s.root, id) }
 
 // record returns the record of a container, without reading its state.
 func (s *Store) record(id string) *record.Record {
-	return &record.Record{Root: s.root, Dir: s.dir(id), ID: id, Log: s.log}
+	return &record.Record{Root: s.root, Dir: s.dir(id), ID: id, Log: s.log, Trace: s.trace}
 }
 
 // container returns the container with the state st.
@@ -52,7 +62,9 @@ func (s *Store) Load(id string) (*Container, error) {
 		return nil, err
 	}
 	s.record(id).Debugf("read its state")
+	span := s.trace.Begin(trace.Runtime, "read the state")
 	st, err := record.Read(s.dir(id))
+	_ = span.End(err)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, record.ErrNotExist
 	}

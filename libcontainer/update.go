@@ -32,8 +32,9 @@ func (c *Container) Update(r *specs.LinuxResources, schemata []string) error {
 		}
 		change := limits.Complete(stored, r)
 		c.debugUpdate(change)
+		span := c.rec.Begin("change the limits of the cgroups")
 		undo, err := m.Update(change)
-		if err != nil {
+		if span.End(err) != nil {
 			return err
 		}
 		limits.Merge(stored, change)
@@ -48,13 +49,15 @@ func (c *Container) Update(r *specs.LinuxResources, schemata []string) error {
 // only the rename of the state file comes after them.
 func (c *Container) finishUpdate(merged *specs.LinuxResources, schemata []string) error {
 	c.rec.Debugf("update: %d lines of schemata for the resctrl groups %v", len(schemata), c.rec.Saved.ResctrlGroups)
-	if err := resctrl.Update(c.rec.Saved.ResctrlGroups, schemata); err != nil {
+	span := c.rec.Begin("change the resctrl groups")
+	if err := span.End(resctrl.Update(c.rec.Saved.ResctrlGroups, schemata)); err != nil {
 		return err
 	}
 	c.rec.Debugf("update: keep the limits in the state")
 	before := c.rec.Saved.Resources
 	c.rec.Saved.Resources = record.EncodeResources(merged)
-	if err := c.rec.Saved.Write(c.rec.Dir); err != nil {
+	span = c.rec.Begin("keep the limits in the state")
+	if err := span.End(c.rec.Saved.Write(c.rec.Dir)); err != nil {
 		c.rec.Saved.Resources = before
 		return err
 	}

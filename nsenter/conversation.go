@@ -23,7 +23,7 @@ type insideRequest struct {
 // need not be called, because Configure waits as well.
 func (i *Init) Namespaces() (*Inside, error) {
 	r, files, err := i.receive(wire.Namespaces)
-	if err != nil {
+	if i.entering.End(err) != nil {
 		return nil, err
 	}
 	i.insideTaken = true
@@ -81,14 +81,23 @@ func (i *Init) Configure(p *Plan) error {
 	if err := i.skipInside(); err != nil {
 		return err
 	}
-	if err := i.followWithListener(p); err != nil {
+	span := i.track.Begin("carry out the plan")
+	err = i.followWithListener(p)
+	if err == nil {
+		_, err = i.await(last(p))
+	}
+	if span.End(err) != nil || !p.AtOnce {
 		return err
 	}
+	return i.awaitEnd()
+}
+
+// last returns the kind of init's last message about the plan.
+func last(p *Plan) uint32 {
 	if p.AtOnce {
-		return i.awaitExec()
+		return wire.Exec
 	}
-	_, err = i.await(wire.Ready)
-	return err
+	return wire.Ready
 }
 
 // followWithListener follows init into a pid namespace that it joins, and receives the listener of its
@@ -200,20 +209,22 @@ func (i *Init) Proceed() error {
 	if err := i.letGo(); err != nil {
 		return err
 	}
-	return i.awaitExec()
-}
-
-// awaitExec waits until init has executed the user's program (nil) or failed to.
-func (i *Init) awaitExec() error {
 	if _, err := i.await(wire.Exec); err != nil {
 		return err
 	}
+	return i.awaitEnd()
+}
+
+// awaitEnd waits until init, which has announced it, has executed the user's program (nil) or
+// failed to.
+func (i *Init) awaitEnd() error {
+	span := i.track.Begin("exec of the program")
 	// The kernel closes init's end of the socket at the exec, and this is the answer.
 	_, err := i.await(wire.Failed)
-	if !errors.Is(err, ErrInitGone) {
-		return err
+	if errors.Is(err, ErrInitGone) {
+		err = diedBeforeExec(i.PID, i.PIDFD, nil)
 	}
-	return diedBeforeExec(i.PID, i.PIDFD, nil)
+	return span.End(err)
 }
 
 // Close closes the connection and the pidfd. An init that has not been configured yet then

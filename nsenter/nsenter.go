@@ -21,6 +21,8 @@ import (
 	"os"
 	"sync"
 	"syscall"
+
+	"github.com/berth-run/berth/libcontainer/trace"
 )
 
 // Join is one existing namespace for init to join with setns(2).
@@ -101,6 +103,9 @@ type Options struct {
 	// capabilities in either case.
 	OwnerUID, OwnerGID uint32
 
+	// Track gets what init does, as far as its messages tell.
+	Track trace.Track
+
 	// opener is for OpenProcContexts.
 	opener bool
 }
@@ -137,6 +142,9 @@ type Init struct {
 	// received.
 	inside      insideRequest
 	insideTaken bool
+	// track is Options.Track. entering is the phase that ends with the first message.
+	track    trace.Track
+	entering trace.Span
 }
 
 // Inside has the file descriptors that init created inside its namespaces. The receiver owns

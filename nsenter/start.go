@@ -43,7 +43,7 @@ func Start(o *Options) (*Init, error) {
 		return nil, fmt.Errorf("socketpair: %w", err)
 	}
 	sock := os.NewFile(uintptr(pair[0]), "init socket")
-	i := &Init{sock: sock}
+	i := &Init{sock: sock, track: o.Track}
 	// Each message has the pid of its sender: see follow.
 	if err = unix.SetsockoptInt(pair[0], unix.SOL_SOCKET, unix.SO_PASSCRED, 1); err != nil {
 		err = fmt.Errorf("setsockopt SO_PASSCRED: %w", err)
@@ -53,13 +53,15 @@ func Start(o *Options) (*Init, error) {
 		err = i.sendBootstrap(o)
 	}
 	if err == nil {
-		err = o.clone(i, pair[1])
+		span := o.Track.Begin("clone and exec of init")
+		err = span.End(o.clone(i, pair[1]))
 	}
 	// From here on only init has that end open, so its death ends the connection.
 	if err = errors.Join(err, unix.Close(pair[1])); i.PIDFD == nil {
 		return nil, errors.Join(err, i.helper.close(), sock.Close())
 	}
 	if err == nil && !o.Deferred {
+		i.entering = i.track.Begin(phaseEnter)
 		err = i.settle(o)
 	}
 	if err != nil {
@@ -75,8 +77,12 @@ func (i *Init) Bootstrap(o *Options) error {
 	if err := i.sendBootstrap(o); err != nil {
 		return err
 	}
+	i.entering = i.track.Begin(phaseEnter)
 	return i.settle(o)
 }
+
+// phaseEnter is the phase of a trace in which init follows the first message.
+const phaseEnter = "enter the cgroups and namespaces"
 
 func (i *Init) sendBootstrap(o *Options) error {
 	boot, files, err := o.bootstrap()

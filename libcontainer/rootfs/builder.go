@@ -23,6 +23,7 @@ import (
 	"github.com/berth-run/berth/libcontainer/rootfs/host"
 	"github.com/berth-run/berth/libcontainer/rootfs/inside"
 	"github.com/berth-run/berth/libcontainer/rootfs/reach"
+	"github.com/berth-run/berth/libcontainer/trace"
 	"golang.org/x/sys/unix"
 )
 
@@ -76,6 +77,8 @@ type Options struct {
 	// sees, and its owner if owner is set. The container is charged for the memory. It is
 	// called on the builder's thread.
 	CopyUp func(from, to *os.File, owner bool) error
+	// Track gets the phases of the builder.
+	Track trace.Track
 }
 
 // Builder builds one root file system. Its methods are called in the order Mount, Console
@@ -151,12 +154,14 @@ func (b *Builder) Mount() error {
 }
 
 func (b *Builder) mountAll() error {
-	if err := b.prepareRoot(); err != nil {
+	span := b.o.Track.Begin("bind the root file system")
+	if err := span.End(b.prepareRoot()); err != nil {
 		return err
 	}
 	for i := range b.c.Mounts {
 		m := &b.c.Mounts[i]
-		if err := b.mount(i, m); err != nil {
+		span = b.o.Track.Begin("mount", m.Field, m.Destination)
+		if err := span.End(b.mount(i, m)); err != nil {
 			return MountError(m, err)
 		}
 	}
@@ -164,29 +169,35 @@ func (b *Builder) mountAll() error {
 		return nil
 	}
 	d := b.dev()
-	if err := d.Nodes(b.c.Devices); err != nil {
-		return err
+	span = b.o.Track.Begin("make devices")
+	err := d.Nodes(b.c.Devices)
+	if err == nil {
+		err = d.Links()
 	}
-	return d.Links()
+	return span.End(err)
 }
 
 // Enter makes the rootfs the root of the mount namespace and seals it: pivot_root, propagation,
 // read-only remounts, cwd, host name, sysctls, read-only and masked paths. If it returns a
 // directory, there was no pivot_root and init must chroot into it. The caller owns it.
 func (b *Builder) Enter() (*os.File, error) {
-	steps := [...]func() error{
-		b.enterRoot,
-		b.latePropagation,
-		b.makeCwd,
-		b.remountReadonly,
-		b.setNames,
-		b.setSysctls,
-		b.protectPaths,
-		b.maskPaths,
-		b.chdirRoot, // some of the fallbacks have changed it
+	steps := [...]struct {
+		what string
+		do   func() error
+	}{
+		{"pivot_root", b.enterRoot},
+		{"set the propagation", b.latePropagation},
+		{"make the working directory", b.makeCwd},
+		{"make mounts read-only", b.remountReadonly},
+		{"set the host name", b.setNames},
+		{"set sysctls", b.setSysctls},
+		{"make paths read-only", b.protectPaths},
+		{"mask paths", b.maskPaths},
+		{"enter the root directory", b.chdirRoot}, // some of the fallbacks have changed it
 	}
 	for _, step := range steps {
-		if err := step(); err != nil {
+		span := b.o.Track.Begin(step.what)
+		if err := span.End(step.do()); err != nil {
 			return nil, err
 		}
 	}

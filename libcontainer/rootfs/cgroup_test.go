@@ -87,6 +87,7 @@ func TestCgroupV2(t *testing.T) {
 				c := plan(image(t, dir))
 				if !namespace {
 					c.Namespaces = c.Namespaces[:4]
+					haveUnified(t)
 				}
 				add(c, configs.Mount{Destination: "/sys/fs/cgroup", Type: "cgroup", Source: "cgroup", Flags: cgroupFlags})
 				o := options(t, c)
@@ -109,13 +110,28 @@ func TestCgroupV2(t *testing.T) {
 	}
 }
 
+// haveUnified mounts cgroup2 on /sys/fs/cgroup of this mount namespace, unless it is there.
+func haveUnified(t *testing.T) {
+	t.Helper()
+	var fs unix.Statfs_t
+	if err := unix.Statfs("/sys/fs/cgroup", &fs); err != nil {
+		t.Fatal(err)
+	}
+	if fs.Type == unix.CGROUP2_SUPER_MAGIC {
+		return
+	}
+	if err := unix.Mount("cgroup2", "/sys/fs/cgroup", "cgroup2", 0, ""); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestCgroupV2Refused: in a user namespace without its own cgroup namespace, the kernel does
 // not mount cgroup2.
 func TestCgroupV2Refused(t *testing.T) {
 	inUserNamespace(t, func(t *testing.T, dir string) {
 		c := plan(dir + "/rootfs")
 		c.Mounts, c.PopulateDev = nil, false
-		c.Namespaces = c.Namespaces[:4]
+		c.Namespaces, c.Cgroup.Rootless = c.Namespaces[:4], true
 		add(c, configs.Mount{Destination: "/sys/fs/cgroup", Type: "cgroup", Flags: cgroupFlags})
 		b, err := New(&Options{Config: c, Cgroups: []CgroupHierarchy{{V2: true, HostPath: dir + "/host"}}})
 		if err != nil {

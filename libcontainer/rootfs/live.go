@@ -127,7 +127,8 @@ func (l *Live) add() error {
 			// If a later mount failed, its old state could not be restored.
 			return fmt.Errorf(`%s.options: "remount" does not add a mount`, m.Field)
 		}
-		if err := l.b.mount(i, m); err != nil {
+		span := l.b.o.Track.Begin("mount", m.Field, m.Destination)
+		if err := span.End(l.b.mount(i, m)); err != nil {
 			return MountError(m, err)
 		}
 	}

@@ -28,8 +28,9 @@ func (l *Live) Remove() error {
 		}()
 		mounts := l.b.c.Mounts
 		for i := len(mounts) - 1; i >= 0; i-- {
+			span := l.b.o.Track.Begin("unmount", mounts[i].Field, mounts[i].Destination)
 			r, err := l.remove(&mounts[i])
-			if err != nil {
+			if span.End(err) != nil {
 				return l.putBack(done, fmt.Errorf("%s.destination: %s: %w", mounts[i].Field, mounts[i].Destination, err))
 			}
 			done = append(done, r)

@@ -29,7 +29,7 @@ const module = "github.com/berth-run/berth/"
 // The folders below libcontainer/internal are in order: none imports one that comes before it in
 // its own group, and none imports libcontainer itself.
 var arrows = map[string][]string{
-	"cmd":      {"specconv", "libcontainer", "libcontainer/signals", "seccomp", "nsenter/timerslack"},
+	"cmd":      {"specconv", "libcontainer", "libcontainer/signals", "libcontainer/trace", "seccomp", "nsenter/timerslack"},
 	"specconv": {},
 
 	"libcontainer": {
@@ -80,7 +80,7 @@ var arrows = map[string][]string{
 	room + "userns":   {"nsenter"},
 	room + "firstuse": {}, room + "inroot": {}, room + "landlock": {}, room + "mountapi": {}, room + "mountinfo": {},
 	room + "osthread": {}, room + "procfs": {}, room + "procs": {}, room + "resctrl": {}, room + "steps": {},
-	room + "sysfile": {}, room + "testlog": {}, room + "unixsocket": {}, "nsenter/timerslack": {},
+	room + "sysfile": {}, room + "testlog": {}, room + "unixsocket": {}, "libcontainer/trace": {}, "nsenter/timerslack": {},
 
 	// border: plans, their text form, and why access to a path is denied.
 	"libcontainer/configs": {}, "libcontainer/codec": {}, "libcontainer/access": {},
@@ -94,7 +94,7 @@ var (
 	tools = []string{
 		room + "userns", room + "firstuse", room + "inroot", room + "landlock", room + "mountapi", room + "mountinfo",
 		room + "osthread", room + "procfs", room + "procs", room + "resctrl", room + "steps", room + "sysfile",
-		room + "testlog", room + "unixsocket", "nsenter/timerslack",
+		room + "testlog", room + "unixsocket", "libcontainer/trace", "nsenter/timerslack",
 	}
 	border = []string{"libcontainer/configs", "libcontainer/codec", "libcontainer/access"}
 )

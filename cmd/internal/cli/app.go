@@ -12,10 +12,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/berth-run/berth/cmd/internal/command"
 	"github.com/berth-run/berth/cmd/internal/report"
 	"github.com/berth-run/berth/libcontainer"
+	"github.com/berth-run/berth/libcontainer/trace"
 )
 
 // exitFailure is the exit status of a command that failed.
@@ -33,6 +35,9 @@ type app struct {
 	inherited int
 	global    globalOptions
 	log       *report.Logger
+	// trace is nil if there is none. began is when main began, the zero Time without a trace.
+	trace *trace.Trace
+	began time.Time
 	// exitStatus is berth's exit status if the command succeeds.
 	exitStatus int
 	// failure is the exit status if the command fails.
@@ -47,6 +52,7 @@ type app struct {
 func Main(argv []string, commit string) int {
 	a := newApp(argv[0], os.Stdin, os.Stdout, os.Stderr)
 	a.commit = commit
+	a.began = beginning(argv[1:])
 	var err error
 	if a.inherited, err = libcontainer.CloseOnExec(); err != nil {
 		return a.fail(err)

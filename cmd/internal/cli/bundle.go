@@ -136,11 +136,13 @@ func (a *app) loadBundle(o *bundleOptions, rootless bool) (config *configs.Confi
 	if err := os.Chdir(bundle); err != nil {
 		return nil, "", err
 	}
+	span := a.beginPhase("read config.json")
 	spec, process, err := a.loadConfig(bundle, file)
-	if err != nil {
+	if span.End(err) != nil {
 		return nil, "", err
 	}
 	a.log.Debugf("bundle %s: check the config of version %q", bundle, spec.Version)
+	span = a.beginPhase("convert config.json")
 	config, err = specconv.Convert(spec, &specconv.Options{
 		Bundle:        bundle,
 		NoPivotRoot:   o.noPivot,
@@ -150,7 +152,7 @@ func (a *app) loadBundle(o *bundleOptions, rootless bool) (config *configs.Confi
 		Networks:      o.networks,
 		Warn:          a.log.Warnf,
 	})
-	return config, process, err
+	return config, process, span.End(err)
 }
 
 // loadConfig reads file, or the bundle's config.json if file is "".

@@ -91,8 +91,9 @@ func (a *app) exec(id string, command []string, o *execOptions, flags *pflag.Fla
 	if err != nil {
 		return 0, err
 	}
+	span := a.beginPhase("convert the process")
 	process, err := a.execProcess(c, document, command, o, flags)
-	if err != nil {
+	if span.End(err) != nil {
 		return 0, err
 	}
 	if err := checkTerminal(process.Terminal, o.detach, o.consoleSocket); err != nil {
@@ -156,7 +157,9 @@ func (a *app) execForeground(c *libcontainer.Container, process *configs.Process
 		}
 	}
 	t.Run()
+	span := a.beginPhase(phaseWait)
 	status, err := foreground.Attend(p, caught, t, a.log)
+	_ = span.End(err)
 	return status, errors.Join(err, t.Drain())
 }
 

@@ -22,7 +22,7 @@ func (a *app) execute(c *command.Command, argv []string) error {
 	if err := c.Args(c, args); err != nil {
 		return err
 	}
-	return c.Run(args)
+	return a.runTraced(c, args)
 }
 
 // arguments returns a check for at least least and at most most positional arguments. The error

@@ -17,6 +17,7 @@ type globalOptions struct {
 	manager  string
 	rootless string
 	criu     string
+	trace    string
 
 	systemdCgroup bool
 	help          bool
@@ -59,6 +60,7 @@ Docker, Podman and CRI-O call it; by hand, "berth run" in a bundle is all it tak
 	f.StringVar(&g.manager, "cgroup-manager", "", "let `MANAGER` create cgroups: cgroupfs, or systemd (like --systemd-cgroup)")
 	f.StringVar(&g.rootless, "rootless", "auto", "tolerate cgroup permission errors: `BOOL` or auto")
 	f.StringVar(&g.criu, "criu", "", "use the program `PATH` to checkpoint and restore, instead of criu in $PATH")
+	f.StringVar(&g.trace, "trace", "", "append the times of the command's phases to `FILE`, or write them to a new file in the directory FILE, as Chrome trace events (default: $BERTH_TRACE)")
 	f.BoolVarP(&g.help, "help", "h", false, "show help")
 	f.BoolVarP(&g.version, "version", "v", false, "print the version")
 	return c

@@ -28,7 +28,7 @@ func (a *app) openStore() (*libcontainer.Store, error) {
 	if err := libcontainer.CheckProc(); err != nil {
 		return nil, err
 	}
-	return libcontainer.Open(root).LogTo(a.log), nil
+	return libcontainer.Open(root).LogTo(a.log).TraceTo(a.trace), nil
 }
 
 // root returns the absolute path of the state directory.

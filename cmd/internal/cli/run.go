@@ -109,7 +109,9 @@ func (a *app) runForeground(id string, o *runOptions) (int, error) {
 // status.
 func (a *app) serve(c *libcontainer.Container, t *terminal.Terminal, caught *signals.Caught, keep bool) (int, error) {
 	t.Run()
+	span := a.beginPhase(phaseWait)
 	status, err := foreground.Attend(containerChild{c}, caught, t, a.log)
+	_ = span.End(err)
 	err = errors.Join(err, t.Drain())
 	if !keep {
 		// Delete kills what is left: processes may outlive their init if the container shares
@@ -118,6 +120,9 @@ func (a *app) serve(c *libcontainer.Container, t *terminal.Terminal, caught *sig
 	}
 	return status, err
 }
+
+// phaseWait is the phase in which a program runs in the foreground.
+const phaseWait = "wait for the program"
 
 // containerChild is the container's first process.
 type containerChild struct{ *libcontainer.Container }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/berth-run/berth/libcontainer/cgroups"
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/trace"
 	"github.com/berth-run/berth/nsenter"
 )
 
@@ -53,15 +54,16 @@ type Site struct {
 	Entered func() error
 	// Describe explains an error from init.
 	Describe func(error) error
+	Trace    *trace.Trace
 }
 
 // Start starts the kind of builder that the container needs.
 func Start(s *Site) Builder {
 	job := newBuildJob(s)
 	if s.Config.Namespaces.Contains(configs.NewUser) {
-		return startProcessBuilder(s, job)
+		return traced(startProcessBuilder(s, job), s.Trace)
 	}
-	return newThreadBuilder(s, job)
+	return traced(newThreadBuilder(s, job), s.Trace)
 }
 
 // InitNamespaces holds the namespaces of an init, for other processes to join.

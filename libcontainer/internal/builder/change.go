@@ -11,6 +11,7 @@ import (
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/record"
 	"github.com/berth-run/berth/libcontainer/internal/userns"
+	"github.com/berth-run/berth/libcontainer/trace"
 	"github.com/berth-run/berth/nsenter"
 	"golang.org/x/sys/unix"
 )
@@ -31,6 +32,7 @@ type Change struct {
 // NewChange returns a Change for the container whose init target is a pidfd of.
 func NewChange(c *record.Record, cfg *configs.Config, target *os.File, m cgroups.Manager) *Change {
 	ch := &Change{buildJob: buildJob{Config: cfg}, c: c, target: target}
+	ch.Traced, ch.track = c.Trace != nil, c.Trace.Lane(trace.Builder)
 	ch.copyUp = copierFor(c, cfg, target).copyUp
 	// A container without cgroups has got the host's, or the part of them that v2 shows.
 	if mode, err := cgroups.DetectMode(); err == nil && (mode == cgroups.Unified || len(c.Saved.CgroupPaths) > 0) {
@@ -95,6 +97,7 @@ func (ch *Change) inProcess() error {
 		Joins:         []nsenter.Join{{Type: unix.CLONE_NEWUSER, FD: ch.target}},
 		NewNamespaces: unix.CLONE_NEWNS,
 		OwnerUID:      uid, OwnerGID: gid,
+		Track: ch.track,
 	}, ch.Config, sharesPIDNamespace(ch.c.Saved.PID))
 	if err != nil {
 		return err
@@ -103,7 +106,7 @@ func (ch *Change) inProcess() error {
 	if err := b.send(ch, ch.procContexts, ch.trees, ch.target); err != nil {
 		return err
 	}
-	_, _, err = b.answer(requests{copyUp: ch.copyUp})
+	_, _, err = b.answer(requests{copyUp: ch.copyUp, phases: ch.track.Add})
 	return err
 }
 

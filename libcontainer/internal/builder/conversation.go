@@ -12,6 +12,7 @@ import (
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/sysfile"
 	"github.com/berth-run/berth/libcontainer/rootfs/reach"
+	"github.com/berth-run/berth/libcontainer/trace"
 	"github.com/berth-run/berth/nsenter"
 	"golang.org/x/sys/unix"
 )
@@ -50,6 +51,8 @@ type builderReply struct {
 	Root rootRequest `json:",omitempty"`
 	// Reach asks the runtime for a file of the root file system, whose directory is sent along.
 	Reach *reach.Request `json:",omitempty"`
+	// Phases are for the trace. There is no answer.
+	Phases []trace.Event `json:",omitempty"`
 	// FDs names the file descriptors that come with the message, in order.
 	FDs []string `json:",omitempty"`
 }
@@ -147,12 +150,16 @@ type requests struct {
 	source func(index int) (*os.File, error)
 	root   func(r rootRequest) (*os.File, error)
 	reach  func(root *os.File, r *reach.Request) (*os.File, error)
+	phases func(events []trace.Event)
 }
 
 // serve answers the request in r, if there is one.
 func (q *requests) serve(conn *msgConn, r *builderReply, files []*os.File) (isRequest bool, err error) {
 	var tree *os.File // the file to send
 	switch {
+	case len(r.Phases) > 0:
+		q.phases(r.Phases)
+		return true, nil
 	case r.CopyUp != nil && len(files) == 2:
 		err = q.copyUp(files[0], files[1], r.CopyUp.Owner)
 		_, _ = files[0].Close(), files[1].Close()
@@ -316,11 +323,13 @@ func runBuild(conn *msgConn, file *os.File, trees []int, contexts []*os.File) {
 	err := readJob(file, job)
 	if err == nil {
 		defer job.close()
+		job.traceInProcess()
 		job.trees, err = receiveTrees(conn, trees, job.treeCount())
 	}
 	if err == nil {
 		err = job.mount(contexts)
 	}
+	job.sendPhases(conn)
 	if conn.send(replyOf(err)) != nil || err != nil {
 		return
 	}
@@ -328,6 +337,7 @@ func runBuild(conn *msgConn, file *os.File, trees []int, contexts []*os.File) {
 		return
 	}
 	res, err := job.enter()
+	job.sendPhases(conn)
 	sendBuilt(conn, res, err)
 }
 

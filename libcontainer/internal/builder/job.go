@@ -13,6 +13,7 @@ import (
 	"github.com/berth-run/berth/libcontainer/network"
 	"github.com/berth-run/berth/libcontainer/rootfs"
 	"github.com/berth-run/berth/libcontainer/rootfs/reach"
+	"github.com/berth-run/berth/libcontainer/trace"
 )
 
 // buildJob is what a builder does once it is in the container's namespaces. The exported fields
@@ -23,7 +24,11 @@ type buildJob struct {
 	// InOrder holds the indices of bind mounts whose sources openSource opens once the mounts
 	// before them have been made.
 	InOrder []int `json:",omitempty"`
+	// Traced means that the runtime wants to know the phases.
+	Traced bool `json:",omitempty"`
 
+	// track gets the phases of the builder.
+	track trace.Track
 	// ordered allows openTrees to leave sources for later.
 	ordered bool
 	// trees are those of the mounts, then of the devices, as far as the runtime has opened
@@ -45,6 +50,7 @@ type buildJob struct {
 func newBuildJob(s *Site) *buildJob {
 	return &buildJob{
 		Config: s.Config, Cgroups: jobCgroups(s.Config, s.Cgroup), ordered: true,
+		Traced: s.Trace != nil, track: s.Trace.Lane(trace.Builder),
 		copyUp: func(from, to *os.File, owner bool) error { return s.copier().copyUp(from, to, owner) },
 	}
 }
@@ -65,7 +71,8 @@ func jobCgroups(cfg *configs.Config, m cgroups.Manager) (all []rootfs.CgroupHier
 // mount is the first phase: the loopback interface, all mounts, devices and links.
 func (j *buildJob) mount(procContexts []*os.File) error {
 	if j.Config.Namespaces.IsNew(configs.NewNet) {
-		if err := network.LoopbackUp(); err != nil {
+		span := j.track.Begin("bring up the loopback interface")
+		if err := span.End(network.LoopbackUp()); err != nil {
 			return fmt.Errorf("bring up lo: %w", err)
 		}
 	}
@@ -73,6 +80,7 @@ func (j *buildJob) mount(procContexts []*os.File) error {
 	if n := len(j.Config.Mounts); len(j.trees) > n {
 		devices = j.trees[n:]
 	}
+	span := j.track.Begin("open the root file system")
 	rb, err := rootfs.New(&rootfs.Options{
 		Config:       j.Config,
 		ProcContexts: procContexts,
@@ -83,8 +91,9 @@ func (j *buildJob) mount(procContexts []*os.File) error {
 		OpenRoot:     j.openRoot, PrivateParent: j.privateParent, Reach: j.reach,
 		Cgroups: j.Cgroups,
 		CopyUp:  j.copyUp,
+		Track:   j.track,
 	})
-	if err != nil {
+	if span.End(err) != nil {
 		return err
 	}
 	j.rb = rb
@@ -96,16 +105,13 @@ func (j *buildJob) mount(procContexts []*os.File) error {
 func (j *buildJob) enter() (*Built, error) {
 	out := &Built{}
 	p := &j.Config.Process
-	var err error
 	if p.Terminal {
-		if out.Master, out.Peer, err = j.rb.Console(); err != nil {
+		span := j.track.Begin("open the terminal")
+		if err := span.End(j.openTerminal(out)); err != nil {
 			return out, err
 		}
-		out.PtyName = out.Peer.Name()
-		if err := handover.SetConsoleSize(out.Master, p.ConsoleSize); err != nil {
-			return out, fmt.Errorf("process.consoleSize: %w", err)
-		}
 	}
+	var err error
 	if out.Chroot, err = j.rb.Enter(); err != nil {
 		return out, err
 	}
@@ -116,6 +122,18 @@ func (j *buildJob) enter() (*Built, error) {
 		out.Home, err = j.rb.Home(p.UID)
 	}
 	return out, err
+}
+
+// openTerminal makes the pty and /dev/console.
+func (j *buildJob) openTerminal(out *Built) (err error) {
+	if out.Master, out.Peer, err = j.rb.Console(); err != nil {
+		return err
+	}
+	out.PtyName = out.Peer.Name()
+	if err := handover.SetConsoleSize(out.Master, j.Config.Process.ConsoleSize); err != nil {
+		return fmt.Errorf("process.consoleSize: %w", err)
+	}
+	return nil
 }
 
 // close releases what the phases hold.

@@ -44,6 +44,8 @@ func runLive(conn *msgConn, job *os.File, trees []int, contexts, files []*os.Fil
 	if err := readJob(job, ch); err != nil {
 		return err
 	}
+	ch.traceInProcess()
+	defer ch.sendPhases(conn)
 	defer ch.close()
 	var err error
 	if ch.trees, err = receiveTrees(conn, trees, ch.treeCount()); err != nil {
@@ -65,7 +67,7 @@ func (ch *Change) live(target, host *os.File) error {
 	o := &rootfs.LiveOptions{
 		Options: rootfs.Options{
 			Config: cfg, ProcContexts: ch.procContexts, Trees: ch.trees, Cgroups: ch.Cgroups,
-			CopyUp: ch.copyUp,
+			CopyUp: ch.copyUp, Track: ch.track,
 		},
 		Root: "/",
 		Enter: func() error {
@@ -88,8 +90,9 @@ func (ch *Change) live(target, host *os.File) error {
 			return os.NewSyscallError("setns", unix.Setns(int(host.Fd()), unix.CLONE_NEWNS))
 		}
 	}
+	span := ch.track.Begin("enter the container")
 	l, err := rootfs.NewLive(o)
-	if err != nil {
+	if span.End(err) != nil {
 		return err
 	}
 	if ch.Remove {

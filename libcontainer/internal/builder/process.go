@@ -66,6 +66,7 @@ func (b *processBuilder) start() error {
 	b.builderProcess, err = startBuilderProcess(&nsenter.Options{
 		Joins:    b.site.Within.Joins(Kinds | configs.NewUser),
 		OwnerUID: uid, OwnerGID: gid,
+		Track: b.job.track,
 	}, b.site.Config, isExposed(b.site.Config))
 	if err != nil {
 		return err
@@ -99,6 +100,7 @@ func (b *processBuilder) Abort() {
 func (b *processBuilder) receive() (*Built, error) {
 	r, files, err := b.answer(requests{
 		copyUp: b.job.copyUp, source: b.serveSource, root: b.serveRoot, reach: b.serveReach,
+		phases: b.job.track.Add,
 	})
 	if r == nil {
 		return nil, err

@@ -44,8 +44,9 @@ func newThreadBuilder(s *Site, job *buildJob) *threadBuilder {
 }
 
 func (b *threadBuilder) Mount() error {
+	span := b.job.track.Begin("wait for init in its namespaces")
 	inside, err := b.site.Init.Namespaces()
-	if err != nil {
+	if span.End(err) != nil {
 		return b.site.Describe(err)
 	}
 	if err := b.job.openTrees(b.site.Init.PID, b.site.Init.PIDFD); err != nil {

@@ -22,6 +22,11 @@ import (
 // and the sysfs of a network namespace that the user namespace does not own. Call it in the
 // host's mount namespace, when init (with that pid and pidfd) is in its namespaces.
 func (j *buildJob) openTrees(pid int, pidfd *os.File) error {
+	span := j.track.Begin("open sources of mounts")
+	return span.End(j.openAll(pid, pidfd))
+}
+
+func (j *buildJob) openAll(pid int, pidfd *os.File) error {
 	o := &TreeOpener{cfg: j.Config, pidfd: pidfd, idMaps: &idMapper{cfg: j.Config, initPID: pid}}
 	defer func() {
 		if j.opener == nil {

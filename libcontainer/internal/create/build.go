@@ -26,7 +26,7 @@ func (cr *Creation) BuildAndPrepare() error {
 	cr.limited = make(chan struct{})
 	cr.debugBuild()
 	b := builder.Start(&builder.Site{
-		Config: cr.Cfg, Init: cr.Init, Within: cr.within, Cgroup: cr.Cgroup, Limited: cr.limited,
+		Config: cr.Cfg, Init: cr.Init, Within: cr.within, Cgroup: cr.Cgroup, Limited: cr.limited, Trace: cr.Trace,
 		ProcContexts: cr.procContexts, Entered: cr.checkJoinedMaps, Describe: cr.describe,
 	})
 	cr.procContexts = nil
@@ -82,7 +82,7 @@ func (cr *Creation) prepareHost() error {
 		{"compile the seccomp profile", cr.CompileSeccomp},
 		{"keep what exec needs", cr.KeepForExec},
 	}
-	return steps.Run(list, func(what string) error {
+	return steps.Run(list, cr.Trace, func(what string) error {
 		cr.Debugf("host: %s", what)
 		return nil
 	})

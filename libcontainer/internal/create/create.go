@@ -62,7 +62,7 @@ func New(r *record.Record, cfg *configs.Config, o *options.Create) *Creation {
 // Do runs one step after the other until a step fails or a signal asks the command to end. Then it
 // undoes what the steps have done.
 func (cr *Creation) Do(list []steps.Step) error {
-	err := steps.Run(list, func(what string) error {
+	err := steps.Run(list, cr.Trace, func(what string) error {
 		cr.Debugf("%s", what)
 		return cr.Opts.Interrupts.Check()
 	})
@@ -104,7 +104,9 @@ func (cr *Creation) Release() {
 
 // fail undoes what was done. If init's death is the cause, it explains that.
 func (cr *Creation) fail(err error) error {
+	span := cr.Begin("undo what was done")
 	err = cr.undo(err)
+	_ = span.End(nil)
 	err = initproc.ExplainKernel(err)
 	if !errors.Is(err, nsenter.ErrInitGone) {
 		return err

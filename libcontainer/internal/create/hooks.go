@@ -46,16 +46,16 @@ func (cr *Creation) RunRuntimeHooks() error {
 		}
 		cr.hooked = true
 		cr.Undo.Push("run poststop hooks", func() error {
-			hooks.Warn("poststop", h.Poststop, cr.hookState(specs.StateStopped), cr.hookOut, cr.Opts.Log)
+			hooks.Warn("poststop", h.Poststop, cr.hookState(specs.StateStopped), cr.hookOut, cr.Opts.Log, cr.Trace)
 			return nil
 		})
 	}
 	state := cr.hookState(specs.StateCreating)
 	cr.Debugf("hooks: %d prestart, %d createRuntime", len(h.Prestart), len(h.CreateRuntime))
-	if err := hooks.Run("prestart", h.Prestart, state, cr.hookOut, cr.Opts.Interrupts); err != nil {
+	if err := hooks.Run("prestart", h.Prestart, state, cr.hookOut, cr.Opts.Interrupts, cr.Trace); err != nil {
 		return err
 	}
-	return hooks.Run("createRuntime", h.CreateRuntime, state, cr.hookOut, cr.Opts.Interrupts)
+	return hooks.Run("createRuntime", h.CreateRuntime, state, cr.hookOut, cr.Opts.Interrupts, cr.Trace)
 }
 
 // hasCreateHooks reports whether any hooks run between the mounts and the pivot.
@@ -75,7 +75,8 @@ func (cr *Creation) runContainerHooks(list []specs.Hook, state *specs.State) err
 	cr.Debugf("hooks: %d createContainer", len(list))
 	stdin := ocispec.WriteState(state)
 	for i := range list {
-		if err := cr.runContainerHook(&list[i], stdin); err != nil {
+		span := hooks.Begin(cr.Trace, "createContainer", i, list[i].Path)
+		if err := span.End(cr.runContainerHook(&list[i], stdin)); err != nil {
 			return hooks.Error("createContainer", i, fmt.Errorf("%s: %w", list[i].Path, err))
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/berth-run/berth/libcontainer/internal/initproc"
 	"github.com/berth-run/berth/libcontainer/internal/procs"
 	"github.com/berth-run/berth/libcontainer/internal/userns"
+	"github.com/berth-run/berth/libcontainer/trace"
 	"github.com/berth-run/berth/nsenter"
 	"golang.org/x/sys/unix"
 )
@@ -84,7 +85,8 @@ func (cr *Creation) makeCgroupBeside(o *nsenter.Options) error {
 	made := make(chan error, 1)
 	go func() {
 		cr.Debugf("cgroup: make %v", cr.Saved.CgroupPlan)
-		made <- cr.Cgroup.Create()
+		span := cr.Trace.Begin(trace.Cgroup, "make the cgroups")
+		made <- span.End(cr.Cgroup.Create())
 	}()
 	err := cr.cloneInit(o)
 	// That a cgroup cannot be made explains more than that init could not be started.
@@ -99,7 +101,8 @@ func (cr *Creation) makeCgroupBeside(o *nsenter.Options) error {
 
 // adoptInit tells the cgroups about init, and opens the files by which init enters them.
 func (cr *Creation) adoptInit() error {
-	err := cr.Cgroup.Adopt(cr.Init.PID)
+	span := cr.Begin("prepare the entry of init into the cgroup")
+	err := span.End(cr.Cgroup.Adopt(cr.Init.PID))
 	if err == nil {
 		cr.Place, err = cr.Cgroup.Placement()
 	}

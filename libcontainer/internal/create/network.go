@@ -15,6 +15,7 @@ import (
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/record"
 	"github.com/berth-run/berth/libcontainer/network"
+	"github.com/berth-run/berth/libcontainer/trace"
 	"golang.org/x/sys/unix"
 )
 
@@ -116,11 +117,14 @@ func (cr *Creation) StartNetwork(held bool) (wait func() error) {
 	}
 	done := make(chan result, 1)
 	go func() {
+		span := cr.Trace.Begin(trace.Network, "make the network interfaces")
 		bridges, err := cr.connectNetwork(held)
-		done <- result{bridges, err}
+		done <- result{bridges, span.End(err)}
 	}()
 	return func() error {
+		span := cr.Begin("wait for the network")
 		r := <-done
+		_ = span.End(r.err)
 		if len(r.bridges) > 0 {
 			cr.Undo.Push("remove the bridge", func() error { return cr.removeBridges(r.bridges) })
 		}
@@ -191,6 +195,11 @@ func (cr *Creation) MoveNetDevices() error {
 	if len(cr.Cfg.NetDevices) == 0 {
 		return nil
 	}
+	span := cr.Begin("move network devices")
+	return span.End(cr.moveNetDevices())
+}
+
+func (cr *Creation) moveNetDevices() error {
 	netns, err := os.Open(filepath.Join("/proc", strconv.Itoa(cr.Init.PID), "ns/net"))
 	if err != nil {
 		return fmt.Errorf("linux.netDevices: %w", err)

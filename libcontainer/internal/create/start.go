@@ -14,6 +14,7 @@ import (
 	"github.com/berth-run/berth/libcontainer/internal/builder"
 	"github.com/berth-run/berth/libcontainer/internal/initproc"
 	"github.com/berth-run/berth/libcontainer/internal/userns"
+	"github.com/berth-run/berth/libcontainer/trace"
 	"github.com/berth-run/berth/nsenter"
 	"golang.org/x/sys/unix"
 )
@@ -35,6 +36,7 @@ func initOptions(cr *Creation) (o *nsenter.Options, release func(), err error) {
 		UIDMappings:   userns.SysMap(cr.Cfg.UIDMappings),
 		GIDMappings:   userns.SysMap(cr.Cfg.GIDMappings),
 		Deferred:      true,
+		Track:         cr.Trace.Lane(trace.Init),
 	}
 	if !cr.joinsPID() {
 		o.ProcContexts = builder.CountProcMounts(cr.Cfg.Mounts)

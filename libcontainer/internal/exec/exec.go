@@ -65,7 +65,12 @@ func New(c *record.Record, p *configs.Process, o *options.Exec) *Execution {
 }
 
 // Fail undoes what was done, and explains the error.
-func (x *Execution) Fail(err error) error { return x.explain(x.undo.Run(err)) }
+func (x *Execution) Fail(err error) error {
+	span := x.c.Begin("undo what was done")
+	err = x.undo.Run(err)
+	_ = span.End(nil)
+	return x.explain(err)
+}
 
 // Detach lets the process continue without this one. The pidfd belongs to the caller.
 func (x *Execution) Detach() (pid int, pidfd *os.File, err error) {

@@ -18,6 +18,7 @@ import (
 	"github.com/berth-run/berth/libcontainer/internal/record"
 	"github.com/berth-run/berth/libcontainer/internal/sysfile"
 	"github.com/berth-run/berth/libcontainer/internal/userns"
+	"github.com/berth-run/berth/libcontainer/trace"
 	"github.com/berth-run/berth/nsenter"
 	"golang.org/x/sys/unix"
 )
@@ -64,6 +65,7 @@ func (x *Execution) startInside(paths map[string]string, adopt bool) error {
 		// Do not overrule what the config says about the CPUs.
 		ResetAffinity: x.p.ExecCPUAffinity == nil,
 		Deferred:      true,
+		Track:         x.c.Trace.Lane(trace.Init),
 		Notifies:      x.agent != nil,
 		Joins:         x.c.Joins(x.target),
 	}

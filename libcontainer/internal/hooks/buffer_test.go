@@ -17,7 +17,7 @@ func TestHookOutputHalf(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer out.Close()
-	err = Run("prestart", []specs.Hook{sh("echo one; echo two >&2; exit 1")}, &specs.State{}, out, nil)
+	err = Run("prestart", []specs.Hook{sh("echo one; echo two >&2; exit 1")}, &specs.State{}, out, nil, nil)
 	if err == nil || !strings.Contains(err.Error(), `"two"`) || strings.Contains(err.Error(), "one") {
 		t.Errorf("error %v", err)
 	}

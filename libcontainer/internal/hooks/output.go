@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/berth-run/berth/libcontainer/options"
+	"github.com/berth-run/berth/libcontainer/trace"
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
@@ -101,7 +102,7 @@ func Capture() (end func() string, w *os.File, err error) {
 }
 
 // WarnTo is Warn with files to write to, if any.
-func WarnTo(stdout, stderr, kind string, list []specs.Hook, state *specs.State, log options.Logger) {
+func WarnTo(stdout, stderr, kind string, list []specs.Hook, state *specs.State, log options.Logger, t *trace.Trace) {
 	if len(list) == 0 {
 		return
 	}
@@ -110,5 +111,5 @@ func WarnTo(stdout, stderr, kind string, list []specs.Hook, state *specs.State, 
 		log.Warnf("hooks.%s: %v", kind, err)
 	}
 	defer out.Close()
-	Warn(kind, list, state, out, log)
+	Warn(kind, list, state, out, log, t)
 }

@@ -19,7 +19,7 @@ func TestHookOutputFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	hooks := []specs.Hook{sh("echo one; echo two >&2"), sh("echo three")}
-	WarnTo(stdout, stderr, "poststop", hooks, &specs.State{}, testlog.Log{T: t})
+	WarnTo(stdout, stderr, "poststop", hooks, &specs.State{}, testlog.Log{T: t}, nil)
 	for path, want := range map[string]string{stdout: "before\none\nthree\n", stderr: "two\n"} {
 		if got, err := os.ReadFile(path); err != nil || string(got) != want {
 			t.Errorf("%s: %q, %v, want %q", filepath.Base(path), got, err, want)
@@ -35,7 +35,7 @@ func TestHookOutputFails(t *testing.T) {
 	}
 	// Hooks whose failure is only a warning run all the same.
 	ran := filepath.Join(dir, "ran")
-	WarnTo(filepath.Join(dir, "no/out"), "", "poststop", []specs.Hook{sh("echo > '" + ran + "'")}, &specs.State{}, testlog.Log{T: t})
+	WarnTo(filepath.Join(dir, "no/out"), "", "poststop", []specs.Hook{sh("echo > '" + ran + "'")}, &specs.State{}, testlog.Log{T: t}, nil)
 	if _, err := os.Stat(ran); err != nil {
 		t.Error(err)
 	}

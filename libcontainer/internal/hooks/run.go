@@ -15,6 +15,7 @@ import (
 	"github.com/berth-run/berth/libcontainer/codec/ocispec"
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/options"
+	"github.com/berth-run/berth/libcontainer/trace"
 	"github.com/berth-run/berth/nsenter/timerslack"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -28,20 +29,29 @@ const maxOutput = 4096
 const outputGrace = 100 * time.Millisecond
 
 // Run runs hooks of one kind in the runtime's namespaces. It stops at the first that fails.
-func Run(kind string, hooks []specs.Hook, state *specs.State, out Output, in *options.Interrupts) error {
+func Run(kind string, hooks []specs.Hook, state *specs.State, out Output, in *options.Interrupts, t *trace.Trace) error {
 	if len(hooks) == 0 {
 		return nil
 	}
 	stdin := ocispec.WriteState(state)
 	for i := range hooks {
 		ctx, stop := context.WithCancel(context.Background())
+		span := Begin(t, kind, i, hooks[i].Path)
 		err := in.During(func() error { return runOne(ctx, &hooks[i], stdin, out) }, stop)
 		stop()
-		if err != nil {
+		if span.End(err) != nil {
 			return Error(kind, i, err)
 		}
 	}
 	return nil
+}
+
+// Begin begins the phase of a hook.
+func Begin(t *trace.Trace, kind string, i int, path string) trace.Span {
+	if t == nil {
+		return trace.Span{}
+	}
+	return t.Begin(trace.Runtime, fmt.Sprintf("hooks.%s[%d] %s", kind, i, path))
 }
 
 // Error names the hook that failed, with the field and in runc's words.
@@ -50,13 +60,14 @@ func Error(kind string, i int, err error) error {
 }
 
 // Warn runs every hook of one kind, and logs warnings about those that fail.
-func Warn(kind string, hooks []specs.Hook, state *specs.State, out Output, log options.Logger) {
+func Warn(kind string, hooks []specs.Hook, state *specs.State, out Output, log options.Logger, t *trace.Trace) {
 	if len(hooks) == 0 {
 		return
 	}
 	stdin := ocispec.WriteState(state)
 	for i := range hooks {
-		if err := runOne(context.Background(), &hooks[i], stdin, out); err != nil {
+		span := Begin(t, kind, i, hooks[i].Path)
+		if err := span.End(runOne(context.Background(), &hooks[i], stdin, out)); err != nil {
 			log.Warnf("%v", Error(kind, i, err))
 		}
 	}

@@ -20,7 +20,7 @@ func TestHookGetsStateAndEnv(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "out")
 	hook := sh(`cat > '` + out + `'; printf " %s" "$A" >> '` + out + `'`)
 	state := &specs.State{Version: "1.3.0", ID: "x", Status: specs.StateCreating, Pid: 5, Bundle: "/b"}
-	if err := Run("createRuntime", []specs.Hook{hook}, state, Output{}, nil); err != nil {
+	if err := Run("createRuntime", []specs.Hook{hook}, state, Output{}, nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	got, err := os.ReadFile(out)
@@ -52,7 +52,7 @@ func TestHookFailures(t *testing.T) {
 		{"reason after much output", sh("echo BEGIN; yes | head -c 1000000; echo THE REASON >&2; exit 1"), `\nTHE REASON"`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			err := Run("prestart", []specs.Hook{tc.hook}, &specs.State{}, Output{}, nil)
+			err := Run("prestart", []specs.Hook{tc.hook}, &specs.State{}, Output{}, nil, nil)
 			if err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Fatalf("got %v, want %q in it", err, tc.want)
 			}
@@ -68,7 +68,7 @@ func TestHookThatLeavesADaemon(t *testing.T) {
 	dir := t.TempDir()
 	fifo := filepath.Join(dir, "stop")
 	script := "mkfifo " + fifo + "; (read x < " + fifo + ") &"
-	if err := Run("prestart", []specs.Hook{sh(script)}, &specs.State{}, Output{}, nil); err != nil {
+	if err := Run("prestart", []specs.Hook{sh(script)}, &specs.State{}, Output{}, nil, nil); err != nil {
 		t.Error(err)
 	}
 	if err := os.WriteFile(fifo, []byte("\n"), 0); err != nil { // let the daemon end
@@ -78,7 +78,7 @@ func TestHookThatLeavesADaemon(t *testing.T) {
 
 func TestWarnHooksRunsAll(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "out")
-	Warn("poststop", []specs.Hook{sh("exit 1"), sh("echo second > '" + out + "'")}, &specs.State{}, Output{}, testlog.Log{T: t})
+	Warn("poststop", []specs.Hook{sh("exit 1"), sh("echo second > '" + out + "'")}, &specs.State{}, Output{}, testlog.Log{T: t}, nil)
 	if got, err := os.ReadFile(out); err != nil || string(got) != "second\n" {
 		t.Errorf("the second hook: %q, %v", got, err)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/berth-run/berth/libcontainer/internal/sysfile"
 	"github.com/berth-run/berth/libcontainer/options"
+	"github.com/berth-run/berth/libcontainer/trace"
 	"golang.org/x/sys/unix"
 )
 
@@ -22,6 +23,7 @@ type Record struct {
 	ID        string
 	Saved     State
 	Log       options.Logger // of Store.LogTo; nil for none
+	Trace     *trace.Trace   // of Store.TraceTo; nil for none
 }
 
 // Path returns the path of a file in the container's state directory.
@@ -79,6 +81,9 @@ func (c *Record) Debugf(format string, args ...any) {
 		c.Log.Debugf("container %s: "+format, append([]any{c.ID}, args...)...)
 	}
 }
+
+// Begin begins a phase of the runtime in the trace.
+func (c *Record) Begin(what string) trace.Span { return c.Trace.Begin(trace.Runtime, what) }
 
 // MakeFifos makes the fifos by which `start` and init communicate. Only the owner of the state opens
 // them by name.

@@ -4,7 +4,11 @@
 // if one fails.
 package steps
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/berth-run/berth/libcontainer/trace"
+)
 
 // Undo collects what has to be undone if a later step fails.
 type Undo []undoStep
@@ -40,13 +44,15 @@ type Step = struct {
 }
 
 // Run runs one step after the other until one fails. Before each step it calls before with the name
-// of the step; an error of before is a failure as well.
-func Run(list []Step, before func(what string) error) error {
+// of the step; an error of before is a failure as well. Each step is a phase of the runtime in t.
+func Run(list []Step, t *trace.Trace, before func(what string) error) error {
 	for _, s := range list {
-		if err := before(s.What); err != nil {
-			return err
+		span := t.Begin(trace.Runtime, s.What)
+		err := before(s.What)
+		if err == nil {
+			err = s.Do()
 		}
-		if err := s.Do(); err != nil {
+		if span.End(err) != nil {
 			return err
 		}
 	}
