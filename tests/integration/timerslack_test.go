@@ -19,10 +19,10 @@ func TestTimerSlack(t *testing.T) {
 	if err := unix.Prctl(unix.PR_SET_TIMERSLACK, 70000, 0, 0, 0); err != nil {
 		t.Fatal(err)
 	}
-	const print = "cat /proc/self/timerslack_ns"
-	c := newContainer(t).sh(print)
+	const show = "cat /proc/self/timerslack_ns"
+	c := newContainer(t).sh(show)
 	out := c.path("hook")
-	c.spec.Hooks = &specs.Hooks{Prestart: []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c", print + " >" + out}}}}
+	c.spec.Hooks = &specs.Hooks{Prestart: []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c", show + " >" + out}}}}
 	want(t, "in the container", c.output(), slack)
 	hook, err := os.ReadFile(out)
 	if err != nil {
@@ -30,5 +30,5 @@ func TestTimerSlack(t *testing.T) {
 	}
 	want(t, "in a hook", squeeze(string(hook)), slack)
 	d := newContainer(t).running()
-	want(t, "in exec", squeeze(d.command("exec", d.id, "sh", "-c", print).must().out), slack)
+	want(t, "in exec", squeeze(d.command("exec", d.id, "sh", "-c", show).must().out), slack)
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"strings"
 	"text/tabwriter"
@@ -73,14 +74,15 @@ func (a *app) printList(states []*libcontainer.State, format string, quiet bool)
 
 // table returns the columns of runc's table. Scripts cut them by position.
 func table(states []*libcontainer.State) string {
-	var text strings.Builder
-	t := tabwriter.NewWriter(&text, 12, 1, 3, ' ', 0)
-	fmt.Fprint(t, "ID\tPID\tSTATUS\tBUNDLE\tCREATED\tOWNER\n")
+	var rows, text strings.Builder
+	rows.WriteString("ID\tPID\tSTATUS\tBUNDLE\tCREATED\tOWNER\n")
 	for _, s := range states {
 		// A bundle is a path, and a path may contain escape sequences of terminals.
-		fmt.Fprintf(t, "%s\t%d\t%s\t%s\t%s\t%s\n", s.ID, s.PID, s.Status,
+		fmt.Fprintf(&rows, "%s\t%d\t%s\t%s\t%s\t%s\n", s.ID, s.PID, s.Status,
 			report.Printable(s.Bundle), s.Created.Format(time.RFC3339Nano), report.Printable(s.Owner))
 	}
-	_ = t.Flush() // a strings.Builder has no errors
+	t := tabwriter.NewWriter(&text, 12, 1, 3, ' ', 0)
+	_, _ = io.WriteString(t, rows.String()) // a strings.Builder has no errors
+	_ = t.Flush()
 	return text.String()
 }

@@ -8,9 +8,7 @@ import (
 	"hash/fnv"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/record"
@@ -181,11 +179,6 @@ func (cr *Creation) removeBridges(names []string) error {
 	}
 	defer unlock()
 	return network.RemoveBridges(names)
-}
-
-// setsNetwork reports whether sysctls may be about interfaces, which must then exist.
-func setsNetwork(sysctls []configs.Sysctl) bool {
-	return slices.ContainsFunc(sysctls, func(s configs.Sysctl) bool { return strings.HasPrefix(s.Key, "net/") })
 }
 
 // MoveNetDevices moves linux.netDevices into the container. Init is already in its network
