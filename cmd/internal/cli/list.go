@@ -15,6 +15,7 @@ import (
 	"github.com/berth-run/berth/cmd/internal/command"
 	"github.com/berth-run/berth/cmd/internal/report"
 	"github.com/berth-run/berth/libcontainer"
+	"github.com/berth-run/berth/nsenter/timerslack"
 )
 
 func (a *app) listCommand() *command.Command {
@@ -28,6 +29,7 @@ func (a *app) listCommand() *command.Command {
 			if format != "table" && format != "json" {
 				return fmt.Errorf("invalid format option %q (table and json are known)", format)
 			}
+			timerslack.Relax()
 			states, err := a.list()
 			if err != nil {
 				return err

@@ -54,7 +54,7 @@ func (p Stat) Exiting() bool {
 // Read reads name, state, flags and start time of a process.
 func Read(pid int) (Stat, error) {
 	path := "/proc/" + strconv.Itoa(pid) + "/stat"
-	data, err := sysfile.Read(path)
+	data, err := sysfile.ReadLine(path)
 	if err != nil {
 		return Stat{}, err
 	}

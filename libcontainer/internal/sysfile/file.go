@@ -39,11 +39,41 @@ func ReadOwned(path string) (data []byte, owner uint32, err error) {
 	if err := unix.Fstat(fd, &st); err != nil {
 		return nil, 0, &os.PathError{Op: "fstat", Path: path, Err: err}
 	}
-	if kind := st.Mode & unix.S_IFMT; kind != unix.S_IFREG && kind != unix.S_IFDIR { // read tells of that
+	kind := st.Mode & unix.S_IFMT
+	if kind != unix.S_IFREG && kind != unix.S_IFDIR { // read tells of that
 		return nil, 0, fmt.Errorf("%s: %w", path, ErrNotRegular)
+	}
+	if size := st.Size; kind == unix.S_IFREG && size > 0 && size < maxAtOnce {
+		// Nobody changes it: a new state replaces the file.
+		data = make([]byte, size)
+		if n, err := read(fd, path, data); err != nil || n == len(data) {
+			return data, st.Uid, err
+		}
+		if _, err := unix.Seek(fd, 0, unix.SEEK_SET); err != nil {
+			return nil, 0, &os.PathError{Op: "lseek", Path: path, Err: err}
+		}
 	}
 	data, err = ReadAll(fd, path)
 	return data, st.Uid, err
+}
+
+// maxAtOnce limits what the size of a file lets ReadOwned allocate.
+const maxAtOnce = 1 << 20
+
+// ReadLine reads a file of the kernel that has only one line, which a single read returns whole,
+// and no more than 4096 bytes.
+func ReadLine(path string) ([]byte, error) {
+	fd, err := RetryEINTR(func() (int, error) { return unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0) })
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	defer unix.Close(fd)
+	var line [4096]byte
+	n, err := read(fd, path, line[:])
+	if err != nil {
+		return nil, err
+	}
+	return append([]byte(nil), line[:n]...), nil
 }
 
 // ErrNotRegular is returned by ReadOwned for anything but a regular file.

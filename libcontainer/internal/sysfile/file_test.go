@@ -127,3 +127,38 @@ func TestReadAll(t *testing.T) {
 		t.Errorf("error %v, want EISDIR with the path", err)
 	}
 }
+
+// TestReadOwned: files of every size are read whole, and the owner is theirs.
+func TestReadOwned(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	for _, size := range []int{0, 1, 4096, 5000, maxAtOnce - 1, maxAtOnce, maxAtOnce + 1} {
+		want := bytes.Repeat([]byte("x"), size)
+		if err := os.WriteFile(path, want, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got, owner, err := ReadOwned(path)
+		if err != nil || !bytes.Equal(got, want) || owner != uint32(os.Geteuid()) {
+			t.Errorf("%d bytes: got %d of user %d, %v", size, len(got), owner, err)
+		}
+	}
+	// This file has a size, and is shorter.
+	const short = "/sys/kernel/mm/transparent_hugepage/enabled"
+	if want, err := os.ReadFile(short); err == nil {
+		if got, _, err := ReadOwned(short); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s: %q, %v, want %q", short, got, err, want)
+		}
+	}
+	if _, _, err := ReadOwned(t.TempDir()); !errors.Is(err, unix.EISDIR) {
+		t.Errorf("a directory: %v", err)
+	}
+}
+
+func TestReadLine(t *testing.T) {
+	got, err := ReadLine("/proc/self/comm")
+	if err != nil || !strings.HasSuffix(string(got), "\n") || len(got) < 2 {
+		t.Errorf("got %q, %v", got, err)
+	}
+	if _, err := ReadLine("/proc/self/nothing"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("error %v", err)
+	}
+}
