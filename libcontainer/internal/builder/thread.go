@@ -52,12 +52,20 @@ func (b *threadBuilder) Mount() error {
 	if err := b.job.openTrees(b.site.Init.PID, b.site.Init.PIDFD); err != nil {
 		return errors.Join(err, inside.Close())
 	}
-	return b.inside(func() error {
+	contexts, begun := append(inside.ProcContexts, b.site.ProcContexts...), false
+	err = b.inside(func() error {
 		if b.job.opener != nil {
 			b.job.openSource = b.job.opener.openInOrder // this thread is in the right mount namespace
 		}
-		return b.job.mount(append(inside.ProcContexts, b.site.ProcContexts...))
+		begun = true // which takes ownership of the contexts
+		return b.job.mount(contexts)
 	})
+	if !begun {
+		for _, f := range contexts {
+			err = errors.Join(err, f.Close())
+		}
+	}
+	return err
 }
 
 func (b *threadBuilder) Finish() (built *Built, err error) {
