@@ -13,7 +13,7 @@ import (
 
 // read parses the lines of the probe. The output of other programs is compared as it is.
 func (w *watch) read(text string) {
-	own := ownCgroups()
+	mounts, own := hierarchies(), ownCgroups()
 	var table []mountEntry
 	for line := range strings.Lines(text) {
 		line = strings.TrimSuffix(line, "\n")
@@ -34,10 +34,14 @@ func (w *watch) read(text string) {
 		case strings.HasPrefix(key, "fd."):
 			w.o["in."+key] = outputs.ReplaceAllString(numbers.ReplaceAllString(v, ":[N]"), "/output.N ")
 		case key == "cgroup":
-			// The map of a parent's namespace depends on the machine.
+			// A hierarchy that is not mounted here may be somebody else's, who removes it meanwhile.
 			for hierarchy := range strings.SplitSeq(v, `\n`) {
 				_, rest, _ := strings.Cut(hierarchy, ":")
 				controllers, path, _ := strings.Cut(rest, ":")
+				first, _, _ := strings.Cut(controllers, ",")
+				if _, mounted := mounts[first]; !mounted {
+					continue
+				}
 				w.o["in.cgroup."+controllers] = below(own[controllers], path)
 			}
 		default:
