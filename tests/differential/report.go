@@ -120,7 +120,7 @@ func (r *report) finish(whole bool) error {
 	useless := 0
 	for _, row := range r.rules {
 		// Runs of other modes do not use the rows of this mode.
-		if whole && (r.last || row.mode != "") && row.explained == 0 {
+		if whole && (r.last || row.mode != "") && row.explained == 0 && !strings.HasPrefix(row.text, byChance) {
 			useless++
 			fmt.Printf("differences:%d explains no difference: %s | %s | %s\n", row.line, row.peer, strings.Join(row.parts, " & "), row.key)
 		}

@@ -26,6 +26,9 @@ type rule struct {
 	explained               int
 }
 
+// byChance begins the reason of a row for a difference that a run may find or not.
+const byChance = "by chance: "
+
 // readRules reads the rows: PEER | PARTS | KEY | BERTH | PEER | WHY.
 func readRules(c *config) ([]*rule, error) {
 	text := differencesFile
