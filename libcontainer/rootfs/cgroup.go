@@ -142,9 +142,14 @@ func (b *Builder) cgroupTree(h *CgroupHierarchy, m *configs.Mount) (int, error) 
 	if h.V2 && h.Name != "" && !b.c.Namespaces.Contains(configs.NewCgroup) {
 		return mountapi.OpenTree(h.HostPath, false)
 	}
-	if h.V2 && !b.c.Namespaces.Contains(configs.NewCgroup) && !b.c.Namespaces.Contains(configs.NewUser) &&
-		!b.c.Cgroup.Rootless && len(m.Data) == 0 {
-		return mountapi.OpenTree(hostCgroups, false)
+	if h.V2 && len(m.Data) == 0 && !b.c.Namespaces.Contains(configs.NewUser) && !b.c.Cgroup.Rootless {
+		first, err := b.inFirstCgroupNamespace()
+		if err != nil {
+			return -1, err
+		}
+		if first {
+			return mountapi.OpenTree(hostCgroups, false)
+		}
 	}
 	tree, err := newCgroupMount(h, m)
 	if h.V2 && (errors.Is(err, unix.EPERM) || errors.Is(err, unix.EBUSY)) {
@@ -158,6 +163,25 @@ func (b *Builder) cgroupTree(h *CgroupHierarchy, m *configs.Mount) (int, error) 
 		return bound, nil
 	}
 	return tree, err
+}
+
+// inFirstCgroupNamespace reports whether the container is in the cgroup namespace in which the
+// kernel was started: the host's, left out of the config or named by a path.
+func (b *Builder) inFirstCgroupNamespace() (bool, error) {
+	if b.c.Namespaces.IsNew(configs.NewCgroup) {
+		return false, nil
+	}
+	fd, err := b.proc.OpenThread("ns/cgroup")
+	if err != nil {
+		return false, fmt.Errorf("cgroup namespace: %w", err)
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return false, os.NewSyscallError("fstat", err)
+	}
+	const firstCgroup = 0xeffffffb // PROC_CGROUP_INIT_INO (linux/proc_ns.h)
+	return st.Ino == firstCgroup, nil
 }
 
 func newCgroupMount(h *CgroupHierarchy, m *configs.Mount) (int, error) {

@@ -5,6 +5,7 @@ package integration
 import (
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -106,10 +107,15 @@ func TestHostCgroupOptions(t *testing.T) {
 	if !strings.Contains(with, option) {
 		t.Fatalf("options %q of the host, want %s", with, option)
 	}
-	c := newContainer(t).mount("/sys/fs/cgroup", "cgroup", "cgroup", "ro").without(specs.CgroupNamespace)
-	c.sh("test -e /sys/fs/cgroup/cgroup.procs && ! test -e /sys/fs/cgroup/cgroup.type && echo the root")
-	want(t, "in the container is", c.output(), "the root")
-	want(t, "options", cgroupOptions(t), with)
+	for _, path := range []string{"", "/proc/self/ns/cgroup"} {
+		c := newContainer(t).mount("/sys/fs/cgroup", "cgroup", "cgroup", "ro").without(specs.CgroupNamespace)
+		if path != "" {
+			c.spec.Linux.Namespaces = append(c.spec.Linux.Namespaces, specs.LinuxNamespace{Type: specs.CgroupNamespace, Path: path})
+		}
+		c.sh("test -e /sys/fs/cgroup/cgroup.procs && ! test -e /sys/fs/cgroup/cgroup.type && echo the root")
+		want(t, "in the container is", c.output(), "the root")
+		want(t, "options with the path "+strconv.Quote(path), cgroupOptions(t), with)
+	}
 }
 
 // cgroupOptions returns the options of the hierarchy of cgroup v2.
