@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -42,12 +43,12 @@ func Open(path string, c Command) (*Trace, error) {
 		nofollow = unix.O_NOFOLLOW // others may guess the name
 	}
 	t := Collect()
-	// O_NONBLOCK: the open of a fifo would wait for a reader.
-	fd, err := unix.Open(path, unix.O_RDWR|unix.O_APPEND|unix.O_CREAT|unix.O_NONBLOCK|unix.O_CLOEXEC|nofollow, 0o644)
+	// O_NONBLOCK: the open of a fifo would wait for a reader. The mode lets nobody else hold a lock.
+	fd, err := unix.Open(path, unix.O_RDWR|unix.O_APPEND|unix.O_CREAT|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC|nofollow, 0o600)
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: path, Err: err}
 	}
-	t.file = file(fd)
+	t.file, t.path = file(fd), path
 	name := processName(os.Getpid(), c.title())
 	first, err := t.file.begin(name)
 	if err != nil {
@@ -104,32 +105,41 @@ func (f file) begin(element []byte) (first bool, err error) {
 	case st.Size == 0:
 		first, err = true, f.write(slices.Concat([]byte("["), element, []byte("\n")))
 	default:
-		err = f.check(st.Size)
+		err = f.check()
 	}
 	return first, errors.Join(err, os.NewSyscallError("flock", unix.Flock(int(f), unix.LOCK_UN)))
 }
 
 // check returns an error for a file that is not a trace, or one that somebody has completed.
-func (f file) check(size int64) error {
-	var ends [2][2]byte
-	for i, offset := range [...]int64{0, max(0, size-2)} {
-		if _, err := unix.Pread(int(f), ends[i][:], offset); err != nil {
-			return os.NewSyscallError("pread", err)
-		}
+func (f file) check() error {
+	var first [1]byte
+	if _, err := unix.Pread(int(f), first[:], 0); err != nil {
+		return os.NewSyscallError("pread", err)
 	}
-	switch {
-	case ends[0][0] != '[':
+	if first[0] != '[' {
 		return errors.New("is not a trace")
-	case bytes.IndexByte(ends[1][:], ']') >= 0:
+	}
+	end, _, err := f.end()
+	if err != nil {
+		return err
+	}
+	incomplete := len(incompleteLine(end)) > 0
+	if end = bytes.TrimSpace(end); !incomplete && bytes.HasSuffix(end, []byte("]")) {
 		return errors.New("is a trace that was completed with a bracket")
 	}
 	return nil
 }
 
+// lockPatience limits the wait for a command that is writing.
+const lockPatience = 10 * time.Second
+
 func (f file) lock() error {
-	for {
-		err := unix.Flock(int(f), unix.LOCK_EX)
-		if !errors.Is(err, unix.EINTR) {
+	for deadline := time.Now().Add(lockPatience); ; time.Sleep(time.Millisecond) {
+		err := unix.Flock(int(f), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, unix.EINTR) && !errors.Is(err, unix.EWOULDBLOCK) || time.Now().After(deadline) {
 			return os.NewSyscallError("flock", err)
 		}
 	}
@@ -151,26 +161,50 @@ func (f file) append(data []byte) error {
 // if the process is killed meanwhile. Otherwise, one killed command would make the traces of all
 // others unreadable.
 func (f file) cutIncomplete() error {
-	var st unix.Stat_t
-	if err := unix.Fstat(int(f), &st); err != nil {
-		return os.NewSyscallError("fstat", err)
+	end, size, err := f.end()
+	if err != nil {
+		return err
 	}
-	const longest = 64 << 10
-	end := make([]byte, min(st.Size, longest))
-	if _, err := unix.Pread(int(f), end, st.Size-int64(len(end))); err != nil {
-		return os.NewSyscallError("pread", err)
-	}
-	line := end[bytes.LastIndexByte(end, '\n')+1:]
-	if len(line) == 0 || line[0] != ',' { // not one of ours
+	line := incompleteLine(end)
+	if len(line) == 0 {
 		return nil
 	}
-	return os.NewSyscallError("ftruncate", unix.Ftruncate(int(f), st.Size-int64(len(line))))
+	return os.NewSyscallError("ftruncate", unix.Ftruncate(int(f), size-int64(len(line))))
 }
 
+// end returns the last part of the file, and the size of the whole.
+func (f file) end() (end []byte, size int64, err error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f), &st); err != nil {
+		return nil, 0, os.NewSyscallError("fstat", err)
+	}
+	const most = 64 << 10
+	end = make([]byte, min(st.Size, most))
+	if _, err := unix.Pread(int(f), end, st.Size-int64(len(end))); err != nil {
+		return nil, 0, os.NewSyscallError("pread", err)
+	}
+	return end, st.Size, nil
+}
+
+// incompleteLine returns the last line of end if it is one of ours and incomplete; nil otherwise.
+func incompleteLine(end []byte) []byte {
+	newline := bytes.LastIndexByte(end, '\n')
+	line := end[newline+1:]
+	if newline < 0 || len(line) == 0 || line[0] != ',' || bytes.HasSuffix(line, []byte("}]")) {
+		return nil
+	}
+	return line
+}
+
+// write writes all of data or, if the file system is full, nothing. Nobody else writes meanwhile.
 func (f file) write(data []byte) error {
 	n, err := unix.Write(int(f), data)
 	if err == nil && n < len(data) {
 		err = unix.ENOSPC
+		var st unix.Stat_t
+		if unix.Fstat(int(f), &st) == nil {
+			_ = unix.Ftruncate(int(f), st.Size-int64(n))
+		}
 	}
 	return os.NewSyscallError("write", err)
 }
@@ -186,5 +220,8 @@ func (t *Trace) Close() error {
 	}
 	err = errors.Join(err, unix.Close(int(t.file)))
 	t.file = noFile
-	return err
+	if err != nil {
+		return fmt.Errorf("%s: %w", t.path, err)
+	}
+	return nil
 }

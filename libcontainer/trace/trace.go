@@ -44,6 +44,7 @@ func (l Lane) String() string {
 // a nil Trace.
 type Trace struct {
 	file file
+	path string
 	// process is the event with the name of the process; nil if the file has it already.
 	process []byte
 
