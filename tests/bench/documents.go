@@ -11,7 +11,7 @@ import (
 )
 
 // A part of a document that is made from results stands between two comments:
-// <!-- bench: times v2 --> and <!-- bench end -->. Without results for the named cgroup
+// <!-- bench: time v2 --> and <!-- bench end -->. Without results for the named cgroup
 // version a part stays as it is.
 var part = regexp.MustCompile(`(?s)(<!-- bench: (\w+) (v[12]) -->\n).*?(<!-- bench end -->)`)
 
@@ -48,7 +48,7 @@ func updateDocuments(files, documents []string) error {
 func update(text string, all map[string]*results) (string, error) {
 	var failed error
 	if !part.MatchString(text) {
-		return "", fmt.Errorf("no part is marked as %q", "<!-- bench: times v2 -->")
+		return "", fmt.Errorf("no part is marked as %q", "<!-- bench: time v2 -->")
 	}
 	text = part.ReplaceAllStringFunc(text, func(old string) string {
 		m := part.FindStringSubmatch(old)

@@ -111,6 +111,13 @@ func (m *meter) cycle(prefix, kind string, rt *runtimeUnderTest) (err error) {
 	if err != nil {
 		return err
 	}
+	deleted := false
+	defer func() {
+		if !deleted {
+			_, e := rt.call(dir, "delete", "--force", id)
+			err = errors.Join(err, e)
+		}
+	}()
 	pid, err := readPID(dir)
 	if err != nil {
 		return err
@@ -130,6 +137,7 @@ func (m *meter) cycle(prefix, kind string, rt *runtimeUnderTest) (err error) {
 	if err != nil {
 		return err
 	}
+	deleted = true
 	m.record(prefix+"create", rt, create)
 	m.record(prefix+"start", rt, start)
 	m.record(prefix+"delete", rt, remove)

@@ -120,7 +120,7 @@ func (rt *runtimeUnderTest) command(dir string, args ...string) (*exec.Cmd, *os.
 		return nil, nil, err
 	}
 	if err := os.Remove(streams.Name()); err != nil {
-		return nil, nil, err
+		return nil, nil, errors.Join(err, streams.Close())
 	}
 	switch rt.name {
 	case wordName:

@@ -24,12 +24,20 @@ type trace struct {
 // traceCalls runs a command and counts its system calls and the threads that it starts, and
 // those of its descendants.
 func traceCalls(cmd *exec.Cmd) (t trace, err error) {
+	var cpus unix.CPUSet // the caller's: another thread may have others
+	if err := unix.SchedGetaffinity(0, &cpus); err != nil {
+		return t, fmt.Errorf("sched_getaffinity: %w", err)
+	}
 	done := make(chan struct{})
 	go func() {
 		// A tracer is a thread. This one ends with the goroutine, and so the kernel detaches
 		// from the processes that live on.
 		runtime.LockOSThread()
 		defer close(done)
+		if err = unix.SchedSetaffinity(0, &cpus); err != nil {
+			err = fmt.Errorf("sched_setaffinity: %w", err)
+			return
+		}
 		err = t.follow(cmd)
 	}()
 	<-done
@@ -61,7 +69,10 @@ func (t *trace) follow(cmd *exec.Cmd) error {
 			if !ws.Exited() || ws.ExitStatus() != 0 {
 				return fmt.Errorf("%s: wait status %#x", strings.Join(cmd.Args, " "), ws)
 			}
-			return cmd.Process.Release()
+			if t.calls == 0 {
+				err = errors.New("no system call was counted: PTRACE_GET_SYSCALL_INFO requires Linux 5.3")
+			}
+			return errors.Join(err, cmd.Process.Release())
 		}
 	}
 }

@@ -127,19 +127,20 @@ func TestRules(t *testing.T) {
 // TestUselessRows: a row that explains nothing is a failure in the last run that could use it.
 func TestUselessRows(t *testing.T) {
 	for _, c := range []struct {
-		name        string
-		mode        string
+		name, mode  string
+		text        string
 		whole, last bool
 		explained   int
 		fails       bool
 	}{
-		{"another mode follows", "", true, false, 0, false},
-		{"no other mode follows", "", true, true, 0, true},
-		{"a row of this mode alone", "v1", true, false, 0, true},
-		{"used", "v1", true, true, 1, false},
-		{"some cases", "v1", false, true, 0, false},
+		{"another mode follows", "", "", true, false, 0, false},
+		{"no other mode follows", "", "", true, true, 0, true},
+		{"a row of this mode alone", "v1", "", true, false, 0, true},
+		{"used", "v1", "", true, true, 1, false},
+		{"by chance", "", byChance + "as runc", true, true, 0, false},
+		{"some cases", "v1", "", false, true, 0, false},
 	} {
-		r := newReport(&config{mode: "v1", last: c.last}, []*rule{{mode: c.mode, explained: c.explained}})
+		r := newReport(&config{mode: "v1", last: c.last}, []*rule{{mode: c.mode, text: c.text, explained: c.explained}})
 		if err := r.finish(c.whole); (err != nil) != c.fails {
 			t.Errorf("%s: %v", c.name, err)
 		}
