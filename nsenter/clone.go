@@ -81,6 +81,9 @@ func joinFromThread(j Join) error {
 // describeClone adds the cgroup to the error if the process could not be started in it: because
 // it was removed, or the caller has no permission for it or for its common ancestor.
 func (o *Options) describeClone(err error) error {
+	if errors.Is(err, unix.ENOSPC) {
+		return fmt.Errorf("start init: %w ("+NamespaceLimit+")", err)
+	}
 	if o.CgroupDir == nil {
 		return fmt.Errorf("start init: %w", err)
 	}

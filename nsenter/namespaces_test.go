@@ -255,7 +255,7 @@ func TestCgroupTasks(t *testing.T) {
 	}
 	target := container(t, unix.CLONE_NEWUTS)
 	o := &Options{
-		NewNamespaces: allNew | unix.CLONE_NEWCGROUP,
+		NewNamespaces: allNew&^unix.CLONE_NEWUTS | unix.CLONE_NEWCGROUP,
 		Joins:         []Join{{Type: unix.CLONE_NEWUTS, FD: target.PIDFD}},
 	}
 	for _, dir := range dirs {

@@ -42,13 +42,17 @@ type Options struct {
 	// number of a nil one stays closed, or may be taken by init meanwhile, but
 	// is closed again at the exec.
 	ExtraFiles []*os.File
-	// NewNamespaces is the OR of the CLONE_NEW* flags of the new namespaces. Most are created
-	// by the clone, but some are unshared by init: a cgroup namespace because it must come
-	// after the move into the cgroup, a time namespace because its offsets must be written
-	// before a process is in it, an ipc namespace in a new user namespace because its mqueue
-	// file system belongs to its creator, and all of them if Joins has a user namespace, which
-	// must own them.
+	// NewNamespaces is the OR of the CLONE_NEW* flags of the new namespaces. The user and the pid
+	// namespace are created by the clone. Init unshares the others when it has moved into its
+	// cgroups, because a cgroup namespace takes its root from these, the offsets of a time
+	// namespace must be written before a process is in it, and the mqueue file system of an ipc
+	// namespace belongs to its creator. And unsharing them takes some time, mostly the network
+	// namespace, in which the caller can go on, but for which a clone would make it wait. If Joins
+	// has a user namespace, init also unshares the pid namespace, which that one must own.
 	NewNamespaces uintptr
+	// NetAtOnce makes the clone create the network namespace, for a caller that uses it before
+	// init has reported its namespaces.
+	NetAtOnce bool
 	// ThreadJoins are joined by the calling thread just before the clone. They can only be
 	// network, ipc, uts and cgroup namespaces. They are for namespaces that are not owned by
 	// init's future user namespace, so that init could not join them later. If there are any,

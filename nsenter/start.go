@@ -19,11 +19,11 @@ func (o *Options) unshared() uintptr {
 	if o.joins(unix.CLONE_NEWUSER) {
 		return o.NewNamespaces
 	}
-	flags := uintptr(unix.CLONE_NEWCGROUP | unix.CLONE_NEWTIME)
-	if o.NewNamespaces&unix.CLONE_NEWUSER != 0 {
-		flags |= unix.CLONE_NEWIPC
+	cloned := uintptr(unix.CLONE_NEWUSER | unix.CLONE_NEWPID)
+	if o.NetAtOnce {
+		cloned |= unix.CLONE_NEWNET
 	}
-	return o.NewNamespaces & flags
+	return o.NewNamespaces &^ cloned
 }
 
 // joins reports whether init joins a namespace of the given type.
@@ -174,6 +174,8 @@ func (i *Init) follow() error {
 // bootstrap returns the first message and the descriptors that go with it.
 func (o *Options) bootstrap() (*wire.Bootstrap, []int, error) {
 	switch {
+	case o.NewNamespaces&^allNamespaces != 0:
+		return nil, nil, fmt.Errorf("new namespaces %#x: %w", o.NewNamespaces, unix.EINVAL)
 	case len(o.CgroupTasks)+len(o.ChildTasks) > wire.MaxTasks:
 		return nil, nil, fmt.Errorf("%d cgroup hierarchies: %w", len(o.CgroupTasks)+len(o.ChildTasks), unix.E2BIG)
 	case len(o.Joins) > wire.MaxJoins:

@@ -228,7 +228,7 @@ func TestStartFails(t *testing.T) {
 		o    Options
 		want string
 	}{
-		{"bad flags", Options{NewNamespaces: unix.CLONE_FS | unix.CLONE_NEWNS}, "start init: invalid argument"},
+		{"bad flags", Options{NewNamespaces: unix.CLONE_FS | unix.CLONE_NEWNS}, "new namespaces 0x20200: invalid argument"},
 		{"no cgroup directory", Options{CgroupDir: null}, "start init: bad file descriptor"},
 		{"too many joins", Options{Joins: make([]Join, 17)}, "17 namespaces to join"},
 		{"too many contexts", Options{ProcContexts: 65}, "65 mounts of type proc"},

@@ -19,6 +19,7 @@ const (
 // that name could not be applied.
 const (
 	StepJoin         = "setns"
+	StepUnshare      = "unshare"
 	StepSetgroups    = "setgroups"
 	StepSetgid       = "setgid"
 	StepSetuid       = "setuid"
@@ -33,6 +34,9 @@ const (
 	StepChdir        = "chdir"
 )
 
+// NamespaceLimit is what ENOSPC means for a new namespace (namespaces(7)).
+const NamespaceLimit = "a limit of /proc/sys/user/max_*_namespaces is reached"
+
 // steps has the names of WIRE_STEPS by number.
 var steps = [...]string{
 	1:              "read the bootstrap message",
@@ -40,7 +44,7 @@ var steps = [...]string{
 	3:              "open",
 	stepCgroup:     "join cgroup",
 	stepJoin:       StepJoin,
-	6:              "unshare",
+	6:              StepUnshare,
 	7:              "write",
 	8:              "fsopen",
 	9:              "open namespace",

@@ -303,3 +303,20 @@ func TestNoMountNamespace(t *testing.T) {
 		t.Errorf("printed %q", out)
 	}
 }
+
+// TestNamespaceLimit: the kernel's error for too many namespaces says that there is no space on a
+// device. The error must say what there are too many of.
+func TestNamespaceLimit(t *testing.T) {
+	onlyBerth(t)
+	only(t, suite.users.name == "root", "the mode in which root makes the user namespace")
+	for _, kind := range []string{"net", "uts", "pid"} {
+		c := newContainer(t).args("true")
+		c.spec.Linux.CgroupsPath, c.spec.Linux.Resources = "", nil // which the user namespace may not have
+		c.write()
+		script := "echo 0 >/proc/sys/user/max_" + kind + `_namespaces; exec "$0" "$@"`
+		inside := []string{"--user", "--map-root-user", "sh", "-c", script, suite.runtime}
+		r := c.mustFinish(c.exec(nil, "unshare", append(append(inside, c.globals()...), "run", "--bundle", c.dir, c.id)...))
+		r.fails("no space left on device (a limit of /proc/sys/user/max_*_namespaces is reached)", "")
+		c.command("state", c.id).fails("does not exist", "")
+	}
+}

@@ -30,6 +30,7 @@ func initOptions(cr *Creation) (o *nsenter.Options, release func(), err error) {
 		Stdio:         cr.Opts.Stdio,
 		ExtraFiles:    cr.extra,
 		NewNamespaces: uintptr(cr.Cfg.Namespaces.NewFlags()),
+		NetAtOnce:     cr.Cfg.Network != nil,
 		ResetAffinity: true,
 		TimeOffsets:   timeOffsets(cr.Cfg),
 		Notifies:      cr.agent != nil,

@@ -60,6 +60,8 @@ func initField(step *nsenter.StepError, joined configs.Namespaces, p *configs.Pr
 				return fmt.Sprintf("process.rlimits[%d]: %s: "+configs.PhraseSetRlimit, i, l.Name, l.Resource)
 			}
 		}
+	case nsenter.StepUnshare:
+		return "linux.namespaces"
 	case nsenter.StepJoin:
 		for _, ns := range joined {
 			if ns.Path == step.Detail {
@@ -75,6 +77,8 @@ func initField(step *nsenter.StepError, joined configs.Namespaces, p *configs.Pr
 func initReason(step *nsenter.StepError, mapped bool, p *configs.Process) string {
 	const unmapped = "%d is not mapped in the user namespace"
 	switch {
+	case step.Step == nsenter.StepUnshare && step.Errno == unix.ENOSPC:
+		return nsenter.NamespaceLimit
 	case step.Step == nsenter.StepMemoryPolicy && step.Errno == unix.ENOSYS:
 		return "the kernel has no NUMA support"
 	case step.Step == nsenter.StepSetgid && step.Errno == unix.EINVAL:

@@ -53,6 +53,10 @@ func TestDescribeInitError(t *testing.T) {
 		},
 		{step(nsenter.StepPersonality, unix.EPERM), start + "linux.personality: personality: operation not permitted"},
 		{
+			step(nsenter.StepUnshare, unix.ENOSPC),
+			start + "linux.namespaces: unshare: no space left on device (a limit of /proc/sys/user/max_*_namespaces is reached)",
+		},
+		{
 			step(nsenter.StepSetuid, unix.EINVAL),
 			start + "process.user.uid: setuid: invalid argument (5 is not mapped in the user namespace)",
 		},
