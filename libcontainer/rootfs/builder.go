@@ -71,6 +71,13 @@ type Options struct {
 	OpenRoot      func() (int, error)
 	PrivateParent func() error
 	Reach         func(root int, r *reach.Request) (int, error)
+	// Root is the root directory of the mount namespace, if that has nothing in it but the root file
+	// system. If nil, the builder opens the directory that the plan names. It belongs to the
+	// caller.
+	Root *os.File
+	// OnHost calls a function while the builder's thread is in the host's mount namespace, to
+	// clone mounts from there. It is needed with Root, and nil without.
+	OnHost func(do func() error) error
 	// Cgroups are the hierarchies for mounts of type cgroup.
 	Cgroups []CgroupHierarchy
 	// CopyUp copies the content of the directory from to the directory to, which nobody else
@@ -243,7 +250,26 @@ func (b *Builder) Close() error {
 func (b *Builder) dev() *dev.Maker {
 	return &dev.Maker{
 		Root: b.root, Attacher: b.attacher, UserNS: b.c.Namespaces.Contains(configs.NewUser), Trees: b.o.DeviceTrees,
+		OpenHost: func(path string) (int, error) { return b.openHost(path, false) },
 	}
+}
+
+// rooted reports whether the mount namespace has nothing in it but the root file system.
+func (b *Builder) rooted() bool { return b.o.Root != nil }
+
+// openHost clones a mount of the host.
+func (b *Builder) openHost(path string, recursive bool) (tree int, err error) {
+	if b.o.OnHost == nil {
+		return mountapi.OpenTree(path, recursive)
+	}
+	herr := b.o.OnHost(func() error {
+		tree, err = mountapi.OpenTree(path, recursive)
+		return nil
+	})
+	if err == nil && herr != nil {
+		_ = unix.Close(tree)
+	}
+	return tree, errors.Join(err, herr)
 }
 
 // pivots reports whether the rootfs becomes "/" by pivot_root(2).

@@ -50,7 +50,7 @@ var errNoCgroup = errors.New("the container has no cgroup")
 // they cannot be mounted anew. It is read-only, whatever the options say: cgroups that the user
 // owns on the host are not the container's (CVE-2023-25809).
 func (b *Builder) bindHostCgroups(m *configs.Mount, t *target.Target) error {
-	tree, err := mountapi.OpenTree(hostCgroups, true)
+	tree, err := b.openHost(hostCgroups, true)
 	if err != nil {
 		return err
 	}
@@ -137,10 +137,10 @@ func (b *Builder) mountHierarchy(h *CgroupHierarchy, m *configs.Mount, dir int) 
 func (b *Builder) cgroupTree(h *CgroupHierarchy, m *configs.Mount) (int, error) {
 	joined := b.c.Namespaces.Contains(configs.NewCgroup) && !b.c.Namespaces.IsNew(configs.NewCgroup)
 	if !h.V2 && !joined {
-		return mountapi.OpenTree(h.HostPath, false)
+		return b.openHost(h.HostPath, false)
 	}
 	if h.V2 && h.Name != "" && !b.c.Namespaces.Contains(configs.NewCgroup) {
-		return mountapi.OpenTree(h.HostPath, false)
+		return b.openHost(h.HostPath, false)
 	}
 	if h.V2 && len(m.Data) == 0 && !b.c.Namespaces.Contains(configs.NewUser) && !b.c.Cgroup.Rootless {
 		first, err := b.inFirstCgroupNamespace()
@@ -148,7 +148,7 @@ func (b *Builder) cgroupTree(h *CgroupHierarchy, m *configs.Mount) (int, error) 
 			return -1, err
 		}
 		if first {
-			return mountapi.OpenTree(hostCgroups, false)
+			return b.openHost(hostCgroups, false)
 		}
 	}
 	tree, err := newCgroupMount(h, m)
@@ -156,7 +156,7 @@ func (b *Builder) cgroupTree(h *CgroupHierarchy, m *configs.Mount) (int, error) 
 		if h.HostPath == "" {
 			return -1, errNoCgroup
 		}
-		bound, berr := mountapi.OpenTree(h.HostPath, false)
+		bound, berr := b.openHost(h.HostPath, false)
 		if berr != nil {
 			return -1, errors.Join(err, berr)
 		}

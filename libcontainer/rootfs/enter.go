@@ -17,10 +17,10 @@ import (
 // enterRoot makes the rootfs the root of the mount namespace (and of this thread), in the way
 // that the plan allows.
 func (b *Builder) enterRoot() error {
-	if b.pivots() {
+	if b.pivots() && !b.rooted() {
 		return b.pivot()
 	}
-	if b.ownMounts() {
+	if b.ownMounts() && !b.rooted() {
 		if err := b.moveRoot(); err != nil {
 			return err
 		}

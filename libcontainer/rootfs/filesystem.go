@@ -85,7 +85,7 @@ const hostFlags = unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEX
 // cgroups are below it, and the container could change those that the user owns
 // (CVE-2023-25809).
 func (b *Builder) bindSysfs(m *configs.Mount, t *target.Target) error {
-	tree, err := mountapi.OpenTree("/sys", true)
+	tree, err := b.openHost("/sys", true)
 	if err != nil {
 		return err
 	}

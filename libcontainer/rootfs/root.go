@@ -10,6 +10,7 @@ import (
 	"github.com/berth-run/berth/libcontainer/access"
 	"github.com/berth-run/berth/libcontainer/internal/inroot"
 	"github.com/berth-run/berth/libcontainer/internal/mountapi"
+	"github.com/berth-run/berth/libcontainer/internal/sysfile"
 	"github.com/berth-run/berth/libcontainer/rootfs/host"
 	"github.com/berth-run/berth/libcontainer/rootfs/reach"
 	"golang.org/x/sys/unix"
@@ -17,7 +18,34 @@ import (
 
 // prepareRoot sets the propagation of the mount namespace and makes the rootfs a mount of its
 // own, since pivot_root(2) needs one.
-func (b *Builder) prepareRoot() error {
+func (b *Builder) prepareRoot() (err error) {
+	if b.rooted() {
+		err = b.setRootPropagation()
+	} else {
+		err = b.makeRootMount()
+	}
+	if err != nil {
+		return err
+	}
+	b.id, err = mountapi.Identify(b.root.FD())
+	return err
+}
+
+// setRootPropagation sets the propagation of a mount namespace that has nothing in it but the root
+// file system, which is a clone of the host's.
+func (b *Builder) setRootPropagation() error {
+	early := mountapi.Attr{Propagation: uint64(b.earlyPropagation() &^ unix.MS_REC)}
+	if err := b.attacher.Set(b.root.FD(), true, early); err != nil {
+		return fmt.Errorf("linux.rootfsPropagation: %w", err)
+	}
+	if err := b.attacher.Set(b.root.FD(), false, b.rootPropagation()); err != nil {
+		return fmt.Errorf("root.path: %w", err)
+	}
+	return nil
+}
+
+// makeRootMount does so in a mount namespace that is a copy of the host's, or on the host.
+func (b *Builder) makeRootMount() error {
 	if b.ownMounts() {
 		if err := b.setPropagation(); err != nil {
 			return err
@@ -31,8 +59,7 @@ func (b *Builder) prepareRoot() error {
 	if err := b.bindRoot(tree); err != nil {
 		return fmt.Errorf("root.path: %w", err)
 	}
-	b.id, err = mountapi.Identify(b.root.FD())
-	return err
+	return nil
 }
 
 // earlyPropagation returns the propagation of the whole tree before anything is mounted. Slave
@@ -63,7 +90,7 @@ func (b *Builder) setPropagation() error {
 
 // openRoot opens the directory of the root file system.
 func (b *Builder) openRoot() error {
-	root, err := inroot.Open(b.c.Rootfs.Path)
+	root, err := b.openDirectory()
 	if errors.Is(err, unix.EACCES) && b.o.OpenRoot != nil {
 		var fd int
 		fd, err = b.o.OpenRoot()
@@ -78,6 +105,17 @@ func (b *Builder) openRoot() error {
 		return access.ExplainAt(root.FD(), ".", b.c.Rootfs.Path, err)
 	}
 	return nil
+}
+
+func (b *Builder) openDirectory() (*inroot.Root, error) {
+	if !b.rooted() {
+		return inroot.Open(b.c.Rootfs.Path)
+	}
+	fd, err := sysfile.Dup(int(b.o.Root.Fd()))
+	if err != nil {
+		return nil, err
+	}
+	return inroot.FromFD(fd), nil
 }
 
 // closeParent keeps mounts on the rootfs from propagating to the host.

@@ -46,6 +46,8 @@ type Site struct {
 	// Within holds init's namespaces. A builder process asks init for them.
 	Within *InitNamespaces
 	Cgroup cgroups.Manager
+	// OwnTree means that init is in a mount namespace of [NewMountNamespace].
+	OwnTree bool
 	// Limited is closed when the limits of the cgroup are set.
 	Limited <-chan struct{}
 	// ProcContexts are for a pid namespace that is joined. They belong to the builder.

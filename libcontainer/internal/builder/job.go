@@ -44,6 +44,9 @@ type buildJob struct {
 	reach         func(root int, r *reach.Request) (int, error)
 	// copyUp is rootfs.Options.CopyUp.
 	copyUp func(from, to *os.File, owner bool) error
+	// root and onHost are rootfs.Options.Root and OnHost.
+	root   *os.File
+	onHost func(do func() error) error
 	rb     *rootfs.Builder
 }
 
@@ -89,6 +92,8 @@ func (j *buildJob) mount(procContexts []*os.File) error {
 		InOrder:      j.InOrder,
 		OpenSource:   j.openSource,
 		OpenRoot:     j.openRoot, PrivateParent: j.privateParent, Reach: j.reach,
+		Root:    j.root,
+		OnHost:  j.onHost,
 		Cgroups: j.Cgroups,
 		CopyUp:  j.copyUp,
 		Track:   j.track,

@@ -21,6 +21,9 @@ type threadBuilder struct {
 	job  *buildJob
 	// inside runs a function in the container's namespaces.
 	inside func(f func() error) error
+	// root returns the root directory of the mount namespace; nil unless that has nothing in it but
+	// the root file system.
+	root func() *os.File
 	// end releases what inside holds.
 	end func()
 }
@@ -32,10 +35,15 @@ func newThreadBuilder(s *Site, job *buildJob) *threadBuilder {
 		// no rights: a thread that leaves them cannot return.
 		t := &stayingThread{site: s}
 		b.inside, b.end = t.do, t.end
+		b.root = func() *os.File { return nil }
 		return b
 	}
 	v := newVisit(s.Init, s.Config.Namespaces.Types()&Kinds)
 	b.inside, b.end = v.do, v.end
+	if s.OwnTree {
+		v.keepRoot, job.onHost = true, v.onHost
+	}
+	b.root = func() *os.File { return v.root }
 	copyUp := job.copyUp
 	job.copyUp = func(from, to *os.File, owner bool) error {
 		return v.outside(func() error { return copyUp(from, to, owner) })
@@ -57,6 +65,7 @@ func (b *threadBuilder) Mount() error {
 		if b.job.opener != nil {
 			b.job.openSource = b.job.opener.openInOrder // this thread is in the right mount namespace
 		}
+		b.job.root = b.root()
 		begun = true // which takes ownership of the contexts
 		return b.job.mount(contexts)
 	})
@@ -116,6 +125,12 @@ type visit struct {
 	// begin in that mount.
 	home, there directories
 	umask       int
+	// keepRoot keeps the host's root directory for the thread, which is not in the mount namespace.
+	// So paths lead there. root is the root of the mount namespace then.
+	keepRoot bool
+	root     *os.File
+	// hostMounts is the mount namespace of the host, one of namespaces.
+	hostMounts int
 }
 
 func newVisit(init *nsenter.Init, kinds configs.NamespaceType) *visit {
@@ -173,6 +188,9 @@ func (v *visit) prepare() (err error) {
 			return &os.PathError{Op: "open", Path: path, Err: err}
 		}
 		v.namespaces = append(v.namespaces, fd)
+		if kind == configs.NewMount {
+			v.hostMounts = fd
+		}
 	}
 	return nil
 }
@@ -191,6 +209,11 @@ func (v *visit) enter() error {
 		return err // none of them
 	}
 	v.umask = unix.Umask(0)
+	if v.keepRoot && v.root == nil {
+		if err := v.openRoot(); err != nil {
+			return errors.Join(err, v.leave())
+		}
+	}
 	if v.there == noDirectories {
 		return nil
 	}
@@ -199,6 +222,37 @@ func (v *visit) enter() error {
 	}
 	v.there.close()
 	return nil
+}
+
+// openRoot opens the root of the mount namespace, where setns has put the thread, and goes back to
+// the host's root directory.
+func (v *visit) openRoot() error {
+	const flags = unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC
+	fd, err := unix.Open("/", flags, 0)
+	if err != nil {
+		return &os.PathError{Op: "open", Path: "/", Err: err}
+	}
+	v.root = os.NewFile(uintptr(fd), "/")
+	return v.home.restore()
+}
+
+// onHost runs f in the mount namespace of the host. It is for use during do.
+func (v *visit) onHost(f func() error) error {
+	there, err := openDirectories()
+	if err != nil {
+		return err
+	}
+	defer there.close()
+	if err := unix.Setns(v.hostMounts, unix.CLONE_NEWNS); err != nil {
+		return os.NewSyscallError("setns", err)
+	}
+	err = v.home.restore()
+	if err == nil {
+		err = f()
+	}
+	// If there is no way back to the container, that is an error, and leave goes on from here.
+	err = errors.Join(err, setnsInit(v.init, configs.NewMount))
+	return errors.Join(err, there.restore())
 }
 
 // leave returns the thread.
@@ -228,6 +282,7 @@ func (v *visit) end() {
 		_ = unix.Close(fd)
 	}
 	v.namespaces = nil
+	_ = v.root.Close() // which may be nil
 	v.home.close()
 	v.there.close()
 }

@@ -27,7 +27,7 @@ func (j *buildJob) openTrees(pid int, pidfd *os.File) error {
 }
 
 func (j *buildJob) openAll(pid int, pidfd *os.File) error {
-	o := &TreeOpener{cfg: j.Config, pidfd: pidfd, idMaps: &idMapper{cfg: j.Config, initPID: pid}}
+	o := &TreeOpener{cfg: j.Config, pidfd: pidfd, ownTree: j.onHost != nil, idMaps: &idMapper{cfg: j.Config, initPID: pid}}
 	defer func() {
 		if j.opener == nil {
 			o.Close()
@@ -71,6 +71,8 @@ type TreeOpener struct {
 	cfg    *configs.Config
 	pidfd  *os.File
 	idMaps *idMapper
+	// ownTree is Site.OwnTree.
+	ownTree bool
 	// probed is set when setattr holds the result of mountapi.HaveSetAttr.
 	probed  bool
 	setattr error
@@ -94,7 +96,7 @@ func (o *TreeOpener) Close() {
 // needsBindTree reports whether m is a bind mount whose source the builder may not open itself.
 func (o *TreeOpener) needsBindTree(m *configs.Mount) bool {
 	return m.Flags&unix.MS_REMOUNT == 0 && m.IsBind() &&
-		(m.IDMap != "" || o.cfg.Namespaces.Contains(configs.NewUser))
+		(m.IDMap != "" || o.ownTree || o.cfg.Namespaces.Contains(configs.NewUser))
 }
 
 // deferBind prepares for openInOrder. If it returns false, the mount is left to the builder.

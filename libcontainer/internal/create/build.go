@@ -27,6 +27,7 @@ func (cr *Creation) BuildAndPrepare() error {
 	cr.debugBuild()
 	b := builder.Start(&builder.Site{
 		Config: cr.Cfg, Init: cr.Init, Within: cr.within, Cgroup: cr.Cgroup, Limited: cr.limited, Trace: cr.Trace,
+		OwnTree:      cr.ownTree,
 		ProcContexts: cr.procContexts, Entered: cr.checkJoinedMaps, Describe: cr.describe,
 	})
 	cr.procContexts = nil

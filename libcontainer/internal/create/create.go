@@ -45,6 +45,7 @@ type Creation struct {
 	// procContexts are procfs contexts of a pid namespace that is joined.
 	procContexts []*os.File
 	within       *builder.InitNamespaces
+	ownTree      bool // the mount namespace is one of builder.NewMountNamespace
 	Built        *builder.Built
 	limited      chan struct{} // closed when the limits of the cgroup are set, or never will be
 	Filter       *seccomp.Program

@@ -48,6 +48,10 @@ func initOptions(cr *Creation) (o *nsenter.Options, release func(), err error) {
 	if !userns.Unprivileged() && len(o.Joins) > 0 && o.Joins[0].Type == unix.CLONE_NEWUSER {
 		o.Joins = append(o.Joins[1:], o.Joins[0])
 	}
+	if j := cr.makeMountNamespace(); j != nil {
+		o.NewNamespaces &^= unix.CLONE_NEWNS
+		o.Joins, joined = append(o.Joins, *j), append(joined, *j)
+	}
 	release = func() {
 		for _, j := range joined {
 			_ = j.FD.Close()
@@ -68,6 +72,23 @@ func initOptions(cr *Creation) (o *nsenter.Options, release func(), err error) {
 		joined = append(joined, *userns)
 	}
 	return o, release, nil
+}
+
+// makeMountNamespace makes a mount namespace beforehand that has nothing in it but the root file
+// system; nil if the container cannot have one. Hooks that run before pivot_root(2) may enter the
+// mount namespace, and find the host's files there (libnvidia-container does).
+func (cr *Creation) makeMountNamespace() *nsenter.Join {
+	if hasCreateHooks(cr.Cfg) {
+		return nil
+	}
+	span := cr.Begin("make a mount namespace of the root file system")
+	mounts := builder.NewMountNamespace(cr.Cfg)
+	if mounts == nil {
+		return nil
+	}
+	_ = span.End(nil)
+	cr.ownTree = true
+	return &nsenter.Join{Type: unix.CLONE_NEWNS, FD: mounts}
 }
 
 // makeUserNamespaceFirst makes the new user namespace beforehand if init has to join other

@@ -23,6 +23,8 @@ type Maker struct {
 	Attacher *attach.Attacher
 	// UserNS is set for a container with a user namespace.
 	UserNS bool
+	// OpenHost clones the mount of a device node of the host.
+	OpenHost func(path string) (int, error)
 	// Trees are nodes that were made by somebody with more rights, as detached mounts by the index
 	// of the device. One that is nil, or missing at the end, is made or bound.
 	Trees []*os.File
@@ -145,7 +147,7 @@ func checkNode(d *configs.Device, dir int, name string) (left bool, err error) {
 // bindDevice binds the host's node. It is used where mknod(2) is forbidden, in a user namespace
 // or by an outer device cgroup.
 func (m *Maker) bindDevice(d *configs.Device, dir int, name string) error {
-	tree, err := mountapi.OpenTree(d.Path, false)
+	tree, err := m.OpenHost(d.Path)
 	if err != nil {
 		return fmt.Errorf("mknodat: %w, and of the host: %w", unix.EPERM, err)
 	}
