@@ -71,12 +71,12 @@ type Options struct {
 	OpenRoot      func() (int, error)
 	PrivateParent func() error
 	Reach         func(root int, r *reach.Request) (int, error)
-	// Root is the root directory of the mount namespace, if that has nothing in it but the root file
-	// system. If nil, the builder opens the directory that the plan names. It belongs to the
-	// caller.
-	Root *os.File
-	// OnHost calls a function while the builder's thread is in the host's mount namespace, to
-	// clone mounts from there. It is needed with Root, and nil without.
+	// NamespaceRoot is the root of the mount namespace, if it is not the root directory of the
+	// builder's thread; otherwise nil. It belongs to the caller.
+	NamespaceRoot *os.File
+	// OnHost is set if the mount namespace has nothing in it but the root file system, so that
+	// NamespaceRoot is the root of that. It calls a function while the builder's thread is in the
+	// host's mount namespace, to clone mounts from there.
 	OnHost func(do func() error) error
 	// Cgroups are the hierarchies for mounts of type cgroup.
 	Cgroups []CgroupHierarchy
@@ -186,7 +186,8 @@ func (b *Builder) mountAll() error {
 
 // Enter makes the rootfs the root of the mount namespace and seals it: pivot_root, propagation,
 // read-only remounts, cwd, host name, sysctls, read-only and masked paths. If it returns a
-// directory, there was no pivot_root and init must chroot into it. The caller owns it.
+// directory, init must chroot into it: there was no pivot_root, or init was in a chroot, which
+// pivot_root leaves as it is. The caller owns it.
 func (b *Builder) Enter() (*os.File, error) {
 	steps := [...]struct {
 		what string
@@ -208,7 +209,7 @@ func (b *Builder) Enter() (*os.File, error) {
 			return nil, err
 		}
 	}
-	if b.pivots() {
+	if b.rooted() || b.pivots() && b.o.NamespaceRoot == nil {
 		return nil, nil
 	}
 	fd, err := sysfile.Dup(b.root.FD())
@@ -255,7 +256,7 @@ func (b *Builder) dev() *dev.Maker {
 }
 
 // rooted reports whether the mount namespace has nothing in it but the root file system.
-func (b *Builder) rooted() bool { return b.o.Root != nil }
+func (b *Builder) rooted() bool { return b.o.OnHost != nil }
 
 // openHost clones a mount of the host.
 func (b *Builder) openHost(path string, recursive bool) (tree int, err error) {

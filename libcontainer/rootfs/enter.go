@@ -17,6 +17,15 @@ import (
 // enterRoot makes the rootfs the root of the mount namespace (and of this thread), in the way
 // that the plan allows.
 func (b *Builder) enterRoot() error {
+	if b.ownMounts() && b.o.NamespaceRoot != nil && !b.rooted() {
+		// In a chroot: otherwise the host's mounts around it would stay in the namespace.
+		if err := unix.Fchdir(int(b.o.NamespaceRoot.Fd())); err != nil {
+			return os.NewSyscallError("fchdir", err)
+		}
+		if err := unix.Chroot("."); err != nil {
+			return os.NewSyscallError("chroot", err)
+		}
+	}
 	if b.pivots() && !b.rooted() {
 		return b.pivot()
 	}

@@ -111,7 +111,7 @@ func (b *Builder) openDirectory() (*inroot.Root, error) {
 	if !b.rooted() {
 		return inroot.Open(b.c.Rootfs.Path)
 	}
-	fd, err := sysfile.Dup(int(b.o.Root.Fd()))
+	fd, err := sysfile.Dup(int(b.o.NamespaceRoot.Fd()))
 	if err != nil {
 		return nil, err
 	}

@@ -44,7 +44,7 @@ type buildJob struct {
 	reach         func(root int, r *reach.Request) (int, error)
 	// copyUp is rootfs.Options.CopyUp.
 	copyUp func(from, to *os.File, owner bool) error
-	// root and onHost are rootfs.Options.Root and OnHost.
+	// root and onHost are rootfs.Options.NamespaceRoot and OnHost.
 	root   *os.File
 	onHost func(do func() error) error
 	rb     *rootfs.Builder
@@ -92,8 +92,7 @@ func (j *buildJob) mount(procContexts []*os.File) error {
 		InOrder:      j.InOrder,
 		OpenSource:   j.openSource,
 		OpenRoot:     j.openRoot, PrivateParent: j.privateParent, Reach: j.reach,
-		Root:    j.root,
-		OnHost:  j.onHost,
+		NamespaceRoot: j.root, OnHost: j.onHost,
 		Cgroups: j.Cgroups,
 		CopyUp:  j.copyUp,
 		Track:   j.track,

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strconv"
 
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/mountapi"
 	"github.com/berth-run/berth/libcontainer/internal/osthread"
 	"github.com/berth-run/berth/libcontainer/internal/userns"
 	"github.com/berth-run/berth/nsenter"
@@ -21,8 +23,7 @@ type threadBuilder struct {
 	job  *buildJob
 	// inside runs a function in the container's namespaces.
 	inside func(f func() error) error
-	// root returns the root directory of the mount namespace; nil unless that has nothing in it but
-	// the root file system.
+	// root returns the root of the mount namespace; nil if it is the root directory of the thread.
 	root func() *os.File
 	// end releases what inside holds.
 	end func()
@@ -41,7 +42,7 @@ func newThreadBuilder(s *Site, job *buildJob) *threadBuilder {
 	v := newVisit(s.Init, s.Config.Namespaces.Types()&Kinds)
 	b.inside, b.end = v.do, v.end
 	if s.OwnTree {
-		v.keepRoot, job.onHost = true, v.onHost
+		v.ownTree, job.onHost = true, v.onHost
 	}
 	b.root = func() *os.File { return v.root }
 	copyUp := job.copyUp
@@ -125,10 +126,11 @@ type visit struct {
 	// begin in that mount.
 	home, there directories
 	umask       int
-	// keepRoot keeps the host's root directory for the thread, which is not in the mount namespace.
-	// So paths lead there. root is the root of the mount namespace then.
-	keepRoot bool
-	root     *os.File
+	// ownTree is Site.OwnTree. Then the thread keeps the host's root directory, which is not in the
+	// mount namespace.
+	ownTree bool
+	// root is the root of the mount namespace, if it is not the root directory of the thread.
+	root *os.File
 	// hostMounts is the mount namespace of the host, one of namespaces.
 	hostMounts int
 }
@@ -209,12 +211,10 @@ func (v *visit) enter() error {
 		return err // none of them
 	}
 	v.umask = unix.Umask(0)
-	if v.keepRoot && v.root == nil {
-		if err := v.openRoot(); err != nil {
+	if v.there == noDirectories {
+		if err := v.takeRoot(); err != nil {
 			return errors.Join(err, v.leave())
 		}
-	}
-	if v.there == noDirectories {
 		return nil
 	}
 	if err := v.there.restore(); err != nil {
@@ -224,16 +224,41 @@ func (v *visit) enter() error {
 	return nil
 }
 
-// openRoot opens the root of the mount namespace, where setns has put the thread, and goes back to
-// the host's root directory.
-func (v *visit) openRoot() error {
+// takeRoot gives the thread, which setns has put into the root of the mount namespace, the root
+// directory that it has on the host, so that paths of the config lead to the same files. That makes
+// a difference if the runtime is in a chroot. Init is in it as well, but in the copy.
+func (v *visit) takeRoot() error {
+	if v.kinds&configs.NewMount == 0 {
+		return nil
+	}
+	inits := "proc/" + strconv.Itoa(v.init.PID) + "/root"
+	if !v.ownTree {
+		init, err := mountapi.IdentifyAt(v.home.root, inits)
+		if err != nil {
+			return err
+		}
+		root, err := mountapi.IdentifyAt(unix.AT_FDCWD, "/")
+		if err != nil || root.SameFile(init) {
+			return err
+		}
+	}
 	const flags = unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC
-	fd, err := unix.Open("/", flags, 0)
+	root, err := unix.Open("/", flags, 0)
 	if err != nil {
 		return &os.PathError{Op: "open", Path: "/", Err: err}
 	}
-	v.root = os.NewFile(uintptr(fd), "/")
-	return v.home.restore()
+	v.root = os.NewFile(uintptr(root), "/")
+	if v.ownTree {
+		return v.home.restore()
+	}
+	init, err := unix.Openat(v.home.root, inits, flags, 0)
+	if err != nil {
+		return &os.PathError{Op: "open", Path: "/" + inits, Err: err}
+	}
+	at := directories{root: init, cwd: init}
+	err = at.restore()
+	_ = unix.Close(init)
+	return err
 }
 
 // onHost runs f in the mount namespace of the host. It is for use during do.

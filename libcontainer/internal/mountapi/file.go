@@ -19,11 +19,25 @@ type FileID struct {
 
 // Identify returns the id of the file that fd refers to.
 func Identify(fd int) (FileID, error) {
+	f, err := identify(fd, "", unix.AT_EMPTY_PATH)
+	return f, os.NewSyscallError("statx", err)
+}
+
+// IdentifyAt returns the id of the file at path, relative to the directory dir. It follows links.
+func IdentifyAt(dir int, path string) (FileID, error) {
+	f, err := identify(dir, path, 0)
+	if err != nil {
+		return f, &os.PathError{Op: "statx", Path: path, Err: err}
+	}
+	return f, nil
+}
+
+func identify(dir int, path string, flags int) (FileID, error) {
 	var st unix.Statx_t
-	err := unix.Statx(fd, "", unix.AT_EMPTY_PATH|unix.AT_STATX_DONT_SYNC,
+	err := unix.Statx(dir, path, flags|unix.AT_STATX_DONT_SYNC,
 		unix.STATX_TYPE|unix.STATX_MODE|unix.STATX_INO|unix.STATX_MNT_ID, &st)
 	if err != nil {
-		return FileID{}, os.NewSyscallError("statx", err)
+		return FileID{}, err
 	}
 	return FileID{
 		dev:   unix.Mkdev(st.Dev_major, st.Dev_minor),
