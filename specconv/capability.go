@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/nearest"
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
@@ -25,6 +26,7 @@ func capabilities(p *specs.Process, plan *configs.Process, o *Options) error {
 		return nil
 	}
 	var unknown []string
+	var hints string
 	set := func(names []string) uint64 {
 		var bits uint64
 		for _, name := range names {
@@ -32,6 +34,7 @@ func capabilities(p *specs.Process, plan *configs.Process, o *Options) error {
 				bits |= 1 << n
 			} else if !slices.Contains(unknown, name) {
 				unknown = append(unknown, name)
+				hints += nearest.Hint(name, configs.CapabilityNames[:])
 			}
 		}
 		return bits
@@ -44,7 +47,7 @@ func capabilities(p *specs.Process, plan *configs.Process, o *Options) error {
 		Ambient:     set(c.Ambient),
 	}
 	if len(unknown) > 0 {
-		o.warn("process.capabilities: %s: %q", configs.PhraseUnknownCaps, unknown)
+		o.warn("process.capabilities: %s: %q%s", configs.PhraseUnknownCaps, unknown, hints)
 	}
 	// The kernel raises an ambient capability only if it is permitted and inheritable
 	// (capabilities(7)). runc and crun warn and go on, and `spec` of runc 1.1 wrote such

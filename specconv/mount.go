@@ -3,6 +3,7 @@
 package specconv
 
 import (
+	"fmt"
 	"path"
 	"slices"
 	"strconv"
@@ -118,12 +119,12 @@ func (c *conversion) ontoRoot(m *configs.Mount) error {
 
 // bind does the checks for bind mounts.
 func (c *conversion) bind(m *configs.Mount, s *specs.Mount, firstData int) error {
-	if firstData >= 0 {
-		// runc and crun ignore it, and the validation suite of the runtime-spec relies on that.
-		c.opts.warn("%s.options[%d]: %q is ignored: %s", m.Field, firstData, s.Options[firstData], configs.PhraseBindData)
-		m.Data = nil
-	}
 	switch {
+	case firstData >= 0:
+		// It may be a misspelt restriction ("readonly").
+		option := s.Options[firstData]
+		return fault.New(fmt.Sprintf("options[%d]", firstData), "unknown option %q%s: %s",
+			option, mountoption.Hint(option), configs.PhraseBindData)
 	case s.Source == "" && m.Flags&unix.MS_REMOUNT == 0:
 		return fault.New("source", "must not be empty for a bind mount")
 	case m.CopyUp:

@@ -3,7 +3,6 @@
 package specconv
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -219,27 +218,25 @@ func FuzzMountOptions(f *testing.F) {
 	})
 }
 
-// The option of a file system on a bind mount is ignored with a warning.
-func TestBindMountIgnoresData(t *testing.T) {
-	spec := sample.Example()
-	spec.Mounts = []specs.Mount{{Destination: "/mnt", Source: "/tmp", Type: "none", Options: []string{"rbind", "fooo", "ro"}}}
-	bundle := t.TempDir()
-	if err := os.Mkdir(filepath.Join(bundle, "rootfs"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	var warnings []string
-	cfg, err := Convert(spec, &Options{Bundle: bundle, Warn: func(format string, args ...any) {
-		warnings = append(warnings, fmt.Sprintf(format, args...))
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := `mounts[0].options[1]: "fooo" is ignored: bind mounts cannot have any filesystem-specific options applied`
-	if !slices.Contains(warnings, want) {
-		t.Errorf("warnings %q, want %q", warnings, want)
-	}
-	if m := cfg.Mounts[0]; len(m.Data) != 0 || m.Flags&unix.MS_RDONLY == 0 {
-		t.Errorf("plan %+v", m)
+// TestBindMountRefusesData: an unknown option of a bind mount may be a misspelt restriction.
+func TestBindMountRefusesData(t *testing.T) {
+	for option, want := range map[string]string{
+		"fooo":     `unknown option "fooo": bind mounts cannot have any filesystem-specific options applied`,
+		"readonly": `unknown option "readonly" (did you mean "ro"?): bind mounts`,
+		"nosiud":   `unknown option "nosiud" (did you mean "nosuid"?): bind mounts`,
+		"ro=true":  `unknown option "ro=true" ("ro" takes no value): bind mounts`,
+		"size=1k":  `unknown option "size=1k": bind mounts`,
+	} {
+		spec := sample.Example()
+		spec.Mounts = []specs.Mount{{Destination: "/mnt", Source: "/tmp", Type: "none", Options: []string{"rbind", option}}}
+		bundle := t.TempDir()
+		if err := os.Mkdir(filepath.Join(bundle, "rootfs"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Convert(spec, &Options{Bundle: bundle})
+		if err == nil || !strings.Contains(err.Error(), "mounts[0].options[1]: "+want) {
+			t.Errorf("%s: error %v, want %q", option, err, want)
+		}
 	}
 }
 

@@ -82,8 +82,8 @@ var arrows = map[string][]string{
 	room + "osthread": {}, room + "procfs": {}, room + "procs": {}, room + "resctrl": {}, room + "steps": {},
 	room + "sysfile": {}, room + "testlog": {}, room + "unixsocket": {}, "libcontainer/trace": {}, "nsenter/timerslack": {},
 
-	// border: plans, their text form, and why access to a path is denied.
-	"libcontainer/configs": {}, "libcontainer/codec": {}, "libcontainer/access": {},
+	// border: plans, their text form, why access to a path is denied, and what a wrong word may mean.
+	"libcontainer/configs": {}, "libcontainer/codec": {}, "libcontainer/access": {}, "libcontainer/nearest": {},
 }
 
 const room = "libcontainer/internal/"
@@ -96,7 +96,7 @@ var (
 		room + "osthread", room + "procfs", room + "procs", room + "resctrl", room + "steps", room + "sysfile",
 		room + "testlog", room + "unixsocket", "libcontainer/trace", "nsenter/timerslack",
 	}
-	border = []string{"libcontainer/configs", "libcontainer/codec", "libcontainer/access"}
+	border = []string{"libcontainer/configs", "libcontainer/codec", "libcontainer/access", "libcontainer/nearest"}
 )
 
 // mayImport reports whether a package in the folder from may import one in the folder to.

@@ -5,6 +5,7 @@ package integration
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -82,7 +83,8 @@ func TestForeignRootTerminal(t *testing.T) {
 	c := newContainer(t).userns().foreignRoot()
 	c.spec.Process.Terminal = true
 	c.sh("test -c /dev/console && tty")
-	want(t, "output", c.output(), "/dev/pts/0")
+	c.write()
+	want(t, "output", strings.TrimSpace(c.fromTerminal("run", c.id).must().out), "/dev/pts/0")
 }
 
 // TestForeignVolume: the runtime creates mount points for a container's root only below the path

@@ -24,7 +24,8 @@ type ptyCommand struct {
 	seen   strings.Builder
 }
 
-func (c *container) onTerminal(size unix.Winsize, args ...string) *ptyCommand {
+// openPTY makes a terminal. The caller closes peer. master is closed when the test ends.
+func (c *container) openPTY() (master, peer *os.File) {
 	c.t.Helper()
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
@@ -38,14 +39,28 @@ func (c *container) onTerminal(size unix.Winsize, args ...string) *ptyCommand {
 	if err := unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0); err != nil {
 		c.t.Fatal(err)
 	}
-	if err := unix.IoctlSetWinsize(int(master.Fd()), unix.TIOCSWINSZ, &size); err != nil {
-		c.t.Fatal(err)
-	}
-	peer, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
+	peer, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
 		c.t.Fatal(err)
 	}
+	return master, peer
+}
+
+// fromTerminal runs a command with a terminal as stdin only.
+func (c *container) fromTerminal(args ...string) *result {
+	c.t.Helper()
+	_, peer := c.openPTY()
 	defer peer.Close()
+	return c.mustFinish(c.launch(peer, args...))
+}
+
+func (c *container) onTerminal(size unix.Winsize, args ...string) *ptyCommand {
+	c.t.Helper()
+	master, peer := c.openPTY()
+	defer peer.Close()
+	if err := unix.IoctlSetWinsize(int(master.Fd()), unix.TIOCSWINSZ, &size); err != nil {
+		c.t.Fatal(err)
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), suite.limit)
 	c.t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, suite.runtime, append([]string{"--root", c.state}, args...)...)
@@ -117,11 +132,12 @@ func TestForegroundLines(t *testing.T) {
 	const script = "echo one; echo two >&2"
 	t.Run("run", func(t *testing.T) {
 		c := newContainer(t).terminal().sh(script)
-		want(t, "output", c.run().must().out, "one\ntwo\n")
+		c.write()
+		want(t, "output", c.fromTerminal("run", c.id).must().out, "one\ntwo\n")
 	})
 	t.Run("exec", func(t *testing.T) {
 		c := newContainer(t).running()
-		want(t, "output", c.command("exec", "--tty", c.id, "/bin/sh", "-c", script).must().out, "one\ntwo\n")
+		want(t, "output", c.fromTerminal("exec", "--tty", c.id, "/bin/sh", "-c", script).must().out, "one\ntwo\n")
 	})
 	t.Run("terminal", func(t *testing.T) {
 		c := newContainer(t).terminal().sh(script)

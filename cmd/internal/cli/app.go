@@ -17,6 +17,7 @@ import (
 	"github.com/berth-run/berth/cmd/internal/command"
 	"github.com/berth-run/berth/cmd/internal/report"
 	"github.com/berth-run/berth/libcontainer"
+	"github.com/berth-run/berth/libcontainer/nearest"
 	"github.com/berth-run/berth/libcontainer/trace"
 )
 
@@ -104,7 +105,7 @@ func (a *app) run(root *command.Command, args []string) error {
 	}
 	row := findRow(args[0])
 	if row == nil {
-		return fmt.Errorf("unknown command %q (see \"%s --help\")", args[0], a.name)
+		return fmt.Errorf("unknown command %q%s (see \"%s --help\")", args[0], nearest.Hint(args[0], commandNames()), a.name)
 	}
 	a.log.Debugf("%s %q", a.name, args)
 	c := row.command(a)

@@ -84,6 +84,11 @@ func (a *app) runForeground(id string, o *runOptions) (int, error) {
 	if err != nil {
 		return exitFailure, err
 	}
+	if p.config.Process.Terminal {
+		if err := terminal.Check(a.stdin, a.stdout, a.stderr); err != nil {
+			return exitFailure, err
+		}
+	}
 	if !o.noSubreaper {
 		if err := libcontainer.BecomeSubreaper(); err != nil {
 			return exitFailure, err

@@ -67,6 +67,14 @@ func findRow(name string) *row {
 	return nil
 }
 
+func commandNames() []string {
+	var names []string
+	for _, r := range commands() {
+		names = append(names, r.name)
+	}
+	return names
+}
+
 // command builds the command of the row.
 func (r *row) command(a *app) *command.Command {
 	c := r.build(a)

@@ -5,8 +5,11 @@
 package command
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 
+	"github.com/berth-run/berth/libcontainer/nearest"
 	"github.com/spf13/pflag"
 )
 
@@ -119,5 +122,26 @@ func (c *Command) Parse(argv []string) ([]string, error) {
 	f := c.Flags()
 	f.SetInterspersed(!c.StopAtFirstArgument)
 	err := f.Parse(Normalise(f, argv, c.StopAtFirstArgument))
+	if err != nil {
+		err = explainOption(f, err)
+	}
 	return f.Args(), err
+}
+
+// explainOption adds to the error of an unknown option the one that may have been meant.
+func explainOption(f *pflag.FlagSet, err error) error {
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) {
+		return err
+	}
+	var names []string
+	f.VisitAll(func(o *pflag.Flag) {
+		if !o.Hidden {
+			names = append(names, o.Name)
+		}
+	})
+	if name := nearest.Of(unknown.GetSpecifiedName(), names); name != "" {
+		return fmt.Errorf("%w (did you mean \"--%s\"?)", err, name)
+	}
+	return err
 }

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/berth-run/berth/libcontainer/nearest"
 	"golang.org/x/sys/unix"
 )
 
@@ -34,7 +35,7 @@ func Parse(text string) (unix.Signal, error) {
 	if s := parseRealTime(name); s != 0 {
 		return s, nil
 	}
-	return 0, fmt.Errorf("unknown signal %q", text)
+	return 0, fmt.Errorf("unknown signal %q%s", text, nearest.Hint(name, Names()))
 }
 
 // Names returns the names of signal(7) without SIG, ordered by number.

@@ -35,6 +35,22 @@ type Terminal struct {
 	output chan error
 }
 
+// Check returns an error if the user has no terminal: the program would have one that nobody sees or
+// types into, and most programs wait for input then. Like runc it accepts any of berth's own
+// standard streams, and the controlling terminal.
+func Check(streams ...*os.File) error {
+	for _, f := range streams {
+		if _, err := termios(f); err == nil {
+			return nil
+		}
+	}
+	fd, err := unix.Open("/dev/tty", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("process.terminal: neither stdin nor stdout nor stderr is a terminal: open /dev/tty: %w", err)
+	}
+	return unix.Close(fd)
+}
+
 // Attach starts to use the pty. It is the engine's Console callback, and takes ownership of
 // master.
 func (t *Terminal) Attach(master *os.File) error {

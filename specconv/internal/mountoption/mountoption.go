@@ -4,10 +4,12 @@
 package mountoption
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/nearest"
 	"golang.org/x/sys/unix"
 )
 
@@ -120,6 +122,18 @@ func Known() []string {
 		}
 	}
 	return names
+}
+
+// Hint returns what may have been meant by an option that is not known, as [nearest.Hint] does.
+func Hint(option string) string {
+	name, _, valued := strings.Cut(option, "=")
+	if _, known := Find(name); known && valued {
+		return fmt.Sprintf(" (%q takes no value)", name)
+	}
+	if n := strings.ReplaceAll(strings.ToLower(name), "-", ""); n == "readonly" || n == "readwrite" {
+		return fmt.Sprintf(" (did you mean %q?)", "r"+n[len("read"):][:1])
+	}
+	return nearest.Hint(name, Known())
 }
 
 // Find looks an option up by name.
