@@ -26,7 +26,7 @@ func (c *Container) Update(r *specs.LinuxResources, schemata []string) error {
 		stored := new(specs.LinuxResources)
 		if len(c.rec.Saved.Resources) > 0 {
 			var err error
-			if stored, err = ocispec.Resources(string(c.rec.Saved.Resources)); err != nil {
+			if stored, _, err = ocispec.Resources(string(c.rec.Saved.Resources)); err != nil {
 				return fmt.Errorf("%s: resources: %w", record.StateFile, err)
 			}
 		}

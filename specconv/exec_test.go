@@ -158,7 +158,7 @@ func TestLoadProcess(t *testing.T) {
 		if err := os.WriteFile(path, []byte(document), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		p, err := LoadProcess(path)
+		p, err := LoadProcess(path, nil)
 		if want == "" {
 			if err != nil || len(p.Args) != 1 || p.Cwd != "/" {
 				t.Errorf("%s: %+v, %v", document, p, err)
@@ -167,7 +167,7 @@ func TestLoadProcess(t *testing.T) {
 			t.Errorf("%s: error %v, want %q", document, err, want)
 		}
 	}
-	if _, err := LoadProcess(path + "x"); err == nil || !strings.Contains(err.Error(), "no such file or directory") {
+	if _, err := LoadProcess(path+"x", nil); err == nil || !strings.Contains(err.Error(), "no such file or directory") {
 		t.Errorf("error %v", err)
 	}
 }
@@ -182,7 +182,7 @@ func TestLoadGivesProcess(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, configFile), []byte(document), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		spec, process, err := Load(dir)
+		spec, process, err := Load(dir, nil)
 		if err != nil || process != want {
 			t.Fatalf("%s: process %q, %v", document, process, err)
 		}

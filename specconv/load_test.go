@@ -45,7 +45,7 @@ func TestLoadErrors(t *testing.T) {
 			if err := tt.prepare(file); err != nil {
 				t.Fatal(err)
 			}
-			_, _, err := Load(dir)
+			_, _, err := Load(dir, nil)
 			if want := strings.ReplaceAll(tt.want, "%s", file); err == nil || err.Error() != want {
 				t.Errorf("\n got %v\nwant %s", err, want)
 			}
@@ -66,14 +66,14 @@ func TestLoadProcessFromPipe(t *testing.T) {
 	document := `{"cwd": "/", "args": ["` + strings.Repeat("x", 100_000) + `"]}`
 	written := make(chan error, 1)
 	go func() { written <- os.WriteFile(path, []byte(document), 0) }()
-	p, err := LoadProcess(path)
+	p, err := LoadProcess(path, nil)
 	if err != nil || len(p.Args) != 1 || len(p.Args[0]) != 100_000 {
 		t.Errorf("process %+v, %v", p, err)
 	}
 	if err := <-written; err != nil {
 		t.Error(err)
 	}
-	if _, err := LoadProcess(t.TempDir()); err == nil || !strings.HasSuffix(err.Error(), ": is a directory") {
+	if _, err := LoadProcess(t.TempDir(), nil); err == nil || !strings.HasSuffix(err.Error(), ": is a directory") {
 		t.Errorf("a directory: error %v", err)
 	}
 }
@@ -104,7 +104,7 @@ func TestRealConfigs(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(r.Bundle, "config.json"), document, 0o644); err != nil {
 				t.Fatal(err)
 			}
-			spec, _, err := Load(r.Bundle)
+			spec, _, err := Load(r.Bundle, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -139,7 +139,7 @@ func TestExample(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(r.Bundle, "config.json"), b, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		again, _, err := Load(r.Bundle)
+		again, _, err := Load(r.Bundle, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -189,7 +189,7 @@ func FuzzConvert(f *testing.F) {
 		if err := os.WriteFile(filepath.Join(bundle, "config.json"), document, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		spec, _, err := Load(bundle)
+		spec, _, err := Load(bundle, nil)
 		if err != nil {
 			return
 		}
@@ -232,7 +232,7 @@ func BenchmarkLoadConvert(b *testing.B) {
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				spec, _, err := Load(r.Bundle)
+				spec, _, err := Load(r.Bundle, nil)
 				if err != nil {
 					b.Fatal(err)
 				}

@@ -11,9 +11,11 @@ import (
 )
 
 // Mounts parses a document that contains the array mounts of a config.json. Errors are like
-// those of Load.
-func Mounts(document string) ([]specs.Mount, error) {
-	return ocispec.Mounts(document)
+// those of Load, and so are warnings; warn may be nil.
+func Mounts(document string, warn Warn) ([]specs.Mount, error) {
+	list, notices, err := ocispec.Mounts(document)
+	warn.of("", notices)
+	return list, err
 }
 
 // ConvertMounts checks mounts that are added to a container, and puts them into its plan. The

@@ -43,6 +43,12 @@ type Coder struct {
 
 	object object
 
+	// odd is set if a key was not where it is expected: it is unknown, or occurs twice, or the order
+	// is another one.
+	odd bool
+	// review is set when the document is read again to find what is wrong with its keys.
+	review *review
+
 	writing bool
 	out     []byte
 	// zero is set if the value just written is the zero value of its type. all is set if zero

@@ -11,17 +11,23 @@ import (
 // A Fault in it names the field. What could be read before the error is returned too.
 func Read[T any](document string, fields Fields[T]) (*T, error) {
 	v := new(T)
-	return v, ReadValue(document, func(c *Coder) error {
-		if err := c.NotNull("an object"); err != nil {
-			return err
-		}
-		return ObjectValue(c, v, fields)
-	})
+	return v, ReadValue(document, func(c *Coder) error { return wholeObject(c, v, fields) })
+}
+
+func wholeObject[T any](c *Coder, v *T, fields Fields[T]) error {
+	if err := c.NotNull("an object"); err != nil {
+		return err
+	}
+	return ObjectValue(c, v, fields)
 }
 
 // ReadValue reads a document that is one value of any type. Errors are as in Read.
 func ReadValue(document string, value func(*Coder) error) error {
 	c := &Coder{text: document}
+	return c.read(value)
+}
+
+func (c *Coder) read(value func(*Coder) error) error {
 	err := value(c)
 	if err == nil {
 		err = c.end()
@@ -32,7 +38,7 @@ func ReadValue(document string, value func(*Coder) error) error {
 	} else if !errors.As(err, &f) {
 		return err
 	}
-	line, column := position(document, f.offset)
+	line, column := position(c.text, f.offset)
 	return fmt.Errorf("line %d, column %d: %w", line, column, err)
 }
 

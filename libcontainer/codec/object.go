@@ -23,10 +23,16 @@ type object struct {
 	// begin and before are where the object and the field begin in the output.
 	begin, before int
 	err           error
+	// known collects the names of the fields, for a review.
+	known *[]string
 }
 
 // startField begins a field. It reports whether the field is to be read or written now.
 func (c *Coder) startField(name string) bool {
+	if c.object.known != nil {
+		*c.object.known = append(*c.object.known, name)
+		return false
+	}
 	return (c.object.key == name || c.object.tryAll) && c.takeField(name)
 }
 
@@ -81,6 +87,8 @@ func (c *Coder) next() {
 }
 
 func (c *Coder) nextKey() {
+	c.Peek()
+	begin := c.pos
 	key, err := c.key()
 	if err != nil {
 		c.stop(err)
@@ -88,6 +96,9 @@ func (c *Coder) nextKey() {
 	}
 	o := &c.object
 	o.key, o.tryAll, o.fold = key, false, false
+	if c.review != nil {
+		c.review.seen(key, begin)
+	}
 }
 
 // ObjectValue is the value of an Object field. It is read into *v without clearing that first,
@@ -143,17 +154,27 @@ func (c *Coder) readFields(strict bool, pass func()) error {
 	}
 	outer := c.object
 	c.object = object{}
+	if c.review != nil {
+		defer c.review.object()()
+	}
 	c.nextKey()
 	for o := &c.object; !o.end; {
 		o.taken = false
 		pass()
+		if o.end {
+			break
+		}
+		c.odd = true
 		switch {
-		case o.taken || o.end:
+		case o.taken:
 		case strict:
 			c.stop(InField(c.Fail("unknown key"), o.key))
 		case !o.fold:
 			o.tryAll, o.fold = true, true
 		default:
+			if c.review != nil {
+				c.review.unknown(c, pass)
+			}
 			if err := c.skip(); err != nil {
 				c.stop(InField(err, o.key))
 			} else {

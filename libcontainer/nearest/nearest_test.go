@@ -16,7 +16,7 @@ func TestOf(t *testing.T) {
 		"nosiud":            "nosuid",
 		"raedonly":          "",
 		"craete":            "create",
-		"strat":             "start",
+		"satrt":             "start",
 		"stat":              "state",
 		"CAP_SYSADMIN":      "CAP_SYS_ADMIN",
 		"":                  "",

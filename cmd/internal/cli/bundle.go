@@ -159,10 +159,10 @@ func (a *app) loadBundle(o *bundleOptions, rootless bool) (config *configs.Confi
 func (a *app) loadConfig(bundle, file string) (spec *specs.Spec, process string, err error) {
 	if file == "" {
 		a.log.Debugf("bundle %s: read config.json", bundle)
-		return specconv.Load(bundle)
+		return specconv.Load(bundle, a.log.Warnf)
 	}
 	a.log.Debugf("bundle %s: read %s", bundle, file)
-	if spec, process, err = specconv.LoadFile(file); err != nil {
+	if spec, process, err = specconv.LoadFile(file, a.log.Warnf); err != nil {
 		return nil, "", fmt.Errorf("--config: %w", err)
 	}
 	return spec, process, nil

@@ -77,7 +77,7 @@ func (a *app) exec(id string, command []string, o *execOptions, flags *pflag.Fla
 	timerslack.Relax()
 	// Reading from a pipe may block, and the start of a process in a paused container waits
 	// until the container is resumed. Until then signals are meant for berth itself.
-	document, err := o.document()
+	document, err := o.document(a.log.Warnf)
 	if err != nil {
 		return 0, err
 	}
@@ -167,11 +167,11 @@ func (a *app) execForeground(c *libcontainer.Container, process *configs.Process
 }
 
 // document reads the file that --process names. It returns nil without the option.
-func (o *execOptions) document() (*specs.Process, error) {
+func (o *execOptions) document(warn specconv.Warn) (*specs.Process, error) {
 	if o.process == "" {
 		return nil, nil
 	}
-	p, err := specconv.LoadProcess(o.process)
+	p, err := specconv.LoadProcess(o.process, warn)
 	if err != nil {
 		return nil, fmt.Errorf("--process: %w", err)
 	}

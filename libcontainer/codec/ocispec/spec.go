@@ -22,33 +22,35 @@ type config struct {
 
 // Spec reads a config.json. An error says where it is: "line 3, column 17: …". process is the
 // text of its process, which Process reads.
-func Spec(document string) (spec *specs.Spec, process string, err error) {
-	c, err := codec.Read(document, specFields)
+func Spec(document string) (spec *specs.Spec, process string, notices []codec.Notice, err error) {
+	c, notices, err := codec.ReadNoticing(document, specFields)
 	if err != nil {
-		return nil, "", err
+		return nil, "", nil, err
 	}
-	return &c.Spec, c.process, nil
+	return &c.Spec, c.process, notices, nil
 }
 
 // Process reads a document that is one process. Errors are as in Spec.
-func Process(document string) (*specs.Process, error) {
-	return orNil(codec.Read(document, processFields))
-}
-
-func orNil[T any](v *T, err error) (*T, error) {
+func Process(document string) (*specs.Process, []codec.Notice, error) {
+	p, notices, err := codec.ReadNoticing(document, processFields)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return v, nil
+	return p, notices, nil
 }
 
 // Resources reads a document that is only linux.resources. Errors are as in Spec. A null is
 // what an encoder makes of no resources at all.
-func Resources(document string) (*specs.LinuxResources, error) {
-	r := new(specs.LinuxResources)
-	return orNil(r, codec.ReadValue(document, func(c *codec.Coder) error {
+func Resources(document string) (*specs.LinuxResources, []codec.Notice, error) {
+	var r *specs.LinuxResources
+	notices, err := codec.ReadValueNoticing(document, func(c *codec.Coder) error {
+		r = new(specs.LinuxResources)
 		return codec.ObjectValue(c, r, resourcesFields)
-	}))
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return r, notices, nil
 }
 
 // WriteResources writes the document that Resources reads.
@@ -58,9 +60,10 @@ func WriteResources(r *specs.LinuxResources) []byte {
 
 // Mounts reads a document that is an array of mounts, or an object like a config.json, with an
 // array as "mounts". Errors are as in Spec.
-func Mounts(document string) ([]specs.Mount, error) {
-	list := new([]specs.Mount)
-	err := codec.ReadValue(document, func(c *codec.Coder) error {
+func Mounts(document string) ([]specs.Mount, []codec.Notice, error) {
+	var list *[]specs.Mount
+	notices, err := codec.ReadValueNoticing(document, func(c *codec.Coder) error {
+		list = new([]specs.Mount)
 		if err := c.NotNull("an array of objects"); err != nil {
 			return err
 		}
@@ -75,9 +78,9 @@ func Mounts(document string) ([]specs.Mount, error) {
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return *list, nil
+	return *list, notices, nil
 }
 
 // Hooks is a field in one of berth's own documents: a list of hooks.
@@ -109,6 +112,7 @@ func specFields(c *codec.Coder, v *config) {
 	codec.Record(c, "hooks", &v.Hooks, hooksFields)
 	codec.TextMap(c, "annotations", &v.Annotations)
 	codec.Record(c, "linux", &v.Linux, linuxFields)
+	codec.Skipped(c, "solaris", "windows", "vm", "zos", "freebsd")
 }
 
 func mountsField(c *codec.Coder, v *[]specs.Mount) {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -201,7 +202,7 @@ func TestErrors(t *testing.T) {
 		{`{"process": [`, `line 1, column 13: process: expected an object, found an array`},
 		{`{"a": [1, 2`, `line 1, column 12: unexpected end of the file, expected ',' or ']'`},
 	} {
-		_, _, err := Spec(tt.document)
+		_, _, _, err := Spec(tt.document)
 		if err == nil || err.Error() != tt.want {
 			t.Errorf("%q:\n got %v\nwant %s", tt.document, err, tt.want)
 		}
@@ -210,7 +211,7 @@ func TestErrors(t *testing.T) {
 
 func TestResourcesNull(t *testing.T) {
 	for _, document := range []string{"null", " null\n"} {
-		r, err := Resources(document)
+		r, _, err := Resources(document)
 		if err != nil || !reflect.DeepEqual(r, new(specs.LinuxResources)) {
 			t.Errorf("%q: %+v, %v", document, r, err)
 		}
@@ -220,7 +221,7 @@ func TestResourcesNull(t *testing.T) {
 		"null {}": `line 1, column 6: invalid character '{', expected the end of the file`,
 		"[]":      `line 1, column 1: expected an object, found an array`,
 	} {
-		if _, err := Resources(document); err == nil || err.Error() != want {
+		if _, _, err := Resources(document); err == nil || err.Error() != want {
 			t.Errorf("%q: error %v, want %s", document, err, want)
 		}
 	}
@@ -231,9 +232,50 @@ func BenchmarkFirstUse(b *testing.B) {
 	document := samples(b)[0]
 	firstuse.Compare(b, map[string]func() error{
 		"fields": func() error {
-			_, _, err := Spec(document)
+			_, _, _, err := Spec(document)
 			return err
 		},
 		"json": func() error { return json.Unmarshal([]byte(document), new(specs.Spec)) },
 	})
+}
+
+// TestNotices: keys that are ignored, or count only in part, are probably mistakes.
+func TestNotices(t *testing.T) {
+	for _, tt := range []struct {
+		document string
+		want     []string
+	}{
+		{`{"ociVersion":"1.3.0","hostname":"x"}`, nil},
+		{`{"hostname":"x","ociVersion":"1.3.0"}`, nil}, // in another order
+		{`{"windows":{"x":1},"vm":{},"zos":{},"solaris":{},"freebsd":{}}`, nil},
+		{`{"Hostname":"x"}`, nil}, // encoding/json accepts it
+		{
+			"{\"ociVersion\": \"1.3.0\",\n  \"mount\": [], \"linux\": {\"resources\": {\"memmory\": {\"limit\": 1}}}}",
+			[]string{
+				`line 2, column 3: unknown key "mount" is ignored (did you mean "mounts"?)`,
+				`line 2, column 40: unknown key "memmory" is ignored (did you mean "memory"?)`,
+			},
+		},
+		{`{"process":{"noNewPriviledges":true}}`, []string{`line 1, column 13: unknown key "noNewPriviledges" is ignored (did you mean "noNewPrivileges"?)`}},
+		{`{"x-of-mine":{"hostname":1}}`, []string{`line 1, column 2: unknown key "x-of-mine" is ignored`}},
+		{`{"hostname":"a","hostname":"b"}`, []string{`line 1, column 17: the key "hostname" occurs twice in the object, and its last value counts`}},
+		{
+			`{"root":{"path":"a"},"hostname":"h","root":{"path":"b"}}`,
+			[]string{`line 1, column 37: the key "root" occurs twice in the object, and its last value counts`},
+		},
+		{`{"mounts":[{"source":"a"},{"source":"b"}],"process":{"args":[]}}`, nil}, // in two objects
+	} {
+		_, _, notices, err := Spec(tt.document)
+		var got []string
+		for _, n := range notices {
+			got = append(got, n.String())
+		}
+		if err != nil || !slices.Equal(got, tt.want) {
+			t.Errorf("%s: %q, %v, want %q", tt.document, got, err, tt.want)
+		}
+	}
+	_, notices, err := Resources(`{"memory":{"limit":1},"cpus":{}}`)
+	if err != nil || len(notices) != 1 || notices[0].String() != `line 1, column 23: unknown key "cpus" is ignored (did you mean "cpu"?)` {
+		t.Errorf("resources: %v, %v", notices, err)
+	}
 }
