@@ -4,10 +4,10 @@ package nearest
 
 import "testing"
 
-func TestOf(t *testing.T) {
+func TestNearest(t *testing.T) {
 	known := []string{"memory", "memoryPolicy", "noNewPrivileges", "mounts", "nosuid", "ro", "create", "delete", "state", "start", "CAP_SYS_ADMIN"}
 	for word, want := range map[string]string{
-		"memmory":           "memory",
+		"memoryy":           "memory",
 		"MEMORY":            "memory",
 		"mem":               "",
 		"noNewPriviledges":  "noNewPrivileges",
@@ -15,7 +15,7 @@ func TestOf(t *testing.T) {
 		"mount":             "mounts",
 		"nosiud":            "nosuid",
 		"raedonly":          "",
-		"craete":            "create",
+		"creat":             "create",
 		"satrt":             "start",
 		"stat":              "state",
 		"CAP_SYSADMIN":      "CAP_SYS_ADMIN",

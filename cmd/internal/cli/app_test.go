@@ -61,7 +61,7 @@ func TestInvocations(t *testing.T) {
 		{"unknown global flag", []string{"--bogus"}, 1, "", "unknown flag: --bogus"},
 		{"misspelt global flag", []string{"--debgu"}, 1, "", `unknown flag: --debgu (did you mean \"--debug\"?)`},
 		{"misspelt flag", []string{"delete", "--forse", "x"}, 1, "", `unknown flag: --forse (did you mean \"--force\"?)`},
-		{"misspelt command", []string{"craete", "x"}, 1, "", `unknown command \"craete\" (did you mean \"create\"?)`},
+		{"misspelt command", []string{"creat", "x"}, 1, "", `unknown command \"creat\" (did you mean \"create\"?)`},
 		{"misspelt signal", []string{"kill", "x", "TREM"}, 1, "", `unknown signal \"TREM\" (did you mean \"TERM\"?)`},
 		{"unknown flag", []string{"state", "--bogus"}, 1, "", "unknown flag: --bogus"},
 		{"too few arguments", []string{"state"}, 1, "Incorrect Usage.\n\nNAME:\n   berth state - ", `berth: \"state\" requires exactly 1 argument(s)`},

@@ -250,10 +250,10 @@ func TestNotices(t *testing.T) {
 		{`{"windows":{"x":1},"vm":{},"zos":{},"solaris":{},"freebsd":{}}`, nil},
 		{`{"Hostname":"x"}`, nil}, // encoding/json accepts it
 		{
-			"{\"ociVersion\": \"1.3.0\",\n  \"mount\": [], \"linux\": {\"resources\": {\"memmory\": {\"limit\": 1}}}}",
+			"{\"ociVersion\": \"1.3.0\",\n  \"mount\": [], \"linux\": {\"resources\": {\"memoryy\": {\"limit\": 1}}}}",
 			[]string{
 				`line 2, column 3: unknown key "mount" is ignored (did you mean "mounts"?)`,
-				`line 2, column 40: unknown key "memmory" is ignored (did you mean "memory"?)`,
+				`line 2, column 40: unknown key "memoryy" is ignored (did you mean "memory"?)`,
 			},
 		},
 		{`{"process":{"noNewPriviledges":true}}`, []string{`line 1, column 13: unknown key "noNewPriviledges" is ignored (did you mean "noNewPrivileges"?)`}},
