@@ -106,8 +106,8 @@ func TestExecErrors(t *testing.T) {
 		{"no container", []string{"nobody", "true"}, "container does not exist", ""},
 		{"no process document", []string{"--process", "/nope", id}, "no such file or directory", ""},
 		{"process document is no JSON", []string{"--process", "/etc/passwd", id}, "exec failed: ", ""},
-		{"terminal without a socket", []string{"-t", "-d", id, "true"}, "cannot allocate tty if runc will detach without setting console socket", ""},
-		{"socket without a terminal", []string{"-d", "--console-socket", "/nope", id, "true"}, "cannot use console socket if runc will not detach or allocate tty", ""},
+		{"terminal without a socket", []string{"-t", "-d", id, "true"}, "will detach without setting console socket", ""},
+		{"socket without a terminal", []string{"-d", "--console-socket", "/nope", id, "true"}, "will not detach or allocate tty", ""},
 		{"fds that are not open", []string{"--preserve-fds", "5", id, "true"}, "", ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

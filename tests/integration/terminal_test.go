@@ -189,15 +189,15 @@ func TestConsoleSocketErrors(t *testing.T) {
 	t.Run("no socket for a detached terminal", func(t *testing.T) {
 		c := newContainer(t).terminal()
 		c.write()
-		c.command("create", c.id).fails("cannot allocate tty if runc will detach without setting console socket", "")
-		c.command("run", "--detach", c.id).fails("cannot allocate tty if runc will detach without setting console socket", "")
+		c.command("create", c.id).fails("will detach without setting console socket", "")
+		c.command("run", "--detach", c.id).fails("will detach without setting console socket", "")
 		c.checkNothingLeft()
 	})
 	t.Run("socket without a terminal", func(t *testing.T) {
 		c := newContainer(t)
 		r := c.receiver("s")
 		c.write()
-		c.command("create", "--console-socket", r.path, c.id).fails("cannot use console socket if runc will not detach or allocate tty", "")
+		c.command("create", "--console-socket", r.path, c.id).fails("will not detach or allocate tty", "")
 		c.checkNothingLeft()
 	})
 }

@@ -105,7 +105,7 @@ func (a *app) prepare(o *bundleOptions, detached bool) (*preparation, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkTerminal(config.Process.Terminal, detached, o.consoleSocket); err != nil {
+	if err := a.checkTerminal(config.Process.Terminal, detached, o.consoleSocket); err != nil {
 		return nil, err
 	}
 	return &preparation{store: store, config: config, create: libcontainer.CreateOptions{
@@ -168,14 +168,14 @@ func (a *app) loadConfig(bundle, file string) (spec *specs.Spec, process string,
 	return spec, process, nil
 }
 
-// checkTerminal checks the options about the terminal. The texts are exactly those of runc,
-// because scripts match them.
-func checkTerminal(terminal, detached bool, consoleSocket string) error {
+// checkTerminal checks the options about the terminal. The texts are those of runc, with the name
+// that berth was called by.
+func (a *app) checkTerminal(terminal, detached bool, consoleSocket string) error {
 	if detached && terminal && consoleSocket == "" {
-		return errors.New("cannot allocate tty if runc will detach without setting console socket")
+		return fmt.Errorf("cannot allocate tty if %s will detach without setting console socket", a.name)
 	}
 	if (!detached || !terminal) && consoleSocket != "" {
-		return errors.New("cannot use console socket if runc will not detach or allocate tty")
+		return fmt.Errorf("cannot use console socket if %s will not detach or allocate tty", a.name)
 	}
 	return nil
 }

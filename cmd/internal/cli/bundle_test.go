@@ -21,13 +21,13 @@ func TestCheckTerminal(t *testing.T) {
 		{true, false, "", ""},
 		{false, true, "", ""},
 		{false, false, "", ""},
-		{true, true, "", "cannot allocate tty"},
+		{true, true, "", "cannot allocate tty if berth will detach"},
 		{false, true, "s", "cannot use console socket"},
 		{true, false, "s", "cannot use console socket"},
 		{false, false, "s", "cannot use console socket"},
 	}
 	for _, test := range tests {
-		err := checkTerminal(test.terminal, test.detached, test.socket)
+		err := (&app{name: "berth"}).checkTerminal(test.terminal, test.detached, test.socket)
 		if (err == nil) != (test.err == "") || err != nil && !strings.Contains(err.Error(), test.err) {
 			t.Errorf("%+v: error %v", test, err)
 		}

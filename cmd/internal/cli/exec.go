@@ -96,7 +96,7 @@ func (a *app) exec(id string, command []string, o *execOptions, flags *pflag.Fla
 	if span.End(err) != nil {
 		return 0, err
 	}
-	if err := checkTerminal(process.Terminal, o.detach, o.consoleSocket); err != nil {
+	if err := a.checkTerminal(process.Terminal, o.detach, o.consoleSocket); err != nil {
 		return 0, err
 	}
 	listen, err := listenFDs(os.Getenv)
