@@ -83,9 +83,9 @@ deps-build:
 deps-test:
 	@.ci/deps test
 deps-all: ## install what all targets need
-	@.ci/deps bench build cross demo differential fresh lint stack test unit vm
+	@.ci/deps bench build cross demo differential engines fresh lint stack test unit vm
 	@# What it has installed is what it looks for.
-	@test -z "$$(.ci/deps bench build cross demo differential fresh lint stack test unit vm)"
+	@test -z "$$(.ci/deps bench build cross demo differential engines fresh lint stack test unit vm)"
 
 # Says how far long work is.
 PROGRESS := bin/progress
@@ -144,6 +144,11 @@ attack: build deps-test ## try to get out of containers, of an older berth (wher
 differential: build ## compare with runc and crun of Debian's next release, on made-up configs and command lines (root); N, SEED, CASE
 	@.ci/deps differential
 	RUNTIME='$(abspath $(BIN))' N=$(N) SEED=$(SEED) CASE=$(CASE) tests/differential/run
+
+.PHONY: engines
+engines: build ## run the engines of tests/engines in rooms of several Debian releases (root); ENGINES="docker..." chooses, SMOKE=1
+	@.ci/deps engines
+	RUNTIME='$(abspath $(BIN))' SMOKE='$(SMOKE)' tests/engines/run $(ENGINES)
 
 .PHONY: soak
 soak: build deps-test ## thousands of commands at random, some killed, and a look at what is left (root); N, SEED

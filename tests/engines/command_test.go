@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package engines
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// reporter is a T or a testing.T.
+type reporter interface {
+	Helper()
+	Logf(format string, args ...any)
+	Errorf(format string, args ...any)
+	Fatalf(format string, args ...any)
+	Cleanup(f func())
+}
+
+// command is a command line.
+type command struct {
+	args  []string
+	env   []string // in addition to this process's
+	stdin string
+	dir   string
+}
+
+// result is what a command has returned.
+type result struct {
+	code     int
+	out, err string
+}
+
+// try runs a command, which may fail but must end within suite.limit.
+func (c command) try(t reporter) result {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), suite.limit)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, c.args[0], c.args[1:]...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(c.stdin), &stdout, &stderr
+	cmd.Env, cmd.Dir = append(os.Environ(), c.env...), c.dir
+	// What it has started may keep its pipes.
+	cmd.WaitDelay = time.Second
+	err := cmd.Run()
+	r := result{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
+	var exit *exec.ExitError
+	if ctx.Err() != nil || err != nil && !errors.As(err, &exit) && !errors.Is(err, exec.ErrWaitDelay) {
+		t.Fatalf("%s: %v: %s%s", strings.Join(c.args, " "), err, r.out, r.err)
+	}
+	return r
+}
+
+// run runs a command that must succeed, and returns its standard output.
+func (c command) run(t reporter) string {
+	t.Helper()
+	r := c.try(t)
+	if r.code != 0 {
+		t.Fatalf("%s: exit status %d: %s%s", strings.Join(c.args, " "), r.code, r.out, r.err)
+	}
+	return r.out
+}
+
+// daemon is a process that an engine's test has started.
+type daemon struct {
+	cmd  *exec.Cmd
+	log  string
+	done chan struct{}
+}
+
+// start starts a daemon, and ends it with the test. Its log goes to ./_build/results.
+func start(t reporter, name string, env []string, args ...string) *daemon {
+	t.Helper()
+	d := &daemon{log: filepath.Join(os.Getenv("RESULTS"), fmt.Sprintf("%s-%s-%s-%s.log", suite.room, suite.mode, suite.name, name)), done: make(chan struct{})}
+	log, err := os.OpenFile(d.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	defer log.Close()
+	d.cmd = exec.Command(args[0], args[1:]...)
+	d.cmd.Stdout, d.cmd.Stderr = log, log
+	d.cmd.Env = append(os.Environ(), env...)
+	// A group of its own, so that an interrupt at the terminal leaves it to the test.
+	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := d.cmd.Start(); err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	go func() {
+		defer close(d.done)
+		_ = d.cmd.Wait()
+	}()
+	t.Cleanup(func() {
+		if !d.stop(syscall.SIGTERM) {
+			t.Errorf("%s: had to be killed", name)
+		}
+	})
+	return d
+}
+
+// stop sends a signal and waits for the end, which it forces if it must.
+func (d *daemon) stop(signal syscall.Signal) bool {
+	_ = d.cmd.Process.Signal(signal)
+	select {
+	case <-d.done:
+		return true
+	case <-time.After(suite.limit):
+		_ = d.cmd.Process.Kill()
+		<-d.done
+		return false
+	}
+}
+
+// ready waits until a daemon answers.
+func (d *daemon) ready(t reporter, probe func() error) {
+	t.Helper()
+	err := wait(func() error {
+		select {
+		case <-d.done:
+			return nil
+		default:
+			return probe()
+		}
+	})
+	if err == nil {
+		err = probe()
+	}
+	if err != nil {
+		log, _ := os.ReadFile(d.log)
+		t.Fatalf("%s does not answer: %v: %s", d.cmd.Path, err, log[max(0, len(log)-4000):])
+	}
+}

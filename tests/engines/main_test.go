@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package engines runs container engines with the runtime in $RUNTIME, as root of a throw-away
+// room (see ./run, ./enter and ./room).
+//
+// Each engine has a test, which starts its daemons, and each of its operations a subtest. The
+// results of several runtimes make a table. ./known has the operations that fail, and ./skips
+// what is missing where. The invariant: when a test ends, no process, mount, cgroup, interface or
+// state of a container is left.
+package engines
+
+import (
+	"fmt"
+	"os"
+	"testing"
+	"time"
+)
+
+// suite is shared by all tests. TestMain sets it.
+var suite struct {
+	// room is the recipe's name, like docker28. It is empty outside of a room.
+	room string
+	// mode is v1 or v2: how cgroups are seen in the room.
+	mode string
+	// runtime is the path of the runtime that the engines are told to use, and name its name in
+	// the table: berth, runc, crun, or berth-as-runc, if berth lies in runc's place.
+	runtime, name string
+	// smoke means that only the operations of smoke run.
+	smoke bool
+	// strict means that a skip must be listed.
+	strict bool
+	// known are the operations that fail, and skips those that cannot be tried.
+	known, skips []row
+	results      []outcome
+	// limit is how long a command, or the wait for an event, may take.
+	limit time.Duration
+}
+
+func TestMain(m *testing.M) {
+	code, err := setUp(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "engines:", err)
+		code = 2
+	}
+	os.Exit(code)
+}
+
+// setUp sets the suite, runs the tests, and keeps their results; or it writes the table.
+func setUp(m *testing.M) (code int, err error) {
+	if file := os.Getenv("TABLE"); file != "" {
+		return 0, writeTable(file, os.Getenv("RESULTS"))
+	}
+	suite.room, suite.mode = os.Getenv("ROOM"), os.Getenv("MODE")
+	suite.runtime, suite.name = os.Getenv("RUNTIME"), os.Getenv("NAME")
+	suite.smoke, suite.strict = os.Getenv("SMOKE") != "", os.Getenv("CI") != ""
+	suite.limit = time.Minute
+	if suite.room == "" {
+		return m.Run(), nil
+	}
+	if suite.known, err = readRows("known"); err != nil {
+		return 0, err
+	}
+	if suite.skips, err = readRows("skips"); err != nil {
+		return 0, err
+	}
+	code = m.Run()
+	return code, keepResults(os.Getenv("RESULTS"), suite.smoke || os.Getenv("RUN") != "")
+}
+
+// inRoom skips a test outside of a room, and otherwise checks at its end that nothing is left.
+func inRoom(t *testing.T) {
+	t.Helper()
+	if suite.room == "" {
+		t.Skip("needs a room: tests/engines/run")
+	}
+	before := look()
+	t.Cleanup(func() { nothingLeft(t, before) })
+}
