@@ -3,10 +3,12 @@
 package engines
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -66,6 +68,53 @@ func (c command) run(t reporter) string {
 		t.Fatalf("%s: exit status %d: %s%s", strings.Join(c.args, " "), r.code, r.out, r.err)
 	}
 	return r.out
+}
+
+// talk is a command whose input depends on its output.
+type talk struct {
+	t   *T
+	in  io.WriteCloser
+	out *bufio.Reader
+	all bytes.Buffer
+}
+
+// talk starts a command, which must end by itself, and with success, before the operation does.
+func (c command) talk(t *T) *talk {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), suite.limit)
+	cmd := exec.CommandContext(ctx, c.args[0], c.args[1:]...)
+	cmd.Env, cmd.Dir, cmd.WaitDelay = append(os.Environ(), c.env...), c.dir, time.Second
+	in, inErr := cmd.StdinPipe()
+	out, outErr := cmd.StdoutPipe()
+	if err := errors.Join(inErr, outErr, cmd.Start()); err != nil {
+		cancel()
+		t.Fatalf("%s: %v", strings.Join(c.args, " "), err)
+	}
+	k := &talk{t: t, in: in, out: bufio.NewReader(out)}
+	t.Cleanup(func() {
+		_, _ = k.all.ReadFrom(k.out)
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("%s: %v: %s", strings.Join(c.args, " "), err, k.all.String())
+		}
+		cancel()
+	})
+	return k
+}
+
+// say writes to the command, and waits until it has answered.
+func (k *talk) say(line, answer string) {
+	k.t.Helper()
+	if _, err := io.WriteString(k.in, line); err != nil {
+		k.t.Fatalf("%v", err)
+	}
+	from := k.all.Len()
+	for !strings.Contains(k.all.String()[from:], answer) {
+		b, err := k.out.ReadByte()
+		if err != nil {
+			k.t.Fatalf("no answer %q to %q: %v: %s", answer, line, err, k.all.String())
+		}
+		k.all.WriteByte(b)
+	}
 }
 
 // daemon is a process that an engine's test has started.

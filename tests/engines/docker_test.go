@@ -3,14 +3,12 @@
 package engines
 
 import (
-	"archive/tar"
-	"bytes"
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -19,40 +17,61 @@ import (
 type dockerEngine struct {
 	*daemon
 	host string
+	// runtime is what its containers run with, by its name in the configuration.
+	runtime string
+	major   int
+	// bridge means that it has docker0.
+	bridge bool
 }
 
 // startDocker starts dockerd, whose configuration is the document's with some settings more.
-func startDocker(t *testing.T, name string, settings map[string]any) *dockerEngine {
+func startDocker(t reporter, name string, settings map[string]any, env ...string) *dockerEngine {
 	t.Helper()
 	text, err := snippet("Docker", "json")
-	if err != nil {
-		t.Fatal(err)
-	}
 	config := map[string]any{}
-	if err := json.Unmarshal([]byte(text), &config); err != nil {
-		t.Fatal(err)
+	if err == nil {
+		err = json.Unmarshal([]byte(text), &config)
 	}
+	if err = errors.Join(err, linkRuntime(), writeWrapper()); err != nil {
+		t.Fatalf("%v", err)
+	}
+	config["runtimes"].(map[string]any)["wrapper"] = map[string]any{"path": "/opt/wrapper"}
 	for key, value := range settings {
 		config[key] = value
 	}
 	data, err := json.Marshal(config)
-	if err != nil {
-		t.Fatal(err)
+	if err = errors.Join(err, os.MkdirAll("/etc/docker", 0o755), os.WriteFile("/etc/docker/"+name+".json", data, 0o644)); err != nil {
+		t.Fatalf("%v", err)
 	}
-	if err := errors.Join(linkRuntime(), os.MkdirAll("/etc/docker", 0o755), os.WriteFile("/etc/docker/daemon.json", data, 0o644)); err != nil {
-		t.Fatal(err)
+	d := &dockerEngine{host: "unix:///run/docker-" + name + ".sock", runtime: "berth", bridge: settings["bridge"] != "none"}
+	t.Cleanup(d.sweep)
+	d.daemon = start(t, "dockerd-"+name, env, "dockerd", "--host", d.host, "--config-file", "/etc/docker/"+name+".json")
+	d.answers(t)
+	return d
+}
+
+// sweep removes what dockerd leaves at its end: its bridge, and a mount for containers in the
+// host's network.
+func (d *dockerEngine) sweep() {
+	if d.bridge {
+		_ = exec.Command("ip", "link", "delete", "docker0").Run()
+		_ = exec.Command("umount", "/run/docker/netns/default").Run()
 	}
-	d := &dockerEngine{host: "unix:///run/docker-" + name + ".sock"}
-	// dockerd leaves its bridge.
-	t.Cleanup(func() { _ = exec.Command("ip", "link", "delete", "docker0").Run() })
-	d.daemon = start(t, "dockerd-"+name, nil, "dockerd", "--host", d.host)
+}
+
+// answers waits until dockerd answers.
+func (d *dockerEngine) answers(t reporter) {
+	t.Helper()
 	d.ready(t, func() error {
-		if r := d.try(t, "version"); r.code != 0 {
+		r := d.try(t, "version", "--format", "{{.Server.Version}}")
+		if r.code != 0 {
 			return errors.New(r.err)
 		}
-		return nil
+		major, _, _ := strings.Cut(r.out, ".")
+		var err error
+		d.major, err = strconv.Atoi(major)
+		return err
 	})
-	return d
 }
 
 // command returns a command line of docker.
@@ -74,82 +93,100 @@ func (d *dockerEngine) do(t reporter, args ...string) string {
 // and returns its output.
 func (d *dockerEngine) run(t reporter, options []string, args ...string) string {
 	t.Helper()
-	line := append([]string{"run", "--rm", "--runtime", "berth"}, options...)
+	return d.do(t, d.line(options, args...)...)
+}
+
+// line returns the arguments of run.
+func (d *dockerEngine) line(options []string, args ...string) []string {
+	line := append([]string{"run", "--rm", "--runtime", d.runtime}, options...)
+	return append(append(line, "box"), args...)
+}
+
+// detached starts a container that is not removed when it ends, and returns its id.
+func (d *dockerEngine) detached(t reporter, options []string, args ...string) string {
+	t.Helper()
+	line := append([]string{"run", "--detach", "--runtime", d.runtime}, options...)
 	return d.do(t, append(append(line, "box"), args...)...)
 }
 
-// importBox makes the image box: busybox and nothing else.
-func (d *dockerEngine) importBox(t reporter) {
+// inspect returns a field of a container, as a Go template has it.
+func (d *dockerEngine) inspect(t reporter, id, field string) string {
 	t.Helper()
-	d.command("import", "--change", `ENV PATH=/bin`, "-", "box").stdinOf(boxTar(t)).run(t)
+	return d.do(t, "inspect", "--format", "{{"+field+"}}", id)
 }
 
-// stdinOf returns the command with that input.
-func (c command) stdinOf(data []byte) command {
-	c.stdin = string(data)
-	return c
+// becomes waits until a field of a container has that value.
+func (d *dockerEngine) becomes(t *T, id, field, want string) {
+	t.Helper()
+	t.until(field, func() error {
+		if got := d.inspect(t, id, field); got != want {
+			return fmt.Errorf("it is %s, not %s", got, want)
+		}
+		return nil
+	})
 }
 
-// boxTar returns a root file system with busybox and links to it.
-func boxTar(t reporter) []byte {
+// op returns an operation that removes the containers and volumes that it leaves.
+func (d *dockerEngine) op(f func(t *T)) func(t *T) {
+	return func(t *T) {
+		t.Cleanup(func() { d.clear(t) })
+		f(t)
+	}
+}
+
+// clear removes all containers and volumes.
+func (d *dockerEngine) clear(t reporter) {
+	if ids := strings.Fields(d.do(t, "ps", "--all", "--quiet")); len(ids) > 0 {
+		d.do(t, append([]string{"rm", "--force", "--volumes"}, ids...)...)
+	}
+	if names := strings.Fields(d.do(t, "volume", "ls", "--quiet")); len(names) > 0 {
+		d.do(t, append([]string{"volume", "rm"}, names...)...)
+	}
+}
+
+// since skips an operation that came with a later version of Docker.
+func (d *dockerEngine) since(t *T, major int, what string) {
 	t.Helper()
-	box, err := os.ReadFile("/bin/busybox")
-	if err != nil {
-		t.Fatalf("%v", err)
+	if d.major < major {
+		t.Skipf("Docker %d has no %s", d.major, what)
 	}
-	applets := command{args: []string{"busybox", "--list"}}.run(t)
-	var b bytes.Buffer
-	w := tar.NewWriter(&b)
-	add := func(h tar.Header, data []byte) {
-		h.Size, h.Mode = int64(len(data)), cmp.Or(h.Mode, 0o755)
-		if err == nil {
-			err = w.WriteHeader(&h)
-		}
-		if err == nil {
-			_, err = w.Write(data)
-		}
+}
+
+// recordRunc returns a directory with a program runc, the runtime, which notes its calls. dockerd's
+// BuildKit calls the first runc of $PATH.
+func recordRunc() (string, error) {
+	const dir = "/opt/calls"
+	script := "#!/bin/sh\necho \"$0 $*\" >>/tmp/buildkit-calls\nexec '" + runtimePath() + "' \"$@\"\n"
+	return dir, errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(dir+"/runc", []byte(script), 0o755))
+}
+
+// controllers skips an operation that needs limits where cgroup v2 has no controllers.
+func controllers(t *T) {
+	t.Helper()
+	if suite.mode == "v1" {
+		return
 	}
-	for _, dir := range []string{"bin", "dev", "etc", "proc", "root", "sys", "var", "run"} {
-		add(tar.Header{Typeflag: tar.TypeDir, Name: dir + "/"}, nil)
+	if data, _ := os.ReadFile("/sys/fs/cgroup/cgroup.controllers"); !strings.Contains(string(data), "memory") {
+		t.Skipf("cgroup v2 has no controllers here")
 	}
-	add(tar.Header{Typeflag: tar.TypeDir, Name: "tmp/", Mode: 0o1777}, nil)
-	add(tar.Header{Typeflag: tar.TypeReg, Name: "bin/busybox"}, box)
-	for _, applet := range strings.Fields(applets) {
-		if applet != "busybox" {
-			add(tar.Header{Typeflag: tar.TypeSymlink, Name: "bin/" + applet, Linkname: "busybox"}, nil)
-		}
-	}
-	add(tar.Header{Typeflag: tar.TypeReg, Name: "etc/passwd", Mode: 0o644}, []byte("root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000::/:/bin/sh\n"))
-	add(tar.Header{Typeflag: tar.TypeReg, Name: "etc/group", Mode: 0o644}, []byte("root:x:0:\nuser:x:1000:\nextra:x:1001:user\n"))
-	if err = errors.Join(err, w.Close()); err != nil {
-		t.Fatalf("busybox's tar: %v", err)
-	}
-	return b.Bytes()
 }
 
 func TestDocker(t *testing.T) {
 	inRoom(t)
-	d := startDocker(t, "main", nil)
+	calls, err := recordRunc()
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := startDocker(t, "main", nil, "PATH="+calls+":"+os.Getenv("PATH"))
 	d.importBox(t)
-	smoke(t, "run hello", func(t *T) {
-		t.equal("output", d.run(t, nil, "echo", "hello"), "hello")
-		if info := d.do(t, "info", "--format", "{{json .Runtimes}}"); !strings.Contains(info, fmt.Sprintf("%q", runtimePath())) {
-			t.Errorf("the runtime is not there: %s", info)
-		}
-	})
-	operation(t, "exit 127", func(t *T) {
-		r := d.try(t, "run", "--rm", "--runtime", "berth", "box", "/missing")
-		t.equal("exit status", fmt.Sprint(r.code), "127")
-		t.contains("what docker says", r.err, "/missing", "no such file or directory")
-	})
-	operation(t, "stop", func(t *T) {
-		id := d.run(t, []string{"--detach", "--init"}, "sleep", "1000")
-		d.do(t, "stop", id)
-		t.until("the container is removed", func() error {
-			if r := d.try(t, "inspect", id); r.code == 0 {
-				return errors.New("it is there")
-			}
-			return nil
-		})
-	})
+	dockerRun(t, d)
+	dockerIsolation(t, d)
+	dockerMounts(t, d)
+	dockerLife(t, d)
+	dockerObserve(t, d)
+	dockerExec(t, d)
+	dockerDevices(t, d)
+	dockerNetwork(t, d)
+	dockerImages(t, d)
+	dockerStack(t, d)
 }

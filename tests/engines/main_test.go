@@ -37,6 +37,10 @@ var suite struct {
 }
 
 func TestMain(m *testing.M) {
+	if runtime := os.Getenv(wrapperEnv); runtime != "" {
+		fmt.Fprintln(os.Stderr, "wrapper:", wrap(runtime))
+		os.Exit(1)
+	}
 	code, err := setUp(m)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "engines:", err)

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package engines
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// wrapperEnv makes the test binary the runtime that edits config.json, as those of GPUs do. Its
+// value is the path of the runtime that it then becomes.
+const wrapperEnv = "ENGINES_WRAPPER"
+
+// hook mounts something in the container's mount namespace, before its root is changed.
+const hook = `#!/bin/sh
+set -e
+state=$(cat)
+pid=$(echo "$state" | sed -E 's/.*"pid": ?([0-9]+).*/\1/')
+bundle=$(echo "$state" | sed -E 's/.*"bundle": ?"([^"]+)".*/\1/')
+root=$1
+[ "${root#/}" != "$root" ] || root=$bundle/$root
+nsenter --target "$pid" --mount sh -ec "mkdir -p '$root/usr/gpu'; mount -t tmpfs gpu '$root/usr/gpu'; echo driver >'$root/usr/gpu/library'"
+echo "$2" >>/tmp/hooks
+`
+
+// wrap edits the config.json of a container that is about to be created, and becomes the runtime.
+func wrap(runtime string) error {
+	if i := slices.Index(os.Args, "--bundle"); i > 0 && slices.Contains(os.Args, "create") {
+		if err := inject(filepath.Join(os.Args[i+1], "config.json")); err != nil {
+			return err
+		}
+	}
+	return syscall.Exec(runtime, append([]string{runtime}, os.Args[1:]...), os.Environ())
+}
+
+// inject adds a device, a variable and hooks.
+func inject(file string) error {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	var config map[string]any
+	if err := json.Unmarshal(data, &config); err != nil {
+		return err
+	}
+	root := config["root"].(map[string]any)["path"].(string)
+	linux, process := config["linux"].(map[string]any), config["process"].(map[string]any)
+	devices, _ := linux["devices"].([]any)
+	linux["devices"] = append(devices, map[string]any{"path": "/dev/gpu0", "type": "c", "major": 1, "minor": 5, "fileMode": 0o666})
+	resources, _ := linux["resources"].(map[string]any)
+	allowed, _ := resources["devices"].([]any)
+	resources["devices"] = append(allowed, map[string]any{"allow": true, "type": "c", "major": 1, "minor": 5, "access": "rw"})
+	process["env"] = append(process["env"].([]any), "GPU=0")
+	hooks := map[string]any{}
+	for _, kind := range []string{"prestart", "createRuntime", "poststart", "poststop"} {
+		// One that mounts is enough.
+		path, args := "/opt/hook", []string{"hook", root, kind}
+		if kind != "prestart" {
+			path, args = "/bin/sh", []string{"sh", "-c", "cat >/dev/null; echo " + kind + " >>/tmp/hooks"}
+		}
+		hooks[kind] = []any{map[string]any{"path": path, "args": args, "env": []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}}}
+	}
+	config["hooks"] = hooks
+	if data, err = json.Marshal(config); err != nil {
+		return err
+	}
+	return os.WriteFile(file, data, 0o644)
+}
+
+// writeWrapper writes the wrapper, which dockerd is told of, and its hook.
+func writeWrapper() error {
+	self, err := os.Executable()
+	wrapper := "#!/bin/sh\n" + wrapperEnv + "='" + runtimePath() + "' exec '" + self + "' \"$@\"\n"
+	return errors.Join(err, os.WriteFile("/opt/wrapper", []byte(wrapper), 0o755), os.WriteFile("/opt/hook", []byte(hook), 0o755))
+}
+
+// dockerDevices runs containers with devices.
+func dockerDevices(t *testing.T, d *dockerEngine) {
+	operation(t, "run --device", d.op(func(t *T) {
+		t.equal("node", d.run(t, []string{"--device", "/dev/zero:/dev/other:r"}, "sh", "-c", "stat -c '%t %T %F' /dev/other; head -c 1 /dev/other | od -An -tx1"),
+			"1 5 character special file\n 00")
+		r := d.try(t, d.line([]string{"--device", "/dev/zero:/dev/other:r"}, "sh", "-c", "echo x >/dev/other")...)
+		t.contains("a write", r.err, "Operation not permitted")
+	}))
+	operation(t, "run --device-cgroup-rule", d.op(func(t *T) {
+		const look = "mknod /dev/f c 10 229 && exec 3<>/dev/f && echo opened"
+		if r := d.try(t, d.line(nil, "sh", "-c", look)...); strings.Contains(r.out, "opened") {
+			t.Errorf("a device that is not allowed can be opened")
+		}
+		t.equal("output", d.run(t, []string{"--device-cgroup-rule", "c 10:229 rw"}, "sh", "-c", look), "opened")
+	}))
+	operation(t, "run with a runtime that injects hooks", d.op(func(t *T) {
+		_ = os.Remove("/tmp/hooks")
+		out := d.do(t, "run", "--rm", "--runtime", "wrapper", "box", "sh", "-c", "echo $GPU; cat /usr/gpu/library; head -c 1 /dev/gpu0 | od -An -tx1; cat /proc/mounts")
+		t.contains("output", out, "0\ndriver\n 00\n", "gpu /usr/gpu tmpfs")
+		t.until("all hooks", func() error {
+			data, err := os.ReadFile("/tmp/hooks")
+			if got := strings.Join(strings.Fields(string(data)), " "); err == nil && got != "prestart createRuntime poststart poststop" {
+				err = errors.New(got)
+			}
+			return err
+		})
+	}))
+	operation(t, "run with a device of CDI", d.op(func(t *T) {
+		d.since(t, 28, "CDI without an option")
+		spec := `{"cdiVersion": "0.6.0", "kind": "test.local/gpu", "devices": [{"name": "one", "containerEdits": {
+			"deviceNodes": [{"path": "/dev/gpu1", "hostPath": "/dev/zero"}], "env": ["GPU=1"],
+			"mounts": [{"hostPath": "/etc/hostname", "containerPath": "/usr/gpu/name", "options": ["ro", "bind"]}],
+			"hooks": [{"hookName": "createContainer", "path": "/bin/sh", "args": ["sh", "-c", "cat >/tmp/cdi-state"]}]}}]}`
+		if err := errors.Join(os.MkdirAll("/etc/cdi", 0o755), os.WriteFile("/etc/cdi/gpu.json", []byte(spec), 0o644)); err != nil {
+			t.Fatalf("%v", err)
+		}
+		t.until("dockerd knows it", func() error {
+			if r := d.try(t, d.line([]string{"--device", "test.local/gpu=one"}, "true")...); r.code != 0 {
+				return errors.New(r.err)
+			}
+			return nil
+		})
+		t.equal("output", d.run(t, []string{"--device", "test.local/gpu=one"}, "sh", "-c", "echo $GPU; cat /usr/gpu/name; head -c 1 /dev/gpu1 | od -An -tx1"), "1\nroom\n 00")
+		if _, err := os.Stat("/tmp/cdi-state"); err != nil {
+			t.Errorf("the hook has not run: %v", err)
+		}
+	}))
+}

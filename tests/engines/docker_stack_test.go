@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package engines
+
+import "testing"
+
+func dockerStack(t *testing.T, d *dockerEngine) { _, _ = t, d }
