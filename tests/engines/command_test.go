@@ -70,6 +70,12 @@ func (c command) run(t reporter) string {
 	return r.out
 }
 
+// lines returns the lines that a command prints, whatever its exit status.
+func (c command) lines(t reporter) []string {
+	t.Helper()
+	return strings.Split(strings.TrimSpace(c.try(t).out), "\n")
+}
+
 // talk is a command whose input depends on its output.
 type talk struct {
 	t   *T
@@ -78,7 +84,7 @@ type talk struct {
 	all bytes.Buffer
 }
 
-// talk starts a command, which must end by itself, and with success, before the operation does.
+// talk starts a command, which must end by itself before the operation does.
 func (c command) talk(t *T) *talk {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), suite.limit)
@@ -93,8 +99,9 @@ func (c command) talk(t *T) *talk {
 	k := &talk{t: t, in: in, out: bufio.NewReader(out)}
 	t.Cleanup(func() {
 		_, _ = k.all.ReadFrom(k.out)
-		if err := cmd.Wait(); err != nil {
-			t.Errorf("%s: %v: %s", strings.Join(c.args, " "), err, k.all.String())
+		_ = cmd.Wait()
+		if ctx.Err() != nil {
+			t.Errorf("%s: it does not end: %s", strings.Join(c.args, " "), k.all.String())
 		}
 		cancel()
 	})
@@ -119,15 +126,32 @@ func (k *talk) say(line, answer string) {
 
 // daemon is a process that an engine's test has started.
 type daemon struct {
+	name string
+	env  []string
 	cmd  *exec.Cmd
 	log  string
 	done chan struct{}
 }
 
-// start starts a daemon, and ends it with the test. Its log goes to ./_build/results.
+// start starts a daemon, and ends it with the test.
 func start(t reporter, name string, env []string, args ...string) *daemon {
 	t.Helper()
-	d := &daemon{log: filepath.Join(os.Getenv("RESULTS"), fmt.Sprintf("%s-%s-%s-%s.log", suite.room, suite.mode, suite.name, name)), done: make(chan struct{})}
+	d := launch(t, name, env, args...)
+	t.Cleanup(func() { d.end(t) })
+	return d
+}
+
+// end ends a daemon, which must end by itself.
+func (d *daemon) end(t reporter) {
+	if !d.stop(syscall.SIGTERM) {
+		t.Errorf("%s: had to be killed", d.name)
+	}
+}
+
+// launch starts a daemon. Its log goes to ./_build/results.
+func launch(t reporter, name string, env []string, args ...string) *daemon {
+	t.Helper()
+	d := &daemon{name: name, env: env, log: filepath.Join(os.Getenv("RESULTS"), fmt.Sprintf("%s-%s-%s-%s.log", suite.room, suite.mode, suite.name, name)), done: make(chan struct{})}
 	log, err := os.OpenFile(d.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 	if err != nil {
 		t.Fatalf("%v", err)
@@ -145,11 +169,6 @@ func start(t reporter, name string, env []string, args ...string) *daemon {
 		defer close(d.done)
 		_ = d.cmd.Wait()
 	}()
-	t.Cleanup(func() {
-		if !d.stop(syscall.SIGTERM) {
-			t.Errorf("%s: had to be killed", name)
-		}
-	})
 	return d
 }
 

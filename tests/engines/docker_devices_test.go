@@ -85,8 +85,9 @@ func dockerDevices(t *testing.T, d *dockerEngine) {
 	operation(t, "run --device", d.op(func(t *T) {
 		t.equal("node", d.run(t, []string{"--device", "/dev/zero:/dev/other:r"}, "sh", "-c", "stat -c '%t %T %F' /dev/other; head -c 1 /dev/other | od -An -tx1"),
 			"1 5 character special file\n 00")
-		r := d.try(t, d.line([]string{"--device", "/dev/zero:/dev/other:r"}, "sh", "-c", "echo x >/dev/other")...)
-		t.contains("a write", r.err, "Operation not permitted")
+		r := d.try(t, d.line([]string{"--device", "/dev/fuse:/dev/other:r"}, "sh", "-c", "exec 3</dev/other && echo read; exec 3<>/dev/other")...)
+		t.contains("opened", r.out, "read")
+		t.contains("opened for writing", r.err, "Operation not permitted")
 	}))
 	operation(t, "run --device-cgroup-rule", d.op(func(t *T) {
 		const look = "mknod /dev/f c 10 229 && exec 3<>/dev/f && echo opened"

@@ -116,9 +116,12 @@ func dockerRegistry(t *T, d *dockerEngine) {
 	digest := strings.Trim(d.inspect(t, name+":1", "index .RepoDigests 0"), "\n")
 	id, layers := d.inspect(t, "delta", ".Id"), d.inspect(t, "delta", ".RootFS.Layers")
 	d.do(t, "rmi", name+":1", "delta")
+	// A dockerd without a bridge would remove the other's.
+	command{args: []string{"ip", "link", "add", "other0", "type", "bridge"}}.run(t)
+	t.Cleanup(func() { command{args: []string{"ip", "link", "delete", "other0"}}.run(t) })
 	other := startDocker(t, "other", map[string]any{
 		"data-root": "/var/lib/docker/other", "exec-root": "/run/docker-other", "pidfile": "/run/docker-other.pid",
-		"bridge": "none", "iptables": false,
+		"bridge": "other0", "iptables": false,
 	})
 	other.do(t, "pull", digest)
 	t.equal("id", other.inspect(t, digest, ".Id"), id)

@@ -43,9 +43,15 @@ func startDocker(t reporter, name string, settings map[string]any, env ...string
 	if err = errors.Join(err, os.MkdirAll("/etc/docker", 0o755), os.WriteFile("/etc/docker/"+name+".json", data, 0o644)); err != nil {
 		t.Fatalf("%v", err)
 	}
-	d := &dockerEngine{host: "unix:///run/docker-" + name + ".sock", runtime: "berth", bridge: settings["bridge"] != "none"}
+	d := &dockerEngine{host: "unix:///run/docker-" + name + ".sock", runtime: "berth", bridge: settings["bridge"] == nil}
 	t.Cleanup(d.sweep)
-	d.daemon = start(t, "dockerd-"+name, env, "dockerd", "--host", d.host, "--config-file", "/etc/docker/"+name+".json")
+	// The last of those that a test has started.
+	t.Cleanup(func() {
+		if d.daemon != nil {
+			d.end(t)
+		}
+	})
+	d.daemon = launch(t, "dockerd-"+name, env, "dockerd", "--host", d.host, "--config-file", "/etc/docker/"+name+".json")
 	d.answers(t)
 	return d
 }
