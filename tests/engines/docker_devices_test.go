@@ -20,7 +20,8 @@ const wrapperEnv = "ENGINES_WRAPPER"
 // hook mounts something in the container's mount namespace, before its root is changed.
 const hook = `#!/bin/sh
 set -e
-state=$(cat)
+exec 2>/tmp/hook-errors
+state=$(tr -d '\n')
 pid=$(echo "$state" | sed -E 's/.*"pid": ?([0-9]+).*/\1/')
 bundle=$(echo "$state" | sed -E 's/.*"bundle": ?"([^"]+)".*/\1/')
 root=$1
@@ -98,6 +99,10 @@ func dockerDevices(t *testing.T, d *dockerEngine) {
 	}))
 	operation(t, "run with a runtime that injects hooks", d.op(func(t *T) {
 		_ = os.Remove("/tmp/hooks")
+		t.Cleanup(func() {
+			data, _ := os.ReadFile("/tmp/hook-errors")
+			t.Logf("the hook says: %s", data)
+		})
 		out := d.do(t, "run", "--rm", "--runtime", "wrapper", "box", "sh", "-c", "echo $GPU; cat /usr/gpu/library; head -c 1 /dev/gpu0 | od -An -tx1; cat /proc/mounts")
 		t.contains("output", out, "0\ndriver\n 00\n", "gpu /usr/gpu tmpfs")
 		t.until("all hooks", func() error {

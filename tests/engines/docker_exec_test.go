@@ -40,6 +40,7 @@ func dockerExec(t *testing.T, d *dockerEngine) {
 		}
 	}))
 	operation(t, "exec --privileged", d.op(func(t *T) {
+		d.everyCapability(t)
 		id := d.detached(t, nil, "sleep", "1000")
 		t.equal("capabilities", d.do(t, "exec", "--privileged", id, "sh", "-c", "grep CapEff /proc/self/status | cut -f2"),
 			command{args: []string{"sh", "-c", "grep CapEff /proc/self/status | cut -f2"}}.run(t))

@@ -57,7 +57,7 @@ func setUp(m *testing.M) (code int, err error) {
 	suite.room, suite.mode = os.Getenv("ROOM"), os.Getenv("MODE")
 	suite.runtime, suite.name = os.Getenv("RUNTIME"), os.Getenv("NAME")
 	suite.smoke, suite.strict = os.Getenv("SMOKE") != "", os.Getenv("CI") != ""
-	suite.limit = time.Minute
+	suite.limit = 2 * time.Minute
 	if suite.room == "" {
 		return m.Run(), nil
 	}
