@@ -33,6 +33,16 @@ func dockerRun(t *testing.T, d *dockerEngine) {
 		}
 		t.equal("limits", got, want)
 	}))
+	operation(t, "run limits of block devices", d.op(func(t *T) {
+		controllers(t)
+		got := d.run(t, []string{"--device-read-bps", "/dev/loop0:1mb", "--device-write-iops", "/dev/loop0:99"}, "sh", "-c",
+			"cd /sys/fs/cgroup; cat blkio/blkio.throttle.read_bps_device blkio/blkio.throttle.write_iops_device || cat io.max")
+		want := "7:0 1048576\n7:0 99"
+		if suite.mode == "v2" {
+			want = "7:0 rbps=1048576 wbps=max riops=max wiops=99"
+		}
+		t.equal("limits", got, want)
+	}))
 	operation(t, "run ulimits", d.op(func(t *T) {
 		t.equal("limits", d.run(t, []string{"--ulimit", "nofile=123:456", "--ulimit", "core=0"}, "sh", "-c",
 			"ulimit -Sn; ulimit -Hn; ulimit -c"), "123\n456\n0")

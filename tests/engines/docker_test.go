@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -158,12 +159,17 @@ func (d *dockerEngine) since(t *T, major int, what string) {
 	}
 }
 
-// recordRunc returns a directory with a program runc, the runtime, which notes its calls. dockerd's
-// BuildKit calls the first runc of $PATH.
+// recordRunc returns dockerd's PATH as the document has it. But in the place of the runtime is a
+// program that notes its calls: BuildKit calls the first runc of PATH.
 func recordRunc() (string, error) {
 	const dir = "/opt/calls"
 	script := "#!/bin/sh\necho \"$0 $*\" >>/tmp/buildkit-calls\nexec '" + runtimePath() + "' \"$@\"\n"
-	return dir, errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(dir+"/runc", []byte(script), 0o755))
+	unit, err := snippet("Docker", "ini")
+	_, path, found := strings.Cut(unit, "Environment=PATH="+filepath.Dir(documented)+":")
+	if err == nil && !found {
+		err = errors.New("docs/engines.md: no PATH")
+	}
+	return "PATH=" + dir + ":" + strings.TrimSpace(path), errors.Join(err, os.MkdirAll(dir, 0o755), os.WriteFile(dir+"/runc", []byte(script), 0o755))
 }
 
 // everyCapability skips an operation with --privileged where root does not have them all: Docker
@@ -193,11 +199,11 @@ func controllers(t *T) {
 
 func TestDocker(t *testing.T) {
 	inRoom(t)
-	calls, err := recordRunc()
+	path, err := recordRunc()
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := startDocker(t, "main", nil, "PATH="+calls+":"+os.Getenv("PATH"))
+	d := startDocker(t, "main", nil, path)
 	d.importBox(t)
 	dockerRun(t, d)
 	dockerIsolation(t, d)

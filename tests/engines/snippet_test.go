@@ -5,6 +5,7 @@ package engines
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 )
 
@@ -22,8 +23,8 @@ func snippet(heading, language string) (string, error) {
 	section, _, _ = strings.Cut(section, "\n## ")
 	_, block, begins := strings.Cut(section, "\n```"+language+"\n")
 	block, _, ends := strings.Cut(block, "```\n")
-	if !found || !begins || !ends || !strings.Contains(block, documented) {
-		return "", fmt.Errorf("docs/engines.md: no %s under %q that has %s", language, heading, documented)
+	if !found || !begins || !ends || !strings.Contains(block, filepath.Dir(documented)) {
+		return "", fmt.Errorf("docs/engines.md: no %s under %q that has %s", language, heading, filepath.Dir(documented))
 	}
 	return strings.ReplaceAll(block, documented, runtimePath()), nil
 }

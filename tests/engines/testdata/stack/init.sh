@@ -8,6 +8,8 @@ if [ -s "$PGDATA/PG_VERSION" ]; then
 fi
 chown postgres "$PGDATA"
 chmod 700 "$PGDATA"
+# The inner shell expands it.
+# shellcheck disable=SC2016
 exec setpriv --reuid=postgres --regid=postgres --clear-groups sh -ec '
 	initdb --auth-local=peer --auth-host=scram-sha-256 --encoding=UTF8
 	echo "host orders orders all scram-sha-256" >>"$PGDATA/pg_hba.conf"
