@@ -26,6 +26,7 @@ func TestDockerDaemon(t *testing.T) {
 	})
 	operation(t, "userns-remap", dockerRemapped)
 	operation(t, "live-restore", dockerLiveRestore)
+	operation(t, "checkpoint", dockerCheckpoint)
 	operation(t, "daemon killed", dockerKilled)
 	operation(t, "daemon stopped", func(t *T) {
 		d := startDocker(t, "stopped", nil)

@@ -3,6 +3,7 @@
 package integration
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -113,6 +114,22 @@ func TestRestoreStricterMount(t *testing.T) {
 	k.command("state", k.id).fails("does not exist", "")
 	k.checkNothingLeft()
 	m.Options = slices.DeleteFunc(m.Options, func(o string) bool { return o == "ro" })
+	k.restore()
+	k.ask()
+}
+
+// TestRestoreStateByALink: the state directory is reached by a link, as dockerd's is, which is
+// below /var/run.
+func TestRestoreStateByALink(t *testing.T) {
+	k := newCounter(t)
+	dir, link := k.path("data"), k.path("link")
+	if err := errors.Join(os.Mkdir(dir, 0o755), os.Symlink(k.path(), link)); err != nil {
+		t.Fatal(err)
+	}
+	k.global = []string{"--root", filepath.Join(link, "state")}
+	k.mount("/data", "bind", dir, "bind", "ro")
+	k.runAndCount()
+	k.checkpoint()
 	k.restore()
 	k.ask()
 }

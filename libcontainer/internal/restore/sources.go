@@ -260,10 +260,16 @@ func (r *Restoration) attachPrepared() error {
 	if err != nil {
 		return err
 	}
+	// The kernel names mounts without links, which the path of the state directory may have:
+	// dockerd's is below /var/run.
+	final, err := filepath.EvalSymlinks(p.stage)
+	if err != nil {
+		return err
+	}
 	p.mounts = make(map[string]*mountinfo.Info)
 	for _, m := range mounts {
-		if filepath.Dir(m.Mountpoint) == p.stage {
-			p.mounts[m.Mountpoint] = m
+		if filepath.Dir(m.Mountpoint) == final {
+			p.mounts[filepath.Join(p.stage, filepath.Base(m.Mountpoint))] = m
 		}
 	}
 	return nil

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package engines
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// dockerCheckpoint ends a container with criu, and lets it go on where it was.
+func dockerCheckpoint(t *T) {
+	if !exists("/opt/criu/bin/criu") {
+		t.Skipf("no criu")
+	}
+	d := startDocker(t, "checkpoint", map[string]any{"experimental": true}, "PATH=/opt/criu/bin:"+os.Getenv("PATH"))
+	d.importBox(t)
+	t.Cleanup(func() { d.clear(t) })
+	// Docker 28 cannot restore a container with a network of its own: it looks for it in /proc/0.
+	id := d.detached(t, []string{"--network", "host"}, "sh", "-c", "i=0; while :; do i=$((i+1)); echo $i; sleep 0.1; done")
+	d.logged(t, id, "3")
+	count := func() int {
+		n, err := strconv.Atoi(d.do(t, "logs", "--tail", "1", id))
+		if err != nil {
+			t.Fatalf("%v", err)
+		}
+		return n
+	}
+	d.do(t, "checkpoint", "create", "--leave-running", id, "running")
+	n := count()
+	t.until("it goes on", func() error {
+		if count() <= n {
+			return fmt.Errorf("it is at %d", n)
+		}
+		return nil
+	})
+	d.do(t, "checkpoint", "create", id, "ended")
+	d.becomes(t, id, ".State.Status", "exited")
+	n = count()
+	t.equal("checkpoints", strings.Join(strings.Fields(d.do(t, "checkpoint", "ls", id)), " "), "CHECKPOINT NAME ended running")
+	d.do(t, "start", "--checkpoint", "ended", id)
+	t.until("it goes on", func() error {
+		if count() <= n {
+			return fmt.Errorf("it was at %d, and is at %d", n, count())
+		}
+		return nil
+	})
+	t.equal("lines", fmt.Sprint(strings.Count(d.do(t, "logs", id), "\n1\n")), "0")
+	t.equal("exec", d.do(t, "exec", id, "echo", "hello"), "hello")
+	d.do(t, "kill", id)
+}
