@@ -31,7 +31,7 @@ func dockerExec(t *testing.T, d *dockerEngine) {
 	}))
 	operation(t, "exec of what is missing", d.op(func(t *T) {
 		id := d.detached(t, nil, "sleep", "1000")
-		for program, part := range map[string]string{"missing": "not found", "/etc": "directory", "/etc/passwd": "permission denied"} {
+		for program, part := range map[string]string{"missing": "not found", "/etc": "/etc", "/etc/passwd": "permission denied"} {
 			r := d.try(t, "exec", id, program)
 			if r.code != 126 && r.code != 127 {
 				t.Errorf("%s: exit status %d", program, r.code)

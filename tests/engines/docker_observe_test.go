@@ -10,6 +10,9 @@ import (
 	"testing"
 )
 
+// whenTold waits for a file: the shim does not see what happens before it listens.
+const whenTold = "while [ ! -e /go ]; do sleep 0.1; done; "
+
 // dockerObserve looks at containers in the ways that docker has.
 func dockerObserve(t *testing.T, d *dockerEngine) {
 	operation(t, "stats", d.op(func(t *T) {
@@ -54,7 +57,8 @@ func dockerObserve(t *testing.T, d *dockerEngine) {
 		controllers(t)
 		// If containerd learns of the end before the report, the report is lost.
 		for range 5 {
-			id := d.detached(t, []string{"--memory", "16m", "--memory-swap", "16m"}, "sh", "-c", "exec tail /dev/zero")
+			id := d.detached(t, []string{"--memory", "16m", "--memory-swap", "16m"}, "sh", "-c", whenTold+"exec tail /dev/zero")
+			d.do(t, "exec", id, "touch", "/go")
 			d.becomes(t, id, ".State.Status", "exited")
 			t.equal("exit status", d.inspect(t, id, ".State.ExitCode"), "137")
 			if d.inspect(t, id, ".State.OOMKilled") == "true" {
@@ -66,7 +70,8 @@ func dockerObserve(t *testing.T, d *dockerEngine) {
 	}))
 	operation(t, "OOM of a child", d.op(func(t *T) {
 		controllers(t)
-		id := d.detached(t, []string{"--memory", "16m", "--memory-swap", "16m"}, "sh", "-c", "tail /dev/zero; echo went on; exec sleep 1000")
+		id := d.detached(t, []string{"--memory", "16m", "--memory-swap", "16m"}, "sh", "-c", whenTold+"tail /dev/zero; echo went on; exec sleep 1000")
+		d.do(t, "exec", id, "touch", "/go")
 		d.logged(t, id, "went on")
 		t.until("the event", func() error {
 			if events := d.eventsOf(t, id); !strings.Contains(events, " oom") {

@@ -18,7 +18,9 @@ func dockerStack(t *testing.T, d *dockerEngine) {
 		controllers(t)
 		compose := d.composition(t)
 		t.Cleanup(func() { compose("down", "--volumes", "--timeout", "20").run(t) })
-		compose("up", "--detach", "--scale", "app=2").run(t)
+		if r := compose("up", "--detach", "--scale", "app=2").try(t); r.code != 0 {
+			t.Fatalf("up: %s%s%s", r.out, r.err, compose("logs").try(t).out)
+		}
 		t.until("the stack", stackAnswers)
 		kept := orders(t, 0, 2)
 		// One application more joins.
