@@ -133,3 +133,22 @@ func TestRestoreStateByALink(t *testing.T) {
 	k.restore()
 	k.ask()
 }
+
+// TestRestoreHostsNetworkByPath: the container joins the host's network by a path, as dockerd 20
+// has it. What it mounts on /sys is then also the host's, but nothing from outside.
+func TestRestoreHostsNetworkByPath(t *testing.T) {
+	k := newCounter(t)
+	k.namespace(specs.NetworkNamespace, fmt.Sprintf("/proc/%d/ns/net", os.Getpid()))
+	k.mount("/sys", "sysfs", "sysfs", "ro", "nosuid", "noexec", "nodev")
+	k.runAndCount()
+	before := k.execOut(k.id, "cat", "/proc/self/mountinfo")
+	k.checkpoint()
+	k.restore()
+	k.ask()
+	want(t, "mounts", mountList(k.execOut(k.id, "cat", "/proc/self/mountinfo")), mountList(before))
+	host, err := os.Readlink("/proc/self/ns/net")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want(t, "network", k.execOut(k.id, "readlink", "/proc/self/ns/net"), host)
+}

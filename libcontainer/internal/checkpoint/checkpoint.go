@@ -229,7 +229,11 @@ func (c *Checkpoint) describeOutside(opts *rpc.CriuOpts, pids []int) ([]string, 
 	if path := criu.OwnIDMapped(inside, outside, configs.NamespaceType(c.Saved.Namespaces)); path != "" {
 		return nil, fmt.Errorf("%s: an id-mapped file system of the container's own cannot be checkpointed: criu would recreate it without the maps", path)
 	}
-	external := criu.ExternalMounts(inside, outside, configs.NamespaceType(c.Saved.Namespaces))
+	own, err := criu.NotShared(c.Saved.PID, configs.NamespaceType(c.Saved.Namespaces))
+	if err != nil {
+		return nil, err
+	}
+	external := criu.ExternalMounts(inside, outside, own)
 	for _, path := range external {
 		if err := criu.CheckMountName(path); err != nil {
 			return nil, err

@@ -5,12 +5,15 @@ package criu
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/checkpoint-restore/go-criu/v8/rpc"
 	"github.com/moby/sys/mountinfo"
+	"golang.org/x/sys/unix"
 )
 
 // criu recreates the mounts that belong to a mount namespace alone, and leaves to us those that
@@ -58,6 +61,29 @@ func PerNamespace(fsType string) (configs.NamespaceType, bool) {
 var ownFilesystems = [...]string{
 	"autofs", "binfmt_misc", "cgroup", "cgroup2", "configfs", "debugfs", "devpts", "devtmpfs", "fusectl",
 	"mqueue", "overlay", "proc", "pstore", "securityfs", "sysfs", "tmpfs", "tracefs",
+}
+
+// NotShared returns own without the kinds of namespace that a process shares with this one all the
+// same: dockerd has a container join the host's network by a path.
+func NotShared(pid int, own configs.NamespaceType) (configs.NamespaceType, error) {
+	for _, kind := range []configs.NamespaceType{configs.NewPID, configs.NewNet, configs.NewIPC} {
+		if own&kind == 0 {
+			continue
+		}
+		var here, there unix.Stat_t
+		path := filepath.Join("/proc", strconv.Itoa(pid), "ns", kind.ProcName())
+		if err := unix.Stat(path, &there); err != nil {
+			return 0, &os.PathError{Op: "stat", Path: path, Err: err}
+		}
+		path = filepath.Join("/proc/self/ns", kind.ProcName())
+		if err := unix.Stat(path, &here); err != nil {
+			return 0, &os.PathError{Op: "stat", Path: path, Err: err}
+		}
+		if here.Dev == there.Dev && here.Ino == there.Ino {
+			own &^= kind
+		}
+	}
+	return own, nil
 }
 
 // ExternalMounts returns those mounts of a container that are the host's, by mount point. own

@@ -34,7 +34,11 @@ func (r *Restoration) checkMounts() error {
 	for _, m := range r.run.Task.Opts.ExtMnt {
 		expected[m.GetKey()] = r.prepared.mounts[m.GetVal()] // if there are several, the last one is on top
 	}
-	if err := checkExternal(criu.HostsMounts(inside, outside, r.Cfg.Namespaces.Types()), expected); err != nil {
+	own, err := criu.NotShared(r.Init.PID, r.Cfg.Namespaces.Types())
+	if err != nil {
+		return err
+	}
+	if err := checkExternal(criu.HostsMounts(inside, outside, own), expected); err != nil {
 		return err
 	}
 	if err := checkOwn(inside, r.names); err != nil {
