@@ -31,7 +31,10 @@ var defaultDeviceRules = [...]configs.DeviceRule{
 // limits the host's controllers support.
 func (c *conversion) cgroup() error {
 	g := &c.plan.Cgroup
-	g.Systemd, g.Rootless = c.opts.SystemdCgroup, c.opts.Rootless
+	g.Systemd, g.Rootless, g.Disabled = c.opts.SystemdCgroup, c.opts.Rootless, c.opts.NoCgroup
+	if g.Disabled && !c.plan.Namespaces.IsNew(configs.NewPID) {
+		return fault.New("namespaces", "--cgroup-manager disabled needs a new pid namespace: otherwise it is not known which processes belong to the container")
+	}
 	g.Resources = new(specs.LinuxResources)
 	if c.linux.Resources != nil {
 		*g.Resources = *c.linux.Resources

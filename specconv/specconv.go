@@ -22,6 +22,8 @@ type Options struct {
 	NoPivotRoot   bool
 	NoNewKeyring  bool
 	SystemdCgroup bool
+	// NoCgroup means that the container stays in the cgroups of the caller.
+	NoCgroup bool
 	// Rootless means that the runtime is not root on the host.
 	Rootless bool
 	// Networks are interfaces of the container in the short form of `--network`, such as

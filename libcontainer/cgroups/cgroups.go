@@ -102,8 +102,8 @@ type Placement = cgroupfs.Placement
 // Hierarchy is one mounted hierarchy of the host.
 type Hierarchy = cgroupfs.Hierarchy
 
-// ErrNoCgroup is returned by Pids, Stats, Freeze, Signal and Kill for a rootless container
-// without a cgroup.
+// ErrNoCgroup is returned by Pids, Stats, Freeze, Signal and Kill for a container without a
+// cgroup.
 var ErrNoCgroup = cgroupfs.ErrNoCgroup
 
 // Mode is the layout of the host's hierarchies.
@@ -141,6 +141,9 @@ func DetectMode() (Mode, error) {
 
 // New plans the cgroups of container id. It does not create anything.
 func New(c *configs.Cgroup, id string) (Manager, error) {
+	if c.Disabled {
+		return newNone(c), nil
+	}
 	mode, err := DetectMode()
 	if err != nil {
 		return nil, err

@@ -12,6 +12,9 @@ type Cgroup struct {
 	// Systemd selects the systemd driver (`--systemd-cgroup`). Path is then
 	// "slice:prefix:name".
 	Systemd bool
+	// Disabled means that the container has no cgroup, and so no limits: its processes stay in
+	// the cgroups of the runtime's caller (`--cgroup-manager disabled`).
+	Disabled bool
 	// Unit is the systemd unit of an existing container; "" for none.
 	Unit string
 	// UnitUser is the host user whose service manager has the unit, if Rootless; 0 is the

@@ -148,6 +148,7 @@ func (a *app) loadBundle(o *bundleOptions, rootless bool) (config *configs.Confi
 		NoPivotRoot:   o.noPivot,
 		NoNewKeyring:  o.noNewKeyring,
 		SystemdCgroup: a.global.systemdCgroup,
+		NoCgroup:      a.global.noCgroup,
 		Rootless:      rootless,
 		Networks:      o.networks,
 		Warn:          a.log.Warnf,

@@ -20,6 +20,7 @@ type globalOptions struct {
 	trace    string
 
 	systemdCgroup bool
+	noCgroup      bool
 	help          bool
 	version       bool
 }
@@ -31,10 +32,12 @@ func (g *globalOptions) checkManager() error {
 	case "systemd":
 		g.systemdCgroup = true
 	case "disabled":
-		// Kill, pause, ps and exec find the processes by the cgroup.
-		return errors.New("--cgroup-manager: disabled is not supported: without a cgroup it is not known which processes belong to the container")
+		if g.systemdCgroup {
+			return errors.New("--cgroup-manager: disabled contradicts --systemd-cgroup")
+		}
+		g.noCgroup = true
 	default:
-		return fmt.Errorf("--cgroup-manager: unknown manager %q, must be cgroupfs or systemd", g.manager)
+		return fmt.Errorf("--cgroup-manager: unknown manager %q, must be cgroupfs, systemd or disabled", g.manager)
 	}
 	return nil
 }
@@ -57,7 +60,7 @@ Docker, Podman and CRI-O call it; by hand, "berth run" in a bundle is all it tak
 	f.StringVar(&g.log.Level, "log-level", "", "log messages of `LEVEL` and above: error, warning, info or debug (default: warning, but a command that fails logs only its error)")
 	f.BoolVar(&g.log.Debug, "debug", false, "log everything, like --log-level debug")
 	f.BoolVar(&g.systemdCgroup, "systemd-cgroup", false, "let systemd manage cgroups; linux.cgroupsPath then has the form slice:prefix:name (create, run, restore)")
-	f.StringVar(&g.manager, "cgroup-manager", "", "let `MANAGER` create cgroups: cgroupfs, or systemd (like --systemd-cgroup)")
+	f.StringVar(&g.manager, "cgroup-manager", "", "let `MANAGER` create cgroups: cgroupfs, systemd (like --systemd-cgroup), or disabled for none (create, run, restore)")
 	f.StringVar(&g.rootless, "rootless", "auto", "tolerate cgroup permission errors: `BOOL` or auto")
 	f.StringVar(&g.criu, "criu", "", "use the program `PATH` to checkpoint and restore, instead of criu in $PATH")
 	f.StringVar(&g.trace, "trace", "", "append the times of the command's phases to `FILE`, or write them to a new file in the directory FILE, as Chrome trace events (default: $BERTH_TRACE)")

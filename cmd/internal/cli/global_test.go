@@ -9,19 +9,23 @@ import (
 
 func TestCgroupManager(t *testing.T) {
 	for manager, want := range map[string]struct {
-		systemd bool
-		err     string
+		systemd, none bool
+		err           string
 	}{
 		"":         {},
 		"cgroupfs": {},
 		"systemd":  {systemd: true},
-		"disabled": {err: "not supported"},
+		"disabled": {none: true},
 		"other":    {err: `unknown manager "other"`},
 	} {
 		g := globalOptions{manager: manager}
 		err := g.checkManager()
-		if g.systemdCgroup != want.systemd || (err == nil) != (want.err == "") || err != nil && !strings.Contains(err.Error(), want.err) {
-			t.Errorf("%q: systemd %t, error %v", manager, g.systemdCgroup, err)
+		if g.systemdCgroup != want.systemd || g.noCgroup != want.none || (err == nil) != (want.err == "") || err != nil && !strings.Contains(err.Error(), want.err) {
+			t.Errorf("%q: systemd %t, none %t, error %v", manager, g.systemdCgroup, g.noCgroup, err)
 		}
+	}
+	g := globalOptions{manager: "disabled", systemdCgroup: true}
+	if err := g.checkManager(); err == nil {
+		t.Error("disabled and --systemd-cgroup do not contradict each other")
 	}
 }
