@@ -87,6 +87,9 @@ func (p *podmanEngine) build(t *T, verb command, options ...string) {
 		}
 	}
 	t.Cleanup(func() { p.do(t, "rmi", "--force", "built") })
+	if p.rootless {
+		command{args: []string{"chown", "--recursive", podmanUser, dir}}.run(t)
+	}
 	verb.args = append(append(verb.args, options...), "--no-cache", "--build-arg", "WHO=me", "--secret", "id=word,src="+dir+"/word", "--tag", "built", dir)
 	verb.run(t)
 	t.equal("the image's output", p.do(t, "run", "--rm", "built"), containerfileResult)

@@ -51,7 +51,7 @@ func (p *podmanEngine) testExec(t *testing.T) {
 	})
 	operation(t, "exec privileged", func(t *T) {
 		id := p.start(t, nil, "sleep", "1000")
-		t.contains("in the container", p.do(t, "exec", "--privileged", id, "grep", "CapEff", "/proc/self/status"), boundingSet(t))
+		t.contains("in the container", p.do(t, "exec", "--privileged", id, "grep", "CapEff", "/proc/self/status"), p.allCapabilities(t))
 	})
 	operation(t, "exec with descriptors", func(t *T) { p.descriptors(t) })
 	operation(t, "50 execs at once", func(t *T) {

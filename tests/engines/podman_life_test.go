@@ -112,6 +112,7 @@ func (p *podmanEngine) terminal(t *T, args ...string) string {
 }
 
 func (p *podmanEngine) pause(t *T) {
+	p.needController(t, "freezer")
 	id := p.start(t, nil, "sh", "-c", counter)
 	p.logs(t, id, "count 1")
 	p.do(t, "pause", id)

@@ -32,8 +32,8 @@ func (p *podmanEngine) testNamespaces(t *testing.T) {
 		}
 	})
 	operation(t, "userns auto", func(t *T) {
-		out := p.run(t, []string{"--userns=auto:size=5000"}, "sh", "-c", "cat /proc/self/uid_map; stat -c %u /bin/busybox; touch /tmp/a && ping -c 1 -W 5 127.0.0.1 >/dev/null && echo pong")
-		t.contains("in the container", out, "2000000000       5000", "\n0\npong")
+		out := p.run(t, []string{"--userns=auto:size=5000"}, "sh", "-c", "cat /proc/self/uid_map; stat -c %u /bin/busybox; touch /tmp/a && echo made")
+		t.contains("in the container", out, "2000000000       5000", "\n0\nmade")
 		first := p.start(t, []string{"--userns=auto:size=5000"}, "sleep", "1000")
 		second := p.run(t, []string{"--userns=auto:size=5000"}, "cat", "/proc/self/uid_map")
 		if second == p.do(t, "exec", first, "cat", "/proc/self/uid_map") {

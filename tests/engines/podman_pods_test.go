@@ -30,6 +30,7 @@ func (p *podmanEngine) testPods(t *testing.T) {
 		p.state(t, web, "{{.State.Status}}", "running")
 	})
 	operation(t, "pod pause and kill", func(t *T) {
+		p.needController(t, "freezer")
 		p.pod(t, "crew")
 		id := p.start(t, []string{"--pod", "crew"}, "sleep", "1000")
 		p.do(t, "pod", "pause", "crew")

@@ -29,7 +29,7 @@ func TestPodmanRootless(t *testing.T) {
 func (p *podmanEngine) testUsers(t *testing.T) {
 	operation(t, "users", func(t *T) {
 		out := p.run(t, nil, "sh", "-c", "cat /proc/self/uid_map; touch /a; chown 1000:1000 /a; stat -c %u:%g /a")
-		t.equal("in the container", strings.Join(strings.Fields(out), " "), fmt.Sprintf("0 %d 1 1 1000000 200000 1000:1000", podmanUID))
+		t.contains("in the container", strings.Join(strings.Fields(out), " "), fmt.Sprintf("0 %d 1 ", podmanUID), " 1000000 200000 1000:1000")
 	})
 	smoke(t, "userns keep-id", func(t *T) {
 		t.contains("in the container", p.run(t, []string{"--userns=keep-id"}, "id"), fmt.Sprintf("uid=%d(", podmanUID))
@@ -42,7 +42,8 @@ func (p *podmanEngine) testUsers(t *testing.T) {
 		t.contains("the map", p.run(t, []string{"--userns=auto:size=5000"}, "cat", "/proc/self/uid_map"), " 5000")
 	})
 	operation(t, "userns nomap", func(t *T) {
-		t.equal("the map", strings.Join(strings.Fields(p.run(t, []string{"--userns=nomap"}, "cat", "/proc/self/uid_map")), " "), "0 1 200000")
+		// These are ids of the user namespace of podman.
+		t.contains("the map", strings.Join(strings.Fields(p.run(t, []string{"--userns=nomap"}, "cat", "/proc/self/uid_map")), " "), "0 1 ")
 	})
 	operation(t, "group-add keep-groups", func(t *T) {
 		dir := p.directory(t)
@@ -71,7 +72,7 @@ func (p *podmanEngine) testPasta(t *testing.T) {
 // testRootlessRun has what an ordinary user's containers can do, or cannot.
 func (p *podmanEngine) testRootlessRun(t *testing.T) {
 	operation(t, "run privileged", func(t *T) {
-		t.contains("in the container", p.run(t, []string{"--privileged"}, "sh", "-c", "mount -t tmpfs none /mnt; grep CapEff /proc/self/status; cat /proc/mounts"), boundingSet(t), " /mnt tmpfs")
+		t.contains("in the container", p.run(t, []string{"--privileged"}, "sh", "-c", "mount -t tmpfs none /mnt; grep CapEff /proc/self/status; cat /proc/mounts"), p.allCapabilities(t), " /mnt tmpfs")
 	})
 	operation(t, "run user and capabilities", func(t *T) {
 		out := p.run(t, []string{"--user", "1000", "--cap-drop", "all", "--cap-add", "net_raw"}, "sh", "-c", "id -u; grep CapBnd /proc/self/status")

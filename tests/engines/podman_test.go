@@ -122,8 +122,18 @@ func configurePodman(t reporter) {
 	if err != nil {
 		t.Fatalf("%v", err)
 	}
+	// Buildah asks for more than a machine without CAP_SYS_RESOURCE can give.
+	var files, processes syscall.Rlimit
+	const limitNproc = 6 // RLIMIT_NPROC, which package syscall does not have
+	err = errors.Join(syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files), syscall.Getrlimit(limitNproc, &processes))
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	limits := fmt.Sprintf("[containers]\ndefault_ulimits = [\"nofile=%d:%d\", \"nproc=%d:%d\"]\n", files.Max, files.Max, processes.Max, processes.Max)
 	dir := "/etc/containers/containers.conf.d"
-	if err := errors.Join(linkRuntime(), os.MkdirAll(dir, 0o755), os.WriteFile(dir+"/berth.conf", []byte(text), 0o644)); err != nil {
+	err = errors.Join(linkRuntime(), os.MkdirAll(dir, 0o755), os.WriteFile(dir+"/berth.conf", []byte(text), 0o644),
+		os.WriteFile(dir+"/limits.conf", []byte(limits), 0o644))
+	if err != nil {
 		t.Fatalf("%v", err)
 	}
 }
