@@ -41,6 +41,10 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, "wrapper:", wrap(runtime))
 		os.Exit(1)
 	}
+	if os.Getenv(notifyEnv) != "" {
+		fmt.Fprintln(os.Stderr, "notify:", notify())
+		os.Exit(1)
+	}
 	code, err := setUp(m)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "engines:", err)

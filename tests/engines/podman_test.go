@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -21,6 +22,8 @@ type podmanEngine struct {
 	rootless bool
 	// options come before each command.
 	options []string
+	// machine is where it runs, instead of in the room itself.
+	machine *machine
 }
 
 // podmanUser has a home below /var/lib/containers, which is no overlay, and so its own
@@ -39,6 +42,10 @@ func (p *podmanEngine) command(args ...string) command {
 // shell returns a command line for the same user.
 func (p *podmanEngine) shell(args ...string) command {
 	env := []string{"PODMAN_IGNORE_CGROUPSV1_WARNING=1"}
+	if p.machine != nil {
+		// In a service, podman would leave conmon in its cgroup, and the service could not end.
+		return p.machine.service(p.rootless, nil, append([]string{"env", "--unset=INVOCATION_ID"}, args...)...)
+	}
 	if !p.rootless {
 		return command{args: args, env: env}
 	}
@@ -97,8 +104,9 @@ func (p *podmanEngine) inspect(t reporter, id, format string) string {
 func (p *podmanEngine) state(t *T, id, format, want string) {
 	t.Helper()
 	t.until(format+" is "+want, func() error {
-		if got := p.inspect(t, id, format); got != want {
-			return fmt.Errorf("it is %q", got)
+		r := p.try(t, "container", "inspect", "--format", format, id)
+		if strings.TrimSpace(r.out) != want {
+			return fmt.Errorf("it is %q%s", r.out, r.err)
 		}
 		return nil
 	})
@@ -122,20 +130,35 @@ func configurePodman(t reporter) {
 	if err != nil {
 		t.Fatalf("%v", err)
 	}
-	// Buildah asks for more than a machine without CAP_SYS_RESOURCE can give.
+	dir := "/etc/containers/containers.conf.d"
+	if err := errors.Join(linkRuntime(), os.MkdirAll(dir, 0o755), os.WriteFile(dir+"/berth.conf", []byte(text), 0o644)); err != nil {
+		t.Fatalf("%v", err)
+	}
+	limitPodman(t, suite.mode == "v1" || controller("pids"))
+}
+
+// limitPodman configures limits that this machine can have: Buildah asks for more than one
+// without CAP_SYS_RESOURCE gives, and Podman limits the processes of each container.
+func limitPodman(t reporter, pids bool) {
+	t.Helper()
 	var files, processes syscall.Rlimit
 	const limitNproc = 6 // RLIMIT_NPROC, which package syscall does not have
-	err = errors.Join(syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files), syscall.Getrlimit(limitNproc, &processes))
-	if err != nil {
+	if err := errors.Join(syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files), syscall.Getrlimit(limitNproc, &processes)); err != nil {
 		t.Fatalf("%v", err)
 	}
-	limits := fmt.Sprintf("[containers]\ndefault_ulimits = [\"nofile=%d:%d\", \"nproc=%d:%d\"]\n", files.Max, files.Max, processes.Max, processes.Max)
-	dir := "/etc/containers/containers.conf.d"
-	err = errors.Join(linkRuntime(), os.MkdirAll(dir, 0o755), os.WriteFile(dir+"/berth.conf", []byte(text), 0o644),
-		os.WriteFile(dir+"/limits.conf", []byte(limits), 0o644))
-	if err != nil {
+	text := fmt.Sprintf("[containers]\ndefault_ulimits = [\"nofile=%d:%d\", \"nproc=%d:%d\"]\n", files.Max, files.Max, processes.Max, processes.Max)
+	if !pids {
+		text += "pids_limit = 0\n"
+	}
+	if err := os.WriteFile("/etc/containers/containers.conf.d/limits.conf", []byte(text), 0o644); err != nil {
 		t.Fatalf("%v", err)
 	}
+}
+
+// controller says whether cgroup v2 has a controller in the room.
+func controller(name string) bool {
+	data, _ := os.ReadFile("/sys/fs/cgroup/cgroup.controllers")
+	return slices.Contains(strings.Fields(string(data)), name)
 }
 
 // addPodmanUser makes the ordinary user, with subordinate ids, and those of --userns=auto.
