@@ -5,6 +5,7 @@ package cgroupfs
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -58,14 +59,32 @@ func (k *Knobs) Do(field string, f func() error) {
 	if err == nil {
 		return
 	}
-	if k.Missing == nil && errors.Is(err, unix.ENOENT) {
+	var explained absence
+	if k.Missing == nil && errors.Is(err, unix.ENOENT) && !errors.As(err, &explained) {
 		if k.Absent != nil {
 			err = k.Absent(err)
 		} else {
-			err = fmt.Errorf("%w (the kernel does not have this limit)", err)
+			err = Absence(err, "the kernel does not have this limit")
 		}
 	}
 	k.Err = fmt.Errorf("linux.resources.%s: %w", field, err)
+}
+
+// absence is ENOENT with the reason in the place of its text, which engines would read as that of
+// a program that does not exist.
+type absence struct{ reason error }
+
+func (e absence) Error() string   { return e.reason.Error() }
+func (e absence) Unwrap() []error { return []error{e.reason, unix.ENOENT} }
+
+// Absence gives err, of a missing file, its reason.
+func Absence(err error, format string, args ...any) error {
+	why := absence{fmt.Errorf(format, args...)}
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return &fs.PathError{Op: p.Op, Path: p.Path, Err: why}
+	}
+	return why
 }
 
 // First writes to the first of files that exists: the names depend on the kernel and the I/O

@@ -80,7 +80,7 @@ func explainLimit(err error) error {
 func explainSwap(err error) error {
 	switch {
 	case errors.Is(err, unix.ENOENT):
-		return fmt.Errorf("%w (swap accounting is off, see swapaccount=1 of the kernel's command line)", err)
+		return cgroupfs.Absence(err, "swap accounting is off, see swapaccount=1 of the kernel's command line")
 	case errors.Is(err, unix.EBUSY):
 		return fmt.Errorf("%w (more than that is in use)", err)
 	case errors.Is(err, unix.EINVAL):

@@ -116,18 +116,18 @@ func (m *Manager) knobs(controller string) cgroupfs.Knobs {
 // absent explains why the file of a limit does not exist.
 func (m *Manager) absent(controller string, err error) error {
 	if why := m.refused[controller]; why != nil {
-		return fmt.Errorf("%w (the %s controller could not be enabled: %w)", err, controller, why)
+		return cgroupfs.Absence(err, "the %s controller could not be enabled: %w", controller, why)
 	}
 	have, readErr := m.dir.Read("cgroup.controllers")
 	switch {
 	case readErr != nil:
 		return errors.Join(err, readErr)
 	case cgroupfs.HasWord(have, controller):
-		return fmt.Errorf("%w (the kernel does not have this limit)", err)
+		return cgroupfs.Absence(err, "the kernel does not have this limit")
 	}
 	all, _ := m.root.Read("cgroup.controllers")
 	if !cgroupfs.HasWord(all, controller) {
-		return fmt.Errorf("%w (the host has no %s controller on cgroup v2)", err, controller)
+		return cgroupfs.Absence(err, "the host has no %s controller on cgroup v2", controller)
 	}
-	return fmt.Errorf("%w (the %s controller is not enabled in %s/cgroup.subtree_control)", err, controller, m.dir.Parent())
+	return cgroupfs.Absence(err, "the %s controller is not enabled in %s/cgroup.subtree_control", controller, m.dir.Parent())
 }
