@@ -21,6 +21,8 @@ func TestPodmanSystemd(t *testing.T) {
 	p.testSystemd(t, "")
 	t.Run("user", func(t *testing.T) {
 		u := startPodman(t, true)
+		// The process that keeps the user's namespaces in the room.
+		_ = u.shell("podman", "system", "migrate").try(t)
 		u.machine = p.machine
 		limitPodman(t, p.machine.mode == "v1" || controller("pids"))
 		u.machine.systemctl(t, false, "start", fmt.Sprintf("user@%d.service", podmanUID))
@@ -209,7 +211,10 @@ func (p *podmanEngine) testQuadlets(t *testing.T, who string) {
 		p.startUnit(t, "crew-pod.service")
 		p.state(t, "mate", "{{.State.Status}}", "running")
 		m.systemctl(t, p.rootless, "stop", "crew-pod.service")
-		t.equal("the pod's service", m.manage(p.rootless, p.systemctlLine("is-active", "mate.service")...).try(t).out, "inactive")
+		// sleep has been killed, so the service may have failed.
+		if state := m.manage(p.rootless, p.systemctlLine("is-active", "mate.service")...).try(t).out; strings.HasPrefix(state, "active") {
+			t.Errorf("the pod's service is still there")
+		}
 	})
 	operation(t, who+"quadlet kube", func(t *T) {
 		p.quadlets(t, "ship.kube", "ship.yaml")
