@@ -72,7 +72,7 @@ func (p *podmanEngine) testPasta(t *testing.T) {
 // testRootlessRun has what an ordinary user's containers can do, or cannot.
 func (p *podmanEngine) testRootlessRun(t *testing.T) {
 	operation(t, "run privileged", func(t *T) {
-		t.contains("in the container", p.run(t, []string{"--privileged"}, "sh", "-c", "mount -t tmpfs none /mnt; grep CapEff /proc/self/status; cat /proc/mounts"), p.allCapabilities(t), " /mnt tmpfs")
+		t.contains("in the container", p.run(t, []string{"--privileged"}, "sh", "-c", "mount -t tmpfs none /tmp; grep CapEff /proc/self/status; cat /proc/mounts"), p.allCapabilities(t), " /tmp tmpfs")
 	})
 	operation(t, "run user and capabilities", func(t *T) {
 		out := p.run(t, []string{"--user", "1000", "--cap-drop", "all", "--cap-add", "net_raw"}, "sh", "-c", "id -u; grep CapBnd /proc/self/status")

@@ -34,7 +34,7 @@ func (p *podmanEngine) testRun(t *testing.T) {
 		t.contains("the processes", p.run(t, []string{"--init"}, "ps"), "podman-init")
 	})
 	operation(t, "run privileged", func(t *T) {
-		out := p.run(t, []string{"--privileged"}, "sh", "-c", "grep CapEff /proc/self/status; test -w /proc/sys/kernel && mount -t tmpfs none /mnt; ls /dev/fuse")
+		out := p.run(t, []string{"--privileged"}, "sh", "-c", "grep CapEff /proc/self/status; test -w /proc/sys/kernel && mount -t tmpfs none /tmp && ls /dev/fuse")
 		t.contains("in the container", out, p.allCapabilities(t), "/dev/fuse")
 	})
 	operation(t, "run devices", func(t *T) {

@@ -19,6 +19,9 @@ func TestPodmanSystemd(t *testing.T) {
 	p.machine = startMachine(t)
 	limitPodman(t, p.machine.mode == "v1" || controller("pids"))
 	p.testSystemd(t, "")
+	if suite.smoke {
+		return
+	}
 	t.Run("user", func(t *testing.T) {
 		u := startPodman(t, true)
 		// The process that keeps the user's namespaces in the room.
@@ -176,7 +179,7 @@ Pod=crew.pod
 // testQuadlets has units that podman generates.
 func (p *podmanEngine) testQuadlets(t *testing.T, who string) {
 	m := p.machine
-	operation(t, who+"quadlet container", func(t *T) {
+	smoke(t, who+"quadlet container", func(t *T) {
 		p.quadlets(t, "web.container", "hold.volume", "quay.network")
 		t.Cleanup(func() {
 			m.systemctl(t, p.rootless, "stop", "web.service", "hold-volume.service", "quay-network.service")

@@ -51,7 +51,7 @@ func (p *podmanEngine) shell(args ...string) command {
 	}
 	runtimeDir := fmt.Sprintf("XDG_RUNTIME_DIR=/run/user/%d", podmanUID)
 	user := []string{"setpriv", fmt.Sprintf("--reuid=%d", podmanUID), fmt.Sprintf("--regid=%d", podmanUID), "--init-groups"}
-	return command{args: append(user, args...), env: append(env, "HOME="+podmanHome, "USER="+podmanUser, runtimeDir), dir: podmanHome}
+	return command{args: append(user, args...), env: append(env, "HOME="+podmanHome, "USER="+podmanUser, "SHELL=/bin/bash", runtimeDir), dir: podmanHome}
 }
 
 func (p *podmanEngine) try(t reporter, args ...string) result {

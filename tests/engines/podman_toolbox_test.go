@@ -15,6 +15,9 @@ import (
 // has all that they would install.
 func TestPodmanToolbox(t *testing.T) {
 	inRoom(t)
+	if suite.smoke {
+		return
+	}
 	p := startPodman(t, true)
 	p.importRoom(t)
 	operation(t, "distrobox", func(t *T) {
@@ -27,6 +30,10 @@ func TestPodmanToolbox(t *testing.T) {
 	})
 	// The program needs what systemd-tmpfiles makes for it.
 	command{args: []string{"systemd-tmpfiles", "--create", "toolbox.conf"}}.run(t)
+	if err := os.MkdirAll("/run/dbus", 0o755); err != nil {
+		t.Fatalf("%v", err)
+	}
+	start(t, "dbus", nil, "dbus-daemon", "--system", "--nofork", "--nopidfile")
 	operation(t, "toolbox", func(t *T) {
 		t.Cleanup(func() { _ = p.shell("toolbox", "rm", "--force", "hold").try(t) })
 		p.shell("toolbox", "--assumeyes", "create", "--image", "localhost/room", "hold").run(t)
