@@ -195,6 +195,18 @@ func TestUnifiedController(t *testing.T) {
 	}
 }
 
+// TestMissingLimit: engines would take "no such file or directory" for a program that does not
+// exist, and return 127.
+func TestMissingLimit(t *testing.T) {
+	c := newContainer(t)
+	only(t, suite.unified, "cgroup v2")
+	c.spec.Linux.Resources = &specs.LinuxResources{Unified: map[string]string{"nothing.max": "1"}}
+	r := c.run().fails("linux.resources.unified[\"nothing.max\"]: open nothing.max: the host has no nothing controller", "")
+	if strings.Contains(r.stderr, "no such file or directory") {
+		t.Errorf("message: %s", r.stderr)
+	}
+}
+
 func TestBadUnified(t *testing.T) {
 	for _, file := range []string{"cgroup.no.such", "nothing.max", "../cgroup.max.depth", "cgroup", "a/b.c"} {
 		t.Run(strings.ReplaceAll(file, "/", "_"), func(t *testing.T) {
