@@ -16,6 +16,9 @@ func TestPodmanRootless(t *testing.T) {
 	})
 	operation(t, "names", func(t *T) { p.names(t) })
 	p.testUsers(t)
+	if suite.smoke {
+		return // the rest is much like root's
+	}
 	p.testPasta(t)
 	p.testRootlessRun(t)
 	p.testMounts(t)
