@@ -71,7 +71,7 @@ func (p *podmanEngine) testPods(t *testing.T) {
 	smoke(t, "kube play", func(t *T) { p.kube(t) })
 	operation(t, "kube generate", func(t *T) {
 		p.pod(t, "crew")
-		p.start(t, []string{"--pod", "crew", "--cap-add", "net_raw", "--memory", "64m"}, "sleep", "1000")
+		p.start(t, []string{"--pod", "crew", "--cap-add", "net_raw"}, "sleep", "1000")
 		text := p.do(t, "kube", "generate", "crew")
 		t.contains("what it says", text, "image: localhost/box:latest", "kind: Pod")
 	})
