@@ -73,7 +73,8 @@ func cgroupAttr(m *configs.Mount) mountapi.Attr {
 	return a
 }
 
-// mountCgroupTmpfs makes the directory of hierarchies.
+// mountCgroupTmpfs makes the directory of hierarchies. Like any tmpfs it becomes read-only only at the
+// end: a later mount, such as a volume of a pod, may need a directory in it.
 func (b *Builder) mountCgroupTmpfs(m *configs.Mount, t *target.Target) error {
 	tmpfs := *m
 	tmpfs.Type, tmpfs.Source, tmpfs.Data = "tmpfs", "tmpfs", []string{"mode=755"}
@@ -81,16 +82,19 @@ func (b *Builder) mountCgroupTmpfs(m *configs.Mount, t *target.Target) error {
 	if err != nil {
 		return err
 	}
-	defer unix.Close(tree)
-	return b.attachFilled(tree, t.FD, func() error {
+	err = b.attachFilled(tree, t.FD, func() error {
 		for i := range b.o.Cgroups {
 			if err := b.mountHierarchy(&b.o.Cgroups[i], m, tree); err != nil {
 				return fmt.Errorf("%s: %w", b.o.Cgroups[i].Name, err)
 			}
 		}
-		// Read-only comes last, when the directories have been made.
-		return b.attacher.Adjust(m, tree, mountapi.AttrOf(m.Flags, m.Cleared))
+		return b.attacher.Adjust(m, tree, mountapi.AttrOf(m.Flags&^unix.MS_RDONLY, m.Cleared))
 	})
+	if err != nil || m.Flags&unix.MS_RDONLY == 0 {
+		return errors.Join(err, unix.Close(tree))
+	}
+	b.late = append(b.late, lateReadonly{fd: tree, field: m.Field})
+	return nil
 }
 
 // mountHierarchy mounts h on its own directory in dir, which only the builder writes to.

@@ -82,6 +82,20 @@ func checkLegacyMount(t *testing.T, c *container, mode string) {
 	want(t, "access", c.output(), map[string]string{"ro": "read-only", "rw": "writable"}[mode])
 }
 
+// TestMountBelowCgroups: a later mount can be below the directory of hierarchies, although that is
+// read-only in the end.
+func TestMountBelowCgroups(t *testing.T) {
+	only(t, !suite.unified, "cgroup v1")
+	c := newContainer(t).mount("/sys/fs/cgroup", "cgroup", "cgroup", "ro", "nosuid").
+		mount("/sys/fs/cgroup/below", "tmpfs", "tmpfs")
+	c.sh("touch /sys/fs/cgroup/below/file && ls /sys/fs/cgroup/below")
+	want(t, "below", c.output(), "file")
+	if suite.name == "runc" {
+		return // It leaves the directory writable.
+	}
+	want(t, "the directory is", c.mountOf("/sys/fs/cgroup").options[0], "ro")
+}
+
 // TestHostCgroupOptions: a container that sees the host's hierarchy leaves its options alone. The
 // kernel applies those of a new mount to the whole hierarchy, and has none of systemd's then.
 func TestHostCgroupOptions(t *testing.T) {
