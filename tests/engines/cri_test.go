@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package engines
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// criHandler is the runtime's name in the document's configuration.
+const criHandler = "berth"
+
+// podNetwork connects pods with a bridge.
+const podNetwork = `{
+  "cniVersion": "1.0.0", "name": "pods",
+  "plugins": [
+    {"type": "bridge", "bridge": "cni0", "isGateway": true, "hairpinMode": true, "ipMasq": true,
+     "ipam": {"type": "host-local", "ranges": [[{"subnet": "10.85.0.0/16"}]], "routes": [{"dst": "0.0.0.0/0"}]}},
+    {"type": "portmap", "capabilities": {"portMappings": true}}
+  ]
+}
+`
+
+// startCRI starts containerd with a network for pods, and with a registry for all images.
+func startCRI(t *testing.T) {
+	t.Helper()
+	r := startRegistry(t)
+	hosts := fmt.Sprintf("server = \"http://%[1]s\"\n[host.\"http://%[1]s\"]\n  capabilities = [\"pull\", \"resolve\"]\n", r.address)
+	for file, text := range map[string]string{
+		"/etc/containerd/certs.d/_default/hosts.toml": hosts,
+		"/etc/cni/net.d/10-pods.conflist":             podNetwork,
+		"/etc/resolv.conf":                            "",
+		"/etc/crictl.yaml":                            "runtime-endpoint: unix:///run/containerd/containerd.sock\nimage-endpoint: unix:///run/containerd/containerd.sock\n",
+		"/etc/cdi/test.yaml":                          "cdiVersion: \"0.6.0\"\nkind: test.local/device\ndevices:\n- {name: one, containerEdits: {env: [\"CDI=one\"], deviceNodes: [{path: /dev/kmsg}]}}\n",
+	} {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(text), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// The bridge stays, as on a node.
+	t.Cleanup(func() { _ = exec.Command("ip", "link", "delete", "cni0").Run() })
+	if err := os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0); err != nil {
+		t.Fatal(err)
+	}
+	startContainerd(t)
+	l, config, err := imageOf("sandbox")
+	if err != nil {
+		t.Fatal(err)
+	}
+	imports(t, "k8s.io", "test.local/pause:1", l, config)
+	if l, config, err = imageOf("busybox"); err != nil {
+		t.Fatal(err)
+	}
+	imports(t, "k8s.io", box, l, config)
+}
+
+// crictl runs crictl of the programs, which is newer than a room's.
+func crictl(args ...string) command {
+	return command{args: append([]string{programs + "/crictl", "--timeout", "60s"}, args...)}
+}
+
+// A pod is a sandbox of the CRI.
+type pod struct {
+	t *T
+	// id is the CRI's, dir has its logs and configurations.
+	id, dir, config string
+}
+
+// ownProcesses is a container's pid namespace of its own, which kubelet asks for.
+var ownProcesses = map[string]any{"namespace_options": map[string]any{"pid": 1}}
+
+// newPod makes one, and removes it with the operation.
+func newPod(t *T) *pod {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "pod")
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	p := &pod{t: t, dir: dir, config: filepath.Join(dir, "pod.json")}
+	p.write(p.config, map[string]any{
+		"metadata":      map[string]any{"name": "pod", "namespace": "default", "uid": filepath.Base(dir), "attempt": 1},
+		"log_directory": dir, "linux": map[string]any{"cgroup_parent": "/pods/" + filepath.Base(dir)},
+	})
+	p.id = strings.TrimSpace(crictl("runp", "--runtime", criHandler, p.config).run(t))
+	t.Cleanup(func() {
+		crictl("rmp", "--force", p.id).run(t)
+		_ = os.RemoveAll(dir)
+		// A pod's cgroup is the kubelet's matter.
+		for _, pattern := range []string{"/sys/fs/cgroup/pods/*", "/sys/fs/cgroup/pods", "/sys/fs/cgroup/*/pods/*", "/sys/fs/cgroup/*/pods"} {
+			cgroups, _ := filepath.Glob(pattern)
+			for _, cgroup := range cgroups {
+				_ = syscall.Rmdir(cgroup)
+			}
+		}
+	})
+	return p
+}
+
+func (p *pod) write(file string, content map[string]any) {
+	p.t.Helper()
+	data, err := json.Marshal(content)
+	if err == nil {
+		err = os.WriteFile(file, data, 0o600)
+	}
+	if err != nil {
+		p.t.Fatalf("%v", err)
+	}
+}
+
+// container makes and starts a container that sleeps, with more fields, and returns its id.
+func (p *pod) container(name string, more map[string]any) string {
+	p.t.Helper()
+	config := map[string]any{
+		"metadata": map[string]any{"name": name, "attempt": 1}, "image": map[string]any{"image": box},
+		"command": []string{"sleep", "100000"}, "log_path": name + ".log",
+		"linux": map[string]any{"security_context": ownProcesses},
+	}
+	for key, value := range more {
+		config[key] = value
+	}
+	file := filepath.Join(p.dir, name+".json")
+	p.write(file, config)
+	id := strings.TrimSpace(crictl("create", p.id, file, p.config).run(p.t))
+	crictl("start", id).run(p.t)
+	return id
+}
+
+// counting goes on after a checkpoint. A sleep ends then, since criu interrupts its system call.
+var counting = []string{"sh", "-c", "i=0; while :; do i=$((i+1)); echo $i >>/root/count; sleep 0.1; done"}
+
+func criExec(t *T, id string, args ...string) string {
+	t.Helper()
+	return strings.TrimSpace(crictl(append([]string{"exec", "--sync", id}, args...)...).run(t))
+}
+
+// inCgroup reads a file of the container's own cgroup, by controller.
+func inCgroup(t *T, id, controller, file string) string {
+	t.Helper()
+	return criExec(t, id, "cat", "/sys/fs/cgroup/"+controller+"/"+file)
+}
+
+func TestCRI(t *testing.T) {
+	if suite.smoke {
+		t.Skip("a smoke test has no crictl")
+	}
+	inRoom(t)
+	startCRI(t)
+	operation(t, "pod", func(t *T) {
+		p := newPod(t)
+		id := p.container("c", nil)
+		t.equal("exec", criExec(t, id, "echo", "hello"), "hello")
+		t.contains("inspect", crictl("inspect", id).run(t), "CONTAINER_RUNNING")
+		crictl("stop", "--timeout", "1", id).run(t)
+		t.contains("inspect", crictl("inspect", id).run(t), "CONTAINER_EXITED", `"exitCode": 137`)
+		// In the pid namespace of the pod, it is not the first process, which ignores SIGTERM.
+		id = p.container("shared", map[string]any{"linux": map[string]any{}})
+		crictl("stop", "--timeout", "10", id).run(t)
+		t.contains("inspect", crictl("inspect", id).run(t), "CONTAINER_EXITED", `"exitCode": 143`)
+		crictl("rm", id).run(t)
+	})
+	operation(t, "runtime's features", func(t *T) {
+		var info struct {
+			RuntimeHandlers []struct {
+				Name     string
+				Features map[string]bool
+			}
+		}
+		out := crictl("info").run(t)
+		if err := json.Unmarshal([]byte(out), &info); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		for _, handler := range info.RuntimeHandlers {
+			if handler.Name == criHandler && (!handler.Features["user_namespaces"] || !handler.Features["recursive_read_only_mounts"]) {
+				t.Errorf("features: %v", handler.Features)
+			}
+		}
+	})
+	criResources(t)
+	operation(t, "CDI device", func(t *T) {
+		p := newPod(t)
+		id := p.container("c", map[string]any{"CDI_devices": []any{map[string]any{"name": "test.local/device=one"}}})
+		t.equal("environment", criExec(t, id, "sh", "-c", "echo $CDI"), "one")
+		t.contains("device", criExec(t, id, "ls", "-l", "/dev/kmsg"), "1,  11")
+	})
+	operation(t, "checkpoint", func(t *T) {
+		p := newPod(t)
+		id := p.container("c", map[string]any{"command": counting})
+		crictl("checkpoint", "--export", "/srv/checkpoint.tar", id).run(t)
+		t.contains("archive", command{args: []string{"tar", "-tf", "/srv/checkpoint.tar"}}.run(t), "checkpoint/pstree.img")
+		t.equal("exec afterwards", criExec(t, id, "echo", "here"), "here")
+	})
+	operation(t, "checkpoint, shared pid namespace", func(t *T) {
+		p := newPod(t)
+		id := p.container("c", map[string]any{"command": counting, "linux": map[string]any{}})
+		crictl("checkpoint", "--export", "/srv/shared.tar", id).run(t)
+		t.equal("exec afterwards", criExec(t, id, "echo", "here"), "here")
+	})
+	criTest(t)
+	for _, name := range []string{box, "test.local/pause:1"} {
+		command{args: []string{"ctr", "--namespace", "k8s.io", "images", "remove", "--sync", name}}.run(t)
+	}
+}
+
+// criResources are limits and their changes.
+func criResources(t *testing.T) {
+	limits := map[string]any{"security_context": ownProcesses, "resources": map[string]any{
+		"cpu_period": 100000, "cpu_quota": 50000, "cpu_shares": 128, "memory_limit_in_bytes": 64 << 20,
+		"memory_swap_limit_in_bytes": 80 << 20, "oom_score_adj": 500,
+	}}
+	operation(t, "resources", func(t *T) {
+		needsControllers(t)
+		p := newPod(t)
+		id := p.container("c", map[string]any{"linux": limits})
+		t.equal("memory", inCgroup(t, id, "memory", "memory.limit_in_bytes"), fmt.Sprint(64<<20))
+		t.equal("with swap", inCgroup(t, id, "memory", "memory.memsw.limit_in_bytes"), fmt.Sprint(80<<20))
+		t.equal("quota", inCgroup(t, id, "cpu", "cpu.cfs_quota_us"), "50000")
+		t.equal("OOM score", criExec(t, id, "cat", "/proc/1/oom_score_adj"), "500")
+	})
+	operation(t, "update", func(t *T) {
+		needsControllers(t)
+		p := newPod(t)
+		id := p.container("c", map[string]any{"linux": limits})
+		for _, size := range []int{128, 32} {
+			bytes := fmt.Sprint(size << 20)
+			crictl("update", "--memory", bytes, "--cpu-quota", bytes[:5], "--cpu-share", "77", id).run(t)
+			t.equal("memory", inCgroup(t, id, "memory", "memory.limit_in_bytes"), bytes)
+			t.equal("quota", inCgroup(t, id, "cpu", "cpu.cfs_quota_us"), bytes[:5])
+			t.equal("shares", inCgroup(t, id, "cpu", "cpu.shares"), "77")
+		}
+	})
+	operation(t, "statistics", func(t *T) {
+		p := newPod(t)
+		id := p.container("c", nil)
+		t.contains("statistics", crictl("stats", "--output", "json", "--id", id).run(t), "usageCoreNanoSeconds")
+		t.contains("the pod's", crictl("statsp", "--output", "json", "--id", p.id).run(t), "usageCoreNanoSeconds")
+	})
+}
+
+// needsControllers skips what a cgroup without controllers cannot do.
+func needsControllers(t *T) {
+	t.Helper()
+	if suite.mode == "v2" {
+		t.Skipf("cgroup v2 has no controllers on a machine of v1")
+	}
+}
+
+// criTest runs critest whole. Each of its tests is an operation.
+func criTest(t *testing.T) {
+	// It takes minutes, before any of its results is an operation.
+	if run := os.Getenv("RUN"); run != "" && !strings.Contains(run, "critest") {
+		return
+	}
+	report := filepath.Join(t.TempDir(), "report.json")
+	cmd := exec.Command(programs+"/critest", "--runtime-endpoint", "unix:///run/containerd/containerd.sock",
+		"--runtime-handler", criHandler, "--nri-socket", "/run/nri/nri.sock", "--ginkgo.json-report", report, "--ginkgo.no-color")
+	out, runErr := cmd.CombinedOutput()
+	if err := os.WriteFile(filepath.Join(os.Getenv("RESULTS"), fmt.Sprintf("%s-%s-%s-critest.log", suite.room, suite.mode, suite.name)), out, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var suites []struct {
+		SpecReports []struct {
+			ContainerHierarchyTexts    []string
+			LeafNodeType, LeafNodeText string
+			State                      string
+			Failure                    struct{ Message string }
+			CapturedGinkgoWriterOutput string
+		}
+	}
+	data, err := os.ReadFile(report)
+	if err == nil {
+		err = json.Unmarshal(data, &suites)
+	}
+	if err != nil {
+		t.Fatalf("critest: %v, %v: %s", runErr, err, out[max(0, len(out)-4000):])
+	}
+	for _, s := range suites {
+		for _, spec := range s.SpecReports {
+			if spec.LeafNodeType != "It" {
+				continue
+			}
+			name := strings.Join(append(spec.ContainerHierarchyTexts, spec.LeafNodeText), " ")
+			operation(t, "critest: "+strings.NewReplacer("/", " ", " | ", " ").Replace(name), func(t *T) {
+				switch spec.State {
+				case "passed":
+				case "skipped", "pending":
+					t.Skipf("critest: %s", spec.Failure.Message)
+				default:
+					t.Fatalf("%s: %s\n%s", spec.State, spec.Failure.Message, spec.CapturedGinkgoWriterOutput)
+				}
+			})
+		}
+	}
+}
