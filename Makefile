@@ -83,9 +83,9 @@ deps-build:
 deps-test:
 	@.ci/deps test
 deps-all: ## install what all targets need
-	@.ci/deps bench build cross demo differential engines fresh lint stack test unit vm
+	@.ci/deps bench build cross demo differential engines fresh kubernetes lint stack test unit vm
 	@# What it has installed is what it looks for.
-	@test -z "$$(.ci/deps bench build cross demo differential engines fresh lint stack test unit vm)"
+	@test -z "$$(.ci/deps bench build cross demo differential engines fresh kubernetes lint stack test unit vm)"
 
 # Says how far long work is.
 PROGRESS := bin/progress
@@ -149,6 +149,11 @@ differential: build ## compare with runc and crun of Debian's next release, on m
 engines: build ## run the engines of tests/engines in rooms of several Debian releases (root); ENGINES="docker..." chooses, SMOKE=1
 	@.ci/deps engines
 	RUNTIME='$(abspath $(BIN))' SMOKE='$(SMOKE)' tests/engines/run $(ENGINES)
+
+.PHONY: engines-kubernetes
+engines-kubernetes: build ## run a Kubernetes of two nodes, and pods with berth and with runc (root, cgroup v1); RUNTIMES="name=path..."
+	@.ci/deps engines kubernetes stack
+	RUNTIMES='$(RUNTIMES)' tests/engines/kubernetes/run -test.v
 
 .PHONY: soak
 soak: build deps-test ## thousands of commands at random, some killed, and a look at what is left (root); N, SEED
