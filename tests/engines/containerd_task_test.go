@@ -227,7 +227,7 @@ func (c *containerdEngine) tasks(t *testing.T) {
 func needsCriu(t *T) {
 	t.Helper()
 	if _, err := exec.LookPath("criu"); err != nil {
-		t.Skipf("Debian 13 has no criu")
+		t.Skipf("criu is not to be had: %v", err)
 	}
 }
 

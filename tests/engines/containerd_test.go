@@ -54,7 +54,7 @@ func startContainerd(t *testing.T) *containerdEngine {
 	t.Helper()
 	// The room's own come first.
 	cni := "/usr/lib/cni"
-	t.Setenv("PATH", os.Getenv("PATH")+":"+programs)
+	t.Setenv("PATH", os.Getenv("PATH")+":"+programs+":/opt/criu/bin")
 	// Containerd 2.2 and newer has one for cgroup v1.
 	t.Setenv("CONTAINERD_SUPPRESS_DEPRECATION_WARNINGS", "1")
 	if _, err := os.Stat(cni); err != nil {

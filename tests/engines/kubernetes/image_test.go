@@ -91,6 +91,8 @@ func imagesOfTests(archive string, box *image.Layer) ([]made, error) {
 		case "e2e-test-images/agnhost":
 			m.layer = image.LayerOf(agnhost)
 			m.config.Entrypoint, m.config.Cmd = []string{"/agnhost"}, []string{"pause"}
+		case "e2e-test-images/glibc-dns-testing":
+			m.layer = image.LayerOf(agnhost)
 		case "e2e-test-images/nonewprivs":
 			m.config.Entrypoint, m.config.Cmd = []string{"/nnp"}, nil
 		case "e2e-test-images/nonroot":
