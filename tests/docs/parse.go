@@ -11,7 +11,7 @@ import (
 
 // languages are the tags of fenced blocks. sh are commands, and output is what the commands
 // before it print. The others are for readers and their editors.
-var languages = []string{"sh", "output", "c", "go", "ini", "json", "text", "toml"}
+var languages = []string{"sh", "output", "c", "go", "ini", "json", "text", "toml", "yaml"}
 
 const (
 	fence  = "```"
