@@ -142,16 +142,21 @@ func (c *containerdEngine) tasks(t *testing.T) {
 	})
 	operation(t, "start again", func(t *T) {
 		c.detached(t, "one", nil, "sh", "-c", "echo x >>/root/starts; sleep 1000")
+		started := func(times string) {
+			t.Helper()
+			t.until("start "+times, func() error {
+				if r := ctr("tasks", "exec", "--exec-id", "x", "one", "sh", "-c", "test $(wc -l </root/starts) = "+times).try(t); r.code != 0 {
+					return errors.New(r.err)
+				}
+				return nil
+			})
+		}
+		started("1")
 		ctr("tasks", "kill", "--signal", "KILL", "one").run(t)
 		c.ended(t, "one")
 		ctr("tasks", "delete", "one").try(t)
 		ctr("tasks", "start", "--detach", "one").run(t)
-		t.until("the second start", func() error {
-			if r := ctr("tasks", "exec", "--exec-id", "x", "one", "sh", "-c", "test $(wc -l </root/starts) = 2").try(t); r.code != 0 {
-				return errors.New(r.out + r.err)
-			}
-			return nil
-		})
+		started("2")
 	})
 	operation(t, "events", func(t *T) {
 		var out bytes.Buffer

@@ -3,6 +3,7 @@
 package kubernetes
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -176,8 +177,8 @@ func webStack(s *space) {
 	s.kubectl("set", "image", "deployment/app", "app=test.local/app:2")
 	rollout("app")
 	s.eventually("orders at all applications", func() error {
-		if out := psql("orders", "SELECT count(DISTINCT application) FROM orders"); strings.TrimSpace(out) < "8" {
-			return fmt.Errorf("only at %s", out)
+		if out := psql("orders", "SELECT count(DISTINCT application) >= 8 FROM orders"); strings.TrimSpace(out) != "t" {
+			return errors.New("only at some")
 		}
 		return nil
 	})
