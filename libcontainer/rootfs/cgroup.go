@@ -15,8 +15,7 @@ import (
 )
 
 // mountCgroup makes a mount of type cgroup: what the host has, narrowed to the container. On v2
-// that is one file system. On v1 it is a tmpfs with one mount for each hierarchy, and on a
-// hybrid host also v2 as "unified".
+// that is one file system. On v1 it is a tmpfs with one mount for each hierarchy.
 func (b *Builder) mountCgroup(m *configs.Mount) error {
 	t, err := target.Open(b.root, b.id, m, true)
 	if err != nil {

@@ -58,12 +58,16 @@ func newBuildJob(s *Site) *buildJob {
 	}
 }
 
-// jobCgroups returns the hierarchies that the mounts of cfg need.
+// jobCgroups returns the hierarchies that the mounts of cfg need. On a hybrid host that is cgroup v1
+// alone, as with runc: programs take a host for one of cgroup v2 if they see it mounted anywhere.
 func jobCgroups(cfg *configs.Config, m cgroups.Manager) (all []rootfs.CgroupHierarchy) {
 	if !hasMountType(cfg.Mounts, "cgroup", "cgroup2") {
 		return nil
 	}
 	for _, h := range m.Hierarchies() {
+		if h.V2 && h.Name != "" {
+			continue
+		}
 		all = append(all, rootfs.CgroupHierarchy{
 			Name: h.Name, Options: h.Options, Links: h.Links, HostPath: h.Path, V2: h.V2,
 		})

@@ -206,6 +206,9 @@ func (r *Restoration) addCgroups(m *configs.Mount, point string) error {
 		return nil // criu mounts the root of the namespace
 	}
 	for _, h := range r.Cgroup.Hierarchies() {
+		if h.V2 && h.Name != "" && !r.mayHaveMount(path.Join(point, h.Name)) {
+			continue // Only earlier versions of berth mounted v2 beside v1.
+		}
 		if h.Name == "" && !r.Cfg.Namespaces.Contains(configs.NewUser) {
 			// As in the builder: the owner of the namespace sees the whole of cgroup v2.
 			h.Path = cgroupfs.Root
