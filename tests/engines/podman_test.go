@@ -42,6 +42,10 @@ func (p *podmanEngine) command(args ...string) command {
 // shell returns a command line for the same user.
 func (p *podmanEngine) shell(args ...string) command {
 	env := []string{"PODMAN_IGNORE_CGROUPSV1_WARNING=1"}
+	if p.machine != nil && p.rootless && p.machine.mode == "v1" {
+		// Without cgroups, podman cannot move conmon out of a service.
+		return p.machine.asUser(args...)
+	}
 	if p.machine != nil {
 		// In a service, podman would leave conmon in its cgroup, and the service could not end.
 		return p.machine.service(p.rootless, nil, append([]string{"env", "--unset=INVOCATION_ID"}, args...)...)
