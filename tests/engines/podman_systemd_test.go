@@ -180,6 +180,7 @@ Pod=crew.pod
 func (p *podmanEngine) testQuadlets(t *testing.T, who string) {
 	m := p.machine
 	smoke(t, who+"quadlet container", func(t *T) {
+		p.needService(t) // for --cgroups=split
 		p.quadlets(t, "web.container", "hold.volume", "quay.network")
 		t.Cleanup(func() {
 			m.systemctl(t, p.rootless, "stop", "web.service", "hold-volume.service", "quay-network.service")
@@ -209,6 +210,7 @@ func (p *podmanEngine) testQuadlets(t *testing.T, who string) {
 		}
 	})
 	operation(t, who+"quadlet pod", func(t *T) {
+		p.needService(t)
 		p.quadlets(t, "crew.pod", "mate.container")
 		t.Cleanup(func() { m.systemctl(t, p.rootless, "stop", "crew-pod.service", "mate.service") })
 		p.startUnit(t, "crew-pod.service")
