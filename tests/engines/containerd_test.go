@@ -173,7 +173,20 @@ func (*containerdEngine) ended(t *T, id string) {
 	})
 }
 
+// needsCPU skips a test where no runtime can make a container of containerd: each has cpu.shares.
+func needsCPU(t *testing.T) {
+	t.Helper()
+	if suite.mode != "v2" {
+		return
+	}
+	controllers, err := os.ReadFile("/sys/fs/cgroup/cgroup.controllers")
+	if err != nil || !strings.Contains(" "+string(controllers), " cpu ") {
+		t.Skipf("the cgroup has no cpu controller: %q", controllers)
+	}
+}
+
 func TestContainerd(t *testing.T) {
+	needsCPU(t)
 	inRoom(t)
 	c := startContainerd(t)
 	layer, err := image.Busybox()

@@ -52,6 +52,7 @@ func TestSoak(t *testing.T) {
 	if err != nil || n <= 0 {
 		t.Skip("SOAK is no number of containers")
 	}
+	needsCPU(t)
 	inRoom(t)
 	c := startContainerd(t)
 	layer, err := image.Busybox()
