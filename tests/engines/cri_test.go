@@ -150,6 +150,7 @@ func TestCRI(t *testing.T) {
 	if suite.smoke {
 		t.Skip("a smoke test has no crictl")
 	}
+	needsCPU(t)
 	inRoom(t)
 	startCRI(t)
 	operation(t, "pod", func(t *T) {
