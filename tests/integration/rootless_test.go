@@ -185,7 +185,7 @@ func TestRootlessRoot(t *testing.T) {
 func TestRootlessTemplate(t *testing.T) {
 	onlyBerth(t)
 	c := newContainer(t).rootless()
-	c.command("spec", "--rootless").must().silent()
+	c.command("spec", "--rootless", "--no-tty").must().silent()
 	in, err := os.Create(c.path("input"))
 	if err != nil {
 		t.Fatal(err)
