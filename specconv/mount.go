@@ -119,12 +119,12 @@ func (c *conversion) ontoRoot(m *configs.Mount) error {
 
 // bind does the checks for bind mounts.
 func (c *conversion) bind(m *configs.Mount, s *specs.Mount, firstData int) error {
+	if firstData >= 0 {
+		if err := c.bindData(m, s, firstData); err != nil {
+			return err
+		}
+	}
 	switch {
-	case firstData >= 0:
-		// It may be a misspelt restriction ("readonly").
-		option := s.Options[firstData]
-		return fault.New(fmt.Sprintf("options[%d]", firstData), "unknown option %q%s: %s",
-			option, mountoption.Hint(option), configs.PhraseBindData)
 	case s.Source == "" && m.Flags&unix.MS_REMOUNT == 0:
 		return fault.New("source", "must not be empty for a bind mount")
 	case m.CopyUp:
@@ -133,6 +133,25 @@ func (c *conversion) bind(m *configs.Mount, s *specs.Mount, firstData int) error
 	if m.Source = path.Clean(s.Source); !path.IsAbs(s.Source) {
 		m.Source = path.Join(c.opts.Bundle, s.Source)
 	}
+	return nil
+}
+
+// bindData refuses unknown options of a bind mount from the one with index first on: each may be a
+// misspelt restriction ("readonly"). What can only be for a file system ("mode=755") is
+// ignored, as the validation suite of the runtime-spec relies on.
+func (c *conversion) bindData(m *configs.Mount, s *specs.Mount, first int) error {
+	for i := first; i < len(s.Options); i++ {
+		option := s.Options[i]
+		if !slices.Contains(m.Data, option) {
+			continue
+		}
+		if !mountoption.IsData(option) {
+			return fault.New(fmt.Sprintf("options[%d]", i), "unknown option %q%s: %s",
+				option, mountoption.Hint(option), configs.PhraseBindData)
+		}
+		c.opts.warn("%s.options[%d]: %q is ignored: %s", m.Field, i, option, configs.PhraseBindData)
+	}
+	m.Data = nil
 	return nil
 }
 

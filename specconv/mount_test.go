@@ -3,6 +3,7 @@
 package specconv
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -218,14 +219,42 @@ func FuzzMountOptions(f *testing.F) {
 	})
 }
 
+// TestBindMountIgnoresData: what can only be for a file system has no effect.
+func TestBindMountIgnoresData(t *testing.T) {
+	spec := sample.Example()
+	spec.Mounts = []specs.Mount{{Destination: "/mnt", Source: "/tmp", Type: "none", Options: []string{"rbind", "mode=755", "ro", "size=1k"}}}
+	bundle := t.TempDir()
+	if err := os.Mkdir(filepath.Join(bundle, "rootfs"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	var warnings []string
+	cfg, err := Convert(spec, &Options{Bundle: bundle, Warn: func(format string, args ...any) {
+		warnings = append(warnings, fmt.Sprintf(format, args...))
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		`mounts[0].options[1]: "mode=755" is ignored: bind mounts cannot have any filesystem-specific options applied`,
+		`mounts[0].options[3]: "size=1k" is ignored: bind mounts cannot have any filesystem-specific options applied`,
+	} {
+		if !slices.Contains(warnings, want) {
+			t.Errorf("warnings %q, want %q", warnings, want)
+		}
+	}
+	if m := cfg.Mounts[0]; len(m.Data) != 0 || m.Flags&unix.MS_RDONLY == 0 {
+		t.Errorf("plan %+v", m)
+	}
+}
+
 // TestBindMountRefusesData: an unknown option of a bind mount may be a misspelt restriction.
 func TestBindMountRefusesData(t *testing.T) {
 	for option, want := range map[string]string{
-		"fooo":     `unknown option "fooo": bind mounts cannot have any filesystem-specific options applied`,
-		"readonly": `unknown option "readonly" (did you mean "ro"?): bind mounts`,
-		"nosiud":   `unknown option "nosiud" (did you mean "nosuid"?): bind mounts`,
-		"ro=true":  `unknown option "ro=true" ("ro" takes no value): bind mounts`,
-		"size=1k":  `unknown option "size=1k": bind mounts`,
+		"fooo":      `unknown option "fooo": bind mounts cannot have any filesystem-specific options applied`,
+		"readonly":  `unknown option "readonly" (did you mean "ro"?): bind mounts`,
+		"nosiud":    `unknown option "nosiud" (did you mean "nosuid"?): bind mounts`,
+		"ro=true":   `unknown option "ro=true" ("ro" takes no value): bind mounts`,
+		"nosuids=1": `unknown option "nosuids=1" (did you mean "nosuid"?): bind mounts`,
 	} {
 		spec := sample.Example()
 		spec.Mounts = []specs.Mount{{Destination: "/mnt", Source: "/tmp", Type: "none", Options: []string{"rbind", option}}}

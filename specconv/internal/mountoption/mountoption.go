@@ -124,6 +124,13 @@ func Known() []string {
 	return names
 }
 
+// IsData reports whether an unknown option has the form of one for a file system, with a value.
+func IsData(option string) bool {
+	name, _, valued := strings.Cut(option, "=")
+	_, known := Find(name)
+	return valued && !known && nearest.Of(name, Known()) == ""
+}
+
 // Hint returns what may have been meant by an option that is not known, as [nearest.Hint] does.
 func Hint(option string) string {
 	name, _, valued := strings.Cut(option, "=")
