@@ -38,11 +38,8 @@ func (w Warn) of(name string, notices []codec.Notice) {
 	if w == nil {
 		return
 	}
-	if name != "" {
-		name += ": "
-	}
 	for _, n := range notices {
-		w("%s%s", name, n)
+		w("%s: %s", name, n)
 	}
 }
 

@@ -11,10 +11,10 @@ import (
 )
 
 // Mounts parses a document that contains the array mounts of a config.json. Errors are like
-// those of Load, and so are warnings; warn may be nil.
-func Mounts(document string, warn Warn) ([]specs.Mount, error) {
+// those of Load, and so are warnings, which begin with the name of the document; warn may be nil.
+func Mounts(document, name string, warn Warn) ([]specs.Mount, error) {
 	list, notices, err := ocispec.Mounts(document)
-	warn.of("", notices)
+	warn.of(name, notices)
 	return list, err
 }
 

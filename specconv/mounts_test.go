@@ -16,7 +16,7 @@ func TestMountsDocument(t *testing.T) {
 		`[{"destination":"/a","type":"tmpfs","options":["ro"]},{"destination":"b","source":"vol","options":["rbind"]}]`,
 		` {"ociVersion":"1.0.2","mounts":[{"destination":"/a","type":"tmpfs","options":["ro"]},{"destination":"b","source":"vol","options":["rbind"]}]}`,
 	} {
-		mounts, err := Mounts(document, nil)
+		mounts, err := Mounts(document, "mounts", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -54,7 +54,7 @@ func TestMountsErrors(t *testing.T) {
 		{`[{"destination":"/a","type":"bind"}]`, `mounts[0].source: must not be empty for a bind mount`},
 		{`[{"destination":"/a","source":"/b","options":["bind","idmap"]}]`, `mounts[0].options: id-mapped mounts must have both uid and gid mappings specified, or a user namespace to take them from: option "idmap"`},
 	} {
-		mounts, err := Mounts(test.document, nil)
+		mounts, err := Mounts(test.document, "mounts", nil)
 		if err == nil {
 			err = ConvertMounts(mounts, &configs.Config{Bundle: "/bundle"}, &Options{})
 		}
@@ -73,7 +73,7 @@ func TestDestinations(t *testing.T) {
 		{document: `[{"destination":"/"}]`, err: `mounts[0].destination: a mount over the root file system itself is not possible: "/"`},
 		{document: `[{"destination":"/a\u0000"}]`, err: `mounts[0].destination: must not contain a NUL byte: "/a\x00"`},
 	} {
-		mounts, err := Mounts(test.document, nil)
+		mounts, err := Mounts(test.document, "mounts", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -100,7 +100,7 @@ func FuzzMounts(f *testing.F) {
 	f.Add(`[{"destination":"/a","type":"tmpfs","options":["ro","size=1m"]}]`)
 	f.Add(`{"mounts":[{"destination":"b","source":"c","options":["rbind","idmap=uids=0-0-1;gids=0-0-1"]}]}`)
 	f.Fuzz(func(t *testing.T, document string) {
-		mounts, err := Mounts(document, nil)
+		mounts, err := Mounts(document, "mounts", nil)
 		if err != nil {
 			return
 		}

@@ -8,12 +8,12 @@ import (
 )
 
 // Resources parses and checks the object linux.resources of a config.json, as engines pass it
-// to `update`. Errors are like those of Load and Convert, and so are warnings; warn may be nil.
-func Resources(document string, warn Warn) (*specs.LinuxResources, error) {
+// to `update`. name is that of the document, for warnings. Errors are like those of Load and Convert, and so are warnings; warn may be nil.
+func Resources(document, name string, warn Warn) (*specs.LinuxResources, error) {
 	r, notices, err := ocispec.Resources(document)
 	if err != nil {
 		return nil, err
 	}
-	warn.of("", notices)
+	warn.of(name, notices)
 	return r, fileNames(r)
 }

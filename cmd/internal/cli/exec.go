@@ -145,10 +145,10 @@ func (a *app) execForeground(c *libcontainer.Container, process *configs.Process
 	t := &terminal.Terminal{Stdin: a.stdin, Stdout: a.stdout}
 	defer t.Restore()
 	if process.Terminal {
-		if err := terminal.Check(a.stdin, a.stdout, a.stderr); err != nil {
+		var err error
+		if o.Console, err = t.Console(a.stderr); err != nil {
 			return 0, err
 		}
-		o.Console = t.Attach
 	}
 	p, err := c.Exec(process, o)
 	if err != nil {

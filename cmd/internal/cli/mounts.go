@@ -46,7 +46,7 @@ func (a *app) changeMounts(id, file string, remove bool) error {
 	if err != nil {
 		return err
 	}
-	mounts, err := specconv.Mounts(document, a.log.Warnf)
+	mounts, err := specconv.Mounts(document, documentName(file), a.log.Warnf)
 	if err != nil {
 		return fmt.Errorf("%s: %w", documentName(file), err)
 	}

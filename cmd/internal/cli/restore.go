@@ -79,10 +79,9 @@ func (a *app) restore(id string, o *restoreOptions, t *terminal.Terminal) (*libc
 		TCPClose: o.tcpClose, LSMProfile: o.lsmProfile, LSMMountContext: o.lsmMount,
 	}
 	if t != nil && p.config.Process.Terminal {
-		if err := terminal.Check(a.stdin, a.stdout, a.stderr); err != nil {
+		if how.Console, err = t.Console(a.stderr); err != nil {
 			return nil, err
 		}
-		how.Console = t.Attach
 	}
 	var c *libcontainer.Container
 	err = p.interruptible(func() error {

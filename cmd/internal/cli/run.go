@@ -84,11 +84,6 @@ func (a *app) runForeground(id string, o *runOptions) (int, error) {
 	if err != nil {
 		return exitFailure, err
 	}
-	if p.config.Process.Terminal {
-		if err := terminal.Check(a.stdin, a.stdout, a.stderr); err != nil {
-			return exitFailure, err
-		}
-	}
 	if !o.noSubreaper {
 		if err := libcontainer.BecomeSubreaper(); err != nil {
 			return exitFailure, err
@@ -97,7 +92,9 @@ func (a *app) runForeground(id string, o *runOptions) (int, error) {
 	t := &terminal.Terminal{Stdin: a.stdin, Stdout: a.stdout}
 	defer t.Restore()
 	if p.config.Process.Terminal {
-		p.create.Console = t.Attach
+		if p.create.Console, err = t.Console(a.stderr); err != nil {
+			return exitFailure, err
+		}
 	}
 	c, err := a.createAndStart(id, p, true)
 	if err != nil {

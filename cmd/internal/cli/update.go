@@ -54,7 +54,7 @@ func (a *app) newResources(o *updateOptions) (*specs.LinuxResources, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--resources: %w", err)
 	}
-	r, err := specconv.Resources(document, a.log.Warnf)
+	r, err := specconv.Resources(document, documentName(o.resources), a.log.Warnf)
 	if err != nil {
 		return nil, fmt.Errorf("--resources: %s: %w", documentName(o.resources), err)
 	}

@@ -35,10 +35,10 @@ type Terminal struct {
 	output chan error
 }
 
-// Check returns an error if the user has no terminal: the program would have one that nobody sees or
+// check returns an error if the user has no terminal: the program would have one that nobody sees or
 // types into, and most programs wait for input then. Like runc it accepts any of berth's own
 // standard streams, and the controlling terminal.
-func Check(streams ...*os.File) error {
+func check(streams ...*os.File) error {
 	for _, f := range streams {
 		if _, err := termios(f); err == nil {
 			return nil
@@ -49,6 +49,14 @@ func Check(streams ...*os.File) error {
 		return fmt.Errorf("process.terminal: neither stdin nor stdout nor stderr is a terminal: open /dev/tty: %w", err)
 	}
 	return unix.Close(fd)
+}
+
+// Console returns Attach, the engine's Console callback, or an error if the user has no terminal.
+func (t *Terminal) Console(stderr *os.File) (attach func(master *os.File) error, err error) {
+	if err := check(t.Stdin, t.Stdout, stderr); err != nil {
+		return nil, err
+	}
+	return t.Attach, nil
 }
 
 // Attach starts to use the pty. It is the engine's Console callback, and takes ownership of

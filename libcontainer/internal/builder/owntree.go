@@ -21,7 +21,7 @@ import (
 // namespace as usual. It needs Linux 7.0. Hooks that run before pivot_root(2) need the host's mounts,
 // too: the caller must not call it if there are any.
 func NewMountNamespace(cfg *configs.Config) *os.File {
-	if !mayHaveOwnTree(cfg) {
+	if mountapi.HaveNewNamespace() != nil || !mayHaveOwnTree(cfg) {
 		return nil
 	}
 	root, err := inroot.Open(cfg.Rootfs.Path)

@@ -54,6 +54,15 @@ func NewNamespace(fd int) (int, error) {
 	return ns, nil
 }
 
+// HaveNewNamespace probes for what NewNamespace needs.
+func HaveNewNamespace() error {
+	// The fd is impossible: a kernel that knows the flag refuses the fd.
+	if _, err := NewNamespace(-1); !errors.Is(err, unix.EBADF) {
+		return err
+	}
+	return nil
+}
+
 func cloneFlags(recursive bool) uint {
 	flags := uint(unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC)
 	if recursive {

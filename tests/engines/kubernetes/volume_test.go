@@ -38,18 +38,25 @@ containers:
 	s.equal("owner in a user namespace", s.exec("mapped", "stat", "-c", "%u", "/mnt/sub/file"), "0")
 }
 
-func propagation(s *space) {
-	dir := "/run/" + s.name
-	n := suite.cluster.nodes[0]
-	if err := n.command("sh", "-ec", "mkdir "+dir+"; mount -t tmpfs tmpfs "+dir+"; mount --make-shared "+dir+"; mkdir "+dir+"/in "+dir+"/out"); err != nil {
+// nodeDirectory makes a directory on a node, in which it runs a script. remove ends the pods, and
+// removes the directory with what is mounted there.
+func nodeDirectory(s *space, script string) (n *node, dir string, remove func()) {
+	dir, n = "/run/"+s.name, suite.cluster.nodes[0]
+	if err := n.command("sh", "-ec", "mkdir "+dir+"; cd "+dir+"; "+script); err != nil {
 		s.Fatal(err)
 	}
-	defer func() {
+	return n, dir, func() {
 		s.kubectl("delete", "pod", "--all")
-		if err := n.command("sh", "-c", "umount -R "+dir+" && rmdir "+dir); err != nil {
+		mounts := "for m in " + dir + " " + dir + "/*; do ! mountpoint -q $m || umount -R $m; done"
+		if err := n.command("sh", "-ec", mounts+"; rm -r --one-file-system "+dir); err != nil {
 			s.Error(err)
 		}
-	}()
+	}
+}
+
+func propagation(s *space) {
+	n, dir, remove := nodeDirectory(s, "mount -t tmpfs tmpfs .; cd $PWD; mount --make-shared .; mkdir in out")
+	defer remove()
 	spec := "nodeName: " + n.name + "\nvolumes: [{name: v, hostPath: {path: " + dir + `}}]
 containers:
 - name: c
@@ -81,17 +88,8 @@ containers:
 }
 
 func recursiveReadOnly(s *space) {
-	dir := "/run/" + s.name
-	n := suite.cluster.nodes[0]
-	if err := n.command("sh", "-ec", "mkdir -p "+dir+"/sub; mount -t tmpfs tmpfs "+dir+"/sub"); err != nil {
-		s.Fatal(err)
-	}
-	defer func() {
-		s.kubectl("delete", "pod", "--all")
-		if err := n.command("sh", "-c", "umount "+dir+"/sub && rm -r "+dir); err != nil {
-			s.Error(err)
-		}
-	}()
+	n, dir, remove := nodeDirectory(s, "mkdir sub; mount -t tmpfs tmpfs sub")
+	defer remove()
 	spec := "nodeName: " + n.name + "\nvolumes: [{name: v, hostPath: {path: " + dir + `}}]
 containers:
 - name: c
