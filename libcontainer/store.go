@@ -14,7 +14,10 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"runtime"
 	"strconv"
+	"sync"
+	"sync/atomic"
 
 	"github.com/berth-run/berth/libcontainer/internal/procs"
 	"github.com/berth-run/berth/libcontainer/internal/record"
@@ -82,19 +85,45 @@ func (s *Store) List(log options.Logger) ([]*State, error) {
 	if err != nil {
 		return nil, err
 	}
+	described := s.describeAll(ids)
 	var states []*State
-	for _, id := range ids {
-		st, err := s.describe(id)
-		if errors.Is(err, record.ErrNotExist) {
-			continue // being created or deleted at this moment
+	for i, d := range described {
+		switch {
+		case errors.Is(d.err, record.ErrNotExist): // being created or deleted at this moment
+		case d.err != nil:
+			log.Warnf("container %q: %v", ids[i], d.err)
+		default:
+			states = append(states, d.state)
 		}
-		if err != nil {
-			log.Warnf("container %q: %v", id, err)
-			continue
-		}
-		states = append(states, st)
 	}
 	return states, nil
+}
+
+// description is what describe returns.
+type description struct {
+	state *State
+	err   error
+}
+
+// describeAll describes the containers, in their order. It takes as many threads as there are CPUs,
+// because nearly all of the time goes to system calls; but one if there are too few containers for
+// another thread to pay.
+func (s *Store) describeAll(ids []string) []description {
+	const worthThread = 32
+	all := make([]description, len(ids))
+	var next atomic.Int64
+	work := func() {
+		for i := next.Add(1) - 1; i < int64(len(ids)); i = next.Add(1) - 1 {
+			all[i].state, all[i].err = s.describe(ids[i])
+		}
+	}
+	var others sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(ids)/worthThread) - 1 {
+		others.Go(work)
+	}
+	work()
+	others.Wait()
+	return all
 }
 
 // IDs returns the ids of all containers, sorted, including those whose state cannot be read. If

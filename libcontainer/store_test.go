@@ -57,6 +57,48 @@ func TestIDs(t *testing.T) {
 	}
 }
 
+// TestListOrder: states and warnings are in the order of the ids, also of so many containers that
+// several threads read them.
+func TestListOrder(t *testing.T) {
+	s := Open(t.TempDir())
+	var ids, broken []string
+	for i := range 200 {
+		id, text := fmt.Sprintf("c%03d", i), `{"format":77}`
+		if i%3 == 0 {
+			broken = append(broken, id)
+		} else {
+			ids = append(ids, id)
+			// No process has this pid.
+			text = fmt.Sprintf(`{"format":1,"id":%q,"ociVersion":"1.0.0","pid":4194305,"startTime":1}`, id)
+		}
+		if err := os.Mkdir(s.dir(id), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(s.dir(id), record.StateFile), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var log warnings
+	states, err := s.List(&log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got, warned []string
+	for _, st := range states {
+		got = append(got, st.ID)
+	}
+	for _, text := range log {
+		id, _, _ := strings.Cut(strings.TrimPrefix(text, `container "`), `"`)
+		warned = append(warned, id)
+	}
+	if !slices.Equal(got, ids) {
+		t.Errorf("listed %q, want %q", got, ids)
+	}
+	if !slices.Equal(warned, broken) {
+		t.Errorf("warned of %q, want %q", warned, broken)
+	}
+}
+
 func TestDeleteOfRemains(t *testing.T) {
 	s := Open(t.TempDir())
 	if err := s.Delete("x", true, testlog.Log{T: t}); err != nil {
