@@ -71,6 +71,10 @@ func startContainerd(t *testing.T) *containerdEngine {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if suite.systemd {
+		// The document's line ends with the table that it belongs to.
+		config = strings.TrimRight(config, "\n") + "\n    SystemdCgroup = true\n"
+	}
 	config += strings.ReplaceAll(containerdRest[c.major], "$CNI", cni)
 	if err := errors.Join(linkRuntime(), os.MkdirAll("/etc/containerd", 0o755),
 		os.WriteFile("/etc/containerd/config.toml", []byte(config), 0o644)); err != nil {

@@ -84,9 +84,13 @@ func newPod(t *T) *pod {
 		t.Fatalf("%v", err)
 	}
 	p := &pod{t: t, dir: dir, config: filepath.Join(dir, "pod.json")}
+	parent := "/pods/" + filepath.Base(dir)
+	if suite.systemd {
+		parent = "pods.slice"
+	}
 	p.write(p.config, map[string]any{
 		"metadata":      map[string]any{"name": "pod", "namespace": "default", "uid": filepath.Base(dir), "attempt": 1},
-		"log_directory": dir, "linux": map[string]any{"cgroup_parent": "/pods/" + filepath.Base(dir)},
+		"log_directory": dir, "linux": map[string]any{"cgroup_parent": parent},
 	})
 	p.id = strings.TrimSpace(crictl("runp", "--runtime", criHandler, p.config).run(t))
 	t.Cleanup(func() {

@@ -15,6 +15,11 @@ func dockerCheckpoint(t *T) {
 	if !exists("/opt/criu/bin/criu") {
 		t.Skipf("no criu")
 	}
+	if file, err := os.OpenFile("/proc/sys/kernel/hostname", os.O_WRONLY, 0); err != nil {
+		t.Skipf("criu could not set the host name: %v", err)
+	} else if err := file.Close(); err != nil {
+		t.Fatalf("%v", err)
+	}
 	d := startDocker(t, "checkpoint", map[string]any{"experimental": true}, "PATH=/opt/criu/bin:"+os.Getenv("PATH"))
 	d.importBox(t)
 	t.Cleanup(func() { d.clear(t) })

@@ -37,6 +37,9 @@ func startDocker(t reporter, name string, settings map[string]any, env ...string
 		t.Fatalf("%v", err)
 	}
 	config["runtimes"].(map[string]any)["wrapper"] = map[string]any{"path": "/opt/wrapper"}
+	if suite.systemd {
+		config["exec-opts"] = []string{"native.cgroupdriver=systemd"}
+	}
 	for key, value := range settings {
 		config[key] = value
 	}

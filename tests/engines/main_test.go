@@ -12,9 +12,13 @@ package engines
 import (
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 	"time"
 )
+
+// systemdSuffix ends the name, in the table, of a runtime that has its cgroups from systemd.
+const systemdSuffix = "-systemd"
 
 // suite is shared by all tests. TestMain sets it.
 var suite struct {
@@ -22,9 +26,11 @@ var suite struct {
 	room string
 	// mode is v1 or v2: how cgroups are seen in the room.
 	mode string
-	// runtime is the path of the runtime that the engines are told to use, and name its name in
-	// the table: berth, runc, crun, or berth-as-runc, if berth lies in runc's place.
+	// runtime is the path of the runtime that the engines are told to use, and name its name: berth,
+	// runc, crun, or berth-as-runc, if berth lies in runc's place.
 	runtime, name string
+	// systemd means that engines have systemd make the cgroups.
+	systemd bool
 	// smoke means that only the operations of smoke run.
 	smoke bool
 	// strict means that a skip must be listed.
@@ -64,8 +70,14 @@ func setUp(m *testing.M) (code int, err error) {
 	}
 	suite.room, suite.mode = os.Getenv("ROOM"), os.Getenv("MODE")
 	suite.runtime, suite.name = os.Getenv("RUNTIME"), os.Getenv("NAME")
+	suite.name, suite.systemd = strings.CutSuffix(suite.name, systemdSuffix)
 	suite.smoke, suite.strict = os.Getenv("SMOKE") != "", os.Getenv("CI") != ""
 	suite.limit = 2 * time.Minute
+	if text := os.Getenv("LIMIT"); text != "" {
+		if suite.limit, err = time.ParseDuration(text); err != nil {
+			return 0, fmt.Errorf("LIMIT: %w", err)
+		}
+	}
 	if suite.room == "" {
 		return m.Run(), nil
 	}

@@ -4,6 +4,7 @@ package engines
 
 import (
 	"fmt"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -83,7 +84,7 @@ func smoke(t *testing.T, name string, f func(t *T)) {
 		op.perform(f)
 		result, text := op.judge()
 		suite.results = append(suite.results, outcome{
-			Room: suite.room, Mode: suite.mode, Runtime: suite.name, Test: op.name,
+			Room: suite.room, Mode: suite.mode, Runtime: os.Getenv("NAME"), Test: op.name,
 			Result: result, Text: text, Seconds: time.Since(began).Seconds(),
 		})
 		switch result {

@@ -35,7 +35,7 @@ func keepResults(dir string, some bool) error {
 	if dir == "" {
 		return nil
 	}
-	file := filepath.Join(dir, fmt.Sprintf("%s-%s-%s.json", suite.room, suite.mode, suite.name))
+	file := filepath.Join(dir, fmt.Sprintf("%s-%s-%s.json", suite.room, suite.mode, os.Getenv("NAME")))
 	var old []outcome
 	if some {
 		var err error
