@@ -133,6 +133,33 @@ func TestEventsErrors(t *testing.T) {
 	c.command("events").fails("", "")
 }
 
+// TestEventsOpenMetrics: the text is as a test beside the code has it read by a parser; here it has
+// what the container uses.
+func TestEventsOpenMetrics(t *testing.T) {
+	c := newContainer(t).running()
+	gone := anotherContainer(t, c).create().start()
+	gone.wait()
+	r := c.command("events", "--stats", "--all", "--format", "openmetrics").must()
+	for _, want := range []string{
+		"# TYPE berth_container_cpu_usage_seconds counter\n", `berth_container_info{id="` + c.id + `",bundle="` + c.dir + `"} 1` + "\n",
+		`berth_container_status{id="` + c.id + `",berth_container_status="running"} 1` + "\n",
+		`berth_container_tasks{id="` + c.id + `"} 1` + "\n", "\n# EOF\n",
+	} {
+		if !strings.Contains(r.out, want) {
+			t.Errorf("no %q in\n%s", want, r.out)
+		}
+	}
+	if strings.Contains(r.out, gone.id) {
+		t.Errorf("a stopped container is in\n%s", r.out)
+	}
+	r = c.command("events", "--stats", "--format", "openmetrics", c.id, gone.id).fails("container with id "+gone.id+" is not running", "")
+	if !strings.Contains(r.out, `id="`+c.id) || !strings.HasSuffix(r.out, "# EOF\n") {
+		t.Errorf("printed %q, want the metrics of the other one", r.out)
+	}
+	c.command("events", "--format", "openmetrics", c.id).fails("--format: openmetrics is for --stats", "")
+	c.command("events", "--stats", "--format", "table", c.id).fails(`invalid format option "table" (json and openmetrics are known)`, "")
+}
+
 // follow starts events. next returns its lines one by one.
 func (c *container) follow(args ...string) (next func() event, r *running) {
 	c.t.Helper()

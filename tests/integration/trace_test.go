@@ -332,3 +332,47 @@ func TestTraceIsNotInherited(t *testing.T) {
 		}
 	}
 }
+
+// TestTraceShown: `trace` shows what --trace has written, and where a command failed.
+func TestTraceShown(t *testing.T) {
+	c := newContainer(t).mount("/data", "missingfs", "none")
+	file := c.traceFile()
+	c.global = []string{"--trace", file}
+	c.tryCreate().fails("no such device", "")
+	c.command("list").must()
+	c.global = nil
+	c.env = append(os.Environ(), "BERTH_TRACE="+file) // is not for trace itself
+	r := c.command("trace", file).must()
+	for _, pattern := range []string{
+		`create ` + c.id + `: \d+\.\d{3} ms, failed in "mount mounts\[\d+\] /data"\n`,
+		`\n {31}runtime\n +0\.000 +\d+\.\d{3} +\d+\.\d%    exec and start of Go`,
+		`\n {31}builder\n`,
+		`%    mount mounts\[\d+\] /data  <- failed here\n`,
+		`\nfailed: .*no such device\n\n`,
+		` list: \d+\.\d{3} ms, \d+\.\d{3} ms after the first\n`,
+	} {
+		if !regexp.MustCompile(pattern).MatchString(r.out) {
+			t.Errorf("no %s in\n%s", pattern, r.out)
+		}
+	}
+	var commands []struct {
+		Command string
+		Failed  *struct{ Phase, Error string }
+	}
+	decode(t, c.command("trace", "--format", "json", file).must().out, &commands)
+	if len(commands) != 2 || commands[0].Failed == nil || !strings.HasSuffix(commands[0].Failed.Phase, " /data") || commands[1].Failed != nil {
+		t.Errorf("%+v", commands)
+	}
+	if out := c.command("trace", "--threshold", "1h", file).must().out; !strings.Contains(out, "<- failed here") || strings.Contains(out, "exec and start") {
+		t.Errorf("with a threshold:\n%s", out)
+	}
+	if err := os.WriteFile(c.path("cut.json"), []byte(`[{"ph":"M","na`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	c.command("trace", c.path("cut.json")).fails("cut.json: line 1: the trace is cut off here", "")
+	c.command("trace", "/dev/null").fails("/dev/null: neither a regular file nor a directory", "")
+	c.command("trace", c.path("missing")).fails("missing: no such file or directory", "")
+	c.command("trace", "--format", "xml", file).fails("invalid format option", "")
+	c.command("trace", "--threshold", "-1s", file).fails("--threshold: must not be negative", "")
+	c.command("trace").fails("requires a minimum of 1 argument(s)", "")
+}

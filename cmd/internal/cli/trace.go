@@ -51,7 +51,7 @@ func (a *app) runTraced(c *command.Command, args []string) error {
 // openTrace opens the trace that --trace or $BERTH_TRACE asks for.
 func (a *app) openTrace(c *command.Command, args []string) error {
 	file, source := a.global.trace, "--trace"
-	if file == "" {
+	if file == "" && c.Name() != "trace" { // which reads what the variable names
 		file, source = os.Getenv(traceEnv), traceEnv
 	}
 	if file == "" || c.Name() == libcontainer.BuilderCommand {

@@ -35,6 +35,8 @@ type Command struct {
 	Short string
 	// Long is the description, in sentences.
 	Long string
+	// Example has sentences, and below each, indented by two spaces, the commands that it is about.
+	Example string
 	// Hidden leaves the command out of lists.
 	Hidden bool
 

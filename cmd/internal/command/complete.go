@@ -99,9 +99,22 @@ func (c *Command) completeValue(option, value string) ([]Candidate, Directive) {
 	return startingWith(value, Words(values)), NoFiles
 }
 
+// valuesKey is the annotation of an option with its possible values.
+const valuesKey = "values"
+
+// SetValues sets the possible values of an option, which differ from those of other commands'
+// options of this name.
+func SetValues(f *pflag.FlagSet, name string, values ...string) {
+	_ = f.SetAnnotation(name, valuesKey, values) // fails only for an option that was not declared
+}
+
 // OptionValues returns the possible values of an option, nil if they cannot be listed. An
-// option with values has the same meaning in all commands that have it.
+// option with values has the same meaning in all commands that have it, unless SetValues says
+// otherwise.
 func OptionValues(f *pflag.Flag) []string {
+	if values := f.Annotations[valuesKey]; values != nil {
+		return values
+	}
 	if f.Value.Type() == "bool" {
 		return []string{"true", "false"}
 	}

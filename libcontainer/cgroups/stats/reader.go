@@ -114,3 +114,12 @@ func (r *Reader) PageSizes(suffix string) []string {
 	}
 	return sizes
 }
+
+// Found returns a number of a flat file, nil if the file does not have it.
+func Found(flat map[string]uint64, key string) *uint64 {
+	n, ok := flat[key]
+	if !ok {
+		return nil
+	}
+	return &n
+}

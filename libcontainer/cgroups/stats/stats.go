@@ -81,6 +81,19 @@ type Memory struct {
 	KernelTCP MemoryEntry       `json:"kernelTCP"`
 	Raw       map[string]uint64 `json:"raw,omitempty"` // memory.stat
 	PSI       *PSI              `json:"psi,omitempty"`
+	// OOMKills is how many processes the kernel has killed for lack of memory; nil if it does not
+	// tell. It is no part of the JSON, which is runc's.
+	OOMKills *uint64 `json:"-"`
+}
+
+// WorkingSet is the memory in use without the page cache that was not used recently, which the
+// kernel takes back first.
+func (m *Memory) WorkingSet() uint64 {
+	inactive, ok := m.Raw["total_inactive_file"] // v1: with the cgroups below, as in the usage
+	if !ok {
+		inactive = m.Raw["inactive_file"]
+	}
+	return m.Usage.Usage - min(inactive, m.Usage.Usage)
 }
 
 // MemoryEntry is one counter. The largest number means no limit.

@@ -85,6 +85,7 @@ func readMemory(r *stats.Reader, s *stats.Stats) {
 	m.Raw = r.Flat("memory.stat")
 	m.Cache = m.Raw["cache"]
 	m.Usage = memoryEntry(r, "memory.")
+	m.OOMKills = stats.Found(r.Flat("memory.oom_control"), "oom_kill") // since Linux 4.13
 	m.Swap = memoryEntry(r, "memory.memsw.")
 	m.Kernel = memoryEntry(r, "memory.kmem.")
 	m.KernelTCP = memoryEntry(r, "memory.kmem.tcp.")

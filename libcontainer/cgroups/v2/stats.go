@@ -54,10 +54,12 @@ func readMemory(r *stats.Reader, s *stats.Stats) {
 	m := &s.Memory
 	m.Raw = r.Flat("memory.stat")
 	m.Cache = m.Raw["file"]
+	events := r.Flat("memory.events")
 	m.Usage = stats.MemoryEntry{
 		Limit: r.Number("memory.max"), Usage: r.Number("memory.current"),
-		Max: r.Number("memory.peak"), Failcnt: r.Flat("memory.events")["max"],
+		Max: r.Number("memory.peak"), Failcnt: events["max"],
 	}
+	m.OOMKills = stats.Found(events, "oom_kill")
 	m.Swap = stats.MemoryEntry{
 		Limit: r.Number("memory.swap.max"), Usage: r.Number("memory.swap.current") + m.Usage.Usage,
 		Failcnt: r.Flat("memory.swap.events")["max"],

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package metrics
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/berth-run/berth/libcontainer"
+	"github.com/berth-run/berth/libcontainer/cgroups/stats"
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// families returns all metric families, in the order in which they are written.
+func families() []family {
+	return slices.Concat(
+		[]family{
+			{"", info, "", "A container that has not stopped.", func(add adder, u *libcontainer.Usage) {
+				add(1, "bundle", u.State.Bundle)
+			}},
+			{"_status", stateset, "", "Whether the container is created, running or paused.", func(add adder, u *libcontainer.Usage) {
+				for _, status := range [...]specs.ContainerState{specs.StateCreated, specs.StateRunning, "paused"} {
+					value := 0.0
+					if u.State.Status == status {
+						value = 1
+					}
+					add(value, prefix+"_status", string(status))
+				}
+			}},
+			{"_start_time_seconds", gauge, "seconds", "When the container was created, in seconds since 1970.", func(add adder, u *libcontainer.Usage) {
+				add(float64(u.State.Created.UnixNano()) / nanosPerSecond)
+			}},
+		},
+		cpuFamilies(), memoryFamilies(), taskFamilies(), ioFamilies(), networkFamilies(),
+	)
+}
+
+func cpuFamilies() []family {
+	seconds := func(name, help string, of func(*stats.CPU) uint64) family {
+		return family{name, counter, "seconds", help, func(add adder, u *libcontainer.Usage) {
+			add(float64(of(&u.Stats.CPU)) / nanosPerSecond)
+		}}
+	}
+	// Without a quota there are no periods.
+	periods := func(name, unit, help string, of func(*stats.Throttling) float64) family {
+		return family{name, counter, unit, help, func(add adder, u *libcontainer.Usage) {
+			if t := &u.Stats.CPU.Throttling; t.Periods > 0 {
+				add(of(t))
+			}
+		}}
+	}
+	return []family{
+		seconds("_cpu_usage_seconds", "CPU time used.", func(c *stats.CPU) uint64 { return c.Usage.Total }),
+		seconds("_cpu_user_seconds", "CPU time used by programs.", func(c *stats.CPU) uint64 { return c.Usage.User }),
+		seconds("_cpu_system_seconds", "CPU time used by the kernel for the container.", func(c *stats.CPU) uint64 { return c.Usage.Kernel }),
+		periods("_cpu_periods", "", "Periods of the CPU quota in which a task ran.", func(t *stats.Throttling) float64 { return float64(t.Periods) }),
+		periods("_cpu_throttled_periods", "", "Periods in which the CPU quota was used up.", func(t *stats.Throttling) float64 { return float64(t.ThrottledPeriods) }),
+		periods("_cpu_throttled_seconds", "seconds", "Time for which tasks waited because the CPU quota was used up.", func(t *stats.Throttling) float64 { return float64(t.ThrottledTime) / nanosPerSecond }),
+		{"_pressure_seconds", counter, "seconds", "Time for which some or all tasks waited for a resource (PSI).", func(add adder, u *libcontainer.Usage) {
+			pressure(add, "cpu", u.Stats.CPU.PSI)
+			pressure(add, "memory", u.Stats.Memory.PSI)
+			pressure(add, "io", u.Stats.Blkio.PSI)
+		}},
+	}
+}
+
+func memoryFamilies() []family {
+	return []family{
+		{"_memory_usage_bytes", gauge, "bytes", "Memory in use, with the page cache.", func(add adder, u *libcontainer.Usage) {
+			add(float64(u.Stats.Memory.Usage.Usage))
+		}},
+		{"_memory_working_set_bytes", gauge, "bytes", "Memory in use, without the page cache that was not used recently.", func(add adder, u *libcontainer.Usage) {
+			add(float64(u.Stats.Memory.WorkingSet()))
+		}},
+		{"_memory_limit_bytes", gauge, "bytes", "The limit of memory, if there is one.", func(add adder, u *libcontainer.Usage) {
+			if limit := u.Stats.Memory.Usage.Limit; hasLimit(limit) {
+				add(float64(limit))
+			}
+		}},
+		{"_memory_peak_bytes", gauge, "bytes", "The most memory that was in use.", func(add adder, u *libcontainer.Usage) {
+			if peak := u.Stats.Memory.Usage.Max; peak > 0 {
+				add(float64(peak))
+			}
+		}},
+		{"_memory_swap_bytes", gauge, "bytes", "Swap in use.", func(add adder, u *libcontainer.Usage) {
+			// The kernel's number on v1, and therefore ours, is that of memory and swap.
+			if m := &u.Stats.Memory; m.Swap.Usage >= m.Usage.Usage {
+				add(float64(m.Swap.Usage - m.Usage.Usage))
+			}
+		}},
+		{"_memory_limit_reached", counter, "", "How often the limit of memory was reached.", func(add adder, u *libcontainer.Usage) {
+			add(float64(u.Stats.Memory.Usage.Failcnt))
+		}},
+		{"_oom_kills", counter, "", "Processes that the kernel has killed because there was no memory.", func(add adder, u *libcontainer.Usage) {
+			if n := u.Stats.Memory.OOMKills; n != nil {
+				add(float64(*n))
+			}
+		}},
+		{"_hugetlb_usage_bytes", gauge, "bytes", "Huge pages in use.", func(add adder, u *libcontainer.Usage) {
+			for _, size := range slices.Sorted(maps.Keys(u.Stats.Hugetlb)) {
+				add(float64(u.Stats.Hugetlb[size].Usage), "page_size", size)
+			}
+		}},
+	}
+}
+
+func taskFamilies() []family {
+	return []family{
+		{"_tasks", gauge, "", "Processes and threads.", func(add adder, u *libcontainer.Usage) {
+			add(float64(u.Stats.Pids.Current))
+		}},
+		{"_tasks_limit", gauge, "", "The limit of processes and threads, if there is one.", func(add adder, u *libcontainer.Usage) {
+			if limit := u.Stats.Pids.Limit; hasLimit(limit) {
+				add(float64(limit))
+			}
+		}},
+	}
+}
+
+func ioFamilies() []family {
+	return []family{
+		{"_io_bytes", counter, "bytes", "Bytes read from, written to or discarded on a block device.", func(add adder, u *libcontainer.Usage) {
+			blkio(add, u.Stats.Blkio.ServiceBytes)
+		}},
+		{"_io_operations", counter, "", "Operations on a block device.", func(add adder, u *libcontainer.Usage) {
+			blkio(add, u.Stats.Blkio.Serviced)
+		}},
+	}
+}
+
+func networkFamilies() []family {
+	both := func(name, unit, help string, received, sent func(*libcontainer.InterfaceStats) uint64) family {
+		return family{name, counter, unit, help, func(add adder, u *libcontainer.Usage) {
+			for i := range u.Interfaces {
+				n := &u.Interfaces[i]
+				add(float64(received(n)), "interface", n.Name, "direction", "received")
+				add(float64(sent(n)), "interface", n.Name, "direction", "sent")
+			}
+		}}
+	}
+	type stats = libcontainer.InterfaceStats
+	return []family{
+		both("_network_bytes", "bytes", "Bytes that an interface of the container has received or sent.",
+			func(n *stats) uint64 { return n.RxBytes }, func(n *stats) uint64 { return n.TxBytes }),
+		both("_network_packets", "", "Packets that an interface of the container has received or sent.",
+			func(n *stats) uint64 { return n.RxPackets }, func(n *stats) uint64 { return n.TxPackets }),
+		both("_network_errors", "", "Errors of an interface of the container.",
+			func(n *stats) uint64 { return n.RxErrors }, func(n *stats) uint64 { return n.TxErrors }),
+		both("_network_dropped_packets", "", "Packets that an interface of the container has dropped.",
+			func(n *stats) uint64 { return n.RxDropped }, func(n *stats) uint64 { return n.TxDropped }),
+	}
+}
