@@ -12,6 +12,7 @@ const (
 	stepLookUp     = 27
 	stepStat       = 28
 	stepExecutable = 29
+	stepExec       = 32
 	stepRlimit     = 33
 )
 
@@ -69,7 +70,7 @@ var steps = [...]string{
 	stepStat:       "stat",
 	stepExecutable: "check executable",
 	31:             "error running startContainer hook",
-	32:             "exec",
+	stepExec:       "exec",
 	stepRlimit:     StepRlimit,
 	34:             "sched_setaffinity",
 	35:             StepPersonality,

@@ -245,6 +245,18 @@ static void become_user(const struct plan *p, struct held *h)
 }
 
 /*
+ * Without an explanation if the filter notifies: an agent that does not know the calls for it could
+ * let them wait for ever.
+ */
+static _Noreturn void fail_program(const struct plan *p, const struct held *h, enum step step,
+				   int error, const char *name)
+{
+	if (h->has_helper)
+		die(step, error, 0, name);
+	die_explained(step, error, name, p->program.envp, step == STEP_EXEC && h->fifo >= 0);
+}
+
+/*
  * The path of the program. An init outside of the pid namespace may not find a path below
  * /proc/self. It does not report that, because the child looks again.
  */
@@ -259,7 +271,7 @@ static void find_program(const struct plan *p, struct held *h, int may_fail)
 	if (h->path == NULL)
 		h->path = look_up(p->program.argv[0], p->program.envp, &step, &error);
 	if (h->path == NULL && !may_fail)
-		die(step, error, 0, p->program.argv[0]);
+		fail_program(p, h, step, error, p->program.argv[0]);
 }
 
 /* The rest of become_user, for a child in the joined pid namespace. */
@@ -415,5 +427,5 @@ int main(int argc, char **argv)
 		syscall(SYS_execveat, h.program, "", p.program.argv, p.program.envp, AT_EMPTY_PATH);
 	else
 		execve(h.path, p.program.argv, p.program.envp);
-	die(STEP_EXEC, errno, 0, h.path);
+	fail_program(&p, &h, STEP_EXEC, errno, h.path);
 }

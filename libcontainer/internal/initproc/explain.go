@@ -29,7 +29,7 @@ func Describe(err error, phrase string, joined configs.Namespaces, mapped bool, 
 	if why := initReason(step, mapped, p); why != "" {
 		err = fmt.Errorf("%w (%s)", err, why)
 	}
-	return fmt.Errorf("%s: %w", phrase, err)
+	return fmt.Errorf("%s: %w", phrase, ExplainProgram(err, p))
 }
 
 // initField returns the field of the config that a step of init carries out; "" if the error of
