@@ -163,7 +163,7 @@ func (c *Container) passFifos(pidfd *os.File) error {
 // pidfd refers to init; it is nil if init had ended before.
 func (c *Container) explainStopped(err error, pidfd *os.File) error {
 	if !errors.Is(err, nsenter.ErrInitGone) && !errors.Is(err, errStoppedBefore) {
-		return initproc.ExplainProgram(err, nil)
+		return initproc.ExplainProgram(err, nil, nil)
 	}
 	if pidfd == nil {
 		// Without the fifo it was not init that ended, but the program.

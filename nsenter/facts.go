@@ -25,6 +25,8 @@ type Fact struct {
 	// Mode has the type and the permissions; it is 0 if there is no file.
 	Mode     uint32
 	UID, GID uint32
+	// Dev and Ino identify the file.
+	Dev, Ino uint64
 	// Noexec is set if the mount with the file has this option.
 	Noexec bool
 	// Link is where the path leads, if it is a symbolic link to something that does not exist.
@@ -82,7 +84,7 @@ func (c *factReader) add(r *wire.Report, detail string) bool {
 		var p wire.Path
 		path := detail[copy(wire.Bytes(&p), detail):]
 		c.facts = append(c.facts, Fact{
-			Path: path, Errno: syscall.Errno(r.Error), Mode: p.Mode, UID: p.UID, GID: p.GID,
+			Path: path, Errno: syscall.Errno(r.Error), Mode: p.Mode, UID: p.UID, GID: p.GID, Dev: p.Dev, Ino: p.Ino,
 			Noexec: p.Flags&wire.PathNoexec != 0,
 		})
 		return true

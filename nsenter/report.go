@@ -106,10 +106,11 @@ type StepError struct {
 	Facts []Fact
 }
 
-// AboutProgram reports whether the program could not be found or executed.
+// AboutProgram reports whether the program could not be found or executed, or its directory not
+// entered. Then there may be facts.
 func (e *StepError) AboutProgram() bool {
 	switch e.Step {
-	case steps[stepLookUp], steps[stepStat], steps[stepExecutable], steps[stepExec]:
+	case StepChdir, steps[stepLookUp], steps[stepStat], steps[stepExecutable], steps[stepExec]:
 		return true
 	}
 	return false

@@ -84,7 +84,7 @@ func (c *conversion) idMappings() error {
 	case !ok && len(l.GIDMappings) > 0:
 		return fault.New("gidMappings", "id mappings need a user namespace")
 	case !ok && c.unprivileged:
-		return fault.New("namespaces", "rootless container requires user namespaces")
+		return fault.New("namespaces", "rootless container requires user namespaces"+configs.HintRootless)
 	case ok && userns.Path == "" && len(l.UIDMappings) == 0:
 		return fault.New("uidMappings", configs.PhraseNoUIDMap)
 	case ok && userns.Path == "" && len(l.GIDMappings) == 0:

@@ -111,7 +111,7 @@ func checkDirectory(dir string) error {
 		})
 	})
 	if err != nil {
-		return fmt.Errorf("openat2 %s: %w", dir, access.Explain(dir, err))
+		return fmt.Errorf("openat2 %s: %w", dir, access.ExplainMissing(dir, access.Explain(dir, err)))
 	}
 	return unix.Close(fd)
 }

@@ -194,7 +194,9 @@ func MountError(m *configs.Mount, err error) error {
 	case m.IsBind() && errors.Is(err, unix.EACCES) && unix.Access(m.Source, unix.F_OK) == unix.EACCES:
 		err = access.Explain(m.Source, err)
 	case m.IsBind() && errors.Is(err, unix.ENOENT):
-		err = fmt.Errorf("%w ("+configs.PhraseMountSource+")", err, m.Source)
+		err = fmt.Errorf("%w ("+configs.PhraseMountSource+")", access.ExplainMissing(m.Source, err), m.Source)
+	case errors.Is(err, unix.ENODEV):
+		err = filesystem.ExplainType(m.Type, err)
 	case (m.Type == "proc" || m.Type == "sysfs") && (errors.Is(err, unix.ELOOP) || errors.Is(err, unix.ENOTDIR)):
 		err = fmt.Errorf("%w ("+configs.PhraseOrdinaryMount+")", err, m.Type)
 	}

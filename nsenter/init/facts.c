@@ -57,6 +57,8 @@ static int tell_path(const char *path, struct stat *st)
 		w.mode = st->st_mode;
 		w.uid = st->st_uid;
 		w.gid = st->st_gid;
+		w.dev = st->st_dev;
+		w.ino = st->st_ino;
 		if (statfs(path, &fs) == 0 && fs.f_flags & MOUNT_NOEXEC)
 			w.flags |= WIRE_PATH_NOEXEC;
 		error = may_execute(path);

@@ -126,7 +126,6 @@ _Noreturn void die_explained(enum step step, int error, const char *name, char *
 
 /* cwd.c */
 int try_cwd(const char *cwd);
-void enter_cwd(const char *cwd);
 void verify_cwd(const char *cwd);
 
 /* text.c: short texts, truncated if they get too long. */

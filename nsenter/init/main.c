@@ -224,6 +224,25 @@ static void set_up_session(const struct plan *p, struct held *h)
 	prepare_hooks(p);
 }
 
+/*
+ * Without an explanation if the filter notifies: an agent that does not know the calls for it could
+ * let them wait for ever.
+ */
+static _Noreturn void fail_program(const struct plan *p, const struct held *h, enum step step,
+				   int error, const char *name)
+{
+	if (h->has_helper)
+		die(step, error, 0, name);
+	die_explained(step, error, name, p->program.envp, step == STEP_EXEC && h->fifo >= 0);
+}
+
+/* The second attempt, as the user. */
+static void enter_cwd(const struct plan *p, const struct held *h)
+{
+	if (!try_cwd(p->cwd))
+		fail_program(p, h, STEP_CHDIR, errno, p->cwd);
+}
+
 /* Changes from root to the user, in the user's directory. Only CAP_SYS_ADMIN may remain. */
 static void become_user(const struct plan *p, struct held *h)
 {
@@ -239,21 +258,9 @@ static void become_user(const struct plan *p, struct held *h)
 	if (!h->entered && h->joins_pid)
 		h->entered = try_cwd(p->cwd);
 	else if (!h->entered)
-		enter_cwd(p->cwd);
+		enter_cwd(p, h);
 	if (h->entered || !h->joins_pid)
 		verify_cwd(p->cwd);
-}
-
-/*
- * Without an explanation if the filter notifies: an agent that does not know the calls for it could
- * let them wait for ever.
- */
-static _Noreturn void fail_program(const struct plan *p, const struct held *h, enum step step,
-				   int error, const char *name)
-{
-	if (h->has_helper)
-		die(step, error, 0, name);
-	die_explained(step, error, name, p->program.envp, step == STEP_EXEC && h->fifo >= 0);
 }
 
 /*
@@ -278,7 +285,7 @@ static void find_program(const struct plan *p, struct held *h, int may_fail)
 static void look_again(const struct plan *p, struct held *h)
 {
 	if (!h->entered) {
-		enter_cwd(p->cwd);
+		enter_cwd(p, h);
 		verify_cwd(p->cwd);
 	}
 	if (h->path == NULL)

@@ -211,6 +211,7 @@ struct wire_hook {
 struct wire_path {
 	uint32_t mode, uid, gid; /* 0 if there is no file */
 	uint32_t flags;		 /* WIRE_PATH_NOEXEC: its mount has that option */
+	uint64_t dev, ino;	 /* which file it is */
 };
 
 /* The byte that the runtime sends when init is to go on. */
@@ -283,7 +284,7 @@ _Static_assert(sizeof(struct wire_plan_message) == 16, "wire_plan_message has pa
 _Static_assert(sizeof(struct wire_plan) == 232, "wire_plan has padding");
 _Static_assert(sizeof(struct wire_rlimit) == 24, "wire_rlimit has padding");
 _Static_assert(sizeof(struct wire_hook) == 40, "wire_hook has padding");
-_Static_assert(sizeof(struct wire_path) == 16, "wire_path has padding");
+_Static_assert(sizeof(struct wire_path) == 32, "wire_path has padding");
 _Static_assert(sizeof(struct wire_report) == 24, "wire_report has padding");
 
 #endif

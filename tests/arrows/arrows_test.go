@@ -83,7 +83,7 @@ var arrows = map[string][]string{
 	room + "sysfile": {}, room + "testlog": {}, room + "unixsocket": {}, "libcontainer/trace": {}, "nsenter/timerslack": {},
 
 	// border: plans, their text form, why access to a path is denied, and what a wrong word may mean.
-	"libcontainer/configs": {}, "libcontainer/codec": {}, "libcontainer/access": {}, "libcontainer/nearest": {},
+	"libcontainer/configs": {}, "libcontainer/codec": {}, "libcontainer/access": {"libcontainer/nearest"}, "libcontainer/nearest": {},
 }
 
 const room = "libcontainer/internal/"

@@ -16,7 +16,7 @@ import (
 // ignore it would make a container that is less confined than its config.json says.
 func (cr *Creation) RefuseUnbuilt() error {
 	if userns.Unprivileged() && !cr.Cfg.Namespaces.Contains(configs.NewUser) {
-		return errors.New("linux.namespaces: rootless container requires user namespaces")
+		return errors.New("linux.namespaces: rootless container requires user namespaces" + configs.HintRootless)
 	}
 	if cr.Cfg.Seccomp != nil && !seccomp.Enabled() {
 		return errors.New("linux.seccomp: this build of berth has no seccomp support")

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/berth-run/berth/libcontainer/access"
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/builder"
 	"github.com/berth-run/berth/libcontainer/internal/initproc"
@@ -187,7 +188,7 @@ func OpenNamespaces(list configs.Namespaces) (joins []nsenter.Join, err error) {
 		}
 		f, err := os.OpenFile(ns.Path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 		if err != nil {
-			return joins, fmt.Errorf("%s: %w ("+configs.PhraseNamespacePath+")", ns.Field, err, ns.Path)
+			return joins, fmt.Errorf("%s: %w ("+configs.PhraseNamespacePath+")", ns.Field, access.ExplainMissing(ns.Path, err), ns.Path)
 		}
 		joins = append(joins, nsenter.Join{Type: uint32(t), FD: f})
 		kind, err := unix.IoctlRetInt(int(f.Fd()), unix.NS_GET_NSTYPE)

@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/berth-run/berth/libcontainer/access"
 	"github.com/berth-run/berth/libcontainer/codec/ocispec"
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/options"
@@ -111,5 +112,5 @@ func runOne(ctx context.Context, h *specs.Hook, stdin []byte, files Output) erro
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return fmt.Errorf("%s: "+configs.PhraseHookTimeout+"%s", h.Path, float64(*h.Timeout), out.suffix())
 	}
-	return fmt.Errorf("%s: %w%s", h.Path, err, out.suffix())
+	return fmt.Errorf("%s: %w%s", h.Path, access.ExplainMissing(h.Path, err), out.suffix())
 }

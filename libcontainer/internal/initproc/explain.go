@@ -16,9 +16,9 @@ import (
 )
 
 // Describe adds what a failure of init means to the reader, and begins with the phrase. joined
-// are the namespaces that init may have been about to join. mapped is set if init is in a user
+// are the namespaces that init may have been about to join. mapping is set if init is in a user
 // namespace other than the runtime's. p is the process that it was to become.
-func Describe(err error, phrase string, joined configs.Namespaces, mapped bool, p *configs.Process) error {
+func Describe(err error, phrase string, joined configs.Namespaces, mapping *Mapping, p *configs.Process) error {
 	var step *nsenter.StepError
 	if !errors.As(err, &step) {
 		return err
@@ -26,10 +26,10 @@ func Describe(err error, phrase string, joined configs.Namespaces, mapped bool, 
 	if field := initField(step, joined, p); field != "" {
 		err = fmt.Errorf("%s: %w", field, err)
 	}
-	if why := initReason(step, mapped, p); why != "" {
+	if why := initReason(step, mapping != nil, p); why != "" {
 		err = fmt.Errorf("%w (%s)", err, why)
 	}
-	return fmt.Errorf("%s: %w", phrase, ExplainProgram(err, p))
+	return fmt.Errorf("%s: %w", phrase, ExplainProgram(err, p, mapping))
 }
 
 // initField returns the field of the config that a step of init carries out; "" if the error of

@@ -20,18 +20,14 @@ import (
 // not permitted", "no such file or directory", "executable file not found", "is a directory". So
 // the explanations of this file use none of them (TestProgramPhrases).
 
-// overflowID is the user and the group that own, inside a user namespace, what belongs to somebody
-// who is not mapped there.
-const overflowID = 65534
-
 // ExplainProgram adds to a program that could not be found or executed what init has seen of it. It
-// returns any other error unchanged. p is nil if it is not known.
-func ExplainProgram(err error, p *configs.Process) error {
+// returns any other error unchanged. p is nil if it is not known, and m without a user namespace.
+func ExplainProgram(err error, p *configs.Process, m *Mapping) error {
 	var step *nsenter.StepError
 	if !errors.As(err, &step) {
 		return err
 	}
-	if why := programReason(step, p); why != "" {
+	if why := programReason(step, p, m); why != "" {
 		return fmt.Errorf("%w (%s)", err, why)
 	}
 	return err
@@ -39,21 +35,23 @@ func ExplainProgram(err error, p *configs.Process) error {
 
 // programReason explains why a program could not be found or executed; "" if it is clear, or there
 // is no way to tell.
-func programReason(step *nsenter.StepError, p *configs.Process) string {
+func programReason(step *nsenter.StepError, p *configs.Process, m *Mapping) string {
 	switch {
 	case !step.AboutProgram():
 		return ""
 	case step.IsLookUp():
-		return searchReason(step, p)
+		return searchReason(step, p, m)
 	case step.Errno == unix.E2BIG:
 		return "process.args and process.env are larger than the kernel allows: 128 KiB each, and a quarter of RLIMIT_STACK together"
 	case step.Errno == unix.ETXTBSY:
 		return "somebody has it open for writing"
 	case len(step.Facts) == 0:
 		return ""
+	case step.Step == nsenter.StepChdir && step.Facts[len(step.Facts)-1].Mode&unix.S_IFMT == unix.S_IFREG:
+		return ""
 	}
 	last := &step.Facts[len(step.Facts)-1]
-	user, parent := program{p, last, step.Errno}, parentOf(step.Facts)
+	user, parent := program{p, m, last, step.Errno}, parentOf(step.Facts)
 	if parent == nil {
 		if last.Path == step.Detail {
 			return user.reason("it")
@@ -68,12 +66,12 @@ func programReason(step *nsenter.StepError, p *configs.Process) string {
 }
 
 // searchReason explains why a name is not found in PATH.
-func searchReason(step *nsenter.StepError, p *configs.Process) string {
+func searchReason(step *nsenter.StepError, p *configs.Process, m *Mapping) string {
 	var names []string
 	for i := range step.Facts {
 		f := &step.Facts[i]
 		if f.Path != "" && f.Mode != 0 {
-			if why := (program{p, f, step.Errno}).reason(quote(f.Path)); why != "" {
+			if why := (program{p, m, f, step.Errno}).reason(quote(f.Path)); why != "" {
 				return why
 			}
 		}
@@ -126,6 +124,7 @@ func firstFile(facts []nsenter.Fact) *nsenter.Fact {
 // program is the last thing that init has come to.
 type program struct {
 	process *configs.Process
+	mapping *Mapping
 	last    *nsenter.Fact
 	errno   unix.Errno // of the exec
 }
@@ -189,7 +188,7 @@ func (u program) reason(name string) string {
 	case f.Mode == 0:
 		return ""
 	case f.Mode&unix.S_IFMT == unix.S_IFDIR && f.Errno == unix.EACCES:
-		return fmt.Sprintf("the directory %s, of %s with mode %04o, may not be entered%s", quote(f.Path), owner, f.Mode&0o7777, unmapped(f))
+		return fmt.Sprintf("the directory %s, of %s with mode %04o, may not be entered%s", quote(f.Path), owner, f.Mode&0o7777, u.mapping.explain(f))
 	case f.Mode&unix.S_IFMT == unix.S_IFDIR:
 		return ""
 	case f.Mode&unix.S_IFMT != unix.S_IFREG:
@@ -201,7 +200,7 @@ func (u program) reason(name string) string {
 	case f.Errno == unix.EACCES && u.mayExecute():
 		return fmt.Sprintf("its mode %04o allows it, but %s may not", f.Mode&0o7777, u.guard())
 	case f.Errno == unix.EACCES:
-		return fmt.Sprintf("%s has mode %04o and belongs to %s%s%s", name, f.Mode&0o7777, owner, u.who(), unmapped(f))
+		return fmt.Sprintf("%s has mode %04o and belongs to %s%s%s", name, f.Mode&0o7777, owner, u.who(), u.mapping.explain(f))
 	case f.Errno != 0:
 		return ""
 	}
@@ -259,14 +258,6 @@ func (u program) guard() string {
 		return "a security module"
 	}
 	return strings.Join(all, " or ")
-}
-
-// unmapped is for files whose owner has no id in the user namespace.
-func unmapped(f *nsenter.Fact) string {
-	if f.UID == overflowID || f.GID == overflowID {
-		return fmt.Sprintf(" (%d: perhaps an owner who is not mapped in the user namespace)", overflowID)
-	}
-	return ""
 }
 
 func kind(mode uint32) string {

@@ -124,7 +124,7 @@ var programCases = []struct {
 	{"closed", "stat", unix.EACCES, onWay(nsenter.Fact{Path: "/a", Mode: folder | 0o700, UID: 1, GID: 2, Errno: unix.EACCES}), "the directory /a, of user 1 and group 2 with mode 0700, may not be entered"},
 	{
 		"not mapped", "stat", unix.EACCES, onWay(nsenter.Fact{Path: "/a", Mode: folder | 0o700, UID: 65534, GID: 65534, Errno: unix.EACCES}),
-		"the directory /a, of user 65534 and group 65534 with mode 0700, may not be entered (65534: perhaps an owner who is not mapped in the user namespace)",
+		"the directory /a, of user 65534 and group 65534 with mode 0700, may not be entered; its owner may not be mapped in the user namespace",
 	},
 	{"filtered", "stat", unix.EPERM, onWay(nsenter.Fact{Path: "/p", Errno: unix.EPERM}), ""},
 	{"noexec", "check executable", unix.EACCES, onWay(nsenter.Fact{Path: "/p", Mode: regular | 0o755, Errno: unix.EACCES, Noexec: true}), "it is on a mount with the option noexec"},
@@ -137,7 +137,9 @@ var programCases = []struct {
 	{"socket", "check executable", unix.EACCES, onWay(nsenter.Fact{Path: "/p", Mode: unix.S_IFSOCK | 0o755}), "it is a socket, and no file with a program"},
 	{"search", "look up", unix.ENOENT, []nsenter.Fact{{Names: []string{"pq", "x"}}}, "PATH is /bin:/usr/bin"},
 	{"found, but not executable", "look up", unix.ENOENT, []nsenter.Fact{{Path: "/bin/p", Mode: regular | 0o644, Errno: unix.EACCES}}, "/bin/p has mode 0644, which lets nobody execute it"},
-	{"no step of a program", "chdir", unix.ENOENT, onWay(nsenter.Fact{Path: "/p", Errno: unix.ENOENT, Link: "x"}), ""},
+	{"directory is a file", "chdir", unix.ENOTDIR, onWay(nsenter.Fact{Path: "/p", Mode: regular | 0o644, Errno: unix.EACCES}), ""},
+	{"directory", "chdir", unix.EACCES, onWay(nsenter.Fact{Path: "/p", Mode: folder | 0o700, Errno: unix.EACCES}), "the directory /p, of user 0 and group 0 with mode 0700, may not be entered"},
+	{"no step of a program", "setuid", unix.ENOENT, onWay(nsenter.Fact{Path: "/p", Errno: unix.ENOENT, Link: "x"}), ""},
 }
 
 func TestProgramReason(t *testing.T) {
@@ -148,7 +150,7 @@ func TestProgramReason(t *testing.T) {
 			detail = "p"
 		}
 		step := &nsenter.StepError{Step: c.step, Detail: detail, Errno: c.errno, Facts: c.facts}
-		err := ExplainProgram(step, p)
+		err := ExplainProgram(step, p, &Mapping{Root: "/nonexistent"})
 		want := step.Error()
 		if c.want != "" {
 			want += " (" + c.want + ")"
@@ -156,10 +158,10 @@ func TestProgramReason(t *testing.T) {
 		if err.Error() != want || !errors.Is(err, c.errno) {
 			t.Errorf("%s: %v\nwant %s", c.name, err, want)
 		}
-		_ = ExplainProgram(step, nil)
+		_ = ExplainProgram(step, nil, nil)
 		// Anybody who traces init can send anything.
 		for i := range c.facts {
-			_ = ExplainProgram(&nsenter.StepError{Step: c.step, Errno: c.errno, Facts: c.facts[i:]}, p)
+			_ = ExplainProgram(&nsenter.StepError{Step: c.step, Errno: c.errno, Facts: c.facts[i:]}, p, nil)
 		}
 	}
 	other, name := otherMachine()
@@ -190,11 +192,11 @@ func TestSearchReason(t *testing.T) {
 		"A=":        `did you mean "python3"? process.env has no PATH`,
 	} {
 		step := &nsenter.StepError{Step: "look up", Detail: "pyton3", Errno: unix.ENOENT, Facts: facts}
-		if got := programReason(step, &configs.Process{Env: []string{env}}); got != want {
+		if got := programReason(step, &configs.Process{Env: []string{env}}, nil); got != want {
 			t.Errorf("%s: %q, want %q", env, got, want)
 		}
 	}
-	if got := programReason(&nsenter.StepError{Step: "look up", Errno: unix.ENOENT}, nil); got != "the name of the program is empty" {
+	if got := programReason(&nsenter.StepError{Step: "look up", Errno: unix.ENOENT}, nil, nil); got != "the name of the program is empty" {
 		t.Errorf("an empty name: %q", got)
 	}
 }

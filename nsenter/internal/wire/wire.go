@@ -137,6 +137,7 @@ type Hook struct {
 type Path struct {
 	Mode, UID, GID uint32
 	Flags          uint32
+	Dev, Ino       uint64
 }
 
 // Report is the beginning of a message from init.
