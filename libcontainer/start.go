@@ -163,7 +163,10 @@ func (c *Container) passFifos(pidfd *os.File) error {
 // pidfd refers to init; it is nil if init had ended before.
 func (c *Container) explainStopped(err error, pidfd *os.File) error {
 	if !errors.Is(err, nsenter.ErrInitGone) && !errors.Is(err, errStoppedBefore) {
-		return initproc.ExplainProgram(err, nil, nil)
+		if err != nil {
+			err = initproc.ExplainProgram(err, nil, nil, c.filter())
+		}
+		return err
 	}
 	if pidfd == nil {
 		// Without the fifo it was not init that ended, but the program.
@@ -178,11 +181,16 @@ func (c *Container) explainStopped(err error, pidfd *os.File) error {
 	if werr != nil {
 		return err
 	}
-	var filter []byte
-	if c.rec.Saved.Filtered {
-		filter, _, _ = sysfile.ReadOwned(c.rec.Path(record.FilterFile))
+	return initproc.ExplainEnd(err, ws, c.filter())
+}
+
+// filter returns the container's filter, to explain an error; nil if there is none.
+func (c *Container) filter() []byte {
+	if !c.rec.Saved.Filtered {
+		return nil
 	}
-	return initproc.ExplainEnd(err, ws, filter)
+	filter, _, _ := sysfile.ReadOwned(c.rec.Path(record.FilterFile))
+	return filter
 }
 
 // mayRunHooks reports whether the hooks in the state may be run. Root does not run those of an

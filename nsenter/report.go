@@ -116,6 +116,9 @@ func (e *StepError) AboutProgram() bool {
 	return false
 }
 
+// IsExec reports whether it was execve(2) that failed.
+func (e *StepError) IsExec() bool { return e.Step == steps[stepExec] }
+
 // IsLookUp reports whether the program was not found in PATH.
 func (e *StepError) IsLookUp() bool { return e.Step == steps[stepLookUp] }
 

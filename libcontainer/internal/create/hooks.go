@@ -104,7 +104,7 @@ func (cr *Creation) runContainerHook(h *specs.Hook, stdin []byte) error {
 	_ = w.Close()
 	if err != nil {
 		_ = output()
-		return initproc.ExplainProgram(err, nil, nil)
+		return initproc.ExplainProgram(err, nil, nil, nil)
 	}
 	defer proc.Close()
 	timedOut := false

@@ -53,7 +53,7 @@ func (cr *Creation) describe(err error) error {
 	if err != nil && cr.Cfg.Namespaces.Contains(configs.NewUser) {
 		mapping = &initproc.Mapping{Root: cr.Cfg.Rootfs.Path, UIDs: cr.Cfg.UIDMappings}
 	}
-	return initproc.Describe(err, configs.PhraseStart+": "+configs.PhraseInit, cr.Cfg.Namespaces, mapping, &cr.Cfg.Process)
+	return initproc.Describe(err, configs.PhraseStart+": "+configs.PhraseInit, cr.Cfg.Namespaces, mapping, &cr.Cfg.Process, nil)
 }
 
 // SetPriorities sets init's scheduling policy and priorities. Init must be in its cgroups already,

@@ -240,5 +240,5 @@ func (x *Execution) describe(err error) error {
 		maps, _ := os.ReadFile(dir + "/uid_map") // without it, the explanation is shorter
 		mapping = &initproc.Mapping{Root: dir + "/root", UIDs: initproc.ParseMap(string(maps))}
 	}
-	return initproc.Describe(err, configs.PhraseStart, nil, mapping, x.p)
+	return initproc.Describe(err, configs.PhraseStart, nil, mapping, x.p, x.filter)
 }

@@ -17,8 +17,9 @@ import (
 
 // Describe adds what a failure of init means to the reader, and begins with the phrase. joined
 // are the namespaces that init may have been about to join. mapping is set if init is in a user
-// namespace other than the runtime's. p is the process that it was to become.
-func Describe(err error, phrase string, joined configs.Namespaces, mapping *Mapping, p *configs.Process) error {
+// namespace other than the runtime's. p is the process that it was to become, and filter the
+// filter that it had loaded, if any.
+func Describe(err error, phrase string, joined configs.Namespaces, mapping *Mapping, p *configs.Process, filter []byte) error {
 	var step *nsenter.StepError
 	if !errors.As(err, &step) {
 		return err
@@ -29,7 +30,7 @@ func Describe(err error, phrase string, joined configs.Namespaces, mapping *Mapp
 	if why := initReason(step, mapping != nil, p); why != "" {
 		err = fmt.Errorf("%w (%s)", err, why)
 	}
-	return fmt.Errorf("%s: %w", phrase, ExplainProgram(err, p, mapping))
+	return fmt.Errorf("%s: %w", phrase, ExplainProgram(err, p, mapping, filter))
 }
 
 // initField returns the field of the config that a step of init carries out; "" if the error of

@@ -13,6 +13,7 @@ import (
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/nearest"
 	"github.com/berth-run/berth/nsenter"
+	"github.com/berth-run/berth/seccomp"
 	"golang.org/x/sys/unix"
 )
 
@@ -21,11 +22,15 @@ import (
 // the explanations of this file use none of them (TestProgramPhrases).
 
 // ExplainProgram adds to a program that could not be found or executed what init has seen of it. It
-// returns any other error unchanged. p is nil if it is not known, and m without a user namespace.
-func ExplainProgram(err error, p *configs.Process, m *Mapping) error {
+// returns any other error unchanged. p is nil if it is not known, and m without a user namespace. filter
+// is the one that init had loaded.
+func ExplainProgram(err error, p *configs.Process, m *Mapping, filter []byte) error {
 	var step *nsenter.StepError
 	if !errors.As(err, &step) {
 		return err
+	}
+	if step.IsExec() && len(filter) > 0 && seccomp.Denies(filter, "execve") {
+		return fmt.Errorf("%w (linux.seccomp denies execve)", err)
 	}
 	if why := programReason(step, p, m); why != "" {
 		return fmt.Errorf("%w (%s)", err, why)

@@ -150,7 +150,7 @@ func TestProgramReason(t *testing.T) {
 			detail = "p"
 		}
 		step := &nsenter.StepError{Step: c.step, Detail: detail, Errno: c.errno, Facts: c.facts}
-		err := ExplainProgram(step, p, &Mapping{Root: "/nonexistent"})
+		err := ExplainProgram(step, p, &Mapping{Root: "/nonexistent"}, nil)
 		want := step.Error()
 		if c.want != "" {
 			want += " (" + c.want + ")"
@@ -158,10 +158,10 @@ func TestProgramReason(t *testing.T) {
 		if err.Error() != want || !errors.Is(err, c.errno) {
 			t.Errorf("%s: %v\nwant %s", c.name, err, want)
 		}
-		_ = ExplainProgram(step, nil, nil)
+		_ = ExplainProgram(step, nil, nil, nil)
 		// Anybody who traces init can send anything.
 		for i := range c.facts {
-			_ = ExplainProgram(&nsenter.StepError{Step: c.step, Errno: c.errno, Facts: c.facts[i:]}, p, nil)
+			_ = ExplainProgram(&nsenter.StepError{Step: c.step, Errno: c.errno, Facts: c.facts[i:]}, p, nil, nil)
 		}
 	}
 	other, name := otherMachine()
