@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/berth-run/berth/libcontainer/codes"
 	"github.com/berth-run/berth/libcontainer/internal/hooks"
 	"github.com/berth-run/berth/libcontainer/internal/initproc"
 	"github.com/berth-run/berth/libcontainer/internal/notify"
@@ -91,7 +92,7 @@ func (c *Container) release(log options.Logger, n *notify.Notifier) error {
 	case specs.StateStopped:
 		return c.explainStopped(errStoppedBefore, nil)
 	default:
-		return fmt.Errorf("cannot start a container in the %s state", status)
+		return codes.With(codes.ContainerUnready, fmt.Errorf("cannot start a container in the %s state", status))
 	}
 	// Under the lock, because two starts would remove each other's socket.
 	if err := n.Listen(c.rec); err != nil {
@@ -103,8 +104,8 @@ func (c *Container) release(log options.Logger, n *notify.Notifier) error {
 
 // The texts are runc's.
 var (
-	errRunning       = errors.New("cannot start an already running container")
-	errStoppedBefore = errors.New("cannot start a container that has stopped")
+	errRunning       = codes.New(codes.ContainerRunning, "cannot start an already running container")
+	errStoppedBefore = codes.New(codes.ContainerStopped, "cannot start a container that has stopped")
 )
 
 // letGo makes init continue. It opens nothing that blocks, so it cannot hang if init dies in

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/berth-run/berth/libcontainer/codes"
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/procs"
 	"github.com/berth-run/berth/nsenter"
@@ -24,6 +25,7 @@ func Describe(err error, phrase string, joined configs.Namespaces, mapping *Mapp
 	if !errors.As(err, &step) {
 		return err
 	}
+	err = codes.With(codeOf(step), err)
 	if field := initField(step, joined, p); field != "" {
 		err = fmt.Errorf("%s: %w", field, err)
 	}
@@ -31,6 +33,41 @@ func Describe(err error, phrase string, joined configs.Namespaces, mapping *Mapp
 		err = fmt.Errorf("%w (%s)", err, why)
 	}
 	return fmt.Errorf("%s: %w", phrase, ExplainProgram(err, p, mapping, filter))
+}
+
+// codeOf returns the kind of error that a failure of init is.
+func codeOf(step *nsenter.StepError) codes.Code {
+	switch step.Step {
+	case nsenter.StepChdir, nsenter.StepVerifyCwd:
+		return codes.CwdFailed
+	case nsenter.StepJoin, nsenter.StepUnshare:
+		return codes.NamespaceFailed
+	case nsenter.StepSetgroups, nsenter.StepSetgid, nsenter.StepSetuid:
+		return codes.UserFailed
+	case nsenter.StepBounding, nsenter.StepCapset, nsenter.StepRlimit:
+		return codes.RightsFailed
+	case nsenter.StepAppArmor, nsenter.StepSELinux:
+		return codes.LabelFailed
+	case nsenter.StepSeccomp:
+		return codes.SeccompFailed
+	case nsenter.StepHook:
+		return codes.HookFailed
+	case nsenter.StepCgroup:
+		return codes.CgroupFailed
+	}
+	switch {
+	case !step.AboutProgram():
+		return codes.InitFailed
+	case step.Errno == unix.EACCES, step.Errno == unix.EPERM, step.Errno == unix.EISDIR:
+		return codes.ExecDenied
+	case step.Errno == unix.ENOENT && step.IsExec():
+		return codes.ExecInterpreter
+	case step.Errno == unix.ENOENT, step.Errno == unix.ENOTDIR, step.Errno == unix.ELOOP && !step.IsExec():
+		return codes.ExecNotFound
+	case step.Errno == unix.ENOEXEC:
+		return codes.ExecFormat
+	}
+	return codes.ExecFailed
 }
 
 // initField returns the field of the config that a step of init carries out; "" if the error of
@@ -126,6 +163,7 @@ var filteredCalls = [...]string{"capset", "prctl", "write", "read", "close", "ex
 // ExplainEnd explains why init died if init could not report it. filter is the one that it had
 // loaded, or was about to load.
 func ExplainEnd(err error, ws unix.WaitStatus, filter []byte) error {
+	err = codes.With(codes.InitDied, err)
 	switch {
 	case ws.Signaled() && ws.Signal() == unix.SIGSYS && len(filter) > 0:
 		if calls := seccomp.Ends(filter, filteredCalls[:]...); len(calls) > 0 {

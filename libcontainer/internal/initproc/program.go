@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/berth-run/berth/libcontainer/codes"
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/nearest"
 	"github.com/berth-run/berth/nsenter"
@@ -29,6 +30,7 @@ func ExplainProgram(err error, p *configs.Process, m *Mapping, filter []byte) er
 	if !errors.As(err, &step) {
 		return err
 	}
+	err = codes.With(codeOf(step), err)
 	if step.IsExec() && len(filter) > 0 && seccomp.Denies(filter, "execve") {
 		return fmt.Errorf("%w (linux.seccomp denies execve)", err)
 	}
