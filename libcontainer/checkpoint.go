@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/berth-run/berth/libcontainer/cgroups"
+	"github.com/berth-run/berth/libcontainer/codes"
 	"github.com/berth-run/berth/libcontainer/internal/checkpoint"
 	"github.com/berth-run/berth/libcontainer/internal/record"
 	"github.com/berth-run/berth/libcontainer/internal/steps"
@@ -18,7 +19,7 @@ import (
 func (c *Container) Checkpoint(o *options.Checkpoint) error {
 	return c.change(func(status specs.ContainerState, m cgroups.Manager) error {
 		if status != specs.StateRunning && status != record.Paused {
-			return fmt.Errorf("container cannot be checkpointed in %s state", status)
+			return codes.With(codes.ContainerUnready, fmt.Errorf("container cannot be checkpointed in %s state", status))
 		}
 		d := checkpoint.New(c.rec, o, status, m)
 		defer d.Release()
@@ -34,7 +35,7 @@ func (c *Container) Checkpoint(o *options.Checkpoint) error {
 			return nil
 		})
 		if err != nil || o.LeaveRunning || o.PreDump {
-			return err
+			return codes.With(codes.CheckpointFailed, err)
 		}
 		return c.destroy(o.Log)
 	})

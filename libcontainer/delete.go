@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/berth-run/berth/libcontainer/cgroups"
+	"github.com/berth-run/berth/libcontainer/codes"
 	"github.com/berth-run/berth/libcontainer/internal/create"
 	"github.com/berth-run/berth/libcontainer/internal/hooks"
 	"github.com/berth-run/berth/libcontainer/internal/procs"
@@ -219,7 +220,7 @@ func (c *Container) killInit() error {
 			return err
 		}
 		if !time.Now().Before(deadline) {
-			return errors.New("container init still running")
+			return codes.New(codes.ContainerRunning, "container init still running")
 		}
 		// Another process of the container may keep it alive: on cgroup v1, a process
 		// that may write to the cgroup can freeze init again and again.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/berth-run/berth/libcontainer/cgroups"
 	"github.com/berth-run/berth/libcontainer/cgroups/stats"
+	"github.com/berth-run/berth/libcontainer/codes"
 	"github.com/berth-run/berth/libcontainer/internal/record"
 	"github.com/berth-run/berth/libcontainer/internal/resctrl"
 	"github.com/berth-run/berth/libcontainer/options"
@@ -74,6 +75,9 @@ func (c *Container) Stats() (*Stats, error) {
 type notRunningError string
 
 func (e notRunningError) Error() string { return "container with id " + string(e) + " is not running" }
+
+// Code returns the code of ErrNotRunning.
+func (notRunningError) Code() codes.Code { return codes.ContainerStopped }
 
 func (notRunningError) Is(target error) bool { return target == record.ErrNotRunning }
 

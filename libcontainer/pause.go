@@ -3,15 +3,14 @@
 package libcontainer
 
 import (
-	"errors"
-
 	"github.com/berth-run/berth/libcontainer/cgroups"
+	"github.com/berth-run/berth/libcontainer/codes"
 	"github.com/berth-run/berth/libcontainer/internal/record"
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
 // ErrNotPaused is returned by Resume. Engines match its text literally.
-var ErrNotPaused = errors.New("container not paused")
+var ErrNotPaused = codes.New(codes.ContainerNotPaused, "container not paused")
 
 // Pause freezes every process of a container that is running or created, and returns when all
 // are frozen. In any other state it returns ErrNotRunning.

@@ -3,6 +3,7 @@
 package libcontainer
 
 import (
+	"github.com/berth-run/berth/libcontainer/codes"
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/record"
 	"github.com/berth-run/berth/libcontainer/internal/restore"
@@ -36,7 +37,7 @@ func (s *Store) Restore(id string, cfg *configs.Config, o *options.Restore) (*Co
 		{"hand over the console, the pidfd and the pid file", r.HandOver},
 	}
 	if err := r.Do(list); err != nil {
-		return nil, err
+		return nil, codes.With(codes.RestoreFailed, err)
 	}
 	return &Container{rec: r.Record}, nil
 }

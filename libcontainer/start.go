@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/berth-run/berth/libcontainer/codes"
 	"github.com/berth-run/berth/libcontainer/internal/hooks"
 	"github.com/berth-run/berth/libcontainer/internal/initproc"
 	"github.com/berth-run/berth/libcontainer/internal/notify"
@@ -91,7 +92,7 @@ func (c *Container) release(log options.Logger, n *notify.Notifier) error {
 	case specs.StateStopped:
 		return c.explainStopped(errStoppedBefore, nil)
 	default:
-		return fmt.Errorf("cannot start a container in the %s state", status)
+		return codes.With(codes.ContainerUnready, fmt.Errorf("cannot start a container in the %s state", status))
 	}
 	// Under the lock, because two starts would remove each other's socket.
 	if err := n.Listen(c.rec); err != nil {
@@ -103,8 +104,8 @@ func (c *Container) release(log options.Logger, n *notify.Notifier) error {
 
 // The texts are runc's.
 var (
-	errRunning       = errors.New("cannot start an already running container")
-	errStoppedBefore = errors.New("cannot start a container that has stopped")
+	errRunning       = codes.New(codes.ContainerRunning, "cannot start an already running container")
+	errStoppedBefore = codes.New(codes.ContainerStopped, "cannot start a container that has stopped")
 )
 
 // letGo makes init continue. It opens nothing that blocks, so it cannot hang if init dies in
@@ -163,6 +164,9 @@ func (c *Container) passFifos(pidfd *os.File) error {
 // pidfd refers to init; it is nil if init had ended before.
 func (c *Container) explainStopped(err error, pidfd *os.File) error {
 	if !errors.Is(err, nsenter.ErrInitGone) && !errors.Is(err, errStoppedBefore) {
+		if err != nil {
+			err = initproc.ExplainProgram(err, nil, nil, c.filter())
+		}
 		return err
 	}
 	if pidfd == nil {
@@ -178,11 +182,16 @@ func (c *Container) explainStopped(err error, pidfd *os.File) error {
 	if werr != nil {
 		return err
 	}
-	var filter []byte
-	if c.rec.Saved.Filtered {
-		filter, _, _ = sysfile.ReadOwned(c.rec.Path(record.FilterFile))
+	return initproc.ExplainEnd(err, ws, c.filter())
+}
+
+// filter returns the container's filter, to explain an error; nil if there is none.
+func (c *Container) filter() []byte {
+	if !c.rec.Saved.Filtered {
+		return nil
 	}
-	return initproc.ExplainEnd(err, ws, filter)
+	filter, _, _ := sysfile.ReadOwned(c.rec.Path(record.FilterFile))
+	return filter
 }
 
 // mayRunHooks reports whether the hooks in the state may be run. Root does not run those of an

@@ -8,6 +8,7 @@ import (
 
 	"github.com/berth-run/berth/libcontainer/cgroups"
 	"github.com/berth-run/berth/libcontainer/codec/ocispec"
+	"github.com/berth-run/berth/libcontainer/codes"
 	"github.com/berth-run/berth/libcontainer/internal/limits"
 	"github.com/berth-run/berth/libcontainer/internal/record"
 	"github.com/berth-run/berth/libcontainer/internal/resctrl"
@@ -35,7 +36,7 @@ func (c *Container) Update(r *specs.LinuxResources, schemata []string) error {
 		span := c.rec.Begin("change the limits of the cgroups")
 		undo, err := m.Update(change)
 		if span.End(err) != nil {
-			return err
+			return codes.With(codes.CgroupLimit, err)
 		}
 		limits.Merge(stored, change)
 		if err := c.finishUpdate(stored, schemata); err != nil {

@@ -84,7 +84,11 @@ func AwaitExec(fifo, pid int, pidfd *os.File) error {
 				break
 			}
 			if r.Kind == wire.Failed {
-				return new(fileNames).stepError(r, detail)
+				failed := new(fileNames).stepError(r, detail)
+				if failed.AboutProgram() {
+					failed.Facts = factsOfFifo(fifo, rest)
+				}
+				return failed
 			}
 			announced = announced || r.Kind == wire.Exec
 			pending = rest

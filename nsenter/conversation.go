@@ -325,7 +325,11 @@ func (i *Init) receiveFrom(sock *os.File, want uint32) (*wire.Report, []int, err
 		err = errBadReport
 	}
 	if err == nil && r.Kind == wire.Failed {
-		err = i.names.stepError(r, detail)
+		failed := i.names.stepError(r, detail)
+		if failed.AboutProgram() {
+			failed.Facts = i.facts(sock)
+		}
+		err = failed
 	} else if err == nil && r.Kind != want {
 		if r.Kind == wire.Forked {
 			i.forked = m.sender

@@ -54,7 +54,7 @@ func (o *Options) fileNames() fileNames {
 }
 
 // stepError returns the error for a failure record.
-func (n *fileNames) stepError(r *wire.Report, detail string) error {
+func (n *fileNames) stepError(r *wire.Report, detail string) *StepError {
 	e := &StepError{Step: "step " + strconv.Itoa(int(r.Step)), Detail: printable(detail), Errno: syscall.Errno(r.Error)}
 	if r.Step < uint32(len(steps)) && steps[r.Step] != "" {
 		e.Step = steps[r.Step]
@@ -101,7 +101,26 @@ type StepError struct {
 	Detail string
 	// Errno is 0 if the detail is enough (a hook's exit status).
 	Errno syscall.Errno
+	// Facts are what init has seen of a program that it could not find or execute, in this order.
+	// A hostile container may have made them up.
+	Facts []Fact
 }
+
+// AboutProgram reports whether the program could not be found or executed, or its directory not
+// entered. Then there may be facts.
+func (e *StepError) AboutProgram() bool {
+	switch e.Step {
+	case StepChdir, steps[stepLookUp], steps[stepStat], steps[stepExecutable], steps[stepExec]:
+		return true
+	}
+	return false
+}
+
+// IsExec reports whether it was execve(2) that failed.
+func (e *StepError) IsExec() bool { return e.Step == steps[stepExec] }
+
+// IsLookUp reports whether the program was not found in PATH.
+func (e *StepError) IsLookUp() bool { return e.Step == steps[stepLookUp] }
 
 // Error names the step, what it was about and the errno. If the program is not found, the text
 // is that of Go's os/exec, which engines match literally to choose between the exit statuses

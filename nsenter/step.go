@@ -12,12 +12,17 @@ const (
 	stepLookUp     = 27
 	stepStat       = 28
 	stepExecutable = 29
+	stepExec       = 32
 	stepRlimit     = 33
 )
 
 // The steps that callers check for: [StepError].Step is one of these if the plan's field of
 // that name could not be applied.
 const (
+	StepCgroup       = "join cgroup"
+	StepSeccomp      = "load seccomp filter"
+	StepHook         = "error running startContainer hook"
+	StepVerifyCwd    = "verify cwd"
 	StepJoin         = "setns"
 	StepUnshare      = "unshare"
 	StepSetgroups    = "setgroups"
@@ -42,7 +47,7 @@ var steps = [...]string{
 	1:              "read the bootstrap message",
 	2:              "close_range",
 	3:              "open",
-	stepCgroup:     "join cgroup",
+	stepCgroup:     StepCgroup,
 	stepJoin:       StepJoin,
 	6:              StepUnshare,
 	7:              "write",
@@ -55,7 +60,7 @@ var steps = [...]string{
 	14:             "fchown stdio",
 	15:             "chroot",
 	16:             "set no_new_privs",
-	17:             "load seccomp filter",
+	17:             StepSeccomp,
 	stepBounding:   StepBounding,
 	19:             "set keep_caps",
 	20:             StepSetgroups,
@@ -64,12 +69,12 @@ var steps = [...]string{
 	23:             StepCapset,
 	stepAmbient:    "raise ambient capability",
 	25:             StepChdir,
-	stepVerifyCwd:  "verify cwd",
+	stepVerifyCwd:  StepVerifyCwd,
 	stepLookUp:     "look up",
 	stepStat:       "stat",
 	stepExecutable: "check executable",
-	31:             "error running startContainer hook",
-	32:             "exec",
+	31:             StepHook,
+	stepExec:       "exec",
 	stepRlimit:     StepRlimit,
 	34:             "sched_setaffinity",
 	35:             StepPersonality,

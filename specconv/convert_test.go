@@ -207,7 +207,7 @@ func TestUnprivileged(t *testing.T) {
 		want   string
 		change func(*specs.Spec)
 	}{
-		{`linux.namespaces: rootless container requires user namespaces`, func(s *specs.Spec) { dropNamespace(s, "user"); s.Linux.UIDMappings, s.Linux.GIDMappings = nil, nil }},
+		{`linux.namespaces: rootless container requires user namespaces (use sudo, or a config.json as "spec --rootless" writes it)`, func(s *specs.Spec) { dropNamespace(s, "user"); s.Linux.UIDMappings, s.Linux.GIDMappings = nil, nil }},
 		{`mounts[0].options: option "gid=5" names an id that the container's user namespace does not map`, func(s *specs.Spec) { addMount(s, "tmpfs", "uid=0", "gid=5") }},
 		{`mounts[0].options: option "uid=x" has no id`, func(s *specs.Spec) { addMount(s, "tmpfs", "uid=x") }},
 		{`linux.netDevices: network devices are not supported for rootless containers`, func(s *specs.Spec) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/berth-run/berth/libcontainer/codec"
 	"github.com/berth-run/berth/libcontainer/codec/ocispec"
+	"github.com/berth-run/berth/libcontainer/codes"
 	"github.com/berth-run/berth/specconv/internal/document"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -47,7 +48,7 @@ func (w Warn) of(name string, notices []codec.Notice) {
 func LoadFile(path string, warn Warn) (spec *specs.Spec, process string, err error) {
 	document, err := document.Read(path, document.WaitForWriter)
 	if err != nil {
-		return nil, "", err
+		return nil, "", codes.With(codes.ConfigMissing, err)
 	}
 	return decodeConfig(document, path, warn)
 }
@@ -55,7 +56,7 @@ func LoadFile(path string, warn Warn) (spec *specs.Spec, process string, err err
 func decodeConfig(document, name string, warn Warn) (spec *specs.Spec, process string, err error) {
 	spec, process, notices, err := ocispec.Spec(document)
 	if err != nil {
-		return nil, "", fmt.Errorf("%s: %w", name, err)
+		return nil, "", codes.With(codes.ConfigInvalid, fmt.Errorf("%s: %w", name, err))
 	}
 	warn.of(name, notices)
 	return spec, process, nil
@@ -66,11 +67,11 @@ func decodeConfig(document, name string, warn Warn) (spec *specs.Spec, process s
 func LoadProcess(path string, warn Warn) (*specs.Process, error) {
 	document, err := document.Read(path, document.WaitForWriter)
 	if err != nil {
-		return nil, err
+		return nil, codes.With(codes.ConfigMissing, err)
 	}
 	p, notices, err := ocispec.Process(document)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, codes.With(codes.ConfigInvalid, fmt.Errorf("%s: %w", path, err))
 	}
 	warn.of(path, notices)
 	return p, nil
@@ -88,7 +89,7 @@ func readConfig(path string) (string, error) {
 	if errors.Is(err, unix.ENOENT) {
 		// Engines match this text. The path comes after it. The text of ENOENT is left out:
 		// Podman would take it for a missing program.
-		return "", fmt.Errorf("JSON specification file %s not found: %s", configFile, path)
+		return "", codes.With(codes.ConfigMissing, fmt.Errorf("JSON specification file %s not found: %s", configFile, path))
 	}
 	return document, err
 }

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/berth-run/berth/libcontainer/codes"
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/specconv/internal/fault"
 	"github.com/berth-run/berth/specconv/internal/sysctl"
@@ -84,7 +85,7 @@ func (c *conversion) idMappings() error {
 	case !ok && len(l.GIDMappings) > 0:
 		return fault.New("gidMappings", "id mappings need a user namespace")
 	case !ok && c.unprivileged:
-		return fault.New("namespaces", "rootless container requires user namespaces")
+		return fault.In(codes.New(codes.NeedsRoot, "rootless container requires user namespaces"+configs.HintRootless), "namespaces")
 	case ok && userns.Path == "" && len(l.UIDMappings) == 0:
 		return fault.New("uidMappings", configs.PhraseNoUIDMap)
 	case ok && userns.Path == "" && len(l.GIDMappings) == 0:

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/berth-run/berth/libcontainer/access"
+	"github.com/berth-run/berth/libcontainer/codes"
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/specconv/internal/document"
 	"github.com/berth-run/berth/specconv/internal/fault"
@@ -111,7 +112,7 @@ func checkDirectory(dir string) error {
 		})
 	})
 	if err != nil {
-		return fmt.Errorf("openat2 %s: %w", dir, access.Explain(dir, err))
+		return codes.With(codes.RootfsMissing, fmt.Errorf("openat2 %s: %w", dir, access.ExplainMissing(dir, access.Explain(dir, err))))
 	}
 	return unix.Close(fd)
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package access finds out why the kernel returned EACCES for a path: which directory of the path
-// may not be entered. It is used after something has failed, and changes nothing.
+// may not be entered; and for a path that does not exist, what is there instead. It is used after something has failed, and changes nothing.
 package access
 
 import (

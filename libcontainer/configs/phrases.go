@@ -35,6 +35,9 @@ const (
 	PhraseAppArmor         = "apparmor failed to apply profile"
 	PhraseSELinux          = "selinux label is specified in config, but selinux is disabled or not supported"
 
+	// Not runc's: what an ordinary user does about a config for root.
+	HintRootless = " (use sudo, or a config.json as \"spec --rootless\" writes it)"
+
 	// Of mounts.
 	PhraseMount           = "error mounting %q to rootfs at %q"
 	PhraseMountSource     = "failed to fulfil mount request: open %s"

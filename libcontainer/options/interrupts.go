@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/berth-run/berth/libcontainer/codes"
 	"github.com/berth-run/berth/libcontainer/signals"
 	"golang.org/x/sys/unix"
 )
@@ -57,7 +58,7 @@ func (i *Interrupts) Check() error {
 		}
 	}
 	if i.came != 0 {
-		return fmt.Errorf("interrupted by %s", unix.SignalName(i.came))
+		return codes.With(codes.Interrupted, fmt.Errorf("interrupted by %s", unix.SignalName(i.came)))
 	}
 	return nil
 }

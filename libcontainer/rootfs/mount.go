@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/berth-run/berth/libcontainer/access"
+	"github.com/berth-run/berth/libcontainer/codes"
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/mountapi"
 	"github.com/berth-run/berth/libcontainer/internal/sysfile"
@@ -190,13 +191,18 @@ func (b *Builder) remountOpened(m *configs.Mount, fd int) error {
 
 // MountError adds to an error which mount failed, and what the kernel's error means.
 func MountError(m *configs.Mount, err error) error {
+	code := codes.MountFailed
 	switch {
 	case m.IsBind() && errors.Is(err, unix.EACCES) && unix.Access(m.Source, unix.F_OK) == unix.EACCES:
 		err = access.Explain(m.Source, err)
 	case m.IsBind() && errors.Is(err, unix.ENOENT):
-		err = fmt.Errorf("%w ("+configs.PhraseMountSource+")", err, m.Source)
+		code = codes.MountSource
+		err = fmt.Errorf("%w ("+configs.PhraseMountSource+")", access.ExplainMissing(m.Source, err), m.Source)
+	case errors.Is(err, unix.ENODEV):
+		err = filesystem.ExplainType(m.Type, err)
 	case (m.Type == "proc" || m.Type == "sysfs") && (errors.Is(err, unix.ELOOP) || errors.Is(err, unix.ENOTDIR)):
 		err = fmt.Errorf("%w ("+configs.PhraseOrdinaryMount+")", err, m.Type)
 	}
-	return fmt.Errorf("%s: mount %s on %s: %w ("+configs.PhraseMount+")", m.Field, m.Type, m.Destination, err, m.Source, m.Destination)
+	return codes.With(code, fmt.Errorf("%s: mount %s on %s: %w ("+configs.PhraseMount+")",
+		m.Field, m.Type, m.Destination, err, m.Source, m.Destination))
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/berth-run/berth/libcontainer/codes"
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/procfs"
 )
@@ -53,7 +54,7 @@ func (b *Builder) setSysctls() error {
 
 func writeSysctl(proc *procfs.Handle, s configs.Sysctl) error {
 	if err := proc.Write("sys/"+s.Key, s.Value); err != nil {
-		return fmt.Errorf("sysctl %s: %w ("+configs.PhraseWriteSysctl+")", dotted(s.Key), err, dotted(s.Key), s.Value)
+		return codes.With(codes.SysctlFailed, fmt.Errorf("sysctl %s: %w ("+configs.PhraseWriteSysctl+")", dotted(s.Key), err, dotted(s.Key), s.Value))
 	}
 	return nil
 }

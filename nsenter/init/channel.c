@@ -45,10 +45,9 @@ _Noreturn void end(void)
  * whole. There is nobody to report an error to. Returns 0 if the record was not written although
  * the reader exists, for example because of a filter. SIGPIPE is ignored.
  */
-static int write_record(struct wire_report *r, const char *detail)
+static int write_record(struct wire_report *r, const void *detail, size_t size)
 {
 	char record[sizeof(*r) + WIRE_MAX_DETAIL];
-	size_t size = detail == NULL ? 0 : strnlen(detail, WIRE_MAX_DETAIL);
 
 	r->magic = WIRE_MAGIC;
 	r->detail_size = (uint32_t)size;
@@ -96,7 +95,7 @@ void report(uint32_t kind, const int *files, unsigned count)
 	if (count > 0)
 		send_record(&r, files, count);
 	/* The runtime waits for the record. When init ends, it learns that none will come. */
-	else if (!write_record(&r, NULL))
+	else if (!write_record(&r, NULL, 0))
 		end();
 }
 
@@ -105,16 +104,29 @@ void report_number(uint32_t kind, int number)
 {
 	struct wire_report r = {.kind = kind, .index = (uint32_t)number};
 
-	if (!write_record(&r, NULL))
+	if (!write_record(&r, NULL, 0))
 		end();
 }
 
-_Noreturn void die(enum step step, int error, unsigned index, const char *detail)
+void report_failure(enum step step, int error, unsigned index, const char *detail)
 {
 	struct wire_report r = {
 	    .kind = WIRE_FAILED, .step = (uint32_t)step, .error = error, .index = index};
 
-	write_record(&r, detail);
+	write_record(&r, detail, detail == NULL ? 0 : strnlen(detail, WIRE_MAX_DETAIL));
+}
+
+/* Returns 0 if there is no use in going on. */
+int report_fact(uint32_t what, int error, const void *detail, size_t size)
+{
+	struct wire_report r = {.kind = WIRE_FACT, .step = what, .error = error};
+
+	return write_record(&r, detail, size);
+}
+
+_Noreturn void die(enum step step, int error, unsigned index, const char *detail)
+{
+	report_failure(step, error, index, detail);
 	end();
 }
 

@@ -9,20 +9,13 @@
 
 /*
  * The first attempt, with all of root's rights, because the user may have less. Where root has less
- * than the user (NFS with root squash, FUSE), enter_cwd tries again as the user. The same goes for
+ * than the user (NFS with root squash, FUSE), main.c tries again as the user. The same goes for
  * paths that exist only for a process in the container's pid namespace (/proc/self). Returns 1 on
  * success.
  */
 int try_cwd(const char *cwd)
 {
 	return chdir(cwd) == 0;
-}
-
-/* The second attempt, as the user. */
-void enter_cwd(const char *cwd)
-{
-	if (chdir(cwd) < 0)
-		die(STEP_CHDIR, errno, 0, cwd);
 }
 
 /*

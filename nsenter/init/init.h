@@ -8,6 +8,7 @@
 #ifndef INIT_H
 #define INIT_H
 
+#include <limits.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,6 +30,8 @@ void report_to(int fd);
 void use_password(uint64_t password);
 void report(uint32_t kind, const int *files, unsigned count);
 void report_number(uint32_t kind, int number);
+void report_failure(enum step step, int error, unsigned index, const char *detail);
+int report_fact(uint32_t what, int error, const void *detail, size_t size);
 _Noreturn void end(void);
 _Noreturn void die(enum step step, int error, unsigned index, const char *detail);
 void receive(int sock, void *buffer, size_t size, struct message *m, enum step step);
@@ -112,11 +115,17 @@ int announce_listener(const struct plan *p, int sock);
 void forget_helper(void);
 
 /* lookup.c */
+int may_execute(const char *path);
+const char *search_path(char *const *envp);
+int join(char path[PATH_MAX], const char *directory, size_t length, const char *name);
 const char *look_up(const char *name, char *const *envp, enum step *step, int *error);
+
+/* facts.c */
+_Noreturn void die_explained(enum step step, int error, const char *name, char *const *envp,
+			     int to_fifo);
 
 /* cwd.c */
 int try_cwd(const char *cwd);
-void enter_cwd(const char *cwd);
 void verify_cwd(const char *cwd);
 
 /* text.c: short texts, truncated if they get too long. */

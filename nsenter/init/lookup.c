@@ -17,7 +17,7 @@
  * checks it. Without faccessat2 (a filter that does not know it returns ENOSYS or EPERM) the plain
  * call is used: the real ids are the same here, it only ignores capabilities.
  */
-static int may_execute(const char *path)
+int may_execute(const char *path)
 {
 	if (syscall(SYS_faccessat2, AT_FDCWD, path, X_OK, AT_EACCESS) == 0)
 		return 0;
@@ -42,7 +42,7 @@ static int hindrance(const char *path, enum step *step)
 	return may_execute(path);
 }
 
-static const char *search_path(char *const *envp)
+const char *search_path(char *const *envp)
 {
 	for (; *envp != NULL; envp++)
 		if (strncmp(*envp, "PATH=", 5) == 0)
@@ -54,7 +54,7 @@ static const char *search_path(char *const *envp)
  * Writes "directory/name" to path. An empty directory is the current one. Returns 0 if it is too
  * long.
  */
-static int join(char path[PATH_MAX], const char *directory, size_t length, const char *name)
+int join(char path[PATH_MAX], const char *directory, size_t length, const char *name)
 {
 	size_t name_size = strlen(name) + 1;
 

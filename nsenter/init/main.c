@@ -224,6 +224,25 @@ static void set_up_session(const struct plan *p, struct held *h)
 	prepare_hooks(p);
 }
 
+/*
+ * Without an explanation if the filter notifies: an agent that does not know the calls for it could
+ * let them wait for ever.
+ */
+static _Noreturn void fail_program(const struct plan *p, const struct held *h, enum step step,
+				   int error, const char *name)
+{
+	if (h->has_helper)
+		die(step, error, 0, name);
+	die_explained(step, error, name, p->program.envp, step == STEP_EXEC && h->fifo >= 0);
+}
+
+/* The second attempt, as the user. */
+static void enter_cwd(const struct plan *p, const struct held *h)
+{
+	if (!try_cwd(p->cwd))
+		fail_program(p, h, STEP_CHDIR, errno, p->cwd);
+}
+
 /* Changes from root to the user, in the user's directory. Only CAP_SYS_ADMIN may remain. */
 static void become_user(const struct plan *p, struct held *h)
 {
@@ -239,7 +258,7 @@ static void become_user(const struct plan *p, struct held *h)
 	if (!h->entered && h->joins_pid)
 		h->entered = try_cwd(p->cwd);
 	else if (!h->entered)
-		enter_cwd(p->cwd);
+		enter_cwd(p, h);
 	if (h->entered || !h->joins_pid)
 		verify_cwd(p->cwd);
 }
@@ -259,14 +278,14 @@ static void find_program(const struct plan *p, struct held *h, int may_fail)
 	if (h->path == NULL)
 		h->path = look_up(p->program.argv[0], p->program.envp, &step, &error);
 	if (h->path == NULL && !may_fail)
-		die(step, error, 0, p->program.argv[0]);
+		fail_program(p, h, step, error, p->program.argv[0]);
 }
 
 /* The rest of become_user, for a child in the joined pid namespace. */
 static void look_again(const struct plan *p, struct held *h)
 {
 	if (!h->entered) {
-		enter_cwd(p->cwd);
+		enter_cwd(p, h);
 		verify_cwd(p->cwd);
 	}
 	if (h->path == NULL)
@@ -415,5 +434,5 @@ int main(int argc, char **argv)
 		syscall(SYS_execveat, h.program, "", p.program.argv, p.program.envp, AT_EMPTY_PATH);
 	else
 		execve(h.path, p.program.argv, p.program.envp);
-	die(STEP_EXEC, errno, 0, h.path);
+	fail_program(&p, &h, STEP_EXEC, errno, h.path);
 }

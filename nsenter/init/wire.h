@@ -41,6 +41,8 @@
  *   GO  ---------------------- socket --------------->  runs the hooks
  *              <------ socket - EXEC, then end of file; or FAILED
  *
+ * If the program is not found or cannot be executed, FACTs come after FAILED, on the same way.
+ *
  * The end of file comes from the kernel, which closes init's last descriptor at the exec. The
  * kernel also adds the sender's pid to each record (SO_PASSCRED): this is how the runtime learns
  * the pid of the child that sends FORKED.
@@ -186,6 +188,31 @@ struct wire_hook {
 #define WIRE_LISTENER	5
 #define WIRE_FORKED	6
 #define WIRE_HELPING	7 /* with the pidfd of the helper */
+#define WIRE_FACT	8 /* about a program that could not be executed; step is one of these: */
+
+/*
+ * PATH: a path that init came to, the way to a file from its first directory on: a wire_path, then
+ * the path. error is that of stat(2), or else of the check whether it may be executed or entered.
+ * LINK: the last path is a symbolic link with this target. NAMES: of the directory above the last
+ * path, which does not exist, as getdents64(2) returns them. HEAD: the first bytes of the file at
+ * the last path. NEXT: the interpreter or loader that this file names; the paths after it lead
+ * there. END: there is no more.
+ */
+#define WIRE_FACT_PATH	1
+#define WIRE_FACT_LINK	2
+#define WIRE_FACT_NAMES 3
+#define WIRE_FACT_HEAD	4
+#define WIRE_FACT_NEXT	5
+#define WIRE_FACTS_END	6
+
+#define WIRE_HEAD	 256 /* as many bytes as the kernel looks at */
+#define WIRE_PATH_NOEXEC 1
+
+struct wire_path {
+	uint32_t mode, uid, gid; /* 0 if there is no file */
+	uint32_t flags;		 /* WIRE_PATH_NOEXEC: its mount has that option */
+	uint64_t dev, ino;	 /* which file it is */
+};
 
 /* The byte that the runtime sends when init is to go on. */
 #define WIRE_GO 71
@@ -257,6 +284,7 @@ _Static_assert(sizeof(struct wire_plan_message) == 16, "wire_plan_message has pa
 _Static_assert(sizeof(struct wire_plan) == 232, "wire_plan has padding");
 _Static_assert(sizeof(struct wire_rlimit) == 24, "wire_rlimit has padding");
 _Static_assert(sizeof(struct wire_hook) == 40, "wire_hook has padding");
+_Static_assert(sizeof(struct wire_path) == 32, "wire_path has padding");
 _Static_assert(sizeof(struct wire_report) == 24, "wire_report has padding");
 
 #endif

@@ -82,8 +82,9 @@ var arrows = map[string][]string{
 	room + "osthread": {}, room + "procfs": {}, room + "procs": {}, room + "resctrl": {}, room + "steps": {},
 	room + "sysfile": {}, room + "testlog": {}, room + "unixsocket": {}, "libcontainer/trace": {}, "nsenter/timerslack": {},
 
-	// border: plans, their text form, why access to a path is denied, and what a wrong word may mean.
-	"libcontainer/configs": {}, "libcontainer/codec": {}, "libcontainer/access": {}, "libcontainer/nearest": {},
+	// border: plans, their text form, why access to a path is denied, kinds of errors, and what a wrong
+	// word may mean.
+	"libcontainer/configs": {}, "libcontainer/codec": {}, "libcontainer/access": {"libcontainer/nearest"}, "libcontainer/codes": {}, "libcontainer/nearest": {},
 }
 
 const room = "libcontainer/internal/"
@@ -96,7 +97,7 @@ var (
 		room + "osthread", room + "procfs", room + "procs", room + "resctrl", room + "steps", room + "sysfile",
 		room + "testlog", room + "unixsocket", "libcontainer/trace", "nsenter/timerslack",
 	}
-	border = []string{"libcontainer/configs", "libcontainer/codec", "libcontainer/access", "libcontainer/nearest"}
+	border = []string{"libcontainer/configs", "libcontainer/codec", "libcontainer/access", "libcontainer/codes", "libcontainer/nearest"}
 )
 
 // mayImport reports whether a package in the folder from may import one in the folder to.

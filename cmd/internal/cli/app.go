@@ -17,6 +17,7 @@ import (
 	"github.com/berth-run/berth/cmd/internal/command"
 	"github.com/berth-run/berth/cmd/internal/report"
 	"github.com/berth-run/berth/libcontainer"
+	"github.com/berth-run/berth/libcontainer/codes"
 	"github.com/berth-run/berth/libcontainer/nearest"
 	"github.com/berth-run/berth/libcontainer/trace"
 )
@@ -78,7 +79,7 @@ func (a *app) main(argv []string) int {
 	root := a.rootCommand()
 	args, err := root.Parse(argv)
 	if err != nil {
-		return a.fail(err)
+		return a.fail(codes.With(codes.Usage, err))
 	}
 	switch {
 	case a.global.version:
@@ -89,11 +90,11 @@ func (a *app) main(argv []string) int {
 		return a.finish(nil)
 	}
 	if err := a.log.Configure(&a.global.log); err != nil {
-		return a.fail(err)
+		return a.fail(codes.With(codes.Usage, err))
 	}
 	defer a.log.Close()
 	if err := a.global.checkManager(); err != nil {
-		return a.fail(err)
+		return a.fail(codes.With(codes.Usage, err))
 	}
 	return a.finish(a.run(root, args))
 }
@@ -105,7 +106,8 @@ func (a *app) run(root *command.Command, args []string) error {
 	}
 	row := findRow(args[0])
 	if row == nil {
-		return fmt.Errorf("unknown command %q%s (see \"%s --help\")", args[0], nearest.Hint(args[0], commandNames()), a.name)
+		err := fmt.Errorf("unknown command %q%s (see \"%s --help\")", args[0], nearest.Hint(args[0], commandNames()), a.name)
+		return codes.With(codes.Usage, err)
 	}
 	a.log.Debugf("%s %q", a.name, args)
 	c := row.command(a)

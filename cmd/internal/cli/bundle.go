@@ -11,6 +11,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/berth-run/berth/libcontainer"
+	"github.com/berth-run/berth/libcontainer/access"
+	"github.com/berth-run/berth/libcontainer/codes"
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/nsenter/timerslack"
 	"github.com/berth-run/berth/specconv"
@@ -134,7 +136,7 @@ func (a *app) loadBundle(o *bundleOptions, rootless bool) (config *configs.Confi
 		}
 	}
 	if err := os.Chdir(bundle); err != nil {
-		return nil, "", err
+		return nil, "", codes.With(codes.ConfigMissing, access.ExplainMissing(bundle, err))
 	}
 	span := a.beginPhase("read config.json")
 	spec, process, err := a.loadConfig(bundle, file)
@@ -173,10 +175,10 @@ func (a *app) loadConfig(bundle, file string) (spec *specs.Spec, process string,
 // that berth was called by.
 func (a *app) checkTerminal(terminal, detached bool, consoleSocket string) error {
 	if detached && terminal && consoleSocket == "" {
-		return fmt.Errorf("cannot allocate tty if %s will detach without setting console socket", a.name)
+		return codes.With(codes.ConsoleFailed, fmt.Errorf("cannot allocate tty if %s will detach without setting console socket", a.name))
 	}
 	if (!detached || !terminal) && consoleSocket != "" {
-		return fmt.Errorf("cannot use console socket if %s will not detach or allocate tty", a.name)
+		return codes.With(codes.ConsoleFailed, fmt.Errorf("cannot use console socket if %s will not detach or allocate tty", a.name))
 	}
 	return nil
 }

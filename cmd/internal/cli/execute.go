@@ -7,20 +7,21 @@ import (
 	"strings"
 
 	"github.com/berth-run/berth/cmd/internal/command"
+	"github.com/berth-run/berth/libcontainer/codes"
 )
 
 // execute runs c with argv, the command line after the command's name.
 func (a *app) execute(c *command.Command, argv []string) error {
 	args, err := c.Parse(argv)
 	if err != nil {
-		return err
+		return codes.With(codes.Usage, err)
 	}
 	if help, err := c.Flags().GetBool("help"); help || err != nil {
 		a.text.WriteString(c.Help())
 		return err
 	}
 	if err := c.Args(c, args); err != nil {
-		return err
+		return codes.With(codes.Usage, err)
 	}
 	return a.runTraced(c, args)
 }
@@ -57,7 +58,7 @@ Simply type ` + a.name + ` help [path to command] for full details.`,
 		a.addAllCommands(root)
 		about := root.Find(args)
 		if about == root && len(args) > 0 {
-			return fmt.Errorf("no help for unknown command %q", strings.Join(args, " "))
+			return codes.With(codes.Usage, fmt.Errorf("no help for unknown command %q", strings.Join(args, " ")))
 		}
 		a.text.WriteString(about.Help())
 		return nil

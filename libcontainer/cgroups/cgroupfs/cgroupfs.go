@@ -12,6 +12,8 @@ package cgroupfs
 import (
 	"errors"
 	"os"
+
+	"github.com/berth-run/berth/libcontainer/codes"
 )
 
 // Root is where all hosts mount their cgroup hierarchies.
@@ -19,7 +21,7 @@ const Root = "/sys/fs/cgroup"
 
 // ErrNoCgroup is returned by operations that need a cgroup if the container has none: it is
 // rootless and was not allowed to create one.
-var ErrNoCgroup = errors.New("the container has no cgroup")
+var ErrNoCgroup = codes.New(codes.CgroupMissing, "the container has no cgroup")
 
 // Placement is how a process gets into the container's cgroups.
 type Placement struct {

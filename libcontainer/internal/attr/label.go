@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/berth-run/berth/libcontainer/codes"
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/landlock"
 	"golang.org/x/sys/unix"
@@ -23,10 +24,10 @@ func CheckLabels(p *configs.Process) error {
 		p.AppArmorProfile = "" // it is unconfined already
 	}
 	if p.AppArmorProfile != "" && !haveAppArmor() {
-		return fmt.Errorf("process.apparmorProfile: %s: AppArmor is not enabled", configs.PhraseAppArmor)
+		return codes.With(codes.LabelFailed, fmt.Errorf("process.apparmorProfile: %s: AppArmor is not enabled", configs.PhraseAppArmor))
 	}
 	if p.SELinuxLabel != "" && !haveSELinux() {
-		return fmt.Errorf("process.selinuxLabel: %s: SELinux is not enabled", configs.PhraseSELinux)
+		return codes.With(codes.LabelFailed, fmt.Errorf("process.selinuxLabel: %s: SELinux is not enabled", configs.PhraseSELinux))
 	}
 	return checkLandlock(p.Landlock)
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime"
 
+	"github.com/berth-run/berth/libcontainer/codes"
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/sysfile"
 	"github.com/berth-run/berth/libcontainer/rootfs/reach"
@@ -39,6 +40,8 @@ type builderHello struct {
 // builderReply is a message from the builder process.
 type builderReply struct {
 	Error string `json:",omitempty"`
+	// Code is the code of the error.
+	Code codes.Code `json:",omitempty"`
 	// Errno is the kernel's error, if Error comes from the kernel.
 	Errno   unix.Errno `json:",omitempty"`
 	Home    string     `json:",omitempty"`
@@ -352,7 +355,7 @@ func readJob(f *os.File, job any) error {
 func replyOf(err error) *builderReply {
 	r := &builderReply{}
 	if err != nil {
-		r.Error = err.Error()
+		r.Error, r.Code = err.Error(), codes.Of(err)
 		_ = errors.As(err, &r.Errno)
 	}
 	return r
@@ -364,9 +367,9 @@ func (r *builderReply) err() error {
 	case r.Error == "":
 		return nil
 	case r.Errno == 0:
-		return errors.New(r.Error)
+		return codes.New(r.Code, r.Error)
 	}
-	return &remoteError{r.Error, r.Errno}
+	return codes.With(r.Code, &remoteError{r.Error, r.Errno})
 }
 
 // remoteError is an error that occurred in the other process.

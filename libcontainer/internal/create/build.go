@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/berth-run/berth/libcontainer/codes"
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/attr"
 	"github.com/berth-run/berth/libcontainer/internal/builder"
@@ -68,7 +69,7 @@ func (cr *Creation) prepareHost() error {
 		{"set the limits of the cgroup", func() error {
 			defer close(cr.limited)
 			if err := cr.Cgroup.Set(cr.Cfg.Cgroup.Resources); err != nil {
-				return fmt.Errorf("%s: %w", configs.PhraseSetCgroup, err)
+				return codes.With(codes.CgroupLimit, fmt.Errorf("%s: %w", configs.PhraseSetCgroup, err))
 			}
 			return nil
 		}},

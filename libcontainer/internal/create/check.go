@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/berth-run/berth/libcontainer/codes"
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/attr"
 	"github.com/berth-run/berth/libcontainer/internal/userns"
@@ -16,7 +17,7 @@ import (
 // ignore it would make a container that is less confined than its config.json says.
 func (cr *Creation) RefuseUnbuilt() error {
 	if userns.Unprivileged() && !cr.Cfg.Namespaces.Contains(configs.NewUser) {
-		return errors.New("linux.namespaces: rootless container requires user namespaces")
+		return codes.New(codes.NeedsRoot, "linux.namespaces: rootless container requires user namespaces"+configs.HintRootless)
 	}
 	if cr.Cfg.Seccomp != nil && !seccomp.Enabled() {
 		return errors.New("linux.seccomp: this build of berth has no seccomp support")
@@ -32,11 +33,11 @@ func (cr *Creation) CompileSeccomp() error {
 	}
 	filter, err := seccomp.Compile(cr.Cfg.Seccomp)
 	if err != nil || filter == nil {
-		return err
+		return codes.With(codes.SeccompFailed, err)
 	}
 	if len(filter.Unknown) > 0 {
 		if cr.Cfg.SeccompKnownOnly {
-			return fmt.Errorf("linux.seccomp.syscalls: unknown system calls: %q", filter.Unknown)
+			return codes.With(codes.SeccompFailed, fmt.Errorf("linux.seccomp.syscalls: unknown system calls: %q", filter.Unknown))
 		}
 		cr.Opts.Log.Debugf("seccomp: unknown system calls: %q", filter.Unknown)
 	}

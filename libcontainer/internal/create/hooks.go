@@ -12,6 +12,7 @@ import (
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/builder"
 	"github.com/berth-run/berth/libcontainer/internal/hooks"
+	"github.com/berth-run/berth/libcontainer/internal/initproc"
 	"github.com/berth-run/berth/libcontainer/internal/procs"
 	"github.com/berth-run/berth/libcontainer/internal/sysfile"
 	"github.com/berth-run/berth/libcontainer/internal/userns"
@@ -103,7 +104,7 @@ func (cr *Creation) runContainerHook(h *specs.Hook, stdin []byte) error {
 	_ = w.Close()
 	if err != nil {
 		_ = output()
-		return err
+		return initproc.ExplainProgram(err, nil, nil, nil)
 	}
 	defer proc.Close()
 	timedOut := false

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/berth-run/berth/libcontainer/cgroups"
+	"github.com/berth-run/berth/libcontainer/codes"
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/attr"
 	"github.com/berth-run/berth/libcontainer/internal/builder"
@@ -110,7 +111,9 @@ func (cr *Creation) adoptInit() error {
 }
 
 // noCgroup is the error for a cgroup that cannot be made.
-func noCgroup(err error) error { return fmt.Errorf("%w (%s)", err, configs.PhraseApplyCgroup) }
+func noCgroup(err error) error {
+	return codes.With(codes.CgroupFailed, fmt.Errorf("%w (%s)", err, configs.PhraseApplyCgroup))
+}
 
 // KillInit kills and reaps init, and kills what a hook has put into its cgroup.
 func (cr *Creation) KillInit() error {

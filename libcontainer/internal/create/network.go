@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 
+	"github.com/berth-run/berth/libcontainer/codes"
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/record"
 	"github.com/berth-run/berth/libcontainer/network"
@@ -148,7 +149,8 @@ func (cr *Creation) connectNetwork(held bool) (bridges []string, err error) {
 		return nil, err
 	}
 	defer unlock()
-	return network.Connect(netns, n.Interfaces, cr.ID, held)
+	made, err := network.Connect(netns, n.Interfaces, cr.ID, held)
+	return made, codes.With(codes.NetworkFailed, err)
 }
 
 // lockBridges locks the bridges of all containers below the same root, so that none is removed
@@ -189,7 +191,7 @@ func (cr *Creation) MoveNetDevices() error {
 		return nil
 	}
 	span := cr.Begin("move network devices")
-	return span.End(cr.moveNetDevices())
+	return span.End(codes.With(codes.NetworkFailed, cr.moveNetDevices()))
 }
 
 func (cr *Creation) moveNetDevices() error {

@@ -49,8 +49,11 @@ func (cr *Creation) plan(fifos *[2]*os.File) (*nsenter.Plan, error) {
 
 // describe is initproc.Describe for the container's own init.
 func (cr *Creation) describe(err error) error {
-	mapped := cr.Cfg.Namespaces.Contains(configs.NewUser)
-	return initproc.Describe(err, configs.PhraseStart+": "+configs.PhraseInit, cr.Cfg.Namespaces, mapped, &cr.Cfg.Process)
+	var mapping *initproc.Mapping
+	if err != nil && cr.Cfg.Namespaces.Contains(configs.NewUser) {
+		mapping = &initproc.Mapping{Root: cr.Cfg.Rootfs.Path, UIDs: cr.Cfg.UIDMappings}
+	}
+	return initproc.Describe(err, configs.PhraseStart+": "+configs.PhraseInit, cr.Cfg.Namespaces, mapping, &cr.Cfg.Process, nil)
 }
 
 // SetPriorities sets init's scheduling policy and priorities. Init must be in its cgroups already,

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/berth-run/berth/libcontainer/access"
+	"github.com/berth-run/berth/libcontainer/codes"
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/builder"
 	"github.com/berth-run/berth/libcontainer/internal/initproc"
@@ -187,7 +189,8 @@ func OpenNamespaces(list configs.Namespaces) (joins []nsenter.Join, err error) {
 		}
 		f, err := os.OpenFile(ns.Path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 		if err != nil {
-			return joins, fmt.Errorf("%s: %w ("+configs.PhraseNamespacePath+")", ns.Field, err, ns.Path)
+			err = fmt.Errorf("%s: %w ("+configs.PhraseNamespacePath+")", ns.Field, access.ExplainMissing(ns.Path, err), ns.Path)
+			return joins, codes.With(codes.NamespaceFailed, err)
 		}
 		joins = append(joins, nsenter.Join{Type: uint32(t), FD: f})
 		kind, err := unix.IoctlRetInt(int(f.Fd()), unix.NS_GET_NSTYPE)

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 
+	"github.com/berth-run/berth/libcontainer/codes"
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/attr"
 	"github.com/berth-run/berth/libcontainer/internal/handover"
@@ -102,7 +103,7 @@ func (x *Execution) Check() error {
 			return err
 		}
 		if frozen, err := m.Frozen(); err == nil && frozen {
-			return errors.New("cannot exec in a paused container (use --ignore-paused to override)")
+			return codes.New(codes.ContainerPaused, "cannot exec in a paused container (use --ignore-paused to override)")
 		}
 	}
 	return attr.CheckLabels(x.p)
@@ -111,7 +112,7 @@ func (x *Execution) Check() error {
 // OpenTarget is openInit with the error messages of an exec.
 func OpenTarget(c *record.Record) (*os.File, error) {
 	if c.Saved.PID == 0 {
-		return nil, errors.New("cannot exec in a container that is still being created")
+		return nil, codes.New(codes.ContainerUnready, "cannot exec in a container that is still being created")
 	}
 	target, err := c.OpenInit()
 	if errors.Is(err, record.ErrNotRunning) {
@@ -121,7 +122,7 @@ func OpenTarget(c *record.Record) (*os.File, error) {
 }
 
 // errStopped has runc's text.
-var errStopped = errors.New("cannot exec in a stopped container")
+var errStopped = codes.New(codes.ContainerStopped, "cannot exec in a stopped container")
 
 // OpenCallerFiles opens what the caller has named, before anything is started, so that mistakes
 // of the caller are reported first.

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path"
+	"strconv"
 	"strings"
 
 	"github.com/berth-run/berth/libcontainer/cgroups"
@@ -233,6 +234,11 @@ func pidsLimit(c *record.Record) string {
 
 // describe explains an error of the init of an added process, as initproc.Describe does.
 func (x *Execution) describe(err error) error {
-	mapped := configs.NamespaceType(x.c.Saved.Namespaces)&configs.NewUser != 0
-	return initproc.Describe(err, configs.PhraseStart, nil, mapped, x.p)
+	var mapping *initproc.Mapping
+	if err != nil && configs.NamespaceType(x.c.Saved.Namespaces)&configs.NewUser != 0 {
+		dir := "/proc/" + strconv.Itoa(x.c.Saved.PID)
+		maps, _ := os.ReadFile(dir + "/uid_map") // without it, the explanation is shorter
+		mapping = &initproc.Mapping{Root: dir + "/root", UIDs: initproc.ParseMap(string(maps))}
+	}
+	return initproc.Describe(err, configs.PhraseStart, nil, mapping, x.p, x.filter)
 }

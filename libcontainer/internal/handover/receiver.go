@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/berth-run/berth/libcontainer/access"
+	"github.com/berth-run/berth/libcontainer/codes"
 	"github.com/berth-run/berth/libcontainer/internal/unixsocket"
 	"golang.org/x/sys/unix"
 )
@@ -35,7 +37,7 @@ func Dial(what, path string) (*Receiver, error) {
 	sock := os.NewFile(uintptr(fd), path)
 	if err := unixsocket.Connect(fd, path); err != nil {
 		_ = sock.Close()
-		return nil, fmt.Errorf("%s: connect %s: %w", what, path, err)
+		return nil, codes.With(codes.SocketFailed, fmt.Errorf("%s: connect %s: %w", what, path, access.ExplainMissing(path, err)))
 	}
 	return &Receiver{what, sock}, nil
 }

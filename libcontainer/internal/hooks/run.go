@@ -12,7 +12,9 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/berth-run/berth/libcontainer/access"
 	"github.com/berth-run/berth/libcontainer/codec/ocispec"
+	"github.com/berth-run/berth/libcontainer/codes"
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/options"
 	"github.com/berth-run/berth/libcontainer/trace"
@@ -56,7 +58,7 @@ func Begin(t *trace.Trace, kind string, i int, path string) trace.Span {
 
 // Error names the hook that failed, with the field and in runc's words.
 func Error(kind string, i int, err error) error {
-	return fmt.Errorf("hooks.%s[%d]: "+configs.PhraseHook+" #%d: %w", kind, i, kind, i, err)
+	return codes.With(codes.HookFailed, fmt.Errorf("hooks.%s[%d]: "+configs.PhraseHook+" #%d: %w", kind, i, kind, i, err))
 }
 
 // Warn runs every hook of one kind, and logs warnings about those that fail.
@@ -111,5 +113,5 @@ func runOne(ctx context.Context, h *specs.Hook, stdin []byte, files Output) erro
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return fmt.Errorf("%s: "+configs.PhraseHookTimeout+"%s", h.Path, float64(*h.Timeout), out.suffix())
 	}
-	return fmt.Errorf("%s: %w%s", h.Path, err, out.suffix())
+	return fmt.Errorf("%s: %w%s", h.Path, access.ExplainMissing(h.Path, err), out.suffix())
 }

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/berth-run/berth/libcontainer/codes"
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/procs"
 	"github.com/berth-run/berth/nsenter"
@@ -16,20 +17,57 @@ import (
 )
 
 // Describe adds what a failure of init means to the reader, and begins with the phrase. joined
-// are the namespaces that init may have been about to join. mapped is set if init is in a user
-// namespace other than the runtime's. p is the process that it was to become.
-func Describe(err error, phrase string, joined configs.Namespaces, mapped bool, p *configs.Process) error {
+// are the namespaces that init may have been about to join. mapping is set if init is in a user
+// namespace other than the runtime's. p is the process that it was to become, and filter the
+// filter that it had loaded, if any.
+func Describe(err error, phrase string, joined configs.Namespaces, mapping *Mapping, p *configs.Process, filter []byte) error {
 	var step *nsenter.StepError
 	if !errors.As(err, &step) {
 		return err
 	}
+	err = codes.With(codeOf(step), err)
 	if field := initField(step, joined, p); field != "" {
 		err = fmt.Errorf("%s: %w", field, err)
 	}
-	if why := initReason(step, mapped, p); why != "" {
+	if why := initReason(step, mapping != nil, p); why != "" {
 		err = fmt.Errorf("%w (%s)", err, why)
 	}
-	return fmt.Errorf("%s: %w", phrase, err)
+	return fmt.Errorf("%s: %w", phrase, ExplainProgram(err, p, mapping, filter))
+}
+
+// codeOf returns the kind of error that a failure of init is.
+func codeOf(step *nsenter.StepError) codes.Code {
+	switch step.Step {
+	case nsenter.StepChdir, nsenter.StepVerifyCwd:
+		return codes.CwdFailed
+	case nsenter.StepJoin, nsenter.StepUnshare:
+		return codes.NamespaceFailed
+	case nsenter.StepSetgroups, nsenter.StepSetgid, nsenter.StepSetuid:
+		return codes.UserFailed
+	case nsenter.StepBounding, nsenter.StepCapset, nsenter.StepRlimit:
+		return codes.RightsFailed
+	case nsenter.StepAppArmor, nsenter.StepSELinux:
+		return codes.LabelFailed
+	case nsenter.StepSeccomp:
+		return codes.SeccompFailed
+	case nsenter.StepHook:
+		return codes.HookFailed
+	case nsenter.StepCgroup:
+		return codes.CgroupFailed
+	}
+	switch {
+	case !step.AboutProgram():
+		return codes.InitFailed
+	case step.Errno == unix.EACCES, step.Errno == unix.EPERM, step.Errno == unix.EISDIR:
+		return codes.ExecDenied
+	case step.Errno == unix.ENOENT && step.IsExec():
+		return codes.ExecInterpreter
+	case step.Errno == unix.ENOENT, step.Errno == unix.ENOTDIR, step.Errno == unix.ELOOP && !step.IsExec():
+		return codes.ExecNotFound
+	case step.Errno == unix.ENOEXEC:
+		return codes.ExecFormat
+	}
+	return codes.ExecFailed
 }
 
 // initField returns the field of the config that a step of init carries out; "" if the error of
@@ -125,6 +163,7 @@ var filteredCalls = [...]string{"capset", "prctl", "write", "read", "close", "ex
 // ExplainEnd explains why init died if init could not report it. filter is the one that it had
 // loaded, or was about to load.
 func ExplainEnd(err error, ws unix.WaitStatus, filter []byte) error {
+	err = codes.With(codes.InitDied, err)
 	switch {
 	case ws.Signaled() && ws.Signal() == unix.SIGSYS && len(filter) > 0:
 		if calls := seccomp.Ends(filter, filteredCalls[:]...); len(calls) > 0 {

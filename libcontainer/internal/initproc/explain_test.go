@@ -92,7 +92,7 @@ func TestDescribeInitError(t *testing.T) {
 		},
 		{nsenter.ErrInitGone, "init process is gone"},
 	} {
-		if got := Describe(tc.err, phrase, joined, false, p); got.Error() != tc.want || !errors.Is(got, tc.err) {
+		if got := Describe(tc.err, phrase, joined, nil, p, nil); got.Error() != tc.want || !errors.Is(got, tc.err) {
 			t.Errorf("got  %v\nwant %s", got, tc.want)
 		}
 	}

@@ -2,12 +2,12 @@
 
 package record
 
-import "errors"
+import "github.com/berth-run/berth/libcontainer/codes"
 
 // Errors that callers test for. Engines match the texts literally.
 var (
-	ErrNotExist   = errors.New("container does not exist")
-	ErrExist      = errors.New("container with given ID already exists")
-	ErrNotRunning = errors.New("container not running")
-	ErrInvalidID  = errors.New("invalid container ID format")
+	ErrNotExist   = codes.New(codes.ContainerNotFound, "container does not exist")
+	ErrExist      = codes.New(codes.ContainerExists, "container with given ID already exists")
+	ErrNotRunning = codes.New(codes.ContainerStopped, "container not running")
+	ErrInvalidID  = codes.New(codes.IDInvalid, "invalid container ID format")
 )

@@ -12,6 +12,7 @@ import (
 
 	"github.com/berth-run/berth/libcontainer/cgroups"
 	"github.com/berth-run/berth/libcontainer/cgroups/cgroupfs"
+	"github.com/berth-run/berth/libcontainer/codes"
 	"golang.org/x/sys/unix"
 )
 
@@ -25,7 +26,7 @@ func (c *Record) ExecCgroups() (map[string]string, error) {
 	if now, found := c.PresentCgroups(); found {
 		return now, nil
 	}
-	return nil, errors.New("the container's cgroup has been removed, and another made in its place")
+	return nil, codes.New(codes.CgroupMissing, "the container's cgroup has been removed, and another made in its place")
 }
 
 // PresentCgroups returns the cgroups that the container's init is in now; found is false if it has

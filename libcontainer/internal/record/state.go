@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/berth-run/berth/libcontainer/codec"
+	"github.com/berth-run/berth/libcontainer/codes"
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/sysfile"
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -119,7 +120,7 @@ type State struct {
 }
 
 // ErrBroken is the error for a state.json that no version of berth has written.
-var ErrBroken = errors.New("not the state of a container")
+var ErrBroken = codes.New(codes.StateInvalid, "not the state of a container")
 
 // Read reads state.json in dir.
 func Read(dir string) (*State, error) {
@@ -136,7 +137,7 @@ func Read(dir string) (*State, error) {
 	switch {
 	case st.Format != 0 && st.Format != StateFormat:
 		// Then the types of the fields after the format are unknown.
-		return nil, fmt.Errorf("%s: format %d, this berth reads format %d", path, st.Format, StateFormat)
+		return nil, codes.With(codes.StateInvalid, fmt.Errorf("%s: format %d, this berth reads format %d", path, st.Format, StateFormat))
 	case err != nil:
 		return nil, fmt.Errorf("%s: %w: %w", path, ErrBroken, err)
 	case st.Format == 0:

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path"
 
+	"github.com/berth-run/berth/libcontainer/codes"
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/mountapi"
 	"github.com/berth-run/berth/libcontainer/rootfs/attach"
@@ -49,7 +50,7 @@ func (m *Maker) Nodes(devices []configs.Device) error {
 		if p := path.Dir(d.Path); dir < 0 || p != dirPath {
 			fd, _, err := m.Root.Parent(d.Path)
 			if err != nil {
-				return fmt.Errorf("device %s: %w", d.Path, err)
+				return codes.With(codes.DeviceFailed, fmt.Errorf("device %s: %w", d.Path, err))
 			}
 			if dir >= 0 {
 				unix.Close(dir)
@@ -57,7 +58,7 @@ func (m *Maker) Nodes(devices []configs.Device) error {
 			dir, dirPath = fd, p
 		}
 		if err := m.placeDevice(i, d, dir, path.Base(d.Path)); err != nil {
-			return fmt.Errorf("device %s: %w", d.Path, err)
+			return codes.With(codes.DeviceFailed, fmt.Errorf("device %s: %w", d.Path, err))
 		}
 	}
 	return nil

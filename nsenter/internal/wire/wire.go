@@ -58,6 +58,17 @@ const (
 	Listener   = 5
 	Forked     = 6
 	Helping    = 7
+	Fact       = 8
+
+	FactPath  = 1
+	FactLink  = 2
+	FactNames = 3
+	FactHead  = 4
+	FactNext  = 5
+	FactsEnd  = 6
+
+	Head       = 256
+	PathNoexec = 1
 
 	Go = 71
 )
@@ -122,6 +133,13 @@ type Hook struct {
 	Path, Args, Env Span
 }
 
+// Path is the beginning of a fact about a path.
+type Path struct {
+	Mode, UID, GID uint32
+	Flags          uint32
+	Dev, Ino       uint64
+}
+
 // Report is the beginning of a message from init.
 type Report struct {
 	Magic, Kind uint32
@@ -133,7 +151,7 @@ type Report struct {
 
 // Struct is one of the structures above, which have no pointers and no padding.
 type Struct interface {
-	Bootstrap | PlanMessage | Plan | Rlimit | Hook | Report
+	Bootstrap | PlanMessage | Plan | Rlimit | Hook | Path | Report
 }
 
 // Bytes returns the memory of v: the message format is that of the machine.

@@ -101,6 +101,7 @@ func TestStructsAgree(t *testing.T) {
 		"wire_plan":         Plan{},
 		"wire_hook":         Hook{},
 		"wire_rlimit":       Rlimit{},
+		"wire_path":         Path{},
 		"wire_report":       Report{},
 	} {
 		typ := reflect.TypeOf(v)
@@ -143,6 +144,15 @@ func TestConstantsAgree(t *testing.T) {
 		"WIRE_FORK":              Fork,
 		"WIRE_FORKED":            Forked,
 		"WIRE_HELPER":            Helper,
+		"WIRE_FACT":              Fact,
+		"WIRE_FACT_PATH":         FactPath,
+		"WIRE_FACT_LINK":         FactLink,
+		"WIRE_FACT_NAMES":        FactNames,
+		"WIRE_FACT_HEAD":         FactHead,
+		"WIRE_FACT_NEXT":         FactNext,
+		"WIRE_FACTS_END":         FactsEnd,
+		"WIRE_HEAD":              Head,
+		"WIRE_PATH_NOEXEC":       PathNoexec,
 		"WIRE_HELPING":           Helping,
 		"WIRE_OPENER":            Opener,
 		"WIRE_BOOTSTRAP_ALL":     BootstrapAll,

@@ -6,6 +6,8 @@ package fault
 import (
 	"fmt"
 	"strings"
+
+	"github.com/berth-run/berth/libcontainer/codes"
 )
 
 // fieldError is an error in one field of the document. The path is put together while the error
@@ -17,6 +19,9 @@ type fieldError struct {
 
 func (e *fieldError) Error() string { return e.path + ": " + e.err.Error() }
 func (e *fieldError) Unwrap() error { return e.err }
+
+// Code returns the kind of error.
+func (*fieldError) Code() codes.Code { return codes.ConfigInvalid }
 
 // New returns an error about a field. The name is relative to the part of the document that the
 // caller checks: "path", "options[2]".
