@@ -79,7 +79,7 @@ var arrows = map[string][]string{
 	// These tools do not depend on containers. Their entries say what they import themselves.
 	room + "userns":   {"nsenter"},
 	room + "firstuse": {}, room + "inroot": {}, room + "landlock": {}, room + "mountapi": {}, room + "mountinfo": {},
-	room + "osthread": {}, room + "procfs": {}, room + "procs": {}, room + "resctrl": {}, room + "steps": {},
+	room + "osthread": {}, room + "program": {}, room + "procfs": {}, room + "procs": {}, room + "resctrl": {}, room + "steps": {},
 	room + "sysfile": {}, room + "testlog": {}, room + "unixsocket": {}, "libcontainer/trace": {}, "nsenter/timerslack": {},
 
 	// border: plans, their text form, why access to a path is denied, and what a wrong word may mean.
@@ -93,7 +93,7 @@ const room = "libcontainer/internal/"
 var (
 	tools = []string{
 		room + "userns", room + "firstuse", room + "inroot", room + "landlock", room + "mountapi", room + "mountinfo",
-		room + "osthread", room + "procfs", room + "procs", room + "resctrl", room + "steps", room + "sysfile",
+		room + "osthread", room + "program", room + "procfs", room + "procs", room + "resctrl", room + "steps", room + "sysfile",
 		room + "testlog", room + "unixsocket", "libcontainer/trace", "nsenter/timerslack",
 	}
 	border = []string{"libcontainer/configs", "libcontainer/codec", "libcontainer/access", "libcontainer/nearest"}
