@@ -99,6 +99,13 @@ func (ch *Checked) Failed() bool {
 	return slices.ContainsFunc(ch.Problems, func(p Problem) bool { return p.Severity == Error })
 }
 
+// HasErrorIn reports whether there is an error in one of the fields, or in a part of one.
+func (ch *Checked) HasErrorIn(fields ...string) bool {
+	return slices.ContainsFunc(ch.Problems, func(p Problem) bool {
+		return p.Severity == Error && slices.ContainsFunc(fields, func(f string) bool { return p.Field == f || isBelow(p.Field, f) })
+	})
+}
+
 // Sort sorts the problems by their place. Those without one come last.
 func (ch *Checked) Sort() {
 	slices.SortStableFunc(ch.Problems, func(a, b Problem) int {
@@ -122,6 +129,9 @@ func (ch *Checked) Add(severity, text string) {
 // add adds a problem of a field, unless it follows from one that is known: what has a wrong type is
 // also empty.
 func (ch *Checked) add(severity, field, reason string) {
+	if slices.ContainsFunc(ch.Problems, func(p Problem) bool { return p.Field == field && p.Reason == reason }) {
+		return // two layers have said so
+	}
 	for _, wrong := range ch.wrong {
 		if field == wrong || isBelow(field, wrong) {
 			return

@@ -48,6 +48,7 @@ func commands() []row {
 		{name: "restore", build: (*app).restoreCommand},
 		{name: "wait", build: (*app).waitCommand},
 		{name: "list", build: (*app).listCommand},
+		{name: "check", build: (*app).checkCommand},
 		{name: "spec", build: (*app).specCommand},
 		{name: "features", build: (*app).featuresCommand},
 		{name: "help", alias: "h", build: (*app).helpCommand},

@@ -195,6 +195,7 @@ func (w *walk) problem(err error) *problem {
 	case errors.Is(err, unix.ELOOP):
 		p.text = "leads through too many links"
 	case errors.Is(err, unix.EACCES):
+		w.look.Denied = true
 		p.text = fmt.Sprintf("cannot be reached: %s may not be entered", plain(path.Dir(w.at)))
 	default:
 		p.text = fmt.Sprintf("cannot be looked at: %s: %v", plain(w.at), err)

@@ -31,6 +31,9 @@ type Look struct {
 	User *User
 	// Mounts will be mounted in the root, but are not yet, in their order.
 	Mounts []Mount
+	// Denied is set when this process itself has no right to look at something. A process in the
+	// container may have it.
+	Denied bool
 }
 
 // User has ids as the files have them, so those of the host.
