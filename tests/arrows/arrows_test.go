@@ -34,11 +34,12 @@ var arrows = map[string][]string{
 
 	"libcontainer": {
 		room + "restore", room + "checkpoint", room + "exec", room + "create", room + "builder",
-		room + "hooks", room + "notify", room + "initproc", room + "limits", room + "record", room + "preview",
+		room + "hooks", room + "notify", room + "initproc", room + "limits", room + "record", room + "preview", room + "doctor",
 		"libcontainer/options", "libcontainer/cgroups", "libcontainer/rootfs", "libcontainer/network", "nsenter",
 	},
 
 	// These implement one command each.
+	room + "doctor":  {room + "attr", "libcontainer/cgroups", "nsenter", "seccomp"},
 	room + "preview": {room + "create", room + "attr", room + "record", "libcontainer/cgroups", "seccomp"},
 	room + "restore": {
 		room + "create", room + "checkpoint", room + "criu", room + "builder", room + "handover", room + "notify", room + "record",

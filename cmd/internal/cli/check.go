@@ -54,16 +54,16 @@ is as bad as an error.`,
 	}
 	f := c.Flags()
 	f.StringVarP(&o.config, "config", "f", "", "read `FILE` instead of the bundle's config.json")
-	f.StringVar(&o.format, "format", "text", "print the result as `FORMAT`: text or json")
+	f.StringVar(&o.format, "format", "table", "print the result as `FORMAT`: table (text) or json")
 	f.BoolVar(&o.plan, "plan", false, "show what create would do, in order: namespaces, mounts, cgroups, devices, filter, hooks")
 	f.BoolVar(&o.strict, "strict", false, "fail for warnings, too")
 	return c
 }
 
-// checkFormat checks the value of an option --format with text and json.
+// checkFormat checks the value of an option --format with table and json.
 func checkFormat(format string) error {
-	if format != "text" && format != "json" {
-		return fmt.Errorf("invalid format option %q (text and json are known)", format)
+	if format != "table" && format != "json" {
+		return fmt.Errorf("invalid format option %q (table and json are known)", format)
 	}
 	return nil
 }

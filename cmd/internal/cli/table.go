@@ -49,6 +49,7 @@ func commands() []row {
 		{name: "wait", build: (*app).waitCommand},
 		{name: "list", build: (*app).listCommand},
 		{name: "check", build: (*app).checkCommand},
+		{name: "doctor", build: (*app).doctorCommand},
 		{name: "spec", build: (*app).specCommand},
 		{name: "features", build: (*app).featuresCommand},
 		{name: "help", alias: "h", build: (*app).helpCommand},
