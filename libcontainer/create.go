@@ -18,7 +18,15 @@ func (s *Store) Create(id string, cfg *configs.Config, o *options.Create) (*Cont
 	}
 	cr := create.New(s.record(id), cfg, o)
 	defer cr.Release()
-	list := []steps.Step{
+	if err := cr.Do(createSteps(cr)); err != nil {
+		return nil, err
+	}
+	return &Container{rec: cr.Record}, nil
+}
+
+// createSteps are the steps of a create. Package preview describes them by their names.
+func createSteps(cr *create.Creation) []steps.Step {
+	return []steps.Step{
 		{"check what this host can do", cr.RefuseUnbuilt},
 		{"look whose the user namespace is", cr.LeaveOwnUserNamespace},
 		{"open what the caller has named", cr.OpenCallerFiles},
@@ -32,8 +40,4 @@ func (s *Store) Create(id string, cfg *configs.Config, o *options.Create) (*Cont
 		{"give init its plan", cr.ConfigureInit},
 		{"hand over the console, the pidfd and the pid file", cr.HandOver},
 	}
-	if err := cr.Do(list); err != nil {
-		return nil, err
-	}
-	return &Container{rec: cr.Record}, nil
 }

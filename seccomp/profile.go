@@ -72,29 +72,38 @@ type rule struct {
 
 // newRequest checks a profile and returns the request for it.
 func newRequest(p *specs.LinuxSeccomp) (*request, error) {
+	req, errs := checkProfile(p)
+	if len(errs) > 0 {
+		return nil, errs[0]
+	}
+	return req, nil
+}
+
+// checkProfile is newRequest with all errors.
+func checkProfile(p *specs.LinuxSeccomp) (req *request, errs []error) {
 	def, err := parseAction(p.DefaultAction, p.DefaultErrnoRet, "defaultAction", "defaultErrnoRet")
 	if err != nil {
-		return nil, fmt.Errorf("linux.seccomp.%w", err)
+		errs = append(errs, fmt.Errorf("linux.seccomp.%w", err))
 	}
-	if def == unix.SECCOMP_RET_USER_NOTIF && p.ListenerPath == "" {
-		return nil, fmt.Errorf("linux.seccomp.listenerPath: %s, but defaultAction is %s", configs.PhraseSeccompNoPath, specs.ActNotify)
+	if err == nil && def == unix.SECCOMP_RET_USER_NOTIF && p.ListenerPath == "" {
+		errs = append(errs, fmt.Errorf("linux.seccomp.listenerPath: %s, but defaultAction is %s", configs.PhraseSeccompNoPath, specs.ActNotify))
 	}
 	archs, err := parseArchs(p.Architectures)
 	if err != nil {
-		return nil, err
+		errs = append(errs, err)
 	}
-	req := &request{def: def, stub: wantsStub(def), archs: archs}
+	req = &request{def: def, stub: wantsStub(def), archs: archs}
 	req.rules = make([]rule, 0, len(p.Syscalls))
 	for i := range p.Syscalls {
 		s := &p.Syscalls[i]
 		if err := addRules(req, s); err != nil {
-			return nil, fmt.Errorf("linux.seccomp.syscalls[%d].%w", i, err)
+			errs = append(errs, fmt.Errorf("linux.seccomp.syscalls[%d].%w", i, err))
 		}
 		if s.Action == specs.ActNotify && p.ListenerPath == "" {
-			return nil, fmt.Errorf("linux.seccomp.listenerPath: %s, but syscalls[%d] has %s", configs.PhraseSeccompNoPath, i, specs.ActNotify)
+			errs = append(errs, fmt.Errorf("linux.seccomp.listenerPath: %s, but syscalls[%d] has %s", configs.PhraseSeccompNoPath, i, specs.ActNotify))
 		}
 	}
-	return req, nil
+	return req, errs
 }
 
 // wantsStub reports whether system calls newer than the profile return ENOSYS. They do not if

@@ -59,6 +59,23 @@ var errNoTable = errors.New("seccomp: berth has no table of this machine's syste
 // Enabled reports whether this binary can compile filters.
 func Enabled() bool { return len(syscalls.Runnable()) > 0 }
 
+// Errors returns all that is wrong in a profile, of which Compile returns the first.
+func Errors(profile *specs.LinuxSeccomp) []error {
+	if profile == nil || profile.DefaultAction == "" && len(profile.Syscalls) == 0 {
+		return nil
+	}
+	_, errs := checkProfile(profile)
+	if _, err := filterFlags(profile.Flags); err != nil {
+		errs = append(errs, err)
+	}
+	if len(errs) == 0 {
+		if _, err := Compile(profile); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errs
+}
+
 // Compile compiles a profile. A nil program means that the profile filters nothing.
 //
 // It takes about 0.1 ms for a profile such as Docker's, so the result is not cached: whoever

@@ -41,6 +41,7 @@ func KnownAnnotations() []string {
 func (c *conversion) annotations() error {
 	// Only its presence counts; the value is ignored.
 	_, c.plan.Process.KeepGroups = c.spec.Annotations[annotationKeepGroups]
+	var errs fault.List
 	for _, a := range [...]struct {
 		key string
 		to  *string
@@ -57,11 +58,9 @@ func (c *conversion) annotations() error {
 		// A relative path would name a different file in each command: create and delete run in
 		// different directories.
 		if !path.IsAbs(value) {
-			return fault.New(field, "not an absolute path: %q", value)
+			errs.Add(fault.New(field, "not an absolute path: %q", value))
 		}
-		if err := fault.NoNUL(field, value); err != nil {
-			return err
-		}
+		errs.Add(fault.NoNUL(field, value))
 		*a.to = value
 	}
 	for key, value := range c.spec.Annotations {
@@ -74,16 +73,14 @@ func (c *conversion) annotations() error {
 	}
 	// A restore reads it too, and may run in another directory. An empty value means none.
 	if value := c.spec.Annotations[configs.CriuConfigAnnotation]; value != "" && !path.IsAbs(value) {
-		return fault.New(annotationField(configs.CriuConfigAnnotation), "not an absolute path: %q", value)
+		errs.Add(fault.New(annotationField(configs.CriuConfigAnnotation), "not an absolute path: %q", value))
 	}
 	var err error
-	if c.plan.Process.Landlock, err = landlock.Rules(c.spec.Annotations); err != nil {
-		return err
-	}
-	if err := c.foreignAnnotations(); err != nil {
-		return err
-	}
-	return c.subgroups()
+	c.plan.Process.Landlock, err = landlock.Rules(c.spec.Annotations)
+	errs.Add(err)
+	errs.Add(c.foreignAnnotations())
+	errs.Add(c.subgroups())
+	return errs.Err()
 }
 
 // annotationField returns the field name of an annotation for errors.
@@ -92,6 +89,7 @@ func annotationField(key string) string { return "annotations[" + strconv.Quote(
 // subgroups reads the names of the cgroups below the container's own. An empty name means none;
 // with crun this switches off its default.
 func (c *conversion) subgroups() error {
+	var errs fault.List
 	g := &c.plan.Cgroup
 	for _, a := range [...]struct {
 		key string
@@ -100,7 +98,7 @@ func (c *conversion) subgroups() error {
 		name := c.spec.Annotations[a.key]
 		// "cgroup." is the prefix of the kernel's own files in each cgroup.
 		if name == "." || name == ".." || strings.ContainsFunc(name, notInCgroupName) || strings.HasPrefix(name, "cgroup.") {
-			return fault.New(annotationField(a.key), "not the name of a cgroup: %q", name)
+			errs.Add(fault.New(annotationField(a.key), "not the name of a cgroup: %q", name))
 		}
 		*a.to = name
 	}
@@ -108,9 +106,9 @@ func (c *conversion) subgroups() error {
 		g.Subgroup = "container" // as in crun
 	}
 	if g.Delegated != "" && g.Subgroup == "" {
-		return fault.New(annotationField(annotationDelegate), "needs %s, which names the cgroup to put it in", annotationSubgroup)
+		errs.Add(fault.New(annotationField(annotationDelegate), "needs %s, which names the cgroup to put it in", annotationSubgroup))
 	}
-	return nil
+	return errs.Err()
 }
 
 // notInCgroupName reports characters that would make the name a path, or break programs that

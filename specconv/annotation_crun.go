@@ -36,13 +36,15 @@ var refusedAnnotations = [...]struct{ key, reason string }{
 // foreignAnnotations adds the supported ones to the plan, and refuses what berth does not
 // implement.
 func (c *conversion) foreignAnnotations() error {
+	var errs fault.List
 	for _, a := range refusedAnnotations {
 		if value := c.spec.Annotations[a.key]; value != "" {
-			return fault.New(annotationField(a.key), "not supported: %.64q: %s", value, a.reason)
+			errs.Add(fault.New(annotationField(a.key), "not supported: %.64q: %s", value, a.reason))
 		}
 	}
 	c.plan.Cgroup.ForceLegacy = c.spec.Annotations[annotationForceLegacy] != ""
-	return c.annotatedTimeOffsets()
+	errs.Add(c.annotatedTimeOffsets())
+	return errs.Err()
 }
 
 // annotatedTimeOffsets adds the offsets in the annotation to linux.timeOffsets. The annotation

@@ -32,8 +32,9 @@ var defaultDeviceRules = [...]configs.DeviceRule{
 func (c *conversion) cgroup() error {
 	g := &c.plan.Cgroup
 	g.Systemd, g.Rootless, g.Disabled = c.opts.SystemdCgroup, c.opts.Rootless, c.opts.NoCgroup
+	var errs fault.List
 	if g.Disabled && !c.plan.Namespaces.IsNew(configs.NewPID) {
-		return fault.New("namespaces", "--cgroup-manager disabled needs a new pid namespace: otherwise it is not known which processes belong to the container")
+		errs.Add(fault.New("namespaces", "--cgroup-manager disabled needs a new pid namespace: otherwise it is not known which processes belong to the container"))
 	}
 	g.Resources = new(specs.LinuxResources)
 	if c.linux.Resources != nil {
@@ -42,22 +43,19 @@ func (c *conversion) cgroup() error {
 	rules := g.Resources.Devices
 	g.Resources.Devices = nil
 	var err error
-	if g.Path, err = cgroupPath(c.linux.CgroupsPath, c.opts.SystemdCgroup); err != nil {
-		return err
-	}
-	if err := fileNames(g.Resources); err != nil {
-		return fault.In(err, "resources")
-	}
+	g.Path, err = cgroupPath(c.linux.CgroupsPath, c.opts.SystemdCgroup)
+	errs.Add(err)
+	errs.Add(fault.In(fileNames(g.Resources), "resources"))
 	g.DeviceRules = make([]configs.DeviceRule, 0, len(rules)+len(defaultDeviceRules))
 	for i := range rules {
 		r, err := deviceRule(&rules[i], i)
 		if err != nil {
-			return fault.At(err, "resources.devices", i)
+			errs.Add(fault.At(err, "resources.devices", i))
 		}
 		g.DeviceRules = append(g.DeviceRules, r)
 	}
 	g.DeviceRules = append(g.DeviceRules, defaultDeviceRules[:]...)
-	return nil
+	return errs.Err()
 }
 
 // cgroupPath returns the cleaned path, so that ".." cannot lead out of the hierarchy.
@@ -81,29 +79,31 @@ func cgroupPath(p string, systemd bool) (string, error) {
 // fileNames checks the parts of resources that become part of a file name in the cgroup. A
 // slash in one could lead out of the cgroup.
 func fileNames(r *specs.LinuxResources) error {
+	var errs fault.List
 	for i, h := range r.HugepageLimits {
 		if h.Pagesize == "" || strings.ContainsAny(h.Pagesize, "/\x00") {
-			return fault.New(fault.Element("hugepageLimits", i)+".pageSize", "not a page size: %q", h.Pagesize)
+			errs.Add(fault.New(fault.Element("hugepageLimits", i)+".pageSize", "not a page size: %q", h.Pagesize))
 		}
 	}
 	for _, key := range sortedKeys(r.Unified) {
 		if key == "" || strings.ContainsAny(key, "/\x00") {
-			return fault.New("unified", configs.PhraseUnifiedName, key)
+			errs.Add(fault.New("unified", configs.PhraseUnifiedName, key))
 		}
 	}
-	return nil
+	return errs.Err()
 }
 
 // deviceRule converts one rule. Empty fields are wildcards, except for the access: a rule
 // without access is a mistake.
 func deviceRule(s *specs.LinuxDeviceCgroup, index int) (configs.DeviceRule, error) {
+	var errs fault.List
 	r := configs.DeviceRule{Allow: s.Allow, Type: 'a', Major: configs.DeviceWildcard, Minor: configs.DeviceWildcard}
 	switch s.Type {
 	case "", "a":
 	case "b", "c":
 		r.Type = s.Type[0]
 	default:
-		return r, fault.New("type", configs.PhraseDeviceRuleType+", must be a, b or c", s.Type)
+		errs.Add(fault.New("type", configs.PhraseDeviceRuleType+", must be a, b or c", s.Type))
 	}
 	for _, n := range [...]struct {
 		field string
@@ -115,7 +115,7 @@ func deviceRule(s *specs.LinuxDeviceCgroup, index int) (configs.DeviceRule, erro
 			continue
 		}
 		if *n.from < 0 || *n.from > n.max {
-			return r, fault.New(n.field, "must be between 0 and %d, or -1 for all: %d", n.max, *n.from)
+			errs.Add(fault.New(n.field, "must be between 0 and %d, or -1 for all: %d", n.max, *n.from))
 		}
 		*n.to = *n.from
 	}
@@ -128,11 +128,11 @@ func deviceRule(s *specs.LinuxDeviceCgroup, index int) (configs.DeviceRule, erro
 		case 'm':
 			r.Mknod = true
 		default:
-			return r, fault.New("access", "unknown access %q in %q, must be of r, w and m", a, s.Access)
+			errs.Add(fault.New("access", "unknown access %q in %q, must be of r, w and m", a, s.Access))
 		}
 	}
 	if s.Access == "" {
-		return r, fault.New("access", "must not be empty ("+configs.PhraseDeviceAccess+")", index)
+		errs.Add(fault.New("access", "must not be empty ("+configs.PhraseDeviceAccess+")", index))
 	}
-	return r, nil
+	return r, errs.Err()
 }

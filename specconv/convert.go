@@ -23,7 +23,9 @@ type conversion struct {
 	unprivileged bool
 	// live means that the container exists already.
 	live bool
-	plan *configs.Config
+	// unmapped is set if the id maps have errors. What they map is not known then.
+	unmapped bool
+	plan     *configs.Config
 }
 
 // step converts and checks one part of the document. Its errors name the field
@@ -34,8 +36,8 @@ type step struct {
 }
 
 // steps are run in this order. A step may rely on earlier ones only where a comment says so.
-// Each reports the errors of its own fields, so that a caller can go on after an error and
-// collect the errors of all steps.
+// Each reports all errors of its own fields ([fault.List]), and Convert returns the first. Check
+// goes on after an error, and collects the errors of all steps.
 var steps = [...]step{
 	{"", (*conversion).version},
 	// The namespaces come early: what a container may set depends on them.
@@ -68,6 +70,16 @@ func Convert(spec *specs.Spec, o *Options) (*configs.Config, error) {
 }
 
 func convert(spec *specs.Spec, o *Options, euid int) (*configs.Config, error) {
+	c := newConversion(spec, o, euid)
+	for i := range steps {
+		if err := steps[i].of(c); err != nil {
+			return nil, err
+		}
+	}
+	return c.plan, nil
+}
+
+func newConversion(spec *specs.Spec, o *Options, euid int) *conversion {
 	c := &conversion{spec: spec, linux: spec.Linux, opts: o, unprivileged: o.Rootless && euid != 0}
 	if c.linux == nil {
 		c.linux = new(specs.Linux)
@@ -79,15 +91,16 @@ func convert(spec *specs.Spec, o *Options, euid int) (*configs.Config, error) {
 		NoPivotRoot:  o.NoPivotRoot,
 		NoNewKeyring: o.NoNewKeyring,
 	}
-	for _, s := range steps {
-		if err := s.run(c); err != nil {
-			if s.parent != "" {
-				err = fault.In(err, s.parent)
-			}
-			return nil, err
-		}
+	return c
+}
+
+// of runs the step for c. The error has the whole names of the fields.
+func (s *step) of(c *conversion) error {
+	err := s.run(c)
+	if err != nil && s.parent != "" {
+		err = fault.In(err, s.parent)
 	}
-	return c.plan, nil
+	return err
 }
 
 // version accepts every 0.x and 1.x, even if newer than berth, because within a major version
@@ -108,6 +121,7 @@ func (c *conversion) version() error {
 // hostname needs a UTS namespace, new or joined. Without one it would change the names of the
 // host.
 func (c *conversion) hostname() error {
+	var errs fault.List
 	private := c.plan.Namespaces.Contains(configs.NewUTS)
 	for _, f := range [...]struct{ name, value string }{
 		{"hostname", c.spec.Hostname}, {"domainname", c.spec.Domainname},
@@ -116,18 +130,16 @@ func (c *conversion) hostname() error {
 			continue
 		}
 		if !private {
-			return fault.New(f.name, "unable to set %s without a private UTS namespace", f.name)
+			errs.Add(fault.New(f.name, "unable to set %s without a private UTS namespace", f.name))
 		}
-		if err := fault.NoNUL(f.name, f.value); err != nil {
-			return err
-		}
+		errs.Add(fault.NoNUL(f.name, f.value))
 		// The kernel's __NEW_UTS_LEN; the kernel itself would only return EINVAL.
 		if len(f.value) > 64 {
-			return fault.New(f.name, "%d bytes, more than the 64 that the kernel takes", len(f.value))
+			errs.Add(fault.New(f.name, "%d bytes, more than the 64 that the kernel takes", len(f.value)))
 		}
 	}
 	c.plan.Hostname, c.plan.Domainname = c.spec.Hostname, c.spec.Domainname
-	return nil
+	return errs.Err()
 }
 
 // labels converts the AppArmor profile and the SELinux labels.

@@ -31,16 +31,18 @@ const (
 // devices converts linux.devices and adds the default devices, unless the config has a device
 // at the same path.
 func (c *conversion) devices() error {
+	var errs fault.List
 	own := make([]configs.Device, 0, len(c.linux.Devices)+len(defaultDevices))
 	for i := range c.linux.Devices {
 		d, err := device(&c.linux.Devices[i])
 		if err != nil {
-			return fault.At(err, "devices", i)
+			errs.Add(fault.At(err, "devices", i))
+			continue
 		}
 		if j := indexDevice(own, d.Path); j < 0 {
 			own = append(own, d)
 		} else if own[j] != d {
-			return fault.New(fault.Element("devices", i)+".path", "%s is another device in %s", d.Path, fault.Element("devices", j))
+			errs.Add(fault.New(fault.Element("devices", i)+".path", "%s is another device in %s", d.Path, fault.Element("devices", j)))
 		}
 	}
 	listed := own
@@ -50,7 +52,7 @@ func (c *conversion) devices() error {
 		}
 	}
 	c.plan.Devices = own
-	return nil
+	return errs.Err()
 }
 
 func indexDevice(devices []configs.Device, path string) int {
@@ -59,26 +61,25 @@ func indexDevice(devices []configs.Device, path string) int {
 
 func device(s *specs.LinuxDevice) (configs.Device, error) {
 	d := configs.Device{Path: path.Clean(s.Path), FileMode: 0o666}
+	var errs fault.List
 	if !path.IsAbs(s.Path) {
-		return d, fault.New("path", "must be an absolute path: %q", s.Path)
+		errs.Add(fault.New("path", "must be an absolute path: %q", s.Path))
 	}
-	if err := fault.NoNUL("path", s.Path); err != nil {
-		return d, err
-	}
+	errs.Add(fault.NoNUL("path", s.Path))
 	switch s.Type {
 	case "b", "c", "p":
 		d.Type = s.Type[0]
 	case "u":
 		d.Type = 'c'
 	default:
-		return d, fault.New("type", configs.PhraseDeviceType+", must be b, c, u or p", s.Type)
+		errs.Add(fault.New("type", configs.PhraseDeviceType+", must be b, c, u or p", s.Type))
 	}
 	if d.Type != 'p' {
-		switch {
-		case s.Major < 0 || s.Major > maxMajor:
-			return d, fault.New("major", "must be between 0 and %d: %d", maxMajor, s.Major)
-		case s.Minor < 0 || s.Minor > maxMinor:
-			return d, fault.New("minor", "must be between 0 and %d: %d", maxMinor, s.Minor)
+		if s.Major < 0 || s.Major > maxMajor {
+			errs.Add(fault.New("major", "must be between 0 and %d: %d", maxMajor, s.Major))
+		}
+		if s.Minor < 0 || s.Minor > maxMinor {
+			errs.Add(fault.New("minor", "must be between 0 and %d: %d", maxMinor, s.Minor))
 		}
 		d.Major, d.Minor = s.Major, s.Minor
 	}
@@ -92,5 +93,5 @@ func device(s *specs.LinuxDevice) (configs.Device, error) {
 	if s.GID != nil {
 		d.GID = *s.GID
 	}
-	return d, nil
+	return d, errs.Err()
 }

@@ -41,29 +41,26 @@ func (c *conversion) hooks() error {
 	if c.spec.Hooks == nil {
 		return nil
 	}
+	var errs fault.List
 	c.plan.Hooks = *c.spec.Hooks
 	for _, kind := range hookKinds(c.spec.Hooks) {
 		for i := range kind.hooks {
-			if err := hook(&kind.hooks[i]); err != nil {
-				return fault.At(err, kind.name, i)
-			}
+			errs.Add(fault.At(hook(&kind.hooks[i]), kind.name, i))
 		}
 	}
-	return nil
+	return errs.Err()
 }
 
 func hook(h *specs.Hook) error {
+	var errs fault.List
 	if !path.IsAbs(h.Path) {
-		return fault.New("path", "must be an absolute path: %q", h.Path)
+		errs.Add(fault.New("path", "must be an absolute path: %q", h.Path))
 	}
 	if h.Timeout != nil && *h.Timeout <= 0 {
-		return fault.New("timeout", "must be greater than zero: %d", *h.Timeout)
+		errs.Add(fault.New("timeout", "must be greater than zero: %d", *h.Timeout))
 	}
-	if err := fault.NoNUL("path", h.Path); err != nil {
-		return err
-	}
-	if err := fault.NoNULs("args", h.Args); err != nil {
-		return err
-	}
-	return fault.NoNULs("env", h.Env)
+	errs.Add(fault.NoNUL("path", h.Path))
+	errs.Add(fault.NoNULs("args", h.Args))
+	errs.Add(fault.NoNULs("env", h.Env))
+	return errs.Err()
 }

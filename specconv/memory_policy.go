@@ -37,17 +37,17 @@ func (c *conversion) memoryPolicy() error {
 	if p == nil {
 		return nil
 	}
+	var errs fault.List
 	mode, ok := lookup(memoryPolicyModes, p.Mode)
 	if !ok {
-		return fault.New("memoryPolicy.mode", "%s: unknown mode %q", configs.PhraseMemoryPolicy, p.Mode)
+		errs.Add(fault.New("memoryPolicy.mode", "%s: unknown mode %q", configs.PhraseMemoryPolicy, p.Mode))
 	}
 	flags, err := flagSum(memoryPolicyFlags, "memoryPolicy.flags", p.Flags, configs.PhraseMemoryPolicy)
-	if err != nil {
-		return err
-	}
+	errs.Add(err)
 	nodes, err := numberList("memoryPolicy.nodes", p.Nodes, configs.PhraseMemoryPolicy)
-	if err != nil {
-		return err
+	errs.Add(err)
+	if errs.Failed() {
+		return errs.Err()
 	}
 	const relativeAndStatic = unix.MPOL_F_RELATIVE_NODES | unix.MPOL_F_STATIC_NODES
 	switch {

@@ -20,38 +20,36 @@ import (
 func (c *conversion) mounts() error {
 	c.plan.Mounts = make([]configs.Mount, 0, len(c.spec.Mounts))
 	c.plan.PopulateDev = true
+	var errs fault.List
 	var err error
-	if c.plan.MountLabel.Option, err = c.mountContext(); err != nil {
-		return err
-	}
+	c.plan.MountLabel.Option, err = c.mountContext()
+	errs.Add(err)
 	for i := range c.spec.Mounts {
 		m, err := c.mount(&c.spec.Mounts[i], fault.Element("mounts", i))
 		if err != nil {
-			return fault.At(err, "mounts", i)
+			errs.Add(fault.At(err, "mounts", i))
+			continue
 		}
 		if m.IsBind() && m.Destination == "/dev" {
 			c.plan.PopulateDev = false
 		}
 		c.plan.Mounts = append(c.plan.Mounts, *m)
 	}
-	return nil
+	return errs.Err()
 }
 
 func (c *conversion) mount(s *specs.Mount, name string) (*configs.Mount, error) {
 	m := &configs.Mount{Field: name, Type: s.Type, Source: s.Source}
+	var errs fault.List
 	for _, f := range [...]struct{ field, value string }{
 		{"destination", s.Destination}, {"type", s.Type}, {"source", s.Source},
 	} {
 		if strings.IndexByte(f.value, 0) >= 0 {
-			return nil, fault.New(f.field, "must not contain a NUL byte: %q (%s)", f.value, configs.PhraseMountNUL)
+			errs.Add(fault.New(f.field, "must not contain a NUL byte: %q (%s)", f.value, configs.PhraseMountNUL))
 		}
 	}
-	if err := fault.NoNULs("options", s.Options); err != nil {
-		return nil, err
-	}
-	if err := c.destination(m, s.Destination); err != nil {
-		return nil, err
-	}
+	errs.Add(fault.NoNULs("options", s.Options))
+	errs.Add(c.destination(m, s.Destination))
 	firstData := mountoption.Apply(m, s.Options)
 	// The option decides, and the type may then be "none" or empty. But a type "bind" without
 	// the option can only mean a bind mount.
@@ -61,25 +59,20 @@ func (c *conversion) mount(s *specs.Mount, name string) (*configs.Mount, error) 
 	switch {
 	case m.Flags&unix.MS_BIND != 0:
 		m.Type = "bind"
-		if err := c.bind(m, s, firstData); err != nil {
-			return nil, err
-		}
+		errs.Add(c.bind(m, s, firstData))
 	case m.Type == "" && m.Flags&unix.MS_REMOUNT == 0:
-		return nil, fault.New("type", "must not be empty")
+		errs.Add(fault.New("type", "must not be empty"))
 	case m.CopySymlink || m.SourceNoFollow || m.DestNoFollow:
-		return nil, fault.New("options", "copy-symlink, src-nofollow and dest-nofollow are only for bind mounts")
+		errs.Add(fault.New("options", "copy-symlink, src-nofollow and dest-nofollow are only for bind mounts"))
 	case m.CopyUp && m.Type != "tmpfs":
-		return nil, fault.New("options", "tmpcopyup is only for tmpfs, not %s", m.Type)
+		errs.Add(fault.New("options", "tmpcopyup is only for tmpfs, not %s", m.Type))
 	}
-	if err := c.idMappedMount(m, s); err != nil {
-		return nil, err
-	}
+	errs.Add(c.idMappedMount(m, s))
 	if m.Destination == "/" {
-		if err := c.ontoRoot(m); err != nil {
-			return nil, err
-		}
+		errs.Add(c.ontoRoot(m))
 	}
-	return m, c.ownersOfData(m)
+	errs.Add(c.ownersOfData(m))
+	return m, errs.Err()
 }
 
 // destination returns the absolute destination. The runtime-spec has not allowed relative ones
@@ -119,40 +112,41 @@ func (c *conversion) ontoRoot(m *configs.Mount) error {
 
 // bind does the checks for bind mounts.
 func (c *conversion) bind(m *configs.Mount, s *specs.Mount, firstData int) error {
+	var errs fault.List
 	if firstData >= 0 {
-		if err := c.bindData(m, s, firstData); err != nil {
-			return err
-		}
+		errs.Add(c.bindData(m, s, firstData))
 	}
-	switch {
-	case s.Source == "" && m.Flags&unix.MS_REMOUNT == 0:
-		return fault.New("source", "must not be empty for a bind mount")
-	case m.CopyUp:
-		return fault.New("options", "tmpcopyup is only for tmpfs, not for a bind mount")
+	if s.Source == "" && m.Flags&unix.MS_REMOUNT == 0 {
+		errs.Add(fault.New("source", "must not be empty for a bind mount"))
+	}
+	if m.CopyUp {
+		errs.Add(fault.New("options", "tmpcopyup is only for tmpfs, not for a bind mount"))
 	}
 	if m.Source = path.Clean(s.Source); !path.IsAbs(s.Source) {
 		m.Source = path.Join(c.opts.Bundle, s.Source)
 	}
-	return nil
+	return errs.Err()
 }
 
 // bindData refuses unknown options of a bind mount from the one with index first on: each may be a
 // misspelt restriction ("readonly"). What can only be for a file system ("mode=755") is
 // ignored, as the validation suite of the runtime-spec relies on.
 func (c *conversion) bindData(m *configs.Mount, s *specs.Mount, first int) error {
+	var errs fault.List
 	for i := first; i < len(s.Options); i++ {
 		option := s.Options[i]
 		if !slices.Contains(m.Data, option) {
 			continue
 		}
 		if !mountoption.IsData(option) {
-			return fault.New(fmt.Sprintf("options[%d]", i), "unknown option %q%s: %s",
-				option, mountoption.Hint(option), configs.PhraseBindData)
+			errs.Add(fault.New(fmt.Sprintf("options[%d]", i), "unknown option %q%s: %s",
+				option, mountoption.Hint(option), configs.PhraseBindData))
+			continue
 		}
 		c.opts.warn("%s.options[%d]: %q is ignored: %s", m.Field, i, option, configs.PhraseBindData)
 	}
 	m.Data = nil
-	return nil
+	return errs.Err()
 }
 
 // idMappedMount checks the mount's own id maps and the id-map options.
@@ -186,19 +180,21 @@ func (c *conversion) idMappedMount(m *configs.Mount, s *specs.Mount) error {
 		m.UIDMappings, m.GIDMappings, err = parseInlineIDMap(inline, c.plan.UIDMappings, c.plan.GIDMappings)
 		return err
 	}
-	if m.UIDMappings, err = idMap("uidMappings", s.UIDMappings); err != nil {
-		return err
-	}
+	var errs fault.List
+	m.UIDMappings, err = idMap("uidMappings", s.UIDMappings)
+	errs.Add(err)
 	m.GIDMappings, err = idMap("gidMappings", s.GIDMappings)
-	return err
+	errs.Add(err)
+	return errs.Err()
 }
 
 // ownersOfData checks that the owners in the options of a file system exist in an unprivileged
 // container. The kernel would only return EINVAL.
 func (c *conversion) ownersOfData(m *configs.Mount) error {
-	if !c.unprivileged || !c.plan.Namespaces.IsNew(configs.NewUser) {
+	if !c.unprivileged || !c.plan.Namespaces.IsNew(configs.NewUser) || c.unmapped {
 		return nil
 	}
+	var errs fault.List
 	for _, option := range m.Data {
 		name, value, _ := strings.Cut(option, "=")
 		rows := c.plan.UIDMappings
@@ -211,11 +207,10 @@ func (c *conversion) ownersOfData(m *configs.Mount) error {
 		}
 		id, err := strconv.ParseUint(value, 10, 32)
 		if err != nil {
-			return fault.New("options", "option %q has no id", option)
-		}
-		if !mapped(rows, uint32(id)) {
-			return fault.New("options", "option %q names an id that the container's user namespace does not map", option)
+			errs.Add(fault.New("options", "option %q has no id", option))
+		} else if !mapped(rows, uint32(id)) {
+			errs.Add(fault.New("options", "option %q names an id that the container's user namespace does not map", option))
 		}
 	}
-	return nil
+	return errs.Err()
 }

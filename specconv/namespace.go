@@ -13,6 +13,7 @@ import (
 
 	"github.com/berth-run/berth/libcontainer/codes"
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/nearest"
 	"github.com/berth-run/berth/specconv/internal/fault"
 	"github.com/berth-run/berth/specconv/internal/sysctl"
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -32,10 +33,11 @@ func KnownNamespaces() []string {
 // namespaces checks linux.namespaces. libcontainer checks that a path is a namespace of the
 // type, when it has opened it.
 func (c *conversion) namespaces() error {
+	var errs fault.List
 	for i, ns := range c.linux.Namespaces {
 		t, err := c.namespaceType(ns)
-		if err != nil {
-			return fault.At(err, "namespaces", i)
+		if errs.Add(fault.At(err, "namespaces", i)); err != nil && (t == 0 || c.plan.Namespaces.Contains(t)) {
+			continue
 		}
 		entry := configs.Namespace{Type: t, Path: ns.Path}
 		if ns.Path != "" {
@@ -43,22 +45,25 @@ func (c *conversion) namespaces() error {
 		}
 		c.plan.Namespaces = append(c.plan.Namespaces, entry)
 	}
-	return nil
+	return errs.Err()
 }
 
+// namespaceType checks one namespace. With an error, the type is the one that was meant, or 0: then
+// the other fields can be checked for it.
 func (c *conversion) namespaceType(ns specs.LinuxNamespace) (configs.NamespaceType, error) {
 	t, ok := configs.ParseNamespaceType(string(ns.Type))
 	switch {
 	case !ok:
-		return 0, fault.New("type", configs.PhraseNamespace+": unknown namespace type", ns.Type, ns.Path)
+		t, _ = configs.ParseNamespaceType(nearest.Of(string(ns.Type), KnownNamespaces()))
+		return t, fault.New("type", configs.PhraseNamespace+": unknown namespace type", ns.Type, ns.Path)
 	case c.plan.Namespaces.Contains(t):
-		return 0, fault.New("type", "%s {%q %q}: duplicate namespace type", configs.PhraseNamespaceTwice, ns.Type, ns.Path)
+		return t, fault.New("type", "%s {%q %q}: duplicate namespace type", configs.PhraseNamespaceTwice, ns.Type, ns.Path)
 	case ns.Path != "" && !path.IsAbs(ns.Path):
-		return 0, fault.New("path", "must be an absolute path: %q", ns.Path)
+		return t, fault.New("path", "must be an absolute path: %q", ns.Path)
 	}
 	if ns.Path == "" {
 		if err := haveNamespace(t); err != nil {
-			return 0, fault.New("type", "the kernel has no %s namespaces: %w", t, err)
+			return t, fault.New("type", "the kernel has no %s namespaces: %w", t, err)
 		}
 	}
 	return t, fault.NoNUL("path", ns.Path)
@@ -77,6 +82,12 @@ func haveNamespace(t configs.NamespaceType) error {
 // idMappings checks the user namespace and its maps. With a path, the maps must be those of the
 // namespace, which libcontainer checks.
 func (c *conversion) idMappings() error {
+	err := c.convertIDMappings()
+	c.unmapped = err != nil
+	return err
+}
+
+func (c *conversion) convertIDMappings() error {
 	l := c.linux
 	userns, ok := c.plan.Namespaces.Get(configs.NewUser)
 	switch {
@@ -91,12 +102,13 @@ func (c *conversion) idMappings() error {
 	case ok && userns.Path == "" && len(l.GIDMappings) == 0:
 		return fault.New("gidMappings", configs.PhraseNoGIDMap)
 	}
+	var errs fault.List
 	var err error
-	if c.plan.UIDMappings, err = idMap("uidMappings", l.UIDMappings); err != nil {
-		return err
-	}
+	c.plan.UIDMappings, err = idMap("uidMappings", l.UIDMappings)
+	errs.Add(err)
 	c.plan.GIDMappings, err = idMap("gidMappings", l.GIDMappings)
-	return err
+	errs.Add(err)
+	return errs.Err()
 }
 
 // maxIDMapRows is the kernel's UID_GID_MAP_MAX_EXTENTS.
@@ -109,16 +121,20 @@ func maxIDMapText() int { return unix.Getpagesize() - 1 }
 // idMap converts one map. The kernel refuses the same mistakes, but with an EINVAL for the
 // whole map.
 func idMap(field string, rows []specs.LinuxIDMapping) ([]configs.IDMap, error) {
+	var errs fault.List
 	m := make([]configs.IDMap, 0, len(rows))
 	for i, r := range rows {
 		if r.Size == 0 {
-			return nil, fault.New(fault.Element(field, i)+".size", "must be at least 1")
+			errs.Add(fault.New(fault.Element(field, i)+".size", "must be at least 1"))
 		}
 		// The last id, 4294967295, means "no id" to the kernel.
 		if r.ContainerID > math.MaxUint32-r.Size || r.HostID > math.MaxUint32-r.Size {
-			return nil, fault.New(fault.Element(field, i), "reaches beyond the last id: %d:%d:%d", r.ContainerID, r.HostID, r.Size)
+			errs.Add(fault.New(fault.Element(field, i), "reaches beyond the last id: %d:%d:%d", r.ContainerID, r.HostID, r.Size))
 		}
 		m = append(m, configs.IDMap{ContainerID: r.ContainerID, HostID: r.HostID, Size: r.Size})
+	}
+	if errs.Failed() {
+		return nil, errs.Err()
 	}
 	// The rows stay as in the config, as long as the kernel accepts them.
 	name := func(i int) string { return fault.Element(field, i) }
@@ -137,11 +153,12 @@ func idMap(field string, rows []specs.LinuxIDMapping) ([]configs.IDMap, error) {
 	for i, r := range m {
 		for j, other := range m[:i] {
 			if overlap(r.ContainerID, other.ContainerID, r.Size, other.Size) || overlap(r.HostID, other.HostID, r.Size, other.Size) {
-				return nil, fault.New(name(i), "overlaps %s", name(j))
+				errs.Add(fault.New(name(i), "overlaps %s", name(j)))
+				break
 			}
 		}
 	}
-	return m, nil
+	return m, errs.Err()
 }
 
 // idMapText returns the size of the map in bytes, as it is written to the kernel.
@@ -194,16 +211,17 @@ func (c *conversion) timeOffsets() error {
 	case ns.Path != "":
 		return fault.New("timeOffsets", configs.PhraseTimeJoined+": %q", ns.Path)
 	}
+	var errs fault.List
 	for _, clock := range sortedKeys(c.linux.TimeOffsets) {
 		if clock != "monotonic" && clock != "boottime" {
-			return fault.New("timeOffsets", "unknown clock %q, must be monotonic or boottime", clock)
+			errs.Add(fault.New("timeOffsets", "unknown clock %q, must be monotonic or boottime", clock))
 		}
 		if ns := c.linux.TimeOffsets[clock].Nanosecs; ns >= 1e9 {
-			return fault.New("timeOffsets."+clock+".nanosecs", "must be below one second: %d", ns)
+			errs.Add(fault.New("timeOffsets."+clock+".nanosecs", "must be below one second: %d", ns))
 		}
 	}
 	c.plan.TimeOffsets = c.linux.TimeOffsets
-	return nil
+	return errs.Err()
 }
 
 // sortedKeys returns a map's keys in sorted order.

@@ -23,23 +23,24 @@ func (c *conversion) netDevices() error {
 	case c.unprivileged:
 		return fault.New("netDevices", "network devices are not supported for rootless containers")
 	}
+	var errs fault.List
 	for _, host := range sortedKeys(c.linux.NetDevices) {
 		d := configs.NetDevice{HostName: host, Name: c.linux.NetDevices[host].Name}
 		if d.Name == "" {
 			d.Name = host
 		}
 		if !netplan.InterfaceName(host) {
-			return fault.New("netDevices", "not the name of a network interface: %q", host)
+			errs.Add(fault.New("netDevices", "not the name of a network interface: %q", host))
 		}
 		field := fmt.Sprintf("netDevices[%q]", host)
 		// The kernel replaces one %d by a number and refuses any other %.
 		if p := strings.Replace(d.Name, "%d", "0", 1); !netplan.InterfaceName(d.Name) || d.Name != host && strings.Contains(p, "%") {
-			return fault.New(field+".name", "not the name of a network interface: %q", d.Name)
+			errs.Add(fault.New(field+".name", "not the name of a network interface: %q", d.Name))
 		}
 		if i := slices.IndexFunc(c.plan.NetDevices, func(o configs.NetDevice) bool { return o.Name == d.Name }); i >= 0 && !strings.Contains(d.Name, "%d") {
-			return fault.New(field+".name", "%q is also the name of %s", d.Name, c.plan.NetDevices[i].HostName)
+			errs.Add(fault.New(field+".name", "%q is also the name of %s", d.Name, c.plan.NetDevices[i].HostName))
 		}
 		c.plan.NetDevices = append(c.plan.NetDevices, d)
 	}
-	return nil
+	return errs.Err()
 }

@@ -34,17 +34,18 @@ var rlimitNames = [...]string{
 // rlimits checks process.rlimits. A duplicate limit is an error (config.md, POSIX process): it
 // would not be clear which one counts.
 func rlimits(p *specs.Process, plan *configs.Process, _ *Options) error {
+	var errs fault.List
 	for i, r := range p.Rlimits {
 		n := slices.Index(rlimitNames[:], r.Type)
 		switch {
 		case n < 0:
-			return fault.New(fault.Element("rlimits", i)+".type", "%s: %s: unknown rlimit type", configs.PhraseRlimit, r.Type)
+			errs.Add(fault.New(fault.Element("rlimits", i)+".type", "%s: %s: unknown rlimit type", configs.PhraseRlimit, r.Type))
 		case slices.ContainsFunc(plan.Rlimits, func(l configs.Rlimit) bool { return l.Resource == n }):
-			return fault.New(fault.Element("rlimits", i)+".type", "duplicate rlimit type %q", r.Type)
+			errs.Add(fault.New(fault.Element("rlimits", i)+".type", "duplicate rlimit type %q", r.Type))
 		case r.Soft > r.Hard:
-			return fault.New(fault.Element("rlimits", i)+".soft", "the soft limit %d is above the hard limit %d of %s ("+configs.PhraseSetRlimit+")", r.Soft, r.Hard, r.Type, n)
+			errs.Add(fault.New(fault.Element("rlimits", i)+".soft", "the soft limit %d is above the hard limit %d of %s ("+configs.PhraseSetRlimit+")", r.Soft, r.Hard, r.Type, n))
 		}
 		plan.Rlimits = append(plan.Rlimits, configs.Rlimit{Name: r.Type, Resource: n, Soft: r.Soft, Hard: r.Hard})
 	}
-	return nil
+	return errs.Err()
 }

@@ -36,23 +36,24 @@ func (c *conversion) root() error {
 	if c.spec.Root == nil {
 		return fault.New("root", configs.PhraseNoRoot)
 	}
+	var errs fault.List
 	dir, err := rootPath(c.opts.Bundle, c.spec.Root)
 	if err != nil {
-		return fault.New("root.path", "%s: %w", configs.PhraseInvalidRootfs, err)
+		errs.Add(fault.New("root.path", "%s: %w", configs.PhraseInvalidRootfs, err))
 	}
 	c.plan.Rootfs = configs.Rootfs{Path: dir, Readonly: c.spec.Root.Readonly}
 	if name := c.linux.RootfsPropagation; name != "" {
 		flags, ok := lookup(rootPropagations, name)
 		if !ok {
-			return fault.New("linux.rootfsPropagation", configs.PhraseRootPropagation+" (unknown propagation %q)", name, name)
+			errs.Add(fault.New("linux.rootfsPropagation", configs.PhraseRootPropagation+" (unknown propagation %q)", name, name))
 		}
 		// Otherwise the mounts of the host would change.
 		if !c.plan.Namespaces.Contains(configs.NewMount) {
-			return fault.New("linux.rootfsPropagation", "unable to change the propagation without a private mount namespace")
+			errs.Add(fault.New("linux.rootfsPropagation", "unable to change the propagation without a private mount namespace"))
 		}
 		c.plan.Rootfs.Propagation = uintptr(flags)
 	}
-	return nil
+	return errs.Err()
 }
 
 // rootPath returns the directory. Symbolic links in the bundle's own path and in an absolute
@@ -120,6 +121,7 @@ func checkDirectory(dir string) error {
 // paths checks linux.maskedPaths and linux.readonlyPaths. Without a mount namespace they would
 // disappear from the host.
 func (c *conversion) paths() error {
+	var errs fault.List
 	private := c.plan.Namespaces.Contains(configs.NewMount)
 	for _, list := range [...]struct {
 		field string
@@ -133,15 +135,13 @@ func (c *conversion) paths() error {
 			continue
 		}
 		if !private {
-			return fault.New(list.field, "unable to restrict sys entries without a private MNT namespace")
+			errs.Add(fault.New(list.field, "unable to restrict sys entries without a private MNT namespace"))
 		}
-		if err := fault.NoNULs(list.field, list.from); err != nil {
-			return err
-		}
+		errs.Add(fault.NoNULs(list.field, list.from))
 		clean := make([]string, 0, len(list.from))
 		for i, p := range list.from {
 			if p == "" {
-				return fault.New(fault.Element(list.field, i), "must not be empty")
+				errs.Add(fault.New(fault.Element(list.field, i), "must not be empty"))
 			}
 			// Leave out duplicates.
 			if p = path.Join("/", p); !slices.Contains(clean, p) {
@@ -150,5 +150,5 @@ func (c *conversion) paths() error {
 		}
 		*list.to = clean
 	}
-	return nil
+	return errs.Err()
 }

@@ -40,15 +40,16 @@ func names[T ~string](table []number[T]) []string {
 
 // flagSum ORs the values of flags. Its errors begin with phrase.
 func flagSum[T ~string](table []number[T], field string, flags []T, phrase string) (uint64, error) {
+	var errs fault.List
 	var sum uint64
 	for i, f := range flags {
 		v, ok := lookup(table, f)
 		if !ok {
-			return 0, fault.New(fault.Element(field, i), "%s: %s: unknown flag", phrase, f)
+			errs.Add(fault.New(fault.Element(field, i), "%s: %s: unknown flag", phrase, f))
 		}
 		sum |= v
 	}
-	return sum, nil
+	return sum, errs.Err()
 }
 
 // schedISO is reserved by the kernel and not in x/sys.
@@ -89,6 +90,22 @@ func scheduler(p *specs.Process, plan *configs.Process, o *Options) error {
 	case !ok:
 		return fault.New("scheduler.policy", "%s: %s", configs.PhrasePolicy, s.Policy)
 	}
+	var errs fault.List
+	errs.Add(schedulerValues(s, policy))
+	if s.Nice != 0 && policy != unix.SCHED_NORMAL && policy != unix.SCHED_BATCH {
+		o.warn("process.scheduler.nice: has no effect with %s", s.Policy)
+	}
+	flags, err := flagSum(schedulerFlags, "scheduler.flags", s.Flags, configs.PhraseSchedulerFlag)
+	errs.Add(err)
+	plan.Scheduler = &configs.Scheduler{
+		Policy: uint32(policy), Flags: flags, Nice: s.Nice, Priority: uint32(s.Priority),
+		Runtime: s.Runtime, Deadline: s.Deadline, Period: s.Period,
+	}
+	return errs.Err()
+}
+
+// schedulerValues checks the values that a policy has.
+func schedulerValues(s *specs.Scheduler, policy uint64) error {
 	realtime := policy == unix.SCHED_FIFO || policy == unix.SCHED_RR
 	switch {
 	case s.Nice < -20 || s.Nice > 19:
@@ -100,20 +117,7 @@ func scheduler(p *specs.Process, plan *configs.Process, o *Options) error {
 	case policy != unix.SCHED_DEADLINE && (s.Runtime != 0 || s.Deadline != 0 || s.Period != 0):
 		return fault.New("scheduler", "%s, not for %s", configs.PhraseDeadline, s.Policy)
 	case policy == unix.SCHED_DEADLINE:
-		if err := checkDeadline(s); err != nil {
-			return err
-		}
-	}
-	if s.Nice != 0 && policy != unix.SCHED_NORMAL && policy != unix.SCHED_BATCH {
-		o.warn("process.scheduler.nice: has no effect with %s", s.Policy)
-	}
-	flags, err := flagSum(schedulerFlags, "scheduler.flags", s.Flags, configs.PhraseSchedulerFlag)
-	if err != nil {
-		return err
-	}
-	plan.Scheduler = &configs.Scheduler{
-		Policy: uint32(policy), Flags: flags, Nice: s.Nice, Priority: uint32(s.Priority),
-		Runtime: s.Runtime, Deadline: s.Deadline, Period: s.Period,
+		return checkDeadline(s)
 	}
 	return nil
 }
@@ -147,15 +151,16 @@ func ioPriority(p *specs.Process, plan *configs.Process, _ *Options) error {
 	if io == nil {
 		return nil
 	}
+	var errs fault.List
 	class, ok := lookup(ioPriorityClasses, io.Class)
 	if !ok {
-		return fault.New("ioPriority.class", "%s: %q", configs.PhraseIOClass, io.Class)
+		errs.Add(fault.New("ioPriority.class", "%s: %q", configs.PhraseIOClass, io.Class))
 	}
 	if io.Priority < 0 || io.Priority > 7 {
-		return fault.New("ioPriority.priority", "%s: %d, must be between 0 and 7", configs.PhraseIOPriority, io.Priority)
+		errs.Add(fault.New("ioPriority.priority", "%s: %d, must be between 0 and 7", configs.PhraseIOPriority, io.Priority))
 	}
 	plan.IOPriority = &configs.IOPriority{Class: int(class), Level: io.Priority}
-	return nil
+	return errs.Err()
 }
 
 func cpuAffinity(p *specs.Process, plan *configs.Process, _ *Options) error {
@@ -163,18 +168,15 @@ func cpuAffinity(p *specs.Process, plan *configs.Process, _ *Options) error {
 	if a == nil {
 		return nil
 	}
+	var errs fault.List
 	initial, err := numberList("execCPUAffinity.initial", a.Initial, configs.PhraseAffinityInitial)
-	if err != nil {
-		return err
-	}
+	errs.Add(err)
 	final, err := numberList("execCPUAffinity.final", a.Final, configs.PhraseAffinityFinal)
-	if err != nil {
-		return err
-	}
+	errs.Add(err)
 	if initial != nil || final != nil {
 		plan.ExecCPUAffinity = &configs.CPUAffinity{Initial: initial, Final: final}
 	}
-	return nil
+	return errs.Err()
 }
 
 // maxListNumber limits the numbers in a list, because the highest one determines the size of

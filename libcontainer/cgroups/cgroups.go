@@ -44,6 +44,8 @@ type Manager interface {
 	// Set applies limits. It may be called before a process is placed, except with a pids.limit
 	// of 0, with which no process can enter a v2 cgroup.
 	Set(r *specs.LinuxResources) error
+	// Draft returns what Set would write, and writes nothing.
+	Draft(r *specs.LinuxResources) *Draft
 	// Update applies limits, except for devices, to an existing container. If it fails it has
 	// undone its changes. If it succeeds undo does that.
 	Update(r *specs.LinuxResources) (undo func() error, err error)
@@ -101,6 +103,9 @@ type Placement = cgroupfs.Placement
 
 // Hierarchy is one mounted hierarchy of the host.
 type Hierarchy = cgroupfs.Hierarchy
+
+// Draft has what would be written.
+type Draft = cgroupfs.Draft
 
 // ErrNoCgroup is returned by Pids, Stats, Freeze, Signal and Kill for a container without a
 // cgroup.

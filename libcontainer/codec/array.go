@@ -98,7 +98,12 @@ func (c *Coder) elements(element func(i int) error) (int, error) {
 		return 0, nil
 	}
 	for i := 0; ; i++ {
-		if err := element(i); err != nil {
+		at := c.mark()
+		err := element(i)
+		if c.review != nil {
+			err = c.review.element(c, at, i, err)
+		}
+		if err != nil {
 			return 0, inElement(err, i)
 		}
 		switch more, err := c.more(']'); {

@@ -41,7 +41,12 @@ func (c *Coder) members(value func(key string) error) error {
 		if err != nil {
 			return err
 		}
-		if err = value(key); err != nil {
+		at := c.mark()
+		err = value(key)
+		if c.review != nil {
+			err = c.review.member(c, at, key, err)
+		}
+		if err != nil {
 			return InField(err, key)
 		}
 		switch more, err := c.more('}'); {

@@ -25,6 +25,8 @@ type object struct {
 	err           error
 	// known collects the names of the fields, for a review.
 	known *[]string
+	// value is where the value of the field begins, for a review that goes on after a fault.
+	value mark
 }
 
 // startField begins a field. It reports whether the field is to be read or written now.
@@ -49,12 +51,18 @@ func (c *Coder) takeField(name string) bool {
 		return false
 	}
 	o.key, o.taken = name, true
+	if c.review != nil {
+		c.review.begin(c)
+	}
 	return true
 }
 
 // endField ends a field. One that is zero is not written.
 func (c *Coder) endField(err error) {
 	o := &c.object
+	if c.review != nil {
+		err = c.review.field(c, err)
+	}
 	switch {
 	case err != nil:
 		c.stop(InField(err, o.key))

@@ -60,6 +60,11 @@ type review struct {
 	// key is the offset of the key that was read last. keys are those of the object.
 	key  int
 	keys map[string]bool
+	// collect is set if the review goes on after a value of a wrong type. faults are those it has
+	// met, and each has the part of its path that has been left.
+	// broken is set if there is no way to go on after one.
+	collect, broken bool
+	faults          []*Fault
 }
 
 // object begins an object. The function that it returns ends it.

@@ -29,16 +29,19 @@ const module = "github.com/berth-run/berth/"
 // The folders below libcontainer/internal are in order: none imports one that comes before it in
 // its own group, and none imports libcontainer itself.
 var arrows = map[string][]string{
-	"cmd":      {"specconv", "libcontainer", "libcontainer/signals", "libcontainer/trace", "seccomp", "nsenter/timerslack"},
+	"cmd":      {"specconv", "libcontainer", "libcontainer/signals", "libcontainer/cgroups/stats", "libcontainer/trace", "seccomp", "nsenter/timerslack"},
 	"specconv": {},
 
 	"libcontainer": {
 		room + "restore", room + "checkpoint", room + "exec", room + "create", room + "builder",
-		room + "hooks", room + "notify", room + "initproc", room + "limits", room + "record",
-		"libcontainer/options", "libcontainer/cgroups", "libcontainer/rootfs", "libcontainer/network", "nsenter",
+		room + "hooks", room + "notify", room + "initproc", room + "limits", room + "record", room + "preview", room + "doctor",
+		"libcontainer/options", "libcontainer/cgroups", "libcontainer/cgroups/stats", "libcontainer/rootfs", "libcontainer/network",
+		"nsenter",
 	},
 
 	// These implement one command each.
+	room + "doctor":  {room + "attr", "libcontainer/cgroups", "nsenter", "seccomp"},
+	room + "preview": {room + "create", room + "attr", room + "record", "libcontainer/cgroups", "seccomp"},
 	room + "restore": {
 		room + "create", room + "checkpoint", room + "criu", room + "builder", room + "handover", room + "notify", room + "record",
 		"libcontainer/options", "libcontainer/cgroups", "libcontainer/rootfs", "libcontainer/network", "nsenter",
@@ -67,19 +70,20 @@ var arrows = map[string][]string{
 	room + "limits":   {},
 	room + "record":   {"libcontainer/options", "libcontainer/cgroups", "nsenter"},
 
-	"libcontainer/options": {"libcontainer/signals"},
-	"libcontainer/cgroups": {},
-	"libcontainer/rootfs":  {},
-	"libcontainer/network": {},
-	"libcontainer/signals": {},
-	"nsenter":              {},
-	"seccomp":              {},
-	"tests":                {},
+	"libcontainer/options":       {"libcontainer/signals"},
+	"libcontainer/cgroups":       {"libcontainer/cgroups/stats"},
+	"libcontainer/cgroups/stats": {},
+	"libcontainer/rootfs":        {},
+	"libcontainer/network":       {},
+	"libcontainer/signals":       {},
+	"nsenter":                    {},
+	"seccomp":                    {},
+	"tests":                      {},
 
 	// These tools do not depend on containers. Their entries say what they import themselves.
 	room + "userns":   {"nsenter"},
 	room + "firstuse": {}, room + "inroot": {}, room + "landlock": {}, room + "mountapi": {}, room + "mountinfo": {},
-	room + "osthread": {}, room + "procfs": {}, room + "procs": {}, room + "resctrl": {}, room + "steps": {},
+	room + "osthread": {}, room + "program": {}, room + "procfs": {}, room + "procs": {}, room + "resctrl": {}, room + "steps": {},
 	room + "sysfile": {}, room + "testlog": {}, room + "unixsocket": {}, "libcontainer/trace": {}, "nsenter/timerslack": {},
 
 	// border: plans, their text form, why access to a path is denied, kinds of errors, and what a wrong
@@ -94,7 +98,7 @@ const room = "libcontainer/internal/"
 var (
 	tools = []string{
 		room + "userns", room + "firstuse", room + "inroot", room + "landlock", room + "mountapi", room + "mountinfo",
-		room + "osthread", room + "procfs", room + "procs", room + "resctrl", room + "steps", room + "sysfile",
+		room + "osthread", room + "program", room + "procfs", room + "procs", room + "resctrl", room + "steps", room + "sysfile",
 		room + "testlog", room + "unixsocket", "libcontainer/trace", "nsenter/timerslack",
 	}
 	border = []string{"libcontainer/configs", "libcontainer/codec", "libcontainer/access", "libcontainer/codes", "libcontainer/nearest"}

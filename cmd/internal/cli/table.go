@@ -49,6 +49,8 @@ func commands() []row {
 		{name: "wait", build: (*app).waitCommand},
 		{name: "list", build: (*app).listCommand},
 		{name: "trace", build: (*app).traceCommand},
+		{name: "check", build: (*app).checkCommand},
+		{name: "doctor", build: (*app).doctorCommand},
 		{name: "spec", build: (*app).specCommand},
 		{name: "features", build: (*app).featuresCommand},
 		{name: "help", alias: "h", build: (*app).helpCommand},

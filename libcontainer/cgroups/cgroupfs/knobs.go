@@ -23,12 +23,18 @@ type Knobs struct {
 	Absent func(err error) error
 	// Journal, if not nil, records what is overwritten.
 	Journal *Journal
-	Err     error
+	// Draft, if not nil, receives what would be written, and nothing is.
+	Draft *Draft
+	Err   error
 }
 
 // Put writes to file, each value with its own call. It is for functions passed to Do, which
 // return the error.
 func (k *Knobs) Put(file string, values ...string) error {
+	if k.Draft != nil {
+		k.Draft.add(k.Dir, file, values)
+		return nil
+	}
 	if k.Journal != nil {
 		k.Journal.note(k.Dir, file, values)
 	}
@@ -50,6 +56,10 @@ func (k *Knobs) Each(field, file string, values ...string) {
 // Do runs f for field, if Write is not enough.
 func (k *Knobs) Do(field string, f func() error) {
 	if k.Err != nil {
+		return
+	}
+	if k.Draft != nil {
+		k.Draft.do(k, field, f)
 		return
 	}
 	err := k.Missing

@@ -27,6 +27,15 @@ func Attach(dir *os.File, rules []configs.DeviceRule, fresh bool) error {
 	return err
 }
 
+// Probe reports whether this process may load a device filter. It attaches none.
+func Probe() error {
+	prog, err := load(program(nil, true))
+	if err != nil {
+		return err
+	}
+	return unix.Close(prog)
+}
+
 func attach(dir int, rules []configs.DeviceRule, fresh bool) error {
 	var old attached
 	if !fresh {

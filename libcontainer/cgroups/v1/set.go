@@ -48,11 +48,21 @@ func (m *Manager) Update(r *specs.LinuxResources) (undo func() error, err error)
 	return func() error { return u.journal.Undo(nil) }, nil
 }
 
+// Draft returns what Set would write.
+func (m *Manager) Draft(r *specs.LinuxResources) *cgroupfs.Draft {
+	u := *m
+	u.draft = new(cgroupfs.Draft)
+	if err := u.Set(r); err != nil {
+		u.draft.Errs = append(u.draft.Errs, err)
+	}
+	return u.draft
+}
+
 func (m *Manager) knobs(controller string) cgroupfs.Knobs {
 	if h := m.find(controller); h != nil {
-		return cgroupfs.Knobs{Dir: h.dir, Journal: m.journal}
+		return cgroupfs.Knobs{Dir: h.dir, Journal: m.journal, Draft: m.draft}
 	}
-	return cgroupfs.Knobs{Missing: m.missing(controller)}
+	return cgroupfs.Knobs{Missing: m.missing(controller), Draft: m.draft}
 }
 
 func setPids(k *cgroupfs.Knobs, r *specs.LinuxResources) {

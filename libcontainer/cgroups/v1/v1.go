@@ -32,6 +32,8 @@ type Manager struct {
 	dropped map[string]error
 	// journal records what an update overwrites; nil for a new container.
 	journal *cgroupfs.Journal
+	// draft is set for limits that are only listed.
+	draft *cgroupfs.Draft
 }
 
 // hierarchy is one mounted hierarchy with the container's cgroup in it.

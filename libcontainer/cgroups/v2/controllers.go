@@ -105,12 +105,25 @@ func (m *Manager) knobs(controller string) cgroupfs.Knobs {
 		if m.denied != nil {
 			err = fmt.Errorf("%w: %w", err, m.denied)
 		}
-		return cgroupfs.Knobs{Missing: err}
+		return cgroupfs.Knobs{Missing: err, Draft: m.draft}
+	}
+	if m.draft != nil {
+		return cgroupfs.Knobs{Dir: m.dir, Draft: m.draft, Missing: m.missing(controller)}
 	}
 	return cgroupfs.Knobs{
 		Dir: m.dir, Journal: m.journal,
 		Absent: func(err error) error { return m.absent(controller, err) },
 	}
+}
+
+// missing explains why the host has no such controller; nil if it has.
+func (m *Manager) missing(controller string) error {
+	all, err := m.root.Read("cgroup.controllers")
+	// The others are not controllers: their files are always there.
+	if err != nil || cgroupfs.HasWord(all, controller) || controller == "cgroup" || controller == "devices" || controller == "freezer" {
+		return nil //nolint:nilerr // Create will say so.
+	}
+	return fmt.Errorf("the host has no %s controller on cgroup v2", controller)
 }
 
 // absent explains why the file of a limit does not exist.

@@ -37,6 +37,16 @@ func (m *Manager) Set(r *specs.LinuxResources) error {
 	return m.setUnified(r.Unified)
 }
 
+// Draft returns what Set would write.
+func (m *Manager) Draft(r *specs.LinuxResources) *cgroupfs.Draft {
+	u := *m
+	u.draft = new(cgroupfs.Draft)
+	if err := u.Set(r); err != nil {
+		u.draft.Errs = append(u.draft.Errs, err)
+	}
+	return u.draft
+}
+
 // Update applies limits as Set does. If it fails it has undone its changes. If it succeeds undo
 // does that.
 func (m *Manager) Update(r *specs.LinuxResources) (undo func() error, err error) {

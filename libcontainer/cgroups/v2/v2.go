@@ -42,6 +42,8 @@ type Manager struct {
 	denied error
 	// journal records what an update overwrites; nil for a new container.
 	journal *cgroupfs.Journal
+	// draft is set for limits that are only listed.
+	draft *cgroupfs.Draft
 }
 
 // New plans the cgroup of container id.

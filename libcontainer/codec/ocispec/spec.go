@@ -30,6 +30,13 @@ func Spec(document string) (spec *specs.Spec, process string, notices []codec.No
 	return &c.Spec, c.process, notices, nil
 }
 
+// SpecWithFaults is Spec for a reader who wants to know everything that is wrong: a value of a wrong
+// type is left out, and is one of faults. err says that the document is not JSON.
+func SpecWithFaults(document string) (spec *specs.Spec, faults []*codec.Fault, notices []codec.Notice, err error) {
+	c, faults, notices, err := codec.ReadAllFaults(document, specFields)
+	return &c.Spec, faults, notices, err
+}
+
 // Process reads a document that is one process. Errors are as in Spec.
 func Process(document string) (*specs.Process, []codec.Notice, error) {
 	p, notices, err := codec.ReadNoticing(document, processFields)

@@ -20,13 +20,13 @@ import (
 // a security module that the kernel does not run: it would be less confined than its config
 // says.
 func CheckLabels(p *configs.Process) error {
-	if p.AppArmorProfile == "unconfined" && !haveAppArmor() {
+	if p.AppArmorProfile == "unconfined" && !HaveAppArmor() {
 		p.AppArmorProfile = "" // it is unconfined already
 	}
-	if p.AppArmorProfile != "" && !haveAppArmor() {
+	if p.AppArmorProfile != "" && !HaveAppArmor() {
 		return codes.With(codes.LabelFailed, fmt.Errorf("process.apparmorProfile: %s: AppArmor is not enabled", configs.PhraseAppArmor))
 	}
-	if p.SELinuxLabel != "" && !haveSELinux() {
+	if p.SELinuxLabel != "" && !HaveSELinux() {
 		return codes.With(codes.LabelFailed, fmt.Errorf("process.selinuxLabel: %s: SELinux is not enabled", configs.PhraseSELinux))
 	}
 	return checkLandlock(p.Landlock)
@@ -49,15 +49,15 @@ func checkLandlock(l *configs.Landlock) error {
 // MountLabel returns the label to mount file systems with. Without SELinux it has no meaning,
 // but engines set it all the same.
 func MountLabel(cfg *configs.Config) configs.MountLabel {
-	if !haveSELinux() {
+	if !HaveSELinux() {
 		return configs.MountLabel{}
 	}
 	return cfg.MountLabel
 }
 
-// haveSELinux reports whether the kernel runs SELinux with a policy. Only then is its file
+// HaveSELinux reports whether the kernel runs SELinux with a policy. Only then is its file
 // system mounted. Without a policy the kernel accepts any label and confines nobody.
-func haveSELinux() bool {
+func HaveSELinux() bool {
 	var st unix.Statfs_t
 	if unix.Statfs("/sys/fs/selinux", &st) != nil || st.Type != unix.SELINUX_MAGIC {
 		return false
@@ -70,9 +70,9 @@ func haveSELinux() bool {
 // "kernel", or "init" since Linux 6.8.
 func isPolicyLabel(label []byte) bool { return bytes.IndexByte(label, ':') > 0 }
 
-// haveAppArmor reports whether the kernel runs AppArmor. If it is built in and disabled, the
+// HaveAppArmor reports whether the kernel runs AppArmor. If it is built in and disabled, the
 // file contains an N.
-func haveAppArmor() bool {
+func HaveAppArmor() bool {
 	data, err := os.ReadFile("/sys/module/apparmor/parameters/enabled")
 	return err == nil && len(data) > 0 && data[0] == 'Y'
 }

@@ -97,8 +97,8 @@ func TestCheckLabels(t *testing.T) {
 		p    configs.Process
 		want string
 	}{
-		{haveAppArmor(), configs.Process{AppArmorProfile: "x"}, "process.apparmorProfile: apparmor failed to apply profile: AppArmor is not enabled"},
-		{haveSELinux(), configs.Process{SELinuxLabel: "x"}, "process.selinuxLabel: selinux label is specified in config, but selinux is disabled or not supported: SELinux is not enabled"},
+		{HaveAppArmor(), configs.Process{AppArmorProfile: "x"}, "process.apparmorProfile: apparmor failed to apply profile: AppArmor is not enabled"},
+		{HaveSELinux(), configs.Process{SELinuxLabel: "x"}, "process.selinuxLabel: selinux label is specified in config, but selinux is disabled or not supported: SELinux is not enabled"},
 		{true, configs.Process{}, ""},
 	} {
 		err := CheckLabels(&tc.p)
@@ -121,8 +121,8 @@ func TestIsPolicyLabel(t *testing.T) {
 // A label for mounts, unlike one for the process, is not an error without SELinux.
 func TestMountLabel(t *testing.T) {
 	got := MountLabel(&configs.Config{MountLabel: configs.MountLabel{Label: "x"}})
-	if (got.Label == "x") != haveSELinux() {
-		t.Errorf("label %+v, SELinux %v", got, haveSELinux())
+	if (got.Label == "x") != HaveSELinux() {
+		t.Errorf("label %+v, SELinux %v", got, HaveSELinux())
 	}
 	if got := MountLabel(&configs.Config{}); got.Label != "" {
 		t.Errorf("label %+v of none", got)

@@ -35,6 +35,12 @@ func In(err error, parent string) error {
 	if err == nil {
 		return nil
 	}
+	if l, ok := err.(*several); ok { //nolint:errorlint // only the outermost error is a list
+		for i, e := range *l {
+			(*l)[i] = In(e, parent)
+		}
+		return l
+	}
 	if f, ok := err.(*fieldError); ok { //nolint:errorlint // only the outermost error has the path
 		if !strings.HasPrefix(f.path, "[") {
 			parent += "."
@@ -66,10 +72,11 @@ func NoNUL(field, value string) error {
 
 // NoNULs calls NoNUL for each element of a list.
 func NoNULs(list string, values []string) error {
+	var errs List
 	for i, v := range values {
 		if strings.IndexByte(v, 0) >= 0 {
-			return NoNUL(Element(list, i), v)
+			errs.Add(NoNUL(Element(list, i), v))
 		}
 	}
-	return nil
+	return errs.Err()
 }

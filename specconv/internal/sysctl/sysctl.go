@@ -33,6 +33,7 @@ type check struct {
 // two runs should not differ.
 func Convert(all map[string]string, domainname string, namespaces configs.Namespaces) ([]configs.Sysctl, error) {
 	c := &check{all, domainname, namespaces}
+	var errs fault.List
 	var plan []configs.Sysctl
 	origin := make(map[string]string, len(all))
 	for _, name := range slices.Sorted(maps.Keys(all)) {
@@ -41,17 +42,21 @@ func Convert(all map[string]string, domainname string, namespaces configs.Namesp
 			err = c.allowed(name, key)
 		}
 		if err != nil {
-			return nil, fault.In(err, "sysctl")
+			errs.Add(fault.In(err, "sysctl"))
+			continue
 		}
 		value := all[name]
 		if first, twice := origin[key]; twice {
 			if all[first] != value {
-				return nil, fault.New("sysctl", "%q and %q are the same parameter and have different values", first, name)
+				errs.Add(fault.New("sysctl", "%q and %q are the same parameter and have different values", first, name))
 			}
 			continue
 		}
 		origin[key] = name
 		plan = append(plan, configs.Sysctl{Key: key, Value: value})
+	}
+	if errs.Failed() {
+		return nil, errs.Err()
 	}
 	return plan, nil
 }
