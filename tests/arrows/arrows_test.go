@@ -72,7 +72,7 @@ var arrows = map[string][]string{
 
 	"libcontainer/options":       {"libcontainer/signals"},
 	"libcontainer/cgroups":       {"libcontainer/cgroups/stats"},
-	"libcontainer/cgroups/stats": {},
+	"libcontainer/cgroups/stats": {"libcontainer/cgroups"}, // its files, cgroupfs
 	"libcontainer/rootfs":        {},
 	"libcontainer/network":       {},
 	"libcontainer/signals":       {},
