@@ -44,6 +44,7 @@ func commands() []row {
 		{name: "mounts", build: (*app).mountsCommand},
 		{name: "ps", build: (*app).psCommand, stopAtFirstArgument: true},
 		{name: "events", build: (*app).eventsCommand},
+		{name: "top", alias: "stats", build: (*app).topCommand},
 		{name: "checkpoint", build: (*app).checkpointCommand},
 		{name: "restore", build: (*app).restoreCommand},
 		{name: "wait", build: (*app).waitCommand},
