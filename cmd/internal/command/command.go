@@ -37,6 +37,9 @@ type Command struct {
 	Long string
 	// Example has sentences, and below each, indented by two spaces, the commands that it is about.
 	Example string
+	// InGroup is the group that the command is listed in. Groups are those of its children, in order.
+	InGroup string
+	Groups  []string
 	// Hidden leaves the command out of lists.
 	Hidden bool
 
