@@ -223,6 +223,7 @@ endif
 
 .PHONY: man
 man: build ## write the manual pages and completions to bin/man and bin/completion
+	@rm -rf bin/man bin/completion
 	@mkdir -p bin/man bin/completion
 	$(GO) run -tags '$(GOTAGS)' ./cmd/berth-docs man bin/man
 	$(BIN) completion bash >bin/completion/berth
@@ -233,6 +234,7 @@ man: build ## write the manual pages and completions to bin/man and bin/completi
 INSTALLED = $(BIN):755:$(BINDIR)/berth $(TOP):755:$(PREFIX)/libexec/berth/berth-top \
 	LICENSE:644:$(PREFIX)/share/doc/berth/LICENSE NOTICE:644:$(PREFIX)/share/doc/berth/NOTICE \
 	$(foreach page,$(shell echo bin/man/*.8),$(page):644:$(MANDIR)/man8/$(notdir $(page))) \
+	bin/man/berth-bundle.5:644:$(MANDIR)/man5/berth-bundle.5 \
 	bin/completion/berth:644:$(PREFIX)/share/bash-completion/completions/berth \
 	bin/completion/_berth:644:$(PREFIX)/share/zsh/site-functions/_berth \
 	bin/completion/berth.fish:644:$(PREFIX)/share/fish/vendor_completions.d/berth.fish

@@ -13,6 +13,9 @@ import (
 // version is berth's version (semver.org).
 const version = "0.1.0-dev"
 
+// Version returns berth's version.
+func Version() string { return version }
+
 // printVersion prints the version in lines that engines parse. containerd accepts it only if
 // the first word is "runc".
 func (a *app) printVersion() error {
