@@ -17,6 +17,9 @@ export GOEXPERIMENT := $(or $(GOEXPERIMENT),$(shell GOEXPERIMENT=nogreenteagc $(
 GOTAGS  ?=
 COMMIT  ?= $(shell git describe --always --dirty --abbrev=40 2>/dev/null)
 
+# The date of the manual pages and of packages.
+EPOCH   ?= $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null))
+
 # Found in the module cache after the first run; `go run` keeps the built tools.
 GOLANGCI := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
@@ -86,9 +89,9 @@ deps-build:
 deps-test:
 	@.ci/deps test
 deps-all: ## install what all targets need
-	@.ci/deps bench build cross demo differential engines fresh kubernetes lint stack test unit vm
+	@.ci/deps bench build cross demo differential dist engines fresh kubernetes lint stack test unit vm
 	@# What it has installed is what it looks for.
-	@test -z "$$(.ci/deps bench build cross demo differential engines fresh kubernetes lint stack test unit vm)"
+	@test -z "$$(.ci/deps bench build cross demo differential dist engines fresh kubernetes lint stack test unit vm)"
 
 # Says how far long work is.
 PROGRESS := bin/progress
@@ -222,13 +225,13 @@ ifneq ($(C_FILES),)
 endif
 
 .PHONY: man
-man: build ## write the manual pages and completions to bin/man and bin/completion
+man: $(EMBEDDED) ## write the manual pages and completions to bin/man and bin/completion
 	@rm -rf bin/man bin/completion
 	@mkdir -p bin/man bin/completion
-	$(GO) run -tags '$(GOTAGS)' ./cmd/berth-docs man bin/man
-	$(BIN) completion bash >bin/completion/berth
-	$(BIN) completion zsh >bin/completion/_berth
-	$(BIN) completion fish >bin/completion/berth.fish
+	GOARCH= SOURCE_DATE_EPOCH='$(EPOCH)' $(GO) run -tags '$(GOTAGS)' ./cmd/berth-docs man bin/man
+	cp cmd/internal/scripts/berth.bash bin/completion/berth
+	cp cmd/internal/scripts/berth.zsh bin/completion/_berth
+	cp cmd/internal/scripts/berth.fish bin/completion/berth.fish
 
 # FILE:MODE:TARGET of each, for .ci/install; evaluated when man has been made.
 INSTALLED = $(BIN):755:$(BINDIR)/berth $(TOP):755:$(PREFIX)/libexec/berth/berth-top \
@@ -240,12 +243,21 @@ INSTALLED = $(BIN):755:$(BINDIR)/berth $(TOP):755:$(PREFIX)/libexec/berth/berth-
 	bin/completion/berth.fish:644:$(PREFIX)/share/fish/vendor_completions.d/berth.fish
 
 .PHONY: install uninstall
-install: deps-build man ## install into DESTDIR and PREFIX (/usr/local)
+install: deps-build build man ## install into DESTDIR and PREFIX (/usr/local)
 	@DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' .ci/install install $(INSTALLED)
 	@echo "installed: $(DESTDIR)$(BINDIR)/berth, its manual pages and completions"
 
 uninstall: ## remove what install has put into DESTDIR and PREFIX
 	@DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' .ci/install uninstall
+
+.PHONY: dist dist-test
+dist: ## make packages (deb, rpm), archives, a bill of materials and checksums in bin/dist
+	@.ci/deps build cross
+	.ci/dist/build bin/dist
+
+dist-test: ## build the packages twice, compare, and install them on fresh machines (root)
+	@.ci/deps build cross dist fresh
+	tests/dist/run
 
 .PHONY: clean clean-cache
 clean: ## remove what was built

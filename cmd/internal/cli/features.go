@@ -16,7 +16,7 @@ document. It describes what is built in, not what the host allows.`,
 		Example: `  berth features | jq .linux.namespaces`,
 		Args:    a.arguments(0, 0),
 		Run: func([]string) error {
-			return a.printJSON(features.New(version, a.commit), "    ")
+			return a.printJSON(features.New(Version(), a.commit), "    ")
 		},
 	}
 }
