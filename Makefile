@@ -6,6 +6,8 @@ PREFIX  ?= /usr/local
 BINDIR  ?= $(PREFIX)/bin
 MANDIR  ?= $(PREFIX)/share/man
 BIN     ?= bin/berth
+# What `berth top` runs on a terminal; it looks for this name.
+TOP     ?= $(dir $(BIN))berth-top
 # Go's older collector, where Go still has it: the newer one's mark bits are at the end of each
 # span, one more page to touch. Without them a command has 25 to 35 page faults less of some 300
 # (a `run` of 447), and takes 0.05 to 0.1 ms less of its 2 (`create` 0.4 of 5.3): medians of 80
@@ -14,6 +16,9 @@ export GOEXPERIMENT := $(or $(GOEXPERIMENT),$(shell GOEXPERIMENT=nogreenteagc $(
 # Build tags; berth has none of its own.
 GOTAGS  ?=
 COMMIT  ?= $(shell git describe --always --dirty --abbrev=40 2>/dev/null)
+
+# The date of the manual pages and of packages.
+EPOCH   ?= $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null))
 
 # Found in the module cache after the first run; `go run` keeps the built tools.
 GOLANGCI := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
@@ -43,13 +48,14 @@ help: ## list the targets
 all: deps-build build ## build bin/berth, installing the few build dependencies when missing
 
 .PHONY: build
-build: $(EMBEDDED) ## build bin/berth with what is installed
+build: $(EMBEDDED) ## build bin/berth and bin/berth-top with what is installed
 	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -tags '$(GOTAGS)' \
 		-ldflags '-s -w -X main.commit=$(COMMIT)' -o $(BIN) ./cmd/berth
 	@# The linker writes through a mapping, and so the page cache has the file in single
 	@# pages. Like what is installed, a copy is there in larger pieces, and starts 0.1 to
 	@# 0.2 ms faster.
 	@cp $(BIN) $(BIN).copy && mv $(BIN).copy $(BIN)
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-s -w' -o $(TOP) ./cmd/berth-top
 
 .PHONY: static
 static: all ## build bin/berth and check that it is static (it always should be)
@@ -58,7 +64,7 @@ static: all ## build bin/berth and check that it is static (it always should be)
 
 .PHONY: cross-arm64 test-arm64
 cross-arm64: ## build bin/berth-arm64; without a cross compiler only its Go part
-	$(MAKE) GOARCH=arm64 BIN=bin/berth-arm64 build
+	$(MAKE) GOARCH=arm64 BIN=bin/berth-arm64 TOP=bin/berth-top-arm64 build
 
 # What has assembly, and what handles bytes. Containers, new system calls, programs that run
 # themselves and the signals that it needs itself are beyond an emulator of programs.
@@ -83,9 +89,9 @@ deps-build:
 deps-test:
 	@.ci/deps test
 deps-all: ## install what all targets need
-	@.ci/deps bench build cross demo differential engines fresh kubernetes lint stack test unit vm
+	@.ci/deps bench build cross demo differential dist engines fresh kubernetes lint stack test unit vm
 	@# What it has installed is what it looks for.
-	@test -z "$$(.ci/deps bench build cross demo differential engines fresh kubernetes lint stack test unit vm)"
+	@test -z "$$(.ci/deps bench build cross demo differential dist engines fresh kubernetes lint stack test unit vm)"
 
 # Says how far long work is.
 PROGRESS := bin/progress
@@ -219,28 +225,39 @@ ifneq ($(C_FILES),)
 endif
 
 .PHONY: man
-man: build ## write the manual pages and completions to bin/man and bin/completion
+man: $(EMBEDDED) ## write the manual pages and completions to bin/man and bin/completion
+	@rm -rf bin/man bin/completion
 	@mkdir -p bin/man bin/completion
-	$(GO) run -tags '$(GOTAGS)' ./cmd/berth-docs man bin/man
-	$(BIN) completion bash >bin/completion/berth
-	$(BIN) completion zsh >bin/completion/_berth
-	$(BIN) completion fish >bin/completion/berth.fish
+	GOARCH= SOURCE_DATE_EPOCH='$(EPOCH)' $(GO) run -tags '$(GOTAGS)' ./cmd/berth-docs man bin/man
+	cp cmd/internal/scripts/berth.bash bin/completion/berth
+	cp cmd/internal/scripts/berth.zsh bin/completion/_berth
+	cp cmd/internal/scripts/berth.fish bin/completion/berth.fish
 
 # FILE:MODE:TARGET of each, for .ci/install; evaluated when man has been made.
-INSTALLED = $(BIN):755:$(BINDIR)/berth \
+INSTALLED = $(BIN):755:$(BINDIR)/berth $(TOP):755:$(PREFIX)/libexec/berth/berth-top \
 	LICENSE:644:$(PREFIX)/share/doc/berth/LICENSE NOTICE:644:$(PREFIX)/share/doc/berth/NOTICE \
 	$(foreach page,$(shell echo bin/man/*.8),$(page):644:$(MANDIR)/man8/$(notdir $(page))) \
+	bin/man/berth-bundle.5:644:$(MANDIR)/man5/berth-bundle.5 \
 	bin/completion/berth:644:$(PREFIX)/share/bash-completion/completions/berth \
 	bin/completion/_berth:644:$(PREFIX)/share/zsh/site-functions/_berth \
 	bin/completion/berth.fish:644:$(PREFIX)/share/fish/vendor_completions.d/berth.fish
 
 .PHONY: install uninstall
-install: deps-build man ## install into DESTDIR and PREFIX (/usr/local)
+install: deps-build build man ## install into DESTDIR and PREFIX (/usr/local)
 	@DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' .ci/install install $(INSTALLED)
 	@echo "installed: $(DESTDIR)$(BINDIR)/berth, its manual pages and completions"
 
 uninstall: ## remove what install has put into DESTDIR and PREFIX
 	@DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' .ci/install uninstall
+
+.PHONY: dist dist-test
+dist: ## make packages (deb, rpm), archives, a bill of materials and checksums in bin/dist
+	@.ci/deps build cross
+	.ci/dist/build bin/dist
+
+dist-test: ## build the packages twice, compare, and install them on fresh machines (root)
+	@.ci/deps build cross dist fresh
+	tests/dist/run
 
 .PHONY: clean clean-cache
 clean: ## remove what was built

@@ -32,6 +32,15 @@ type Event struct {
 	Data *Stats `json:"data,omitempty"`
 }
 
+// Parts of Stats.
+type (
+	CPUStats        = stats.CPU
+	ThrottlingStats = stats.Throttling
+	MemoryStats     = stats.Memory
+	PSI             = stats.PSI
+	BlkioEntry      = stats.BlkioEntry
+)
+
 // Stats are the statistics of a container.
 type Stats struct {
 	stats.Stats

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command berth-docs writes berth's manual pages, or the completion scripts that berth embeds,
-// into a directory. Cobra generates both, from a description of berth's commands. It is linked
-// into this program only.
+// into a directory. The pages are made from the descriptions of berth's commands, and from
+// docs/spec-support.md, which must be below the working directory. Cobra generates the scripts; it
+// is linked into this program only.
 package main
 
 import (
@@ -10,16 +11,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
+	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/cobra/doc"
-
-	"github.com/berth-run/berth/cmd/internal/cli"
-	"github.com/berth-run/berth/cmd/internal/command"
 )
 
 func main() {
-	writers := map[string]func(dir string) error{"man": writePages, "completion": writeScripts}
+	writers := map[string]func(dir string) error{"man": writeManual, "completion": writeScripts}
 	if len(os.Args) != 3 || writers[os.Args[1]] == nil {
 		fmt.Fprintln(os.Stderr, "usage: berth-docs man|completion DIRECTORY")
 		os.Exit(2)
@@ -30,40 +29,33 @@ func main() {
 	}
 }
 
-// writePages writes a page for berth and for each command that is not hidden. The pages have
-// the date in $SOURCE_DATE_EPOCH, if it is set.
-func writePages(dir string) error {
-	header := &doc.GenManHeader{Section: "8", Source: "berth", Manual: "berth manual"}
-	return doc.GenManTree(convert(cli.Tree()), header, dir)
-}
+// supportFile has the fields of config.json and the annotations.
+const supportFile = "docs/spec-support.md"
 
-// convert returns the cobra command for one of ours, with all its subcommands.
-func convert(c *command.Command) *cobra.Command {
-	converted := &cobra.Command{
-		Use:    c.Use,
-		Short:  c.Short,
-		Long:   c.Long,
-		Hidden: c.Hidden,
-		// Use is the complete usage line.
-		DisableFlagsInUseLine: true,
-		// The page need not name the tool that wrote it.
-		DisableAutoGenTag: true,
-		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
-	}
-	if c.Runnable() {
-		// Cobra leaves out commands that do nothing.
-		converted.Run = func(*cobra.Command, []string) {}
-	}
-	converted.Flags().AddFlagSet(c.Flags())
-	for _, child := range c.Children {
-		if child.Name() == "help" {
-			// It has no page.
-			converted.SetHelpCommand(convert(child))
-			continue
+// writeManual writes all pages. They have the date in $SOURCE_DATE_EPOCH, if it is set.
+func writeManual(dir string) error {
+	date := time.Now()
+	if text := os.Getenv("SOURCE_DATE_EPOCH"); text != "" {
+		n, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			return fmt.Errorf("SOURCE_DATE_EPOCH: %w", err)
 		}
-		converted.AddCommand(convert(child))
+		date = time.Unix(n, 0)
 	}
-	return converted
+	support, err := os.ReadFile(supportFile)
+	if err != nil {
+		return err
+	}
+	pages, err := manual(string(support), date.UTC())
+	if err != nil {
+		return err
+	}
+	for name, text := range pages {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil { //nolint:gosec // a document
+			return err
+		}
+	}
+	return nil
 }
 
 // writeScripts writes the completion scripts for a program called berth.

@@ -11,14 +11,14 @@ import (
 )
 
 // TestNotice: licenses require that NOTICE names or reproduces them for everything that is linked
-// into berth.
+// into berth and berth-top.
 func TestNotice(t *testing.T) {
 	b, err := os.ReadFile("../../NOTICE")
 	if err != nil {
 		t.Fatal(err)
 	}
 	notice := string(b)
-	out, err := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{if not .Main}}{{.Path}} {{.Dir}}{{end}}{{end}}", "../../cmd/berth").Output()
+	out, err := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{if not .Main}}{{.Path}} {{.Dir}}{{end}}{{end}}", "../../cmd/berth", "../../cmd/berth-top").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,6 +33,9 @@ func TestNotice(t *testing.T) {
 			t.Errorf("NOTICE does not name %s", path)
 		}
 		text, err := os.ReadFile(filepath.Join(dir, "LICENSE"))
+		if os.IsNotExist(err) {
+			text, err = os.ReadFile(filepath.Join(dir, "LICENSE.txt"))
+		}
 		if err != nil {
 			t.Errorf("%s: %v", path, err)
 			continue

@@ -5,6 +5,7 @@ package cli
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -56,7 +57,7 @@ func TestInvocations(t *testing.T) {
 		{"-help of a command", []string{"run", "id", "-help"}, 0, "berth run [flags]", ""},
 		{"help of the whole", []string{"h"}, 0, "COMMANDS:", ""},
 		{"help of nothing", []string{"help", "bogus"}, 1, "", `no help for unknown command \"bogus\"`},
-		{"version", []string{"-v"}, 0, "berth version " + version + "\n", ""},
+		{"version", []string{"-v"}, 0, "berth version " + Version() + "\n", ""},
 		{"unknown command", []string{"bogus"}, 1, "", `unknown command \"bogus\"`},
 		{"unknown global flag", []string{"--bogus"}, 1, "", "unknown flag: --bogus"},
 		{"misspelt global flag", []string{"--debgu"}, 1, "", `unknown flag: --debgu (did you mean \"--debug\"?)`},
@@ -103,7 +104,7 @@ func TestInvocations(t *testing.T) {
 }
 
 func TestNamedRunc(t *testing.T) {
-	if got := invoke(t, "/usr/sbin/runc", "--version"); !strings.HasPrefix(got.stdout, "runc version "+version+"\n") {
+	if got := invoke(t, "/usr/sbin/runc", "--version"); !strings.HasPrefix(got.stdout, "runc version "+Version()+"\n") {
 		t.Errorf("--version prints %q", got.stdout)
 	}
 	if got := invoke(t, "runc", "--systemd-cgroup", "run", "id"); !strings.Contains(got.stderr, `"runc run failed: `) {
@@ -134,5 +135,21 @@ func TestWriteNewFile(t *testing.T) {
 	}
 	if text, err := os.ReadFile(path); err != nil || string(text) != "1" {
 		t.Errorf("content %q, %v", text, err)
+	}
+}
+
+// TestVersionFile: the version is one of semver.org, which VERSION in the top folder shows, and the
+// changelog has it.
+func TestVersionFile(t *testing.T) {
+	if !regexp.MustCompile(`^\d+\.\d+\.\d+(-[0-9a-z.]+)?$`).MatchString(Version()) {
+		t.Errorf("version %q", Version())
+	}
+	text, err := os.ReadFile("../../../VERSION")
+	if err != nil || string(text) != versionFile {
+		t.Errorf("VERSION has %q, %v", text, err)
+	}
+	release, _, _ := strings.Cut(Version(), "-")
+	if changes, err := os.ReadFile("../../../CHANGELOG.md"); err != nil || !strings.Contains(string(changes), "\n## ["+release+"]") {
+		t.Errorf("CHANGELOG.md does not have %s: %v", release, err)
 	}
 }

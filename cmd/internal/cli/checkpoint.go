@@ -29,6 +29,8 @@ func (a *app) checkpointCommand() *command.Command {
 		Long: `Saves the processes of a container in image files with criu, for "restore", and then
 deletes the container, unless --leave-running or --pre-dump is given. If anything fails,
 the container continues to run.`,
+		Example: `  berth checkpoint --image-path /var/tmp/box box
+  berth restore --detach --image-path /var/tmp/box box`,
 		Args:     a.arguments(1, 1),
 		Complete: a.completeContainer,
 		Run: func(args []string) error {

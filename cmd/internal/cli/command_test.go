@@ -5,6 +5,7 @@ package cli
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -28,7 +29,18 @@ func TestCommands(t *testing.T) {
 		if c.Args == nil || c.Run == nil {
 			t.Errorf("%s: takes any arguments or does nothing", r.name)
 		}
+		if c.Hidden {
+			continue
+		}
 		checkFlags(t, c)
+		if c.Example == "" || !slices.Contains(newApp("berth", nil, nil, nil).rootCommand().Groups, c.InGroup) {
+			t.Errorf("%s: no example, or in no group of the help", r.name)
+		}
+		for line := range strings.Lines(c.Example) {
+			if len(line) > 100 || strings.Contains(line, "\t") {
+				t.Errorf("%s: an example that is too wide: %s", r.name, line)
+			}
+		}
 	}
 	checkFlags(t, newApp("berth", nil, nil, nil).rootCommand())
 }

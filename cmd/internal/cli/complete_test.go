@@ -147,7 +147,7 @@ func TestOptionValues(t *testing.T) {
 		}
 	}
 	visit(Tree())
-	if len(seen) != 9 {
+	if len(seen) != 10 {
 		t.Errorf("there are options for %v", seen)
 	}
 	for _, name := range signame.Names() {

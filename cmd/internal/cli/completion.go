@@ -16,6 +16,8 @@ func (a *app) completionCommand() *command.Command {
 		Long: scripts.For(a.name, `Generate the autocompletion script for berth for the specified shell.
 See each sub-command's help for details on how to use the generated script.
 `),
+		Example: `In the shell that is open now:
+  . <(berth completion bash)`,
 		Complete: command.CompleteNothing,
 	}
 	for _, s := range scripts.All() {

@@ -13,6 +13,9 @@ func (a *app) createCommand() *command.Command {
 		Short: "create a container",
 		Long: `Creates the container of a bundle, but does not start its program: use "start" for
 that.`,
+		Example: `Step by step, as engines do it, in a directory with a config.json:
+  berth create box
+  berth start box`,
 		Args:     a.arguments(1, 1),
 		Complete: command.CompleteNothing,
 		Run: func(args []string) error {

@@ -9,9 +9,12 @@ import (
 func (a *app) deleteCommand() *command.Command {
 	force, regex := false, false
 	c := &command.Command{
-		Use:      "delete [flags] CONTAINER",
-		Short:    "delete a container",
-		Long:     `Removes a container that has stopped or was never started, with all its resources.`,
+		Use:   "delete [flags] CONTAINER",
+		Short: "delete a container",
+		Long:  `Removes a container that has stopped or was never started, with all its resources.`,
+		Example: `A container that still runs, and all whose names begin with test:
+  berth delete --force box
+  berth delete --force --regex '^test'`,
 		Args:     a.arguments(1, 1),
 		Complete: a.completeContainer,
 		Run: func(args []string) error {

@@ -24,6 +24,10 @@ func (a *app) eventsCommand() *command.Command {
 		Long: `Prints a line of JSON for each event: the statistics of each container at each
 interval, and "oom" when a container has run out of memory. Ends when the containers
 have stopped.`,
+		Example: `What all containers use, for Prometheus:
+  berth events --stats --all --format openmetrics
+One container, every second, and when it runs out of memory:
+  berth events --interval 1s box`,
 		Args: func(c *command.Command, args []string) error {
 			if all {
 				return a.arguments(0, 0)(c, args)

@@ -47,6 +47,10 @@ directory and rights are those of the container's own process, or those in the
 document of --process. Options and the command line override both. The exit status
 is that of the program, 128+n if signal n killed it, or 255 if there was an error
 before it ran.`,
+		Example: `A shell in a container that runs:
+  berth exec --tty box sh
+As another user, with a variable:
+  berth exec --user 1000:1000 --env A=b box id`,
 		Args:     a.arguments(1, math.MaxInt),
 		Complete: a.completeContainer,
 	}

@@ -51,7 +51,8 @@ func (a *app) helpCommand() *command.Command {
 		Short: "show the help of a command",
 		Long: `Help provides help for any command in the application.
 Simply type ` + a.name + ` help [path to command] for full details.`,
-		Args: func(*command.Command, []string) error { return nil },
+		Example: `  berth help run`,
+		Args:    func(*command.Command, []string) error { return nil },
 	}
 	c.Run = func(args []string) error {
 		root := c.Parent

@@ -13,9 +13,10 @@ func (a *app) featuresCommand() *command.Command {
 		Short: "print what this build supports, as JSON",
 		Long: `Prints what this build supports, as the JSON of the runtime-spec's features
 document. It describes what is built in, not what the host allows.`,
-		Args: a.arguments(0, 0),
+		Example: `  berth features | jq .linux.namespaces`,
+		Args:    a.arguments(0, 0),
 		Run: func([]string) error {
-			return a.printJSON(features.New(version, a.commit), "    ")
+			return a.printJSON(features.New(Version(), a.commit), "    ")
 		},
 	}
 }

@@ -50,6 +50,10 @@ func (a *app) rootCommand() *command.Command {
 		Long: `berth runs containers as the OCI runtime-spec describes them: a bundle is a
 directory with a config.json and a root file system. Engines such as containerd,
 Docker, Podman and CRI-O call it; by hand, "berth run" in a bundle is all it takes.`,
+		Example: `A first container, in a directory with a root file system rootfs:
+  berth spec -- sh
+  berth run box`,
+		Groups: []string{groupLife, groupChange, groupLook, groupDiagnose, groupPrepare},
 		// Global options are only allowed before the command.
 		StopAtFirstArgument: true,
 	}

@@ -5,6 +5,7 @@ package cli
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/berth-run/berth/cmd/internal/command"
 )
@@ -30,8 +31,31 @@ func TestHelp(t *testing.T) {
 				return c
 			},
 			"NAME:\n   x - do it\n\n" + "Does it.\n\nUSAGE:\n  x [flags] ID\n\nALIASES:\n  x, y\n\nGLOBAL OPTIONS:\n" +
-				"      --file FILE           read FILE (default \"f\")\n" +
-				"  -h, --help[=true|false]   show help\n",
+				"      --file FILE             read FILE (default: f)\n" +
+				"  -h, --help                  show help\n",
+		},
+		{
+			"long option",
+			func() *command.Command {
+				c := &command.Command{Use: "x [flags]", Short: "do it", Example: "First:\n  x --a-very-long-option 3s", Run: run}
+				c.Flags().Duration("a-very-long-option", time.Second, "wait for `DURATION`, "+strings.Repeat("very ", 20)+"long")
+				return c
+			},
+			"NAME:\n   x - do it\n\nUSAGE:\n  x [flags]\n\nGLOBAL OPTIONS:\n" +
+				"      --a-very-long-option DURATION\n" +
+				"                              wait for DURATION, very very very very very very very very very very\n" +
+				"                              very very very very very very very very very very long (default: 1s)\n" +
+				"\nEXAMPLES:\n  First:\n    x --a-very-long-option 3s\n",
+		},
+		{
+			"groups",
+			func() *command.Command {
+				c := &command.Command{Use: "x", Short: "do it", Groups: []string{"B", "none", "A"}}
+				c.Add(&command.Command{Use: "one", Short: "do one", InGroup: "A"}, &command.Command{Use: "two", Short: "do two", InGroup: "B"}, &command.Command{Use: "old", Short: "do old"})
+				return c
+			},
+			"NAME:\n   x - do it\n\nUSAGE:\n  x [command]\n\nCOMMANDS:\n B:\n  two         do two\n\n A:\n  one         do one\n" +
+				"  old         do old\n\nUse \"x [command] --help\" for more information about a command.\n",
 		},
 		{
 			"commands",

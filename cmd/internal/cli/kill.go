@@ -19,6 +19,8 @@ func (a *app) killCommand() *command.Command {
 		Long: `Sends a signal to a container's init process. The signal is a number or a name,
 with or without SIG, in upper or lower case, also RTMIN+n and RTMAX-n. The default is
 TERM.`,
+		Example: `Ask the program to end:
+  berth kill box TERM`,
 		Args:     a.arguments(1, 2),
 		Complete: a.completeKill,
 		Run: func(args []string) error {

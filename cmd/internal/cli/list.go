@@ -24,7 +24,9 @@ func (a *app) listCommand() *command.Command {
 	c := &command.Command{
 		Use:   "list [flags]",
 		Short: "list the containers in the state directory",
-		Args:  a.arguments(0, 0),
+		Example: `  berth list
+  berth list --quiet`,
+		Args: a.arguments(0, 0),
 		Run: func([]string) error {
 			if format != "table" && format != "json" {
 				return fmt.Errorf("invalid format option %q (table and json are known)", format)

@@ -22,6 +22,9 @@ and empty files that were created as mount points remain.
 Sources are paths on the host; relative ones are relative to the container's bundle.
 Mounts that hide files of the kernel (linux.maskedPaths) cannot be removed, and a new
 procfs or sysfs does not get them.`,
+		Example: `  echo '[{"destination":"/data","type":"bind","source":"/srv","options":["rbind"]}]' >mounts.json
+  berth mounts add box mounts.json
+  berth mounts remove box mounts.json`,
 		Args:     a.arguments(3, 3),
 		Complete: a.completeMounts,
 		Run: func(args []string) error {

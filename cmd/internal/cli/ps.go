@@ -25,6 +25,8 @@ func (a *app) psCommand() *command.Command {
 		Short: "list the processes of a container",
 		Long: `Lists the processes of a container with the host's ps(1). The options after the
 container's id are passed to ps (default: -ef); its output must have a PID column.`,
+		Example: `  berth ps box
+  berth ps box -eo pid,rss,args`,
 		Args:     a.arguments(1, math.MaxInt),
 		Complete: a.completeContainer,
 		Run: func(args []string) error {

@@ -33,6 +33,7 @@ func (a *app) restoreCommand() *command.Command {
 		Long: `Creates a container from the bundle and from the processes that "checkpoint" has saved,
 waits for it and deletes it. The exit status is that of the container's first process,
 or 128+n if signal n killed it.`,
+		Example:  `  berth restore --detach --image-path /var/tmp/box box`,
 		Args:     a.arguments(1, 1),
 		Complete: command.CompleteNothing,
 		Run: func(args []string) (err error) {

@@ -28,6 +28,10 @@ func (a *app) runCommand() *command.Command {
 		Short: "create and start a container",
 		Long: `Creates and starts the container of a bundle, waits for it and deletes it. The
 exit status is that of the container's program, or 128+n if signal n killed it.`,
+		Example: `In a directory with a config.json, which berth spec writes:
+  berth run box
+In the background, with 64 MiB of memory (spec) and a pid file:
+  berth run --detach --pid-file box.pid box`,
 		Args:     a.arguments(1, 1),
 		Complete: command.CompleteNothing,
 		Run: func(args []string) (err error) {

@@ -41,6 +41,10 @@ both the image's entrypoint and its command.
 
 Relative paths are relative to the current directory. A path inside the bundle is
 written relative to the bundle, so that the bundle can be moved.`,
+		Example: `A shell:
+  berth spec -- sh
+A program without a terminal, with limits and a directory of the host:
+  berth spec --no-tty --memory 64m --cpus 0.5 --bind /srv/data:/data:ro -- /bin/server --port 80`,
 		Args: func(c *command.Command, args []string) error {
 			if c.Flags().ArgsLenAtDash() == 0 {
 				return nil

@@ -16,6 +16,8 @@ func (a *app) startCommand() *command.Command {
 		Long: `Starts the program of a created container, and fails if the program cannot be
 executed. If $NOTIFY_SOCKET is set now and was set for create, waits until the program
 reports that it is ready.`,
+		Example: `  berth create box
+  berth start box`,
 		Args:     a.arguments(1, 1),
 		Complete: a.completeContainer,
 		Run: func(args []string) error {

@@ -15,6 +15,7 @@ func (a *app) stateCommand() *command.Command {
 		Use:      "state [flags] CONTAINER",
 		Short:    "print the state of a container",
 		Long:     `Prints the state of the runtime-spec as JSON, with rootfs, created and owner added.`,
+		Example:  `  berth state box`,
 		Args:     a.arguments(1, 1),
 		Complete: a.completeContainer,
 		Run: a.onContainer(func(c *libcontainer.Container) error {

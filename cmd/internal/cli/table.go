@@ -14,6 +14,8 @@ import (
 // built.
 type row struct {
 	name string
+	// group is where the help lists it.
+	group string
 	// alias is a second name.
 	alias string
 	build func(*app) *command.Command
@@ -27,34 +29,44 @@ type row struct {
 	stopAtFirstArgument bool
 }
 
+// The groups of the help, in its order.
+const (
+	groupLife     = "The life of a container"
+	groupChange   = "In a container, and changes of one"
+	groupLook     = "What containers are and do"
+	groupDiagnose = "What can go wrong, and where time goes"
+	groupPrepare  = "Preparation and help"
+)
+
 // commands returns the table of commands. A command is built only when it is called. Help and
 // completion build all of them.
 func commands() []row {
 	return []row{
-		{name: "create", build: (*app).createCommand, lifecycle: true},
-		{name: "start", build: (*app).startCommand},
-		{name: "run", build: (*app).runCommand, lifecycle: true},
-		{name: "exec", build: (*app).execCommand, failure: exitExecFailure, stopAtFirstArgument: true},
-		{name: "state", build: (*app).stateCommand},
-		{name: "kill", build: (*app).killCommand},
-		{name: "delete", build: (*app).deleteCommand},
-		{name: "pause", build: (*app).pauseCommand},
-		{name: "resume", build: (*app).resumeCommand},
-		{name: "update", build: (*app).updateCommand},
-		{name: "mounts", build: (*app).mountsCommand},
-		{name: "ps", build: (*app).psCommand, stopAtFirstArgument: true},
-		{name: "events", build: (*app).eventsCommand},
-		{name: "checkpoint", build: (*app).checkpointCommand},
-		{name: "restore", build: (*app).restoreCommand},
-		{name: "wait", build: (*app).waitCommand},
-		{name: "list", build: (*app).listCommand},
-		{name: "trace", build: (*app).traceCommand},
-		{name: "check", build: (*app).checkCommand},
-		{name: "doctor", build: (*app).doctorCommand},
-		{name: "spec", build: (*app).specCommand},
-		{name: "features", build: (*app).featuresCommand},
-		{name: "help", alias: "h", build: (*app).helpCommand},
-		{name: "completion", build: (*app).completionCommand, stopAtFirstArgument: true},
+		{name: "create", group: groupLife, build: (*app).createCommand, lifecycle: true},
+		{name: "start", group: groupLife, build: (*app).startCommand},
+		{name: "run", group: groupLife, build: (*app).runCommand, lifecycle: true},
+		{name: "exec", group: groupChange, build: (*app).execCommand, failure: exitExecFailure, stopAtFirstArgument: true},
+		{name: "state", group: groupLook, build: (*app).stateCommand},
+		{name: "kill", group: groupLife, build: (*app).killCommand},
+		{name: "delete", group: groupLife, build: (*app).deleteCommand},
+		{name: "pause", group: groupChange, build: (*app).pauseCommand},
+		{name: "resume", group: groupChange, build: (*app).resumeCommand},
+		{name: "update", group: groupChange, build: (*app).updateCommand},
+		{name: "mounts", group: groupChange, build: (*app).mountsCommand},
+		{name: "ps", group: groupLook, build: (*app).psCommand, stopAtFirstArgument: true},
+		{name: "events", group: groupLook, build: (*app).eventsCommand},
+		{name: "top", group: groupLook, alias: "stats", build: (*app).topCommand},
+		{name: "checkpoint", group: groupChange, build: (*app).checkpointCommand},
+		{name: "restore", group: groupChange, build: (*app).restoreCommand},
+		{name: "wait", group: groupLife, build: (*app).waitCommand},
+		{name: "list", group: groupLook, build: (*app).listCommand},
+		{name: "trace", group: groupDiagnose, build: (*app).traceCommand},
+		{name: "check", group: groupDiagnose, build: (*app).checkCommand},
+		{name: "doctor", group: groupDiagnose, build: (*app).doctorCommand},
+		{name: "spec", group: groupPrepare, build: (*app).specCommand},
+		{name: "features", group: groupDiagnose, build: (*app).featuresCommand},
+		{name: "help", group: groupPrepare, alias: "h", build: (*app).helpCommand},
+		{name: "completion", group: groupPrepare, build: (*app).completionCommand, stopAtFirstArgument: true},
 		{name: libcontainer.BuilderCommand, build: (*app).builderCommand},
 	}
 }
@@ -81,7 +93,7 @@ func commandNames() []string {
 // command builds the command of the row.
 func (r *row) command(a *app) *command.Command {
 	c := r.build(a)
-	c.Alias, c.StopAtFirstArgument = r.alias, r.stopAtFirstArgument
+	c.Alias, c.InGroup, c.StopAtFirstArgument = r.alias, r.group, r.stopAtFirstArgument
 	c.DeclareHelp()
 	return c
 }

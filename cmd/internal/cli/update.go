@@ -31,6 +31,8 @@ begin), swappiness, burst and idle. If one limit is refused, none is changed.
 The document of --resources is the object linux.resources of a config.json, without
 devices; all other options except the schemas are then ignored. Sizes may have a unit:
 k, m, g or t, powers of 1024.`,
+		Example: `Half a CPU and 128 MiB:
+  berth update --cpu-period 100000 --cpu-quota 50000 --memory 134217728 box`,
 		Args:     a.arguments(1, 1),
 		Complete: a.completeContainer,
 		Run: a.onContainer(func(c *libcontainer.Container) error {

@@ -3,6 +3,7 @@
 package cli
 
 import (
+	_ "embed" // VERSION
 	"fmt"
 	"runtime"
 	"strings"
@@ -10,14 +11,20 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// version is berth's version (semver.org).
-const version = "0.1.0-dev"
+// versionFile is VERSION, which is the only place that has berth's version. VERSION in the top folder
+// is a link to it, since a package can only embed files of its own folder.
+//
+//go:embed VERSION
+var versionFile string
+
+// Version returns berth's version (semver.org).
+func Version() string { return strings.TrimSpace(versionFile) }
 
 // printVersion prints the version in lines that engines parse. containerd accepts it only if
 // the first word is "runc".
 func (a *app) printVersion() error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s version %s\n", a.name, version)
+	fmt.Fprintf(&b, "%s version %s\n", a.name, Version())
 	if a.commit != "" {
 		fmt.Fprintf(&b, "commit: %s\n", a.commit)
 	}

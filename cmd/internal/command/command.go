@@ -19,7 +19,7 @@ import (
 // Options are parsed by pflag. The rest is our own, because engines use runc's syntax: options
 // as in Go's package flag (see Normalise), global options only before the command, help and
 // errors in runc's words, exit statuses that differ by command. Cobra does not do most of that
-// by itself. What cobra does better, it does while berth is built: the manual pages and the
+// by itself. What cobra does better, it does while berth is built: the
 // completion scripts (berth-docs). At run time it could only answer the scripts. This takes 130
 // lines in complete.go, and about 75 would be needed to describe our commands, words and syntax
 // to cobra.
@@ -37,6 +37,9 @@ type Command struct {
 	Long string
 	// Example has sentences, and below each, indented by two spaces, the commands that it is about.
 	Example string
+	// InGroup is the group that the command is listed in. Groups are those of its children, in order.
+	InGroup string
+	Groups  []string
 	// Hidden leaves the command out of lists.
 	Hidden bool
 

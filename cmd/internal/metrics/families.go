@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"github.com/berth-run/berth/libcontainer"
-	"github.com/berth-run/berth/libcontainer/cgroups/stats"
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
@@ -36,13 +35,13 @@ func families() []family {
 }
 
 func cpuFamilies() []family {
-	seconds := func(name, help string, of func(*stats.CPU) uint64) family {
+	seconds := func(name, help string, of func(*libcontainer.CPUStats) uint64) family {
 		return family{name, counter, "seconds", help, func(add adder, u *libcontainer.Usage) {
 			add(float64(of(&u.Stats.CPU)) / nanosPerSecond)
 		}}
 	}
 	// Without a quota there are no periods.
-	periods := func(name, unit, help string, of func(*stats.Throttling) float64) family {
+	periods := func(name, unit, help string, of func(*libcontainer.ThrottlingStats) float64) family {
 		return family{name, counter, unit, help, func(add adder, u *libcontainer.Usage) {
 			if t := &u.Stats.CPU.Throttling; t.Periods > 0 {
 				add(of(t))
@@ -50,12 +49,12 @@ func cpuFamilies() []family {
 		}}
 	}
 	return []family{
-		seconds("_cpu_usage_seconds", "CPU time used.", func(c *stats.CPU) uint64 { return c.Usage.Total }),
-		seconds("_cpu_user_seconds", "CPU time used by programs.", func(c *stats.CPU) uint64 { return c.Usage.User }),
-		seconds("_cpu_system_seconds", "CPU time used by the kernel for the container.", func(c *stats.CPU) uint64 { return c.Usage.Kernel }),
-		periods("_cpu_periods", "", "Periods of the CPU quota in which a task ran.", func(t *stats.Throttling) float64 { return float64(t.Periods) }),
-		periods("_cpu_throttled_periods", "", "Periods in which the CPU quota was used up.", func(t *stats.Throttling) float64 { return float64(t.ThrottledPeriods) }),
-		periods("_cpu_throttled_seconds", "seconds", "Time for which tasks waited because the CPU quota was used up.", func(t *stats.Throttling) float64 { return float64(t.ThrottledTime) / nanosPerSecond }),
+		seconds("_cpu_usage_seconds", "CPU time used.", func(c *libcontainer.CPUStats) uint64 { return c.Usage.Total }),
+		seconds("_cpu_user_seconds", "CPU time used by programs.", func(c *libcontainer.CPUStats) uint64 { return c.Usage.User }),
+		seconds("_cpu_system_seconds", "CPU time used by the kernel for the container.", func(c *libcontainer.CPUStats) uint64 { return c.Usage.Kernel }),
+		periods("_cpu_periods", "", "Periods of the CPU quota in which a task ran.", func(t *libcontainer.ThrottlingStats) float64 { return float64(t.Periods) }),
+		periods("_cpu_throttled_periods", "", "Periods in which the CPU quota was used up.", func(t *libcontainer.ThrottlingStats) float64 { return float64(t.ThrottledPeriods) }),
+		periods("_cpu_throttled_seconds", "seconds", "Time for which tasks waited because the CPU quota was used up.", func(t *libcontainer.ThrottlingStats) float64 { return float64(t.ThrottledTime) / nanosPerSecond }),
 		{"_pressure_seconds", counter, "seconds", "Time for which some or all tasks waited for a resource (PSI).", func(add adder, u *libcontainer.Usage) {
 			pressure(add, "cpu", u.Stats.CPU.PSI)
 			pressure(add, "memory", u.Stats.Memory.PSI)

@@ -14,7 +14,6 @@ import (
 	"strings"
 
 	"github.com/berth-run/berth/libcontainer"
-	"github.com/berth-run/berth/libcontainer/cgroups/stats"
 )
 
 const prefix = "berth_container"
@@ -102,7 +101,7 @@ const unlimited = math.MaxInt64 - 1<<20
 func hasLimit(n uint64) bool { return n > 0 && n < unlimited }
 
 // blkio adds the numbers of each device and operation. The kernel's totals are their sums.
-func blkio(add adder, entries []stats.BlkioEntry) {
+func blkio(add adder, entries []libcontainer.BlkioEntry) {
 	type key struct{ device, operation string }
 	var order []key
 	sums := map[key]uint64{}
@@ -124,7 +123,7 @@ func blkio(add adder, entries []stats.BlkioEntry) {
 }
 
 // pressure adds how long tasks have waited for a resource.
-func pressure(add adder, resource string, p *stats.PSI) {
+func pressure(add adder, resource string, p *libcontainer.PSI) {
 	if p == nil {
 		return
 	}

@@ -3,14 +3,13 @@
 package terminal
 
 import (
+	"errors"
 	"os"
-
-	"golang.org/x/sys/unix"
 )
 
 // Is reports whether f is a terminal.
 func Is(f *os.File) bool {
-	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	_, err := termios(f)
 	return err == nil
 }
 
@@ -18,4 +17,21 @@ func Is(f *os.File) bool {
 // that has some, and the user has not asked for none (no-color.org).
 func HasColour(f *os.File) bool {
 	return Is(f) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+}
+
+// reset leaves the alternate screen, shows the cursor, and ends all attributes and reports of the
+// mouse (xterm's control sequences).
+const reset = "\x1b[?1049l\x1b[?25h\x1b[0m\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?2004l"
+
+// Keep returns a function that makes the terminal as it is now, for when a program that shows a
+// screen there has been killed.
+func Keep(in, out *os.File) (restore func() error, err error) {
+	settings, err := termios(in)
+	if err != nil {
+		return nil, err
+	}
+	return func() error {
+		_, err := out.WriteString(reset)
+		return errors.Join(err, setTermios(in, settings))
+	}, nil
 }

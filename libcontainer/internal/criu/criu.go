@@ -24,6 +24,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strings"
 	"syscall"
 
 	"github.com/berth-run/berth/nsenter/timerslack"
@@ -76,6 +77,8 @@ type Task struct {
 
 	files []*os.File
 	sock  *os.File
+	// stderr is criu's standard error. It is a file, so that nobody has to read it meanwhile.
+	stderr *os.File
 }
 
 // firstFile is the descriptor number that os/exec gives the first of ExtraFiles.
@@ -127,10 +130,30 @@ func (t *Task) run() (*rpc.CriuResp, error) {
 	}
 	// criu's answer says more than its exit status.
 	_ = t.sock.Close()
-	if werr := process.Wait(); err == nil && werr != nil && !errors.As(werr, new(*exec.ExitError)) {
+	werr := process.Wait()
+	defer t.stderr.Close()
+	switch {
+	case errors.Is(err, ErrGone):
+		err = t.lastWords(err, werr)
+	case err == nil && werr != nil && !errors.As(werr, new(*exec.ExitError)):
 		err = werr
 	}
 	return answer, err
+}
+
+// lastWords adds to the error of a criu that is gone how it ended, and what it, or the dynamic
+// loader, has written to its standard error: it may not have come as far as to have a log.
+func (t *Task) lastWords(gone, ended error) error {
+	if ended != nil {
+		gone = fmt.Errorf("%w (%w)", gone, ended)
+	}
+	const most = 1 << 10
+	buf := make([]byte, most)
+	n, _ := t.stderr.ReadAt(buf, 0)
+	if text := strings.Join(strings.Fields(string(buf[:n])), " "); text != "" {
+		gone = fmt.Errorf("%w: %s", gone, text)
+	}
+	return gone
 }
 
 // start starts criu with one end of a socket.
@@ -139,6 +162,11 @@ func (t *Task) start() (*exec.Cmd, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("socketpair", err)
 	}
+	memfd, err := unix.MemfdCreate("criu", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, errors.Join(os.NewSyscallError("memfd_create", err), unix.Close(fds[0]), unix.Close(fds[1]))
+	}
+	t.stderr = os.NewFile(uintptr(memfd), "criu")
 	t.sock = os.NewFile(uintptr(fds[0]), "criu")
 	theirs := os.NewFile(uintptr(fds[1]), "criu")
 	defer theirs.Close()
@@ -147,7 +175,7 @@ func (t *Task) start() (*exec.Cmd, error) {
 	if t.Stdin != nil {
 		cmd.Stdin = t.Stdin
 	}
-	cmd.ExtraFiles = t.files
+	cmd.ExtraFiles, cmd.Stderr = t.files, t.stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: t.OwnGroup}
 	if t.DieWithCaller {
 		cmd.SysProcAttr.Pdeathsig = unix.SIGKILL
@@ -166,7 +194,7 @@ func (t *Task) start() (*exec.Cmd, error) {
 		return cmd.Start()
 	})
 	if err != nil {
-		_ = t.sock.Close()
+		_, _ = t.sock.Close(), t.stderr.Close()
 		return nil, err
 	}
 	return cmd, nil

@@ -4,6 +4,7 @@ package criu
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -54,6 +55,9 @@ func fakeCriu(sock int, script []string) int {
 		switch word {
 		case "die":
 			return 1
+		case "complain":
+			fmt.Fprintln(os.Stderr, "criu: error while loading\n  shared libraries")
+			return 127
 		case "refuse":
 			answer(&rpc.CriuResp{Type: &typ, Success: &no, CrErrno: new(int32(2)), CrErrmsg: new("a reason")}, nil)
 		case "version":
@@ -155,7 +159,8 @@ func TestRunFails(t *testing.T) {
 		text          string
 	}{
 		"refused":         {script: "refuse", text: "type RESTORE errno 2: a reason"},
-		"dead":            {script: "die", is: ErrGone},
+		"dead":            {script: "die", is: ErrGone, text: "criu has died (exit status 1)"},
+		"its own words":   {script: "complain", is: ErrGone, text: "criu has died (exit status 127): criu: error while loading shared libraries"},
 		"dead later":      {script: "pre-restore die", is: ErrGone},
 		"garbage":         {script: "garbage", text: "a message of criu"},
 		"another answer":  {script: "other", text: "criu has answered CHECK to RESTORE"},
