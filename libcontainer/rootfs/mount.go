@@ -197,12 +197,12 @@ func MountError(m *configs.Mount, err error) error {
 		err = access.Explain(m.Source, err)
 	case m.IsBind() && errors.Is(err, unix.ENOENT):
 		code = codes.MountSource
-		err = fmt.Errorf("%w ("+configs.PhraseMountSource+")", access.ExplainMissing(m.Source, err), m.Source)
+		err = configs.AddPhrase(access.ExplainMissing(m.Source, err), fmt.Sprintf(configs.PhraseMountSource, m.Source))
 	case errors.Is(err, unix.ENODEV):
 		err = filesystem.ExplainType(m.Type, err)
 	case (m.Type == "proc" || m.Type == "sysfs") && (errors.Is(err, unix.ELOOP) || errors.Is(err, unix.ENOTDIR)):
 		err = fmt.Errorf("%w ("+configs.PhraseOrdinaryMount+")", err, m.Type)
 	}
-	return codes.With(code, fmt.Errorf("%s: mount %s on %s: %w ("+configs.PhraseMount+")",
-		m.Field, m.Type, m.Destination, err, m.Source, m.Destination))
+	err = fmt.Errorf("%s: mount %s on %s: %w", m.Field, m.Type, m.Destination, err)
+	return codes.With(code, configs.AddPhrase(err, fmt.Sprintf(configs.PhraseMount, m.Source, m.Destination)))
 }

@@ -53,6 +53,8 @@ type Trace struct {
 	zero   time.Time
 	offset time.Duration
 
+	tell func(*Event)
+
 	mu     sync.Mutex
 	events []Event
 }
@@ -75,6 +77,9 @@ func Collect() *Trace {
 	t.offset = time.Duration(ts.Nano())
 	return t
 }
+
+// TellTo has each phase told to f when it ends, on any thread. It is called before the first one.
+func (t *Trace) TellTo(f func(*Event)) { t.tell = f }
 
 // Lane returns the track of a lane, for the phases of somebody who knows nothing of the others.
 func (t *Trace) Lane(l Lane) Track { return Track{t, l} }
@@ -111,6 +116,11 @@ func (t *Trace) Record(l Lane, what string, start, end time.Time) {
 func (t *Trace) Add(events ...Event) {
 	if t == nil {
 		return
+	}
+	if t.tell != nil {
+		for i := range events {
+			t.tell(&events[i])
+		}
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()

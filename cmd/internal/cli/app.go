@@ -18,6 +18,7 @@ import (
 	"github.com/berth-run/berth/cmd/internal/report"
 	"github.com/berth-run/berth/libcontainer"
 	"github.com/berth-run/berth/libcontainer/codes"
+	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/nearest"
 	"github.com/berth-run/berth/libcontainer/trace"
 )
@@ -67,7 +68,7 @@ func newApp(argv0 string, stdin, stdout, stderr *os.File) *app {
 	if filepath.Base(argv0) == "runc" {
 		a.name = "runc"
 	}
-	a.log = report.New(stderr)
+	a.log = report.New(stderr, a.name)
 	return a
 }
 
@@ -116,10 +117,10 @@ func (a *app) run(root *command.Command, args []string) error {
 	switch {
 	case err == nil:
 	case row.lifecycle:
-		err = fmt.Errorf("%s %s failed: %w", a.name, row.name, err)
+		err = configs.PutPhrase(a.name+" "+row.name+" failed", err)
 	case row.failure != 0:
 		a.failure = row.failure
-		err = fmt.Errorf("%s failed: %w", row.name, err)
+		err = configs.PutPhrase(row.name+" failed", err)
 	}
 	return err
 }

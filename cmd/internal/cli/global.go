@@ -60,7 +60,7 @@ Docker, Podman and CRI-O call it; by hand, "berth run" in a bundle is all it tak
 	g, f := &a.global, c.Flags()
 	f.StringVar(&g.root, "root", "", "keep the state of containers in `DIR`, which should be on a tmpfs (default: /run/berth, or $XDG_RUNTIME_DIR/berth or /run/user/UID/berth when rootless)")
 	f.StringVar(&g.log.File, "log", "", "append log messages to `FILE` instead of writing them to stderr")
-	f.StringVar(&g.log.Format, "log-format", "text", "write log messages as `FORMAT`: text or json")
+	f.StringVar(&g.log.Format, "log-format", "", "write log messages as `FORMAT`: text or json (default: text, and on a terminal plain words)")
 	f.StringVar(&g.log.Level, "log-level", "", "log messages of `LEVEL` and above: error, warning, info or debug (default: warning, but a command that fails logs only its error)")
 	f.BoolVar(&g.log.Debug, "debug", false, "log everything, like --log-level debug")
 	f.BoolVar(&g.systemdCgroup, "systemd-cgroup", false, "let systemd manage cgroups; linux.cgroupsPath then has the form slice:prefix:name (create, run, restore)")

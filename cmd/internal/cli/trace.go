@@ -54,7 +54,14 @@ func (a *app) openTrace(c *command.Command, args []string) error {
 	if file == "" && c.Name() != "trace" { // which reads what the variable names
 		file, source = os.Getenv(traceEnv), traceEnv
 	}
-	if file == "" || c.Name() == libcontainer.BuilderCommand {
+	if c.Name() == libcontainer.BuilderCommand {
+		return nil
+	}
+	if file == "" && a.log.Debugging() {
+		a.trace = trace.Collect()
+		a.trace.TellTo(a.log.Phase)
+	}
+	if file == "" {
 		return nil
 	}
 	about := trace.Command{Program: a.name, Name: c.Name()}
@@ -64,6 +71,9 @@ func (a *app) openTrace(c *command.Command, args []string) error {
 	var err error
 	if a.trace, err = trace.Open(file, about); err != nil {
 		return fmt.Errorf("%s: %w", source, err)
+	}
+	if a.log.Debugging() {
+		a.trace.TellTo(a.log.Phase)
 	}
 	if now := time.Now(); !a.began.IsZero() {
 		a.trace.Record(trace.Runtime, "exec and start of Go", trace.Started(a.began), a.began)

@@ -76,7 +76,7 @@ func TestAttend(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		log := report.New(w)
+		log := report.New(w, "berth")
 		caught, err := Catch()
 		if err != nil {
 			t.Fatal(err)

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/berth-run/berth/cmd/internal/terminal"
+	"github.com/berth-run/berth/libcontainer/codes"
+	"github.com/berth-run/berth/libcontainer/trace"
 	"github.com/sirupsen/logrus"
 )
 
@@ -26,8 +28,16 @@ type Logger struct {
 	stderr io.Writer
 	// file is the log file, nil when the log is stderr.
 	file *os.File
-	hold bool
-	held []heldWarning
+	name string
+	// plain is set if the log is a terminal, for whose reader the phrases of engines are left out;
+	// json is set for that format.
+	plain, json bool
+	// explicit is set if the caller has chosen a file or a format; looked, if stderr was looked at.
+	explicit, looked bool
+	// began is the time since which debug messages count.
+	began time.Time
+	hold  bool
+	held  []heldWarning
 }
 
 type heldWarning struct {
@@ -39,7 +49,7 @@ type heldWarning struct {
 type Options struct {
 	// File is the log file; "" and /dev/stderr are stderr.
 	File string
-	// Format is text, which is the default, or json.
+	// Format is text or json. With "", it is text, and on a terminal plain words.
 	Format string
 	// Level is the lowest level that is logged. With "", that is warnings, if the command succeeds.
 	Level string
@@ -47,9 +57,10 @@ type Options struct {
 	Debug bool
 }
 
-// New returns a Logger that writes text to stderr, the default until the options are known.
-func New(stderr io.Writer) *Logger {
-	l := &Logger{stderr: stderr, hold: true}
+// New returns a Logger that writes text to stderr, the default until the options are known. name is
+// that of the program.
+func New(stderr io.Writer, name string) *Logger {
+	l := &Logger{stderr: stderr, name: name, hold: true}
 	l.logrus = logrus.Logger{
 		Out:       stderr,
 		Formatter: textFormatter(),
@@ -63,6 +74,7 @@ func (l *Logger) Configure(o *Options) error {
 	switch o.Format {
 	case "", "text":
 	case "json":
+		l.json = true
 		l.logrus.Formatter = &logrus.JSONFormatter{TimestampFormat: time.RFC3339}
 	default:
 		return fmt.Errorf("invalid log-format: %s", o.Format)
@@ -79,7 +91,11 @@ func (l *Logger) Configure(o *Options) error {
 		l.hold = false
 		l.logrus.Level = level
 	}
+	if l.Debugging() {
+		l.began = time.Now()
+	}
 	if o.File == "" || o.File == "/dev/stderr" {
+		l.explicit = o.File != "" || o.Format != ""
 		return nil
 	}
 	// Several commands may write to the file at the same time. O_APPEND and a single write(2)
@@ -88,7 +104,7 @@ func (l *Logger) Configure(o *Options) error {
 	if err != nil {
 		return fmt.Errorf("--log: %w", err)
 	}
-	l.file = f
+	l.file, l.explicit = f, true
 	l.logrus.Out = f
 	return nil
 }
@@ -99,6 +115,17 @@ func textFormatter() logrus.Formatter {
 	return &logrus.TextFormatter{DisableColors: true, FullTimestamp: true, TimestampFormat: time.RFC3339}
 }
 
+// choose decides about plain words when the first line is written. Most commands write none.
+func (l *Logger) choose() {
+	if l.looked || l.explicit {
+		return
+	}
+	l.looked = true
+	if l.plain = isTerminal(l.stderr); l.plain {
+		l.logrus.Formatter = &plainFormatter{l.name, wantsColour(os.Getenv)}
+	}
+}
+
 // Warnf logs a problem that is not an error.
 func (l *Logger) Warnf(format string, args ...any) {
 	text := message(fmt.Sprintf(format, args...))
@@ -106,22 +133,42 @@ func (l *Logger) Warnf(format string, args ...any) {
 		l.held = append(l.held, heldWarning{time.Now(), text})
 		return
 	}
+	l.choose()
 	l.logrus.Warn(text)
 }
 
 // Debugging reports whether Debugf logs anything.
 func (l *Logger) Debugging() bool { return l.logrus.IsLevelEnabled(logrus.DebugLevel) }
 
-// Debugf logs details for debugging the runtime.
+// Debugf logs details for debugging the runtime, with the time since the options were read.
 func (l *Logger) Debugf(format string, args ...any) {
 	if l.Debugging() {
-		l.logrus.Debug(message(fmt.Sprintf(format, args...)))
+		l.choose()
+		l.logrus.Debug(fmt.Sprintf("[%9.3f ms] ", milliseconds(time.Since(l.began))) + message(fmt.Sprintf(format, args...)))
 	}
 }
+
+// tellFrom is how long a phase must take to be worth a line.
+const tellFrom = 500 * time.Microsecond
+
+// Phase logs that a phase of the command has ended, if it took long or has failed.
+func (l *Logger) Phase(e *trace.Event) {
+	switch took := e.End - e.Start; {
+	case e.Error != "":
+		l.Debugf("%s: failed after %.3f ms: %s: %s", e.Lane, milliseconds(took), e.Name, e.Error)
+	case took >= tellFrom:
+		l.Debugf("%s: took %.3f ms: %s", e.Lane, milliseconds(took), e.Name)
+	}
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 // Flush writes the warnings that were held back. Later ones are written at once.
 func (l *Logger) Flush() {
 	l.hold = false
+	if len(l.held) > 0 {
+		l.choose()
+	}
 	for _, w := range l.held {
 		l.logrus.WithTime(w.at).Warn(w.text)
 	}
@@ -131,8 +178,16 @@ func (l *Logger) Flush() {
 // Fatal logs the error that ends the command. Engines read the log file; users and some engines
 // read stderr. If there is a log file, the error goes to both.
 func (l *Logger) Fatal(err error) {
+	l.choose()
 	text := message(oneLine(err))
-	l.logrus.Error(text)
+	switch {
+	case l.plain:
+		l.logrus.Error(message(plain(err)))
+	case l.json:
+		l.logrus.WithField("code", codes.Of(err)).Error(text)
+	default:
+		l.logrus.Error(text)
+	}
 	if l.file != nil {
 		// If writing to stderr fails, there is nowhere to report it.
 		_, _ = io.WriteString(l.stderr, text+"\n")

@@ -30,7 +30,7 @@ func TestFatalJSONLine(t *testing.T) {
 		t.Fatal(err)
 	}
 	var stderr bytes.Buffer
-	l := New(&stderr)
+	l := New(&stderr, "berth")
 	if err := l.Configure(&Options{File: path, Format: "json"}); err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +63,7 @@ func TestFatalJSONLine(t *testing.T) {
 
 func TestFatalOnStderr(t *testing.T) {
 	var stderr writes
-	l := New(&stderr)
+	l := New(&stderr, "berth")
 	l.Fatal(errors.New("container does not exist"))
 	if stderr.n != 1 {
 		t.Errorf("%d writes for one line", stderr.n)
@@ -89,7 +89,7 @@ func TestWarnings(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			var stderr bytes.Buffer
-			l := New(&stderr)
+			l := New(&stderr, "berth")
 			test.options.Format = "text"
 			if err := l.Configure(&test.options); err != nil {
 				t.Fatal(err)
@@ -120,7 +120,7 @@ func TestWarnings(t *testing.T) {
 // TestNoLogFormat: engines and scripts may pass on an empty value.
 func TestNoLogFormat(t *testing.T) {
 	var stderr bytes.Buffer
-	l := New(&stderr)
+	l := New(&stderr, "berth")
 	if err := l.Configure(&Options{}); err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +139,7 @@ func TestConfigureErrors(t *testing.T) {
 		{Options{Format: "text", File: "/nonexistent/log"}, "--log: open /nonexistent/log: no such file or directory"},
 	}
 	for _, test := range tests {
-		if err := New(new(bytes.Buffer)).Configure(&test.options); err == nil || err.Error() != test.want {
+		if err := New(new(bytes.Buffer), "berth").Configure(&test.options); err == nil || err.Error() != test.want {
 			t.Errorf("%+v: error %v, want %s", test.options, err, test.want)
 		}
 	}

@@ -4,7 +4,6 @@ package create
 
 import (
 	"errors"
-	"fmt"
 	"os"
 
 	"github.com/berth-run/berth/libcontainer/codes"
@@ -69,7 +68,7 @@ func (cr *Creation) prepareHost() error {
 		{"set the limits of the cgroup", func() error {
 			defer close(cr.limited)
 			if err := cr.Cgroup.Set(cr.Cfg.Cgroup.Resources); err != nil {
-				return codes.With(codes.CgroupLimit, fmt.Errorf("%s: %w", configs.PhraseSetCgroup, err))
+				return codes.With(codes.CgroupLimit, configs.PutPhrase(configs.PhraseSetCgroup, err))
 			}
 			return nil
 		}},

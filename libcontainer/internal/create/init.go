@@ -4,7 +4,6 @@ package create
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/berth-run/berth/libcontainer/cgroups"
 	"github.com/berth-run/berth/libcontainer/codes"
@@ -112,7 +111,7 @@ func (cr *Creation) adoptInit() error {
 
 // noCgroup is the error for a cgroup that cannot be made.
 func noCgroup(err error) error {
-	return codes.With(codes.CgroupFailed, fmt.Errorf("%w (%s)", err, configs.PhraseApplyCgroup))
+	return codes.With(codes.CgroupFailed, configs.AddPhrase(err, configs.PhraseApplyCgroup))
 }
 
 // KillInit kills and reaps init, and kills what a hook has put into its cgroup.

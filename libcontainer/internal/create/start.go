@@ -189,8 +189,8 @@ func OpenNamespaces(list configs.Namespaces) (joins []nsenter.Join, err error) {
 		}
 		f, err := os.OpenFile(ns.Path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 		if err != nil {
-			err = fmt.Errorf("%s: %w ("+configs.PhraseNamespacePath+")", ns.Field, access.ExplainMissing(ns.Path, err), ns.Path)
-			return joins, codes.With(codes.NamespaceFailed, err)
+			err = fmt.Errorf("%s: %w", ns.Field, access.ExplainMissing(ns.Path, err))
+			return joins, codes.With(codes.NamespaceFailed, configs.AddPhrase(err, fmt.Sprintf(configs.PhraseNamespacePath, ns.Path)))
 		}
 		joins = append(joins, nsenter.Join{Type: uint32(t), FD: f})
 		kind, err := unix.IoctlRetInt(int(f.Fd()), unix.NS_GET_NSTYPE)

@@ -32,7 +32,7 @@ func Describe(err error, phrase string, joined configs.Namespaces, mapping *Mapp
 	if why := initReason(step, mapping != nil, p); why != "" {
 		err = fmt.Errorf("%w (%s)", err, why)
 	}
-	return fmt.Errorf("%s: %w", phrase, ExplainProgram(err, p, mapping, filter))
+	return configs.PutPhrase(phrase, ExplainProgram(err, p, mapping, filter))
 }
 
 // codeOf returns the kind of error that a failure of init is.
