@@ -49,6 +49,7 @@ func commands() []row {
 		{name: "wait", build: (*app).waitCommand},
 		{name: "list", build: (*app).listCommand},
 		{name: "trace", build: (*app).traceCommand},
+		{name: "inspect", build: (*app).inspectCommand},
 		{name: "check", build: (*app).checkCommand},
 		{name: "doctor", build: (*app).doctorCommand},
 		{name: "spec", build: (*app).specCommand},
