@@ -129,7 +129,7 @@ func (ch *Checked) Add(severity, text string) {
 // add adds a problem of a field, unless it follows from one that is known: what has a wrong type is
 // also empty.
 func (ch *Checked) add(severity, field, reason string) {
-	if slices.ContainsFunc(ch.Problems, func(p Problem) bool { return p.Field == field && p.Reason == reason }) {
+	if slices.ContainsFunc(ch.Problems, func(p Problem) bool { return p.Field == field && strings.HasPrefix(p.Reason, reason) }) {
 		return // two layers have said so
 	}
 	for _, wrong := range ch.wrong {

@@ -35,11 +35,13 @@ var arrows = map[string][]string{
 	"libcontainer": {
 		room + "restore", room + "checkpoint", room + "exec", room + "create", room + "builder",
 		room + "hooks", room + "notify", room + "initproc", room + "limits", room + "record", room + "preview", room + "doctor",
+		room + "inspect",
 		"libcontainer/options", "libcontainer/cgroups", "libcontainer/cgroups/stats", "libcontainer/rootfs", "libcontainer/network",
 		"nsenter",
 	},
 
 	// These implement one command each.
+	room + "inspect": {room + "record", "libcontainer/cgroups"},
 	room + "doctor":  {room + "attr", "libcontainer/cgroups", "nsenter", "seccomp"},
 	room + "preview": {room + "create", room + "attr", room + "record", "libcontainer/cgroups", "seccomp"},
 	room + "restore": {

@@ -36,6 +36,8 @@ func (a *app) checkCommand() *command.Command {
 	c := &command.Command{
 		Use:   "check [flags] [BUNDLE]",
 		Short: "find every mistake in a bundle, or show what create would do",
+		Example: `  berth check box
+  berth check --plan box`,
 		Long: `Checks the config.json of a bundle (by default the current directory): all errors and
 warnings at once, with line and column. It also looks on this host for what the config names,
 and in the root file system for the program, its interpreter and its loader. Nothing is

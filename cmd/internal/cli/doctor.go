@@ -26,6 +26,8 @@ func (a *app) doctorCommand() *command.Command {
 	c := &command.Command{
 		Use:   "doctor [flags]",
 		Short: "find out whether this host can run containers, and what is missing",
+		Example: `  berth doctor
+  berth doctor --for box`,
 		Long: `Looks for what containers need of this host, by trying it, as the user who calls it:
 system calls, namespaces, cgroups and their controllers, ids of ordinary users, seccomp,
 Landlock and other security modules, id-mapped mounts, criu, systemd, and the configuration of

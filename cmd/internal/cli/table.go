@@ -63,6 +63,7 @@ func commands() []row {
 		{name: "trace", group: groupDiagnose, build: (*app).traceCommand},
 		{name: "check", group: groupDiagnose, build: (*app).checkCommand},
 		{name: "doctor", group: groupDiagnose, build: (*app).doctorCommand},
+		{name: "inspect", group: groupDiagnose, build: (*app).inspectCommand},
 		{name: "spec", group: groupPrepare, build: (*app).specCommand},
 		{name: "features", group: groupDiagnose, build: (*app).featuresCommand},
 		{name: "help", group: groupPrepare, alias: "h", build: (*app).helpCommand},

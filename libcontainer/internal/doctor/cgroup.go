@@ -195,24 +195,42 @@ func (x *examination) extras(mode cgroups.Mode) {
 	}
 	if mode == cgroups.Legacy {
 		kill.Status, kill.Found = Limited, "there is no cgroup v2"
-	} else if found := anyHas(dir, "cgroup.kill"); !found {
-		kill.Status, kill.Mend = Limited, "boot Linux 5.14 or newer"
+	} else if kill.Status = anyHas(dir, "cgroup.kill"); kill.Status == Limited {
+		kill.Mend = "boot Linux 5.14 or newer"
 	}
-	if swapFile != "" && unix.Access(swapFile, unix.F_OK) != nil || swapFile == "" && !anyHas(dir, "memory.swap.max") {
-		swap.Status, swap.Mend, swap.Command = Limited, "enable it on the kernel's command line", "swapaccount=1"
+	if swapFile == "" {
+		swap.Status = anyHas(dir, "memory.swap.max")
+	} else if unix.Access(swapFile, unix.F_OK) != nil {
+		swap.Status = Limited
+	}
+	if swap.Status == Limited {
+		swap.Mend, swap.Command = "enable it on the kernel's command line", "swapaccount=1"
+		if x.o.For != nil {
+			swap.Status = Missing
+		}
+	}
+	for _, c := range [...]*Condition{kill, swap} {
+		if c.Status == Unknown {
+			c.Found = "there is no cgroup to look at"
+		}
 	}
 	x.add(kill)
 	x.add(swap)
 	x.add(psi)
 }
 
-// anyHas reports whether a cgroup directly below dir has a file, which the root may not have.
-func anyHas(dir, file string) bool {
-	found, _ := filepath.Glob(dir + "/*/" + file)
-	if len(found) == 0 {
-		found, _ = filepath.Glob(dir + "/" + file)
+// anyHas looks for a file in the cgroups directly below dir: the root does not have every file.
+func anyHas(dir, file string) Status {
+	if found, _ := filepath.Glob(dir + "/*/" + file); len(found) > 0 {
+		return OK
 	}
-	return len(found) > 0
+	if unix.Access(dir+"/"+file, unix.F_OK) == nil {
+		return OK
+	}
+	if below, _ := filepath.Glob(dir + "/*/cgroup.procs"); len(below) == 0 {
+		return Unknown
+	}
+	return Limited
 }
 
 // deviceFilter loads a filter for devices, without attaching it.

@@ -16,12 +16,20 @@ import (
 type Mount struct {
 	// ID and Parent are mount ids.
 	ID, Parent string
+	// Device is the "major:minor" of the file system.
+	Device string
 	// Root is the path, in the file system, of what is mounted.
 	Root string
 	// Point is the path that it is mounted on, from the reader's root.
 	Point string
+	// Flags are the options of the mount: "ro,nosuid".
+	Flags string
+	// Peers are the tags of its propagation ("shared:1 master:2"), "" for a private mount.
+	Peers string
 	// Type is the type of the file system.
 	Type string
+	// Source is what was named as the source.
+	Source string
 	// Options are those of the file system, not of the mount.
 	Options string
 }
@@ -47,18 +55,16 @@ func parse(line string) (m Mount, ok bool) {
 	if !ok {
 		return m, false
 	}
-	for _, field := range [...]*string{&m.ID, &m.Parent, nil, &m.Root, &m.Point} {
-		var word string
-		if word, front, ok = strings.Cut(front, " "); !ok {
+	for _, field := range [...]*string{&m.ID, &m.Parent, &m.Device, &m.Root, &m.Point, &m.Flags} {
+		if front == "" {
 			return m, false
 		}
-		if field != nil {
-			*field = word
-		}
+		*field, front, _ = strings.Cut(front, " ")
 	}
+	m.Peers = front
 	m.Type, back, _ = strings.Cut(back, " ")
-	_, m.Options, _ = strings.Cut(back, " ")
-	m.Root, m.Point = unescape(m.Root), unescape(m.Point)
+	m.Source, m.Options, _ = strings.Cut(back, " ")
+	m.Root, m.Point, m.Source = unescape(m.Root), unescape(m.Point), unescape(m.Source)
 	// A namespace has a root like "net:[4026531840]".
 	return m, strings.HasPrefix(m.Point, "/")
 }

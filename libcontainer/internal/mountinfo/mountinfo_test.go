@@ -24,11 +24,11 @@ bad line - proc
 
 func TestAll(t *testing.T) {
 	want := []Mount{
-		{ID: "22", Parent: "27", Root: "/", Point: "/proc", Type: "proc", Options: "rw"},
-		{ID: "32", Parent: "31", Root: "/", Point: `/with blank\`, Type: "cgroup", Options: "rw,cpu,cpuacct"},
-		{ID: "33", Parent: "22", Root: "net:[4026531840]", Point: "/run/netns/x", Type: "nsfs", Options: "rw"},
-		{ID: "34", Parent: "22", Root: "/a\tb", Point: "/c", Type: "tmpfs", Options: "rw"},
-		{ID: "35", Parent: "22", Root: "/", Point: "/last", Type: "tmpfs"},
+		{ID: "22", Parent: "27", Device: "0:21", Root: "/", Point: "/proc", Flags: "rw,nosuid", Peers: "shared:7 master:1", Type: "proc", Source: "proc", Options: "rw"},
+		{ID: "32", Parent: "31", Device: "0:29", Root: "/", Point: `/with blank\`, Flags: "rw", Type: "cgroup", Source: "some thing", Options: "rw,cpu,cpuacct"},
+		{ID: "33", Parent: "22", Device: "0:4", Root: "net:[4026531840]", Point: "/run/netns/x", Flags: "rw", Peers: "shared:8", Type: "nsfs", Source: "nsfs", Options: "rw"},
+		{ID: "34", Parent: "22", Device: "0:30", Root: "/a\tb", Point: "/c", Flags: "rw", Type: "tmpfs", Source: "-", Options: "rw"},
+		{ID: "35", Parent: "22", Device: "0:31", Root: "/", Point: "/last", Flags: "rw", Type: "tmpfs", Source: "tmpfs"},
 	}
 	if got := slices.Collect(All(table)); !slices.Equal(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)
