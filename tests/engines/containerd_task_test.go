@@ -244,9 +244,7 @@ func (w writer) Write(data []byte) (int, error) { return w(data) }
 // faults are what goes wrong around containers.
 func (c *containerdEngine) faults(t *testing.T) {
 	operation(t, "OOM", func(t *T) {
-		if suite.mode == "v2" {
-			t.Skipf("cgroup v2 has no controllers on a machine of v1")
-		}
+		controllers(t)
 		r := c.try(t, []string{"--memory-limit", "16777216"}, "sh", "-c", "x=x; while :; do x=$x$x; done")
 		t.equal("exit status", strconv.Itoa(r.code), "137")
 	})

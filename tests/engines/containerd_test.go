@@ -239,18 +239,21 @@ func (c *containerdEngine) runs(t *testing.T) {
 		}
 	})
 	operation(t, "run, limits", func(t *T) {
-		if suite.mode == "v2" {
-			t.Skipf("cgroup v2 has no controllers on a machine of v1")
-		}
+		controllers(t)
 		options := []string{"--memory-limit", "33554432", "--cpu-quota", "50000", "--cpu-period", "100000", "--cpu-shares", "77"}
 		out := c.run(t, options, "sh", "-c", "cat $(grep -l . /proc/self/cgroup); true")
-		t.contains("cgroup", out, "memory:/default/once")
 		c.detached(t, "limited", options, "sleep", "1000")
-		for file, want := range map[string]string{
+		files := map[string]string{
 			"memory/default/limited/memory.limit_in_bytes": "33554432",
 			"cpu*/default/limited/cpu.cfs_quota_us":        "50000",
 			"cpu*/default/limited/cpu.shares":              "77",
-		} {
+		}
+		if suite.mode == "v2" {
+			files = map[string]string{"default/limited/memory.max": "33554432", "default/limited/cpu.max": "50000 100000"}
+		} else {
+			t.contains("cgroup", out, "memory:/default/once")
+		}
+		for file, want := range files {
 			t.equal(file, command{args: []string{"sh", "-c", "cat /sys/fs/cgroup/" + file + " | head -n 1"}}.run(t), want)
 		}
 	})
