@@ -38,7 +38,7 @@ func startCRI(t *testing.T) {
 		"/etc/cni/net.d/10-pods.conflist":             podNetwork,
 		"/etc/resolv.conf":                            "",
 		"/etc/crictl.yaml":                            "runtime-endpoint: unix:///run/containerd/containerd.sock\nimage-endpoint: unix:///run/containerd/containerd.sock\n",
-		"/etc/cdi/test.yaml":                          "cdiVersion: \"0.6.0\"\nkind: test.local/device\ndevices:\n- {name: one, containerEdits: {env: [\"CDI=one\"], deviceNodes: [{path: /dev/kmsg}]}}\n",
+		"/etc/cdi/test.yaml":                          "cdiVersion: \"0.6.0\"\nkind: test.local/device\ndevices:\n- {name: one, containerEdits: {env: [\"CDI=one\"], deviceNodes: [{path: " + spareDevice() + "}]}}\n",
 	} {
 		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(text), 0o644)); err != nil {
 			t.Fatal(err)
@@ -198,7 +198,7 @@ func TestCRI(t *testing.T) {
 		p := newPod(t)
 		id := p.container("c", map[string]any{"CDI_devices": []any{map[string]any{"name": "test.local/device=one"}}})
 		t.equal("environment", criExec(t, id, "sh", "-c", "echo $CDI"), "one")
-		t.contains("device", criExec(t, id, "ls", "-l", "/dev/kmsg"), "1,  11")
+		t.contains("device", criExec(t, id, "ls", "-l", spareDevice()), "crw")
 	})
 	operation(t, "checkpoint", func(t *T) {
 		p := newPod(t)

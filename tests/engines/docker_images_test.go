@@ -181,3 +181,12 @@ func exists(file string) bool {
 	_, err := os.Stat(file)
 	return !errors.Is(err, os.ErrNotExist)
 }
+
+// spareDevice returns a device of the host that no container has by itself. A machine below a room
+// has no kernel log.
+func spareDevice() string {
+	if device := "/dev/kmsg"; exists(device) {
+		return device
+	}
+	return "/dev/fuse"
+}

@@ -140,12 +140,7 @@ func dockerIsolation(t *testing.T, d *dockerEngine) {
 	}))
 	operation(t, "run --privileged", d.op(func(t *T) {
 		d.everyCapability(t)
-		// A machine below a room has no kernel log.
-		device := "/dev/kmsg"
-		if !exists(device) {
-			device = "/dev/fuse"
-		}
-		got := d.run(t, []string{"--privileged", "--env", "device=" + device}, "sh", "-c", capabilities+`; grep Seccomp: /proc/self/status | cut -f2
+		got := d.run(t, []string{"--privileged", "--env", "device=" + spareDevice()}, "sh", "-c", capabilities+`; grep Seccomp: /proc/self/status | cut -f2
 			mkdir /m && mount -t tmpfs none /m && echo mounted; echo d >/proc/sys/kernel/domainname && echo writable; test -c "$device" && echo device`)
 		t.contains("output", got, "\n0\nmounted\nwritable\ndevice")
 		all := command{args: []string{"sh", "-c", capabilities}}.run(t)
