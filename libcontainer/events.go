@@ -32,13 +32,17 @@ type Event struct {
 	Data *Stats `json:"data,omitempty"`
 }
 
-// Parts of Stats.
 type (
-	CPUStats        = stats.CPU
+	// CPUStats are what [Stats] has of the CPU controller.
+	CPUStats = stats.CPU
+	// ThrottlingStats are those of its quota.
 	ThrottlingStats = stats.Throttling
-	MemoryStats     = stats.Memory
-	PSI             = stats.PSI
-	BlkioEntry      = stats.BlkioEntry
+	// MemoryStats are what Stats has of the memory controller.
+	MemoryStats = stats.Memory
+	// PSI is the pressure on one resource.
+	PSI = stats.PSI
+	// BlkioEntry is a number of a block device.
+	BlkioEntry = stats.BlkioEntry
 )
 
 // Stats are the statistics of a container.

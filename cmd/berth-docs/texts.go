@@ -13,6 +13,7 @@ var exitStatus = map[string]string{
 	"exec": `That of the program, or 128 and the number of the signal that ended it; with ` + "`--detach`" + `, 0. 255 if the program could not be
 started.`,
 	"restore": `That of the program, or 128 and the number of the signal that ended it; with ` + "`--detach`" + `, 0. 1 if the container could not be restored.`,
+	"check":   "0 if the config has no error, and 1 if it has one, or a warning with `--strict`.",
 	"wait":    `0 if the container has ended, and 1 if that could not be found out. The container's own exit status is printed.`,
 	"top":     `0 if the user has quit, 1 if something failed, and 128 and the number of the signal that ended it.`,
 }
@@ -66,7 +67,8 @@ func related(name string) []string {
 		"exec": {"berth-run", "berth-ps"}, "kill": {"berth-delete", "berth-wait"}, "delete": {"berth-kill", "berth-list"}, "wait": {"berth-kill"},
 		"pause": {"berth-resume"}, "resume": {"berth-pause"}, "update": {"berth-events", "berth-top"}, "mounts": {"berth-exec"},
 		"ps": {"berth-top"}, "events": {"berth-top"}, "top": {"berth-events", "berth-ps"}, "checkpoint": {"berth-restore"}, "restore": {"berth-checkpoint"},
-		"list": {"berth-state"}, "state": {"berth-list"}, "spec": {"berth-run"},
+		"list": {"berth-state"}, "state": {"berth-list"}, "spec": {"berth-run", "berth-check"},
+		"check": {"berth-doctor", "berth-spec"}, "inspect": {"berth-state", "berth-check"}, "doctor": {"berth-check", "berth-features"}, "features": {"berth-doctor"}, "trace": {"berth-top"},
 	}
 	var list []string
 	for _, page := range pages[name] {

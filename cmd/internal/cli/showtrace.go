@@ -31,8 +31,8 @@ Of a directory, the files with names ending in .json are shown.`,
 		Args:     a.arguments(1, math.MaxInt),
 		Complete: func([]string) ([]command.Candidate, command.Directive) { return nil, command.FilesToo },
 		Run: func(paths []string) error {
-			if format != "table" && format != "json" {
-				return fmt.Errorf("invalid format option %q (table and json are known)", format)
+			if err := checkFormat(format); err != nil {
+				return err
 			}
 			if threshold < 0 {
 				return errors.New("--threshold: must not be negative")

@@ -48,8 +48,8 @@ On a terminal, berth-top shows the table: a letter sorts it, r reverses it, q qu
 		Args:     a.arguments(0, 0),
 		Complete: command.CompleteNothing,
 		Run: func([]string) (err error) {
-			if o.format != "table" && o.format != "json" {
-				return fmt.Errorf("invalid format option %q (table and json are known)", o.format)
+			if err := checkFormat(o.format); err != nil {
+				return err
 			}
 			if o.interval < minInterval {
 				return fmt.Errorf("--interval: must be at least %v", minInterval)

@@ -12,37 +12,42 @@ import (
 
 // families returns all metric families, in the order in which they are written.
 func families() []family {
-	return slices.Concat(
-		[]family{
-			{"", info, "", "A container that has not stopped.", func(add adder, u *libcontainer.Usage) {
-				add(1, "bundle", u.State.Bundle)
-			}},
-			{"_status", stateset, "", "Whether the container is created, running or paused.", func(add adder, u *libcontainer.Usage) {
-				for _, status := range [...]specs.ContainerState{specs.StateCreated, specs.StateRunning, "paused"} {
-					value := 0.0
-					if u.State.Status == status {
-						value = 1
-					}
-					add(value, prefix+"_status", string(status))
+	own := append(stateFamilies(), networkFamilies()...)
+	for i := range own {
+		own[i].withoutCgroup = true
+	}
+	return slices.Concat(own, cpuFamilies(), memoryFamilies(), taskFamilies(), ioFamilies())
+}
+
+func stateFamilies() []family {
+	return []family{
+		{name: "", kind: info, help: "A container that has not stopped.", samples: func(add adder, u *libcontainer.Usage) {
+			add(1, "bundle", u.State.Bundle)
+		}},
+		{name: "_status", kind: stateset, help: "Whether the container is created, running or paused.", samples: func(add adder, u *libcontainer.Usage) {
+			for _, status := range [...]specs.ContainerState{specs.StateCreated, specs.StateRunning, libcontainer.Paused} {
+				value := 0.0
+				if u.State.Status == status {
+					value = 1
 				}
-			}},
-			{"_start_time_seconds", gauge, "seconds", "When the container was created, in seconds since 1970.", func(add adder, u *libcontainer.Usage) {
-				add(float64(u.State.Created.UnixNano()) / nanosPerSecond)
-			}},
-		},
-		cpuFamilies(), memoryFamilies(), taskFamilies(), ioFamilies(), networkFamilies(),
-	)
+				add(value, prefix+"_status", string(status))
+			}
+		}},
+		{name: "_start_time_seconds", kind: gauge, unit: "seconds", help: "When the container was created, in seconds since 1970.", samples: func(add adder, u *libcontainer.Usage) {
+			add(float64(u.State.Created.UnixNano()) / nanosPerSecond)
+		}},
+	}
 }
 
 func cpuFamilies() []family {
 	seconds := func(name, help string, of func(*libcontainer.CPUStats) uint64) family {
-		return family{name, counter, "seconds", help, func(add adder, u *libcontainer.Usage) {
+		return family{name: name, kind: counter, unit: "seconds", help: help, samples: func(add adder, u *libcontainer.Usage) {
 			add(float64(of(&u.Stats.CPU)) / nanosPerSecond)
 		}}
 	}
 	// Without a quota there are no periods.
 	periods := func(name, unit, help string, of func(*libcontainer.ThrottlingStats) float64) family {
-		return family{name, counter, unit, help, func(add adder, u *libcontainer.Usage) {
+		return family{name: name, kind: counter, unit: unit, help: help, samples: func(add adder, u *libcontainer.Usage) {
 			if t := &u.Stats.CPU.Throttling; t.Periods > 0 {
 				add(of(t))
 			}
@@ -55,7 +60,7 @@ func cpuFamilies() []family {
 		periods("_cpu_periods", "", "Periods of the CPU quota in which a task ran.", func(t *libcontainer.ThrottlingStats) float64 { return float64(t.Periods) }),
 		periods("_cpu_throttled_periods", "", "Periods in which the CPU quota was used up.", func(t *libcontainer.ThrottlingStats) float64 { return float64(t.ThrottledPeriods) }),
 		periods("_cpu_throttled_seconds", "seconds", "Time for which tasks waited because the CPU quota was used up.", func(t *libcontainer.ThrottlingStats) float64 { return float64(t.ThrottledTime) / nanosPerSecond }),
-		{"_pressure_seconds", counter, "seconds", "Time for which some or all tasks waited for a resource (PSI).", func(add adder, u *libcontainer.Usage) {
+		{name: "_pressure_seconds", kind: counter, unit: "seconds", help: "Time for which some or all tasks waited for a resource (PSI).", samples: func(add adder, u *libcontainer.Usage) {
 			pressure(add, "cpu", u.Stats.CPU.PSI)
 			pressure(add, "memory", u.Stats.Memory.PSI)
 			pressure(add, "io", u.Stats.Blkio.PSI)
@@ -65,37 +70,37 @@ func cpuFamilies() []family {
 
 func memoryFamilies() []family {
 	return []family{
-		{"_memory_usage_bytes", gauge, "bytes", "Memory in use, with the page cache.", func(add adder, u *libcontainer.Usage) {
+		{name: "_memory_usage_bytes", kind: gauge, unit: "bytes", help: "Memory in use, with the page cache.", samples: func(add adder, u *libcontainer.Usage) {
 			add(float64(u.Stats.Memory.Usage.Usage))
 		}},
-		{"_memory_working_set_bytes", gauge, "bytes", "Memory in use, without the page cache that was not used recently.", func(add adder, u *libcontainer.Usage) {
+		{name: "_memory_working_set_bytes", kind: gauge, unit: "bytes", help: "Memory in use, without the page cache that was not used recently.", samples: func(add adder, u *libcontainer.Usage) {
 			add(float64(u.Stats.Memory.WorkingSet()))
 		}},
-		{"_memory_limit_bytes", gauge, "bytes", "The limit of memory, if there is one.", func(add adder, u *libcontainer.Usage) {
+		{name: "_memory_limit_bytes", kind: gauge, unit: "bytes", help: "The limit of memory, if there is one.", samples: func(add adder, u *libcontainer.Usage) {
 			if limit := u.Stats.Memory.Usage.Limit; hasLimit(limit) {
 				add(float64(limit))
 			}
 		}},
-		{"_memory_peak_bytes", gauge, "bytes", "The most memory that was in use.", func(add adder, u *libcontainer.Usage) {
+		{name: "_memory_peak_bytes", kind: gauge, unit: "bytes", help: "The most memory that was in use.", samples: func(add adder, u *libcontainer.Usage) {
 			if peak := u.Stats.Memory.Usage.Max; peak > 0 {
 				add(float64(peak))
 			}
 		}},
-		{"_memory_swap_bytes", gauge, "bytes", "Swap in use.", func(add adder, u *libcontainer.Usage) {
+		{name: "_memory_swap_bytes", kind: gauge, unit: "bytes", help: "Swap in use.", samples: func(add adder, u *libcontainer.Usage) {
 			// The kernel's number on v1, and therefore ours, is that of memory and swap.
 			if m := &u.Stats.Memory; m.Swap.Usage >= m.Usage.Usage {
 				add(float64(m.Swap.Usage - m.Usage.Usage))
 			}
 		}},
-		{"_memory_limit_reached", counter, "", "How often the limit of memory was reached.", func(add adder, u *libcontainer.Usage) {
+		{name: "_memory_limit_reached", kind: counter, help: "How often the limit of memory was reached.", samples: func(add adder, u *libcontainer.Usage) {
 			add(float64(u.Stats.Memory.Usage.Failcnt))
 		}},
-		{"_oom_kills", counter, "", "Processes that the kernel has killed because there was no memory.", func(add adder, u *libcontainer.Usage) {
+		{name: "_oom_kills", kind: counter, help: "Processes that the kernel has killed because there was no memory.", samples: func(add adder, u *libcontainer.Usage) {
 			if n := u.Stats.Memory.OOMKills; n != nil {
 				add(float64(*n))
 			}
 		}},
-		{"_hugetlb_usage_bytes", gauge, "bytes", "Huge pages in use.", func(add adder, u *libcontainer.Usage) {
+		{name: "_hugetlb_usage_bytes", kind: gauge, unit: "bytes", help: "Huge pages in use.", samples: func(add adder, u *libcontainer.Usage) {
 			for _, size := range slices.Sorted(maps.Keys(u.Stats.Hugetlb)) {
 				add(float64(u.Stats.Hugetlb[size].Usage), "page_size", size)
 			}
@@ -105,10 +110,10 @@ func memoryFamilies() []family {
 
 func taskFamilies() []family {
 	return []family{
-		{"_tasks", gauge, "", "Processes and threads.", func(add adder, u *libcontainer.Usage) {
+		{name: "_tasks", kind: gauge, help: "Processes and threads.", samples: func(add adder, u *libcontainer.Usage) {
 			add(float64(u.Stats.Pids.Current))
 		}},
-		{"_tasks_limit", gauge, "", "The limit of processes and threads, if there is one.", func(add adder, u *libcontainer.Usage) {
+		{name: "_tasks_limit", kind: gauge, help: "The limit of processes and threads, if there is one.", samples: func(add adder, u *libcontainer.Usage) {
 			if limit := u.Stats.Pids.Limit; hasLimit(limit) {
 				add(float64(limit))
 			}
@@ -118,10 +123,10 @@ func taskFamilies() []family {
 
 func ioFamilies() []family {
 	return []family{
-		{"_io_bytes", counter, "bytes", "Bytes read from, written to or discarded on a block device.", func(add adder, u *libcontainer.Usage) {
+		{name: "_io_bytes", kind: counter, unit: "bytes", help: "Bytes read from, written to or discarded on a block device.", samples: func(add adder, u *libcontainer.Usage) {
 			blkio(add, u.Stats.Blkio.ServiceBytes)
 		}},
-		{"_io_operations", counter, "", "Operations on a block device.", func(add adder, u *libcontainer.Usage) {
+		{name: "_io_operations", kind: counter, help: "Operations on a block device.", samples: func(add adder, u *libcontainer.Usage) {
 			blkio(add, u.Stats.Blkio.Serviced)
 		}},
 	}
@@ -129,7 +134,7 @@ func ioFamilies() []family {
 
 func networkFamilies() []family {
 	both := func(name, unit, help string, received, sent func(*libcontainer.InterfaceStats) uint64) family {
-		return family{name, counter, unit, help, func(add adder, u *libcontainer.Usage) {
+		return family{name: name, kind: counter, unit: unit, help: help, samples: func(add adder, u *libcontainer.Usage) {
 			for i := range u.Interfaces {
 				n := &u.Interfaces[i]
 				add(float64(received(n)), "interface", n.Name, "direction", "received")

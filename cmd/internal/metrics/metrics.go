@@ -30,8 +30,10 @@ const (
 // samples end in _total besides.
 type family struct {
 	name, kind, unit, help string
-	// samples adds the samples of one container, which has statistics.
+	// samples adds the samples of one container.
 	samples func(add adder, u *libcontainer.Usage)
+	// withoutCgroup is set if samples needs no statistics of a cgroup.
+	withoutCgroup bool
 }
 
 // adder adds a sample. labels are names and values, after the container's id.
@@ -52,7 +54,7 @@ func (f *family) write(b *strings.Builder, usages []*libcontainer.Usage) {
 	name := prefix + f.name
 	var samples strings.Builder
 	for _, u := range usages {
-		if u.Stats == nil && f.kind != info && f.kind != stateset {
+		if u.Stats == nil && !f.withoutCgroup {
 			continue
 		}
 		f.samples(func(value float64, labels ...string) {
