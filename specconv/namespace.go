@@ -13,6 +13,7 @@ import (
 
 	"github.com/berth-run/berth/libcontainer/codes"
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/nearest"
 	"github.com/berth-run/berth/specconv/internal/fault"
 	"github.com/berth-run/berth/specconv/internal/sysctl"
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -50,7 +51,7 @@ func (c *conversion) namespaceType(ns specs.LinuxNamespace) (configs.NamespaceTy
 	t, ok := configs.ParseNamespaceType(string(ns.Type))
 	switch {
 	case !ok:
-		return 0, fault.New("type", configs.PhraseNamespace+": unknown namespace type", ns.Type, ns.Path)
+		return 0, fault.New("type", configs.PhraseNamespace+": unknown namespace type%s", ns.Type, ns.Path, nearest.Hint(string(ns.Type), configs.NamespaceNames()))
 	case c.plan.Namespaces.Contains(t):
 		return 0, fault.New("type", "%s {%q %q}: duplicate namespace type", configs.PhraseNamespaceTwice, ns.Type, ns.Path)
 	case ns.Path != "" && !path.IsAbs(ns.Path):
