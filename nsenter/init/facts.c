@@ -145,9 +145,11 @@ static int script_interpreter(const char *head, size_t size, char path[PATH_MAX]
 		at++;
 	while (at + n < size && memchr(" \t\n", head[at + n], 4) == NULL)
 		n++;
+	if (n == 0 || at + n == WIRE_HEAD) /* ENOEXEC: it may go on behind the head */
+		return 0;
 	memcpy(path, head + at, n);
 	path[n] = '\0';
-	return n > 0;
+	return 1;
 }
 
 static uint64_t number(const unsigned char *at, size_t size)

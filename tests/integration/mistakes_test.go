@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -82,7 +83,7 @@ func rowOf(rows, name string) string {
 			return row
 		}
 	}
-	return "no such row"
+	return ""
 }
 
 // describeMistake makes the mistake and returns its row of the table.
@@ -104,7 +105,7 @@ func (c *container) describeMistake(m *mistake) string {
 		c.t.Errorf("stderr %q, log %q", r.stderr, entry.Msg)
 	}
 	text := strings.NewReplacer(
-		c.state, "/state", c.dir, "/bundle", c.id, "web", strconv.Itoa(os.Getpid()), "PID", "|", `\|`,
+		c.state, "/state", c.dir, "/bundle", c.id, "web", strconv.Itoa(os.Getpid()), "PID", "|", `\|`, "this machine is "+machineName(), "this machine is x86_64",
 	).Replace(entry.Msg)
 	return fmt.Sprintf("| %s | `%s` | `%s` | %d |\n", m.name, text, entry.Code, r.status)
 }
@@ -141,4 +142,12 @@ func (c *container) makeFifo(name string) {
 	if err := os.Chmod(c.rootfs(name), 0o755); err != nil {
 		c.t.Fatal(err)
 	}
+}
+
+// machineName returns the name of this machine in berth's errors. The table has x86_64.
+func machineName() string {
+	if runtime.GOARCH == "arm64" {
+		return "aarch64"
+	}
+	return "x86_64"
 }

@@ -22,8 +22,6 @@ func (u program) formatReason(name string) string {
 	switch u.errno {
 	case unix.ENOEXEC:
 		return name + " " + describeFormat(head)
-	case unix.ELOOP:
-		return "the interpreters are scripts themselves, on too many levels"
 	case unix.EACCES, unix.EPERM:
 		return "the files allow it, but " + u.guard() + " or linux.seccomp may not"
 	}

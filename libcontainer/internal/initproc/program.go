@@ -55,6 +55,8 @@ func programReason(step *nsenter.StepError, p *configs.Process, m *Mapping) stri
 	case step.Errno == unix.ENOEXEC && wrongMachine(step.Facts) != nil:
 		f := wrongMachine(step.Facts)
 		return subject(f, step) + " " + describeELF(f.Head)
+	case step.IsExec() && step.Errno == unix.ELOOP:
+		return "the interpreters are scripts themselves, on too many levels"
 	case len(step.Facts) == 0:
 		return ""
 	case step.Step == nsenter.StepChdir && step.Facts[len(step.Facts)-1].Mode&unix.S_IFMT == unix.S_IFREG:
