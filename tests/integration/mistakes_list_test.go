@@ -125,7 +125,7 @@ var configMistakes = []mistake{
 	config("no args", func(s *specs.Spec) { s.Process.Args = nil }),
 	config("a relative cwd", func(s *specs.Spec) { s.Process.Cwd = "tmp" }),
 	config("a variable without a value", func(s *specs.Spec) { s.Process.Env = []string{"DEBUG"} }),
-	config("a type of namespace that does not exist", withNamespace("netwrok", "")),
+	config("a type of namespace that does not exist", withNamespace("netwok", "")),
 	config("a namespace twice", withNamespace(specs.PIDNamespace, "")),
 	config("a namespace file that does not exist", func(s *specs.Spec) { s.Linux.Namespaces[1].Path = "/no/netns/web" }),
 	config("a namespace file of another type", func(s *specs.Spec) { s.Linux.Namespaces[1].Path = "/proc/self/ns/uts" }),
@@ -292,7 +292,7 @@ var programMistakes = []mistake{
 	}},
 	{"exec of a program that does not exist", func(c *container) *result { return c.running().mistaken("exec", c.id, "/bin/busybx") }},
 	{"exec in a cwd that does not exist", func(c *container) *result {
-		return c.running().mistaken("exec", "--cwd", "/ect", c.id, "true")
+		return c.running().mistaken("exec", "--cwd", "/etcc", c.id, "true")
 	}},
 	{"exec of a script from Windows", func(c *container) *result {
 		c.file("prog", "#!/bin/sh\r\nexit\r\n", 0o755)
