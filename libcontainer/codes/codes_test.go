@@ -34,7 +34,7 @@ func TestCodes(t *testing.T) {
 	}
 }
 
-func TestOf(t *testing.T) {
+func TestCodeOf(t *testing.T) {
 	plain := errors.New("plain")
 	sentinel := New(IDInvalid, "bad id")
 	for _, tc := range []struct {

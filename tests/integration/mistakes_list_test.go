@@ -292,7 +292,7 @@ var programMistakes = []mistake{
 	}},
 	{"exec of a program that does not exist", func(c *container) *result { return c.running().mistaken("exec", c.id, "/bin/busybx") }},
 	{"exec in a cwd that does not exist", func(c *container) *result {
-		return c.running().mistaken("exec", "--cwd", "/etcc", c.id, "true")
+		return c.running().mistaken("exec", "--cwd", "/tmpp", c.id, "true")
 	}},
 	{"exec of a script from Windows", func(c *container) *result {
 		c.file("prog", "#!/bin/sh\r\nexit\r\n", 0o755)
@@ -314,7 +314,7 @@ var mountMistakes = []mistake{
 	mounts("a destination below a file", "/bin/busybox/x", "bind", "BUNDLE/rootfs", "bind"),
 	mounts("a file on a directory", "/bin", "bind", "BUNDLE/config.json", "bind"),
 	mounts("a type of file system that does not exist", "/mnt", "tmpsf", "tmpfs"),
-	mounts("an option that a tmpfs does not have", "/mnt", "tmpfs", "tmpfs", "sise=1m"),
+	mounts("an option that a tmpfs does not have", "/mnt", "tmpfs", "tmpfs", "sizes=1m"),
 	mounts("a bind option that does not exist", "/mnt", "bind", "BUNDLE/rootfs", "bind", "readonly"),
 	mounts("a mount inside /proc", "/proc/sys", "tmpfs", "tmpfs"),
 }
