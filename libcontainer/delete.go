@@ -122,7 +122,7 @@ func (c *Container) refuseDelete(force bool) error {
 	case specs.StateStopped, specs.StateCreated, specs.StateCreating:
 		return nil
 	}
-	return fmt.Errorf("cannot delete container %s that is not stopped: %s", c.rec.ID, status)
+	return codes.With(codes.ContainerRunning, fmt.Errorf("cannot delete container %s that is not stopped: %s", c.rec.ID, status))
 }
 
 // destroy kills what is left and removes everything, the state directory last: as long as it

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"github.com/berth-run/berth/libcontainer/access"
 	"github.com/berth-run/berth/libcontainer/codec"
 	"github.com/berth-run/berth/libcontainer/codec/ocispec"
 	"github.com/berth-run/berth/libcontainer/codes"
@@ -48,7 +49,7 @@ func (w Warn) of(name string, notices []codec.Notice) {
 func LoadFile(path string, warn Warn) (spec *specs.Spec, process string, err error) {
 	document, err := document.Read(path, document.WaitForWriter)
 	if err != nil {
-		return nil, "", codes.With(codes.ConfigMissing, err)
+		return nil, "", codes.With(codes.ConfigMissing, access.ExplainMissing(path, err))
 	}
 	return decodeConfig(document, path, warn)
 }

@@ -54,8 +54,9 @@ func (c *conversion) namespaceType(ns specs.LinuxNamespace) (configs.NamespaceTy
 	t, ok := configs.ParseNamespaceType(string(ns.Type))
 	switch {
 	case !ok:
-		t, _ = configs.ParseNamespaceType(nearest.Of(string(ns.Type), KnownNamespaces()))
-		return t, fault.New("type", configs.PhraseNamespace+": unknown namespace type", ns.Type, ns.Path)
+		hint := nearest.Hint(string(ns.Type), configs.NamespaceNames())
+		t, _ = configs.ParseNamespaceType(nearest.Of(string(ns.Type), configs.NamespaceNames()))
+		return t, fault.New("type", configs.PhraseNamespace+": unknown namespace type%s", ns.Type, ns.Path, hint)
 	case c.plan.Namespaces.Contains(t):
 		return t, fault.New("type", "%s {%q %q}: duplicate namespace type", configs.PhraseNamespaceTwice, ns.Type, ns.Path)
 	case ns.Path != "" && !path.IsAbs(ns.Path):

@@ -3,9 +3,12 @@
 package specconv
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/nearest"
 	"github.com/berth-run/berth/specconv/internal/fault"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -39,7 +42,8 @@ func rlimits(p *specs.Process, plan *configs.Process, _ *Options) error {
 		n := slices.Index(rlimitNames[:], r.Type)
 		switch {
 		case n < 0:
-			errs.Add(fault.New(fault.Element("rlimits", i)+".type", "%s: %s: unknown rlimit type", configs.PhraseRlimit, r.Type))
+			errs.Add(fault.New(fault.Element("rlimits", i)+".type", "%s: %s: unknown rlimit type%s",
+				configs.PhraseRlimit, r.Type, nearRlimit(r.Type)))
 		case slices.ContainsFunc(plan.Rlimits, func(l configs.Rlimit) bool { return l.Resource == n }):
 			errs.Add(fault.New(fault.Element("rlimits", i)+".type", "duplicate rlimit type %q", r.Type))
 		case r.Soft > r.Hard:
@@ -48,4 +52,17 @@ func rlimits(p *specs.Process, plan *configs.Process, _ *Options) error {
 		plan.Rlimits = append(plan.Rlimits, configs.Rlimit{Name: r.Type, Resource: n, Soft: r.Soft, Hard: r.Hard})
 	}
 	return errs.Err()
+}
+
+// nearRlimit is [nearest.Hint] without the part that all names have.
+func nearRlimit(name string) string {
+	const prefix = "RLIMIT_"
+	var known []string
+	for _, n := range rlimitNames {
+		known = append(known, strings.TrimPrefix(n, prefix))
+	}
+	if near := nearest.Of(strings.TrimPrefix(name, prefix), known); near != "" {
+		return fmt.Sprintf(" (did you mean %q?)", prefix+near)
+	}
+	return ""
 }

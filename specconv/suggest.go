@@ -21,11 +21,6 @@ func suggest(field, reason string) string {
 		if value == "net" || value == "mnt" {
 			return strconv.Quote(map[string]string{"net": "network", "mnt": "mount"}[value])
 		}
-		return near(value, KnownNamespaces())
-	case strings.HasPrefix(field, "process.rlimits[") && strings.HasSuffix(reason, "unknown rlimit type"):
-		_, name, _ := strings.Cut(reason, ": ")
-		name, _, _ = strings.Cut(name, ":")
-		return near(withPrefix("RLIMIT_", name), rlimitNames[:])
 	case strings.HasPrefix(field, "linux.seccomp") && strings.Contains(reason, "valid action"):
 		return near(nthWord(reason, 1), actionNames())
 	case field == "linux.rootfsPropagation":

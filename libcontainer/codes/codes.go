@@ -121,7 +121,7 @@ func find(err error) Code {
 	if inner != "" {
 		return inner
 	}
-	if c, ok := err.(interface{ Code() Code }); ok { //nolint:errorlint // this one alone
+	if c, ok := err.(interface{ Code() Code }); ok {
 		return c.Code()
 	}
 	return ""

@@ -45,6 +45,15 @@ func NamespaceTypes() []NamespaceType {
 	return all
 }
 
+// NamespaceNames returns the names that ParseNamespaceType knows.
+func NamespaceNames() []string {
+	names := make([]string, 0, len(namespaceNames))
+	for _, n := range namespaceNames {
+		names = append(names, n.Spec)
+	}
+	return names
+}
+
 // ParseNamespaceType returns the kind that the runtime-spec calls name.
 func ParseNamespaceType(name string) (NamespaceType, bool) {
 	for _, n := range namespaceNames {

@@ -54,7 +54,7 @@ func (b *Builder) setSysctls() error {
 
 func writeSysctl(proc *procfs.Handle, s configs.Sysctl) error {
 	if err := proc.Write("sys/"+s.Key, s.Value); err != nil {
-		return codes.With(codes.SysctlFailed, configs.AddPhrase(fmt.Errorf("sysctl %s: %w", dotted(s.Key), err),
+		return codes.With(codes.SysctlFailed, configs.AddPhrase(fmt.Errorf("sysctl %s: %w", dotted(s.Key), proc.Explain("sys/"+s.Key, err)),
 			fmt.Sprintf(configs.PhraseWriteSysctl, dotted(s.Key), s.Value)))
 	}
 	return nil

@@ -27,8 +27,8 @@
 #define MAX_LEVELS 6
 
 /*
- * How much is sent at most. Nobody may be reading the fifo, so that its facts and the reports before
- * them have to fit into it (64 KiB).
+ * How much is sent at most. Nobody may be reading the fifo, so that its facts and the reports
+ * before them have to fit into it (64 KiB).
  */
 #define FIFO_BUDGET   (48 << 10)
 #define SOCKET_BUDGET (256 << 10)
@@ -145,9 +145,11 @@ static int script_interpreter(const char *head, size_t size, char path[PATH_MAX]
 		at++;
 	while (at + n < size && memchr(" \t\n", head[at + n], 4) == NULL)
 		n++;
+	if (n == 0 || at + n == WIRE_HEAD) /* ENOEXEC: it may go on behind the head */
+		return 0;
 	memcpy(path, head + at, n);
 	path[n] = '\0';
-	return n > 0;
+	return 1;
 }
 
 static uint64_t number(const unsigned char *at, size_t size)
@@ -192,8 +194,7 @@ static int elf_interpreter(int fd, const unsigned char *head, size_t size, char 
 		uint64_t n = ELF_FIELD(Phdr, p_filesz, program);
 		if (n == 0 || n > PATH_MAX)
 			return 0;
-		ssize_t got =
-		    pread(fd, path, (size_t)n, (off_t)ELF_FIELD(Phdr, p_offset, program));
+		ssize_t got = pread(fd, path, (size_t)n, (off_t)ELF_FIELD(Phdr, p_offset, program));
 		return got == (ssize_t)n && path[n - 1] == '\0' && path[0] != '\0';
 	}
 	return 0;

@@ -113,7 +113,7 @@ func (a *app) run(root *command.Command, args []string) error {
 	a.log.Debugf("%s %q", a.name, args)
 	c := row.command(a)
 	root.Add(c)
-	err := a.execute(c, args[1:])
+	err := a.explainRights(a.execute(c, args[1:]))
 	switch {
 	case err == nil:
 	case row.lifecycle:

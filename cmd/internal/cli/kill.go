@@ -8,6 +8,7 @@ import (
 	"github.com/berth-run/berth/cmd/internal/command"
 	"github.com/berth-run/berth/cmd/internal/signame"
 	"github.com/berth-run/berth/libcontainer"
+	"github.com/berth-run/berth/libcontainer/codes"
 	"golang.org/x/sys/unix"
 )
 
@@ -30,7 +31,7 @@ TERM.`,
 			}
 			sig, err := signame.Parse(name)
 			if err != nil {
-				return err
+				return codes.With(codes.Usage, err)
 			}
 			if regex {
 				return a.killMatching(args[0], sig, all)

@@ -9,11 +9,13 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/berth-run/berth/libcontainer"
+	"github.com/berth-run/berth/libcontainer/codes"
 	"github.com/berth-run/berth/libcontainer/configs"
 )
 
@@ -137,4 +139,24 @@ func checkDefaultRoot(euid int) error {
 	}
 	return fmt.Errorf("no directory for the state of containers: XDG_RUNTIME_DIR is %q, and %s is not a directory of yours (set it, or give --root)",
 		os.Getenv("XDG_RUNTIME_DIR"), sessionDir(euid))
+}
+
+// explainRights adds to an error of an ordinary user that it is about containers of root, or that
+// those are elsewhere.
+func (a *app) explainRights(err error) error {
+	if err == nil || os.Geteuid() == 0 {
+		return err
+	}
+	root, rerr := a.root()
+	if rerr != nil {
+		return err
+	}
+	if errors.Is(err, libcontainer.ErrNotExist) && a.global.root == "" {
+		return fmt.Errorf("%w (in %s; containers of root need sudo)", err, root)
+	}
+	var file *fs.PathError
+	if !errors.As(err, &file) || !errors.Is(file, fs.ErrPermission) || !strings.HasPrefix(file.Path+"/", root+"/") {
+		return err
+	}
+	return codes.With(codes.NeedsRoot, fmt.Errorf("%w (use sudo, or set XDG_RUNTIME_DIR or --root to a directory of yours)", err))
 }

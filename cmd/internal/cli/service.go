@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/berth-run/berth/libcontainer"
+	"github.com/berth-run/berth/libcontainer/codes"
 	"github.com/berth-run/berth/libcontainer/configs"
 )
 
@@ -36,7 +37,8 @@ func (a *app) preserved(listen libcontainer.ListenFDs, n int) (int, error) {
 		return 0, fmt.Errorf("environment: LISTEN_FDS=%d: fd %d is not open", listen.Count, firstInherited+a.inherited)
 	}
 	if n += listen.Count; n > a.inherited {
-		return 0, fmt.Errorf("preserve-fds: fd %d is not open: "+configs.PhraseNotOpen, firstInherited+a.inherited, firstInherited+a.inherited, n)
+		return 0, codes.With(codes.Usage, fmt.Errorf("preserve-fds: fd %d is not open: "+configs.PhraseNotOpen,
+			firstInherited+a.inherited, firstInherited+a.inherited, n))
 	}
 	return n, nil
 }

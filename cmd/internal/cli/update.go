@@ -8,6 +8,7 @@ import (
 	"github.com/berth-run/berth/cmd/internal/command"
 	"github.com/berth-run/berth/cmd/internal/options"
 	"github.com/berth-run/berth/libcontainer"
+	"github.com/berth-run/berth/libcontainer/codes"
 	"github.com/berth-run/berth/specconv"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/spf13/pflag"
@@ -50,7 +51,8 @@ k, m, g or t, powers of 1024.`,
 // newResources returns the limits from the document, or else from the options.
 func (a *app) newResources(o *updateOptions) (*specs.LinuxResources, error) {
 	if o.resources == "" {
-		return o.limits.Parse()
+		r, err := o.limits.Parse()
+		return r, codes.With(codes.Usage, err)
 	}
 	document, err := a.readDocument(o.resources)
 	if err != nil {
@@ -58,7 +60,7 @@ func (a *app) newResources(o *updateOptions) (*specs.LinuxResources, error) {
 	}
 	r, err := specconv.Resources(document, documentName(o.resources), a.log.Warnf)
 	if err != nil {
-		return nil, fmt.Errorf("--resources: %s: %w", documentName(o.resources), err)
+		return nil, codes.With(codes.ConfigInvalid, fmt.Errorf("--resources: %s: %w", documentName(o.resources), err))
 	}
 	return r, nil
 }

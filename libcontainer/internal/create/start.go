@@ -195,7 +195,7 @@ func OpenNamespaces(list configs.Namespaces) (joins []nsenter.Join, err error) {
 		joins = append(joins, nsenter.Join{Type: uint32(t), FD: f})
 		kind, err := unix.IoctlRetInt(int(f.Fd()), unix.NS_GET_NSTYPE)
 		if err != nil || uint32(kind) != uint32(t) {
-			return joins, fmt.Errorf("%s: %q is not a %s namespace", ns.Field, ns.Path, t)
+			return joins, codes.With(codes.NamespaceFailed, fmt.Errorf("%s: %q is not a %s namespace", ns.Field, ns.Path, t))
 		}
 	}
 	return joins, nil

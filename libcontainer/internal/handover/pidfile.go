@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 
+	"github.com/berth-run/berth/libcontainer/access"
 	"github.com/berth-run/berth/libcontainer/internal/sysfile"
 	"golang.org/x/sys/unix"
 )
@@ -37,7 +38,7 @@ func WritePIDFile(path string, pid int) (remove func() error, err error) {
 		}
 	}
 	if err != nil {
-		return remove, fmt.Errorf("pid file: %w", err)
+		return remove, fmt.Errorf("pid file: %w", access.ExplainMissing(path, err))
 	}
 	return remove, nil
 }

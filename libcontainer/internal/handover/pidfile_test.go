@@ -15,7 +15,7 @@ func TestPIDFileUndo(t *testing.T) {
 	if err == nil || remove == nil {
 		t.Fatalf("error %v; a function to undo it: %v", err, remove != nil)
 	}
-	if want := "pid file: open " + path + ": no such file or directory"; err.Error() != want {
+	if want := "pid file: open " + path + ": no such file or directory (there is no " + filepath.Dir(path) + ")"; err.Error() != want {
 		t.Errorf("error %q, want %q", err, want)
 	}
 	if err := remove(); err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/berth-run/berth/libcontainer/codes"
 	"github.com/berth-run/berth/libcontainer/configs"
 	"golang.org/x/sys/unix"
 )
@@ -14,14 +15,14 @@ import (
 // caller's, and not files that this process has opened since.
 func Preserved(n int) ([]*os.File, error) {
 	if n < 0 {
-		return nil, fmt.Errorf("preserve-fds: %d is negative", n)
+		return nil, codes.With(codes.Usage, fmt.Errorf("preserve-fds: %d is negative", n))
 	}
 	const first = 3
 	files := make([]*os.File, 0, min(n, 1024))
 	for fd := first; fd < first+n; fd++ {
 		// Init gets them through its list of files. No other process may inherit them.
 		if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, unix.FD_CLOEXEC); err != nil {
-			return nil, fmt.Errorf("preserve-fds: fd %d is not open: "+configs.PhraseNotOpen, fd, fd, n)
+			return nil, codes.With(codes.Usage, fmt.Errorf("preserve-fds: fd %d is not open: "+configs.PhraseNotOpen, fd, fd, n))
 		}
 		files = append(files, os.NewFile(uintptr(fd), "preserved"))
 	}

@@ -22,8 +22,6 @@ func (u program) formatReason(name string) string {
 	switch u.errno {
 	case unix.ENOEXEC:
 		return name + " " + describeFormat(head)
-	case unix.ELOOP:
-		return "the interpreters are scripts themselves, on too many levels"
 	case unix.EACCES, unix.EPERM:
 		return "the files allow it, but " + u.guard() + " or linux.seccomp may not"
 	}
@@ -53,23 +51,36 @@ func describeFormat(head []byte) string {
 
 // describeELF says why an ELF file is no program of this machine.
 func describeELF(head []byte) string {
-	const dataAt, typeAt, machineAt, size = 5, 16, 18, 20 // elf(5)
-	const bigEndian, executable, dynamic = 2, 2, 3
-	if len(head) < size {
+	const typeAt, executable, dynamic = 16, 2, 3 // elf(5)
+	machine, ok := machineOf(head)
+	if !ok {
 		return "is an ELF file that has been cut off"
 	}
-	order := binary.ByteOrder(binary.LittleEndian)
-	if head[dataAt] == bigEndian {
-		order = binary.BigEndian
-	}
-	machine := machineName(order.Uint16(head[machineAt:]))
 	if machine != thisMachine() {
 		return fmt.Sprintf("is for %s, and this machine is %s", machine, thisMachine())
 	}
-	if t := order.Uint16(head[typeAt:]); t != executable && t != dynamic {
+	if t := byteOrder(head).Uint16(head[typeAt:]); t != executable && t != dynamic {
 		return "is an ELF file, but no program: an object file or a core dump"
 	}
 	return "is an ELF file that the kernel does not accept; it may be damaged"
+}
+
+// byteOrder returns the order of the numbers in an ELF file.
+func byteOrder(head []byte) binary.ByteOrder {
+	const dataAt, bigEndian = 5, 2
+	if head[dataAt] == bigEndian {
+		return binary.BigEndian
+	}
+	return binary.LittleEndian
+}
+
+// machineOf returns the machine that an ELF file is for.
+func machineOf(head []byte) (string, bool) {
+	const machineAt, size = 18, 20
+	if len(head) < size || !bytes.HasPrefix(head, []byte("\x7fELF")) {
+		return "", false
+	}
+	return machineName(byteOrder(head).Uint16(head[machineAt:])), true
 }
 
 func machineName(machine uint16) string {

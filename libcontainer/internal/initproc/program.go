@@ -52,6 +52,11 @@ func programReason(step *nsenter.StepError, p *configs.Process, m *Mapping) stri
 		return "process.args and process.env are larger than the kernel allows: 128 KiB each, and a quarter of RLIMIT_STACK together"
 	case step.Errno == unix.ETXTBSY:
 		return "somebody has it open for writing"
+	case step.Errno == unix.ENOEXEC && wrongMachine(step.Facts) != nil:
+		f := wrongMachine(step.Facts)
+		return subject(f, step) + " " + describeELF(f.Head)
+	case step.IsExec() && step.Errno == unix.ELOOP:
+		return "the interpreters are scripts themselves, on too many levels"
 	case len(step.Facts) == 0:
 		return ""
 	case step.Step == nsenter.StepChdir && step.Facts[len(step.Facts)-1].Mode&unix.S_IFMT == unix.S_IFREG:
@@ -60,16 +65,31 @@ func programReason(step *nsenter.StepError, p *configs.Process, m *Mapping) stri
 	last := &step.Facts[len(step.Facts)-1]
 	user, parent := program{p, m, last, step.Errno}, parentOf(step.Facts)
 	if parent == nil {
-		if last.Path == step.Detail {
-			return user.reason("it")
-		}
-		why := user.reason(quote(last.Path))
-		if last.Errno == unix.ENOENT && !strings.HasPrefix(why, quote(last.Path)) {
+		why := user.reason(subject(last, step))
+		if last.Path != step.Detail && last.Errno == unix.ENOENT && !strings.HasPrefix(why, quote(last.Path)) {
 			why = strings.TrimSuffix("there is no "+quote(last.Path)+": "+why, ": ")
 		}
 		return why
 	}
 	return user.interpreterReason(parent, parent == firstFile(step.Facts))
+}
+
+// subject names a file in an explanation, which follows the path of the program itself.
+func subject(f *nsenter.Fact, step *nsenter.StepError) string {
+	if f.Path == step.Detail {
+		return "it"
+	}
+	return quote(f.Path)
+}
+
+// wrongMachine returns the first ELF file on the way that is for another machine; nil if there is none.
+func wrongMachine(facts []nsenter.Fact) *nsenter.Fact {
+	for i := range facts {
+		if machine, ok := machineOf(facts[i].Head); ok && machine != thisMachine() {
+			return &facts[i]
+		}
+	}
+	return nil
 }
 
 // searchReason explains why a name is not found in PATH.

@@ -108,6 +108,16 @@ var programCases = []struct {
 	{"macOS", "exec", unix.ENOEXEC, onWay(nsenter.Fact{Path: "/p", Mode: regular | 0o755, Head: []byte("\xcf\xfa\xed\xfe")}), "it is a program for macOS, or of Java"},
 	{"no name", "exec", unix.ENOEXEC, onWay(nsenter.Fact{Path: "/p", Mode: regular | 0o755, Head: []byte("#!\n")}), "it has no interpreter after #! in its first line, or one that is too long"},
 	{"big endian", "exec", unix.ENOEXEC, onWay(nsenter.Fact{Path: "/p", Mode: regular | 0o755, Head: elf(2, 2, 22)}), "it is for s390x, and this machine is " + thisMachine()},
+	{
+		"loader for another machine", "exec", unix.ENOEXEC,
+		onWay(nsenter.Fact{Path: "/p", Mode: regular | 0o755, Head: elf(1, 2, 22), Next: "/lib/ld.so"}, nsenter.Fact{Path: "/lib", Errno: unix.ENOENT}),
+		"it is for s390x, and this machine is " + thisMachine(),
+	},
+	{
+		"interpreter for another machine", "exec", unix.ENOEXEC,
+		onWay(nsenter.Fact{Path: "/p", Mode: regular | 0o755, Head: []byte("#!/sh"), Next: "/sh"}, nsenter.Fact{Path: "/sh", Mode: regular | 0o755, Head: elf(1, 2, 22)}),
+		"/sh is for s390x, and this machine is " + thisMachine(),
+	},
 	{"unknown machine", "exec", unix.ENOEXEC, onWay(nsenter.Fact{Path: "/p", Mode: regular | 0o755, Head: elf(1, 2, 99)}), "it is for machine 99 of ELF, and this machine is " + thisMachine()},
 	{"object file", "exec", unix.ENOEXEC, onWay(nsenter.Fact{Path: "/p", Mode: regular | 0o755, Head: elf(1, 1, ownMachine())}), "it is an ELF file, but no program: an object file or a core dump"},
 	{"damaged", "exec", unix.ENOEXEC, onWay(nsenter.Fact{Path: "/p", Mode: regular | 0o755, Head: elf(1, 2, ownMachine())}), "it is an ELF file that the kernel does not accept; it may be damaged"},

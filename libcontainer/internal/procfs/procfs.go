@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/berth-run/berth/libcontainer/access"
 	"github.com/berth-run/berth/libcontainer/internal/mountapi"
 	"golang.org/x/sys/unix"
 )
@@ -103,6 +104,12 @@ func (h *Handle) Write(name, value string) error {
 		err = &os.PathError{Op: "write", Path: "/proc/" + name, Err: err}
 	}
 	return errors.Join(err, unix.Close(fd))
+}
+
+// Explain adds to the error for a file below the root that does not exist which one may have been
+// meant.
+func (h *Handle) Explain(name string, err error) error {
+	return access.ExplainMissingAt(h.fd, name, "/proc", err)
 }
 
 // ErrUnopened marks an error of Write that occurred before anything was written, so that
