@@ -126,7 +126,7 @@ func (l *Look) openAt(at string) (*file, error) {
 		}
 		rest = strings.TrimPrefix(at, strings.TrimSuffix(m.Destination, "/"))
 	}
-	fd, err := openIn(tree, strings.TrimPrefix(rest, "/"))
+	fd, err := openBelow(tree, strings.TrimPrefix(rest, "/"))
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +138,7 @@ func (l *Look) openAt(at string) (*file, error) {
 	return f, nil
 }
 
-func openIn(tree int, name string) (int, error) {
+func openBelow(tree int, name string) (int, error) {
 	if name == "" { // the tree may be a file
 		return unix.FcntlInt(uintptr(tree), unix.F_DUPFD_CLOEXEC, 0)
 	}
