@@ -177,6 +177,17 @@ func (l *Look) Resolve(name string) string {
 	return f.at
 }
 
+// Stat returns what a path leads to, with links followed in the root. ok is false if there is
+// nothing, or nobody can look.
+func (l *Look) Stat(name string) (st unix.Stat_t, ok bool) {
+	f, p := l.open(name)
+	if p != nil {
+		return st, false
+	}
+	defer f.close()
+	return f.stat, true
+}
+
 // problem explains why the walk has ended.
 func (w *walk) problem(err error) *problem {
 	p := &problem{}
