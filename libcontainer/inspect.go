@@ -36,5 +36,14 @@ func (c *Container) Inspect(process *configs.Process, plan *configs.Config) ([]I
 	if err != nil {
 		return nil, err
 	}
-	return inspect.Container(c.rec, m, asked)
+	items, err := inspect.Container(c.rec, m, asked)
+	if err != nil {
+		return nil, err
+	}
+	// If init has died in the meantime, its number may belong to another process.
+	again, err := c.rec.OpenInit()
+	if err != nil {
+		return nil, err
+	}
+	return items, again.Close()
 }

@@ -41,7 +41,7 @@ func TestCheckAll(t *testing.T) {
   {"destination": "", "type": ""},
   {"destination": "/p", "type": "proc"}],
  "hooks": {"prestart": [{"path": "a", "timeout": 0}]},
- "linux": {"namespaces": [{"type": "netwrok"}, {"type": "mount"}, {"type": "mount"}],
+ "linux": {"namespaces": [{"type": "networx"}, {"type": "mount"}, {"type": "mount"}],
   "sysctl": {"net.core.somaxconn": "1", "kernel.panic": "1"},
   "devices": [{"path": "d", "type": "x", "major": -1, "minor": 1}],
   "maskedPaths": ["/a", ""]}
@@ -67,7 +67,7 @@ func TestCheckAll(t *testing.T) {
 		`9:31 error mounts[1].type: must not be empty -> `,
 		`11:34 error hooks.prestart[0].path: must be an absolute path: "a" -> "/a"`,
 		`11:50 error hooks.prestart[0].timeout: must be greater than zero: 0 -> `,
-		`12:36 error linux.namespaces[0].type: namespace {"netwrok" ""} does not exist: unknown namespace type -> "network"`,
+		`12:36 error linux.namespaces[0].type: namespace {"networx" ""} does not exist: unknown namespace type -> "network"`,
 		`12:76 error linux.namespaces[2].type: malformed spec file: duplicated ns {"mount" ""}: duplicate namespace type -> `,
 		`13:13 error linux.sysctl: sysctl "kernel.panic" is not in a separate kernel namespace -> `,
 		`14:24 error linux.devices[0].path: must be an absolute path: "d" -> "/d"`,

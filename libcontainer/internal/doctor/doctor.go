@@ -8,7 +8,6 @@ package doctor
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/berth-run/berth/libcontainer/configs"
 )
@@ -64,7 +63,7 @@ type examination struct {
 	// euid is the caller, and rootless whether they are not root on the host.
 	euid     int
 	rootless bool
-	// maps is what can be told about new user namespaces.
+	// userNamespace is why this user cannot make user namespaces, nil if they can.
 	userNamespace error
 }
 
@@ -105,12 +104,4 @@ func (x *examination) needed(cfg *configs.Config) []Condition {
 		}
 	}
 	return kept
-}
-
-// words joins words for a message.
-func words(list []string) string {
-	if len(list) == 0 {
-		return "none"
-	}
-	return strings.Join(list, " ")
 }

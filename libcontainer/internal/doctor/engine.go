@@ -33,22 +33,34 @@ const defaultPath = "/usr/local/bin/berth"
 func engines(home string) []engine {
 	return []engine{
 		{
-			"Docker", []string{"dockerd"}, []string{"/etc/docker/daemon.json"}, dockerRuntimes,
+			"Docker",
+			[]string{"dockerd"},
+			[]string{"/etc/docker/daemon.json"},
+			dockerRuntimes,
 			`in /etc/docker/daemon.json: {"runtimes": {"berth": {"path": "` + defaultPath + `"}}}, and restart it`,
 		},
 		{
-			"containerd", []string{"containerd"}, []string{"/etc/containerd/config.toml", "/etc/containerd/conf.d/*.toml"}, tomlRuntimes,
+			"containerd",
+			[]string{"containerd"},
+			[]string{"/etc/containerd/config.toml", "/etc/containerd/conf.d/*.toml"},
+			tomlRuntimes,
 			"in /etc/containerd/config.toml a runtime with the options BinaryName = \"" + defaultPath + `", and restart it`,
 		},
 		{
-			"Podman", []string{"podman"}, []string{
+			"Podman",
+			[]string{"podman"},
+			[]string{
 				"/usr/share/containers/containers.conf", "/etc/containers/containers.conf", "/etc/containers/containers.conf.d/*.conf",
 				home + "/.config/containers/containers.conf", home + "/.config/containers/containers.conf.d/*.conf",
-			}, tomlRuntimes,
+			},
+			tomlRuntimes,
 			"in /etc/containers/containers.conf.d/berth.conf: [engine.runtimes] berth = [\"" + defaultPath + `"]`,
 		},
 		{
-			"CRI-O", []string{"crio"}, []string{"/etc/crio/crio.conf", "/etc/crio/crio.conf.d/*"}, tomlRuntimes,
+			"CRI-O",
+			[]string{"crio"},
+			[]string{"/etc/crio/crio.conf", "/etc/crio/crio.conf.d/*"},
+			tomlRuntimes,
 			"in /etc/crio/crio.conf.d/berth.conf: [crio.runtime.runtimes.berth] runtime_path = \"" + defaultPath + `", and restart it`,
 		},
 	}

@@ -94,9 +94,8 @@ func (in *inspection) devices() {
 			continue
 		}
 		asked := fmt.Sprintf("%c %d:%d", d.Type, d.Major, d.Minor)
-		var st unix.Stat_t
 		i := Item{Area: "host", Name: "device " + d.Path, Asked: asked, Effective: "missing", Differs: true}
-		if unix.Lstat(in.dir+"/root"+d.Path, &st) == nil {
+		if st, ok := in.root.Stat(d.Path); ok {
 			kind := "?"
 			switch st.Mode & unix.S_IFMT {
 			case unix.S_IFCHR:

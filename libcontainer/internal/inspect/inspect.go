@@ -18,9 +18,11 @@ import (
 
 	"github.com/berth-run/berth/libcontainer/cgroups"
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/program"
 	"github.com/berth-run/berth/libcontainer/internal/record"
 	"github.com/berth-run/berth/libcontainer/internal/sysfile"
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 )
 
 // Item is one thing that was asked for, or is in effect.
@@ -52,6 +54,8 @@ type inspection struct {
 	rec   *record.Record
 	asked *Asked
 	dir   string // /proc/PID
+	// root resolves paths in the container, which may have put links anywhere.
+	root program.Look
 	// status are the fields of /proc/PID/status.
 	status map[string]string
 	items  []Item
@@ -64,6 +68,12 @@ func Container(rec *record.Record, m cgroups.Manager, asked *Asked) ([]Item, err
 	if err != nil {
 		return nil, record.ErrNotRunning
 	}
+	root, err := unix.Open(in.dir+"/root", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open %s/root: %w", in.dir, err)
+	}
+	defer unix.Close(root)
+	in.root.Root = root
 	in.status = fields(string(text))
 	in.process()
 	in.idMaps()

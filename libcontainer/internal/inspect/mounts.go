@@ -10,7 +10,6 @@ import (
 
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/mountinfo"
-	"github.com/berth-run/berth/libcontainer/internal/program"
 	"golang.org/x/sys/unix"
 )
 
@@ -30,7 +29,7 @@ func (in *inspection) mounts(table []mountinfo.Mount) {
 	}
 	seen := make(map[string]bool)
 	if plan := in.asked.Plan; plan != nil {
-		resolve := in.resolver()
+		resolve := func(name string) string { return in.root.Resolve(path.Clean(name)) }
 		in.rootMount(table, plan)
 		seen["/"] = true
 		for i := range plan.Mounts {
@@ -49,19 +48,6 @@ func (in *inspection) mounts(table []mountinfo.Mount) {
 			seen[m.Point] = true
 			in.add(Item{Area: "mounts", Name: m.Point, Effective: effectiveMount(&m)})
 		}
-	}
-}
-
-// resolver returns a function that follows the links of a destination in the container.
-func (in *inspection) resolver() func(string) string {
-	fd, err := unix.Open(in.dir+"/root", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return path.Clean
-	}
-	root := os.NewFile(uintptr(fd), "root")
-	return func(name string) string {
-		l := program.Look{Root: int(root.Fd())}
-		return l.Resolve(path.Clean(name))
 	}
 }
 
@@ -174,8 +160,7 @@ func (in *inspection) hidden(table []mountinfo.Mount, plan *configs.Config, seen
 func (in *inspection) hiddenPath(table []mountinfo.Mount, p, asked string, seen map[string]bool, good func(*mountinfo.Mount) bool) {
 	m := last(table, p)
 	if m == nil {
-		var st unix.Stat_t
-		if unix.Lstat(in.dir+"/root"+p, &st) != nil {
+		if _, ok := in.root.Stat(p); !ok {
 			return
 		}
 		// A path in a mount that is read-only needs none of its own.

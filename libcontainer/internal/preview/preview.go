@@ -92,6 +92,10 @@ func (f *findings) namespaces(cfg *configs.Config) {
 		if ns.Path == "" {
 			continue
 		}
+		if err := mayBeNamespace(ns); err != nil {
+			f.add(err)
+			continue
+		}
 		joins, err := create.OpenNamespaces(configs.Namespaces{ns})
 		f.add(err)
 		for _, j := range joins {
@@ -101,6 +105,21 @@ func (f *findings) namespaces(cfg *configs.Config) {
 	if userns.Unprivileged() && !cfg.Namespaces.Contains(configs.NewUser) {
 		f.fail("linux.namespaces: rootless container requires user namespaces")
 	}
+}
+
+// mayBeNamespace refuses a path whose file must not be opened by somebody who only looks: a FIFO would
+// block, and a device might do something.
+func mayBeNamespace(ns configs.Namespace) error {
+	fd, err := unix.Open(ns.Path, unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil //nolint:nilerr // OpenNamespaces says it as create does
+	}
+	defer unix.Close(fd)
+	var fs unix.Statfs_t
+	if err := unix.Fstatfs(fd, &fs); err != nil || fs.Type != unix.NSFS_MAGIC {
+		return fmt.Errorf("%s: %q is not a %s namespace", ns.Field, ns.Path, ns.Type)
+	}
+	return nil
 }
 
 // sources looks for the sources of bind mounts. One in the root file system may come from another

@@ -67,6 +67,13 @@ func TestFindings(t *testing.T) {
 		"another namespace": {func(c *configs.Config) {
 			c.Namespaces = append(c.Namespaces, configs.Namespace{Type: configs.NewNet, Path: "/proc/self/ns/uts", Field: "linux.namespaces[3].path"})
 		}, `linux.namespaces[3].path: "/proc/self/ns/uts" is not a network namespace`},
+		"a FIFO for a namespace": {func(c *configs.Config) {
+			fifo := c.Rootfs.Path + "/fifo"
+			if err := unix.Mkfifo(fifo, 0o600); err != nil {
+				t.Error(err)
+			}
+			c.Namespaces = append(c.Namespaces, configs.Namespace{Type: configs.NewNet, Path: fifo, Field: "linux.namespaces[3].path"})
+		}, "linux.namespaces[3].path: "},
 		"no hook": {func(c *configs.Config) {
 			c.Hooks.Prestart = []specs.Hook{{Path: "/none"}}
 		}, `hooks.prestart[0].path: "/none" is not on this host`},

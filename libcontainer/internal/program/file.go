@@ -126,7 +126,7 @@ func (l *Look) openAt(at string) (*file, error) {
 		}
 		rest = strings.TrimPrefix(at, strings.TrimSuffix(m.Destination, "/"))
 	}
-	fd, err := openIn(tree, strings.TrimPrefix(rest, "/"))
+	fd, err := openBelow(tree, strings.TrimPrefix(rest, "/"))
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +138,7 @@ func (l *Look) openAt(at string) (*file, error) {
 	return f, nil
 }
 
-func openIn(tree int, name string) (int, error) {
+func openBelow(tree int, name string) (int, error) {
 	if name == "" { // the tree may be a file
 		return unix.FcntlInt(uintptr(tree), unix.F_DUPFD_CLOEXEC, 0)
 	}
@@ -175,6 +175,17 @@ func (l *Look) Resolve(name string) string {
 	}
 	defer f.close()
 	return f.at
+}
+
+// Stat returns what a path leads to, with links followed in the root. ok is false if there is
+// nothing, or nobody can look.
+func (l *Look) Stat(name string) (st unix.Stat_t, ok bool) {
+	f, p := l.open(name)
+	if p != nil {
+		return st, false
+	}
+	defer f.close()
+	return f.stat, true
 }
 
 // problem explains why the walk has ended.

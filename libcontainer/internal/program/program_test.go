@@ -253,8 +253,11 @@ func TestMounts(t *testing.T) {
 	}
 	defer unix.Close(file)
 	l := &Look{Root: root, Mounts: []Mount{
-		{Destination: "/usr", Tree: usr}, {Destination: "/tmp", Tree: -1}, {Destination: "/bin/file", Tree: file},
-		{Destination: "/lib", Tree: -1}, {Destination: "/opt", Tree: usr, Noexec: true},
+		{Destination: "/usr", Tree: usr},
+		{Destination: "/tmp", Tree: -1},
+		{Destination: "/bin/file", Tree: file},
+		{Destination: "/lib", Tree: -1},
+		{Destination: "/opt", Tree: usr, Noexec: true},
 	}}
 	for name, want := range map[string]string{
 		"/usr/bin/tool": "", "/usr/bin/dyn": "", "/tmp/x": "", "/tmp/y": "", "/bin/file": "", "/link": "", "/bin/sh": "",
