@@ -139,7 +139,8 @@ conformance: build deps-test ## run the OCI runtime-tools validation suite (root
 
 .PHONY: vm
 vm: build ## run the batches of tests/vm in virtual machines (root); BATCHES="name..." chooses
-	@.ci/deps vm
+	@.ci/deps cross vm
+	$(MAKE) cross-arm64
 	RUNTIME='$(abspath $(BIN))' tests/vm/run $(BATCHES)
 
 .PHONY: attack

@@ -13,11 +13,11 @@ import (
 )
 
 // machines are the kinds of machines that boot supports, in the order in which they are booted.
-var machines = []string{"v2", "next", "v1", "legacy"}
+var machines = []string{"v2", "next", "arm64", "v1", "legacy"}
 
 // cgroupMode returns the mode of tests/integration/run for a machine.
 func cgroupMode(machine string) string {
-	if machine == "v2" || machine == "next" {
+	if machine == "v2" || machine == "next" || machine == "arm64" {
 		return "v2"
 	}
 	return "v1"
