@@ -56,9 +56,9 @@ func (x *examination) kernel() {
 		}
 		x.add(c)
 	}
-	own := &Condition{Area: "kernel", Name: "own mount tree", Status: OK, Effect: "a create takes some 0.3 ms longer"}
+	own := &Condition{Area: "kernel", Name: "own mount tree", Status: OK, Effect: "a create copies the mounts of the host, and takes longer"}
 	if mountapi.HaveNewNamespace() != nil {
-		own.Status, own.Mend = Limited, "boot Linux 7.0 or newer, which makes creates faster; nothing else is missing"
+		own.Status, own.Mend = Limited, "boot Linux 7.0 or newer; nothing else is missing"
 	}
 	x.add(own)
 }
