@@ -204,6 +204,7 @@ func (c *containerdEngine) tasks(t *testing.T) {
 	})
 	operation(t, "checkpoint and restore", func(t *T) {
 		needsCriu(t)
+		needsHostname(t)
 		c.detached(t, "one", nil, "sh", "-c", "i=0; while :; do i=$((i+1)); echo $i >/root/count; sleep 0.1; done")
 		t.until("counting", func() error {
 			if r := ctr("tasks", "exec", "--exec-id", "x", "one", "test", "-s", "/root/count").try(t); r.code != 0 {

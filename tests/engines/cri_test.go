@@ -86,7 +86,7 @@ func newPod(t *T) *pod {
 	p := &pod{t: t, dir: dir, config: filepath.Join(dir, "pod.json")}
 	parent := "/pods/" + filepath.Base(dir)
 	if suite.systemd {
-		parent = "pods.slice"
+		parent = "/pods.slice"
 	}
 	p.write(p.config, map[string]any{
 		"metadata":      map[string]any{"name": "pod", "namespace": "default", "uid": filepath.Base(dir), "attempt": 1},
