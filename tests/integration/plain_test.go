@@ -109,7 +109,7 @@ func TestExplainedExec(t *testing.T) {
 	for program, want := range map[string]string{
 		"/prog": "(the script wants the interpreter /fifo: /fifo is a FIFO, and no file with a program)",
 		"/loop": "exec /loop: too many levels of symbolic links (the interpreters are scripts themselves, on too many levels)",
-		"/long": "exec /long: exec format error (it has no interpreter after #! in its first line, or one that is too long)",
+		"/long": "exec /long: exec format error (it has a shebang line (#!) that is longer than the 255 bytes that the kernel reads)",
 		"/elf":  "exec /elf: ",
 	} {
 		c.command("exec", c.id, program).code(255).fails(want, "")

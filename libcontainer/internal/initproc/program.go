@@ -12,6 +12,7 @@ import (
 
 	"github.com/berth-run/berth/libcontainer/codes"
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/program"
 	"github.com/berth-run/berth/libcontainer/nearest"
 	"github.com/berth-run/berth/nsenter"
 	"github.com/berth-run/berth/seccomp"
@@ -54,7 +55,7 @@ func programReason(step *nsenter.StepError, p *configs.Process, m *Mapping) stri
 		return "somebody has it open for writing"
 	case step.Errno == unix.ENOEXEC && wrongMachine(step.Facts) != nil:
 		f := wrongMachine(step.Facts)
-		return subject(f, step) + " " + describeELF(f.Head)
+		return subject(f, step) + " " + program.Format(f.Head)
 	case step.IsExec() && step.Errno == unix.ELOOP:
 		return "the interpreters are scripts themselves, on too many levels"
 	case len(step.Facts) == 0:
@@ -63,7 +64,7 @@ func programReason(step *nsenter.StepError, p *configs.Process, m *Mapping) stri
 		return ""
 	}
 	last := &step.Facts[len(step.Facts)-1]
-	user, parent := program{p, m, last, step.Errno}, parentOf(step.Facts)
+	user, parent := candidate{p, m, last, step.Errno}, parentOf(step.Facts)
 	if parent == nil {
 		why := user.reason(subject(last, step))
 		if last.Path != step.Detail && last.Errno == unix.ENOENT && !strings.HasPrefix(why, quote(last.Path)) {
@@ -82,23 +83,13 @@ func subject(f *nsenter.Fact, step *nsenter.StepError) string {
 	return quote(f.Path)
 }
 
-// wrongMachine returns the first ELF file on the way that is for another machine; nil if there is none.
-func wrongMachine(facts []nsenter.Fact) *nsenter.Fact {
-	for i := range facts {
-		if machine, ok := machineOf(facts[i].Head); ok && machine != thisMachine() {
-			return &facts[i]
-		}
-	}
-	return nil
-}
-
 // searchReason explains why a name is not found in PATH.
 func searchReason(step *nsenter.StepError, p *configs.Process, m *Mapping) string {
 	var names []string
 	for i := range step.Facts {
 		f := &step.Facts[i]
 		if f.Path != "" && f.Mode != 0 {
-			if why := (program{p, m, f, step.Errno}).reason(quote(f.Path)); why != "" {
+			if why := (candidate{p, m, f, step.Errno}).reason(quote(f.Path)); why != "" {
 				return why
 			}
 		}
@@ -148,8 +139,8 @@ func firstFile(facts []nsenter.Fact) *nsenter.Fact {
 	return nil
 }
 
-// program is the last thing that init has come to.
-type program struct {
+// candidate is the last thing that init has come to.
+type candidate struct {
 	process *configs.Process
 	mapping *Mapping
 	last    *nsenter.Fact
@@ -158,9 +149,9 @@ type program struct {
 
 // interpreterReason explains what is wrong with the interpreter or loader of a file. first is set
 // if the file is the program itself.
-func (u program) interpreterReason(file *nsenter.Fact, first bool) string {
+func (u candidate) interpreterReason(file *nsenter.Fact, first bool) string {
 	wants := "it needs the loader "
-	switch script := isScript(file.Head); {
+	switch script := program.IsScript(file.Head); {
 	case script && first:
 		wants = "the script wants the interpreter "
 	case script:
@@ -177,7 +168,7 @@ func (u program) interpreterReason(file *nsenter.Fact, first bool) string {
 		return wants + ": " + why
 	}
 	if strings.HasSuffix(file.Next, "\r") {
-		return wants + ": its lines end as on Windows, with CR and LF"
+		return wants + ": Windows line endings"
 	}
 	wants += ", which is not there"
 	switch why := u.missing(); {
@@ -198,7 +189,7 @@ func isOtherLibrary(loader string, names []string) bool {
 }
 
 // reason explains what is wrong with the last path, which is called name.
-func (u program) reason(name string) string {
+func (u candidate) reason(name string) string {
 	f := u.last
 	owner := fmt.Sprintf("user %d and group %d", f.UID, f.GID)
 	switch {
@@ -235,7 +226,7 @@ func (u program) reason(name string) string {
 }
 
 // missing returns what is there instead of a path that does not exist; "" if nothing is near.
-func (u program) missing() string {
+func (u candidate) missing() string {
 	f := u.last
 	if f.Link != "" {
 		return "is a symbolic link to " + quote(f.Link) + ", which is not there"
@@ -247,7 +238,7 @@ func (u program) missing() string {
 }
 
 // who returns the user that is to execute the program.
-func (u program) who() string {
+func (u candidate) who() string {
 	if u.process == nil {
 		return ""
 	}
@@ -255,7 +246,7 @@ func (u program) who() string {
 }
 
 // mayExecute reports whether the permissions of the file let the process execute it.
-func (u program) mayExecute() bool {
+func (u candidate) mayExecute() bool {
 	p, f := u.process, u.last
 	switch {
 	case p == nil || f.Mode&0o111 == 0o111:
@@ -269,7 +260,7 @@ func (u program) mayExecute() bool {
 }
 
 // guard returns what may forbid an exec that the permissions of the file allow.
-func (u program) guard() string {
+func (u candidate) guard() string {
 	p := u.process
 	var all []string
 	if p != nil && p.Landlock != nil {

@@ -4,6 +4,7 @@ package initproc
 
 import (
 	"errors"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -23,20 +24,8 @@ func elf(data, kind, machine byte) []byte {
 	return head
 }
 
-// otherMachine is a number of ELF for another machine than this, and its name.
-func otherMachine() (number byte, name string) {
-	if thisMachine() == "x86_64" {
-		return 183, "aarch64"
-	}
-	return 62, "x86_64"
-}
-
-func ownMachine() byte {
-	if thisMachine() == "x86_64" {
-		return 62
-	}
-	return 183
-}
+// thisMachine is what the tests run on.
+var thisMachine = map[string]string{"amd64": "x86_64", "arm64": "aarch64"}[runtime.GOARCH]
 
 const (
 	regular = unix.S_IFREG
@@ -59,7 +48,7 @@ var programCases = []struct {
 	{
 		"Windows", "exec", unix.ENOENT,
 		onWay(nsenter.Fact{Path: "/p", Mode: regular | 0o755, Head: []byte("#!/bin/sh\r\n"), Next: "/bin/sh\r"}, nsenter.Fact{Path: "/bin/sh\r", Errno: unix.ENOENT, Names: []string{"sh"}}),
-		`the script wants the interpreter "/bin/sh\r": its lines end as on Windows, with CR and LF`,
+		`the script wants the interpreter "/bin/sh\r": Windows line endings`,
 	},
 	{
 		"interpreter", "exec", unix.ENOENT,
@@ -101,27 +90,18 @@ var programCases = []struct {
 		"the script wants the interpreter /sh: /sh has mode 0644, which lets nobody execute it",
 	},
 	{"empty", "exec", unix.ENOEXEC, onWay(nsenter.Fact{Path: "/p", Mode: regular | 0o755, Head: []byte{}}), "it is empty"},
+	{"no script", "exec", unix.ENOEXEC, onWay(nsenter.Fact{Path: "/p", Mode: regular | 0o755, Head: []byte("echo")}), "it has no shebang line (such as #!/bin/sh) and is no ELF program"},
 	{"unreadable", "exec", unix.ENOEXEC, onWay(nsenter.Fact{Path: "/p", Mode: regular | 0o711}), ""},
-	{"no script", "exec", unix.ENOEXEC, onWay(nsenter.Fact{Path: "/p", Mode: regular | 0o755, Head: []byte("echo")}), "it is neither an ELF program nor a script: its first line does not begin with #!"},
-	{"byte order mark", "exec", unix.ENOEXEC, onWay(nsenter.Fact{Path: "/p", Mode: regular | 0o755, Head: []byte("\xef\xbb\xbf#!/bin/sh")}), "it has a byte order mark before #!, which an editor has put there"},
-	{"Windows program", "exec", unix.ENOEXEC, onWay(nsenter.Fact{Path: "/p", Mode: regular | 0o755, Head: []byte("MZ")}), "it is a program for Windows"},
-	{"macOS", "exec", unix.ENOEXEC, onWay(nsenter.Fact{Path: "/p", Mode: regular | 0o755, Head: []byte("\xcf\xfa\xed\xfe")}), "it is a program for macOS, or of Java"},
-	{"no name", "exec", unix.ENOEXEC, onWay(nsenter.Fact{Path: "/p", Mode: regular | 0o755, Head: []byte("#!\n")}), "it has no interpreter after #! in its first line, or one that is too long"},
-	{"big endian", "exec", unix.ENOEXEC, onWay(nsenter.Fact{Path: "/p", Mode: regular | 0o755, Head: elf(2, 2, 22)}), "it is for s390x, and this machine is " + thisMachine()},
 	{
 		"loader for another machine", "exec", unix.ENOEXEC,
 		onWay(nsenter.Fact{Path: "/p", Mode: regular | 0o755, Head: elf(1, 2, 22), Next: "/lib/ld.so"}, nsenter.Fact{Path: "/lib", Errno: unix.ENOENT}),
-		"it is for s390x, and this machine is " + thisMachine(),
+		"it is for s390x, this machine is " + thisMachine,
 	},
 	{
 		"interpreter for another machine", "exec", unix.ENOEXEC,
 		onWay(nsenter.Fact{Path: "/p", Mode: regular | 0o755, Head: []byte("#!/sh"), Next: "/sh"}, nsenter.Fact{Path: "/sh", Mode: regular | 0o755, Head: elf(1, 2, 22)}),
-		"/sh is for s390x, and this machine is " + thisMachine(),
+		"/sh is for s390x, this machine is " + thisMachine,
 	},
-	{"unknown machine", "exec", unix.ENOEXEC, onWay(nsenter.Fact{Path: "/p", Mode: regular | 0o755, Head: elf(1, 2, 99)}), "it is for machine 99 of ELF, and this machine is " + thisMachine()},
-	{"object file", "exec", unix.ENOEXEC, onWay(nsenter.Fact{Path: "/p", Mode: regular | 0o755, Head: elf(1, 1, ownMachine())}), "it is an ELF file, but no program: an object file or a core dump"},
-	{"damaged", "exec", unix.ENOEXEC, onWay(nsenter.Fact{Path: "/p", Mode: regular | 0o755, Head: elf(1, 2, ownMachine())}), "it is an ELF file that the kernel does not accept; it may be damaged"},
-	{"cut off", "exec", unix.ENOEXEC, onWay(nsenter.Fact{Path: "/p", Mode: regular | 0o755, Head: []byte("\x7fELF")}), "it is an ELF file that has been cut off"},
 	{"levels", "exec", unix.ELOOP, onWay(nsenter.Fact{Path: "/p", Mode: regular | 0o755, Head: []byte("#!/p")}), "the interpreters are scripts themselves, on too many levels"},
 	{"security module", "exec", unix.EPERM, onWay(nsenter.Fact{Path: "/p", Mode: regular | 0o755, Head: []byte("#!/p")}), "the files allow it, but a security module or linux.seccomp may not"},
 	{"busy", "exec", unix.ETXTBSY, nil, "somebody has it open for writing"},
@@ -173,10 +153,6 @@ func TestProgramReason(t *testing.T) {
 		for i := range c.facts {
 			_ = ExplainProgram(&nsenter.StepError{Step: c.step, Errno: c.errno, Facts: c.facts[i:]}, p, nil, nil)
 		}
-	}
-	other, name := otherMachine()
-	if got, want := describeELF(elf(1, 2, other)), "is for "+name+", and this machine is "+thisMachine(); got != want {
-		t.Errorf("%q, want %q", got, want)
 	}
 }
 

@@ -173,12 +173,10 @@ func foreign(head []byte) string {
 
 // script explains a script whose interpreter cannot run it.
 func (l *Look) script(head []byte, more int) string {
-	interpreter, arg, ok := shebang(head)
-	switch {
-	case !ok:
-		return "has a shebang line (#!) that is longer than the 255 bytes that the kernel reads"
-	case interpreter == "":
-		return "has a shebang line (#!) without an interpreter"
+	interpreter, arg, _ := shebang(head)
+	switch why := shebangFault(head); {
+	case why != "":
+		return why
 	case strings.HasSuffix(interpreter, "\r"):
 		return fmt.Sprintf("the script wants %s: Windows line endings", quoted(interpreter))
 	case more == 0:
