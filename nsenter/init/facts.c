@@ -253,15 +253,17 @@ static void tell_search(const char *name, char *const *envp)
 }
 
 /*
- * Reports a failure, then the facts, and ends. name is argv[0] for a look-up that failed, and the
- * path for an exec.
+ * Reports a failure, then the facts, if init may look for them, and ends. name is argv[0] for a
+ * look-up that failed, and the path for an exec.
  */
 _Noreturn void die_explained(enum step step, int error, const char *name, char *const *envp,
-			     int to_fifo)
+			     int to_fifo, int look)
 {
 	report_failure(step, error, 0, name);
 	budget = to_fifo ? FIFO_BUDGET : SOCKET_BUDGET;
-	if (step == STEP_LOOK_UP)
+	if (!look)
+		budget = 0;
+	else if (step == STEP_LOOK_UP)
 		tell_search(name, envp);
 	else if (name != NULL)
 		tell_program(name);

@@ -122,7 +122,7 @@ const char *look_up(const char *name, char *const *envp, enum step *step, int *e
 
 /* facts.c */
 _Noreturn void die_explained(enum step step, int error, const char *name, char *const *envp,
-			     int to_fifo);
+			     int to_fifo, int look);
 
 /* cwd.c */
 int try_cwd(const char *cwd);

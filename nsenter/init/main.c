@@ -231,9 +231,8 @@ static void set_up_session(const struct plan *p, struct held *h)
 static _Noreturn void fail_program(const struct plan *p, const struct held *h, enum step step,
 				   int error, const char *name)
 {
-	if (h->has_helper)
-		die(step, error, 0, name);
-	die_explained(step, error, name, p->program.envp, step == STEP_EXEC && h->fifo >= 0);
+	die_explained(step, error, name, p->program.envp, step == STEP_EXEC && h->fifo >= 0,
+		      !h->has_helper);
 }
 
 /* The second attempt, as the user. */

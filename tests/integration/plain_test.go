@@ -123,3 +123,19 @@ func (c *container) killsOn(names ...string) {
 		Syscalls:      []specs.LinuxSyscall{{Names: names, Action: specs.ActKillProcess}},
 	}
 }
+
+// TestUnexplainedWithAgent: with a filter that notifies, init does not look at the program, because the
+// agent would be asked about each call.
+func TestUnexplainedWithAgent(t *testing.T) {
+	onlyBerth(t)
+	for _, program := range []string{"/no/such", "/prog"} {
+		c := newContainer(t).args(program)
+		c.file("prog", "#!/no/such\n", 0o755)
+		a := newAgent(c, refuse)
+		a.notify(c, "stat", "newfstatat", "statx", "faccessat2")
+		r := c.run()
+		if r.status != 1 || !strings.Contains(r.stderr, "no such file or directory\"") {
+			t.Errorf("%s: status %d, %q", program, r.status, r.stderr)
+		}
+	}
+}
