@@ -4,6 +4,7 @@ package libcontainer
 
 import (
 	"reflect"
+	"strings"
 	"testing"
 )
 
@@ -28,4 +29,15 @@ func TestParseInterfaces(t *testing.T) {
 			t.Errorf("%q is no error", text)
 		}
 	}
+}
+
+func FuzzParseInterfaces(f *testing.F) {
+	f.Add(netDev)
+	f.Add("a:1 2 3 4 5 6 7 8 9 10 11 12")
+	f.Fuzz(func(t *testing.T, text string) {
+		all, err := parseInterfaces(text)
+		if err == nil && len(all) > strings.Count(text, ":") {
+			t.Errorf("%d interfaces in %q", len(all), text)
+		}
+	})
 }

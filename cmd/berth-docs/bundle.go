@@ -15,11 +15,12 @@ directory with its root file system. The format is that of the OCI runtime-spec,
 to 1.3 berth reads. ` + "`berth spec`" + ` writes a config.json as a starting point.
 
 berth reads config.json once, when a container is created, and nothing of it later: the state
-directory has what is still needed. A key that the runtime-spec does not define is not used. A value
-of the wrong type, a number out of range, fields that contradict each other, and what berth does not
-support are errors, which name the field, with the line and the column where they can. A relative
-path is relative to the bundle. Paths in the container must be absolute; symbolic links in them are
-followed within the root file system and never lead out of it.`
+directory has what is still needed. A key that the runtime-spec does not define has no effect but a
+warning. A value of the wrong type, a number out of range, fields that contradict each other, and
+what berth does not support are errors, which name the field. ` + "`berth check`" + ` shows all of both at
+once, with their lines and columns. A relative path is relative to the bundle. Paths in the
+container must be absolute; symbolic links in them are followed within the root file system and
+never lead out of it.`
 
 const fieldsText = `"yes" may still be an error if the kernel lacks the feature. [] stands for an element of a list, .*
 for a value of a map, and {a,b} for several fields. Fields of other platforms are ignored.`
@@ -75,6 +76,6 @@ func bundlePage(support string, date time.Time) (string, error) {
 	p.section("EXAMPLES")
 	p.text(bundleExample)
 	p.section("SEE ALSO")
-	p.text("berth(8), berth-spec(8), berth-create(8), berth-run(8), capabilities(7)\n\nThe OCI runtime-spec: https://github.com/opencontainers/runtime-spec")
+	p.text("berth(8), berth-spec(8), berth-check(8), berth-create(8), berth-run(8), capabilities(7)\n\nThe OCI runtime-spec: https://github.com/opencontainers/runtime-spec")
 	return p.String(), nil
 }

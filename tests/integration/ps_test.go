@@ -106,7 +106,7 @@ func TestPsErrors(t *testing.T) {
 // ps.
 func TestPsReason(t *testing.T) {
 	c := newContainer(t).running()
-	r := c.command("ps", c.id, "--no-such-option").fails("", "")
+	r := c.command("ps", c.id, "--no-such-option").fails("ps: exit status 1: error: unknown gnu long option", "")
 	if strings.Contains(r.stderr, "Usage") || strings.Contains(r.stderr, `\n`) {
 		t.Errorf("stderr %q", r.stderr)
 	}

@@ -3,7 +3,7 @@
 package integration
 
 import (
-	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -228,11 +228,20 @@ func (s *screen) kill(name, signal string) (viewer int) {
 	s.t.Helper()
 	pid := strings.TrimSpace(s.tmux("display-message", "-p", "#{pane_pid}"))
 	for _, generation := range [...]string{"berth", "berth-top"} {
-		children, err := os.ReadFile("/proc/" + pid + "/task/" + pid + "/children")
-		if err != nil || len(bytes.Fields(children)) != 1 {
+		// A child belongs to the thread that has started it.
+		files, err := filepath.Glob("/proc/" + pid + "/task/*/children")
+		var children []string
+		for _, file := range files {
+			text, rerr := os.ReadFile(file)
+			if !errors.Is(rerr, os.ErrNotExist) && !errors.Is(rerr, unix.ESRCH) {
+				err = errors.Join(err, rerr) // a thread may have ended
+			}
+			children = append(children, strings.Fields(string(text))...)
+		}
+		if err != nil || len(children) != 1 {
 			s.t.Fatalf("children of process %s: %q, %v", pid, children, err)
 		}
-		pid = string(bytes.TrimSpace(children))
+		pid = children[0]
 		if generation == name {
 			defer func(pid string) {
 				if out, err := exec.Command("kill", "-"+signal, pid).CombinedOutput(); err != nil {

@@ -57,7 +57,7 @@ On a terminal, berth-top shows the table: a letter sorts it, r reverses it, q qu
 			if o.key, err = top.FindKey(sort); err != nil {
 				return err
 			}
-			if o.format == "table" && !o.once && terminal.Is(a.stdout) && terminal.Is(a.stdin) {
+			if o.format == "table" && !o.once && terminal.HasScreen(a.stdout) && terminal.Is(a.stdin) {
 				return a.liveTop(&o)
 			}
 			return a.plainTop(&o)

@@ -13,6 +13,12 @@ func Is(f *os.File) bool {
 	return err == nil
 }
 
+// HasScreen reports whether f is a terminal on which the cursor can be moved.
+func HasScreen(f *os.File) bool {
+	kind := os.Getenv("TERM")
+	return kind != "" && kind != "dumb" && Is(f)
+}
+
 // HasColour reports whether escape sequences for colours may be written to f: it is a terminal
 // that has some, and the user has not asked for none (no-color.org).
 func HasColour(f *os.File) bool {
