@@ -320,3 +320,16 @@ func TestNamespaceLimit(t *testing.T) {
 		c.command("state", c.id).fails("does not exist", "")
 	}
 }
+
+// TestNamespaceIsFifo: what is at a namespace's path may be a fifo, at which an open would wait.
+func TestNamespaceIsFifo(t *testing.T) {
+	onlyBerth(t)
+	c := newContainer(t)
+	fifo := c.dir + "/fifo"
+	if err := unix.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c.namespace(specs.UTSNamespace, fifo)
+	c.write()
+	c.checkRefused("is not a uts namespace", "")
+}

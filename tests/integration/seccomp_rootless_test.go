@@ -108,7 +108,7 @@ func TestRootlessSeccompAgentRefuses(t *testing.T) {
 	c := newContainer(t).rootless()
 	a := userAgent(c)
 	a.answer = func(nr uint32) unix.Errno {
-		if nr == unix.SYS_MKDIR || nr == unix.SYS_MKDIRAT {
+		if nr == sysMkdir || nr == unix.SYS_MKDIRAT {
 			return unix.EXDEV
 		}
 		return proceed

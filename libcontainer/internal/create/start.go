@@ -187,7 +187,8 @@ func OpenNamespaces(list configs.Namespaces) (joins []nsenter.Join, err error) {
 		if !ok || ns.Path == "" {
 			continue
 		}
-		f, err := os.OpenFile(ns.Path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		// The open of a fifo or of a terminal may wait.
+		f, err := os.OpenFile(ns.Path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 		if err != nil {
 			err = fmt.Errorf("%s: %w", ns.Field, access.ExplainMissing(ns.Path, err))
 			return joins, codes.With(codes.NamespaceFailed, configs.AddPhrase(err, fmt.Sprintf(configs.PhraseNamespacePath, ns.Path)))
