@@ -121,8 +121,9 @@ func (l *Logger) choose() {
 		return
 	}
 	l.looked = true
-	if l.plain = isTerminal(l.stderr); l.plain {
-		l.logrus.Formatter = &plainFormatter{l.name, wantsColour(os.Getenv)}
+	if f, ok := l.stderr.(*os.File); ok && terminal.Is(f) {
+		l.plain = true
+		l.logrus.Formatter = &plainFormatter{l.name, terminal.HasColour(f)}
 	}
 }
 

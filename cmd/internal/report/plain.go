@@ -4,12 +4,9 @@ package report
 
 import (
 	"bytes"
-	"io"
-	"os"
 	"strings"
 
 	"github.com/sirupsen/logrus"
-	"golang.org/x/sys/unix"
 )
 
 // plainFormatter writes messages for somebody who sits at a terminal: "berth: no such container",
@@ -50,22 +47,6 @@ func (f *plainFormatter) Format(e *logrus.Entry) ([]byte, error) {
 	}
 	b.WriteByte('\n')
 	return b.Bytes(), nil
-}
-
-// isTerminal reports whether w is a terminal.
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
-	return err == nil
-}
-
-// wantsColour follows https://no-color.org and terminfo's name for a terminal without abilities.
-func wantsColour(getenv func(string) string) bool {
-	term := getenv("TERM")
-	return getenv("NO_COLOR") == "" && term != "" && term != "dumb"
 }
 
 // Phrase is an error with words that are only there because engines and scripts look for them, and

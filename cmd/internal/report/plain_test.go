@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -35,18 +34,6 @@ func TestPlainFormatter(t *testing.T) {
 		f := &plainFormatter{"berth", tc.colour}
 		if got, err := f.Format(&logrus.Entry{Level: tc.level, Message: "text"}); err != nil || string(got) != tc.want {
 			t.Errorf("%v, %t: %q, %v", tc.level, tc.colour, got, err)
-		}
-	}
-}
-
-func TestWantsColour(t *testing.T) {
-	for _, tc := range []struct {
-		term, no string
-		want     bool
-	}{{"xterm", "", true}, {"dumb", "", false}, {"", "", false}, {"xterm", "1", false}} {
-		env := map[string]string{"TERM": tc.term, "NO_COLOR": tc.no}
-		if got := wantsColour(func(name string) string { return env[name] }); got != tc.want {
-			t.Errorf("TERM=%s NO_COLOR=%s: %t", tc.term, tc.no, got)
 		}
 	}
 }
@@ -99,17 +86,5 @@ func TestPhase(t *testing.T) {
 	}
 	if n := len(tr.Take()); n != 3 {
 		t.Errorf("%d events are left for the file", n)
-	}
-}
-
-// TestNoTerminal: a file is not a terminal, and a pipe neither.
-func TestNoTerminal(t *testing.T) {
-	f, err := os.Create(filepath.Join(t.TempDir(), "log"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	if isTerminal(f) || isTerminal(new(bytes.Buffer)) {
-		t.Error("it is said to be a terminal")
 	}
 }

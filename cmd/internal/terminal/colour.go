@@ -21,8 +21,12 @@ func HasScreen(f *os.File) bool {
 
 // HasColour reports whether escape sequences for colours may be written to f: it is a terminal
 // that has some, and the user has not asked for none (no-color.org).
-func HasColour(f *os.File) bool {
-	return Is(f) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+func HasColour(f *os.File) bool { return wantsColour(os.Getenv) && Is(f) }
+
+// wantsColour says so of the environment. TERM is terminfo's name for the kind of terminal.
+func wantsColour(getenv func(string) string) bool {
+	kind := getenv("TERM")
+	return getenv("NO_COLOR") == "" && kind != "" && kind != "dumb"
 }
 
 // reset leaves the alternate screen, shows the cursor, and ends all attributes and reports of the
