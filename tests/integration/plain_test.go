@@ -25,7 +25,7 @@ func TestErrorOnTerminal(t *testing.T) {
 		{"colour", "xterm", "", nil, "\x1b[1;31mberth:\x1b[0m " + missing, ""},
 		{"NO_COLOR", "xterm", "1", nil, "berth: " + missing, ""},
 		{"dumb", "dumb", "", nil, "berth: " + missing, ""},
-		{"debug", "dumb", "", []string{"--debug"}, "[    0.", "\nberth: " + missing},
+		{"debug", "dumb", "", []string{"--debug"}, "[ ", "\nberth: " + missing},
 		{"format", "xterm", "", []string{"--log-format", "text"}, "time=", engines},
 		{"json", "xterm", "", []string{"--log-format", "json"}, `{"code":"exec-not-found","level":"error"`, engines},
 		{"log", "xterm", "", []string{"--log", "log"}, "berth run failed: " + engines, ""},
