@@ -188,7 +188,7 @@ containers:
 `)
 	n := s.nodeOf("heeds")
 	began := time.Now()
-	s.kubectl("delete", "pod", "heeds", "--timeout=90s")
+	s.kubectl("delete", "pod", "heeds", patience())
 	if took := time.Since(began); took > 40*time.Second {
 		s.Errorf("a pod that heeds SIGTERM took %v", took)
 	}
@@ -198,7 +198,7 @@ containers:
 	}
 	s.equal("signals", out, "terminated")
 	began = time.Now()
-	s.kubectl("delete", "pod", "ignores", "--timeout=90s")
+	s.kubectl("delete", "pod", "ignores", patience())
 	if took := time.Since(began); took < 3*time.Second {
 		s.Errorf("a pod that ignores SIGTERM took only %v", took)
 	}
@@ -215,7 +215,7 @@ containers:
 - {name: c, image: $IMAGE, command: [/guest, signals, /mnt/signals], lifecycle: {stopSignal: SIGUSR1}, volumeMounts: [{name: v, mountPath: /mnt}]}
 `)
 	n := s.nodeOf("p")
-	s.kubectl("delete", "pod", "p", "--timeout=90s")
+	s.kubectl("delete", "pod", "p", patience())
 	out, err := n.output("cat", "/run/"+s.name+"/signals")
 	if err != nil {
 		s.Fatal(err)

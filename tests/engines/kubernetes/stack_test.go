@@ -35,7 +35,7 @@ var stackImages = sync.OnceValue(func() error {
 			return err
 		}
 		for _, n := range suite.cluster.nodes {
-			if err := n.command("ctr", "--namespace=k8s.io", "images", "import", path); err != nil {
+			if err := n.importImage(path); err != nil {
 				return err
 			}
 			if err := n.command("ctr", "--namespace=k8s.io", "images", "tag", "test.local/"+tier+":1", "test.local/"+tier+":2"); err != nil {
@@ -148,7 +148,7 @@ func webStack(s *space) {
 	}
 	rollout := func(name string) {
 		s.Helper()
-		s.kubectl("rollout", "status", "deployment/"+name, "--timeout=120s")
+		s.kubectl("rollout", "status", "deployment/"+name, patience())
 	}
 	testdata := "../../e2e/testdata/"
 	s.kubectl("create", "configmap", "app", "--from-file="+testdata+"app.py")

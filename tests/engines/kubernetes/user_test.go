@@ -3,6 +3,7 @@
 package kubernetes
 
 import (
+	"errors"
 	"strconv"
 	"strings"
 )
@@ -15,6 +16,7 @@ func users() []operation {
 		{"hostUsers: false, procMount Unmasked", unmasked},
 		{"supplementalGroupsPolicy", groups},
 		{"security context", securityContext},
+		{"AppArmor", appArmor},
 	}
 }
 
@@ -149,4 +151,43 @@ containers:
 	// An image without a numeric user other than root is refused.
 	s.pod("root", "containers:\n- {name: c, image: $IMAGE, command: [/guest, pause], securityContext: {runAsNonRoot: true}}\n")
 	s.wait("jsonpath={.status.containerStatuses[0].state.waiting.reason}=CreateContainerConfigError", "pod/root")
+}
+
+// appArmor profiles are containerd's own, one that the node has, and none.
+func appArmor(s *space) {
+	n := suite.cluster.nodes[0]
+	if out, err := n.output("cat", "/sys/module/apparmor/parameters/enabled"); err != nil || strings.TrimSpace(out) != "Y" {
+		s.Skip("the kernel has no AppArmor")
+	}
+	const profile = "profile cluster-no-write flags=(attach_disconnected) { file, capability, network, signal, ptrace, deny /tmp/** w, }"
+	s.on(n, "sh", "-c", "echo '"+profile+"' | apparmor_parser --replace")
+	spec := "nodeName: " + n.name + `
+containers:
+- name: c
+  image: $IMAGE
+  command: [/guest, pause]
+  volumeMounts: [{name: v, mountPath: /tmp}]
+  securityContext: {appArmorProfile: $PROFILE}
+volumes: [{name: v, emptyDir: {}}]
+`
+	for name, profile := range map[string]struct{ asked, label string }{
+		"default":    {"{type: RuntimeDefault}", "cri-containerd.apparmor.d (enforce)"},
+		"local":      {"{type: Localhost, localhostProfile: cluster-no-write}", "cluster-no-write (enforce)"},
+		"unconfined": {"{type: Unconfined}", "unconfined"},
+	} {
+		s.ready(name, strings.ReplaceAll(spec, "$PROFILE", profile.asked))
+		s.equal("the label of "+name, s.exec(name, "cat", "/proc/1/attr/current"), profile.label)
+		s.equal("the label of an exec in "+name, s.exec(name, "cat", "/proc/self/attr/current"), profile.label)
+	}
+	s.exec("default", "touch", "/tmp/file")
+	s.exec("local", "sh", "-c", "! touch /tmp/file")
+	// One that the node does not have.
+	s.pod("absent", strings.ReplaceAll(spec, "$PROFILE", "{type: Localhost, localhostProfile: cluster-absent}"))
+	s.eventually("the profile that is not there", func() error {
+		out := s.field("pod/absent", ".status") + s.kubectl("get", "events", "--field-selector", "involvedObject.name=absent")
+		if !strings.Contains(out, "cluster-absent") {
+			return errors.New(out)
+		}
+		return nil
+	})
 }
