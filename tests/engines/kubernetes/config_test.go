@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -121,6 +122,10 @@ func (n *node) configure() error {
 	driver, swap := "cgroupfs", "NoSwap"
 	if suite.machine != "" {
 		driver, swap = "systemd", "LimitedSwap"
+		// kubelet asks containerd for the driver, and the answer is that of the default runtime.
+		if !slices.ContainsFunc(suite.runtimes, func(r runtime) bool { return r.name == "runc" }) {
+			containerd += "\n" + strings.ReplaceAll(config, "berth", "runc")
+		}
 		containerd = strings.ReplaceAll(containerd, "SystemdCgroup = false", "SystemdCgroup = true")
 	}
 	replace := strings.NewReplacer("$DRIVER", driver, "$SWAP", swap, "$PROGRAMS", suite.programs, "$PODS", n.pods(), "$ADDRESS", n.address(),

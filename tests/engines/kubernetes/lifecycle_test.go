@@ -34,9 +34,9 @@ func execProbes(s *space) {
 - name: c
   image: $IMAGE
   command: [sh, -c, "touch /tmp/started; exec /guest pause"]
-  startupProbe: {exec: {command: [test, -e, /tmp/started]}, periodSeconds: 1}
-  readinessProbe: {exec: {command: [test, -e, /tmp/ready]}, periodSeconds: 1}
-  livenessProbe: {exec: {command: [sh, -c, "! test -e /tmp/dead"]}, periodSeconds: 1, failureThreshold: 1}
+  startupProbe: {exec: {command: [test, -e, /tmp/started]}, $PERIOD}
+  readinessProbe: {exec: {command: [test, -e, /tmp/ready]}, $PERIOD}
+  livenessProbe: {exec: {command: [sh, -c, "! test -e /tmp/dead"]}, $PERIOD, failureThreshold: 1}
 `)
 	s.wait("jsonpath={.status.containerStatuses[0].started}=true", "pod/p")
 	s.equal("ready before", s.field("pod/p", ".status.containerStatuses[0].ready"), "false")
@@ -127,7 +127,7 @@ initContainers:
   image: $IMAGE
   restartPolicy: Always
   command: [sh, -c, "echo sidecar >>/mnt/order; exec /guest signals /mnt/order"]
-  startupProbe: {exec: {command: [grep, sidecar, /mnt/order]}, periodSeconds: 1}
+  startupProbe: {exec: {command: [grep, sidecar, /mnt/order]}, $PERIOD}
   volumeMounts: [{name: v, mountPath: /mnt}]
 containers:
 - {name: c, image: $IMAGE, command: [sh, -c, "echo main >>/mnt/order; cat /mnt/order"], volumeMounts: [{name: v, mountPath: /mnt}]}

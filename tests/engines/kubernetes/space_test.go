@@ -68,10 +68,15 @@ func (s *space) kubectl(args ...string) string {
 	return out
 }
 
-// apply makes what the manifest says, with $RUNTIME, $IMAGE and $IMAGE2 replaced.
+// apply makes what the manifest says, with $RUNTIME, $IMAGE and the like replaced.
 func (s *space) apply(manifest string) {
 	s.Helper()
-	manifest = strings.NewReplacer("$RUNTIME", s.runtime.name, "$IMAGE2", busybox2, "$IMAGE", busybox, "$DATA", data).Replace(manifest)
+	// When a probe comes, and what it has for its answer.
+	period := "periodSeconds: 1, timeoutSeconds: 5"
+	if suite.machine != "" {
+		period = "periodSeconds: 10, timeoutSeconds: 20"
+	}
+	manifest = strings.NewReplacer("$PERIOD", period, "$RUNTIME", s.runtime.name, "$IMAGE2", busybox2, "$IMAGE", busybox, "$DATA", data).Replace(manifest)
 	if _, err := suite.cluster.kubectl(manifest, "--namespace", s.name, "apply", "-f", "-"); err != nil {
 		s.Fatalf("%v\n%s", err, manifest)
 	}

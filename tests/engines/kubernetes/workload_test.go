@@ -41,7 +41,7 @@ spec:
         image: $IMAGE
         command: [/guest, serve, "8080"]
         env: [{name: VERSION, value: first}]
-        readinessProbe: {httpGet: {port: 8080}, periodSeconds: 1}
+        readinessProbe: {httpGet: {port: 8080}, $PERIOD}
         ports: [{containerPort: 8080}]
 ---
 apiVersion: v1

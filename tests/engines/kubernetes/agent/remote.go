@@ -50,7 +50,7 @@ func run(w http.ResponseWriter, r *http.Request) {
 	case errors.As(err, &exit):
 		status = exit.ExitCode()
 	case err != nil && !errors.Is(err, exec.ErrWaitDelay):
-		fmt.Fprintln(output, err)
+		_, _ = fmt.Fprintln(output, err)
 		status = 127
 	}
 	w.Header().Set(statusTrailer, strconv.Itoa(status))
