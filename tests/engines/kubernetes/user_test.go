@@ -85,17 +85,21 @@ containers:
 }
 
 func unmasked(s *space) {
+	// containerd's profile of AppArmor lets nobody mount.
 	const spec = `hostUsers: false
 containers:
-- {name: c, image: $IMAGE, command: [/guest, pause], securityContext: {procMount: $MOUNT, capabilities: {add: [SYS_ADMIN]}}}
+- name: c
+  image: $IMAGE
+  command: [/guest, pause]
+  securityContext: {procMount: $MOUNT, capabilities: {add: [SYS_ADMIN]}, appArmorProfile: {type: Unconfined}}
 `
 	s.ready("masked", strings.ReplaceAll(spec, "$MOUNT", "Default"))
 	s.ready("unmasked", strings.ReplaceAll(spec, "$MOUNT", "Unmasked"))
 	if out := s.exec("unmasked", "grep", "-c", "/proc", "/proc/mounts"); strings.TrimSpace(out) != "1" {
 		s.Errorf("mounts below an unmasked /proc: %s", out)
 	}
-	if out := s.exec("masked", "grep", "-c", "/proc", "/proc/mounts"); strings.TrimSpace(out) < "2" {
-		s.Errorf("mounts below a masked /proc: %s", out)
+	if out := s.exec("masked", "grep", "-c", "/proc", "/proc/mounts"); strings.TrimSpace(out) == "1" {
+		s.Errorf("no mounts below a masked /proc")
 	}
 	// Unmasked is for containers in containers: a new proc can be mounted in a user namespace only
 	// where all of the old one is visible.
