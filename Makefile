@@ -158,8 +158,8 @@ engines: build ## run the engines of tests/engines in rooms of several Debian re
 	RUNTIME='$(abspath $(BIN))' SMOKE='$(SMOKE)' tests/engines/run $(ENGINES)
 
 .PHONY: engines-kubernetes
-engines-kubernetes: build ## run a Kubernetes of two nodes, and pods with berth and with runc (root, cgroup v1); RUNTIMES="name=path..."
-	@.ci/deps engines kubernetes stack
+engines-kubernetes: build ## run a Kubernetes of two nodes, and pods with berth and with runc (root, cgroup v1); RUNTIMES="name=path...", VM=v2
+	@.ci/deps engines kubernetes stack $(if $(VM),vm)
 	RUNTIMES='$(RUNTIMES)' tests/engines/kubernetes/run -test.v
 
 .PHONY: soak

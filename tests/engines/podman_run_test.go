@@ -54,6 +54,7 @@ func (p *podmanEngine) testRun(t *testing.T) {
 		t.equal("exit status", p.do(t, "wait", id), "137")
 		p.state(t, id, "{{.State.OOMKilled}}", "true")
 	})
+	operation(t, "runtime flags", func(t *T) { p.runtimeFlag(t) })
 	operation(t, "run environment", func(t *T) {
 		options := []string{"--env", "A=1", "--workdir", "/var", "--hostname", "mole", "--add-host", "pier:192.0.2.9", "--dns", "192.0.2.53"}
 		out := p.run(t, options, "sh", "-c", "echo $A; pwd; hostname; cat /etc/hosts /etc/resolv.conf")
@@ -63,6 +64,25 @@ func (p *podmanEngine) testRun(t *testing.T) {
 		out := p.run(t, []string{"--security-opt", "mask=/var/hidden", "--personality", "LINUX32"}, "sh", "-c", "uname -m; cat /proc/kcore | wc -c")
 		t.contains("in the container", out, "i686", "0")
 	})
+}
+
+// runtimeFlag gives the runtime another directory for its state, and one flag that it does not have.
+func (p *podmanEngine) runtimeFlag(t *T) {
+	// The user's, if it is one.
+	root := strings.TrimSpace(p.shell("mktemp", "--directory", "--tmpdir=/tmp", "flags.XXXXXX").run(t))
+	t.Cleanup(func() { p.shell("rm", "-r", root).run(t) })
+	flag := "--runtime-flag=root=" + root
+	id := p.do(t, flag, "run", "--detach", "box", "sleep", "1000")
+	t.Cleanup(func() { p.do(t, flag, "rm", "--force", "--ignore", "--time", "0", id) })
+	t.contains("the state", p.shell("ls", root).run(t), id)
+	t.equal("exec", p.do(t, flag, "exec", id, "echo", "here"), "here")
+	p.do(t, flag, "rm", "--force", "--time", "0", id)
+	if out := p.shell("ls", root).run(t); strings.Contains(out, id) {
+		t.Errorf("the state is still there: %s", out)
+	}
+	if r := p.try(t, "--runtime-flag=unheardof", "run", "--rm", "box", "true"); r.code != 126 || !strings.Contains(r.err, "unheardof") {
+		t.Errorf("an unknown flag: exit status %d: %s", r.code, r.err)
+	}
 }
 
 // needController skips an operation if a controller of cgroups is not there.

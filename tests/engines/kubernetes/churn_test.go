@@ -22,6 +22,9 @@ func TestChurn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if suite.machine != "" {
+		t.Skip("the nodes' daemons are in another machine")
+	}
 	for _, runtime := range suite.runtimes {
 		t.Run(runtime.name, func(t *testing.T) {
 			before := suite.cluster.left(t)
@@ -54,14 +57,14 @@ func TestChurn(t *testing.T) {
 // churn is one round, and returns how many pods it had.
 func churn(s *space) int {
 	s.apply(strings.Replace(web, "replicas: 2", "replicas: 4", 1))
-	s.kubectl("rollout", "status", "deployment/web", "--timeout=120s")
+	s.kubectl("rollout", "status", "deployment/web", patience())
 	names := s.names("app=web")
 	for _, name := range names {
 		s.equal("exec", s.exec(name, "sh", "-c", "echo $VERSION"), "first")
 	}
 	s.kubectl("delete", "pod", names[0], "--wait=false")
 	s.kubectl("set", "env", "deployment/web", "VERSION=second")
-	s.kubectl("rollout", "status", "deployment/web", "--timeout=120s")
+	s.kubectl("rollout", "status", "deployment/web", patience())
 	s.apply(strings.ReplaceAll(batch, "$COMMAND", "echo done"))
 	s.wait("condition=Complete", "job/job")
 	s.kubectl("delete", "job/job", "deployment/web", "service/web")

@@ -3,14 +3,12 @@
 package kubernetes
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
-	"time"
 )
 
 // The control plane is in the network namespace of the tests, and has a bridge to the nodes.
@@ -33,7 +31,7 @@ type cluster struct {
 	admin string
 }
 
-// startCluster starts all of it, and waits until both nodes are ready.
+// startCluster starts all of it, and waits until the nodes are ready.
 func startCluster(logs string) (c *cluster, err error) {
 	c = &cluster{logs: logs}
 	defer func() {
@@ -55,7 +53,7 @@ func startCluster(logs string) (c *cluster, err error) {
 	if err != nil {
 		return c, err
 	}
-	for number := 1; number <= 2; number++ {
+	for number := 1; number <= suite.nodes; number++ {
 		n, err := newNode(c, number)
 		if n != nil {
 			c.nodes = append(c.nodes, n)
@@ -114,7 +112,7 @@ func (c *cluster) startControl() error {
 		"--feature-gates="+gates)
 	c.run("kube-controller-manager", "--kubeconfig="+c.admin, "--leader-elect=false", "--allocate-node-cidrs=false",
 		"--service-account-private-key-file="+c.ca.file("sa.key"), "--root-ca-file="+c.ca.file("ca.crt"),
-		"--use-service-account-credentials=false", "--node-monitor-grace-period=16s", "--bind-address=127.0.0.1",
+		"--use-service-account-credentials=false", "--node-monitor-grace-period="+suite.grace, "--bind-address=127.0.0.1",
 		"--feature-gates="+gates)
 	c.run("kube-scheduler", "--kubeconfig="+c.admin, "--leader-elect=false", "--bind-address=127.0.0.1",
 		"--feature-gates="+gates)
@@ -181,8 +179,12 @@ func (c *cluster) route() error {
 // configure waits for the nodes, and makes the classes of the runtimes.
 func (c *cluster) configure() error {
 	if err := until(suite.limit, "the nodes", func() error {
-		_, err := c.kubectl("", "wait", "--for=condition=Ready", "node/n1", "node/n2", "--timeout=60s")
-		return err
+		for _, n := range c.nodes {
+			if _, err := c.kubectl("", "wait", "--for=condition=Ready", "node/"+n.name, patience()); err != nil {
+				return err
+			}
+		}
+		return nil
 	}); err != nil {
 		return err
 	}
@@ -237,23 +239,4 @@ func (c *cluster) stop() {
 	for i := len(c.daemons) - 1; i >= 0; i-- {
 		c.daemons[i].end(syscall.SIGKILL)
 	}
-}
-
-// killAll kills all processes in a cgroup of the hierarchy and below, and waits for their end.
-func killAll(dir string) error {
-	return until(20*time.Second, "processes in "+dir, func() error {
-		pids, err := processes(dir)
-		if err != nil {
-			return err
-		}
-		for _, pid := range pids {
-			if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
-				return err
-			}
-		}
-		if len(pids) > 0 {
-			return fmt.Errorf("%d of them", len(pids))
-		}
-		return nil
-	})
 }

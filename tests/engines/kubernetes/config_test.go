@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -61,7 +62,8 @@ const networkConfig = `{
 }
 `
 
-// kubeletConfig is the one of a node on cgroup v1, and of a machine that is not the node's alone.
+// kubeletConfig is the one of a node on cgroup v1, in namespaces of a machine that is not the
+// node's alone, and of one on cgroup v2 with systemd, in a machine of its own.
 const kubeletConfig = `apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
 address: $ADDRESS
@@ -74,9 +76,11 @@ tlsCertFile: $PKI/$NAME.crt
 tlsPrivateKeyFile: $PKI/$NAME.key
 containerRuntimeEndpoint: unix:///run/containerd/containerd.sock
 volumePluginDir: /var/lib/kubelet/volume-plugins
-cgroupDriver: cgroupfs
+cgroupDriver: $DRIVER
 cgroupRoot: /
 failCgroupV1: false
+failSwapOn: false
+memorySwap: {swapBehavior: $SWAP}
 oomScoreAdj: 0
 makeIPTablesUtilChains: false
 resolvConf: ""
@@ -115,7 +119,16 @@ func (n *node) configure() error {
 	for _, r := range suite.runtimes {
 		containerd += "\n" + strings.NewReplacer("/usr/local/bin/berth", r.path, "runtimes.berth", "runtimes."+r.name).Replace(config)
 	}
-	replace := strings.NewReplacer("$PROGRAMS", suite.programs, "$PODS", n.pods(), "$ADDRESS", n.address(),
+	driver, swap := "cgroupfs", "NoSwap"
+	if suite.machine != "" {
+		driver, swap = "systemd", "LimitedSwap"
+		// kubelet asks containerd for the driver, and the answer is that of the default runtime.
+		if !slices.ContainsFunc(suite.runtimes, func(r runtime) bool { return r.name == "runc" }) {
+			containerd += "\n" + strings.ReplaceAll(config, "berth", "runc")
+		}
+		containerd = strings.ReplaceAll(containerd, "SystemdCgroup = false", "SystemdCgroup = true")
+	}
+	replace := strings.NewReplacer("$DRIVER", driver, "$SWAP", swap, "$PROGRAMS", suite.programs, "$PODS", n.pods(), "$ADDRESS", n.address(),
 		"$PKI", n.cluster.ca.dir, "$NAME", n.name, "$GATES", strings.ReplaceAll(gates, "=", ": "))
 	for path, text := range map[string]string{
 		"containerd.toml": containerd, "kubelet.yaml": kubeletConfig, "kube-proxy.yaml": proxyConfig,

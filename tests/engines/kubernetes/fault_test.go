@@ -4,10 +4,6 @@ package kubernetes
 
 import (
 	"errors"
-	"fmt"
-	"os"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 )
@@ -44,25 +40,25 @@ func checkpoint(s *space) {
 	}
 }
 
-// initProcess returns the pid of a container's init, as the rig sees it.
-func (s *space) initProcess(pod string) int {
+// initProcess returns the pid of a container's init on its node.
+func (s *space) initProcess(pod string) string {
 	s.Helper()
-	data, err := os.ReadFile(s.nodeOf(pod).path("/run/containerd/io.containerd.runtime.v2.task/k8s.io/" + s.container(pod) + "/init.pid"))
+	return s.on(s.nodeOf(pod), "cat", "/run/containerd/io.containerd.runtime.v2.task/k8s.io/"+s.container(pod)+"/init.pid")
+}
+
+// on runs a command on a node, and returns what it prints.
+func (s *space) on(n *node, name string, args ...string) string {
+	s.Helper()
+	out, err := n.output(name, args...)
 	if err != nil {
 		s.Fatal(err)
 	}
-	pid, err := strconv.Atoi(string(data))
-	if err != nil {
-		s.Fatal(err)
-	}
-	return pid
+	return strings.TrimSpace(out)
 }
 
 func initKilled(s *space) {
 	s.ready("p", client)
-	if err := syscall.Kill(s.initProcess("p"), syscall.SIGKILL); err != nil {
-		s.Fatal(err)
-	}
+	s.on(s.nodeOf("p"), "kill", "-KILL", s.initProcess("p"))
 	s.wait("jsonpath={.status.containerStatuses[0].restartCount}=1", "pod/p")
 	s.wait("condition=Ready", "pod/p")
 	s.equal("exit code", s.field("pod/p", ".status.containerStatuses[0].lastState.terminated.exitCode"), "137")
@@ -72,54 +68,21 @@ func initKilled(s *space) {
 func shimKilled(s *space) {
 	s.ready("p", client)
 	n := s.nodeOf("p")
-	shim := parentOf(s.T, s.initProcess("p"))
-	if name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", shim)); err != nil || !strings.HasPrefix(string(name), "containerd-shim") {
-		s.Fatalf("the parent of init is %q: %v", name, err)
-	}
-	if err := syscall.Kill(shim, syscall.SIGKILL); err != nil {
-		s.Fatal(err)
-	}
+	shim := strings.Fields(s.on(n, "grep", "^PPid:", "/proc/"+s.initProcess("p")+"/status"))[1]
+	s.contains("the parent of init", s.on(n, "cat", "/proc/"+shim+"/comm"), "containerd-shim")
+	s.on(n, "kill", "-KILL", shim)
 	s.wait("jsonpath={.status.containerStatuses[0].restartCount}=1", "pod/p")
 	s.wait("condition=Ready", "pod/p")
 	s.equal("exec", s.exec("p", "echo", "here"), "here")
-	// A shim that is killed leaves its socket, with every runtime.
-	s.removeDeadSockets(n)
+	s.tidy(n)
 }
 
-// removeDeadSockets removes the sockets of shims that do not listen any more.
-func (s *space) removeDeadSockets(n *node) {
+// tidy removes the sockets of shims that were killed.
+func (s *space) tidy(n *node) {
 	s.Helper()
-	sockets, err := filepath.Glob(n.path("/run/containerd/s/*"))
-	if err != nil {
+	if _, err := n.agent("tidy"); err != nil {
 		s.Fatal(err)
 	}
-	for _, socket := range sockets {
-		if err := dial("unix", socket); errors.Is(err, syscall.ECONNREFUSED) {
-			if err := os.Remove(socket); err != nil {
-				s.Error(err)
-			}
-		}
-	}
-}
-
-// parentOf returns the parent of a process.
-func parentOf(t interface {
-	Helper()
-	Fatal(...any)
-}, pid int,
-) int {
-	t.Helper()
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	// The name may have spaces and brackets.
-	fields := strings.Fields(string(data[strings.LastIndexByte(string(data), ')')+1:]))
-	parent, err := strconv.Atoi(fields[1])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return parent
 }
 
 func daemonsKilled(s *space) {
@@ -141,33 +104,35 @@ func daemonsKilled(s *space) {
 	s.wait("condition=Ready", "node/"+n.name)
 	s.equal("restarts", s.field("pod/p", ".status.containerStatuses[0].restartCount"), "0")
 	if after := s.initProcess("p"); after != before {
-		s.Errorf("init %d has become %d", before, after)
+		s.Errorf("init %s has become %s", before, after)
 	}
 	s.ready("new", client+"nodeName: "+n.name)
 }
 
 func nodeDrained(s *space) {
+	s.needNodes(2)
 	s.apply(web)
-	s.kubectl("rollout", "status", "deployment/web", "--timeout=90s")
+	s.kubectl("rollout", "status", "deployment/web", patience())
 	defer s.kubectl("uncordon", "n2")
-	s.kubectl("drain", "n2", "--ignore-daemonsets", "--delete-emptydir-data", "--force", "--timeout=90s",
+	s.kubectl("drain", "n2", "--ignore-daemonsets", "--delete-emptydir-data", "--force", patience(),
 		"--pod-selector=app=web")
 	if out := s.kubectl("get", "pods", "--field-selector", "spec.nodeName=n2", "-o", "name"); out != "" {
 		s.Errorf("on the drained node: %s", out)
 	}
 	s.kubectl("uncordon", "n2")
 	s.kubectl("rollout", "restart", "deployment/web")
-	s.kubectl("rollout", "status", "deployment/web", "--timeout=90s")
+	s.kubectl("rollout", "status", "deployment/web", patience())
 }
 
 // nodeLost kills the daemons and all containers of a node, as a machine that loses its power.
 func nodeLost(s *space) {
+	s.needNodes(2)
 	manifest := strings.NewReplacer("maxSkew: 1", "maxSkew: 2",
 		"terminationGracePeriodSeconds: 2", `terminationGracePeriodSeconds: 2
       tolerations:
       - {key: node.kubernetes.io/unreachable, operator: Exists, effect: NoExecute, tolerationSeconds: 1}`).Replace(web)
 	s.apply(manifest)
-	s.kubectl("rollout", "status", "deployment/web", "--timeout=90s")
+	s.kubectl("rollout", "status", "deployment/web", patience())
 	n := suite.cluster.nodes[1]
 	n.kubelet.end(syscall.SIGKILL)
 	n.containerd.end(syscall.SIGKILL)
@@ -191,5 +156,5 @@ func nodeLost(s *space) {
 	}
 	s.wait("condition=Ready", "node/n2")
 	s.ready("new", client+"nodeName: n2")
-	s.removeDeadSockets(n)
+	s.tidy(n)
 }

@@ -5,13 +5,8 @@ package kubernetes
 import (
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -34,134 +29,41 @@ func (c *cluster) left(t *testing.T) []string {
 	return slices.Compact(all)
 }
 
-func (n *node) left() ([]string, error) {
-	var all []string
-	for _, part := range []func() ([]string, error){n.leftProcesses, n.leftMounts, n.leftCgroups, n.leftFiles} {
-		some, err := part()
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, some...)
-	}
-	return all, nil
+// left returns what there is of that kind (see ./agent), or of all.
+func (n *node) left(kind ...string) ([]string, error) {
+	out, err := n.agent(append([]string{"left"}, kind...)...)
+	return strings.Split(strings.TrimSpace(out), "\n"), err
 }
 
-// containerProcesses returns the processes of the node that are no daemons of it: containers,
-// and their shims.
-func (n *node) containerProcesses() ([]int, error) {
-	hierarchies, err := filepath.Glob("/sys/fs/cgroup/*/" + n.cgroup)
-	if err != nil {
-		return nil, err
-	}
-	own := []int{n.first.Process.Pid}
-	for _, d := range []*daemon{n.containerd, n.kubelet, n.proxy} {
-		if d.running() {
-			own = append(own, d.cmd.Process.Pid)
-		}
-	}
-	var all []int
-	for _, dir := range hierarchies {
-		pids, err := processes(dir)
-		if err != nil {
-			return nil, err
-		}
-		for _, pid := range pids {
-			if !slices.Contains(own, pid) {
-				all = append(all, pid)
-			}
-		}
-	}
-	slices.Sort(all)
-	return slices.Compact(all), nil
-}
-
-// killContainers kills them, and waits for their end.
+// killContainers kills the processes of the node's containers and their shims, and waits for
+// their end.
 func (n *node) killContainers() error {
-	return until(20*time.Second, "the end of the containers", func() error {
-		pids, err := n.containerProcesses()
+	return until(suite.limit, "the end of the containers", func() error {
+		lines, err := n.left("processes")
 		if err != nil {
 			return err
 		}
-		for _, pid := range pids {
-			if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
-				return err
+		var pids []string
+		for _, line := range lines {
+			if pid, _, found := strings.Cut(strings.TrimPrefix(line, "process "), ":"); found {
+				pids = append(pids, pid)
 			}
 		}
-		if len(pids) > 0 {
-			return fmt.Errorf("%d processes", len(pids))
+		if len(pids) == 0 {
+			return nil
 		}
-		return nil
+		// Some may have ended.
+		_ = n.command("kill", append([]string{"-KILL"}, pids...)...)
+		return fmt.Errorf("%d processes", len(pids))
 	})
-}
-
-func (n *node) leftProcesses() ([]string, error) {
-	pids, err := n.containerProcesses()
-	var all []string
-	for _, pid := range pids {
-		if line, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cmdline"); err == nil {
-			all = append(all, fmt.Sprintf("process %d: %s", pid, strings.ReplaceAll(string(line), "\x00", " ")))
-		}
-	}
-	return all, err
-}
-
-func (n *node) leftMounts() ([]string, error) {
-	info, err := os.ReadFile("/proc/" + n.pid() + "/mountinfo")
-	if err != nil {
-		return nil, err
-	}
-	var all []string
-	for line := range strings.Lines(string(info)) {
-		all = append(all, "mount "+strings.Fields(line)[4])
-	}
-	return all, nil
-}
-
-func (n *node) leftCgroups() ([]string, error) {
-	hierarchies, err := filepath.Glob("/sys/fs/cgroup/*/" + n.cgroup)
-	if err != nil {
-		return nil, err
-	}
-	var all []string
-	for _, hierarchy := range hierarchies {
-		err := filepath.WalkDir(hierarchy, func(path string, entry fs.DirEntry, err error) error {
-			if err == nil && entry.IsDir() {
-				all = append(all, "cgroup "+path)
-			}
-			return nil //nolint:nilerr // Removed meanwhile.
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
-	return all, nil
-}
-
-// leftFiles returns what is in the directories that have an entry for each container or pod.
-func (n *node) leftFiles() ([]string, error) {
-	var all []string
-	for _, pattern := range []string{
-		"/run/containerd/runc/k8s.io/*", "/run/containerd/runc/k8s.io/.cache/*",
-		"/run/containerd/io.containerd.runtime.v2.task/k8s.io/*", "/run/containerd/s/*",
-		"/run/containerd/io.containerd.grpc.v1.cri/*/*", "/run/netns/*", "/var/lib/cni/networks/pods/10.*",
-		"/var/lib/kubelet/pods/*", "/run/containerd/fifo/*", "/tmp/runc-process*", "/tmp/pty*",
-		"/sys/class/net/*",
-	} {
-		root := n.path("")
-		paths, err := filepath.Glob(root + pattern)
-		if err != nil {
-			return nil, err
-		}
-		for _, path := range paths {
-			all = append(all, "file "+strings.TrimPrefix(path, root))
-		}
-	}
-	return all, nil
 }
 
 // kept are what stays by design: the cgroups of the classes of pods.
 func kept(line string) bool {
-	for _, suffix := range []string{"/kubepods", "/kubepods/burstable", "/kubepods/besteffort"} {
+	for _, suffix := range []string{
+		"/kubepods", "/kubepods/burstable", "/kubepods/besteffort",
+		"/kubepods.slice", "/kubepods-burstable.slice", "/kubepods-besteffort.slice",
+	} {
 		if strings.Contains(line, "cgroup ") && strings.HasSuffix(line, suffix) {
 			return true
 		}
@@ -171,7 +73,7 @@ func kept(line string) bool {
 
 // nothingLeft waits until all namespaces of the tests are gone, and the nodes are as before.
 func (c *cluster) nothingLeft(t *testing.T, before []string) {
-	if err := until(3*time.Minute, "the deletion of the namespaces", func() error {
+	if err := until(max(3*time.Minute, suite.limit), "the deletion of the namespaces", func() error {
 		out, err := c.kubectl("", "get", "namespaces", "-o", "name")
 		if err != nil {
 			return err
@@ -187,7 +89,7 @@ func (c *cluster) nothingLeft(t *testing.T, before []string) {
 		t.Fatal(err)
 	}
 	// kubelet removes sandboxes that have ended when it next looks for them, up to a minute later.
-	if err := until(2*time.Minute, "left on the nodes", func() error {
+	if err := until(suite.limit, "left on the nodes", func() error {
 		var more []string
 		for _, line := range c.left(t) {
 			if _, found := slices.BinarySearch(before, line); !found && !kept(line) {

@@ -34,9 +34,9 @@ func execProbes(s *space) {
 - name: c
   image: $IMAGE
   command: [sh, -c, "touch /tmp/started; exec /guest pause"]
-  startupProbe: {exec: {command: [test, -e, /tmp/started]}, periodSeconds: 1}
-  readinessProbe: {exec: {command: [test, -e, /tmp/ready]}, periodSeconds: 1}
-  livenessProbe: {exec: {command: [sh, -c, "! test -e /tmp/dead"]}, periodSeconds: 1, failureThreshold: 1}
+  startupProbe: {exec: {command: [test, -e, /tmp/started]}, $PERIOD}
+  readinessProbe: {exec: {command: [test, -e, /tmp/ready]}, $PERIOD}
+  livenessProbe: {exec: {command: [sh, -c, "! test -e /tmp/dead"]}, $PERIOD, failureThreshold: 1}
 `)
 	s.wait("jsonpath={.status.containerStatuses[0].started}=true", "pod/p")
 	s.equal("ready before", s.field("pod/p", ".status.containerStatuses[0].ready"), "false")
@@ -127,7 +127,7 @@ initContainers:
   image: $IMAGE
   restartPolicy: Always
   command: [sh, -c, "echo sidecar >>/mnt/order; exec /guest signals /mnt/order"]
-  startupProbe: {exec: {command: [grep, sidecar, /mnt/order]}, periodSeconds: 1}
+  startupProbe: {exec: {command: [grep, sidecar, /mnt/order]}, $PERIOD}
   volumeMounts: [{name: v, mountPath: /mnt}]
 containers:
 - {name: c, image: $IMAGE, command: [sh, -c, "echo main >>/mnt/order; cat /mnt/order"], volumeMounts: [{name: v, mountPath: /mnt}]}
@@ -188,7 +188,7 @@ containers:
 `)
 	n := s.nodeOf("heeds")
 	began := time.Now()
-	s.kubectl("delete", "pod", "heeds", "--timeout=90s")
+	s.kubectl("delete", "pod", "heeds", patience())
 	if took := time.Since(began); took > 40*time.Second {
 		s.Errorf("a pod that heeds SIGTERM took %v", took)
 	}
@@ -198,7 +198,7 @@ containers:
 	}
 	s.equal("signals", out, "terminated")
 	began = time.Now()
-	s.kubectl("delete", "pod", "ignores", "--timeout=90s")
+	s.kubectl("delete", "pod", "ignores", patience())
 	if took := time.Since(began); took < 3*time.Second {
 		s.Errorf("a pod that ignores SIGTERM took only %v", took)
 	}
@@ -215,7 +215,7 @@ containers:
 - {name: c, image: $IMAGE, command: [/guest, signals, /mnt/signals], lifecycle: {stopSignal: SIGUSR1}, volumeMounts: [{name: v, mountPath: /mnt}]}
 `)
 	n := s.nodeOf("p")
-	s.kubectl("delete", "pod", "p", "--timeout=90s")
+	s.kubectl("delete", "pod", "p", patience())
 	out, err := n.output("cat", "/run/"+s.name+"/signals")
 	if err != nil {
 		s.Fatal(err)

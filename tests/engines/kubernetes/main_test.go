@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package kubernetes starts a cluster of two nodes in namespaces of this machine (etcd, the
-// control plane, and on each node containerd, kubelet and kube-proxy) and tries what people do
+// Package kubernetes starts a cluster of two nodes in namespaces of this machine, or of one in a
+// virtual machine (etcd, the control plane, and on each node containerd, kubelet and kube-proxy), and tries what people do
 // with pods, with each runtime that it is given, through the RuntimeClass of its name.
 //
 // It knows kubectl, the CRI and the kernel, but nothing about a runtime. What passes with one
@@ -29,9 +29,24 @@ var suite struct {
 	work, programs, staged string
 	runtimes               []runtime
 	cluster                *cluster
-	// limit is how long an event may take.
+	// machine is the kind of the virtual machine that is the node (see tests/vm/boot), or "".
+	machine string
+	nodes   int
+	// limit is how long an event may take, grace how long a node may be silent.
 	limit time.Duration
+	grace string
 }
+
+// mode is how the nodes see cgroups.
+func mode() string {
+	if suite.machine != "" {
+		return "v2"
+	}
+	return "v1"
+}
+
+// patience is for kubectl.
+func patience() string { return fmt.Sprintf("--timeout=%.0fs", suite.limit.Seconds()) }
 
 // A runtime is a program and the name of its RuntimeClass.
 type runtime struct{ name, path string }
@@ -52,7 +67,10 @@ func TestMain(m *testing.M) {
 // setUp starts the cluster, runs the tests, and takes it down.
 func setUp(m *testing.M) (code int, err error) {
 	suite.work, suite.programs, suite.staged = os.Getenv("work"), os.Getenv("PROGRAMS"), os.Getenv("staged")
-	suite.limit = 2 * time.Minute
+	suite.nodes, suite.limit, suite.grace = 2, 2*time.Minute, "16s"
+	if suite.machine = os.Getenv("VM"); suite.machine != "" {
+		suite.nodes, suite.limit, suite.grace = 1, 10*time.Minute, "2m"
+	}
 	for _, pair := range strings.Fields(os.Getenv("RUNTIMES")) {
 		name, path, found := strings.Cut(pair, "=")
 		if !found {
@@ -118,12 +136,16 @@ func TestKubernetes(t *testing.T) {
 			before := suite.cluster.left(t)
 			for _, operation := range operations() {
 				began := time.Now()
-				passed, skipped := false, false
+				// It does not run if the command line has not chosen it.
+				ran, passed, skipped := false, false, false
 				t.Run(operation.name, func(t *testing.T) {
+					ran = true
 					defer func() { passed, skipped = !t.Failed(), t.Skipped() }()
 					operation.run(newSpace(t, runtime, operation.name))
 				})
-				record(t, runtime, operation.name, passed, skipped, time.Since(began))
+				if ran {
+					record(t, runtime, operation.name, passed, skipped, time.Since(began))
+				}
 			}
 			began := time.Now()
 			passed := t.Run("nothing left", func(t *testing.T) { suite.cluster.nothingLeft(t, before) })
@@ -141,14 +163,14 @@ type outcome struct {
 // record appends a result to the file of the runtime.
 func record(t *testing.T, runtime runtime, operation string, passed, skipped bool, took time.Duration) {
 	t.Helper()
-	o := outcome{"kubernetes", "v1", runtime.name, "TestKubernetes/" + operation, "FAILED", took.Seconds()}
+	o := outcome{"kubernetes", mode(), runtime.name, "TestKubernetes/" + operation, "FAILED", took.Seconds()}
 	switch {
 	case skipped:
 		o.Result = "skipped"
 	case passed:
 		o.Result = "passed"
 	}
-	path := filepath.Join(suite.work, "logs", "kubernetes-v1-"+runtime.name+".json")
+	path := filepath.Join(suite.work, "logs", "kubernetes-"+mode()+"-"+runtime.name+".json")
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		t.Fatal(err)

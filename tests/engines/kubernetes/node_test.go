@@ -3,96 +3,58 @@
 package kubernetes
 
 import (
-	"bufio"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"syscall"
-	"time"
 )
 
-// A node is a set of namespaces, made by the script ./node, with containerd, kubelet and
-// kube-proxy in them.
+// A node is a computer with containerd, kubelet and kube-proxy.
 type node struct {
 	cluster *cluster
 	number  int
-	// name is that of the node in the API, dir is where it keeps what it writes, cgroup the name
-	// of its cgroup in each hierarchy.
-	name, dir, cgroup string
-	// first is the node's first process, which ends when stdin is closed.
-	first                      *exec.Cmd
-	stdin                      io.Closer
+	// name is that of the node in the API, dir is where it keeps what it writes, and the same path
+	// outside and on the node.
+	name, dir                  string
+	computer                   computer
 	containerd, kubelet, proxy *daemon
 }
 
-// newNode makes the namespaces, and connects them with the bridge.
+// A computer is what a node consists of: namespaces of this machine, or a virtual machine.
+type computer interface {
+	// connect gives it a network interface eth0 on the bridge.
+	connect() error
+	// within returns the arguments of a program here that runs the command there, and is the command
+	// for whoever reads its output, waits for it or kills it.
+	within(args ...string) []string
+	// send copies files there, to the same paths.
+	send(paths ...string) error
+	// stop ends it, and all its processes.
+	stop() error
+}
+
+// newNode makes the computer, and connects it with the bridge.
 func newNode(c *cluster, number int) (*node, error) {
 	n := &node{cluster: c, number: number, name: fmt.Sprintf("n%d", number)}
 	n.dir = filepath.Join(suite.work, n.name)
-	n.cgroup = filepath.Base(suite.work) + "-" + n.name
 	if err := os.MkdirAll(n.dir, 0o755); err != nil {
 		return nil, err
 	}
-	n.first = exec.Command(filepath.Join(suite.staged, "node"), n.name, n.dir, n.cgroup)
-	stdin, err := n.first.StdinPipe()
+	var err error
+	if suite.machine != "" {
+		n.computer, err = newMachine(n)
+	} else {
+		n.computer, err = newNamespaces(n)
+	}
 	if err != nil {
 		return nil, err
 	}
-	stdout, err := n.first.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	n.stdin, n.first.Stderr = stdin, os.Stderr
-	if err := n.first.Start(); err != nil {
-		return nil, err
-	}
-	if line, err := bufio.NewReader(stdout).ReadString('\n'); line != "up\n" {
-		return n, fmt.Errorf("node %s does not come up: %q: %w", n.name, line, err)
-	}
-	return n, n.connect()
+	return n, n.computer.connect()
 }
 
 func (n *node) address() string { return fmt.Sprintf("10.77.0.%d", 10+n.number) }
 func (n *node) pods() string    { return fmt.Sprintf("10.88.%d.0/24", n.number) }
-func (n *node) pid() string     { return strconv.Itoa(n.first.Process.Pid) }
-
-// path returns the path, outside, of a file in the node.
-func (n *node) path(name string) string { return "/proc/" + n.pid() + "/root" + name }
-
-// connect makes the node's network interface.
-func (n *node) connect() error {
-	port := "port-" + n.name
-	if err := command("ip", "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", n.pid()); err != nil {
-		return err
-	}
-	if err := command("ip", "link", "set", port, "master", "br0", "up"); err != nil {
-		return err
-	}
-	for _, args := range []string{
-		"addr add " + n.address() + "/24 dev eth0",
-		"link set eth0 up",
-		"route add default via " + controlAddress,
-	} {
-		if err := n.command("ip", strings.Fields(args)...); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// within returns the arguments of a shell that runs the command in the node's cgroups and
-// namespaces.
-func (n *node) within(args ...string) []string {
-	const script = `cgroup=$1 pid=$2; shift 2
-for hierarchy in /sys/fs/cgroup/*/"$cgroup"; do echo $$ >"$hierarchy/cgroup.procs" || exit; done
-exec nsenter --target "$pid" --mount --net --uts --ipc --cgroup --wd=/ -- "$@"`
-	return append([]string{"sh", "-c", script, "sh", n.cgroup, n.pid()}, args...)
-}
 
 // command runs a program in the node.
 func (n *node) command(name string, args ...string) error {
@@ -102,14 +64,27 @@ func (n *node) command(name string, args ...string) error {
 
 // output returns what it prints.
 func (n *node) output(name string, args ...string) (string, error) {
-	args = n.within(append([]string{name}, args...)...)
-	cmd := exec.Command(args[0], args[1:]...)
+	line := n.computer.within(append([]string{name}, args...)...)
+	cmd := exec.Command(line[0], line[1:]...)
 	cmd.Env = append(os.Environ(), "PATH="+suite.programs+":"+os.Getenv("PATH"))
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		return string(out), fmt.Errorf("%s: %v: %w: %s", n.name, args[6:], err, out)
+		return string(out), fmt.Errorf("%s: %s %v: %w: %s", n.name, name, args, err, out)
 	}
 	return string(out), nil
+}
+
+// agent runs a command of ./agent in the node.
+func (n *node) agent(args ...string) (string, error) {
+	return n.output(filepath.Join(suite.staged, "agent"), args...)
+}
+
+// importImage gives containerd the archive of an image.
+func (n *node) importImage(path string) error {
+	if err := n.computer.send(path); err != nil {
+		return err
+	}
+	return n.command("ctr", "--namespace=k8s.io", "images", "import", path)
 }
 
 // start starts the daemons, and imports the images before kubelet is there.
@@ -120,17 +95,24 @@ func (n *node) start(images []string) error {
 	if err := n.configure(); err != nil {
 		return err
 	}
-	logs := n.cluster.logs
-	n.containerd = newDaemon(logs, n.name+"-containerd", n.within("containerd", "--config", n.dir+"/containerd.toml")...)
-	n.kubelet = newDaemon(logs, n.name+"-kubelet", n.within("sh", "-c", kubeletScript, "sh", n.dir,
-		"kubelet", "--config="+n.dir+"/kubelet.yaml", "--kubeconfig="+n.cluster.kubeconfig(n.name),
-		"--hostname-override="+n.name, "--node-ip="+n.address())...)
-	n.proxy = newDaemon(logs, n.name+"-kube-proxy", n.within("kube-proxy", "--config="+n.dir+"/kube-proxy.yaml")...)
+	kubelet := []string{
+		"kubelet", "--config=" + n.dir + "/kubelet.yaml", "--kubeconfig=" + n.cluster.kubeconfig(n.name),
+		"--hostname-override=" + n.name, "--node-ip=" + n.address(),
+	}
+	if suite.machine == "" {
+		kubelet = append([]string{"sh", "-c", kubeletScript, "sh", n.dir}, kubelet...)
+	}
+	if err := n.computer.send(n.dir, n.cluster.ca.dir); err != nil {
+		return err
+	}
+	n.containerd = n.daemon("containerd", "containerd", "--config", n.dir+"/containerd.toml")
+	n.kubelet = n.daemon("kubelet", kubelet...)
+	n.proxy = n.daemon("kube-proxy", "kube-proxy", "--config="+n.dir+"/kube-proxy.yaml")
 	if err := n.startContainerd(); err != nil {
 		return err
 	}
 	for _, image := range images {
-		if err := n.command("ctr", "--namespace=k8s.io", "images", "import", image); err != nil {
+		if err := n.importImage(image); err != nil {
 			return err
 		}
 	}
@@ -138,6 +120,11 @@ func (n *node) start(images []string) error {
 		return err
 	}
 	return n.proxy.start()
+}
+
+// daemon returns one of the node.
+func (n *node) daemon(name string, args ...string) *daemon {
+	return newDaemon(n.cluster.logs, n.name+"-"+name, n.computer.within(args...)...)
 }
 
 func (n *node) startContainerd() error {
@@ -168,75 +155,12 @@ kernel/keys/root_maxbytes 25000000
 END
 exec "$@"' sh "$dir" "$@"`
 
-// stop ends all processes of the node, and removes its cgroups.
+// stop ends the node.
 func (n *node) stop() error {
 	for _, d := range []*daemon{n.kubelet, n.proxy, n.containerd} {
 		if d != nil {
 			d.end(syscall.SIGKILL)
 		}
 	}
-	var all []error
-	n.stdin.Close()
-	hierarchies, err := filepath.Glob("/sys/fs/cgroup/*/" + n.cgroup)
-	all = append(all, err)
-	for _, dir := range hierarchies {
-		all = append(all, killAll(dir))
-	}
-	_ = n.first.Wait() // It was killed.
-	for _, dir := range hierarchies {
-		all = append(all, removeCgroup(dir))
-	}
-	return errors.Join(all...)
-}
-
-// processes returns those in a cgroup and below.
-func processes(dir string) ([]int, error) {
-	var pids []int
-	err := filepath.WalkDir(dir, func(path string, entry os.DirEntry, err error) error {
-		if errors.Is(err, os.ErrNotExist) {
-			return nil // Removed meanwhile.
-		}
-		if err != nil || !entry.IsDir() {
-			return err
-		}
-		data, err := os.ReadFile(filepath.Join(path, "cgroup.procs"))
-		if err != nil {
-			return nil //nolint:nilerr // Removed meanwhile, or a threaded cgroup.
-		}
-		for line := range strings.FieldsSeq(string(data)) {
-			pid, err := strconv.Atoi(line)
-			if err != nil {
-				return err
-			}
-			pids = append(pids, pid)
-		}
-		return nil
-	})
-	return pids, err
-}
-
-// removeCgroup removes a cgroup and those below.
-func removeCgroup(dir string) error {
-	var dirs []string
-	err := filepath.WalkDir(dir, func(path string, entry os.DirEntry, err error) error {
-		if err == nil && entry.IsDir() {
-			dirs = append(dirs, path)
-		}
-		return nil //nolint:nilerr // What is gone needs no removal.
-	})
-	if err != nil {
-		return err
-	}
-	for i := len(dirs) - 1; i >= 0; i-- {
-		err := until(10*time.Second, "remove "+dirs[i], func() error {
-			if err := syscall.Rmdir(dirs[i]); err != nil && !errors.Is(err, syscall.ENOENT) {
-				return err
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return n.computer.stop()
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -103,15 +102,6 @@ func command(name string, args ...string) error {
 		return fmt.Errorf("%s %v: %w: %s", name, args, err, out)
 	}
 	return nil
-}
-
-// dial succeeds if something listens on the address.
-func dial(network, address string) error {
-	conn, err := net.DialTimeout(network, address, time.Second)
-	if err != nil {
-		return err
-	}
-	return conn.Close()
 }
 
 // tail returns the last bytes of a file.

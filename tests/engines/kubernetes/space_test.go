@@ -41,7 +41,7 @@ func newSpace(t *testing.T, r runtime, operation string) *space {
 		}
 	})
 	// No pod is admitted without it.
-	s.kubectl("wait", "--for=create", "serviceaccount/default", "--timeout=60s")
+	s.kubectl("wait", "--for=create", "serviceaccount/default", patience())
 	return s
 }
 
@@ -68,10 +68,15 @@ func (s *space) kubectl(args ...string) string {
 	return out
 }
 
-// apply makes what the manifest says, with $RUNTIME, $IMAGE and $IMAGE2 replaced.
+// apply makes what the manifest says, with $RUNTIME, $IMAGE and the like replaced.
 func (s *space) apply(manifest string) {
 	s.Helper()
-	manifest = strings.NewReplacer("$RUNTIME", s.runtime.name, "$IMAGE2", busybox2, "$IMAGE", busybox, "$DATA", data).Replace(manifest)
+	// When a probe comes, and what it has for its answer.
+	period := "periodSeconds: 1, timeoutSeconds: 5"
+	if suite.machine != "" {
+		period = "periodSeconds: 10, timeoutSeconds: 20"
+	}
+	manifest = strings.NewReplacer("$PERIOD", period, "$RUNTIME", s.runtime.name, "$IMAGE2", busybox2, "$IMAGE", busybox, "$DATA", data).Replace(manifest)
 	if _, err := suite.cluster.kubectl(manifest, "--namespace", s.name, "apply", "-f", "-"); err != nil {
 		s.Fatalf("%v\n%s", err, manifest)
 	}
@@ -99,7 +104,7 @@ func (s *space) ready(name, spec string) {
 // wait waits for a condition, with kubectl wait.
 func (s *space) wait(condition string, what ...string) {
 	s.Helper()
-	s.kubectl(append([]string{"wait", "--for=" + condition, "--timeout=90s"}, what...)...)
+	s.kubectl(append([]string{"wait", "--for=" + condition, patience()}, what...)...)
 }
 
 // exec runs a command in a pod's first container, and returns what it prints.
@@ -133,6 +138,13 @@ func (s *space) nodeOf(pod string) *node {
 	}
 	s.Fatalf("pod %s is on no node: %q", pod, name)
 	return nil
+}
+
+// needNodes skips what takes more nodes than there are.
+func (s *space) needNodes(number int) {
+	if len(suite.cluster.nodes) < number {
+		s.Skipf("it takes %d nodes", number)
+	}
 }
 
 // container returns the id of a pod's container at containerd.

@@ -35,7 +35,7 @@ var stackImages = sync.OnceValue(func() error {
 			return err
 		}
 		for _, n := range suite.cluster.nodes {
-			if err := n.command("ctr", "--namespace=k8s.io", "images", "import", path); err != nil {
+			if err := n.importImage(path); err != nil {
 				return err
 			}
 			if err := n.command("ctr", "--namespace=k8s.io", "images", "tag", "test.local/"+tier+":1", "test.local/"+tier+":2"); err != nil {
@@ -79,7 +79,7 @@ spec:
         image: test.local/db:1
         command: [postgres, -D, /data/db, -c, "listen_addresses=*", -c, unix_socket_directories=/run]
         volumeMounts: [{name: data, mountPath: /data}, {name: run, mountPath: /run}, {name: tmp, mountPath: /tmp}]
-        readinessProbe: {exec: {command: [pg_isready, --host, /run, --quiet]}, periodSeconds: 1, timeoutSeconds: 5}
+        readinessProbe: {exec: {command: [pg_isready, --host, /run, --quiet]}, $PERIOD}
         resources: {limits: {memory: 256Mi, cpu: 1500m}, requests: {memory: 64Mi, cpu: 10m}}
 ` + restricted
 
@@ -110,7 +110,7 @@ spec:
         - {name: DATABASE, value: "host=$(DB_SERVICE_HOST) dbname=orders user=orders password=secret"}
         - {name: PYTHONDONTWRITEBYTECODE, value: "1"}
         volumeMounts: [{name: app, mountPath: /srv/app}]
-        readinessProbe: {httpGet: {port: 8000, path: /health}, periodSeconds: 1, timeoutSeconds: 5}
+        readinessProbe: {httpGet: {port: 8000, path: /health}, $PERIOD}
         # Until no service sends it anything new.
         lifecycle: {preStop: {sleep: {seconds: 2}}}
         resources: {limits: {memory: 128Mi, cpu: "1"}, requests: {memory: 32Mi, cpu: 10m}}
@@ -137,7 +137,7 @@ spec:
         image: test.local/web:1
         command: [/usr/sbin/nginx, -c, /etc/nginx/stack/nginx.conf]
         volumeMounts: [{name: config, mountPath: /etc/nginx/stack}, {name: run, mountPath: /run}, {name: tmp, mountPath: /tmp}]
-        readinessProbe: {httpGet: {port: 80, path: /health}, periodSeconds: 1, timeoutSeconds: 5}
+        readinessProbe: {httpGet: {port: 80, path: /health}, $PERIOD}
         resources: {limits: {memory: 64Mi, cpu: "1"}, requests: {memory: 16Mi, cpu: 10m}}
 ` + restricted
 
@@ -148,7 +148,7 @@ func webStack(s *space) {
 	}
 	rollout := func(name string) {
 		s.Helper()
-		s.kubectl("rollout", "status", "deployment/"+name, "--timeout=120s")
+		s.kubectl("rollout", "status", "deployment/"+name, patience())
 	}
 	testdata := "../../e2e/testdata/"
 	s.kubectl("create", "configmap", "app", "--from-file="+testdata+"app.py")

@@ -140,7 +140,7 @@ func copyFiles(s *space) {
 
 func portForward(s *space) {
 	s.ready("p", `containers:
-- {name: c, image: $IMAGE, command: [/guest, serve, "8080"], readinessProbe: {httpGet: {port: 8080}, periodSeconds: 1}}
+- {name: c, image: $IMAGE, command: [/guest, serve, "8080"], readinessProbe: {httpGet: {port: 8080}, $PERIOD}}
 `)
 	cmd := exec.Command(filepath.Join(suite.programs, "kubectl"), "--kubeconfig", suite.cluster.admin,
 		"--namespace", s.name, "port-forward", "p", "18080:8080")

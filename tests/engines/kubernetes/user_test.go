@@ -3,6 +3,7 @@
 package kubernetes
 
 import (
+	"errors"
 	"strconv"
 	"strings"
 )
@@ -15,6 +16,7 @@ func users() []operation {
 		{"hostUsers: false, procMount Unmasked", unmasked},
 		{"supplementalGroupsPolicy", groups},
 		{"security context", securityContext},
+		{"AppArmor", appArmor},
 	}
 }
 
@@ -83,17 +85,21 @@ containers:
 }
 
 func unmasked(s *space) {
+	// containerd's profile of AppArmor lets nobody mount.
 	const spec = `hostUsers: false
 containers:
-- {name: c, image: $IMAGE, command: [/guest, pause], securityContext: {procMount: $MOUNT, capabilities: {add: [SYS_ADMIN]}}}
+- name: c
+  image: $IMAGE
+  command: [/guest, pause]
+  securityContext: {procMount: $MOUNT, capabilities: {add: [SYS_ADMIN]}, appArmorProfile: {type: Unconfined}}
 `
 	s.ready("masked", strings.ReplaceAll(spec, "$MOUNT", "Default"))
 	s.ready("unmasked", strings.ReplaceAll(spec, "$MOUNT", "Unmasked"))
 	if out := s.exec("unmasked", "grep", "-c", "/proc", "/proc/mounts"); strings.TrimSpace(out) != "1" {
 		s.Errorf("mounts below an unmasked /proc: %s", out)
 	}
-	if out := s.exec("masked", "grep", "-c", "/proc", "/proc/mounts"); strings.TrimSpace(out) < "2" {
-		s.Errorf("mounts below a masked /proc: %s", out)
+	if out := s.exec("masked", "grep", "-c", "/proc", "/proc/mounts"); strings.TrimSpace(out) == "1" {
+		s.Errorf("no mounts below a masked /proc")
 	}
 	// Unmasked is for containers in containers: a new proc can be mounted in a user namespace only
 	// where all of the old one is visible.
@@ -149,4 +155,43 @@ containers:
 	// An image without a numeric user other than root is refused.
 	s.pod("root", "containers:\n- {name: c, image: $IMAGE, command: [/guest, pause], securityContext: {runAsNonRoot: true}}\n")
 	s.wait("jsonpath={.status.containerStatuses[0].state.waiting.reason}=CreateContainerConfigError", "pod/root")
+}
+
+// appArmor profiles are containerd's own, one that the node has, and none.
+func appArmor(s *space) {
+	n := suite.cluster.nodes[0]
+	if out, err := n.output("cat", "/sys/module/apparmor/parameters/enabled"); err != nil || strings.TrimSpace(out) != "Y" {
+		s.Skip("the kernel has no AppArmor")
+	}
+	const profile = "profile cluster-no-write flags=(attach_disconnected) { file, capability, network, signal, ptrace, deny /tmp/** w, }"
+	s.on(n, "sh", "-c", "echo '"+profile+"' | apparmor_parser --replace")
+	spec := "nodeName: " + n.name + `
+containers:
+- name: c
+  image: $IMAGE
+  command: [/guest, pause]
+  volumeMounts: [{name: v, mountPath: /tmp}]
+  securityContext: {appArmorProfile: $PROFILE}
+volumes: [{name: v, emptyDir: {}}]
+`
+	for name, profile := range map[string]struct{ asked, label string }{
+		"default":    {"{type: RuntimeDefault}", "cri-containerd.apparmor.d (enforce)"},
+		"local":      {"{type: Localhost, localhostProfile: cluster-no-write}", "cluster-no-write (enforce)"},
+		"unconfined": {"{type: Unconfined}", "unconfined"},
+	} {
+		s.ready(name, strings.ReplaceAll(spec, "$PROFILE", profile.asked))
+		s.equal("the label of "+name, s.exec(name, "cat", "/proc/1/attr/current"), profile.label)
+		s.equal("the label of an exec in "+name, s.exec(name, "cat", "/proc/self/attr/current"), profile.label)
+	}
+	s.exec("default", "touch", "/tmp/file")
+	s.exec("local", "sh", "-c", "! touch /tmp/file")
+	// One that the node does not have.
+	s.pod("absent", strings.ReplaceAll(spec, "$PROFILE", "{type: Localhost, localhostProfile: cluster-absent}"))
+	s.eventually("the profile that is not there", func() error {
+		out := s.field("pod/absent", ".status") + s.kubectl("get", "events", "--field-selector", "involvedObject.name=absent")
+		if !strings.Contains(out, "cluster-absent") {
+			return errors.New(out)
+		}
+		return nil
+	})
 }

@@ -41,7 +41,7 @@ spec:
         image: $IMAGE
         command: [/guest, serve, "8080"]
         env: [{name: VERSION, value: first}]
-        readinessProbe: {httpGet: {port: 8080}, periodSeconds: 1}
+        readinessProbe: {httpGet: {port: 8080}, $PERIOD}
         ports: [{containerPort: 8080}]
 ---
 apiVersion: v1
@@ -69,20 +69,20 @@ func documented(s *space) {
 	s.kubectl("patch", "pod", "hello", "--subresource=resize",
 		"--patch", `{"spec":{"containers":[{"name":"hello","resources":{"limits":{"memory":"128Mi"}}}]}}`)
 	s.wait("jsonpath={.status.containerStatuses[0].resources.limits.memory}=128Mi", "pod/hello")
-	s.equal("limit", s.cgroup("hello", "memory", "memory.limit_in_bytes"), fmt.Sprint(128<<20))
+	s.equal("limit", s.cgroup("hello", memoryLimit), fmt.Sprint(128<<20))
 }
 
 func deployment(s *space) {
 	s.apply(web)
-	s.kubectl("rollout", "status", "deployment/web", "--timeout=90s")
+	s.kubectl("rollout", "status", "deployment/web", patience())
 	s.kubectl("scale", "deployment/web", "--replicas=5")
-	s.kubectl("rollout", "status", "deployment/web", "--timeout=90s")
+	s.kubectl("rollout", "status", "deployment/web", patience())
 	if names := s.names("app=web"); len(names) != 5 {
 		s.Errorf("pods after scaling to 5: %v", names)
 	}
 	s.kubectl("set", "image", "deployment/web", "web="+busybox2)
 	s.kubectl("set", "env", "deployment/web", "VERSION=second")
-	s.kubectl("rollout", "status", "deployment/web", "--timeout=90s")
+	s.kubectl("rollout", "status", "deployment/web", patience())
 	s.eventually("the old pods are gone", func() error {
 		if out := s.kubectl("get", "pods", "-l", "app=web", "-o", "jsonpath={.items[*].spec.containers[0].image}"); strings.Contains(out, busybox) {
 			return errors.New(out)
@@ -93,12 +93,12 @@ func deployment(s *space) {
 		s.equal("version in "+name, s.exec(name, "sh", "-c", "echo $VERSION"), "second")
 	}
 	s.kubectl("rollout", "undo", "deployment/web")
-	s.kubectl("rollout", "status", "deployment/web", "--timeout=90s")
+	s.kubectl("rollout", "status", "deployment/web", patience())
 }
 
 func service(s *space) {
 	s.apply(web)
-	s.kubectl("rollout", "status", "deployment/web", "--timeout=90s")
+	s.kubectl("rollout", "status", "deployment/web", patience())
 	address := s.field("service/web", ".spec.clusterIP")
 	for _, n := range suite.cluster.nodes {
 		name := "client-" + n.name
@@ -124,8 +124,8 @@ func service(s *space) {
 		address := s.field("pod/"+name, ".status.podIP")
 		s.contains("answer of "+name, s.exec("client-n1", "/guest", "get", "http://"+address+":8080/"), name+" first")
 	}
-	if len(nodes) != 2 {
-		s.Errorf("the servers are not on both nodes: %v", nodes)
+	if len(nodes) != len(suite.cluster.nodes) {
+		s.Errorf("the servers are not on all nodes: %v", nodes)
 	}
 }
 
@@ -178,7 +178,7 @@ spec:
 
 func manyPods(s *space) {
 	s.apply(strings.NewReplacer("replicas: 2", "replicas: 20").Replace(web))
-	s.kubectl("rollout", "status", "deployment/web", "--timeout=120s")
+	s.kubectl("rollout", "status", "deployment/web", patience())
 	if names := s.names("app=web"); len(names) != 20 {
 		s.Errorf("pods: %v", names)
 	}
