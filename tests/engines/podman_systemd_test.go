@@ -54,14 +54,12 @@ func (p *podmanEngine) testSystemd(t *testing.T, who string) {
 		t.contains("cgroups", out, "/split.service/")
 	})
 	operation(t, who+"limits by systemd", func(t *T) {
-		p.needService(t)
-		if m.mode == "v2" && !controller("memory") {
-			t.Skipf("cgroup v2 has no controllers here")
-		}
+		p.needController(t, "memory")
 		id := p.start(t, []string{"--memory", "64m", "--pids-limit", "50"}, "sleep", "1000")
 		t.contains("of the unit", m.systemctl(t, p.rootless, "show", "--property=TasksMax", "libpod-"+id+".scope"), "50")
 		p.do(t, "update", "--memory", "32m", "--pids-limit", "30", id)
 	})
+	p.testControllers(t, who)
 	operation(t, who+"sdnotify conmon", func(t *T) {
 		p.notifyUnit(t, []string{"--sdnotify=conmon"}, "sleep", "1000")
 		pid := m.systemctl(t, p.rootless, "show", "--value", "--property=MainPID", "notify.service")
@@ -91,6 +89,27 @@ func (p *podmanEngine) testSystemd(t *testing.T, who string) {
 		p.state(t, id, "{{.State.Health.Status}}", "healthy")
 	})
 	p.testQuadlets(t, who)
+}
+
+// testControllers has what Podman does with controllers, by scopes of the service manager.
+func (p *podmanEngine) testControllers(t *testing.T, who string) {
+	for _, c := range []struct {
+		name string
+		f    func(t *T)
+	}{
+		{"limits", p.limits},
+		{"stats", p.stats},
+		{"update", p.update},
+		{"pause", p.pause},
+		{"OOM", p.oom},
+		{"clone", p.clone},
+		{"cgroup configuration", p.cgroupConfiguration},
+		{"pod limits", p.podLimits},
+		{"pod pause and kill", p.podPause},
+		{"build limits", p.buildLimits},
+	} {
+		operation(t, who+c.name, c.f)
+	}
 }
 
 // needService skips what Podman has only where it uses systemd for cgroups, which it does not
