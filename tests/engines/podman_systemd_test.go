@@ -3,6 +3,7 @@
 package engines
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -16,6 +17,7 @@ func TestPodmanSystemd(t *testing.T) {
 	inRoom(t)
 	p := startPodman(t, false)
 	t.Cleanup(func() { p.machine = nil })
+	delegate(t)
 	p.machine = startMachine(t)
 	limitPodman(t, p.machine.mode == "v1" || controller("pids"))
 	p.testSystemd(t, "")
@@ -31,6 +33,19 @@ func TestPodmanSystemd(t *testing.T) {
 		u.machine.systemctl(t, false, "start", fmt.Sprintf("user@%d.service", podmanUID))
 		u.testSystemd(t, "user ")
 	})
+}
+
+// delegate writes the document's unit that gives an ordinary user every controller.
+func delegate(t *testing.T) {
+	t.Helper()
+	text, err := block("Podman", "ini")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := "/etc/systemd/system/user@.service.d"
+	if err := errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(dir+"/delegate.conf", []byte(text), 0o644)); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // testSystemd has what needs a service manager.
