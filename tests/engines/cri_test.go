@@ -268,8 +268,11 @@ func criTest(t *testing.T) {
 		return
 	}
 	report := filepath.Join(t.TempDir(), "report.json")
-	cmd := exec.Command(programs+"/critest", "--runtime-endpoint", "unix:///run/containerd/containerd.sock",
-		"--runtime-handler", criHandler, "--nri-socket", "/run/nri/nri.sock", "--ginkgo.json-report", report, "--ginkgo.no-color")
+	line := append([]string{
+		"--runtime-endpoint", "unix:///run/containerd/containerd.sock", "--runtime-handler", criHandler,
+		"--nri-socket", "/run/nri/nri.sock", "--ginkgo.json-report", report, "--ginkgo.no-color",
+	}, strings.Fields(os.Getenv("CRITEST"))...)
+	cmd := exec.Command(programs+"/critest", line...)
 	log, err := os.Create(filepath.Join(os.Getenv("RESULTS"), fmt.Sprintf("%s-%s-%s-critest.log", suite.room, suite.mode, suite.name)))
 	if err != nil {
 		t.Fatal(err)
