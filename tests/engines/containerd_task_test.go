@@ -189,7 +189,7 @@ func (c *containerdEngine) tasks(t *testing.T) {
 	})
 	operation(t, "checkpoint", func(t *T) {
 		needsCriu(t)
-		c.detached(t, "one", nil, "sh", "-c", "i=0; while :; do i=$((i+1)); echo $i >/tmp/count; sleep 0.1; done")
+		c.detached(t, "one", nil, counts(0, "/tmp/count")...)
 		t.until("counting", func() error {
 			if r := ctr("tasks", "exec", "--exec-id", "x", "one", "test", "-s", "/tmp/count").try(t); r.code != 0 {
 				return errors.New(r.err)
@@ -205,7 +205,7 @@ func (c *containerdEngine) tasks(t *testing.T) {
 	operation(t, "checkpoint and restore", func(t *T) {
 		needsCriu(t)
 		needsHostname(t)
-		c.detached(t, "one", nil, "sh", "-c", "i=0; while :; do i=$((i+1)); echo $i >/root/count; sleep 0.1; done")
+		c.detached(t, "one", nil, counts(0, "/root/count")...)
 		t.until("counting", func() error {
 			if r := ctr("tasks", "exec", "--exec-id", "x", "one", "test", "-s", "/root/count").try(t); r.code != 0 {
 				return errors.New(r.err)

@@ -97,6 +97,9 @@ func newPod(t *T) *pod {
 		crictl("rmp", "--force", p.id).run(t)
 		_ = os.RemoveAll(dir)
 		// A pod's cgroup is the kubelet's matter.
+		if suite.systemd {
+			command{args: []string{"systemctl", "stop", "pods.slice"}}.run(t)
+		}
 		for _, pattern := range []string{"/sys/fs/cgroup/pods/*", "/sys/fs/cgroup/pods", "/sys/fs/cgroup/*/pods/*", "/sys/fs/cgroup/*/pods"} {
 			cgroups, _ := filepath.Glob(pattern)
 			for _, cgroup := range cgroups {
@@ -135,9 +138,6 @@ func (p *pod) container(name string, more map[string]any) string {
 	crictl("start", id).run(p.t)
 	return id
 }
-
-// counting goes on after a checkpoint. A sleep ends then, since criu interrupts its system call.
-var counting = []string{"sh", "-c", "i=0; while :; do i=$((i+1)); echo $i >>/root/count; sleep 0.1; done"}
 
 func criExec(t *T, id string, args ...string) string {
 	t.Helper()
@@ -202,14 +202,14 @@ func TestCRI(t *testing.T) {
 	})
 	operation(t, "checkpoint", func(t *T) {
 		p := newPod(t)
-		id := p.container("c", map[string]any{"command": counting})
+		id := p.container("c", map[string]any{"command": counts(0, "/root/count")})
 		crictl("checkpoint", "--export", "/srv/checkpoint.tar", id).run(t)
 		t.contains("archive", command{args: []string{"tar", "-tf", "/srv/checkpoint.tar"}}.run(t), "checkpoint/pstree.img")
 		t.equal("exec afterwards", criExec(t, id, "echo", "here"), "here")
 	})
 	operation(t, "checkpoint, shared pid namespace", func(t *T) {
 		p := newPod(t)
-		id := p.container("c", map[string]any{"command": counting, "linux": map[string]any{}})
+		id := p.container("c", map[string]any{"command": counts(0, "/root/count"), "linux": map[string]any{}})
 		crictl("checkpoint", "--export", "/srv/shared.tar", id).run(t)
 		t.equal("exec afterwards", criExec(t, id, "echo", "here"), "here")
 	})
@@ -268,12 +268,18 @@ func criTest(t *testing.T) {
 		return
 	}
 	report := filepath.Join(t.TempDir(), "report.json")
-	cmd := exec.Command(programs+"/critest", "--runtime-endpoint", "unix:///run/containerd/containerd.sock",
-		"--runtime-handler", criHandler, "--nri-socket", "/run/nri/nri.sock", "--ginkgo.json-report", report, "--ginkgo.no-color")
-	out, runErr := cmd.CombinedOutput()
-	if err := os.WriteFile(filepath.Join(os.Getenv("RESULTS"), fmt.Sprintf("%s-%s-%s-critest.log", suite.room, suite.mode, suite.name)), out, 0o644); err != nil {
+	line := append([]string{
+		"--runtime-endpoint", "unix:///run/containerd/containerd.sock", "--runtime-handler", criHandler,
+		"--nri-socket", "/run/nri/nri.sock", "--ginkgo.json-report", report, "--ginkgo.no-color",
+	}, strings.Fields(os.Getenv("CRITEST"))...)
+	cmd := exec.Command(programs+"/critest", line...)
+	log, err := os.Create(filepath.Join(os.Getenv("RESULTS"), fmt.Sprintf("%s-%s-%s-critest.log", suite.room, suite.mode, suite.name)))
+	if err != nil {
 		t.Fatal(err)
 	}
+	defer log.Close()
+	cmd.Stdout, cmd.Stderr = log, log
+	runErr := cmd.Run()
 	var suites []struct {
 		SpecReports []struct {
 			ContainerHierarchyTexts    []string
@@ -288,7 +294,7 @@ func criTest(t *testing.T) {
 		err = json.Unmarshal(data, &suites)
 	}
 	if err != nil {
-		t.Fatalf("critest: %v, %v: %s", runErr, err, out[max(0, len(out)-4000):])
+		t.Fatalf("critest: %v, %v: see %s", runErr, err, log.Name())
 	}
 	for _, s := range suites {
 		for _, spec := range s.SpecReports {

@@ -20,9 +20,7 @@ func dockerCheckpoint(t *T) {
 	d.importBox(t)
 	t.Cleanup(func() { d.clear(t) })
 	// Docker 28 cannot restore a container with a network of its own: it looks for it in /proc/0.
-	id := d.detached(t, []string{"--network", "host"}, "sh", "-c",
-		// Now and then criu cannot stop a process that has just forked, so this one does not.
-		"mkfifo /fifo; exec 3<>/fifo; i=0; while :; do i=$((i+1)); echo $i; read -t 0.1 x <&3; done")
+	id := d.detached(t, []string{"--network", "host"}, counts(0, "&1")...)
 	d.logged(t, id, "3")
 	count := func() int {
 		n, err := strconv.Atoi(d.do(t, "logs", "--tail", "1", id))

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"cmp"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 )
@@ -58,4 +59,11 @@ func boxTar(t reporter) []byte {
 		t.Fatalf("busybox's tar: %v", err)
 	}
 	return b.Bytes()
+}
+
+// counts is a shell that counts from first on into a file. It has no child for a pause: criu cannot
+// stop a shell that waits for its child to begin a program, and a sleep ends at a checkpoint,
+// since criu interrupts its system call.
+func counts(first int, file string) []string {
+	return []string{"sh", "-c", fmt.Sprintf("mkfifo /fifo; exec 3<>/fifo; i=%d; while :; do i=$((i+1)); echo $i >%s; read -t 0.1 x <&3; done", first, file)}
 }

@@ -26,6 +26,8 @@ var suite struct {
 	room string
 	// mode is v1 or v2: how cgroups are seen in the room.
 	mode string
+	// bare means that mode is v2, which has no controllers.
+	bare bool
 	// runtime is the path of the runtime that the engines are told to use, and name its name: berth,
 	// runc, crun, or berth-as-runc, if berth lies in runc's place.
 	runtime, name string
@@ -81,6 +83,7 @@ func setUp(m *testing.M) (code int, err error) {
 	if suite.room == "" {
 		return m.Run(), nil
 	}
+	suite.bare = suite.mode == "v2" && !controller("memory")
 	if suite.known, err = readRows("known"); err != nil {
 		return 0, err
 	}
@@ -88,7 +91,7 @@ func setUp(m *testing.M) (code int, err error) {
 		return 0, err
 	}
 	code = m.Run()
-	return code, keepResults(os.Getenv("RESULTS"), suite.smoke || os.Getenv("RUN") != "")
+	return code, keepResults(os.Getenv("RESULTS"), suite.smoke || os.Getenv("TESTS")+os.Getenv("RUN") != "")
 }
 
 // inRoom skips a test outside of a room, and otherwise checks at its end that nothing is left.

@@ -61,16 +61,18 @@ func (p *podmanEngine) testBuild(t *testing.T) {
 		r := p.try(t, "build", "--isolation", "oci", "--no-cache", dir)
 		t.equal("exit status", fmt.Sprint(r.code), "42")
 	})
-	operation(t, "build limits", func(t *T) {
-		p.needController(t, "memory")
-		dir := p.directory(t)
-		text := "FROM localhost/box\nRUN cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null; ulimit -n\n"
-		if err := os.WriteFile(dir+"/Containerfile", []byte(text), 0o644); err != nil {
-			t.Fatalf("%v", err)
-		}
-		out := p.do(t, "build", "--isolation", "oci", "--no-cache", "--memory", "64m", "--ulimit", "nofile=77:77", dir)
-		t.contains("output", out, "67108864", "77")
-	})
+	operation(t, "build limits", func(t *T) { p.buildLimits(t) })
+}
+
+func (p *podmanEngine) buildLimits(t *T) {
+	p.needController(t, "memory")
+	dir := p.directory(t)
+	text := "FROM localhost/box\nRUN cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null; ulimit -n\n"
+	if err := os.WriteFile(dir+"/Containerfile", []byte(text), 0o644); err != nil {
+		t.Fatalf("%v", err)
+	}
+	out := p.do(t, "build", "--isolation", "oci", "--no-cache", "--memory", "64m", "--ulimit", "nofile=77:77", dir)
+	t.contains("output", out, "67108864", "77")
 }
 
 func (p *podmanEngine) buildah(t *T, args ...string) string {

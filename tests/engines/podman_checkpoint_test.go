@@ -73,7 +73,7 @@ func (p *podmanEngine) testCheckpoint(t *testing.T) {
 // counting starts a container that counts in memory.
 func (p *podmanEngine) counting(t *T) string {
 	t.Helper()
-	id := p.start(t, nil, "sh", "-c", "i=1000; while :; do i=$((i+1)); echo $i >/tmp/count; sleep 0.1; done")
+	id := p.start(t, nil, counts(1000, "/tmp/count")...)
 	p.count(t, id, 1003)
 	return id
 }

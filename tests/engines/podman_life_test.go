@@ -62,19 +62,9 @@ func (p *podmanEngine) testLife(t *testing.T) {
 		id := p.start(t, nil, "sleep", "1000")
 		t.contains("processes", p.do(t, "top", id, "pid", "user", "args"), "root", "sleep 1000")
 	})
-	operation(t, "stats", func(t *T) {
-		p.needController(t, "memory")
-		id := p.start(t, []string{"--memory", "64m"}, "sleep", "1000")
-		t.contains("figures", p.do(t, "stats", "--no-stream", "--format", "{{.MemUsage}} {{.PIDs}}", id), "67.11MB", " 1")
-	})
+	operation(t, "stats", func(t *T) { p.stats(t) })
 	operation(t, "update", func(t *T) { p.update(t) })
-	operation(t, "clone", func(t *T) {
-		p.needController(t, "memory")
-		id := p.start(t, []string{"--memory", "64m", "--name", "first"}, "sleep", "1000")
-		clone := p.do(t, "container", "clone", "--run", "--memory", "32m", id, "second")
-		p.removeLater(t, clone)
-		t.equal("limit", p.inspect(t, clone, "{{.HostConfig.Memory}} {{.State.Status}}"), "33554432 running")
-	})
+	operation(t, "clone", func(t *T) { p.clone(t) })
 	operation(t, "health", func(t *T) { p.health(t) })
 	operation(t, "attach", func(t *T) {
 		id := p.create(t, "create", []string{"--interactive"}, "cat")
@@ -132,10 +122,24 @@ func (p *podmanEngine) update(t *T) {
 	id := p.start(t, []string{"--memory", "64m", "--memory-swap", "64m"}, "sleep", "1000")
 	p.do(t, "update", "--memory", "32m", "--cpus", "0.3", "--pids-limit", "30", id)
 	files, want := "memory/memory.limit_in_bytes cpu/cpu.cfs_quota_us pids/pids.max", "33554432\n30000\n30"
-	if suite.mode == "v2" {
+	if p.mode() == "v2" {
 		files, want = "memory.max cpu.max pids.max", "33554432\n30000 100000\n30"
 	}
 	t.equal("limits", p.do(t, "exec", id, "sh", "-c", "cd /sys/fs/cgroup; cat "+files), want)
+}
+
+func (p *podmanEngine) stats(t *T) {
+	p.needController(t, "memory")
+	id := p.start(t, []string{"--memory", "64m"}, "sleep", "1000")
+	t.contains("figures", p.do(t, "stats", "--no-stream", "--format", "{{.MemUsage}} {{.PIDs}}", id), "67.11MB", " 1")
+}
+
+func (p *podmanEngine) clone(t *T) {
+	p.needController(t, "memory")
+	id := p.start(t, []string{"--memory", "64m", "--name", "first"}, "sleep", "1000")
+	clone := p.do(t, "container", "clone", "--run", "--memory", "32m", id, "second")
+	p.removeLater(t, clone)
+	t.equal("limit", p.inspect(t, clone, "{{.HostConfig.Memory}} {{.State.Status}}"), "33554432 running")
 }
 
 // health has health checks that podman is told to run. Timers need systemd.

@@ -90,12 +90,14 @@ func (p *podmanEngine) testCgroups(t *testing.T) {
 		t.contains("the container's cgroups", out, "/dock/libpod-")
 		removeCgroups("dock")
 	})
-	operation(t, "cgroup configuration", func(t *T) {
-		if suite.mode != "v2" {
-			t.Skipf("only for cgroup v2")
-		}
-		t.equal("in the container", p.run(t, []string{"--cgroup-conf", "cgroup.max.depth=3"}, "cat", "/sys/fs/cgroup/cgroup.max.depth"), "3")
-	})
+	operation(t, "cgroup configuration", func(t *T) { p.cgroupConfiguration(t) })
+}
+
+func (p *podmanEngine) cgroupConfiguration(t *T) {
+	if p.mode() != "v2" {
+		t.Skipf("only for cgroup v2")
+	}
+	t.equal("in the container", p.run(t, []string{"--cgroup-conf", "cgroup.max.depth=3"}, "cat", "/sys/fs/cgroup/cgroup.max.depth"), "3")
 }
 
 // removeCgroups removes cgroups of that name at the top of all hierarchies, and those below them.

@@ -29,24 +29,8 @@ func (p *podmanEngine) testPods(t *testing.T) {
 		p.do(t, "pod", "start", "crew")
 		p.state(t, web, "{{.State.Status}}", "running")
 	})
-	operation(t, "pod pause and kill", func(t *T) {
-		p.needController(t, "freezer")
-		p.pod(t, "crew")
-		id := p.start(t, []string{"--pod", "crew"}, "sleep", "1000")
-		p.do(t, "pod", "pause", "crew")
-		t.equal("state", p.inspect(t, id, "{{.State.Status}}"), "paused")
-		p.do(t, "pod", "unpause", "crew")
-		t.equal("state", p.inspect(t, id, "{{.State.Status}}"), "running")
-		p.do(t, "pod", "kill", "crew")
-		t.equal("exit status", p.do(t, "wait", id), "137")
-	})
-	operation(t, "pod limits", func(t *T) {
-		p.needController(t, "memory")
-		p.pod(t, "crew", "--memory", "64m", "--cpus", "0.5")
-		p.start(t, []string{"--pod", "crew"}, "sleep", "1000")
-		t.contains("stats", p.do(t, "pod", "stats", "--no-stream", "crew"), "crew-infra")
-		t.equal("limit", p.do(t, "pod", "inspect", "--format", "{{.MemoryLimit}} {{.CPUQuota}}", "crew"), "67108864 50000")
-	})
+	operation(t, "pod pause and kill", func(t *T) { p.podPause(t) })
+	operation(t, "pod limits", func(t *T) { p.podLimits(t) })
 	operation(t, "pod with users", func(t *T) {
 		p.pod(t, "crew", "--userns=auto:size=3000")
 		first := p.run(t, []string{"--pod", "crew"}, "cat", "/proc/self/uid_map")
@@ -75,6 +59,26 @@ func (p *podmanEngine) testPods(t *testing.T) {
 		text := p.do(t, "kube", "generate", "crew")
 		t.contains("what it says", text, "image: localhost/box:latest", "kind: Pod")
 	})
+}
+
+func (p *podmanEngine) podPause(t *T) {
+	p.needController(t, "freezer")
+	p.pod(t, "crew")
+	id := p.start(t, []string{"--pod", "crew"}, "sleep", "1000")
+	p.do(t, "pod", "pause", "crew")
+	t.equal("state", p.inspect(t, id, "{{.State.Status}}"), "paused")
+	p.do(t, "pod", "unpause", "crew")
+	t.equal("state", p.inspect(t, id, "{{.State.Status}}"), "running")
+	p.do(t, "pod", "kill", "crew")
+	t.equal("exit status", p.do(t, "wait", id), "137")
+}
+
+func (p *podmanEngine) podLimits(t *T) {
+	p.needController(t, "memory")
+	p.pod(t, "crew", "--memory", "64m", "--cpus", "0.5")
+	p.start(t, []string{"--pod", "crew"}, "sleep", "1000")
+	t.contains("stats", p.do(t, "pod", "stats", "--no-stream", "crew"), "crew-infra")
+	t.equal("limit", p.do(t, "pod", "inspect", "--format", "{{.MemoryLimit}} {{.CPUQuota}}", "crew"), "67108864 50000")
 }
 
 // pod makes a pod that the operation removes at its end.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -48,12 +49,7 @@ func (p *podmanEngine) testRun(t *testing.T) {
 	})
 	operation(t, "run hooks", func(t *T) { p.hooks(t) })
 	smoke(t, "run exit statuses", func(t *T) { p.exitStatuses(t) })
-	operation(t, "run OOM", func(t *T) {
-		p.needController(t, "memory")
-		id := p.start(t, []string{"--memory", "16m", "--memory-swap", "16m"}, "sh", "-c", "a=x; while :; do a=$a$a; done")
-		t.equal("exit status", p.do(t, "wait", id), "137")
-		p.state(t, id, "{{.State.OOMKilled}}", "true")
-	})
+	operation(t, "run OOM", func(t *T) { p.oom(t) })
 	operation(t, "runtime flags", func(t *T) { p.runtimeFlag(t) })
 	operation(t, "run environment", func(t *T) {
 		options := []string{"--env", "A=1", "--workdir", "/var", "--hostname", "mole", "--add-host", "pier:192.0.2.9", "--dns", "192.0.2.53"}
@@ -87,16 +83,37 @@ func (p *podmanEngine) runtimeFlag(t *T) {
 
 // needController skips an operation if a controller of cgroups is not there.
 func (p *podmanEngine) needController(t *T, name string) {
-	if p.rootless {
-		t.Skipf("an ordinary user has no cgroups in the room")
-	}
-	if suite.mode == "v1" {
-		return
-	}
-	// v2 has these two without a controller.
-	if name != "devices" && name != "freezer" && !controller(name) {
+	t.Helper()
+	switch {
+	case p.rootless && p.machine == nil:
+		t.Skipf("an ordinary user has no cgroups without a service manager")
+	case p.rootless && p.mode() == "v1":
+		t.Skipf("an ordinary user has no cgroups of v1")
+	case p.mode() == "v1" || name == "devices" || name == "freezer": // v2 has these two without a controller
+	case !p.controller(name):
 		t.Skipf("cgroup v2 has no controller %s here", name)
 	}
+}
+
+// mode is v1 or v2: how podman sees cgroups.
+func (p *podmanEngine) mode() string {
+	if p.machine != nil {
+		return p.machine.mode
+	}
+	return suite.mode
+}
+
+// controller says whether cgroup v2 has a controller for podman's containers.
+func (p *podmanEngine) controller(name string) bool {
+	top := "/sys/fs/cgroup"
+	if p.machine != nil {
+		top = "/proc/" + p.machine.pid + "/root" + top
+	}
+	if p.rootless {
+		top += fmt.Sprintf("/user.slice/user-%[1]d.slice/user@%[1]d.service", podmanUID)
+	}
+	data, _ := os.ReadFile(top + "/cgroup.controllers")
+	return slices.Contains(strings.Fields(string(data)), name)
 }
 
 // allCapabilities returns the capabilities that the user's containers can have, as in
@@ -121,11 +138,18 @@ func (p *podmanEngine) limits(t *T) {
 	options := []string{"--memory", "64m", "--memory-reservation", "32m", "--cpus", "0.5", "--cpu-shares", "512", "--pids-limit", "50", "--cpuset-cpus", "0"}
 	files := "memory/memory.limit_in_bytes memory/memory.soft_limit_in_bytes cpu/cpu.cfs_quota_us cpu/cpu.shares pids/pids.max cpuset/cpuset.cpus"
 	want := "67108864\n33554432\n50000\n512\n50\n0"
-	if suite.mode == "v2" {
+	if p.mode() == "v2" {
 		files = "memory.max memory.low cpu.max pids.max cpuset.cpus"
 		want = "67108864\n33554432\n50000 100000\n50\n0"
 	}
 	t.equal("limits", p.run(t, options, "sh", "-c", "cd /sys/fs/cgroup; cat "+files), want)
+}
+
+func (p *podmanEngine) oom(t *T) {
+	p.needController(t, "memory")
+	id := p.start(t, []string{"--memory", "16m", "--memory-swap", "16m"}, "sh", "-c", "a=x; while :; do a=$a$a; done")
+	t.equal("exit status", p.do(t, "wait", id), "137")
+	p.state(t, id, "{{.State.OOMKilled}}", "true")
 }
 
 func (p *podmanEngine) seccomp(t *T) {

@@ -3,6 +3,7 @@
 package engines
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -16,6 +17,7 @@ func TestPodmanSystemd(t *testing.T) {
 	inRoom(t)
 	p := startPodman(t, false)
 	t.Cleanup(func() { p.machine = nil })
+	delegate(t)
 	p.machine = startMachine(t)
 	limitPodman(t, p.machine.mode == "v1" || controller("pids"))
 	p.testSystemd(t, "")
@@ -31,6 +33,19 @@ func TestPodmanSystemd(t *testing.T) {
 		u.machine.systemctl(t, false, "start", fmt.Sprintf("user@%d.service", podmanUID))
 		u.testSystemd(t, "user ")
 	})
+}
+
+// delegate writes the document's unit that gives an ordinary user every controller.
+func delegate(t *testing.T) {
+	t.Helper()
+	text, err := block("Podman", "ini")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := "/etc/systemd/system/user@.service.d"
+	if err := errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(dir+"/delegate.conf", []byte(text), 0o644)); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // testSystemd has what needs a service manager.
@@ -54,14 +69,12 @@ func (p *podmanEngine) testSystemd(t *testing.T, who string) {
 		t.contains("cgroups", out, "/split.service/")
 	})
 	operation(t, who+"limits by systemd", func(t *T) {
-		p.needService(t)
-		if m.mode == "v2" && !controller("memory") {
-			t.Skipf("cgroup v2 has no controllers here")
-		}
+		p.needController(t, "memory")
 		id := p.start(t, []string{"--memory", "64m", "--pids-limit", "50"}, "sleep", "1000")
 		t.contains("of the unit", m.systemctl(t, p.rootless, "show", "--property=TasksMax", "libpod-"+id+".scope"), "50")
 		p.do(t, "update", "--memory", "32m", "--pids-limit", "30", id)
 	})
+	p.testControllers(t, who)
 	operation(t, who+"sdnotify conmon", func(t *T) {
 		p.notifyUnit(t, []string{"--sdnotify=conmon"}, "sleep", "1000")
 		pid := m.systemctl(t, p.rootless, "show", "--value", "--property=MainPID", "notify.service")
@@ -91,6 +104,27 @@ func (p *podmanEngine) testSystemd(t *testing.T, who string) {
 		p.state(t, id, "{{.State.Health.Status}}", "healthy")
 	})
 	p.testQuadlets(t, who)
+}
+
+// testControllers has what Podman does with controllers, by scopes of the service manager.
+func (p *podmanEngine) testControllers(t *testing.T, who string) {
+	for _, c := range []struct {
+		name string
+		f    func(t *T)
+	}{
+		{"limits", p.limits},
+		{"stats", p.stats},
+		{"update", p.update},
+		{"pause", p.pause},
+		{"OOM", p.oom},
+		{"clone", p.clone},
+		{"cgroup configuration", p.cgroupConfiguration},
+		{"pod limits", p.podLimits},
+		{"pod pause and kill", p.podPause},
+		{"build limits", p.buildLimits},
+	} {
+		operation(t, who+c.name, c.f)
+	}
 }
 
 // needService skips what Podman has only where it uses systemd for cgroups, which it does not

@@ -16,7 +16,8 @@ import (
 //	room | test | runtime,... | reason
 //
 // The first two are patterns of path.Match, by parts between slashes; * as the last part of a
-// test is all below. A runtime is its name, its name and /v1 or /v2, or all.
+// test is all below. A runtime is its name, its name and /v1, /v2 or /bare, or all. bare is cgroup v2
+// without controllers.
 type row struct {
 	room, test string
 	runtimes   []string
@@ -57,7 +58,7 @@ func match(rows []row, test string) *row {
 		}
 		for _, name := range r.runtimes {
 			name, mode, _ := strings.Cut(name, "/")
-			if (name == suite.name || name == "all") && (mode == suite.mode || mode == "") {
+			if (name == suite.name || name == "all") && (mode == suite.mode || mode == "" || mode == "bare" && suite.bare) {
 				return r
 			}
 		}

@@ -15,18 +15,27 @@ const documented = "/opt/berth/runc"
 // snippet returns the first block of that language under that heading of docs/engines.md, with
 // the runtime of this run. So what an engine is configured with is what a reader is told.
 func snippet(heading, language string) (string, error) {
+	text, err := block(heading, language)
+	if err == nil && !strings.Contains(text, filepath.Dir(documented)) {
+		err = fmt.Errorf("docs/engines.md: the %s under %q does not have %s", language, heading, filepath.Dir(documented))
+	}
+	return strings.ReplaceAll(text, documented, runtimePath()), err
+}
+
+// block returns the first block of that language under that heading.
+func block(heading, language string) (string, error) {
 	data, err := os.ReadFile("../../docs/engines.md")
 	if err != nil {
 		return "", err
 	}
 	_, section, found := strings.Cut(string(data), "\n## "+heading+"\n")
 	section, _, _ = strings.Cut(section, "\n## ")
-	_, block, begins := strings.Cut(section, "\n```"+language+"\n")
-	block, _, ends := strings.Cut(block, "```\n")
-	if !found || !begins || !ends || !strings.Contains(block, filepath.Dir(documented)) {
-		return "", fmt.Errorf("docs/engines.md: no %s under %q that has %s", language, heading, filepath.Dir(documented))
+	_, text, begins := strings.Cut(section, "\n```"+language+"\n")
+	text, _, ends := strings.Cut(text, "```\n")
+	if !found || !begins || !ends {
+		return "", fmt.Errorf("docs/engines.md: no %s under %q", language, heading)
 	}
-	return strings.ReplaceAll(block, documented, runtimePath()), nil
+	return text, nil
 }
 
 // runtimePath is what engines are told: berth by the name runc, as the document has it.
