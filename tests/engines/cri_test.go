@@ -272,6 +272,10 @@ func criTest(t *testing.T) {
 		"--runtime-endpoint", "unix:///run/containerd/containerd.sock", "--runtime-handler", criHandler,
 		"--nri-socket", "/run/nri/nri.sock", "--ginkgo.json-report", report, "--ginkgo.no-color",
 	}, strings.Fields(os.Getenv("CRITEST"))...)
+	if suite.room == "containerd21" {
+		// What it leaves running would look like the runtime's fault (see ./skips).
+		line = append(line, "--ginkgo.skip=should fail RunPodSandbox and clean up")
+	}
 	cmd := exec.Command(programs+"/critest", line...)
 	log, err := os.Create(filepath.Join(os.Getenv("RESULTS"), fmt.Sprintf("%s-%s-%s-critest.log", suite.room, suite.mode, suite.name)))
 	if err != nil {
