@@ -44,6 +44,10 @@ func run(w http.ResponseWriter, r *http.Request) {
 	// Its children may keep its output.
 	cmd.WaitDelay = time.Second
 	err := cmd.Run()
+	if !errors.Is(err, exec.ErrWaitDelay) {
+		// What the command has not read, or the server would read it at the same time as the next request.
+		_, _ = io.Copy(io.Discard, r.Body)
+	}
 	status := 0
 	var exit *exec.ExitError
 	switch {
