@@ -277,6 +277,13 @@ func TestEventsLikeRunc(t *testing.T) {
 		ready.line()
 		return c.document("events", "--stats", c.id)
 	})
+	// On cgroup v2, runc 1.1.15 (of Debian 13) looks for hugetlb.2MB.rsvd.events, which kernels do
+	// not have, and then has no huge pages at all.
+	if pages, _ := dataOf(theirs)["hugetlb"].(map[string]any); suite.unified && len(pages) == 0 {
+		t.Log("this runc does not count huge pages; they are not compared")
+		delete(dataOf(theirs), "hugetlb")
+		delete(dataOf(ours), "hugetlb")
+	}
 	d := &shapes{document: "events", exact: map[string]bool{"type": true, "id": true}}
 	d.compare("", theirs, ours)
 	for _, list := range []*[]string{&d.missing, &d.more} {
@@ -285,6 +292,13 @@ func TestEventsLikeRunc(t *testing.T) {
 		}
 	}
 	d.check(t)
+}
+
+// dataOf returns the data of an event; nil if it has none.
+func dataOf(event any) map[string]any {
+	object, _ := event.(map[string]any)
+	data, _ := object["data"].(map[string]any)
+	return data
 }
 
 func TestFeaturesLikeRunc(t *testing.T) {

@@ -13,6 +13,7 @@ cgroup_mode() {
 		fi
 	elif ! mountpoint -q /sys/fs/cgroup/hugetlb && grep -q '^hugetlb' /proc/cgroups; then
 		# runc and crun refuse a host where v2 has only this controller, and v1 the others.
+		own_hierarchies
 		mkdir -p /sys/fs/cgroup/hugetlb
 		mount_controller hugetlb /sys/fs/cgroup/hugetlb || echo "no hugetlb hierarchy" >&2
 	fi
@@ -56,11 +57,10 @@ mount_controller() {
 	mount -t cgroup -o "$1" cgroup "$2"
 }
 
-# more_hierarchies mounts controllers of cgroup v1 that this host has not mounted, and the
-# directory that they are in, in the calling script's own mount namespace. settle_hierarchies must
-# be called at the end, or the hierarchies would outlive it.
-more_hierarchies() {
-	local root path controller
+# own_hierarchies moves the mounted hierarchies to a directory of the calling script's own mount
+# namespace, so that a new one leaves no mount point on the machine.
+own_hierarchies() {
+	local root path
 	root=$(mktemp -d)
 	mount -t tmpfs -o mode=755 cgroup "$root"
 	for path in /sys/fs/cgroup/*; do
@@ -72,17 +72,26 @@ more_hierarchies() {
 			mount --move "$path" "$root/${path##*/}"
 		fi
 	done
+	mount --move "$root" /sys/fs/cgroup
+	rmdir "$root"
+}
+
+# more_hierarchies mounts controllers of cgroup v1 that this host has not mounted, in the calling
+# script's own mount namespace. settle_hierarchies must be called at the end, or the hierarchies
+# would outlive it.
+more_hierarchies() {
+	local dir controller
+	own_hierarchies
 	for controller in net_cls net_prio rdma; do
-		if [[ ! -e $root/$controller ]] && grep -q "^$controller" /proc/cgroups; then
-			mkdir "$root/$controller"
-			mount_controller "$controller" "$root/$controller" || {
-				rmdir "$root/$controller"
+		dir=/sys/fs/cgroup/$controller
+		if [[ ! -e $dir ]] && grep -q "^$controller" /proc/cgroups; then
+			mkdir "$dir"
+			mount_controller "$controller" "$dir" || {
+				rmdir "$dir"
 				echo "no $controller hierarchy" >&2
 			}
 		fi
 	done
-	mount --move "$root" /sys/fs/cgroup
-	rmdir "$root"
 }
 
 # settle_hierarchies waits until the kernel has released the removed cgroups of the hierarchies
