@@ -151,7 +151,7 @@ func (d *daemon) end(t reporter) {
 // launch starts a daemon. Its log goes to ./_build/results.
 func launch(t reporter, name string, env []string, args ...string) *daemon {
 	t.Helper()
-	d := &daemon{name: name, env: env, log: filepath.Join(os.Getenv("RESULTS"), fmt.Sprintf("%s-%s-%s-%s.log", suite.room, suite.mode, suite.name, name)), done: make(chan struct{})}
+	d := &daemon{name: name, env: env, log: filepath.Join(os.Getenv("RESULTS"), fmt.Sprintf("%s-%s-%s-%s.log", suite.room, suite.place, suite.name, name)), done: make(chan struct{})}
 	log, err := os.OpenFile(d.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 	if err != nil {
 		t.Fatalf("%v", err)

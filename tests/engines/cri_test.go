@@ -277,7 +277,7 @@ func criTest(t *testing.T) {
 		line = append(line, "--ginkgo.skip=should fail RunPodSandbox and clean up")
 	}
 	cmd := exec.Command(programs+"/critest", line...)
-	log, err := os.Create(filepath.Join(os.Getenv("RESULTS"), fmt.Sprintf("%s-%s-%s-critest.log", suite.room, suite.mode, suite.name)))
+	log, err := os.Create(filepath.Join(os.Getenv("RESULTS"), fmt.Sprintf("%s-%s-%s-critest.log", suite.room, suite.place, suite.name)))
 	if err != nil {
 		t.Fatal(err)
 	}

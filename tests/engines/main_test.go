@@ -10,6 +10,7 @@
 package engines
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"strings"
@@ -26,6 +27,8 @@ var suite struct {
 	room string
 	// mode is v1 or v2: how cgroups are seen in the room.
 	mode string
+	// place is where the room is: the mode, or the kind of virtual machine.
+	place string
 	// bare means that mode is v2, which has no controllers.
 	bare bool
 	// runtime is the path of the runtime that the engines are told to use, and name its name: berth,
@@ -71,6 +74,7 @@ func setUp(m *testing.M) (code int, err error) {
 		return 0, writeTable(file, os.Getenv("RESULTS"))
 	}
 	suite.room, suite.mode = os.Getenv("ROOM"), os.Getenv("MODE")
+	suite.place = cmp.Or(os.Getenv("PLACE"), suite.mode)
 	suite.runtime, suite.name = os.Getenv("RUNTIME"), os.Getenv("NAME")
 	suite.name, suite.systemd = strings.CutSuffix(suite.name, systemdSuffix)
 	suite.smoke, suite.strict = os.Getenv("SMOKE") != "", os.Getenv("CI") != ""

@@ -84,7 +84,7 @@ func smoke(t *testing.T, name string, f func(t *T)) {
 		op.perform(f)
 		result, text := op.judge()
 		suite.results = append(suite.results, outcome{
-			Room: suite.room, Mode: suite.mode, Runtime: os.Getenv("NAME"), Test: op.name,
+			Room: suite.room, Place: suite.place, Runtime: os.Getenv("NAME"), Test: op.name,
 			Result: result, Text: text, Seconds: time.Since(began).Seconds(),
 		})
 		switch result {

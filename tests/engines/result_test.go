@@ -24,9 +24,9 @@ const (
 
 // outcome is the result of one operation, and a line of a file in ./_build/results.
 type outcome struct {
-	Room, Mode, Runtime, Test, Result string
-	Text                              string `json:",omitempty"`
-	Seconds                           float64
+	Room, Place, Runtime, Test, Result string
+	Text                               string `json:",omitempty"`
+	Seconds                            float64
 }
 
 // keepResults writes the results of this run to their file, where a run of some operations
@@ -35,7 +35,7 @@ func keepResults(dir string, some bool) error {
 	if dir == "" {
 		return nil
 	}
-	file := filepath.Join(dir, fmt.Sprintf("%s-%s-%s.json", suite.room, suite.mode, os.Getenv("NAME")))
+	file := filepath.Join(dir, fmt.Sprintf("%s-%s-%s.json", suite.room, suite.place, os.Getenv("NAME")))
 	var old []outcome
 	if some {
 		var err error
@@ -93,7 +93,7 @@ func writeTable(file, dir string) error {
 			return err
 		}
 		for _, o := range all {
-			row := fmt.Sprintf("%s, %s | %s", o.Room, o.Mode, o.Test)
+			row := fmt.Sprintf("%s, %s | %s", o.Room, o.Place, o.Test)
 			if cells[row] == nil {
 				rows, cells[row] = append(rows, row), map[string]string{}
 			}

@@ -5,6 +5,7 @@ package integration
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -137,6 +138,48 @@ func TestInspectRounded(t *testing.T) {
 		return
 	}
 	t.Error("no difference of memory.limit")
+}
+
+// TestInspectDevices: the device rules are those of config.json, until one of the two is changed.
+func TestInspectDevices(t *testing.T) {
+	onlyBerth(t)
+	c := newContainer(t).args("/bin/sleep", "1000")
+	needRootsCgroup(t)
+	rule := specs.LinuxDeviceCgroup{Allow: true, Type: "c", Major: new(int64(10)), Minor: new(int64(229)), Access: "r"}
+	c.spec.Linux.Resources = &specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{{Access: "rwm"}, rule}}
+	c.create()
+	name := "limits: devices (devices.list)"
+	if suite.unified {
+		name = "limits: devices (eBPF filter)"
+	}
+	i := c.inspect()[name]
+	if i.Differs || !strings.Contains(i.Asked, "c 10:229 r,") || i.Effective == "" {
+		t.Errorf("%+v", i)
+	}
+	c.spec.Linux.Resources.Devices = c.spec.Linux.Resources.Devices[:1]
+	c.write()
+	if i := c.inspect("--diff")[name]; !i.Differs || strings.Contains(i.Asked, "c 10:229") {
+		t.Errorf("after a change of config.json: %+v", i)
+	}
+}
+
+// TestInspectTmpfs: somebody has given a tmpfs another size.
+func TestInspectTmpfs(t *testing.T) {
+	onlyBerth(t)
+	c := newContainer(t).args("/bin/sleep", "1000")
+	only(t, suite.users.name == "root", "root") // who may change it
+	c.mount("/data", "tmpfs", "tmpfs", "size=64k")
+	c.create()
+	if i := c.inspect()["mounts: /data"]; i.Differs || !strings.Contains(i.Asked, "size=64k") || !strings.Contains(i.Effective, "size=64k") {
+		t.Errorf("%+v", i)
+	}
+	mount := exec.Command("nsenter", fmt.Sprintf("--mount=/proc/%d/ns/mnt", c.pid), "mount", "-t", "tmpfs", "-o", "remount,size=128k", "tmpfs", "/data")
+	if out, err := mount.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %v: %s", mount, err, out)
+	}
+	if i := c.inspect("--diff")["mounts: /data"]; i.Note != "with size=128k" {
+		t.Errorf("%+v", i)
+	}
 }
 
 // TestInspectDescriptor: a descriptor of a directory of the host stands out.

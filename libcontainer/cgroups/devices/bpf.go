@@ -40,7 +40,7 @@ func attach(dir int, rules []configs.DeviceRule, fresh bool) error {
 	var old attached
 	if !fresh {
 		var err error
-		if old, err = query(dir); err != nil {
+		if old, err = query(dir, 0); err != nil {
 			return err
 		}
 	}
@@ -138,18 +138,20 @@ type queryAttr struct {
 	count, _                              uint32
 }
 
-// query lists the filters attached to the cgroup itself.
-func query(dir int) (attached, error) {
+// query lists the filters attached to the cgroup itself; with BPF_F_QUERY_EFFECTIVE also those of
+// the cgroups above that apply to it.
+func query(dir int, flags uint32) (attached, error) {
 	// The kernel admits at most 64 programs of a kind (BPF_CGROUP_MAX_PROGS).
 	ids := make([]uint32, 64)
 	var pin runtime.Pinner // the kernel's view of ids is an integer
 	defer pin.Unpin()
 	pin.Pin(&ids[0])
 	attr := queryAttr{
-		target: uint32(dir),
-		kind:   unix.BPF_CGROUP_DEVICE,
-		ids:    uint64(uintptr(unsafe.Pointer(&ids[0]))),
-		count:  uint32(len(ids)),
+		target:     uint32(dir),
+		kind:       unix.BPF_CGROUP_DEVICE,
+		queryFlags: flags,
+		ids:        uint64(uintptr(unsafe.Pointer(&ids[0]))),
+		count:      uint32(len(ids)),
 	}
 	_, err := bpf(unix.BPF_PROG_QUERY, &attr)
 	if err != nil {

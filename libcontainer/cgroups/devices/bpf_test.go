@@ -84,14 +84,14 @@ func TestAttach(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			dir := cgroup(t)
 			attachOld(t, dir, c.old, c.flags)
-			old, err := query(int(dir.Fd()))
+			old, err := query(int(dir.Fd()), 0)
 			if err != nil || len(old.ids) != c.old {
 				t.Fatalf("before: %+v, %v", old, err)
 			}
 			if err := Attach(dir, parse(t, c.rules), false); err != nil {
 				t.Fatal(err)
 			}
-			now, err := query(int(dir.Fd()))
+			now, err := query(int(dir.Fd()), 0)
 			if err != nil || len(now.ids) != c.want {
 				t.Errorf("after: %+v, %v", now, err)
 			}

@@ -82,6 +82,7 @@ func Container(rec *record.Record, m cgroups.Manager, asked *Asked) ([]Item, err
 	in.rlimits()
 	in.namespaces()
 	in.limits(m)
+	in.deviceRules(m)
 	table, err := in.mountTable()
 	if err != nil {
 		in.unreadable("mounts", "table", err)

@@ -52,6 +52,30 @@ func TestHolds(t *testing.T) {
 	}
 }
 
+// TestTmpfsSizes: a tmpfs has the size that was asked for, in whole pages.
+func TestTmpfsSizes(t *testing.T) {
+	for _, test := range []struct{ asked, have, differ string }{
+		{"size=64k", "rw,size=64k", ""},
+		{"size=65536", "rw,size=64k", ""},
+		{"size=1", "rw,size=4k,mode=755", ""},
+		{"size=0x10000", "rw,size=64k", ""},
+		{"size=1G", "rw,size=1048576k", ""},
+		{"size=1m mode=755 size=64k", "rw,size=64k", ""},
+		{"size=50%", "rw,size=4096k", ""},
+		{"size=", "rw", ""},
+		{"mode=755", "rw,size=64k", ""},
+		{"nr_inodes=1k", "rw,nr_inodes=1024", ""},
+		{"size=64k", "rw,size=128k", "with size=128k"},
+		{"size=64k", "rw,nr_inodes=64", "with size=(the default)"},
+		{"size=64k nr_inodes=10", "rw,size=64k,nr_inodes=20", "with nr_inodes=20"},
+	} {
+		asked := &configs.Mount{Type: "tmpfs", Data: strings.Fields(test.asked)}
+		if _, differ := tmpfsSizes(asked, &mountinfo.Mount{Type: "tmpfs", Options: test.have}); differ != test.differ {
+			t.Errorf("%s, %s: %q", test.asked, test.have, differ)
+		}
+	}
+}
+
 func TestLimitTable(t *testing.T) {
 	text, err := os.ReadFile("/proc/self/limits")
 	if err != nil {

@@ -3,6 +3,8 @@
 package inspect
 
 import (
+	"cmp"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/berth-run/berth/libcontainer/cgroups"
+	"github.com/berth-run/berth/libcontainer/cgroups/devices"
+	"github.com/berth-run/berth/libcontainer/configs"
 )
 
 // limits reads back what the limits have written: the kernel rounds, and others may write as well.
@@ -35,6 +39,58 @@ func (in *inspection) limits(m cgroups.Manager) {
 		}
 		in.add(i)
 	}
+}
+
+// deviceRules compares the rules with the list of v1, or with the filters of v2.
+func (in *inspection) deviceRules(m cgroups.Manager) {
+	plan := in.asked.Plan
+	if plan == nil || in.rec.Saved.CgroupRootless || plan.Cgroup.Disabled {
+		return // Nothing was asked for that a cgroup could do.
+	}
+	rules, paths := plan.Cgroup.DeviceRules, m.Paths()
+	if dir, ok := paths["devices"]; ok {
+		text, err := os.ReadFile(filepath.Join(dir, "devices.list"))
+		if err != nil {
+			in.unreadable("limits", "devices", err)
+			return
+		}
+		have := strings.ReplaceAll(strings.TrimSpace(string(text)), "\n", ", ")
+		i := in.add(Item{Area: "limits", Name: "devices (devices.list)", Asked: devices.Text(rules), Effective: cmp.Or(have, "none")})
+		same, known, err := devices.Listed(string(text), rules)
+		switch {
+		case err != nil:
+			i.Note = err.Error()
+		case !known:
+			i.Note = "the kernel does not show what is denied nevertheless"
+		case !same:
+			i.Differs, i.Note = true, "somebody has changed it since, or config.json"
+		}
+		return
+	}
+	filters, err := compareFilters(paths[""], rules)
+	if err != nil {
+		in.unreadable("limits", "devices (eBPF filter)", err)
+		return
+	}
+	i := in.add(Item{Area: "limits", Name: "devices (eBPF filter)", Asked: devices.Text(rules), Effective: "as asked"})
+	if filters.Others > 0 {
+		i.Note = fmt.Sprintf("%d other filters can deny more, here or above", filters.Others)
+	}
+	if !filters.Asked {
+		i.Effective, i.Differs = "not the filter of these rules", true
+		if i.Note == "" {
+			i.Effective = "no filter"
+		}
+	}
+}
+
+func compareFilters(dir string, rules []configs.DeviceRule) (devices.Filters, error) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return devices.Filters{}, err
+	}
+	defer f.Close()
+	return devices.Compare(f, rules)
 }
 
 // holds reports whether a file has what was written to it.

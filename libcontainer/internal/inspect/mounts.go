@@ -3,9 +3,11 @@
 package inspect
 
 import (
+	"cmp"
 	"os"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/berth-run/berth/libcontainer/configs"
@@ -120,10 +122,14 @@ func (in *inspection) mount(table []mountinfo.Mount, asked *configs.Mount, at st
 			missing = append(missing, f.name)
 		}
 	}
+	sizes, differ := tmpfsSizes(asked, m)
+	words = append(words, sizes...)
 	i := Item{Area: "mounts", Name: at, Asked: strings.Join(words, " "), Effective: "no mount", Differs: true}
 	if m != nil {
 		i.Effective, i.Differs = effectiveMount(m), false
 		switch {
+		case differ != "":
+			i.Differs, i.Note = true, differ
 		case len(missing) > 0:
 			i.Differs, i.Note = true, "without "+strings.Join(missing, ", ")
 		case !asked.IsBind() && asked.Flags&unix.MS_REMOUNT == 0 && asked.Type != m.Type && !alike(asked.Type, m.Type):
@@ -183,8 +189,62 @@ func nearestMount(table []mountinfo.Mount, p string) *mountinfo.Mount {
 	}
 }
 
+// tmpfsSizes returns the options of a tmpfs that limit it, and a text if it has others.
+func tmpfsSizes(asked *configs.Mount, m *mountinfo.Mount) (words []string, differ string) {
+	if asked.Type != "tmpfs" {
+		return nil, ""
+	}
+	for i, option := range asked.Data {
+		name, value, _ := strings.Cut(option, "=")
+		// Of two the last one counts.
+		again := slices.ContainsFunc(asked.Data[i+1:], func(o string) bool { return strings.HasPrefix(o, name+"=") })
+		if name != "size" && name != "nr_inodes" || again {
+			continue
+		}
+		words = append(words, option)
+		want, ok := tmpfsNumber(value)
+		if !ok || m == nil || m.Type != "tmpfs" {
+			continue
+		}
+		if name == "size" {
+			page := uint64(os.Getpagesize())
+			want = (want + page - 1) / page * page
+		}
+		text := optionOf(m, name)
+		if have, _ := tmpfsNumber(text); have != want {
+			differ = "with " + name + "=" + cmp.Or(text, "(the default)")
+		}
+	}
+	return words, differ
+}
+
+// tmpfsNumber parses "64k". A part of the memory ("50%") is up to the machine.
+func tmpfsNumber(text string) (n uint64, ok bool) {
+	shift := 0
+	if len(text) > 0 {
+		if i := strings.IndexByte("kmgtpe", text[len(text)-1]|0x20); i >= 0 {
+			text, shift = text[:len(text)-1], 10*(i+1)
+		}
+	}
+	n, err := strconv.ParseUint(text, 0, 64)
+	return n << shift, err == nil
+}
+
+// optionOf returns the value of an option of the file system; "" if it has its default.
+func optionOf(m *mountinfo.Mount, name string) string {
+	for option := range strings.SplitSeq(m.Options, ",") {
+		if value, found := strings.CutPrefix(option, name+"="); found {
+			return value
+		}
+	}
+	return ""
+}
+
 func effectiveMount(m *mountinfo.Mount) string {
 	text := m.Type + " " + m.Flags
+	if size := optionOf(m, "size"); m.Type == "tmpfs" && size != "" {
+		text += " size=" + size
+	}
 	if m.Root != "/" {
 		text = m.Type + " of " + m.Root + " " + m.Flags
 	}

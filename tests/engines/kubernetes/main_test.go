@@ -45,6 +45,14 @@ func mode() string {
 	return "v1"
 }
 
+// place is where the nodes are: the mode, or the kind of virtual machine.
+func place() string {
+	if suite.machine != "" {
+		return "vm-" + suite.machine
+	}
+	return mode()
+}
+
 // patience is for kubectl.
 func patience() string { return fmt.Sprintf("--timeout=%.0fs", suite.limit.Seconds()) }
 
@@ -156,21 +164,21 @@ func TestKubernetes(t *testing.T) {
 
 // An outcome is what ../run makes its table of.
 type outcome struct {
-	Room, Mode, Runtime, Test, Result string
-	Seconds                           float64
+	Room, Place, Runtime, Test, Result string
+	Seconds                            float64
 }
 
 // record appends a result to the file of the runtime.
 func record(t *testing.T, runtime runtime, operation string, passed, skipped bool, took time.Duration) {
 	t.Helper()
-	o := outcome{"kubernetes", mode(), runtime.name, "TestKubernetes/" + operation, "FAILED", took.Seconds()}
+	o := outcome{"kubernetes", place(), runtime.name, "TestKubernetes/" + operation, "FAILED", took.Seconds()}
 	switch {
 	case skipped:
 		o.Result = "skipped"
 	case passed:
 		o.Result = "passed"
 	}
-	path := filepath.Join(suite.work, "logs", "kubernetes-"+mode()+"-"+runtime.name+".json")
+	path := filepath.Join(suite.work, "logs", "kubernetes-"+place()+"-"+runtime.name+".json")
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		t.Fatal(err)
