@@ -38,14 +38,19 @@ nsenter/init-%.copier.bin: $(COPIER_SRC) $(COPIER_HDR) nsenter/build.mk
 	$(if $(call init_cc,$*),$(call init_cc,$*) $(INIT_CFLAGS) $(INIT_LDFLAGS) -o $@ $(COPIER_SRC),\
 		@echo "no C compiler for $*: this build will have no copier" >&2)
 
-# The parsers of init as an ordinary program, under sanitizers, tested with plans that the Go side
-# wrote (go test ./nsenter -update).
+# Parts of init as ordinary programs, under sanitizers: its parsers, tested with plans that the Go
+# side wrote (go test ./nsenter -update), and what reads a file that cannot be executed.
 C_TEST     := bin/nsenter-parse-test
 C_TEST_SRC := nsenter/ctest/parse_test.c nsenter/init/message.c nsenter/init/text.c
+FACTS_TEST     := bin/nsenter-facts-test
+FACTS_TEST_SRC := nsenter/ctest/facts_test.c nsenter/init/facts.c nsenter/init/lookup.c
 
 .PHONY: c-test
-c-test: $(C_TEST)
+c-test: $(C_TEST) $(FACTS_TEST)
 	$(C_TEST) nsenter/testdata/*.plan
+	@rm -rf bin/facts
+	@mkdir -p bin/facts
+	$(FACTS_TEST) bin/facts
 
 # For FUZZTIME (such as 10s), with libFuzzer if clang has it, and otherwise with more of the test's
 # random damage.
@@ -69,7 +74,9 @@ c-fuzz: $(C_TEST_SRC) $(INIT_HDR)
 		$(C_FUZZ) nsenter/testdata/*.plan; \
 	fi
 
-$(C_TEST): $(C_TEST_SRC) $(INIT_HDR) nsenter/build.mk
+$(C_TEST): $(C_TEST_SRC)
+$(FACTS_TEST): $(FACTS_TEST_SRC)
+$(C_TEST) $(FACTS_TEST): $(INIT_HDR) nsenter/build.mk
 	@mkdir -p $(@D)
 	gcc -std=c11 -D_GNU_SOURCE -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all \
-		$(INIT_WARN) -Werror -Insenter/init -o $@ $(C_TEST_SRC)
+		$(INIT_WARN) -Werror -Insenter/init -o $@ $(filter %.c,$^)
