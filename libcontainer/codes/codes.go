@@ -57,6 +57,7 @@ const (
 	HookFailed       Code = "hook-failed"
 	ConsoleFailed    Code = "console-failed"
 	SocketFailed     Code = "socket-failed"
+	PIDFileFailed    Code = "pid-file-failed"
 	CheckpointFailed Code = "checkpoint-failed"
 	RestoreFailed    Code = "restore-failed"
 )

@@ -11,6 +11,7 @@ import (
 	"strconv"
 
 	"github.com/berth-run/berth/libcontainer/access"
+	"github.com/berth-run/berth/libcontainer/codes"
 	"github.com/berth-run/berth/libcontainer/internal/sysfile"
 	"golang.org/x/sys/unix"
 )
@@ -38,7 +39,7 @@ func WritePIDFile(path string, pid int) (remove func() error, err error) {
 		}
 	}
 	if err != nil {
-		return remove, fmt.Errorf("pid file: %w", access.ExplainMissing(path, err))
+		return remove, codes.With(codes.PIDFileFailed, fmt.Errorf("pid file: %w", access.ExplainMissing(path, err)))
 	}
 	return remove, nil
 }
