@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/berth-run/berth/libcontainer/configs"
+	"github.com/berth-run/berth/libcontainer/internal/attr"
 	"golang.org/x/sys/unix"
 )
 
@@ -91,8 +92,8 @@ func (in *inspection) confinement() {
 		asked = yesNo(p.NoNewPrivileges)
 	}
 	in.compare("confinement", "no new privileges", asked, yesNo(in.status["NoNewPrivs"] == "1"))
-	in.label("AppArmor profile", "attr/apparmor/current", "/sys/module/apparmor", func(p *configs.Process) string { return p.AppArmorProfile })
-	in.label("SELinux label", "attr/selinux/current", "/sys/fs/selinux/policy", func(p *configs.Process) string { return p.SELinuxLabel })
+	in.label("AppArmor profile", "attr/apparmor/current", attr.HaveAppArmor(), func(p *configs.Process) string { return p.AppArmorProfile })
+	in.label("SELinux label", "attr/selinux/current", attr.HaveSELinux(), func(p *configs.Process) string { return p.SELinuxLabel })
 }
 
 // filters compares how many filters there are, besides those that berth has itself.
@@ -124,13 +125,13 @@ func yesNo(b bool) string {
 	return "no"
 }
 
-// label compares the label of a security module, if the kernel has it.
-func (in *inspection) label(name, file, module string, of func(*configs.Process) string) {
+// label compares the label of a security module, if the kernel runs it.
+func (in *inspection) label(name, file string, runs bool, of func(*configs.Process) string) {
 	asked := ""
 	if in.asked.Process != nil {
 		asked = of(in.asked.Process)
 	}
-	if unix.Access(module, unix.F_OK) != nil {
+	if !runs {
 		if asked != "" {
 			in.compare("confinement", name, asked, "none").Note = "the kernel does not run the module"
 		}
