@@ -88,7 +88,7 @@ func (p *podmanEngine) testCgroups(t *testing.T) {
 	operation(t, "cgroup parent", func(t *T) {
 		out := p.run(t, []string{"--cgroup-parent", "/dock", "--cgroupns=host"}, "cat", "/proc/self/cgroup")
 		t.contains("the container's cgroups", out, "/dock/libpod-")
-		removeCgroups("dock")
+		removeCgroups(t, "dock")
 	})
 	operation(t, "cgroup configuration", func(t *T) { p.cgroupConfiguration(t) })
 }
@@ -101,7 +101,9 @@ func (p *podmanEngine) cgroupConfiguration(t *T) {
 }
 
 // removeCgroups removes cgroups of that name at the top of all hierarchies, and those below them.
-func removeCgroups(name string) {
+// conmon may still be in one: it ends after the podman that started it.
+func removeCgroups(t reporter, name string) {
+	t.Helper()
 	tops := []string{"/sys/fs/cgroup"}
 	if suite.mode == "v1" {
 		entries, _ := os.ReadDir("/sys/fs/cgroup")
@@ -109,8 +111,17 @@ func removeCgroups(name string) {
 			tops = append(tops, "/sys/fs/cgroup/"+entry.Name())
 		}
 	}
-	for _, top := range tops {
-		removeCgroup(top + "/" + name)
+	err := wait(func() error {
+		for _, top := range tops {
+			removeCgroup(top + "/" + name)
+			if exists(top + "/" + name) {
+				return fmt.Errorf("%s/%s is still in use", top, name)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Errorf("%v", err)
 	}
 }
 

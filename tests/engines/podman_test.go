@@ -211,7 +211,7 @@ func startPodman(t *testing.T, rootless bool) *podmanEngine {
 		p.do(t, "pod", "rm", "--all", "--force", "--time", "0")
 		p.do(t, "rm", "--all", "--force", "--time", "0")
 		p.do(t, "system", "reset", "--force")
-		dropPodmanDirectories()
+		dropPodmanDirectories(t)
 		for _, name := range []string{"podman0", "podman1", "podman2"} {
 			_ = exec.Command("ip", "link", "delete", name).Run()
 		}
@@ -226,8 +226,9 @@ func startPodman(t *testing.T, rootless bool) *podmanEngine {
 
 // dropPodmanDirectories removes the cgroup of all conmons, and the directories that podman makes
 // for hierarchies of v1 that are not mounted.
-func dropPodmanDirectories() {
-	removeCgroups("libpod_parent")
+func dropPodmanDirectories(t reporter) {
+	t.Helper()
+	removeCgroups(t, "libpod_parent")
 	if suite.mode == "v1" {
 		for _, name := range []string{"net_cls", "net_prio", "perf_event"} {
 			_ = os.Remove("/sys/fs/cgroup/" + name)

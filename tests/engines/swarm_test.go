@@ -67,8 +67,14 @@ func TestSwarm(t *testing.T) {
 	if suite.smoke {
 		return
 	}
-	command{args: []string{"sh", "-ec", "ip link add swarm0 type bridge; ip addr add 10.99.0.254/24 dev swarm0; ip link set swarm0 up"}}.run(t)
-	t.Cleanup(func() { command{args: []string{"sh", "-ec", "ip link delete swarm0; umount /run/netns"}}.run(t) })
+	sh := func(script string) {
+		t.Helper()
+		command{args: []string{"sh", "-ec", script}}.run(t)
+	}
+	// dockerd has left a policy for what is forwarded, which is not for frames between the nodes.
+	bridged := `for file in /proc/sys/net/bridge/bridge-nf-call-ip*tables; do [ ! -e "$file" ] || echo %d >"$file"; done`
+	sh(fmt.Sprintf(bridged, 0) + "; ip link add swarm0 type bridge; ip addr add 10.99.0.254/24 dev swarm0; ip link set swarm0 up")
+	t.Cleanup(func() { sh("ip link delete swarm0; umount /run/netns; " + fmt.Sprintf(bridged, 1)) })
 	var nodes []*node
 	for n := range 3 {
 		nodes = append(nodes, startNode(t, n+1))
