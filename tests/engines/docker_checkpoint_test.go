@@ -20,27 +20,42 @@ func dockerCheckpoint(t *T) {
 	d.importBox(t)
 	t.Cleanup(func() { d.clear(t) })
 	// Docker 28 cannot restore a container with a network of its own: it looks for it in /proc/0.
-	id := d.detached(t, []string{"--network", "host"}, counts(0, "&1")...)
-	d.logged(t, id, "3")
-	count := func() int {
+	counting := func() string {
+		id := d.detached(t, []string{"--network", "host"}, counts(0, "&1")...)
+		d.logged(t, id, "3")
+		return id
+	}
+	count := func(id string) int {
 		n, err := strconv.Atoi(d.do(t, "logs", "--tail", "1", id))
 		if err != nil {
 			t.Fatalf("%v", err)
 		}
 		return n
 	}
-	d.do(t, "checkpoint", "create", "--leave-running", id, "running")
-	n := count()
-	t.until("it goes on", func() error {
-		if count() <= n {
-			return fmt.Errorf("it is at %d", n)
-		}
-		return nil
-	})
+	goesOn := func(id string, n int) {
+		t.Helper()
+		t.until("it goes on", func() error {
+			if now := count(id); now <= n {
+				return fmt.Errorf("it was at %d, and is at %d", n, now)
+			}
+			return nil
+		})
+	}
+	checkpoints := func(id, name string) {
+		t.Helper()
+		t.equal("checkpoints", strings.Join(strings.Fields(d.do(t, "checkpoint", "ls", id)), " "), "CHECKPOINT NAME "+name)
+	}
+	// Two containers: dockerd fails if its containerd still has the config of the same one.
+	other := counting()
+	d.do(t, "checkpoint", "create", "--leave-running", other, "running")
+	goesOn(other, count(other))
+	checkpoints(other, "running")
+	d.do(t, "kill", other)
+	id := counting()
 	d.do(t, "checkpoint", "create", id, "ended")
 	d.becomes(t, id, ".State.Status", "exited")
-	n = count()
-	t.equal("checkpoints", strings.Join(strings.Fields(d.do(t, "checkpoint", "ls", id)), " "), "CHECKPOINT NAME ended running")
+	n := count(id)
+	checkpoints(id, "ended")
 	t.until("the restore", func() error {
 		r := d.try(t, "start", "--checkpoint", "ended", id)
 		// dockerd's containerd may still have the images, which dockerd gives it again.
@@ -52,12 +67,7 @@ func dockerCheckpoint(t *T) {
 		}
 		return nil
 	})
-	t.until("it goes on", func() error {
-		if count() <= n {
-			return fmt.Errorf("it was at %d, and is at %d", n, count())
-		}
-		return nil
-	})
+	goesOn(id, n)
 	t.equal("lines", fmt.Sprint(strings.Count(d.do(t, "logs", id), "\n1\n")), "0")
 	t.equal("exec", d.do(t, "exec", id, "echo", "hello"), "hello")
 	d.do(t, "kill", id)
