@@ -49,7 +49,8 @@ func dockerObserve(t *testing.T, d *dockerEngine) {
 		d.becomes(t, id, ".State.Health.Status", "healthy")
 	}))
 	operation(t, "health check without an end", d.op(func(t *T) {
-		id := d.detached(t, []string{"--health-cmd", "sleep 1000", "--health-interval", "100ms", "--health-timeout", "100ms", "--health-retries", "1"},
+		// dockerd 20 waits for ever if this ends while it still begins an exec.
+		id := d.detached(t, []string{"--health-cmd", "sleep 1000", "--health-interval", "100ms", "--health-timeout", "3s", "--health-retries", "1"},
 			"sleep", "2000")
 		d.becomes(t, id, ".State.Health.Status", "unhealthy")
 	}))
