@@ -41,7 +41,7 @@ var arrows = map[string][]string{
 	},
 
 	// These implement one command each.
-	room + "inspect": {room + "record", "libcontainer/cgroups"},
+	room + "inspect": {room + "attr", room + "record", "libcontainer/cgroups"},
 	room + "doctor":  {room + "attr", "libcontainer/cgroups", "nsenter", "seccomp"},
 	room + "preview": {room + "create", room + "attr", room + "record", "libcontainer/cgroups", "seccomp"},
 	room + "restore": {
