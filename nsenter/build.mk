@@ -58,7 +58,7 @@ CLANG ?= clang
 C_FUZZ := bin/nsenter-fuzz
 C_FUZZ_SECONDS = $(FUZZTIME:s=)
 .PHONY: c-fuzz
-c-fuzz: $(C_TEST_SRC) $(INIT_HDR)
+c-fuzz: $(C_TEST_SRC) $(INIT_HDR) nsenter/ctest/ctest.h
 	@mkdir -p bin .cache/nsenter-corpus
 	@if echo 'int LLVMFuzzerTestOneInput(const char *d, long n) { return !d && n; }' | \
 		$(CLANG) -x c -fsanitize=fuzzer,address,undefined -o $(C_FUZZ) - 2>/dev/null; then \
@@ -76,7 +76,7 @@ c-fuzz: $(C_TEST_SRC) $(INIT_HDR)
 
 $(C_TEST): $(C_TEST_SRC)
 $(FACTS_TEST): $(FACTS_TEST_SRC)
-$(C_TEST) $(FACTS_TEST): $(INIT_HDR) nsenter/build.mk
+$(C_TEST) $(FACTS_TEST): $(INIT_HDR) nsenter/ctest/ctest.h nsenter/build.mk
 	@mkdir -p $(@D)
 	gcc -std=c11 -D_GNU_SOURCE -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all \
 		$(INIT_WARN) -Werror -Insenter/init -o $@ $(filter %.c,$^)

@@ -15,32 +15,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ctest.h"
 #include "init.h"
 
 /* How many damaged files are looked at. */
 #ifndef ROUNDS
 #define ROUNDS 20000
 #endif
-
-static int failures;
-
-static void check(int ok, const char *what, const char *name)
-{
-	if (ok)
-		return;
-	fprintf(stderr, "FAIL %s: %s\n", name, what);
-	failures++;
-}
-
-/* xorshift64: the same numbers in every run. */
-static uint64_t seed = 0x9e3779b97f4a7c15u;
-static uint32_t next_number(void)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return (uint32_t)(seed >> 16);
-}
 
 /* What has been reported since look. */
 static struct {

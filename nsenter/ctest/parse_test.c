@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "ctest.h"
 #include "init.h"
 
 /* How often each plan is damaged. */
@@ -17,26 +18,7 @@
 #define ROUNDS 150000
 #endif
 
-static int failures;
 static volatile size_t sink;
-
-static void check(int ok, const char *what, const char *file)
-{
-	if (ok)
-		return;
-	fprintf(stderr, "FAIL %s: %s\n", file, what);
-	failures++;
-}
-
-/* xorshift64: the same numbers in every run. */
-static uint64_t seed = 0x9e3779b97f4a7c15u;
-static uint32_t next_number(void)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return (uint32_t)(seed >> 16);
-}
 
 static void walk_command(const struct command *c)
 {

@@ -3,6 +3,7 @@
 package inspect
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -67,6 +68,8 @@ func TestTmpfsSizes(t *testing.T) {
 		{"nr_inodes=1k", "rw,nr_inodes=1024", ""},
 		{"size=64k", "rw,size=128k", "with size=128k"},
 		{"size=64k", "rw,nr_inodes=64", "with size=(the default)"},
+		{fmt.Sprint("nr_inodes=", memoryPages()/2), "rw", ""},
+		{fmt.Sprintf("size=%dk", memoryPages()/2*uint64(os.Getpagesize())/1024), "rw", ""},
 		{"size=64k nr_inodes=10", "rw,size=64k,nr_inodes=20", "with nr_inodes=20"},
 	} {
 		asked := &configs.Mount{Type: "tmpfs", Data: strings.Fields(test.asked)}

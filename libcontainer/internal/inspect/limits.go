@@ -47,40 +47,49 @@ func (in *inspection) deviceRules(m cgroups.Manager) {
 	if plan == nil || in.rec.Saved.CgroupRootless || plan.Cgroup.Disabled {
 		return // Nothing was asked for that a cgroup could do.
 	}
-	rules, paths := plan.Cgroup.DeviceRules, m.Paths()
+	paths := m.Paths()
 	if dir, ok := paths["devices"]; ok {
-		text, err := os.ReadFile(filepath.Join(dir, "devices.list"))
-		if err != nil {
-			in.unreadable("limits", "devices", err)
-			return
-		}
-		have := strings.ReplaceAll(strings.TrimSpace(string(text)), "\n", ", ")
-		i := in.add(Item{Area: "limits", Name: "devices (devices.list)", Asked: devices.Text(rules), Effective: cmp.Or(have, "none")})
-		same, known, err := devices.Listed(string(text), rules)
-		switch {
-		case err != nil:
-			i.Note = err.Error()
-		case !known:
-			i.Note = "the kernel does not show what is denied nevertheless"
-		case !same:
-			i.Differs, i.Note = true, "somebody has changed it since, or config.json"
-		}
-		return
+		in.listedDevices(dir, plan.Cgroup.DeviceRules)
+	} else if dir := paths[""]; dir != "" {
+		in.filteredDevices(dir, plan.Cgroup.DeviceRules)
 	}
-	filters, err := compareFilters(paths[""], rules)
+}
+
+func (in *inspection) listedDevices(dir string, rules []configs.DeviceRule) {
+	const name = "devices (devices.list)"
+	text, err := os.ReadFile(filepath.Join(dir, "devices.list"))
 	if err != nil {
-		in.unreadable("limits", "devices (eBPF filter)", err)
+		in.unreadable("limits", name, err)
 		return
 	}
-	i := in.add(Item{Area: "limits", Name: "devices (eBPF filter)", Asked: devices.Text(rules), Effective: "as asked"})
-	if filters.Others > 0 {
-		i.Note = fmt.Sprintf("%d other filters can deny more, here or above", filters.Others)
+	have := strings.ReplaceAll(strings.TrimSpace(string(text)), "\n", ", ")
+	i := in.add(Item{Area: "limits", Name: name, Asked: devices.Text(rules), Effective: cmp.Or(have, "none")})
+	same, known, err := devices.Listed(string(text), rules)
+	switch {
+	case err != nil: // config.json has changed: create would have refused it
+		i.Differs, i.Note = true, err.Error()
+	case !known:
+		i.Note = "the kernel does not show what is denied nevertheless"
+	case !same:
+		i.Differs, i.Note = true, "somebody has changed it since, or config.json"
 	}
+}
+
+func (in *inspection) filteredDevices(dir string, rules []configs.DeviceRule) {
+	const name = "devices (eBPF filter)"
+	filters, err := compareFilters(dir, rules)
+	if err != nil {
+		in.unreadable("limits", name, err)
+		return
+	}
+	i := in.add(Item{Area: "limits", Name: name, Asked: devices.Text(rules), Effective: "as asked"})
 	if !filters.Asked {
 		i.Effective, i.Differs = "not the filter of these rules", true
-		if i.Note == "" {
-			i.Effective = "no filter"
-		}
+	}
+	if filters.Others > 0 {
+		i.Note = fmt.Sprintf("%d other filters can deny more, here or above", filters.Others)
+	} else if !filters.Asked {
+		i.Effective = "no filter"
 	}
 }
 

@@ -128,14 +128,15 @@ func (in *inspection) mount(table []mountinfo.Mount, asked *configs.Mount, at st
 	if m != nil {
 		i.Effective, i.Differs = effectiveMount(m), false
 		switch {
-		case differ != "":
-			i.Differs, i.Note = true, differ
 		case len(missing) > 0:
 			i.Differs, i.Note = true, "without "+strings.Join(missing, ", ")
 		case !asked.IsBind() && asked.Flags&unix.MS_REMOUNT == 0 && asked.Type != m.Type && !alike(asked.Type, m.Type):
 			i.Differs, i.Note = true, "of type "+m.Type
 		case asked.Flags&unix.MS_RDONLY == 0 && hasFlag(m, "ro"):
 			i.Note = "read-only, although not asked for: as its source is"
+		}
+		if differ != "" {
+			i.Differs, i.Note = true, strings.TrimPrefix(i.Note+", "+differ, ", ")
 		}
 	}
 	in.add(i)
@@ -206,12 +207,17 @@ func tmpfsSizes(asked *configs.Mount, m *mountinfo.Mount) (words []string, diffe
 		if !ok || m == nil || m.Type != "tmpfs" {
 			continue
 		}
+		unit := uint64(1)
 		if name == "size" {
-			page := uint64(os.Getpagesize())
-			want = (want + page - 1) / page * page
+			unit = uint64(os.Getpagesize())
+			want = (want + unit - 1) / unit * unit
 		}
 		text := optionOf(m, name)
-		if have, _ := tmpfsNumber(text); have != want {
+		have, ok := tmpfsNumber(text)
+		if !ok { // the kernel does not show the default, half of the memory's pages
+			have = memoryPages() / 2 * unit
+		}
+		if have != want {
 			differ = "with " + name + "=" + cmp.Or(text, "(the default)")
 		}
 	}
@@ -230,6 +236,15 @@ func tmpfsNumber(text string) (n uint64, ok bool) {
 	return n << shift, err == nil
 }
 
+// memoryPages returns how many pages the machine's memory has.
+func memoryPages() uint64 {
+	var info unix.Sysinfo_t
+	if unix.Sysinfo(&info) != nil {
+		return 0
+	}
+	return info.Totalram * uint64(info.Unit) / uint64(os.Getpagesize())
+}
+
 // optionOf returns the value of an option of the file system; "" if it has its default.
 func optionOf(m *mountinfo.Mount, name string) string {
 	for option := range strings.SplitSeq(m.Options, ",") {
@@ -242,11 +257,11 @@ func optionOf(m *mountinfo.Mount, name string) string {
 
 func effectiveMount(m *mountinfo.Mount) string {
 	text := m.Type + " " + m.Flags
-	if size := optionOf(m, "size"); m.Type == "tmpfs" && size != "" {
-		text += " size=" + size
-	}
 	if m.Root != "/" {
 		text = m.Type + " of " + m.Root + " " + m.Flags
+	}
+	if size := optionOf(m, "size"); m.Type == "tmpfs" && size != "" {
+		text += " size=" + size
 	}
 	if m.Peers != "" {
 		text += " " + m.Peers
