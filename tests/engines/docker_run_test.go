@@ -130,6 +130,10 @@ func dockerIsolation(t *testing.T, d *dockerEngine) {
 		r := d.try(t, d.line([]string{"--security-opt", "seccomp=/tmp/profile.json"}, "mkdir", "/x")...)
 		t.contains("error", r.err, "not supported")
 	}))
+	operation(t, "run AppArmor", d.op(func(t *T) {
+		c := confiner{profile: "docker-default (enforce)", try: d.try, start: d.detached, runtime: []string{"--runtime", d.runtime}}
+		c.appArmor(t)
+	}))
 	operation(t, "run no-new-privileges", d.op(func(t *T) {
 		t.equal("flag", d.run(t, []string{"--security-opt", "no-new-privileges"}, "sh", "-c", "grep NoNewPrivs /proc/self/status | cut -f2"), "1")
 	}))

@@ -25,6 +25,10 @@ func (p *podmanEngine) testRun(t *testing.T) {
 		t.contains("in the container", out, "uid=1000(user) gid=1000(user)", "1001(extra)", "CapBnd:\t0000000000002000", "NoNewPrivs:\t1")
 	})
 	operation(t, "run seccomp", func(t *T) { p.seccomp(t) })
+	operation(t, "run AppArmor", func(t *T) {
+		c := confiner{profile: "containers-default-", try: p.try, start: p.start}
+		c.appArmor(t)
+	})
 	operation(t, "run read-only", func(t *T) {
 		out := p.run(t, []string{"--read-only", "--tmpfs", "/scratch:size=1m"}, "sh", "-c", "touch /a; touch /scratch/b /tmp/c && df -k /scratch | tail -1")
 		t.contains("in the container", out, "1024")

@@ -98,6 +98,9 @@ func TestSwarm(t *testing.T) {
 			nodes[len(nodes)-1-i].leave(t)
 		}
 	})
+	if t.Failed() {
+		return // without a swarm, all that follows would wait in vain
+	}
 	operation(t, "service", func(t *T) {
 		first.do(t, "service", "create", "--detach", "--name", "web", "--replicas", "2", "--endpoint-mode", "dnsrr", "--network", "net1",
 			"--no-resolve-image", "--limit-memory", "64m", "--update-order", "start-first", "--update-delay", "0s", "--stop-grace-period", "1s",
