@@ -3,6 +3,7 @@
 package kubernetes
 
 import (
+	"debug/elf"
 	"fmt"
 	"os"
 	"os/exec"
@@ -30,7 +31,11 @@ func newMachine(n *node) (*machine, error) {
 	}
 	// What these link to is at the same path there.
 	line := []string{"./machine", n.name, n.address(), controlAddress, n.dir, agentPort}
-	for source, name := range m.content() {
+	content, err := m.content()
+	if err != nil {
+		return nil, err
+	}
+	for source, name := range content {
 		if err := command("cp", "--recursive", "--dereference", source, filepath.Join(payload, name)); err != nil {
 			return nil, err
 		}
@@ -58,15 +63,36 @@ func newMachine(n *node) (*machine, error) {
 }
 
 // content is what the machine gets, and the name in its payload.
-func (m *machine) content() map[string]string {
+func (m *machine) content() (map[string]string, error) {
 	all := map[string]string{suite.programs: "programs", filepath.Join(suite.staged, "agent"): "agent"}
 	for _, r := range suite.runtimes {
 		all[r.path] = "runtimes/" + r.name
+		dirs, err := libraries(r.path)
+		if err != nil {
+			return nil, err
+		}
+		for i, dir := range dirs {
+			all[dir] = fmt.Sprintf("runtimes/%s-libraries-%d", r.name, i)
+		}
 	}
 	if criu := os.Getenv("CRIU"); criu != "" {
 		all[criu] = "criu"
 	}
-	return all
+	return all, nil
+}
+
+// libraries returns the directories in which a program looks for its own libraries and its loader.
+func libraries(program string) ([]string, error) {
+	file, err := elf.Open(program)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", program, err)
+	}
+	defer file.Close()
+	paths, err := file.DynString(elf.DT_RPATH)
+	if err != nil || len(paths) == 0 {
+		return nil, nil //nolint:nilerr // A static program has none.
+	}
+	return filepath.SplitList(paths[0]), nil
 }
 
 func (m *machine) port() string { return "port-" + m.node.name }
