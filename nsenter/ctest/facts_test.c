@@ -287,22 +287,41 @@ static void test_names(void)
 	}
 }
 
+/* Makes a directory with files. */
+static void put_directory(const char *directory, int files)
+{
+	char name[255];
+
+	if (mkdir(directory, 0755) < 0) {
+		perror(directory);
+		exit(2);
+	}
+	for (int i = 0; i < files; i++) {
+		snprintf(name, sizeof(name), "%s/%0240d", directory, i);
+		put(name, "", 0, 0644);
+	}
+}
+
 static void test_search(void)
 {
-	static char many[2 * PATH_MAX] = "/proc";
+	static char path[2 * PATH_MAX] = "many";
 
-	look(STEP_LOOK_UP, "script", "/no:.:/proc", 0);
+	put_directory("few", 1);
+	put_directory("many", 100);
+	look(STEP_LOOK_UP, "script", "/no:.:few", 0);
 	check(told.paths == 1 && told.names == 1, "found", "script");
+	look(STEP_LOOK_UP, "no", "many", 0);
+	check(told.names > 1 && told.sent > 100 * 240, "not all names", "a large directory");
 	look(STEP_LOOK_UP, "no", ":", 0);
 	check(told.names == 2, "here, twice", ":");
 	look(STEP_LOOK_UP, "no", "", 0);
 	check(told.names == 0, "nowhere", "no PATH");
 	/* No more than the reader has room for. */
-	while (strlen(many) + 6 < sizeof(many))
-		strcat(many, ":/proc");
-	look(STEP_LOOK_UP, "no", many, 1);
+	while (strlen(path) + 6 < sizeof(path))
+		strcat(path, ":many");
+	look(STEP_LOOK_UP, "no", path, 1);
 	check(told.names > 0, "names", "many directories");
-	look(STEP_LOOK_UP, "no", many, 0);
+	look(STEP_LOOK_UP, "no", path, 0);
 	check(told.names > 0, "names", "many directories");
 }
 
