@@ -22,7 +22,7 @@ const containerdConfig = `version = 3
 [plugins."io.containerd.cri.v1.runtime"]
   # A sandbox's oom_score_adj of -998 needs CAP_SYS_RESOURCE, which root may not have in a
   # container or a virtual machine.
-  restrict_oom_score_adj = true
+  restrict_oom_score_adj = $RESTRICT
 
   [plugins."io.containerd.cri.v1.runtime".cni]
     bin_dirs = ["$PROGRAMS/cni"]
@@ -128,7 +128,8 @@ func (n *node) configure() error {
 		}
 		containerd = strings.ReplaceAll(containerd, "SystemdCgroup = false", "SystemdCgroup = true")
 	}
-	replace := strings.NewReplacer("$DRIVER", driver, "$SWAP", swap, "$PROGRAMS", suite.programs, "$PODS", n.pods(), "$ADDRESS", n.address(),
+	restrict := n.command("sh", "-c", "echo -998 >/proc/self/oom_score_adj") != nil
+	replace := strings.NewReplacer("$RESTRICT", fmt.Sprint(restrict), "$DRIVER", driver, "$SWAP", swap, "$PROGRAMS", suite.programs, "$PODS", n.pods(), "$ADDRESS", n.address(),
 		"$PKI", n.cluster.ca.dir, "$NAME", n.name, "$GATES", strings.ReplaceAll(gates, "=", ": "))
 	for path, text := range map[string]string{
 		"containerd.toml": containerd, "kubelet.yaml": kubeletConfig, "kube-proxy.yaml": proxyConfig,
