@@ -50,7 +50,7 @@ func makeImages(dir string) ([]string, error) {
 		{data, content, image.Config{}},
 	}
 	if tree := os.Getenv("E2E"); tree != "" {
-		more, err := imagesOfTests(tree, guest)
+		more, err := imagesOfTests(tree, box)
 		if err != nil {
 			return nil, err
 		}
@@ -72,8 +72,8 @@ func makeImages(dir string) ([]string, error) {
 }
 
 // imagesOfTests returns the images by which Kubernetes' own tests ask for them: agnhost is what is in
-// the archive, and the others are busybox, with the shell beside the archive, that does what they do.
-func imagesOfTests(archive string, guest []byte) ([]made, error) {
+// the archive, and the others are busybox that does what they do.
+func imagesOfTests(archive string, box *image.Layer) ([]made, error) {
 	out, err := exec.Command(filepath.Join(suite.programs, "e2e.test"), "--list-images").Output()
 	if err != nil {
 		return nil, fmt.Errorf("e2e.test --list-images: %w", err)
@@ -82,15 +82,6 @@ func imagesOfTests(archive string, guest []byte) ([]made, error) {
 	if err != nil {
 		return nil, err
 	}
-	shell, err := os.ReadFile(filepath.Join(filepath.Dir(archive), "sh"))
-	if err != nil {
-		return nil, err
-	}
-	box, err := image.Busybox()
-	if err != nil {
-		return nil, err
-	}
-	box.File("guest", 0o755, guest).File("nnp", 0o4755, guest).File("bin/sh", 0o755, shell)
 	var all []made
 	for name := range strings.FieldsSeq(string(out)) {
 		config := image.Config{Env: []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, Cmd: []string{"sh"}}
