@@ -89,10 +89,10 @@ func libraries(program string) ([]string, error) {
 	}
 	defer file.Close()
 	paths, err := file.DynString(elf.DT_RPATH)
-	if err != nil || len(paths) == 0 {
-		return nil, nil //nolint:nilerr // A static program has none.
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", program, err)
 	}
-	return filepath.SplitList(paths[0]), nil
+	return filepath.SplitList(strings.Join(paths, ":")), nil
 }
 
 func (m *machine) port() string { return "port-" + m.node.name }
