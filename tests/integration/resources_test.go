@@ -3,6 +3,7 @@
 package integration
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -24,13 +25,26 @@ func needController(t *testing.T, name string) {
 		}
 		return
 	}
-	data, err := os.ReadFile("/sys/fs/cgroup/cgroup.controllers")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !slices.Contains(strings.Fields(string(data)), name) {
+	if !listsController(t, "/sys/fs/cgroup/cgroup.controllers", name) {
 		t.Skipf("requires the %s controller on cgroup v2", name)
 	}
+}
+
+// keptOnV2 tells whether a hybrid machine uses a controller on cgroup v2, so that it cannot have a
+// hierarchy of v1.
+func keptOnV2(t *testing.T, name string) bool {
+	t.Helper()
+	return !suite.unified && listsController(t, "/sys/fs/cgroup/unified/cgroup.subtree_control", name)
+}
+
+// listsController looks for a controller in a file of cgroup v2, which may be absent.
+func listsController(t *testing.T, file, name string) bool {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		t.Fatal(err)
+	}
+	return slices.Contains(strings.Fields(string(data)), name)
 }
 
 // createLimited creates the container with limits.

@@ -15,7 +15,10 @@ cgroup_mode() {
 		# runc and crun refuse a host where v2 has only this controller, and v1 the others.
 		own_hierarchies
 		mkdir -p /sys/fs/cgroup/hugetlb
-		mount_controller hugetlb /sys/fs/cgroup/hugetlb || echo "no hugetlb hierarchy" >&2
+		mount_controller hugetlb /sys/fs/cgroup/hugetlb || {
+			rmdir /sys/fs/cgroup/hugetlb
+			echo "no hugetlb hierarchy" >&2
+		}
 	fi
 }
 
@@ -36,24 +39,35 @@ leave_mode() {
 # mount_controller NAME DIRECTORY mounts a controller of cgroup v1. The kernel refuses while
 # cgroup v2 has cgroups with it, including those that were just removed. Cgroups that a killed run
 # of the integration tests has left are removed. Another run may use the controller for some
-# minutes.
+# minutes; one that has had no process in it for 20 seconds is somebody's leftover, which is
+# neither waited for nor removed.
 mount_controller() {
-	local tries dir pid here # pid is the run's, here its pid namespace
+	local tries empty=0 dir pid here # pid is the run's, here its pid namespace
+	local unified=${2%/*}/unified
 	here=$(stat -Lc %i /proc/self/ns/pid)
-	for ((tries = 0; tries < 3000; tries++)); do
+	for ((tries = 0; tries < 3000 && empty < 200; tries++)); do
 		mount -t cgroup -o "$1" cgroup "$2" 2>/dev/null && return
-		for dir in "${2%/*}"/unified/btn"$here"p[0-9]*x; do
+		for dir in "$unified"/btn"$here"p[0-9]*x; do
 			pid=${dir##*p}
 			if [[ -d $dir && ! -e /proc/${pid%x} ]]; then
 				find "$dir" -depth -type d -exec rmdir {} + 2>/dev/null || true
 			fi
 		done
 		if ((tries == 50)); then
-			grep -qw "$1" "${2%/*}/unified/cgroup.subtree_control" 2>/dev/null || break
-			echo "waiting for the $1 controller, which cgroup v2 uses: $(find "${2%/*}/unified" -mindepth 1 -type d | tr '\n' ' ')" >&2
+			grep -qw "$1" "$unified/cgroup.subtree_control" 2>/dev/null || break
+			echo "waiting for the $1 controller, which cgroup v2 uses: $(find "$unified" -mindepth 1 -type d | tr '\n' ' ')" >&2
+		fi
+		if grep -qsx 'populated 1' "$unified"/*/cgroup.events; then
+			empty=0
+		else
+			((++empty))
 		fi
 		sleep 0.1
 	done
+	if grep -qw "$1" "$unified/cgroup.subtree_control" 2>/dev/null; then
+		echo "$1 stays on cgroup v2, for $(find "$unified" -mindepth 1 -maxdepth 1 -type d | tr '\n' ' ')" >&2
+		return 1
+	fi
 	mount -t cgroup -o "$1" cgroup "$2"
 }
 
