@@ -28,7 +28,7 @@ const programs = "/opt/programs"
 var containerdRest = map[string]string{
 	"1": `
 [plugins."io.containerd.grpc.v1.cri"]
-  sandbox_image = "test.local/pause:1"
+  sandbox_image = "` + sandboxImage + `"
   restrict_oom_score_adj = true
 [plugins."io.containerd.grpc.v1.cri".cni]
   bin_dir = "$CNI"
@@ -39,7 +39,7 @@ var containerdRest = map[string]string{
 [plugins."io.containerd.internal.v1.opt"]
   path = "/var/lib/containerd/opt"
 [plugins."io.containerd.cri.v1.images".pinned_images]
-  sandbox = "test.local/pause:1"
+  sandbox = "` + sandboxImage + `"
 [plugins."io.containerd.cri.v1.images".registry]
   config_path = "/etc/containerd/certs.d"
 [plugins."io.containerd.cri.v1.runtime"]
@@ -103,7 +103,7 @@ func ctr(args ...string) command {
 	return command{args: append([]string{"ctr", "--namespace", "default"}, args...)}
 }
 
-// imports makes the image box, and with it pause for the CRI.
+// imports makes an image.
 func imports(t reporter, namespace, name string, l *image.Layer, config image.Config) {
 	t.Helper()
 	archive, err := image.Archive(name, l, config)

@@ -28,37 +28,56 @@ const podNetwork = `{
 }
 `
 
-// startCRI starts containerd with a network for pods, and with a registry for all images.
+// onCRIO tells whether the room's engine is CRI-O, not containerd.
+func onCRIO() bool { return strings.HasPrefix(suite.room, "crio") }
+
+// criSocket is where the room's engine answers the CRI.
+func criSocket() string {
+	if onCRIO() {
+		return "unix:///run/crio/crio.sock"
+	}
+	return "unix:///run/containerd/containerd.sock"
+}
+
+// startCRI starts the room's engine with a network for pods, and with a registry for all images.
 func startCRI(t *testing.T) {
 	t.Helper()
 	r := startRegistry(t)
-	hosts := fmt.Sprintf("server = \"http://%[1]s\"\n[host.\"http://%[1]s\"]\n  capabilities = [\"pull\", \"resolve\"]\n", r.address)
 	for file, text := range map[string]string{
-		"/etc/containerd/certs.d/_default/hosts.toml": hosts,
-		"/etc/cni/net.d/10-pods.conflist":             podNetwork,
-		"/etc/resolv.conf":                            "",
-		"/etc/crictl.yaml":                            "runtime-endpoint: unix:///run/containerd/containerd.sock\nimage-endpoint: unix:///run/containerd/containerd.sock\n",
-		"/etc/cdi/test.yaml":                          "cdiVersion: \"0.6.0\"\nkind: test.local/device\ndevices:\n- {name: one, containerEdits: {env: [\"CDI=one\"], deviceNodes: [{path: " + spareDevice() + "}]}}\n",
+		"/etc/cni/net.d/10-pods.conflist": podNetwork,
+		"/etc/resolv.conf":                "",
+		"/etc/crictl.yaml":                fmt.Sprintf("runtime-endpoint: %[1]s\nimage-endpoint: %[1]s\n", criSocket()),
+		"/etc/cdi/test.yaml":              "cdiVersion: \"0.6.0\"\nkind: test.local/device\ndevices:\n- {name: one, containerEdits: {env: [\"CDI=one\"], deviceNodes: [{path: " + spareDevice() + "}]}}\n",
 	} {
-		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(text), 0o644)); err != nil {
-			t.Fatal(err)
-		}
+		writeFile(t, file, text)
 	}
 	// The bridge stays, as on a node.
 	t.Cleanup(func() { _ = exec.Command("ip", "link", "delete", "cni0").Run() })
-	if err := os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0); err != nil {
+	writeFile(t, "/proc/sys/net/ipv4/ip_forward", "1")
+	if onCRIO() {
+		startCRIO(t, r)
+	} else {
+		writeFile(t, "/etc/containerd/certs.d/_default/hosts.toml",
+			fmt.Sprintf("server = \"http://%[1]s\"\n[host.\"http://%[1]s\"]\n  capabilities = [\"pull\", \"resolve\"]\n", r.address))
+		startContainerd(t)
+	}
+	for _, name := range criImages() {
+		crictl("pull", name).run(t)
+	}
+}
+
+// criImages are those of pods.
+func criImages() []string { return []string{sandboxImage, box} }
+
+// sandboxImage is that of a pod's own container. critest has another one.
+const sandboxImage = "test.local/sandbox:1"
+
+// writeFile makes a file, and the directory that it is in.
+func writeFile(t *testing.T, file, text string) {
+	t.Helper()
+	if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(text), 0o644)); err != nil {
 		t.Fatal(err)
 	}
-	startContainerd(t)
-	l, config, err := imageOf("sandbox")
-	if err != nil {
-		t.Fatal(err)
-	}
-	imports(t, "k8s.io", "test.local/pause:1", l, config)
-	if l, config, err = imageOf("busybox"); err != nil {
-		t.Fatal(err)
-	}
-	imports(t, "k8s.io", box, l, config)
 }
 
 // crictl runs crictl of the programs, which is newer than a room's.
@@ -79,6 +98,12 @@ var ownProcesses = map[string]any{"namespace_options": map[string]any{"pid": 1}}
 // newPod makes one, and removes it with the operation.
 func newPod(t *T) *pod {
 	t.Helper()
+	return newPodWith(t, map[string]any{})
+}
+
+// newPodWith makes one with these namespace_options.
+func newPodWith(t *T, namespaces map[string]any) *pod {
+	t.Helper()
 	dir, err := os.MkdirTemp("", "pod")
 	if err != nil {
 		t.Fatalf("%v", err)
@@ -90,7 +115,7 @@ func newPod(t *T) *pod {
 	}
 	p.write(p.config, map[string]any{
 		"metadata":      map[string]any{"name": "pod", "namespace": "default", "uid": filepath.Base(dir), "attempt": 1},
-		"log_directory": dir, "linux": map[string]any{"cgroup_parent": parent},
+		"log_directory": dir, "linux": map[string]any{"cgroup_parent": parent, "security_context": map[string]any{"namespace_options": namespaces}},
 	})
 	p.id = strings.TrimSpace(crictl("runp", "--runtime", criHandler, p.config).run(t))
 	t.Cleanup(func() {
@@ -135,6 +160,9 @@ func (p *pod) container(name string, more map[string]any) string {
 	file := filepath.Join(p.dir, name+".json")
 	p.write(file, config)
 	id := strings.TrimSpace(crictl("create", p.id, file, p.config).run(p.t))
+	// The first process of a pid namespace ignores SIGTERM, and CRI-O would give it all the time that
+	// the removal of the pod may take.
+	p.t.Cleanup(func() { crictl("stop", "--timeout", "0", id).try(p.t) })
 	crictl("start", id).run(p.t)
 	return id
 }
@@ -200,6 +228,17 @@ func TestCRI(t *testing.T) {
 		t.equal("environment", criExec(t, id, "sh", "-c", "echo $CDI"), "one")
 		t.contains("device", criExec(t, id, "ls", "-l", spareDevice()), "crw")
 	})
+	operation(t, "user namespace", func(t *T) {
+		ids := []any{map[string]any{"host_id": 100000, "container_id": 0, "length": 65536}}
+		users := map[string]any{"mode": 0, "uids": ids, "gids": ids} // the pod's
+		p := newPodWith(t, map[string]any{"userns_options": users})
+		id := p.container("c", map[string]any{"linux": map[string]any{"security_context": map[string]any{
+			"namespace_options": map[string]any{"pid": 1, "userns_options": users},
+		}}})
+		t.equal("map", strings.Join(strings.Fields(criExec(t, id, "cat", "/proc/self/uid_map")), " "), "0 100000 65536")
+		t.equal("owner", criExec(t, id, "stat", "-c", "%u", "/bin/busybox"), "0")
+		t.equal("new file", criExec(t, id, "sh", "-c", "touch /file && stat -c %u:%g /file"), "0:0")
+	})
 	operation(t, "checkpoint", func(t *T) {
 		p := newPod(t)
 		id := p.container("c", map[string]any{"command": counts(0, "/root/count")})
@@ -214,8 +253,8 @@ func TestCRI(t *testing.T) {
 		t.equal("exec afterwards", criExec(t, id, "echo", "here"), "here")
 	})
 	criTest(t)
-	for _, name := range []string{box, "test.local/pause:1"} {
-		command{args: []string{"ctr", "--namespace", "k8s.io", "images", "remove", "--sync", name}}.run(t)
+	for _, name := range criImages() {
+		crictl("rmi", name).run(t)
 	}
 }
 
@@ -269,12 +308,16 @@ func criTest(t *testing.T) {
 	}
 	report := filepath.Join(t.TempDir(), "report.json")
 	line := append([]string{
-		"--runtime-endpoint", "unix:///run/containerd/containerd.sock", "--runtime-handler", criHandler,
+		"--runtime-endpoint", criSocket(), "--runtime-handler", criHandler,
 		"--nri-socket", "/run/nri/nri.sock", "--ginkgo.json-report", report, "--ginkgo.no-color",
 	}, strings.Fields(os.Getenv("CRITEST"))...)
 	if suite.room == "containerd21" {
 		// What it leaves running would look like the runtime's fault (see ./skips).
 		line = append(line, "--ginkgo.skip=should fail RunPodSandbox and clean up")
+	}
+	if onCRIO() {
+		// So long it waits for a container that ignores SIGTERM.
+		line = append(line, "--runtime-service-timeout=30s")
 	}
 	cmd := exec.Command(programs+"/critest", line...)
 	log, err := os.Create(filepath.Join(os.Getenv("RESULTS"), fmt.Sprintf("%s-%s-%s-critest.log", suite.room, suite.place, suite.name)))

@@ -3,19 +3,11 @@
 package engines
 
 import (
-	"encoding/json"
 	"errors"
 	"os"
-	"path/filepath"
-	"slices"
 	"strings"
-	"syscall"
 	"testing"
 )
-
-// wrapperEnv makes the test binary the runtime that edits config.json, as those of GPUs do. Its
-// value is the path of the runtime that it then becomes.
-const wrapperEnv = "ENGINES_WRAPPER"
 
 // hook mounts something in the container's mount namespace, before its root is changed.
 const hook = `#!/bin/sh
@@ -30,25 +22,10 @@ nsenter --target "$pid" --mount sh -ec "mkdir -p '$root/usr/gpu'; mount -t tmpfs
 echo "$2" >>/tmp/hooks
 `
 
-// wrap edits the config.json of a container that is about to be created, and becomes the runtime.
-func wrap(runtime string) error {
-	if i := slices.Index(os.Args, "--bundle"); i > 0 && slices.Contains(os.Args, "create") {
-		if err := inject(filepath.Join(os.Args[i+1], "config.json")); err != nil {
-			return err
-		}
-	}
-	return syscall.Exec(runtime, append([]string{runtime}, os.Args[1:]...), os.Environ())
-}
-
-// inject adds a device, a variable and hooks.
-func inject(file string) error {
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return err
-	}
-	var config map[string]any
-	if err := json.Unmarshal(data, &config); err != nil {
-		return err
+// addDevice adds a device, a variable and hooks, as the runtimes of GPUs do.
+func addDevice(config map[string]any) {
+	if config["root"] == nil {
+		return // an exec
 	}
 	root := config["root"].(map[string]any)["path"].(string)
 	linux, process := config["linux"].(map[string]any), config["process"].(map[string]any)
@@ -68,17 +45,6 @@ func inject(file string) error {
 		hooks[kind] = []any{map[string]any{"path": path, "args": args, "env": []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}}}
 	}
 	config["hooks"] = hooks
-	if data, err = json.Marshal(config); err != nil {
-		return err
-	}
-	return os.WriteFile(file, data, 0o644)
-}
-
-// writeWrapper writes the wrapper, which dockerd is told of, and its hook.
-func writeWrapper() error {
-	self, err := os.Executable()
-	wrapper := "#!/bin/sh\n" + wrapperEnv + "='" + runtimePath() + "' exec '" + self + "' \"$@\"\n"
-	return errors.Join(err, os.WriteFile("/opt/wrapper", []byte(wrapper), 0o755), os.WriteFile("/opt/hook", []byte(hook), 0o755))
 }
 
 // dockerDevices runs containers with devices.

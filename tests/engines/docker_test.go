@@ -33,7 +33,7 @@ func startDocker(t reporter, name string, settings map[string]any, env ...string
 	if err == nil {
 		err = json.Unmarshal([]byte(text), &config)
 	}
-	if err = errors.Join(err, linkRuntime(), writeWrapper()); err != nil {
+	if err = errors.Join(err, linkRuntime(), writeWrapper("/opt/wrapper", "device"), os.WriteFile("/opt/hook", []byte(hook), 0o755)); err != nil {
 		t.Fatalf("%v", err)
 	}
 	config["runtimes"].(map[string]any)["wrapper"] = map[string]any{"path": "/opt/wrapper"}

@@ -82,7 +82,7 @@ func cgroups() []string {
 
 // engineCgroup says whether a cgroup is an engine's parent of containers, which it keeps.
 func engineCgroup(path string) bool {
-	return slices.Contains([]string{"docker", "buildkit", "libpod_parent", "machine.slice", "k8s.io", "default"}, filepath.Base(path))
+	return slices.Contains([]string{"docker", "buildkit", "libpod_parent", "machine.slice", "k8s.io", "crio", "default"}, filepath.Base(path))
 }
 
 func interfaces() []string {

@@ -148,7 +148,7 @@ func imageOf(name string) (*image.Layer, image.Config, error) {
 		l.File("nnp", 0o4755, self)
 		config.Entrypoint, config.Env = []string{"/nnp"}, append(config.Env, helperEnv+"=euid")
 	case "pause", "sandbox":
-		config.Cmd = []string{"tail", "-f", "/dev/null"}
+		config.Cmd = []string{"sh", "-c", "trap exit TERM; tail -f /dev/null & wait"}
 	}
 	return l, config, nil
 }

@@ -63,6 +63,16 @@ func (c *container) createFails(text string) {
 	}
 }
 
+// TestLimitsOfNone: where cgroup v2 has no controllers, there is nothing to write.
+func TestLimitsOfNone(t *testing.T) {
+	c := newContainer(t)
+	none := int64(-1)
+	c.createLimited(&specs.LinuxResources{
+		Memory: &specs.LinuxMemory{Limit: &none, Swap: &none}, CPU: &specs.LinuxCPU{Quota: &none}, Pids: &specs.LinuxPids{Limit: &none},
+	})
+	c.start().wait()
+}
+
 // TestHugepageReservation: reservations have the same limit as usage.
 func TestHugepageReservation(t *testing.T) {
 	c := newContainer(t)

@@ -114,7 +114,8 @@ func (k *Knobs) First(field, value string, files ...string) {
 // Setting is one file to write for one field.
 type Setting struct {
 	Field, File, Value string
-	// Optional means that a missing file is ignored.
+	// Optional means that the setting is left out where the file, the controller or the cgroup is
+	// missing, because the value is what holds without it, like none for a limit.
 	Optional bool
 	// Explain, if not nil, adds to an error what it may mean here.
 	Explain func(error) error
@@ -128,6 +129,9 @@ func (k *Knobs) Settle(settings ...Setting) {
 		var refused []Setting
 		var first error
 		for _, s := range settings {
+			if s.Optional && k.Missing != nil {
+				continue
+			}
 			k.Do(s.Field, func() error {
 				err := k.Put(s.File, s.Value)
 				switch {
@@ -151,6 +155,11 @@ func (k *Knobs) Settle(settings ...Setting) {
 		}
 		settings = refused
 	}
+}
+
+// Limit writes a limit for field, or that there is none.
+func (k *Knobs) Limit(field, file, value string, none bool) {
+	k.Settle(Setting{Field: field, File: file, Value: value, Optional: none})
 }
 
 // Set reports whether a limit is to be set: it is neither absent nor zero. Engines send zeros

@@ -31,8 +31,10 @@ func setCPU(k *cgroupfs.Knobs, r *specs.LinuxResources) {
 	}
 	// At any moment the quota per period must fit the cgroups above and below, and the burst
 	// must fit the quota.
+	unlimited := c.Quota != nil && *c.Quota < 0
 	if cgroupfs.Set(c.Period) {
 		add("cpu.period", "cpu.cfs_period_us", cgroupfs.Itoa(c.Period))
+		settings[len(settings)-1].Optional = unlimited
 	}
 	if cgroupfs.Set(c.Quota) {
 		value := "-1"
@@ -40,6 +42,7 @@ func setCPU(k *cgroupfs.Knobs, r *specs.LinuxResources) {
 			value = cgroupfs.Itoa(c.Quota)
 		}
 		add("cpu.quota", "cpu.cfs_quota_us", value)
+		settings[len(settings)-1].Optional = unlimited
 	}
 	if c.Burst != nil {
 		add("cpu.burst", "cpu.cfs_burst_us", cgroupfs.Itoa(c.Burst))

@@ -25,7 +25,7 @@ func setMemory(k *cgroupfs.Knobs, r *specs.LinuxResources) {
 	}
 	setLimits(k, m)
 	if cgroupfs.Set(m.Reservation) {
-		k.Write("memory.reservation", "memory.soft_limit_in_bytes", cgroupfs.Itoa(m.Reservation))
+		k.Limit("memory.reservation", "memory.soft_limit_in_bytes", cgroupfs.Itoa(m.Reservation), *m.Reservation == -1)
 	}
 	if cgroupfs.Set(m.KernelTCP) {
 		k.Write("memory.kernelTCP", "memory.kmem.tcp.limit_in_bytes", cgroupfs.Itoa(m.KernelTCP))
@@ -50,13 +50,13 @@ func setLimits(k *cgroupfs.Knobs, m *specs.LinuxMemory) {
 	var settings []cgroupfs.Setting
 	if cgroupfs.Set(m.Limit) {
 		settings = append(settings, cgroupfs.Setting{
-			Field: "memory.limit", File: limitFile, Value: cgroupfs.Itoa(m.Limit), Explain: explainLimit,
+			Field: "memory.limit", File: limitFile, Value: cgroupfs.Itoa(m.Limit), Explain: explainLimit, Optional: *m.Limit == -1,
 		})
 	}
 	switch {
 	case cgroupfs.Set(m.Swap):
 		settings = append(settings, cgroupfs.Setting{
-			Field: "memory.swap", File: swapFile, Value: cgroupfs.Itoa(m.Swap), Explain: explainSwap,
+			Field: "memory.swap", File: swapFile, Value: cgroupfs.Itoa(m.Swap), Explain: explainSwap, Optional: *m.Swap == -1,
 		})
 	case m.Limit != nil && *m.Limit == -1:
 		// Without a limit for memory, memory+swap cannot have one either.

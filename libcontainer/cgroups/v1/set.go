@@ -71,7 +71,7 @@ func setPids(k *cgroupfs.Knobs, r *specs.LinuxResources) {
 		if *p >= 0 {
 			value = cgroupfs.Itoa(p) // 0 is a valid limit
 		}
-		k.Write("pids.limit", "pids.max", value)
+		k.Limit("pids.limit", "pids.max", value, *p < 0)
 	}
 }
 

@@ -333,3 +333,21 @@ func TestNoCgroup(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestNone has limits of none, which hold without a hierarchy.
+func TestNone(t *testing.T) {
+	none, period := int64(-1), uint64(100000)
+	m := Load(nil, &configs.Cgroup{Rootless: true})
+	for field, r := range map[string]*specs.LinuxResources{
+		"pids":   {Pids: &specs.LinuxPids{Limit: &none}},
+		"memory": {Memory: &specs.LinuxMemory{Limit: &none, Swap: &none, Reservation: &none}},
+		"quota":  {CPU: &specs.LinuxCPU{Quota: &none, Period: &period}},
+	} {
+		if err := m.Set(r); err != nil {
+			t.Errorf("%s: %v", field, err)
+		}
+	}
+	if err := m.Set(&specs.LinuxResources{CPU: &specs.LinuxCPU{Period: &period}}); err == nil {
+		t.Error("a period is set")
+	}
+}

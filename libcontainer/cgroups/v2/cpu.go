@@ -30,6 +30,7 @@ func setCPU(k *cgroupfs.Knobs, r *specs.LinuxResources) {
 	if cgroupfs.Set(c.Quota) || cgroupfs.Set(c.Period) {
 		field, value := cpuMax(k, c)
 		add(field, "cpu.max", value)
+		settings[len(settings)-1].Optional = c.Quota != nil && *c.Quota < 0
 	}
 	if c.Burst != nil {
 		add("cpu.burst", "cpu.max.burst", cgroupfs.Itoa(c.Burst))

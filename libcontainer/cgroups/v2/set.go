@@ -60,7 +60,7 @@ func (m *Manager) Update(r *specs.LinuxResources) (undo func() error, err error)
 
 func setPids(k *cgroupfs.Knobs, r *specs.LinuxResources) {
 	if p := r.Pids.Limit; p != nil {
-		k.Write("pids.limit", "pids.max", orMax(p)) // 0 is a valid limit
+		k.Limit("pids.limit", "pids.max", orMax(p), *p < 0) // 0 is a valid limit
 	}
 }
 
@@ -107,7 +107,7 @@ func setMemory(k *cgroupfs.Knobs, r *specs.LinuxResources) {
 	}
 	setSwap(k, m)
 	if cgroupfs.Set(m.Limit) {
-		k.Write("memory.limit", "memory.max", memoryMax(m.Limit))
+		k.Limit("memory.limit", "memory.max", memoryMax(m.Limit), *m.Limit == -1)
 	}
 	if cgroupfs.Set(m.Reservation) {
 		k.Write("memory.reservation", "memory.low", memoryMax(m.Reservation))
@@ -127,21 +127,13 @@ func memoryMax(p *int64) string {
 // swap together.
 func setSwap(k *cgroupfs.Knobs, m *specs.LinuxMemory) {
 	value, err := SwapMax(m)
-	if err == nil && value == "" {
-		return
+	switch {
+	case err != nil:
+		k.Do("memory.swap", func() error { return err })
+	case value != "":
+		// Without swap accounting it is no error to forbid swap: engines do so routinely.
+		k.Limit("memory.swap", "memory.swap.max", value, value == "max" || value == "0")
 	}
-	k.Do("memory.swap", func() error {
-		if err != nil {
-			return err
-		}
-		err := k.Put("memory.swap.max", value)
-		if errors.Is(err, unix.ENOENT) && (value == "max" || value == "0") {
-			// Without swap accounting there is no limit to remove. Nor is it an error to forbid
-			// swap: engines do so routinely.
-			return nil
-		}
-		return err
-	})
 }
 
 // SwapMax converts the limit of memory+swap. "" means that swap is not changed.

@@ -497,3 +497,28 @@ func TestNoCgroup(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestNone has limits of none, which hold without a cgroup, and without a controller.
+func TestNone(t *testing.T) {
+	none, period := int64(-1), uint64(100000)
+	resources := map[string]*specs.LinuxResources{
+		"pids":   {Pids: &specs.LinuxPids{Limit: &none}},
+		"memory": {Memory: &specs.LinuxMemory{Limit: &none, Swap: &none}},
+		"swap":   {Memory: &specs.LinuxMemory{Swap: &none}},
+		"quota":  {CPU: &specs.LinuxCPU{Quota: &none}},
+		"period": {CPU: &specs.LinuxCPU{Quota: &none, Period: &period}},
+	}
+	root := t.TempDir()
+	tree(t, root, "cgroup.controllers=")
+	for name, paths := range map[string]map[string]string{"no cgroup": {}, "no controller": {"": root}} {
+		m := Load(paths, &configs.Cgroup{Rootless: true})
+		for field, r := range resources {
+			if err := m.Set(r); err != nil {
+				t.Errorf("%s, %s: %v", name, field, err)
+			}
+		}
+		if err := m.Set(&specs.LinuxResources{CPU: &specs.LinuxCPU{Period: &period}}); err == nil {
+			t.Errorf("%s: a period is set", name)
+		}
+	}
+}

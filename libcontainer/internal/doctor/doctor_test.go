@@ -100,7 +100,7 @@ func TestNeeds(t *testing.T) {
 		Seccomp: &specs.LinuxSeccomp{DefaultAction: specs.ActNotify, Flags: []specs.LinuxSeccompFlag{"F"}},
 		Cgroup: configs.Cgroup{Rootless: true, Systemd: true, Resources: &specs.LinuxResources{
 			Memory: &specs.LinuxMemory{Limit: &limit, Swap: &limit}, CPU: &specs.LinuxCPU{Quota: &quota, Cpus: "0"},
-			Pids: &specs.LinuxPids{}, BlockIO: &specs.LinuxBlockIO{}, Unified: map[string]string{"hugetlb.2MB.max": "0"},
+			Pids: &specs.LinuxPids{Limit: &limit}, BlockIO: &specs.LinuxBlockIO{}, Unified: map[string]string{"hugetlb.2MB.max": "0"},
 		}},
 		IntelRdt: &configs.IntelRdt{}, MemoryPolicy: &configs.MemoryPolicy{},
 	}
@@ -116,6 +116,15 @@ func TestNeeds(t *testing.T) {
 	} {
 		if !slices.Contains(got, want) {
 			t.Errorf("%q does not have %q", got, want)
+		}
+	}
+	none := int64(-1)
+	cfg.Cgroup.Resources = &specs.LinuxResources{
+		Memory: &specs.LinuxMemory{Limit: &none, Swap: &none}, CPU: &specs.LinuxCPU{Quota: &none}, Pids: &specs.LinuxPids{Limit: &none},
+	}
+	for _, n := range needs(cfg, 1000) {
+		if strings.HasSuffix(n.condition, " controller") {
+			t.Errorf("limits of none need the %s", n.condition)
 		}
 	}
 	if slices.Contains(got, "network namespace") {

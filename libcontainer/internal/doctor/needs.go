@@ -9,6 +9,7 @@ import (
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/berth-run/berth/libcontainer/internal/userns"
 	"github.com/berth-run/berth/seccomp"
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
 
@@ -57,10 +58,10 @@ func limitNeeds(cfg *configs.Config) (all []need) {
 			asked             bool
 			controller, field string
 		}{
-			{r.Memory != nil, "memory", "memory"},
-			{r.CPU != nil && (r.CPU.Shares != nil || r.CPU.Quota != nil || r.CPU.Period != nil), "cpu", "cpu"},
+			{r.Memory != nil && limitsMemory(r.Memory), "memory", "memory"},
+			{r.CPU != nil && (r.CPU.Shares != nil || r.CPU.Quota != nil && *r.CPU.Quota > 0 || r.CPU.Quota == nil && r.CPU.Period != nil), "cpu", "cpu"},
 			{r.CPU != nil && r.CPU.Cpus+r.CPU.Mems != "", "cpuset", "cpu"},
-			{r.Pids != nil, "pids", "pids"},
+			{r.Pids != nil && r.Pids.Limit != nil && *r.Pids.Limit >= 0, "pids", "pids"},
 			{r.BlockIO != nil, "io", "blockIO"},
 			{len(r.HugepageLimits) > 0, "hugetlb", "hugepageLimits"},
 			{len(r.Rdma) > 0, "rdma", "rdma"},
@@ -119,4 +120,14 @@ func securityNeeds(cfg *configs.Config) (all []need) {
 		add("SELinux", "process.selinuxLabel")
 	}
 	return all
+}
+
+// limitsMemory tells whether there is more than limits of none, which need no controller.
+func limitsMemory(m *specs.LinuxMemory) bool {
+	for _, limit := range []*int64{m.Limit, m.Reservation, m.Swap, m.KernelTCP} {
+		if limit != nil && *limit > 0 {
+			return true
+		}
+	}
+	return m.Swappiness != nil || m.DisableOOMKiller != nil
 }
