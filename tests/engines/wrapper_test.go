@@ -3,15 +3,18 @@
 package engines
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 )
 
-// wrapperEnv makes the test binary a runtime that edits what an engine asks for. Its value is the path of the runtime that it then becomes; wrapperEdit names the edit.
+// wrapperEnv makes the test binary a runtime that edits what an engine asks for. Its value is the path
+// of the runtime that it then becomes; wrapperEdit names the edit.
 const (
 	wrapperEnv  = "ENGINES_WRAPPER"
 	wrapperEdit = "ENGINES_WRAPPER_EDIT"
@@ -52,8 +55,10 @@ func edit(file string, change func(document map[string]any)) error {
 	if err != nil {
 		return err
 	}
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.UseNumber() // limits are larger than the integers of a float
 	var document map[string]any
-	if err := json.Unmarshal(data, &document); err != nil {
+	if err := decoder.Decode(&document); err != nil {
 		return err
 	}
 	change(document)
@@ -76,7 +81,7 @@ func writeWrapper(file, name string) error {
 // dropResource leaves out what needs CAP_SYS_RESOURCE: an OOM score below 0, and the capability itself.
 func dropResource(config map[string]any) {
 	process, _ := config["process"].(map[string]any)
-	if score, _ := process["oomScoreAdj"].(float64); score < 0 {
+	if score, _ := process["oomScoreAdj"].(json.Number); strings.HasPrefix(score.String(), "-") {
 		delete(process, "oomScoreAdj")
 	}
 	sets, _ := process["capabilities"].(map[string]any)
