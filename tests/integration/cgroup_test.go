@@ -306,6 +306,16 @@ func TestTinyMemory(t *testing.T) {
 	c.run().must()
 }
 
+// TestPidsLimitZero: 0 is a limit, with which the container's process cannot fork.
+func TestPidsLimitZero(t *testing.T) {
+	c := newContainer(t)
+	needController(t, "pids")
+	c.spec.Linux.Resources = &specs.LinuxResources{Pids: &specs.LinuxPids{Limit: ptr(int64(0))}}
+	c.create()
+	want(t, "limit", c.cgroupFile("pids", "pids.max"), "0")
+	c.start().wait()
+}
+
 // TestPidsLimitHolds: the limit counts only the container's processes, from the first one on.
 func TestPidsLimitHolds(t *testing.T) {
 	c := newContainer(t).sh("(true) && echo forked || echo refused")
