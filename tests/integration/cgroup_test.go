@@ -306,7 +306,7 @@ func TestTinyMemory(t *testing.T) {
 	c.run().must()
 }
 
-// TestPidsLimitZero: 0 is a limit, with which the container's process cannot fork.
+// TestPidsLimitZero: 0 is a limit like others.
 func TestPidsLimitZero(t *testing.T) {
 	c := newContainer(t)
 	needController(t, "pids")

@@ -16,37 +16,33 @@ func setCPU(k *cgroupfs.Knobs, r *specs.LinuxResources) {
 	c := r.CPU
 	setRealtime(k, c)
 	var settings []cgroupfs.Setting
-	add := func(field, file, value string) {
-		settings = append(settings, cgroupfs.Setting{Field: field, File: file, Value: value})
+	add := func(field, file, value string, optional bool) {
+		settings = append(settings, cgroupfs.Setting{Field: field, File: file, Value: value, Optional: optional})
 	}
 	// An idle cgroup accepts no shares: idle must be cleared before shares are set, or set
 	// after them.
 	if cgroupfs.Set(c.Shares) {
 		k.Do("cpu.shares", func() error { return checkShares(*c.Shares) })
-		add("cpu.shares", "cpu.shares", cgroupfs.Itoa(c.Shares))
+		add("cpu.shares", "cpu.shares", cgroupfs.Itoa(c.Shares), false)
 	}
 	if c.Idle != nil {
-		add("cpu.idle", "cpu.idle", cgroupfs.Itoa(c.Idle))
-		settings[len(settings)-1].Optional = *c.Idle == 0
+		add("cpu.idle", "cpu.idle", cgroupfs.Itoa(c.Idle), *c.Idle == 0)
 	}
 	// At any moment the quota per period must fit the cgroups above and below, and the burst
 	// must fit the quota.
 	unlimited := c.Quota != nil && *c.Quota < 0
 	if cgroupfs.Set(c.Period) {
-		add("cpu.period", "cpu.cfs_period_us", cgroupfs.Itoa(c.Period))
-		settings[len(settings)-1].Optional = unlimited
+		add("cpu.period", "cpu.cfs_period_us", cgroupfs.Itoa(c.Period), unlimited)
 	}
 	if cgroupfs.Set(c.Quota) {
 		value := "-1"
 		if *c.Quota > 0 {
 			value = cgroupfs.Itoa(c.Quota)
 		}
-		add("cpu.quota", "cpu.cfs_quota_us", value)
-		settings[len(settings)-1].Optional = unlimited
+		add("cpu.quota", "cpu.cfs_quota_us", value, unlimited)
 	}
 	if c.Burst != nil {
-		add("cpu.burst", "cpu.cfs_burst_us", cgroupfs.Itoa(c.Burst))
-		settings[len(settings)-1].Optional = *c.Burst == 0
+		add("cpu.burst", "cpu.cfs_burst_us", cgroupfs.Itoa(c.Burst), *c.Burst == 0)
 	}
 	k.Settle(settings...)
 }

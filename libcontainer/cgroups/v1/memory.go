@@ -28,7 +28,7 @@ func setMemory(k *cgroupfs.Knobs, r *specs.LinuxResources) {
 		k.Limit("memory.reservation", "memory.soft_limit_in_bytes", cgroupfs.Itoa(m.Reservation), *m.Reservation == -1)
 	}
 	if cgroupfs.Set(m.KernelTCP) {
-		k.Write("memory.kernelTCP", "memory.kmem.tcp.limit_in_bytes", cgroupfs.Itoa(m.KernelTCP))
+		k.Limit("memory.kernelTCP", "memory.kmem.tcp.limit_in_bytes", cgroupfs.Itoa(m.KernelTCP), *m.KernelTCP == -1)
 	}
 	// Some engines send -1 as an unsigned number for "not set". Zero is a valid value.
 	if s := m.Swappiness; s != nil && *s != math.MaxUint64 {

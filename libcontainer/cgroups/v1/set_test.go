@@ -340,7 +340,7 @@ func TestNone(t *testing.T) {
 	m := Load(nil, &configs.Cgroup{Rootless: true})
 	for field, r := range map[string]*specs.LinuxResources{
 		"pids":   {Pids: &specs.LinuxPids{Limit: &none}},
-		"memory": {Memory: &specs.LinuxMemory{Limit: &none, Swap: &none, Reservation: &none}},
+		"memory": {Memory: &specs.LinuxMemory{Limit: &none, Swap: &none, Reservation: &none, KernelTCP: &none}},
 		"quota":  {CPU: &specs.LinuxCPU{Quota: &none, Period: &period}},
 	} {
 		if err := m.Set(r); err != nil {

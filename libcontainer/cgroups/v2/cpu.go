@@ -14,27 +14,24 @@ import (
 func setCPU(k *cgroupfs.Knobs, r *specs.LinuxResources) {
 	c := r.CPU
 	var settings []cgroupfs.Setting
-	add := func(field, file, value string) {
-		settings = append(settings, cgroupfs.Setting{Field: field, File: file, Value: value})
+	add := func(field, file, value string, optional bool) {
+		settings = append(settings, cgroupfs.Setting{Field: field, File: file, Value: value, Optional: optional})
 	}
 	// An idle cgroup accepts no weight: idle must be cleared before the weight is set, or set
 	// after it.
 	if cgroupfs.Set(c.Shares) {
-		add("cpu.shares", "cpu.weight", strconv.FormatUint(Weight(*c.Shares), 10))
+		add("cpu.shares", "cpu.weight", strconv.FormatUint(Weight(*c.Shares), 10), false)
 	}
 	if c.Idle != nil {
-		add("cpu.idle", "cpu.idle", cgroupfs.Itoa(c.Idle))
-		settings[len(settings)-1].Optional = *c.Idle == 0
+		add("cpu.idle", "cpu.idle", cgroupfs.Itoa(c.Idle), *c.Idle == 0)
 	}
 	// The burst must fit the quota at any moment.
 	if cgroupfs.Set(c.Quota) || cgroupfs.Set(c.Period) {
 		field, value := cpuMax(k, c)
-		add(field, "cpu.max", value)
-		settings[len(settings)-1].Optional = c.Quota != nil && *c.Quota < 0
+		add(field, "cpu.max", value, c.Quota != nil && *c.Quota < 0)
 	}
 	if c.Burst != nil {
-		add("cpu.burst", "cpu.max.burst", cgroupfs.Itoa(c.Burst))
-		settings[len(settings)-1].Optional = *c.Burst == 0
+		add("cpu.burst", "cpu.max.burst", cgroupfs.Itoa(c.Burst), *c.Burst == 0)
 	}
 	k.Settle(settings...)
 }

@@ -59,7 +59,7 @@ func limitNeeds(cfg *configs.Config) (all []need) {
 			controller, field string
 		}{
 			{r.Memory != nil && limitsMemory(r.Memory), "memory", "memory"},
-			{r.CPU != nil && (r.CPU.Shares != nil || r.CPU.Quota != nil && *r.CPU.Quota > 0 || r.CPU.Quota == nil && r.CPU.Period != nil), "cpu", "cpu"},
+			{r.CPU != nil && limitsCPU(r.CPU), "cpu", "cpu"},
 			{r.CPU != nil && r.CPU.Cpus+r.CPU.Mems != "", "cpuset", "cpu"},
 			{r.Pids != nil && r.Pids.Limit != nil && *r.Pids.Limit >= 0, "pids", "pids"},
 			{r.BlockIO != nil, "io", "blockIO"},
@@ -130,4 +130,10 @@ func limitsMemory(m *specs.LinuxMemory) bool {
 		}
 	}
 	return m.Swappiness != nil || m.DisableOOMKiller != nil
+}
+
+// limitsCPU tells the same of CPU time. A period says nothing without a quota of its own.
+func limitsCPU(c *specs.LinuxCPU) bool {
+	unlimited := c.Quota != nil && *c.Quota < 0
+	return c.Shares != nil || !unlimited && (c.Quota != nil || c.Period != nil)
 }
