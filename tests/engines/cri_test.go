@@ -222,6 +222,20 @@ func TestCRI(t *testing.T) {
 		}
 	})
 	criResources(t)
+	operation(t, "bad command", func(t *T) {
+		p := newPod(t)
+		file := filepath.Join(p.dir, "bad.json")
+		p.write(file, map[string]any{
+			"metadata": map[string]any{"name": "bad", "attempt": 1}, "image": map[string]any{"image": box}, "command": []string{"nosuch"},
+			"linux": map[string]any{"security_context": ownProcesses},
+		})
+		// CRI-O's create calls the runtime, containerd's does not.
+		r := crictl("create", p.id, file, p.config).try(t)
+		if r.code == 0 {
+			r = crictl("start", strings.TrimSpace(r.out)).try(t)
+		}
+		t.contains("error", r.err, `exec: \"nosuch\": executable file not found in $PATH`)
+	})
 	operation(t, "CDI device", func(t *T) {
 		p := newPod(t)
 		id := p.container("c", map[string]any{"CDI_devices": []any{map[string]any{"name": "test.local/device=one"}}})
