@@ -157,6 +157,7 @@ func TestCheckpointHookNetwork(t *testing.T) {
 	}}}
 	k.runAndCount()
 	k.checkpoint()
+	awaitInterfaces(t, "")
 	k.restore()
 	k.ask()
 	if addresses := ip(t, k.pid, "-o addr show"); !strings.Contains(addresses, "192.0.2.7/24") {
