@@ -113,6 +113,7 @@ quick: $(EMBEDDED) ## unit tests and lint of what has changed since the commit S
 	@GOLANGCI='$(GOLANGCI)' SINCE='$(SINCE)' tests/internal/quick.sh
 
 TEST ?= .
+ONLY_TEST = $(if $(filter-out .,$(TEST)),-test.run '^($(TEST))$$')
 MODE ?= v2
 ROOT ?= busybox
 .PHONY: one
@@ -126,12 +127,12 @@ fuzz: $(EMBEDDED) c-fuzz ## fuzz every parser, FUZZTIME (10s) each; ONLY="folder
 	FUZZTIME=$(FUZZTIME) ONLY='$(ONLY)' tests/fuzz/run
 
 .PHONY: integration
-integration: build deps-test ## run real containers (root)
-	RUNTIME='$(abspath $(BIN))' ROOTS=busybox tests/integration/run
+integration: build deps-test ## run real containers (root); TEST="TestA|TestB" only these, in every mode
+	RUNTIME='$(abspath $(BIN))' ROOTS=busybox tests/integration/run $(ONLY_TEST)
 	@# criu and the kernel's network do not look at the root file system, and take their time.
-	RUNTIME='$(abspath $(BIN))' ROOTS=debian tests/integration/run -test.skip 'Checkpoint|Restore|Network'
-	RUNTIME='$(abspath $(BIN))' USERS="userns rootless inside" ROOTS=busybox MODES=v2 tests/integration/run
-	RUNTIME='$(abspath $(BIN))' USERS="rootless delegated" ROOTS=busybox MODES=v1 tests/integration/run
+	RUNTIME='$(abspath $(BIN))' ROOTS=debian tests/integration/run -test.skip 'Checkpoint|Restore|Network' $(ONLY_TEST)
+	RUNTIME='$(abspath $(BIN))' USERS="userns rootless inside" ROOTS=busybox MODES=v2 tests/integration/run $(ONLY_TEST)
+	RUNTIME='$(abspath $(BIN))' USERS="rootless delegated" ROOTS=busybox MODES=v1 tests/integration/run $(ONLY_TEST)
 
 .PHONY: conformance
 conformance: build deps-test ## run the OCI runtime-tools validation suite (root)

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Unit tests and lint of what has changed since a commit (SINCE, default HEAD), or is not in git
-# yet: packages with changed Go files, packages that import them, scripts, and spelling.
+# yet: packages with changed Go files, packages that import them, scripts, spelling, and new tests
+# of containers in every mode (root).
 #
 # usage: GOLANGCI=command [SINCE=commit] quick.sh
 set -euo pipefail
@@ -54,3 +55,16 @@ if ((${#scripts[@]})); then
 	shellcheck -x "${scripts[@]}"
 fi
 codespell --ignore-words=.codespellignore "${all[@]}"
+
+# A new test may pass where it was written, and fail for an ordinary user or on cgroup v1.
+new_tests=$({
+	git diff -U0 "$since" -- 'tests/integration/*_test.go'
+	git ls-files --others --exclude-standard -- 'tests/integration/*_test.go' | xargs -r sed 's/^/+/'
+} | sed -nE 's/^\+func (Test[A-Za-z0-9_]+)\(t \*testing\.T\).*/\1/p' | sort -u | paste -sd '|')
+if [[ $new_tests ]]; then
+	if ((EUID == 0)); then
+		make integration TEST="$new_tests"
+	else
+		echo "not run, as only root can: make integration TEST='$new_tests'"
+	fi
+fi

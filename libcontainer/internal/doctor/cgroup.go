@@ -111,7 +111,7 @@ func (x *examination) controller(mode cgroups.Mode, k controller, have string) {
 	case listed && mode == cgroups.Unified:
 		c.Mend = "the kernel has it, but on a hierarchy of cgroup v1, or it is not passed on to this container"
 	case listed:
-		c.Mend, c.Command = "mount its hierarchy", fmt.Sprintf("mkdir -p %s/%s; mount -t cgroup -o %s %s %s/%s", cgroupfs.Root, name, name, name, cgroupfs.Root, name)
+		c.Mend, c.Command = mountHierarchy(name, cgroupfs.Dir(cgroupfs.Root+"/unified"))
 	default:
 		c.Mend = "boot a kernel that has it"
 	}
@@ -119,6 +119,17 @@ func (x *examination) controller(mode cgroups.Mode, k controller, have string) {
 		c.Status = Limited // only few configs need it
 	}
 	x.add(c)
+}
+
+// mountHierarchy tells how a controller gets its hierarchy of cgroup v1. v2 is that of a hybrid host,
+// where it may be in use; it may be absent.
+func mountHierarchy(name string, v2 cgroupfs.Dir) (mend, command string) {
+	command = fmt.Sprintf("mkdir -p %s/%s; mount -t cgroup -o %s %s %s/%s", cgroupfs.Root, name, name, name, cgroupfs.Root, name)
+	if used, err := v2.Read("cgroup.subtree_control"); err == nil && cgroupfs.HasWord(used, name) {
+		return "it is in use on cgroup v2: turn it off there, and mount its hierarchy",
+			fmt.Sprintf("echo -%s >%s/cgroup.subtree_control; %s", name, v2, command)
+	}
+	return "mount its hierarchy", command
 }
 
 // kernelController looks for a controller in /proc/cgroups.

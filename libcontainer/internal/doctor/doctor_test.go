@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/berth-run/berth/libcontainer/cgroups/cgroupfs"
 	"github.com/berth-run/berth/libcontainer/configs"
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -160,5 +161,25 @@ func TestExamine(t *testing.T) {
 	}
 	if !found {
 		t.Error("SELinux is not among what is needed")
+	}
+}
+
+// TestMountHierarchy: a controller that cgroup v2 uses has to be turned off there first.
+func TestMountHierarchy(t *testing.T) {
+	dir := t.TempDir()
+	for used, first := range map[string]string{
+		"":             "mkdir ",
+		"io hugetlb\n": "echo -hugetlb >" + dir + "/cgroup.subtree_control; mkdir ",
+		"hugetlbx\n":   "mkdir ",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, "cgroup.subtree_control"), []byte(used), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if mend, command := mountHierarchy("hugetlb", cgroupfs.Dir(dir)); !strings.HasPrefix(command, first) || !strings.Contains(mend, "mount its hierarchy") {
+			t.Errorf("in use: %q: %q, %q", used, mend, command)
+		}
+	}
+	if _, command := mountHierarchy("hugetlb", cgroupfs.Dir(dir+"/absent")); !strings.HasPrefix(command, "mkdir ") {
+		t.Errorf("no hybrid host: %q", command)
 	}
 }
