@@ -120,7 +120,7 @@ func dockerIsolation(t *testing.T, d *dockerEngine) {
 		if r := d.try(t, d.line(nil, "unshare", "--user", "true")...); r.code == 0 {
 			t.Errorf("the default profile does not refuse unshare")
 		}
-		d.run(t, []string{"--security-opt", "seccomp=unconfined"}, "unshare", "--user", "true")
+		d.run(t, unconfined, "unshare", "--user", "true")
 	}))
 	operation(t, "run seccomp profile", d.op(func(t *T) {
 		profile := `{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 95}]}`

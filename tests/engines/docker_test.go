@@ -84,6 +84,10 @@ func (d *dockerEngine) answers(t reporter) {
 	})
 }
 
+// unconfined are options for what the profiles of Docker forbid: that of seccomp, and that of AppArmor
+// where the kernel has it.
+var unconfined = []string{"--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined"}
+
 // command returns a command line of docker.
 func (d *dockerEngine) command(args ...string) command {
 	return command{args: append([]string{"docker"}, args...), env: []string{"DOCKER_HOST=" + d.host}}
